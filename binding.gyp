@@ -1,0 +1,37 @@
+{
+  'variables': {
+    # Set by scripts/build.mjs in checkouts where the tests run.
+    'werror%': 0,
+  },
+  'targets': [
+    {
+      'target_name': 'transfusion',
+      'sources': ['<!@(find native -name "*.cc" | sort)'],
+      'include_dirs': ['native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
+      'defines': ['NAPI_VERSION=9', 'NODE_ADDON_API_CPP_EXCEPTIONS'],
+      'cflags!': ['-std=gnu++17'],
+      'cflags_cc!': ['-std=gnu++17', '-fno-exceptions', '-fno-rtti'],
+      # Without contraction a kernel's result does not depend on where the compiler found an a * b + c.
+      'cflags_cc': [
+        '-std=c++20', '-O3', '-ffp-contract=off', '-fopenmp', '-fvisibility=hidden', '-Wall', '-Wextra',
+      ],
+      'ldflags': ['-fopenmp'],
+      'libraries': ['-ldnnl', '-lhwy'],
+      'conditions': [
+        ['werror==1', { 'cflags_cc': ['-Werror'] }],
+        ['OS=="mac"', {
+          'include_dirs': ['<!(brew --prefix)/include', '<!(brew --prefix libomp)/include'],
+          'libraries': ['-L<!(brew --prefix)/lib', '-L<!(brew --prefix libomp)/lib', '-lomp'],
+          'xcode_settings': {
+            'CLANG_CXX_LANGUAGE_STANDARD': 'c++20',
+            'GCC_ENABLE_CPP_EXCEPTIONS': 'YES',
+            'GCC_ENABLE_CPP_RTTI': 'YES',
+            'GCC_OPTIMIZATION_LEVEL': '3',
+            'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+            'OTHER_CPLUSPLUSFLAGS': ['-Xpreprocessor', '-fopenmp', '-ffp-contract=off', '-Wall', '-Wextra'],
+          },
+        }],
+      ],
+    },
+  ],
+}

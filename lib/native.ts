@@ -1,0 +1,80 @@
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import bindings from 'bindings'
+import type { NativeAddon } from './native_types.js'
+
+const require = createRequire(import.meta.url)
+const packageRoot = fileURLToPath(new URL('..', import.meta.url))
+const platform = `${process.platform}-${process.arch}`
+
+interface Attempt {
+  place: string
+  error: string
+}
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+
+function loadLocalBuild(): NativeAddon {
+  return bindings({
+    bindings: 'transfusion.node',
+    module_root: packageRoot,
+    try: [
+      ['module_root', 'build', 'Release', 'bindings'],
+      ['module_root', 'build', 'cmake', 'bindings'],
+    ],
+  }) as NativeAddon
+}
+
+function userCachePath(): string {
+  const { version } = require('../package.json') as { version: string }
+  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
+  return join(cache, 'transfusion-js', `${version}-${platform}`, 'transfusion.node')
+}
+
+function loadFile(path: string): NativeAddon {
+  if (!existsSync(path)) throw new Error('no such file')
+  return require(path) as NativeAddon
+}
+
+/** The places a binary may lie in, best first; see the README's page on installation. */
+function places(): [place: string, load: () => NativeAddon][] {
+  // An override is an order, not a hint: a wrong path must not end in some other binary.
+  const override = process.env['TRANSFUSION_NATIVE']
+  if (override) return [[`TRANSFUSION_NATIVE=${override}`, () => loadFile(resolve(override))]]
+
+  const cached = userCachePath()
+  const packageName = `@transfusion-js/${platform}`
+  return [
+    [`local build in ${join(packageRoot, 'build', '{Release,cmake}')}`, loadLocalBuild],
+    [`user cache ${cached}`, () => loadFile(cached)],
+    [`platform package ${packageName}`, () => require(packageName) as NativeAddon],
+  ]
+}
+
+function load(): NativeAddon {
+  const attempts: Attempt[] = []
+  for (const [place, loadFrom] of places()) {
+    try {
+      return loadFrom()
+    } catch (error) {
+      attempts.push({ place, error: firstLines(messageOf(error)) })
+    }
+  }
+  const tried = attempts.map(({ place, error }) => `  - ${place}: ${error}`).join('\n')
+  throw new Error(
+    `transfusion-js: no native binary for ${platform} could be loaded. Tried:\n${tried}\n` +
+      `Remedy: in a checkout, \`npm run build\`; with an installed package, \`npx transfusion build\`. ` +
+      `TRANSFUSION_NATIVE=/path/to/transfusion.node names a binary built elsewhere.`,
+  )
+}
+
+/** Node appends its require stack to a message and `bindings` a list of paths already named in `place`. */
+function firstLines(message: string): string {
+  return message.split('\n')[0]!
+}
+
+/** The addon: one object per JavaScript environment, behind `import` and `require` alike. */
+export const native: NativeAddon = load()

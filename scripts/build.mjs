@@ -1,0 +1,49 @@
+// Builds the addon (node-gyp) and the JavaScript (tsc); both only where sources changed.
+//   node scripts/build.mjs [native | ts]
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { dirname, join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { generateKernels } from './generate-kernels.mjs'
+import { main, root, runTool } from './run.mjs'
+
+const werrorMark = join(root, 'build', 'werror')
+
+/**
+ * Builds the addon, as build/Release/transfusion.node. Once a build with `werror` was asked for, a checkout keeps treating
+ * warnings as errors: changing flags would compile everything again.
+ */
+export function buildNative({ werror = false } = {}) {
+  if (werror) {
+    mkdirSync(dirname(werrorMark), { recursive: true })
+    writeFileSync(werrorMark, '')
+  }
+  const werrorOn = existsSync(werrorMark) ? 1 : 0
+  const jobs = String(availableParallelism())
+  const prefix = dirname(dirname(process.execPath))
+  if (existsSync(join(prefix, 'include/node/node_api.h'))) {
+    const gyp = (...args) =>
+      runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${prefix}`, ...args])
+    // Configuring takes a second and finds sources that were added or removed.
+    gyp('configure', '--', `-Dwerror=${werrorOn}`)
+    gyp('build', '--jobs', jobs)
+  } else {
+    // Without headers beside the running node, node-gyp would download some; cmake-js has them from npm.
+    const options = ['--out=build/cmake', `--CDTRANSFUSION_WERROR=${werrorOn}`, `--parallel=${jobs}`]
+    runTool('cmake-js/bin/cmake-js', ['compile', ...options])
+  }
+}
+
+/** Builds dist/ and brings the generated kernel types up to date. */
+export function buildTypeScript() {
+  generateKernels()
+  runTool('typescript/bin/tsc', [])
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  main(() => {
+    const [part] = process.argv.slice(2)
+    if (part !== 'ts') buildNative()
+    if (part !== 'native') buildTypeScript()
+  })
+}

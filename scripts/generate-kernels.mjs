@@ -1,0 +1,85 @@
+// Writes lib/kernels.generated.ts, the TypeScript face of the kernel contract, from native/kernels.h.
+//   node scripts/generate-kernels.mjs            writes the file when it changed
+//   node scripts/generate-kernels.mjs --check    fails when the file is not current
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { pathToFileURL } from 'node:url'
+
+const root = new URL('..', import.meta.url)
+const source = new URL('native/kernels.h', root)
+const target = new URL('lib/kernels.generated.ts', root)
+
+const types = {
+  Out: 'Handle',
+  OutOptional: 'Handle | undefined',
+  Acc: 'Handle | undefined',
+  InOut: 'Handle',
+  State: 'Handle',
+  In: 'Handle',
+  InOptional: 'Handle | undefined',
+  InList: 'readonly Handle[]',
+  f32: 'number',
+  i64: 'number',
+  u64: 'bigint',
+  bool: 'boolean',
+}
+
+/**
+ * The kernels declared in the text of a header, in its order. Throws an Error naming the kernel on a kind it
+ * does not know, an argument without a name, and a kernel declared twice.
+ * @param {string} header
+ * @returns {{ name: string, args: { kind: keyof typeof types, name: string }[] }[]}
+ */
+export function parseKernels(header) {
+  const code = header
+    .replace(/\/\*[\s\S]*?\*\//g, ' ')
+    .replace(/\/\/.*$/gm, ' ')
+    .replace(/\\\r?\n/g, ' ')
+  const kernels = []
+  const seen = new Set()
+  for (const [, name, list] of code.matchAll(/\bK\(\s*(\w+)\s*,\s*\(([^()]*)\)\s*\)/g)) {
+    if (seen.has(name)) throw new Error(`kernels.h: ${name} is declared twice`)
+    seen.add(name)
+    const args = list.split(',').map((text) => {
+      const [kind, arg, ...rest] = text.trim().split(/\s+/)
+      if (!(kind in types) || arg === undefined || rest.length > 0) {
+        throw new Error(`kernels.h: ${name}: cannot read the argument "${text.trim()}"`)
+      }
+      return { kind, name: arg }
+    })
+    kernels.push({ name, args })
+  }
+  return kernels
+}
+
+const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase())
+
+function render(kernels) {
+  const methods = kernels.map(({ name, args }) => {
+    const parameters = args.map((arg) => `${camel(arg.name)}: ${types[arg.kind]}`)
+    return `  ${name}(${parameters.join(', ')}): void\n`
+  })
+  return (
+    '// Generated from native/kernels.h by scripts/generate-kernels.mjs.\n\n' +
+    '/** A native tensor, as the addon numbers it. */\n' +
+    'export type Handle = number\n\n' +
+    `export interface Kernels {\n${methods.join('')}}\n`
+  )
+}
+
+/** Brings lib/kernels.generated.ts up to date and returns whether it was not. */
+export function generateKernels({ check = false } = {}) {
+  const kernels = existsSync(source) ? parseKernels(readFileSync(source, 'utf8')) : []
+  const text = render(kernels)
+  const stale = !existsSync(target) || readFileSync(target, 'utf8') !== text
+  if (stale && !check) writeFileSync(target, text)
+  return stale
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const check = process.argv.includes('--check')
+  const stale = generateKernels({ check })
+  if (check && stale) {
+    console.error('lib/kernels.generated.ts is not current: run `npm run build`')
+    process.exitCode = 1
+  }
+}

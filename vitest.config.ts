@@ -1,0 +1,12 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // One process per file, two at a time: each brings a team of OpenMP threads, which must not spin.
+    pool: 'forks',
+    maxWorkers: 2,
+    env: { OMP_WAIT_POLICY: 'passive' },
+    testTimeout: 60_000,
+  },
+})
