@@ -1,0 +1,12 @@
+// Declares every kernel of the contract in transfusion::cuda, one .cu file per op.
+#pragma once
+
+#include "kernels.h"
+
+namespace transfusion::cuda {
+
+#define K(name, arguments) Status name(Context& context, TRANSFUSION_UNPAREN arguments);
+KERNELS(K)
+#undef K
+
+}  // namespace transfusion::cuda

@@ -1,0 +1,50 @@
+// Work is cut by shape alone, never by the number of threads, so that no result depends on it.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernel_types.h"
+
+namespace transfusion::cpu {
+
+inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+
+// Calls body(begin, end) for chunks of `grain` items, in any order and on any thread.
+template <class Body>
+void parallel_for(i64 count, i64 grain, const Body& body) {
+  const i64 chunks = ceil_div(count, grain);
+  if (chunks <= 1) {
+    if (count > 0) body(0, count);
+    return;
+  }
+#pragma omp parallel for schedule(dynamic, 1)
+  for (i64 chunk = 0; chunk < chunks; ++chunk) body(chunk * grain, std::min(count, (chunk + 1) * grain));
+}
+
+// A grain that gives each chunk about 16k elements, for kernels bound by memory.
+inline i64 row_grain(i64 row_elements) { return std::max<i64>(1, 16384 / std::max<i64>(1, row_elements)); }
+
+// Sums over rows into f32 columns: body(begin, end, partial) adds rows [begin, end) to partial [width],
+// zeroed. The cut depends on the shape only and partial sums are joined in order: target[i] += sum of
+// partials.
+template <class Body>
+void reduce_rows(Context& context, i64 rows, i64 width, float* target, const Body& body) {
+  const i64 chunk_rows = std::max<i64>(32, ceil_div(rows, 64));
+  const i64 chunks = ceil_div(rows, chunk_rows);
+  if (chunks == 0) return;
+  float* partials = context.scratch<float>(chunks * width);
+  parallel_for(chunks, 1, [&](i64 begin, i64 end) {
+    for (i64 chunk = begin; chunk < end; ++chunk) {
+      float* partial = partials + chunk * width;
+      std::memset(partial, 0, static_cast<size_t>(width) * sizeof(float));
+      body(chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows), partial);
+    }
+  });
+  parallel_for(width, 1024, [&](i64 begin, i64 end) {
+    for (i64 chunk = 0; chunk < chunks; ++chunk)
+      for (i64 i = begin; i < end; ++i) target[i] += partials[chunk * width + i];
+  });
+}
+
+}  // namespace transfusion::cpu

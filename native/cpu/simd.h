@@ -1,0 +1,101 @@
+// Vectors of f32 over f32 or bf16 memory, compiled once per SIMD target by Highway's foreach_target. Include
+// it after hwy/foreach_target.h; see rms_norm.cc for the shape of a kernel file. Lambdas that use vectors
+// need HWY_ATTR.
+#if defined(TRANSFUSION_SIMD_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TRANSFUSION_SIMD_H
+#undef TRANSFUSION_SIMD_H
+#else
+#define TRANSFUSION_SIMD_H
+#endif
+
+#include <hwy/highway.h>
+
+#include "cpu/parallel.h"
+#include "kernel_types.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace transfusion::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using F32 = hn::ScalableTag<float>;
+using U32 = hn::RebindToUnsigned<F32>;
+using U16 = hn::Rebind<uint16_t, F32>;
+using Vec = hn::Vec<F32>;
+inline constexpr F32 f32_tag;
+inline constexpr int kMaxLanes = HWY_MAX_BYTES / sizeof(float);
+
+HWY_INLINE i64 lanes() { return static_cast<i64>(hn::Lanes(f32_tag)); }
+HWY_INLINE Vec zero() { return hn::Zero(f32_tag); }
+HWY_INLINE Vec set(float value) { return hn::Set(f32_tag, value); }
+
+HWY_INLINE Vec load(const float* p) { return hn::LoadU(f32_tag, p); }
+HWY_INLINE Vec load(const bf16* p) {
+  const auto halves = hn::LoadU(U16(), reinterpret_cast<const uint16_t*>(p));
+  return hn::BitCast(f32_tag, hn::ShiftLeft<16>(hn::PromoteTo(U32(), halves)));
+}
+
+HWY_INLINE void store(Vec v, float* p) { hn::StoreU(v, f32_tag, p); }
+// Rounds to nearest even; a NaN stays a NaN.
+HWY_INLINE void store(Vec v, bf16* p) {
+  const U32 u32;
+  const auto bits = hn::BitCast(u32, v);
+  const auto lsb = hn::And(hn::ShiftRight<16>(bits), hn::Set(u32, 1));
+  const auto rounded = hn::Add(bits, hn::Add(lsb, hn::Set(u32, 0x7fff)));
+  const auto quiet = hn::Or(bits, hn::Set(u32, 0x400000));
+  const auto nan = hn::RebindMask(u32, hn::IsNaN(v));
+  const auto high = hn::ShiftRight<16>(hn::IfThenElse(nan, quiet, rounded));
+  hn::StoreU(hn::TruncateTo(U16(), high), U16(), reinterpret_cast<uint16_t*>(p));
+}
+
+// How a body of for_each reads and writes: whole vectors, or the last few elements of a row (missing lanes
+// read as zero).
+struct Full {
+  template <class T>
+  HWY_INLINE Vec load(const T* p) const {
+    return HWY_NAMESPACE::load(p);
+  }
+  template <class T>
+  HWY_INLINE void store(Vec v, T* p) const {
+    HWY_NAMESPACE::store(v, p);
+  }
+};
+struct Tail {
+  i64 count;
+  template <class T>
+  HWY_INLINE Vec load(const T* p) const {
+    HWY_ALIGN T buffer[kMaxLanes] = {};
+    std::memcpy(buffer, p, static_cast<size_t>(count) * sizeof(T));
+    return HWY_NAMESPACE::load(buffer);
+  }
+  template <class T>
+  HWY_INLINE void store(Vec v, T* p) const {
+    HWY_ALIGN T buffer[kMaxLanes];
+    HWY_NAMESPACE::store(v, buffer);
+    std::memcpy(p, buffer, static_cast<size_t>(count) * sizeof(T));
+  }
+};
+
+// Calls body(i, io) for each vector of n elements; io is Full or, for the remainder, Tail.
+template <class Body>
+HWY_INLINE void for_each(i64 n, const Body& body) {
+  const i64 step = lanes();
+  i64 i = 0;
+  for (; i + step <= n; i += step) body(i, Full{});
+  if (i < n) body(i, Tail{n - i});
+}
+
+HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(f32_tag, v)); }
+HWY_INLINE float max_of(Vec v) { return hn::GetLane(hn::MaxOfLanes(f32_tag, v)); }
+
+// Calls body(T{}) with T the element type of a floating-point tensor.
+template <class Body>
+HWY_INLINE Status with_float(const TensorView& tensor, const Body& body) {
+  if (tensor.dtype == DType::f32) return body(float{});
+  if (tensor.dtype == DType::bf16) return body(bf16{});
+  return fail("a floating-point tensor is needed, an i32 one was received");
+}
+
+}  // namespace transfusion::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,111 @@
+// The plain types that cross the kernel table: C++ and CUDA backends see tensors, statuses and contexts only
+// through these. Nothing here owns memory.
+#pragma once
+
+#include <cstdarg>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+
+namespace transfusion {
+
+enum class DType : int32_t { f32 = 0, bf16 = 1, i32 = 2 };
+
+struct bf16 {
+  uint16_t bits;
+};
+
+using f32 = float;
+using i32 = int32_t;
+using i64 = int64_t;
+using u64 = uint64_t;
+
+inline constexpr int kMaxRank = 6;
+
+inline size_t dtype_size(DType dtype) { return dtype == DType::bf16 ? 2 : 4; }
+
+// Dense, row-major. An absent optional argument has data == nullptr.
+struct TensorView {
+  void* data = nullptr;
+  DType dtype = DType::f32;
+  int32_t rank = 0;
+  i64 shape[kMaxRank] = {};
+
+  bool present() const { return data != nullptr; }
+  i64 elements() const {
+    i64 count = 1;
+    for (int axis = 0; axis < rank; ++axis) count *= shape[axis];
+    return count;
+  }
+  size_t bytes() const { return static_cast<size_t>(elements()) * dtype_size(dtype); }
+  // Size of an axis; negative axes count from the last.
+  i64 dim(int axis) const { return shape[axis < 0 ? rank + axis : axis]; }
+  // Everything before the last axis as one: a tensor [..., C] has rows() rows of dim(-1) elements.
+  i64 rows() const {
+    i64 count = 1;
+    for (int axis = 0; axis + 1 < rank; ++axis) count *= shape[axis];
+    return count;
+  }
+};
+
+template <class T>
+struct WritableView : TensorView {
+  template <class E>
+  E* as() const {
+    return static_cast<E*>(data);
+  }
+};
+template <class T>
+struct ReadableView : TensorView {
+  template <class E>
+  const E* as() const {
+    return static_cast<const E*>(data);
+  }
+};
+
+// The kinds of argument. What the stream does with each when an input is marked as failed:
+struct Out : WritableView<Out> {};                  // written whole; marked
+struct OutOptional : WritableView<OutOptional> {};  // as Out, or absent: not wanted
+struct Acc : WritableView<Acc> {};                  // f32, added to; marked; may be absent: not wanted
+struct InOut : WritableView<InOut> {};              // read and written; marked
+struct State : WritableView<State> {};  // read and written; left as it was and unmarked (parameters, moments)
+struct In : ReadableView<In> {};
+struct InOptional : ReadableView<InOptional> {};
+struct InList {
+  const In* items;
+  i64 count;
+};
+
+// What a kernel returns. The message names the argument and the value received; the caller adds the op.
+struct Status {
+  bool failed = false;
+  char message[247] = {};
+};
+
+inline Status ok() { return {}; }
+
+__attribute__((format(printf, 1, 2))) inline Status fail(const char* format, ...) {
+  Status status;
+  status.failed = true;
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(status.message, sizeof status.message, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+// What a kernel may use besides its arguments. Scratch is valid until the kernel returns, 64-byte aligned,
+// uninitialised, outside the pool.
+struct Context {
+  int threads = 1;
+  void* device_stream = nullptr;  // null on the CPU
+  void* arena = nullptr;
+  void* (*allocate)(void* arena, size_t bytes) = nullptr;
+
+  template <class T>
+  T* scratch(i64 count) {
+    return static_cast<T*>(allocate(arena, static_cast<size_t>(count) * sizeof(T)));
+  }
+};
+
+}  // namespace transfusion

@@ -1,0 +1,114 @@
+// THE CONTRACT: every kernel, declared once. This list alone makes the declarations in cpu:: and cuda::, the
+// backend's table, the N-API registration (addon.cc) and the TypeScript types (lib/kernels.generated.ts).
+// Outputs first, then inputs, then scalars. `d` prefix: gradient; `_backward` suffix: the gradient kernel.
+//
+// Floating-point tensors of one call share one dtype (f32 or bf16) unless said otherwise; statistics, losses,
+// per-image coefficients and Acc are f32, ids, rows, sizes and seeds i32. Accumulation is always in f32.
+// Dimension letters: B batch, T tokens, C channels (model width), F feed-forward width, H heads, G key/value
+// heads, D head size, V vocabulary, N images, S pixels of all images in a row, P patches of all images.
+#pragma once
+
+#include "kernel_types.h"
+
+// clang-format off
+#define KERNELS(K) \
+  /* elementwise.cc: broadcasting as in NumPy, rank <= 6 */ \
+  K(fill,                   (Out y, f32 value)) \
+  K(cast,                   (Out y, In x))  /* any dtype to any float dtype; i32 to f32 too; same dtype copies */ \
+  K(add,                    (Out y, In a, In b)) \
+  K(mul,                    (Out y, In a, In b)) \
+  K(scale,                  (Out y, In x, f32 factor)) \
+  K(accumulate,             (InOut y, In x))  /* y += x, same shape; dtypes may differ */ \
+  K(lerp,                   (State y, In x, f32 weight))  /* f32: y += weight (x - y) */ \
+  /* reduce.cc: same rank, reduced axes have size 1 */ \
+  K(sum_to,                 (Out y, In x, f32 scale)) \
+  K(broadcast_to,           (Out y, In x, f32 scale)) \
+  K(sum_rows,               (Acc y, In x))  /* y [C] += sum over rows of x [T, C] */ \
+  /* layout.cc: an axis in the middle: [outer, n, inner] */ \
+  K(concat,                 (Out y, InList xs)) \
+  K(slice,                  (Out y, In x, i64 start)) \
+  K(transpose,              (Out y, In x, i64 axis0, i64 axis1)) \
+  /* matmul.cc: a [M, K] or [B, M, K] (transposed: [K, M]), b alike; bias [N]; y f32 may take bf16 a, b */ \
+  K(matmul,                 (Out y, In a, In b, InOptional bias, bool transpose_a, bool transpose_b)) \
+  K(matmul_accumulate,      (Acc y, In a, In b, bool transpose_a, bool transpose_b)) \
+  /* embedding.cc: ids [T], -1 gives a row of zeros; weight [V, C], y [T, C] */ \
+  K(embedding,              (Out y, In weight, In ids)) \
+  K(embedding_backward,     (Acc dweight, In dy, In ids)) \
+  /* rows.cc: x [R, C], y [T, C], rows i32; -1: zeros when gathered, skipped when scattered */ \
+  K(gather_rows,            (Out y, In x, In rows)) \
+  K(scatter_add_rows,       (InOut y, In x, In rows))  /* y[rows[i]] += x[i]; y f32 or x's dtype */ \
+  K(write_rows,             (InOut y, In x, In rows))  /* y[rows[i]] = x[i] */ \
+  /* rms_norm.cc: x [T, C], weight [C], rstd [T] f32 */ \
+  K(rms_norm,               (Out y, Out rstd, In x, In weight, f32 eps)) \
+  K(rms_norm_backward,      (Out dx, Acc dweight, In dy, In x, In weight, In rstd)) \
+  /* rope.cc: table [T, D] f32 = cos (D/2), then sin (D/2); qkv [T, H + 2 G, D] -> q [T, H, D], k, v [T, G, D] */ \
+  K(rope_table,             (Out table, In positions, In frequencies, In axes)) /* positions [T, A] f32, frequencies [D/2] f32, axes [D/2] i32 */ \
+  K(split_rope,             (Out q, Out k, Out v, In qkv, In table)) \
+  K(split_rope_backward,    (Out dqkv, In dq, In dk, In dv, In table)) \
+  /* attention.cc: q [T, H, D], k, v [K, G, D], lse [H, T] f32; the rest i32: key_start, key_end [T] in key \
+     positions of the query's own sequence, query_rows, key_rows [B + 1] */ \
+  K(attention,              (Out y, Out lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
+  K(attention_backward,     (Out dq, Out dk, Out dv, In dy, In y, In lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
+  /* silu.cc, swiglu.cc: x [T, 2 F] = gate, up; y [T, F] = silu(gate) up */ \
+  K(silu,                   (Out y, In x)) \
+  K(silu_backward,          (Out dx, In dy, In x)) \
+  K(swiglu,                 (Out y, In x)) \
+  K(swiglu_backward,        (Out dx, In dy, In x)) \
+  /* softmax.cc: over the last axis */ \
+  K(softmax,                (Out y, In x)) \
+  K(softmax_backward,       (Out dx, In dy, In y)) \
+  /* cross_entropy.cc: logits [T, V]; labels [T] i32, -1 ignored; weights [T]; losses, lse [T] f32 */ \
+  K(cross_entropy,          (Out losses, Out lse, In logits, In labels, InOptional weights)) \
+  K(cross_entropy_backward, (Out dlogits, In dlosses, In logits, In lse, In labels, InOptional weights)) \
+  /* sampling.cc: ids [B] i32, logits [B, V]; bias [V] f32 added; temperature (0: greedy), top_p [B] f32, \
+     top_k [B] i32 (0: off); seeds [B, 4] i32 */ \
+  K(argmax,                 (Out ids, In logits)) \
+  K(sample_tokens,          (Out ids, In logits, InOptional bias, In temperature, In top_k, In top_p, In seeds)) \
+  /* patchify.cc: pixels [S, C], sizes [N, 2] i32 = height, width of each image; patches [P, patch^2 C] */ \
+  K(patchify,               (Out patches, In pixels, In sizes, i64 patch)) \
+  K(unpatchify,             (Out pixels, In patches, In sizes, i64 patch)) \
+  /* timestep_embedding.cc: t [N] f32 -> y [N, C]: cos (C/2), then sin (C/2) */ \
+  K(timestep_embedding,     (Out y, In t, f32 max_period)) \
+  /* noise.cc: image i owns rows image_rows[i] .. image_rows[i + 1] of [S, C]; seeds [N, 4] i32 = key (lo, hi), \
+     stream (lo, hi) of Philox4x32-10; the other per-image arguments [N] f32 */ \
+  K(normal,                 (Out y, In image_rows, In seeds, f32 scale)) \
+  K(add_noise,              (Out xt, In x0, In image_rows, In signal, In sigma, In seeds)) /* xt = signal x0 + sigma eps */ \
+  /* diffusion_loss.cc: losses[i] = weight[i] mean((prediction - (target_x0[i] x0 + target_eps[i] eps))^2), eps regenerated */ \
+  K(diffusion_loss,          (Out losses, In prediction, In x0, In image_rows, In target_x0, In target_eps, In weight, In seeds)) \
+  K(diffusion_loss_backward, (Out dprediction, In dlosses, In prediction, In x0, In image_rows, In target_x0, In target_eps, In weight, In seeds)) \
+  /* denoise.cc: p = unconditional + guidance (conditional - unconditional); x0 = clip(from_x x + from_p p); \
+     y = k_x x + k_x0 x0 + k_previous previous + k_eps eps; coefficients [N, 7] f32 = guidance, from_x, from_p, \
+     k_x, k_x0, k_previous, k_eps */ \
+  K(denoise,                (Out y, Out x0, In x, In conditional, InOptional unconditional, InOptional previous, In image_rows, In coefficients, In seeds, f32 clip_min, f32 clip_max)) \
+  /* optimizer.cc: flat f32 arenas; clip [3] = norm, factor, 1 if the norm is finite (else adamw does nothing) */ \
+  K(gradient_norm,          (Out clip, In gradients, f32 max_norm)) \
+  K(adamw,                  (State parameters, State first_moment, State second_moment, In gradients, In clip, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay, f32 correction1, f32 correction2))
+// clang-format on
+
+namespace transfusion {
+
+#define TRANSFUSION_UNPAREN(...) __VA_ARGS__
+
+// One pointer per kernel. The table begins with its size and a hash of the list's text, so that a backend
+// library of another build is refused by name.
+struct KernelTable {
+  u64 size;
+  u64 hash;
+#define K(name, arguments) Status (*name)(Context&, TRANSFUSION_UNPAREN arguments);
+  KERNELS(K)
+#undef K
+};
+
+constexpr u64 fnv1a(const char* text, u64 hash = 0xcbf29ce484222325ull) {
+  return *text ? fnv1a(text + 1, (hash ^ static_cast<unsigned char>(*text)) * 0x100000001b3ull) : hash;
+}
+
+inline u64 kernel_list_hash() {
+  u64 hash = 0xcbf29ce484222325ull;
+#define K(name, arguments) hash = fnv1a(#name #arguments, hash);
+  KERNELS(K)
+#undef K
+  return hash;
+}
+
+}  // namespace transfusion
