@@ -18,6 +18,8 @@
       'ldflags': ['-fopenmp'],
       'libraries': ['-ldnnl', '-lhwy'],
       'conditions': [
+        # A missing kernel is to be found when the addon is loaded, not when it is called.
+        ['OS=="linux"', { 'ldflags': ['-Wl,-z,now'] }],
         ['werror==1', { 'cflags_cc': ['-Werror'] }],
         ['OS=="mac"', {
           'include_dirs': ['<!(brew --prefix)/include', '<!(brew --prefix libomp)/include'],

@@ -4,4 +4,51 @@
 export type Handle = number
 
 export interface Kernels {
+  fill(y: Handle, value: number): void
+  cast(y: Handle, x: Handle): void
+  add(y: Handle, a: Handle, b: Handle): void
+  mul(y: Handle, a: Handle, b: Handle): void
+  scale(y: Handle, x: Handle, factor: number): void
+  accumulate(y: Handle, x: Handle): void
+  lerp(y: Handle, x: Handle, weight: number): void
+  sum_to(y: Handle, x: Handle, scale: number): void
+  broadcast_to(y: Handle, x: Handle, scale: number): void
+  sum_rows(y: Handle | undefined, x: Handle): void
+  concat(y: Handle, xs: readonly Handle[]): void
+  slice(y: Handle, x: Handle, start: number): void
+  transpose(y: Handle, x: Handle, axis0: number, axis1: number): void
+  matmul(y: Handle, a: Handle, b: Handle, bias: Handle | undefined, transposeA: boolean, transposeB: boolean): void
+  matmul_accumulate(y: Handle | undefined, a: Handle, b: Handle, transposeA: boolean, transposeB: boolean): void
+  embedding(y: Handle, weight: Handle, ids: Handle): void
+  embedding_backward(dweight: Handle | undefined, dy: Handle, ids: Handle): void
+  gather_rows(y: Handle, x: Handle, rows: Handle): void
+  scatter_add_rows(y: Handle, x: Handle, rows: Handle): void
+  write_rows(y: Handle, x: Handle, rows: Handle): void
+  rms_norm(y: Handle, rstd: Handle, x: Handle, weight: Handle, eps: number): void
+  rms_norm_backward(dx: Handle, dweight: Handle | undefined, dy: Handle, x: Handle, weight: Handle, rstd: Handle): void
+  rope_table(table: Handle, positions: Handle, frequencies: Handle, axes: Handle): void
+  split_rope(q: Handle, k: Handle, v: Handle, qkv: Handle, table: Handle): void
+  split_rope_backward(dqkv: Handle, dq: Handle, dk: Handle, dv: Handle, table: Handle): void
+  attention(y: Handle, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
+  attention_backward(dq: Handle, dk: Handle, dv: Handle, dy: Handle, y: Handle, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
+  silu(y: Handle, x: Handle): void
+  silu_backward(dx: Handle, dy: Handle, x: Handle): void
+  swiglu(y: Handle, x: Handle): void
+  swiglu_backward(dx: Handle, dy: Handle, x: Handle): void
+  softmax(y: Handle, x: Handle): void
+  softmax_backward(dx: Handle, dy: Handle, y: Handle): void
+  cross_entropy(losses: Handle, lse: Handle, logits: Handle, labels: Handle, weights: Handle | undefined): void
+  cross_entropy_backward(dlogits: Handle, dlosses: Handle, logits: Handle, lse: Handle, labels: Handle, weights: Handle | undefined): void
+  argmax(ids: Handle, logits: Handle): void
+  sample_tokens(ids: Handle, logits: Handle, bias: Handle | undefined, temperature: Handle, topK: Handle, topP: Handle, seeds: Handle): void
+  patchify(patches: Handle, pixels: Handle, sizes: Handle, patch: number): void
+  unpatchify(pixels: Handle, patches: Handle, sizes: Handle, patch: number): void
+  timestep_embedding(y: Handle, t: Handle, maxPeriod: number): void
+  normal(y: Handle, imageRows: Handle, seeds: Handle, scale: number): void
+  add_noise(xt: Handle, x0: Handle, imageRows: Handle, signal: Handle, sigma: Handle, seeds: Handle): void
+  diffusion_loss(losses: Handle, prediction: Handle, x0: Handle, imageRows: Handle, targetX0: Handle, targetEps: Handle, weight: Handle, seeds: Handle): void
+  diffusion_loss_backward(dprediction: Handle, dlosses: Handle, prediction: Handle, x0: Handle, imageRows: Handle, targetX0: Handle, targetEps: Handle, weight: Handle, seeds: Handle): void
+  denoise(y: Handle, x0: Handle, x: Handle, conditional: Handle, unconditional: Handle | undefined, previous: Handle | undefined, imageRows: Handle, coefficients: Handle, seeds: Handle, clipMin: number, clipMax: number): void
+  gradient_norm(clip: Handle, gradients: Handle, maxNorm: number): void
+  adamw(parameters: Handle, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, correction1: number, correction2: number): void
 }

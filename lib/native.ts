@@ -15,17 +15,24 @@ interface Attempt {
   error: string
 }
 
-const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error))
+/** An error's first line: below it Node lists who required the file. */
+function messageOf(error: unknown): string {
+  return String(error instanceof Error ? error.message : error).split('\n', 1)[0]!
+}
 
 function loadLocalBuild(): NativeAddon {
-  return bindings({
-    bindings: 'transfusion.node',
-    module_root: packageRoot,
-    try: [
-      ['module_root', 'build', 'Release', 'bindings'],
-      ['module_root', 'build', 'cmake', 'bindings'],
-    ],
-  }) as NativeAddon
+  const folders = ['Release', 'cmake']
+  try {
+    return bindings({
+      bindings: 'transfusion.node',
+      module_root: packageRoot,
+      try: folders.map((folder) => ['module_root', 'build', folder, 'bindings']),
+    }) as NativeAddon
+  } catch (error) {
+    // `tries` marks the error of `bindings` that no file was there; others come from a file it found.
+    if (error instanceof Error && 'tries' in error) throw new Error('no such file', { cause: error })
+    throw error
+  }
 }
 
 function userCachePath(): string {
@@ -39,7 +46,7 @@ function loadFile(path: string): NativeAddon {
   return require(path) as NativeAddon
 }
 
-/** The places a binary may lie in, best first; see the README's page on installation. */
+/** The places a binary may lie in, best first. */
 function places(): [place: string, load: () => NativeAddon][] {
   // An override is an order, not a hint: a wrong path must not end in some other binary.
   const override = process.env['TRANSFUSION_NATIVE']
@@ -48,7 +55,7 @@ function places(): [place: string, load: () => NativeAddon][] {
   const cached = userCachePath()
   const packageName = `@transfusion-js/${platform}`
   return [
-    [`local build in ${join(packageRoot, 'build', '{Release,cmake}')}`, loadLocalBuild],
+    [`local build ${join(packageRoot, 'build/{Release,cmake}/transfusion.node')}`, loadLocalBuild],
     [`user cache ${cached}`, () => loadFile(cached)],
     [`platform package ${packageName}`, () => require(packageName) as NativeAddon],
   ]
@@ -60,7 +67,7 @@ function load(): NativeAddon {
     try {
       return loadFrom()
     } catch (error) {
-      attempts.push({ place, error: firstLines(messageOf(error)) })
+      attempts.push({ place, error: messageOf(error) })
     }
   }
   const tried = attempts.map(({ place, error }) => `  - ${place}: ${error}`).join('\n')
@@ -69,11 +76,6 @@ function load(): NativeAddon {
       `Remedy: in a checkout, \`npm run build\`; with an installed package, \`npx transfusion build\`. ` +
       `TRANSFUSION_NATIVE=/path/to/transfusion.node names a binary built elsewhere.`,
   )
-}
-
-/** Node appends its require stack to a message and `bindings` a list of paths already named in `place`. */
-function firstLines(message: string): string {
-  return message.split('\n')[0]!
 }
 
 /** The addon: one object per JavaScript environment, behind `import` and `require` alike. */

@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { generateKernels } from './generate-kernels.mjs'
-import { main, root, runTool } from './run.mjs'
+import { main, root, run, runTool } from './run.mjs'
 
 const werrorMark = join(root, 'build', 'werror')
 
@@ -21,17 +21,26 @@ export function buildNative({ werror = false } = {}) {
   const werrorOn = existsSync(werrorMark) ? 1 : 0
   const jobs = String(availableParallelism())
   const prefix = dirname(dirname(process.execPath))
-  if (existsSync(join(prefix, 'include/node/node_api.h'))) {
+  const headersBesideNode = existsSync(join(prefix, 'include/node/node_api.h'))
+  if (headersBesideNode) {
     const gyp = (...args) =>
       runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${prefix}`, ...args])
     // Configuring takes a second and finds sources that were added or removed.
     gyp('configure', '--', `-Dwerror=${werrorOn}`)
     gyp('build', '--jobs', jobs)
   } else {
-    // Without headers beside the running node, node-gyp would download some; cmake-js has them from npm.
+    // node-gyp would download headers; cmake-js has them from npm.
     const options = ['--out=build/cmake', `--CDTRANSFUSION_WERROR=${werrorOn}`, `--parallel=${jobs}`]
     runTool('cmake-js/bin/cmake-js', ['compile', ...options])
   }
+  // A shared addon links without a kernel that its table names: only loading it tells.
+  run(
+    process.execPath,
+    ['-p', `require('./build/${headersBesideNode ? 'Release' : 'cmake'}/transfusion.node')`],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  )
 }
 
 /** Builds dist/ and brings the generated kernel types up to date. */

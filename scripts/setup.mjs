@@ -1,0 +1,39 @@
+// Brings a bare machine (Node and a shell) to where the package builds: system packages, then npm packages.
+//   node scripts/setup.mjs [build | test | demo]
+// Plain Node without dependencies, for it runs before node_modules exists. What is there is left alone.
+import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { Failure, main, root, run, stage } from './run.mjs'
+import { installSystemPackages } from './system.mjs'
+
+const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages
+
+/** Whether node_modules holds what package-lock.json says, by the record that npm keeps of what it installed. */
+function npmPackagesCurrent() {
+  const record = join(root, 'node_modules/.package-lock.json')
+  if (!existsSync(record)) return false
+  const installed = packagesOf(record)
+  return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(([path, wanted]) => {
+    if (path === '') return true
+    const found = installed[path]
+    // What is optional was chosen by platform.
+    return found === undefined ? wanted.optional === true : found.integrity === wanted.integrity
+  })
+}
+
+function installNpmPackages() {
+  if (npmPackagesCurrent()) return
+  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+    throw new Failure('node_modules is a link to packages that package-lock.json does not ask for')
+  }
+  run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
+}
+
+/** Installs what `purpose` ('build', 'test' or 'demo') needs and lacks. */
+export function setUp(purpose) {
+  stage('System packages', () => installSystemPackages(purpose))
+  stage('npm packages', installNpmPackages)
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) main(() => setUp(process.argv[2] ?? 'build'))
