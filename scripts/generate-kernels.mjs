@@ -25,7 +25,7 @@ const types = {
 
 /**
  * The kernels declared in the text of a header, in its order. Throws an Error naming the kernel on a kind it
- * does not know, an argument without a name, and a kernel declared twice.
+ * does not know, an argument without a name, a kernel declared twice, and an entry it cannot read.
  * @param {string} header
  * @returns {{ name: string, args: { kind: keyof typeof types, name: string }[] }[]}
  */
@@ -47,6 +47,12 @@ export function parseKernels(header) {
       return { kind, name: arg }
     })
     kernels.push({ name, args })
+  }
+  const entries = code.match(/#define KERNELS\(K\)(.*)/)?.[1].match(/\bK\b/g) ?? []
+  if (entries.length !== kernels.length) {
+    throw new Error(
+      `kernels.h: KERNELS has ${entries.length} entries, of which ${kernels.length} could be read`,
+    )
   }
   return kernels
 }
