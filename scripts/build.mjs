@@ -5,42 +5,36 @@ import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { generateKernels } from './generate-kernels.mjs'
-import { main, root, run, runTool } from './run.mjs'
+import { main, nodePrefix, root, run, runTool } from './run.mjs'
 
 const werrorMark = join(root, 'build', 'werror')
 
 /**
- * Builds the addon, as build/Release/transfusion.node. Once a build with `werror` was asked for, a checkout keeps treating
- * warnings as errors: changing flags would compile everything again.
+ * Builds the addon and loads it once. After a build with `werror` a checkout keeps treating warnings as errors,
+ * because changing flags would compile everything again.
  */
 export function buildNative({ werror = false } = {}) {
   if (werror) {
     mkdirSync(dirname(werrorMark), { recursive: true })
     writeFileSync(werrorMark, '')
   }
-  const werrorOn = existsSync(werrorMark) ? 1 : 0
+  const strict = existsSync(werrorMark) ? 1 : 0
   const jobs = String(availableParallelism())
-  const prefix = dirname(dirname(process.execPath))
-  const headersBesideNode = existsSync(join(prefix, 'include/node/node_api.h'))
-  if (headersBesideNode) {
+  if (nodePrefix) {
     const gyp = (...args) =>
-      runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${prefix}`, ...args])
+      runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${nodePrefix}`, ...args])
     // Configuring takes a second and finds sources that were added or removed.
-    gyp('configure', '--', `-Dwerror=${werrorOn}`)
+    gyp('configure', '--', `-Dwerror=${strict}`)
     gyp('build', '--jobs', jobs)
   } else {
     // node-gyp would download headers; cmake-js has them from npm.
-    const options = ['--out=build/cmake', `--CDTRANSFUSION_WERROR=${werrorOn}`, `--parallel=${jobs}`]
+    const options = ['--out=build/cmake', `--CDTRANSFUSION_WERROR=${strict}`, `--parallel=${jobs}`]
     runTool('cmake-js/bin/cmake-js', ['compile', ...options])
   }
   // A shared addon links without a kernel that its table names: only loading it tells.
-  run(
-    process.execPath,
-    ['-p', `require('./build/${headersBesideNode ? 'Release' : 'cmake'}/transfusion.node')`],
-    {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
-  )
+  run(process.execPath, ['-p', `require('./build/${nodePrefix ? 'Release' : 'cmake'}/transfusion.node')`], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
 }
 
 /** Builds dist/ and brings the generated kernel types up to date. */

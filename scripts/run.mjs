@@ -1,9 +1,14 @@
 // What the scripts share: the checkout's root, child processes, stages with a heading and a time.
 import { spawnSync } from 'node:child_process'
-import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
+
+const prefix = dirname(dirname(process.execPath))
+/** Where the running node is installed, when its headers lie there too; else undefined. */
+export const nodePrefix = existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined
 
 /** A failure that is reported by its message alone. */
 export class Failure extends Error {}

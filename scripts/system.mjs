@@ -1,7 +1,7 @@
 // The system packages: what is needed, how its presence is tried, and which package brings it.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { Failure, run, succeeds } from './run.mjs'
+import { Failure, nodePrefix, run, succeeds } from './run.mjs'
 
 const mac = process.platform === 'darwin'
 const compiler = process.env.CXX ?? (mac ? 'c++' : 'g++')
@@ -23,9 +23,7 @@ const librarySearch = () => {
 const library = (header, name) => () =>
   builds(`#if !__has_include(<${header}>)\n#error missing\n#endif`, `-l${name}`)
 
-/**
- * `purpose` is absent for what every build needs. A package that a manager lacks is absent from its column.
- */
+/** `purpose` is absent for what every build needs; a manager without such a package is not named. */
 const requirements = [
   {
     name: 'a C++20 compiler',
@@ -57,7 +55,8 @@ const requirements = [
   },
   {
     name: 'CMake',
-    purpose: 'test',
+    // Without Node's headers every build goes through cmake-js.
+    purpose: nodePrefix && 'test',
     present: () => answers('cmake'),
     packages: { apt: 'cmake', dnf: 'cmake', brew: 'cmake' },
   },
@@ -81,9 +80,13 @@ const libomp = () =>
 const missing = (purpose) =>
   requirements.filter((needed) => (needed.purpose ?? purpose) === purpose && !needed.present())
 
-function commandFor(manager, install, needed) {
-  const packages = needed.flatMap(({ packages }) => packages[manager] ?? [])
-  return `${install} ${packages.join(' ')}`
+const installers = { apt: 'sudo apt-get install -y', dnf: 'sudo dnf install -y', brew: 'brew install' }
+
+function commandsFor(lacking) {
+  return Object.entries(installers).flatMap(([manager, install]) => {
+    const names = lacking.flatMap(({ packages }) => packages[manager] ?? [])
+    return names.length > 0 ? [`  ${install} ${names.join(' ')}`] : []
+  })
 }
 
 /**
@@ -95,12 +98,7 @@ export function installSystemPackages(purpose) {
   if (lacking.length === 0) return
   const names = lacking.map(({ name }) => name).join(', ')
   if (process.getuid?.() !== 0 || !answers('apt-get')) {
-    throw new Failure(
-      `missing: ${names}. Install with one of\n` +
-        `  ${commandFor('apt', 'sudo apt-get install -y', lacking)}\n` +
-        `  ${commandFor('dnf', 'sudo dnf install -y', lacking)}\n` +
-        `  ${commandFor('brew', 'brew install', lacking)}`,
-    )
+    throw new Failure(`missing: ${names}. Install with one of\n${commandsFor(lacking).join('\n')}`)
   }
   console.log(`Installing ${names}`)
   const apt = (...args) =>
