@@ -1,4 +1,46 @@
-import type { Kernels } from './kernels.generated.js'
+import type { Handle, Kernels } from './kernels.generated.js'
 
-/** What the addon exports. */
-export interface NativeAddon extends Kernels {}
+/** Bytes of native memory, and counts. */
+export interface MemoryInfo {
+  /** Held by tensors. */
+  live: number
+  /** Freed by tensors, kept by the pool for reuse. */
+  cached: number
+  /** The most that was live at once. */
+  peak: number
+  /** Allocation beyond it throws. */
+  limit: number
+  /** Tensors of this JavaScript environment that were not freed. */
+  tensors: number
+  /** Commands in the stream's queue, the running one included. */
+  pending: number
+}
+
+export interface DeviceInfo {
+  /** The SIMD target that our kernels run on: AVX3 (AVX-512), AVX2, NEON, SCALAR ... */
+  simd: string
+  /** True where bf16 matrix products run in hardware. */
+  nativeBf16: boolean
+  processors: number
+}
+
+/** What the addon exports: the kernels of native/kernels.h, and what lib/tensor wraps. */
+export interface NativeAddon extends Kernels {
+  create(dtype: number, shape: readonly number[]): Handle
+  view(tensor: Handle, offset: number, dtype: number, shape: readonly number[]): Handle
+  release(tensor: Handle): void
+  upload(tensor: Handle, data: NodeJS.TypedArray): void
+  read(tensor: Handle): Promise<ArrayBuffer>
+  fence(): Promise<void>
+  create_job(): number
+  set_job(job: number): void
+  cancel_job(job: number): void
+  release_job(job: number): void
+  memory(): MemoryInfo
+  set_memory_limit(bytes: number): void
+  trim_memory(): void
+  set_threads(threads: number): void
+  device_info(): DeviceInfo
+  /** The text of the kernel list this binary was built from, one kernel a line. */
+  contract: string
+}

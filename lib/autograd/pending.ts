@@ -1,0 +1,56 @@
+import { native } from '../native.js'
+import type { DType } from '../tensor/dtype.js'
+import { keep } from '../tensor/scope.js'
+import type { Shape } from '../tensor/shape.js'
+import { emptyLike, type Tensor, zeros } from '../tensor/tensor.js'
+
+/**
+ * Gradients on their way: each waits for the node that made its tensor. Several may share memory (an op may hand
+ * on what it was given, or views of it), so a sum is made in place only where nothing else waits in that memory.
+ */
+export class Pending<Node> {
+  readonly #gradients = new Map<Node, (Tensor | undefined)[]>()
+  readonly #held = new Set<Tensor>()
+  readonly #holders = new Map<object, number>()
+
+  /** Adds a gradient to what waits for an output of a node. */
+  add(node: Node, output: number, gradient: Tensor): void {
+    const gradients = this.#gradients.get(node) ?? []
+    this.#gradients.set(node, gradients)
+    const earlier = gradients[output]
+    if (!earlier) gradients[output] = this.#hold(gradient)
+    else if (this.#holders.get(earlier.storage) === 1) native.accumulate(earlier.handle, gradient.handle)
+    else {
+      const sum = emptyLike(earlier)
+      native.add(sum.handle, earlier.handle, gradient.handle)
+      gradients[output] = this.#hold(sum)
+      this.letGo(earlier)
+    }
+  }
+
+  /** The gradients of a node's outputs, zeros where there are none. The caller lets go of them. */
+  take(node: Node, outputs: readonly { shape: Shape; dtype: DType }[]): Tensor[] {
+    const gradients = this.#gradients.get(node) ?? []
+    this.#gradients.delete(node)
+    return outputs.map(
+      ({ shape, dtype }, i) => gradients[i] ?? this.#hold(zeros(shape, dtype === 'bf16' ? 'bf16' : 'f32')),
+    )
+  }
+
+  letGo(...gradients: Tensor[]): void {
+    for (const gradient of gradients) {
+      const holders = this.#holders.get(gradient.storage)! - 1
+      if (holders > 0) this.#holders.set(gradient.storage, holders)
+      else this.#holders.delete(gradient.storage)
+      this.#held.delete(gradient)
+      gradient.free()
+    }
+  }
+
+  #hold(gradient: Tensor): Tensor {
+    const own = keep(this.#held.has(gradient) ? gradient.view(gradient.shape) : gradient)
+    this.#held.add(own)
+    this.#holders.set(own.storage, (this.#holders.get(own.storage) ?? 0) + 1)
+    return own
+  }
+}

@@ -1,0 +1,58 @@
+import type { DType } from './dtype.js'
+import { currentOp } from './op_name.js'
+import { formatShape, type Shape } from './shape.js'
+import type { Tensor } from './tensor.js'
+
+/** An argument that an op cannot take: names the op, the argument, what would be right and what was received. */
+export class ArgumentError extends TypeError {
+  constructor(argument: string, expected: string, received: unknown) {
+    super(`${currentOp()}: ${argument} must ${expected}, received ${received}`)
+    this.name = 'ArgumentError'
+  }
+}
+
+/** Throws unless the tensor has this shape; -1 stands for any size. */
+export function checkShape(argument: string, tensor: Tensor, shape: Shape): void {
+  const fits =
+    tensor.rank === shape.length && shape.every((size, axis) => size === -1 || size === tensor.shape[axis])
+  if (!fits) {
+    const expected = formatShape(shape).replaceAll('-1', '*')
+    throw new ArgumentError(argument, `have shape ${expected}`, tensor)
+  }
+}
+
+/** Throws unless the tensor has one of these dtypes. */
+export function checkDType(argument: string, tensor: Tensor, ...dtypes: DType[]): void {
+  if (!dtypes.includes(tensor.dtype)) throw new ArgumentError(argument, `be ${dtypes.join(' or ')}`, tensor)
+}
+
+/** Throws unless the tensor is of floating point: f32 or bf16. */
+export const checkFloat = (argument: string, tensor: Tensor): void =>
+  checkDType(argument, tensor, 'f32', 'bf16')
+
+/** Throws unless the tensor's rank lies in the range. */
+export function checkRank(argument: string, tensor: Tensor, least: number, most: number = least): void {
+  if (tensor.rank < least || tensor.rank > most) {
+    const axes = least === most ? `${least}` : `${least} to ${most}`
+    throw new ArgumentError(argument, `have ${axes} axes`, tensor)
+  }
+}
+
+/** Throws unless the number is an integer in the range. */
+export function checkInteger(
+  argument: string,
+  value: number,
+  least: number,
+  most = Number.MAX_SAFE_INTEGER,
+): void {
+  if (!Number.isInteger(value) || value < least || value > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`
+    throw new ArgumentError(argument, `be an integer ${range}`, value)
+  }
+}
+
+/** Throws unless the number is finite. */
+export function checkFinite(argument: string, value: number): void {
+  if (typeof value !== 'number' || !Number.isFinite(value))
+    throw new ArgumentError(argument, 'be a finite number', value)
+}

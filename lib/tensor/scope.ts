@@ -1,0 +1,66 @@
+/** What scopes free: the base of Tensor. */
+export abstract class Scoped {
+  /** Taken out of its scope by `keep`. */
+  kept = false
+  /** How many tape nodes saved it for their backward pass. */
+  saves = 0
+  /** Its scope has ended; only the tape holds it. */
+  orphaned = false
+
+  constructor() {
+    current?.add(this)
+  }
+
+  abstract get freed(): boolean
+  abstract free(): void
+}
+
+/** What will be freed when the open scope ends. */
+let current: Set<Scoped> | undefined
+
+/** Takes a tensor out of every scope: it lives until it is freed by its owner. */
+export function keep<T extends Scoped>(tensor: T): T {
+  tensor.kept = true
+  return tensor
+}
+
+/**
+ * Runs `body` and frees every tensor made in it, except those that it returns (alone, or in arrays and plain
+ * objects), that were kept, or that the tape saved for a backward pass: these move to the enclosing scope.
+ *
+ * Scopes are synchronous: a body that returns a promise throws, because tensors made by other work between its
+ * awaits would be freed with its own. What must live across an await is returned or kept, and freed by its owner.
+ */
+export function scope<R>(body: () => R): R {
+  const outer = current
+  const made = new Set<Scoped>()
+  current = made
+  let survivors: ReadonlySet<Scoped> = new Set()
+  try {
+    const result = body()
+    if (isPromise(result)) throw new Error('scope: the body must be synchronous, it returned a promise')
+    survivors = tensorsIn(result)
+    return result
+  } finally {
+    current = outer
+    for (const tensor of made) {
+      if (tensor.kept || tensor.freed) continue
+      if (survivors.has(tensor)) outer?.add(tensor)
+      else if (tensor.saves > 0) {
+        tensor.orphaned = true
+        outer?.add(tensor)
+      } else tensor.free()
+    }
+  }
+}
+
+const isPromise = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+
+function tensorsIn(value: unknown, found = new Set<Scoped>()): Set<Scoped> {
+  if (value instanceof Scoped) found.add(value)
+  else if (Array.isArray(value)) for (const item of value) tensorsIn(item, found)
+  else if (value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype)
+    for (const item of Object.values(value)) tensorsIn(item, found)
+  return found
+}

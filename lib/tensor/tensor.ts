@@ -1,0 +1,199 @@
+import type { Handle } from '../kernels.generated.js'
+import { native } from '../native.js'
+import { type DType, dtypeBytes, dtypeCodes } from './dtype.js'
+import { currentOp } from './op_name.js'
+import { Scoped } from './scope.js'
+import { completeShape, elementsOf, formatShape, type Shape } from './shape.js'
+
+// A safety net: what no scope and no owner freed goes with its JavaScript object.
+const registry = new FinalizationRegistry<Handle>((handle) => native.release(handle))
+
+/** Where the gradient of a parameter is summed up. */
+export interface GradientTarget {
+  /** f32, the parameter's shape. */
+  readonly gradient: Tensor
+  /** Changes when the parameter's values do; a backward pass over older values throws. */
+  readonly version: number
+}
+
+/** What made a tensor, if it is to be differentiated through (see autograd/tape.ts). */
+export interface TapeEntry {
+  readonly node: object
+  readonly output: number
+}
+
+/**
+ * A dense, row-major array on a device: f32, bf16 or i32, up to 6 axes. It is a handle on native memory: freed by
+ * the scope it was made in, by `free()` or `using`, and as a last resort by the garbage collector. Ops return at
+ * once and run in order on the device's stream; only reading waits.
+ */
+export class Tensor extends Scoped {
+  readonly shape: Shape
+  readonly dtype: DType
+  /** Set on what is differentiated through. */
+  tapeEntry: TapeEntry | undefined
+  /** Set on parameters. */
+  gradientTarget: GradientTarget | undefined
+  /** The memory's identity: views share it. */
+  readonly storage: object
+  #handle: Handle
+
+  /** Wraps a handle that it then owns; use the functions below. */
+  constructor(handle: Handle, shape: Shape, dtype: DType, storage: object = {}) {
+    super()
+    this.#handle = handle
+    this.storage = storage
+    this.shape = shape
+    this.dtype = dtype
+    registry.register(this, handle)
+  }
+
+  /** For native calls. Throws when the tensor was freed. */
+  get handle(): Handle {
+    if (this.#handle === 0) throw new Error(`${prefix()}${this} was used after it was freed`)
+    return this.#handle
+  }
+
+  override get freed(): boolean {
+    return this.#handle === 0
+  }
+
+  get rank(): number {
+    return this.shape.length
+  }
+
+  get elements(): number {
+    return elementsOf(this.shape)
+  }
+
+  get bytes(): number {
+    return this.elements * dtypeBytes[this.dtype]
+  }
+
+  /** The size of an axis; negative axes count from the last. Throws a RangeError when there is no such axis. */
+  size(axis: number): number {
+    const size = this.shape[axis < 0 ? this.rank + axis : axis]
+    if (size === undefined) throw new RangeError(`${prefix()}${this} has no axis ${axis}`)
+    return size
+  }
+
+  /** Gives the memory back; a second call does nothing. Queued ops that use it still run. */
+  override free(): void {
+    if (this.#handle === 0) return
+    native.release(this.#handle)
+    this.#handle = 0
+  }
+
+  [Symbol.dispose](): void {
+    this.free()
+  }
+
+  /**
+   * `elements(shape)` elements from `offset` on, sharing the memory. Not differentiable: lib/ops/reshape.ts is.
+   * Throws a RangeError when the view leaves the tensor.
+   */
+  view(shape: Shape, offset = 0): Tensor {
+    const complete = completeShape(shape, this.elements - offset)
+    const count = elementsOf(complete)
+    if (!Number.isInteger(count) || offset < 0 || offset + count > this.elements)
+      throw new RangeError(`${prefix()}a view of shape ${formatShape(shape)} at ${offset} leaves ${this}`)
+    return new Tensor(
+      native.view(this.handle, offset, dtypeCodes[this.dtype], complete),
+      complete,
+      this.dtype,
+    )
+  }
+
+  /**
+   * The values, once the ops before have run: Float32Array for f32 and bf16, Int32Array for i32. Rejects when a
+   * kernel that it depends on failed, with that op, the argument and the value received.
+   */
+  async read(): Promise<Float32Array | Int32Array> {
+    if (this.dtype === 'i32') return new Int32Array(await native.read(this.handle))
+    if (this.dtype === 'f32') return new Float32Array(await native.read(this.handle))
+    const widened = empty(this.shape, 'f32')
+    native.cast(widened.handle, this.handle)
+    const values = native.read(widened.handle)
+    widened.free()
+    return new Float32Array(await values)
+  }
+
+  /** The values of an f32 or bf16 tensor; see `read`. */
+  async readFloats(): Promise<Float32Array> {
+    if (this.dtype === 'i32') throw new TypeError(`readFloats: ${this} holds integers`)
+    return (await this.read()) as Float32Array
+  }
+
+  /** The values of an i32 tensor; see `read`. */
+  async readInts(): Promise<Int32Array> {
+    if (this.dtype !== 'i32') throw new TypeError(`readInts: ${this} holds no integers`)
+    return (await this.read()) as Int32Array
+  }
+
+  /** The stored bits of a bf16 tensor; see `read`. */
+  async readBits(): Promise<Uint16Array> {
+    if (this.dtype !== 'bf16') throw new TypeError(`readBits: ${this} is not bf16`)
+    return new Uint16Array(await native.read(this.handle))
+  }
+
+  /**
+   * Overwrites the values once the ops before have run. The array is copied before this returns. Float32Array for
+   * f32 and bf16 (rounded on the device), Uint16Array for the bits of bf16, Int32Array for i32.
+   */
+  write(data: Float32Array | Int32Array | Uint16Array): void {
+    const matches =
+      (data instanceof Float32Array && this.dtype !== 'i32') ||
+      (data instanceof Int32Array && this.dtype === 'i32') ||
+      (data instanceof Uint16Array && this.dtype === 'bf16')
+    if (!matches || data.length !== this.elements)
+      throw new TypeError(
+        `${prefix()}a ${data.constructor.name} of ${data.length} cannot be written to ${this}`,
+      )
+    if (this.dtype === 'bf16' && data instanceof Float32Array) {
+      const wide = fromArray(data, this.shape)
+      native.cast(this.handle, wide.handle)
+      wide.free()
+    } else native.upload(this.handle, data)
+  }
+
+  override toString(): string {
+    return `a tensor of ${this.dtype} ${formatShape(this.shape)}`
+  }
+}
+
+const prefix = () => (currentOp() ? `${currentOp()}: ` : '')
+
+/** A tensor of undefined values. Throws a RangeError when memory is out. */
+export function empty(shape: Shape, dtype: DType = 'f32'): Tensor {
+  try {
+    return new Tensor(native.create(dtypeCodes[dtype], shape), shape, dtype)
+  } catch (error) {
+    if (error instanceof RangeError) error.message = `${prefix()}${error.message}`
+    throw error
+  }
+}
+
+export const emptyLike = (tensor: Tensor): Tensor => empty(tensor.shape, tensor.dtype)
+
+/** A tensor whose elements are all `value`; f32 or bf16. */
+export function full(shape: Shape, value: number, dtype: 'f32' | 'bf16' = 'f32'): Tensor {
+  const tensor = empty(shape, dtype)
+  native.fill(tensor.handle, value)
+  return tensor
+}
+
+export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32'): Tensor => full(shape, 0, dtype)
+
+/**
+ * A tensor of the array's values: f32 or bf16 from a Float32Array, bf16 from the bits of a Uint16Array, i32 from
+ * an Int32Array. The array is copied before this returns.
+ */
+export function fromArray(
+  data: Float32Array | Int32Array | Uint16Array,
+  shape: Shape = [data.length],
+  dtype: DType = data instanceof Int32Array ? 'i32' : data instanceof Uint16Array ? 'bf16' : 'f32',
+): Tensor {
+  const tensor = empty(shape, dtype)
+  tensor.write(data)
+  return tensor
+}

@@ -1,0 +1,135 @@
+// A kernel call with its arguments bound to blocks, and the rules of failure marks (see kernel_types.h).
+#pragma once
+
+#include <exception>
+#include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "command.h"
+
+namespace transfusion {
+
+// A tensor argument and the block it lies in; the data pointer is resolved when the command runs.
+template <class Kind>
+struct Bound {
+  Kind view;
+  Block* block = nullptr;  // null: absent
+  size_t offset = 0;
+
+  Kind resolve() const {
+    Kind resolved = view;
+    if (block) resolved.data = static_cast<char*>(block->data) + offset;
+    return resolved;
+  }
+};
+
+struct BoundList {
+  std::vector<Bound<In>> items;
+  std::vector<In> resolved;
+
+  InList resolve() {
+    resolved.clear();
+    for (const auto& item : items) resolved.push_back(item.resolve());
+    return {resolved.data(), static_cast<i64>(resolved.size())};
+  }
+};
+
+// How an argument of the contract is held while it waits.
+template <class T>
+struct Stored {
+  using type = T;
+};
+template <class T>
+requires std::is_base_of_v<TensorView, T>
+struct Stored<T> {
+  using type = Bound<T>;
+};
+template <>
+struct Stored<InList> {
+  using type = BoundList;
+};
+
+template <class T>
+T& resolve(T& scalar) {
+  return scalar;
+}
+template <class Kind>
+Kind resolve(Bound<Kind>& bound) {
+  return bound.resolve();
+}
+inline InList resolve(BoundList& list) { return list.resolve(); }
+
+template <class Kind>
+constexpr bool is_read =
+    std::is_same_v<Kind, In> || std::is_same_v<Kind, InOptional> || std::is_same_v<Kind, InOut>;
+template <class Kind>
+constexpr bool is_overwritten = std::is_same_v<Kind, Out> || std::is_same_v<Kind, OutOptional>;
+template <class Kind>
+constexpr bool is_marked = is_overwritten<Kind> || std::is_same_v<Kind, Acc> || std::is_same_v<Kind, InOut>;
+
+template <class T>
+void find_mark(Mark&, const T&) {}
+template <class Kind>
+void find_mark(Mark& mark, const Bound<Kind>& bound) {
+  if constexpr (is_read<Kind>) {
+    if (!mark && bound.block) mark = bound.block->mark;
+  }
+}
+inline void find_mark(Mark& mark, const BoundList& list) {
+  for (const auto& item : list.items) find_mark(mark, item);
+}
+
+template <class T>
+void set_mark(const Mark&, T&) {}
+template <class Kind>
+void set_mark(const Mark& mark, Bound<Kind>& bound) {
+  if constexpr (is_marked<Kind>) {
+    // A null mark clears: only what was overwritten is whole again.
+    if (bound.block && (mark || is_overwritten<Kind>)) bound.block->mark = mark;
+  }
+}
+
+template <class... Arguments>
+class KernelCommand final : public Command {
+ public:
+  using Kernel = Status (*)(Context&, Arguments...);
+  using Held = std::tuple<typename Stored<Arguments>::type...>;
+
+  KernelCommand(const char* name, Kernel kernel, Held held)
+      : name_(name), kernel_(kernel), held_(std::move(held)) {}
+
+  void run(Context& context) override {
+    Mark mark;
+    std::apply([&](auto&... held) { (find_mark(mark, held), ...); }, held_);
+    if (!mark) {
+      const Status status = call(context);
+      if (status.failed)
+        mark = std::make_shared<const Failure>(Failure{std::string(name_) + ": " + status.message});
+    }
+    set_marks(mark);
+  }
+
+  void cancel() override { set_marks(cancelled_mark()); }
+
+ private:
+  Status call(Context& context) {
+    try {
+      return std::apply([&](auto&... held) { return kernel_(context, resolve(held)...); }, held_);
+    } catch (const std::exception& error) {
+      return fail("%s", error.what());
+    }
+  }
+
+  void set_marks(const Mark& mark) {
+    std::apply([&](auto&... held) { (set_mark(mark, held), ...); }, held_);
+  }
+
+  const char* name_;
+  Kernel kernel_;
+  Held held_;
+};
+
+}  // namespace transfusion

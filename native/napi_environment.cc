@@ -1,0 +1,147 @@
+#include "napi_environment.h"
+
+#include <cmath>
+#include <cstdlib>
+
+namespace transfusion {
+namespace {
+
+constexpr i64 kIndexRange = i64{1} << 24;
+// V8 hears of native memory in steps, so that small tensors cost no call.
+constexpr i64 kReportStep = i64{16} << 20;
+
+}  // namespace
+
+Environment::Environment(Napi::Env env) : env_(env) {
+  napi_value name;
+  napi_create_string_utf8(env, "transfusion", NAPI_AUTO_LENGTH, &name);
+  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, settle,
+                                  &mailbox_->function_);
+  // Only an open promise keeps the process alive.
+  napi_unref_threadsafe_function(env, mailbox_->function_);
+  napi_add_env_cleanup_hook(
+      env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
+}
+
+Environment::~Environment() = default;
+
+void Environment::close() {
+  cpu_backend().stream().leave(*owner_);
+  {
+    std::lock_guard lock(mailbox_->mutex_);
+    mailbox_->function_ = nullptr;
+  }
+  for (Slot& slot : slots_)
+    if (slot.block && --slot.block->references == 0) slot.backend->give_back(slot.block);
+  slots_.clear();
+}
+
+double Environment::create(Backend& backend, Block* block, size_t offset, const TensorView& view) {
+  i64 index;
+  if (free_slots_.empty()) {
+    index = static_cast<i64>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    index = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  Slot& slot = slots_[static_cast<size_t>(index)];
+  slot.backend = &backend;
+  slot.block = block;
+  slot.offset = offset;
+  slot.view = view;
+  if (block->references++ == 0) report_memory(static_cast<i64>(block->bytes));
+  ++live_handles_;
+  return static_cast<double>(slot.generation * kIndexRange + index);
+}
+
+Slot& Environment::at(Napi::Env env, double handle) {
+  if (handle >= static_cast<double>(kIndexRange) && handle < 9e15) {
+    const i64 number = static_cast<i64>(handle);
+    const auto index = static_cast<size_t>(number % kIndexRange);
+    if (index < slots_.size() && slots_[index].block && slots_[index].generation == number / kIndexRange)
+      return slots_[index];
+  }
+  throw Napi::Error::New(env, "a tensor was used after it was freed");
+}
+
+void Environment::release(double handle) {
+  if (!(handle >= static_cast<double>(kIndexRange) && handle < 9e15)) return;
+  const i64 number = static_cast<i64>(handle);
+  const auto index = static_cast<size_t>(number % kIndexRange);
+  if (index >= slots_.size()) return;
+  Slot& slot = slots_[index];
+  if (!slot.block || slot.generation != number / kIndexRange) return;
+  if (--slot.block->references == 0) {
+    report_memory(-static_cast<i64>(slot.block->bytes));
+    slot.backend->give_back(slot.block);
+  }
+  slot.block = nullptr;
+  ++slot.generation;
+  free_slots_.push_back(static_cast<i64>(index));
+  --live_handles_;
+}
+
+void Environment::report_memory(i64 change) {
+  unreported_bytes_ += change;
+  if (std::abs(unreported_bytes_) < kReportStep) return;
+  int64_t total;
+  napi_adjust_external_memory(env_, unreported_bytes_, &total);
+  unreported_bytes_ = 0;
+}
+
+double Environment::create_job() {
+  jobs_.emplace(next_job_, std::make_shared<Job>());
+  return next_job_++;
+}
+
+void Environment::set_job(double id) {
+  const auto found = jobs_.find(id);
+  current_job_ = found == jobs_.end() ? nullptr : found->second;
+}
+
+void Environment::cancel_job(double id) {
+  const auto found = jobs_.find(id);
+  if (found != jobs_.end()) found->second->cancelled = true;
+}
+
+void Environment::enqueue(Backend& backend, std::unique_ptr<Command> command) {
+  command->job = current_job_;
+  command->owner = owner_;
+  backend.enqueue(std::move(command));
+}
+
+Napi::Promise Environment::open_promise(Napi::Env env, std::unique_ptr<Settlement>& settlement) {
+  settlement = std::make_unique<Settlement>();
+  napi_value promise;
+  napi_create_promise(env, &settlement->deferred_, &promise);
+  if (open_promises_++ == 0) napi_ref_threadsafe_function(env, mailbox_->function_);
+  return Napi::Promise(env, promise);
+}
+
+void Environment::Mailbox::post(std::unique_ptr<Settlement> settlement) {
+  std::lock_guard lock(mutex_);
+  if (function_) napi_call_threadsafe_function(function_, settlement.release(), napi_tsfn_nonblocking);
+}
+
+void Environment::settle(napi_env env, napi_value, void* context, void* data) {
+  const std::unique_ptr<Settlement> settlement(static_cast<Settlement*>(data));
+  auto& self = *static_cast<Environment*>(context);
+  if (!env) return;  // the environment is ending
+  if (--self.open_promises_ == 0) napi_unref_threadsafe_function(env, self.mailbox_->function_);
+  const Napi::Env napi_env_(env);
+  if (settlement->failure) {
+    napi_reject_deferred(env, settlement->deferred_,
+                         Napi::Error::New(napi_env_, settlement->failure->message).Value());
+  } else if (settlement->bytes) {
+    // The ArrayBuffer takes the bytes over without a copy.
+    auto* kept = new std::shared_ptr<std::vector<uint8_t>>(settlement->bytes);
+    const auto buffer = Napi::ArrayBuffer::New(napi_env_, (*kept)->data(), (*kept)->size(),
+                                               [kept](Napi::Env, void*) { delete kept; });
+    napi_resolve_deferred(env, settlement->deferred_, buffer);
+  } else {
+    napi_resolve_deferred(env, settlement->deferred_, napi_env_.Undefined());
+  }
+}
+
+}  // namespace transfusion

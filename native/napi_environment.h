@@ -1,0 +1,93 @@
+// What one JavaScript environment (the main thread or a worker) owns: tensor handles, jobs and open promises.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+#include "backend.h"
+#include "kernel_command.h"
+
+namespace transfusion {
+
+// A handle is a number: index + generation * 2^24, so that a stale one is recognised.
+struct Slot {
+  Backend* backend = nullptr;
+  Block* block = nullptr;  // null: free
+  size_t offset = 0;       // bytes
+  TensorView view;
+  i64 generation = 1;
+};
+
+class Environment {
+ public:
+  explicit Environment(Napi::Env env);
+  ~Environment();
+
+  static Environment& of(const Napi::CallbackInfo& info) {
+    return *info.Env().GetInstanceData<Environment>();
+  }
+
+  double create(Backend& backend, Block* block, size_t offset, const TensorView& view);
+  // Throws a JavaScript error when the handle is not one of a live tensor.
+  Slot& at(Napi::Env env, double handle);
+  // Nothing happens when the handle is stale.
+  void release(double handle);
+  i64 live_handles() const { return live_handles_; }
+
+  double create_job();
+  void set_job(double id);
+  void cancel_job(double id);
+  void release_job(double id) { jobs_.erase(id); }
+
+  void enqueue(Backend& backend, std::unique_ptr<Command> command);
+
+  // A promise that the stream settles through a Settlement.
+  class Settlement {
+   public:
+    std::shared_ptr<std::vector<uint8_t>>
+        bytes;     // resolves with an ArrayBuffer of them; null: with undefined
+    Mark failure;  // rejects
+
+   private:
+    friend class Environment;
+    napi_deferred deferred_ = nullptr;
+  };
+  Napi::Promise open_promise(Napi::Env env, std::unique_ptr<Settlement>& settlement);
+  // How the stream's thread hands a settlement back; safe after the environment has ended.
+  class Mailbox {
+   public:
+    void post(std::unique_ptr<Settlement> settlement);
+
+   private:
+    friend class Environment;
+    std::mutex mutex_;
+    napi_threadsafe_function function_ = nullptr;  // null: closed
+  };
+  std::shared_ptr<Mailbox> mailbox() const { return mailbox_; }
+
+ private:
+  static void settle(napi_env env, napi_value callback, void* context, void* data);
+  void close();
+
+  napi_env env_;
+  std::shared_ptr<Owner> owner_ = std::make_shared<Owner>();
+  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
+  i64 open_promises_ = 0;
+
+  std::vector<Slot> slots_;
+  std::vector<i64> free_slots_;
+  i64 live_handles_ = 0;
+  i64 reported_bytes_ = 0;  // to V8, see report_memory
+  i64 unreported_bytes_ = 0;
+  void report_memory(i64 change);
+
+  std::unordered_map<double, std::shared_ptr<Job>> jobs_;
+  std::shared_ptr<Job> current_job_;
+  double next_job_ = 1;
+};
+
+}  // namespace transfusion

@@ -1,0 +1,67 @@
+// A caching pool of device memory. Blocks are taken and given back on JavaScript threads, when calls are
+// enqueued; because the stream runs in that order, a block that was given back can be handed out at once,
+// even while queued kernels still use it.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace transfusion {
+
+// Why a tensor holds no values: the message of the kernel call that failed.
+struct Failure {
+  std::string message;
+};
+using Mark = std::shared_ptr<const Failure>;
+
+struct Block {
+  void* data = nullptr;
+  size_t bytes = 0;
+  Mark mark;           // touched by the stream's thread only
+  int references = 0;  // handles on this block; touched by the owning JavaScript thread only
+};
+
+struct MemoryStats {
+  size_t live = 0;
+  size_t cached = 0;
+  size_t peak = 0;
+  size_t limit = 0;
+};
+
+struct MemoryLimitReached : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class Pool {
+ public:
+  explicit Pool(size_t limit) { stats_.limit = limit; }
+
+  // A block of at least `bytes`. Blocks evicted to stay within the limit are appended to `evicted`: the
+  // caller has the stream free them. Throws MemoryLimitReached.
+  Block* take(size_t bytes, std::vector<Block*>& evicted);
+  void give_back(Block* block);
+  // Undoes take() for a block that got no memory.
+  void forget(Block* block);
+  // Gives up every cached block; the caller has the stream free them.
+  std::vector<Block*> trim();
+
+  MemoryStats stats() const;
+  void set_limit(size_t bytes);
+
+ private:
+  Block* evict_largest();
+
+  mutable std::mutex mutex_;
+  std::multimap<size_t, Block*> cached_;
+  MemoryStats stats_;
+};
+
+// 90% of the smaller of physical memory and the control group's limit.
+size_t default_memory_limit();
+
+}  // namespace transfusion

@@ -1,0 +1,95 @@
+#include "stream.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <thread>
+
+namespace transfusion {
+namespace {
+
+constexpr size_t kAlignment = 64;
+constexpr size_t kFirstChunk = size_t{1} << 20;
+
+void* allocate_from(void* arena, size_t bytes) { return static_cast<Arena*>(arena)->allocate(bytes); }
+
+}  // namespace
+
+void Arena::Free::operator()(void* data) const { std::free(data); }
+
+void* Arena::allocate(size_t bytes) {
+  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+  if (chunks_.empty() || used_ + bytes > capacity_) {
+    const size_t capacity = std::max({kFirstChunk, 2 * capacity_, bytes});
+    void* data = std::aligned_alloc(kAlignment, capacity);
+    if (!data) throw std::bad_alloc();
+    chunks_.emplace_back(data);
+    capacity_ = capacity;
+    used_ = 0;
+  }
+  void* result = static_cast<char*>(chunks_.back().get()) + used_;
+  used_ += bytes;
+  return result;
+}
+
+void Arena::reset() {
+  if (chunks_.size() > 1) chunks_.erase(chunks_.begin(), chunks_.end() - 1);
+  used_ = 0;
+}
+
+Stream::Stream() {
+  // Never joined: at exit the process ends while the thread sleeps.
+  std::thread([this] { work(); }).detach();
+}
+
+void Stream::enqueue(std::unique_ptr<Command> command) {
+  {
+    std::lock_guard lock(mutex_);
+    queue_.push_back(std::move(command));
+  }
+  wake_.notify_one();
+}
+
+void Stream::leave(Owner& owner) {
+  std::deque<std::unique_ptr<Command>> dropped;
+  std::unique_lock lock(mutex_);
+  owner.closed = true;
+  std::deque<std::unique_ptr<Command>> kept;
+  for (auto& command : queue_)
+    (command->owner.get() == &owner ? dropped : kept).push_back(std::move(command));
+  queue_.swap(kept);
+  idle_.wait(lock, [&] { return running_ != &owner; });
+}
+
+size_t Stream::pending() const {
+  std::lock_guard lock(mutex_);
+  return queue_.size() + (running_ ? 1 : 0);
+}
+
+void Stream::work() {
+  Context context;
+  context.arena = &arena_;
+  context.allocate = allocate_from;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    wake_.wait(lock, [&] { return !queue_.empty(); });
+    std::unique_ptr<Command> command = std::move(queue_.front());
+    queue_.pop_front();
+    running_ = command->owner.get();
+    lock.unlock();
+
+    if (command->job && command->job->cancelled)
+      command->cancel();
+    else
+      command->run(context);
+    arena_.reset();
+
+    const std::shared_ptr<Owner> owner = command->owner;  // outlives the comparison in leave()
+    command.reset();
+    lock.lock();
+    running_ = nullptr;
+    idle_.notify_all();
+  }
+}
+
+}  // namespace transfusion
