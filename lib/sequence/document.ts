@@ -1,0 +1,96 @@
+/** Documents: text and images in any order, as a user or a data source gives them. */
+
+export interface ImageSize {
+  /** In pixels of what the model reads (latent pixels where a VAE stands before it). */
+  readonly height: number
+  readonly width: number
+}
+
+export interface TextPart {
+  readonly type: 'text'
+  readonly ids: readonly number[]
+  /** Weight of these tokens as LM targets; default 1, 0: not trained. */
+  readonly weight?: number
+}
+
+export interface ImagePart extends ImageSize {
+  readonly type: 'image'
+  /** Whether training limits this image's noise. Default: yes where no text precedes it (paper.md; section 4.3.4). */
+  readonly limited?: boolean
+}
+
+/** `Image` may carry more than its size (pixels, a file's name): packing hands the parts back in order. */
+export type Part<Image extends ImagePart = ImagePart> = TextPart | Image
+
+export interface Document<Image extends ImagePart = ImagePart> {
+  readonly parts: readonly Part<Image>[]
+  /** Whether the end token closes the document (default true); false for a prompt. */
+  readonly end?: boolean
+  /** Whether its tokens are LM targets (default true). */
+  readonly textTargets?: boolean
+}
+
+/** Ids of the tokens that frame documents and images. Without `bos` a document begins with its first part. */
+export interface SpecialTokens {
+  readonly bos?: number
+  readonly end: number
+  readonly boi: number
+  readonly eoi: number
+}
+
+const text = (...ids: number[]): TextPart => ({ type: 'text', ids })
+
+/**
+ * The document as it stands in a sequence: BOS, its parts with every image between BOI and EOI, end.
+ * Throws a RangeError when a text holds BOI or EOI, which only an image may bring, or what is no token id or weight.
+ */
+export function documentSpans<Image extends ImagePart>(
+  document: Document<Image>,
+  tokens: SpecialTokens,
+): Part<Image>[] {
+  const spans: Part<Image>[] = tokens.bos === undefined ? [] : [text(tokens.bos)]
+  for (const part of document.parts) {
+    if (part.type === 'image') {
+      spans.push(text(tokens.boi), part, text(tokens.eoi))
+    } else {
+      checkText(part, tokens)
+      spans.push(part)
+    }
+  }
+  if (document.end !== false) spans.push(text(tokens.end))
+  return spans
+}
+
+/** What stands before an image's patches when it is drawn without a condition: [BOS, BOI] (our choice). */
+export function unconditionalPrefix(tokens: SpecialTokens): TextPart {
+  return tokens.bos === undefined ? text(tokens.boi) : text(tokens.bos, tokens.boi)
+}
+
+/**
+ * The training form of an image without its condition (classifier-free guidance; the paper is silent, our
+ * choice): [BOS, BOI, patches, EOI] alone, its noise not limited since sampling begins at full noise. It has
+ * no LM targets: they would teach that a document may begin with an image and end after it.
+ *
+ * `image`: which image of the document, from 0. Throws a RangeError when there is none of that number.
+ */
+export function dropCondition<Image extends ImagePart>(
+  document: Document<Image>,
+  image: number,
+): Document<Image> {
+  const images = document.parts.filter((part) => part.type === 'image')
+  const kept = images[image]
+  if (!kept) throw new RangeError(`dropCondition: image ${image} of a document with ${images.length} images`)
+  return { parts: [{ ...kept, limited: false }], end: false, textTargets: false }
+}
+
+function checkText(part: TextPart, tokens: SpecialTokens): void {
+  if (part.weight !== undefined && !(part.weight >= 0 && part.weight < Infinity)) {
+    throw new RangeError(`document: weight ${part.weight} of a text part must be at least 0 and finite`)
+  }
+  for (const id of part.ids) {
+    if (!Number.isInteger(id) || id < 0) throw new RangeError(`document: ${id} is not a token id`)
+    if (id === tokens.boi || id === tokens.eoi) {
+      throw new RangeError(`document: token ${id} (${id === tokens.boi ? 'BOI' : 'EOI'}) in a text part`)
+    }
+  }
+}

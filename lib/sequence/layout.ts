@@ -1,0 +1,139 @@
+/**
+ * Where tokens and patches stand: which keys each of them sees, and their rotary positions. Training (packing.ts)
+ * and decoding (decode_layout.ts) differ only in what they lay out, so both build on this file.
+ *
+ * T positions, P patches of all images, N images.
+ */
+import type { ImagePart, ImageSize, Part } from './document.js'
+
+/** How far a sequence has come: its keys so far, and the rotary position of what comes next. */
+export interface Cursor {
+  readonly length: number
+  readonly position: number
+}
+
+export const sequenceStart: Cursor = { length: 0, position: 0 }
+
+/** Parts that follow one another, special tokens included, from `start` on. */
+export interface Run {
+  readonly spans: readonly Part[]
+  readonly start: Cursor
+  /** Key position at which the document begins. */
+  readonly keyStart: number
+}
+
+export interface Layout {
+  /** [T]: token ids, -1 at patches. */
+  readonly ids: Int32Array
+  /**
+   * [T]: position q sees the keys keyStart[q] .. keyEnd[q] - 1 of its own sequence. keyStart: where its document
+   * begins; keyEnd: q + 1, or the end of the image that holds q (section 3, Transfusion attention).
+   */
+  readonly keyStart: Int32Array
+  readonly keyEnd: Int32Array
+  /**
+   * [T, 3]: rotary positions along sequence, row and column. A token has three equal ones, so that text alone is
+   * plain RoPE; an image that begins at p gives its patches (p, p + row, p + column), and what follows continues
+   * after the largest. The scheme is Qwen2-VL's multimodal RoPE; the paper has plain RoPE: our choice.
+   */
+  readonly positions: Float32Array
+  /** [P]: row of each patch in the sequence. */
+  readonly patchRows: Int32Array
+  /** [P]: the image that each patch belongs to. */
+  readonly patchImage: Int32Array
+  /** [P, 2]: row and column of each patch in its image, in patches. */
+  readonly patchPositions: Float32Array
+  /** [N, 2]: height and width in pixels. */
+  readonly imageSizes: Int32Array
+  /** [N + 1]: image i owns the pixel rows imageRows[i] .. imageRows[i + 1] - 1. */
+  readonly imageRows: Int32Array
+}
+
+/** The image's size in patches. Throws a RangeError unless patches of `patch` pixels cover it exactly. */
+export function patchGrid(image: ImageSize, patch: number): { rows: number; columns: number } {
+  const rows = image.height / patch
+  const columns = image.width / patch
+  if (!Number.isInteger(rows) || !Number.isInteger(columns) || rows < 1 || columns < 1) {
+    throw new RangeError(
+      `image of ${image.height} x ${image.width} pixels: both must be positive multiples of the patch size ${patch}`,
+    )
+  }
+  return { rows, columns }
+}
+
+/** Where a sequence stands after these parts. */
+export function advance(start: Cursor, spans: readonly Part[], patch: number): Cursor {
+  let { length, position } = start
+  for (const span of spans) {
+    if (span.type === 'text') {
+      length += span.ids.length
+      position += span.ids.length
+    } else {
+      const { rows, columns } = patchGrid(span, patch)
+      length += rows * columns
+      position += Math.max(rows, columns)
+    }
+  }
+  return { length, position }
+}
+
+/** Lays out runs one after the other. Throws as patchGrid. */
+export function layoutRuns(runs: readonly Run[], patch: number): Layout {
+  const images = runs.flatMap((run) => run.spans.filter((span) => span.type === 'image'))
+  const length = runs.reduce(
+    (sum, run) => sum + advance(run.start, run.spans, patch).length - run.start.length,
+    0,
+  )
+  const patches = images.reduce((sum, image) => sum + (image.height / patch) * (image.width / patch), 0)
+  const layout = {
+    ids: new Int32Array(length),
+    keyStart: new Int32Array(length),
+    keyEnd: new Int32Array(length),
+    positions: new Float32Array(length * 3),
+    patchRows: new Int32Array(patches),
+    patchImage: new Int32Array(patches),
+    patchPositions: new Float32Array(patches * 2),
+    ...imageTables(images),
+  }
+
+  let row = 0
+  let patchIndex = 0
+  let imageIndex = 0
+  const place = (id: number, run: Run, keyEnd: number, position: readonly [number, number, number]): void => {
+    layout.ids[row] = id
+    layout.keyStart[row] = run.keyStart
+    layout.keyEnd[row] = run.keyStart + keyEnd
+    layout.positions.set(position, row * 3)
+    row++
+  }
+  for (const run of runs) {
+    let cursor = run.start
+    for (const span of run.spans) {
+      const end = advance(cursor, [span], patch)
+      const { length: first, position: p } = cursor
+      if (span.type === 'text') {
+        span.ids.forEach((id, i) => place(id, run, first + i + 1, [p + i, p + i, p + i]))
+      } else {
+        const { rows, columns } = patchGrid(span, patch)
+        for (let i = 0; i < rows * columns; i++) {
+          const patchRow = Math.floor(i / columns)
+          const patchColumn = i % columns
+          layout.patchRows[patchIndex] = row
+          layout.patchImage[patchIndex] = imageIndex
+          layout.patchPositions.set([patchRow, patchColumn], patchIndex * 2)
+          patchIndex++
+          place(-1, run, end.length, [p, p + patchRow, p + patchColumn])
+        }
+        imageIndex++
+      }
+      cursor = end
+    }
+  }
+  return layout
+}
+
+function imageTables(images: readonly ImagePart[]): Pick<Layout, 'imageSizes' | 'imageRows'> {
+  const imageRows = new Int32Array(images.length + 1)
+  images.forEach((image, i) => (imageRows[i + 1] = imageRows[i]! + image.height * image.width))
+  return { imageSizes: Int32Array.from(images.flatMap((image) => [image.height, image.width])), imageRows }
+}
