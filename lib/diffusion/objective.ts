@@ -1,0 +1,101 @@
+/**
+ * What the network gives and how its error counts: two separate choices. N images.
+ *
+ *     eps: the noise    v = signal eps - sigma x0 (Salimans & Ho 2022)    x0: the clean image
+ *
+ * Given x_t the three are linear in each other, and their squared errors are in proportion:
+ *
+ *     |eps error|^2 = SNR |x0 error|^2     |v error|^2 = |x0 error|^2 / sigma^2     SNR = signal^2 / sigma^2
+ */
+import { z } from 'zod'
+import { noiseLevel, type NoiseSchedule } from './schedule.js'
+
+export const predictionSchema = z.enum(['eps', 'v', 'x0'])
+export type Prediction = z.infer<typeof predictionSchema>
+
+export const objectiveSchema = z.strictObject({
+  /** What the network gives; eps is the paper's. */
+  prediction: predictionSchema.default('eps'),
+  /** As whose its error counts; minSnr: |x0 error|^2 min(SNR, snrLimit) (Hang et al. 2023). eps is the paper's. */
+  weighting: z.enum(['eps', 'v', 'x0', 'minSnr']).default('eps'),
+  snrLimit: z.number().positive().default(5),
+  /**
+   * The most that one image's error is multiplied by (our choice). It matters where the network gives something
+   * else than what is weighted: without it one image near t = 0 (x0 as eps) or T (eps as x0) drowns the others.
+   */
+  weightLimit: z.number().positive().default(20),
+})
+export type Objective = z.infer<typeof objectiveSchema>
+
+/** Per-image arguments [N] of the kernels add_noise and diffusion_loss, and of the timestep embedding. */
+export interface DiffusionTargets {
+  /** 0 .. T. */
+  readonly t: Float32Array
+  /** x_t = signal x0 + sigma eps. */
+  readonly signal: Float32Array
+  readonly sigma: Float32Array
+  /** The network is to give targetX0 x0 + targetEps eps; its mean squared error is multiplied by weight. */
+  readonly targetX0: Float32Array
+  readonly targetEps: Float32Array
+  readonly weight: Float32Array
+}
+
+/** Throws a RangeError when a t is not an integer in 0 .. T. */
+export function diffusionTargets(
+  schedule: NoiseSchedule,
+  objective: Objective,
+  timesteps: ArrayLike<number>,
+): DiffusionTargets {
+  const perImage = (value: (t: number) => number) => Float32Array.from(timesteps, value)
+  return {
+    t: perImage((t) => t),
+    signal: perImage((t) => noiseLevel(schedule, t).signal),
+    sigma: perImage((t) => noiseLevel(schedule, t).sigma),
+    targetX0: perImage((t) => target(schedule, objective.prediction, t).x0),
+    targetEps: perImage((t) => target(schedule, objective.prediction, t).eps),
+    weight: perImage((t) => lossWeight(schedule, objective, t)),
+  }
+}
+
+/** What the network is to give, as x0 and eps are to be added up. */
+function target(schedule: NoiseSchedule, prediction: Prediction, t: number): { x0: number; eps: number } {
+  const { signal, sigma } = noiseLevel(schedule, t)
+  switch (prediction) {
+    case 'eps':
+      return { x0: 0, eps: 1 }
+    case 'v':
+      return { x0: -sigma, eps: signal }
+    case 'x0':
+      return { x0: 1, eps: 0 }
+  }
+}
+
+/** Factor of the network's squared error at t; 0 at t = 0, where nothing is hidden (and SNR is infinite). */
+export function lossWeight(schedule: NoiseSchedule, objective: Objective, t: number): number {
+  const { signal, sigma } = noiseLevel(schedule, t)
+  if (sigma === 0) return 0
+  const snr = (signal / sigma) ** 2
+  // Squared error of each kind per squared error of x0.
+  const perX0 = { eps: snr, v: 1 / sigma ** 2, x0: 1, minSnr: Math.min(snr, objective.snrLimit) }
+  return Math.min(perX0[objective.weighting] / perX0[objective.prediction], objective.weightLimit)
+}
+
+/**
+ * x0 = fromX x_t + fromPrediction p, for the kernel `denoise`. Finite at every t; from eps it amplifies the
+ * network's error by up to 20,000 (t = T), so x0 must be clipped to the data's range.
+ */
+export function cleanImage(
+  schedule: NoiseSchedule,
+  prediction: Prediction,
+  t: number,
+): { fromX: number; fromPrediction: number } {
+  const { signal, sigma } = noiseLevel(schedule, t)
+  switch (prediction) {
+    case 'eps':
+      return { fromX: 1 / signal, fromPrediction: -sigma / signal }
+    case 'v':
+      return { fromX: signal, fromPrediction: -sigma }
+    case 'x0':
+      return { fromX: 0, fromPrediction: 1 }
+  }
+}

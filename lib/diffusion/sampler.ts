@@ -1,0 +1,56 @@
+/** What every sampler is: the steps from pure noise to an image, as coefficients for the kernel `denoise`. */
+import { cleanImage, type Prediction } from './objective.js'
+import type { NoiseSchedule } from './schedule.js'
+
+/**
+ * One call of the network at t and what it makes of x_t:
+ *
+ *     x_tNext = kX x_t + kX0 x0 + kPrevious previous + kEps eps
+ *
+ * where x0 is what the network sees in x_t, clipped, `previous` the x0 of the step before, and eps fresh noise.
+ */
+export interface SamplerStep {
+  readonly t: number
+  readonly tNext: number
+  readonly kX: number
+  readonly kX0: number
+  readonly kPrevious: number
+  readonly kEps: number
+}
+
+export interface Sampler {
+  /** The steps from T to 0, `count` of them. Throws a RangeError unless count is an integer in 1 .. T. */
+  steps(count: number): SamplerStep[]
+}
+
+/**
+ * T, ..., 0: count + 1 descending timesteps, the first at full noise ("trailing" in Lin et al. 2023: other
+ * spacings begin below T, where the network is never given pure noise in training).
+ */
+export function trailingTimesteps(schedule: NoiseSchedule, count: number): number[] {
+  if (!Number.isInteger(count) || count < 1 || count > schedule.steps) {
+    throw new RangeError(`sampler: ${count} steps, expected an integer in 1..${schedule.steps}`)
+  }
+  return Array.from({ length: count + 1 }, (_, i) => Math.round((schedule.steps * (count - i)) / count))
+}
+
+/** What an image needs of one denoising call. */
+export interface Denoising {
+  readonly step: SamplerStep
+  /** Guidance scale (the paper has 5, and 3 in its ablations): 1 is the conditional prediction alone. */
+  readonly guidance: number
+}
+
+/** The argument `coefficients` [N, 7] of the kernel `denoise`. */
+export function denoiseCoefficients(
+  schedule: NoiseSchedule,
+  prediction: Prediction,
+  images: readonly Denoising[],
+): Float32Array {
+  return Float32Array.from(
+    images.flatMap(({ step, guidance }) => {
+      const { fromX, fromPrediction } = cleanImage(schedule, prediction, step.t)
+      return [guidance, fromX, fromPrediction, step.kX, step.kX0, step.kPrevious, step.kEps]
+    }),
+  )
+}

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { ddim } from '../../lib/diffusion/ddim.js'
+import { ddpm } from '../../lib/diffusion/ddpm.js'
+import { cleanImage, predictionSchema, type Prediction } from '../../lib/diffusion/objective.js'
+import { denoiseCoefficients, type Sampler } from '../../lib/diffusion/sampler.js'
+import { createSampler, samplerSchema } from '../../lib/diffusion/samplers.js'
+import { cosineSchedule, noiseLevel } from '../../lib/diffusion/schedule.js'
+import { randomUniform } from '../../lib/random.js'
+
+// Made by diffusers 0.42.1: its index i is t = i + 1 here.
+const fixture = JSON.parse(readFileSync(new URL('../fixtures/samplers.json', import.meta.url), 'utf8')) as {
+  ddim: { timesteps: number[]; path: number[][] }
+}
+const fixtureModel = (x: number, t: number) => Math.tanh(x) * (1 - (t - 1) / 2000)
+const schedule = cosineSchedule()
+const abar = (t: number) => schedule.signal[t]! ** 2
+
+/** The path that a sampler takes, in float64: what the kernel `denoise` computes, without clipping. */
+function drive(
+  sampler: Sampler,
+  prediction: Prediction,
+  count: number,
+  start: number[],
+  cleanImageOf: (x: number, t: number) => number,
+  noise = () => 0,
+): number[][] {
+  const path = [start]
+  let previous = start.map(() => 0)
+  for (const step of sampler.steps(count)) {
+    const { signal, sigma } = noiseLevel(schedule, step.t)
+    const { fromX, fromPrediction } = cleanImage(schedule, prediction, step.t)
+    const x = path.at(-1)!
+    const seen = x.map((value) => {
+      const x0 = cleanImageOf(value, step.t)
+      const eps = (value - signal * x0) / sigma
+      return fromX * value + fromPrediction * { eps, v: signal * eps - sigma * x0, x0 }[prediction]
+    })
+    path.push(
+      x.map((value, i) => {
+        const drawn = step.kEps === 0 ? 0 : noise()
+        return step.kX * value + step.kX0 * seen[i]! + step.kPrevious * previous[i]! + step.kEps * drawn
+      }),
+    )
+    previous = seen
+  }
+  return path
+}
+
+describe('ddim', () => {
+  it.each(predictionSchema.options)("takes diffusers' path, the network giving %s", (prediction) => {
+    const { timesteps, path: expected } = fixture.ddim
+    expect(
+      ddim(schedule)
+        .steps(50)
+        .map((step) => step.t - 1),
+    ).toEqual(timesteps)
+    const path = drive(ddim(schedule), prediction, 50, expected[0]!, fixtureModel)
+    expect(path).toHaveLength(expected.length)
+    path.forEach((x, i) =>
+      x.forEach((value, j) => expect(Math.abs(value - expected[i]![j]!)).toBeLessThan(1e-5)),
+    )
+  })
+
+  it('is DDPM at eta = 1', () => {
+    const [a, b] = [ddim(schedule, { eta: 1 }).steps(37), ddpm(schedule).steps(37)]
+    a.forEach((step, i) => {
+      expect(step.kX).toBeCloseTo(b[i]!.kX, 12)
+      expect(step.kX0).toBeCloseTo(b[i]!.kX0, 12)
+      expect(step.kEps).toBeCloseTo(b[i]!.kEps, 12)
+    })
+  })
+
+  it('draws no noise at eta = 0, and refuses eta outside 0..1', () => {
+    expect(
+      ddim(schedule)
+        .steps(250)
+        .every((step) => step.kEps === 0),
+    ).toBe(true)
+    expect(() => ddim(schedule, { eta: 1.5 })).toThrow('eta = 1.5')
+  })
+})
+
+describe('ddpm', () => {
+  it('draws from the posterior between neighbours as Ho et al. (2020) write it', () => {
+    for (const { t, tNext, kX, kX0, kEps } of ddpm(schedule).steps(1000)) {
+      const beta = 1 - abar(t) / abar(tNext)
+      expect(tNext).toBe(t - 1)
+      expect(kX0).toBeCloseTo((Math.sqrt(abar(t - 1)) * beta) / (1 - abar(t)), 10)
+      expect(kX).toBeCloseTo((Math.sqrt(1 - beta) * (1 - abar(t - 1))) / (1 - abar(t)), 10)
+      expect(kEps ** 2).toBeCloseTo((beta * (1 - abar(t - 1))) / (1 - abar(t)), 10)
+    }
+  })
+
+  it('satisfies Bayes between any two timesteps: q(s | t, x0) q(t | x0) = q(t | s) q(s | x0)', () => {
+    // Both sides are Gaussian in (x_s, x_t): equal means, variances and covariance settle it.
+    for (const { t, tNext, kX, kX0, kEps } of ddpm(schedule).steps(13)) {
+      const [from, to] = [noiseLevel(schedule, t), noiseLevel(schedule, tNext)]
+      const ratio = from.signal / to.signal
+      expect(kX * from.signal + kX0).toBeCloseTo(to.signal, 12)
+      expect(kX ** 2 * from.sigma ** 2 + kEps ** 2).toBeCloseTo(to.sigma ** 2, 12)
+      expect(kX * from.sigma ** 2).toBeCloseTo(ratio * to.sigma ** 2, 12)
+    }
+  })
+})
+
+describe.each(samplerSchema.options)('%s', (name) => {
+  const sampler = createSampler(name, schedule)
+
+  it.each([1, 2, 3, 7, 30, 250, 999, 1000])('goes from T to 0 in %d steps, all different', (count) => {
+    const steps = sampler.steps(count)
+    expect(steps).toHaveLength(count)
+    expect(steps[0]!.t).toBe(1000)
+    expect(steps.at(-1)!.tNext).toBe(0)
+    steps.forEach((step, i) => {
+      expect(step.tNext).toBeLessThan(step.t)
+      expect(step.tNext).toBe(steps[i + 1]?.t ?? 0)
+    })
+    // The last step gives x0 itself, without noise.
+    const { kX, kX0, kEps } = steps.at(-1)!
+    expect([kX, Math.fround(kX0), kEps]).toEqual([0, 1, 0])
+  })
+
+  it.each([0, 1001, 2.5, NaN])('refuses %d steps', (count) => {
+    expect(() => sampler.steps(count)).toThrow(`${count} steps, expected an integer in 1..1000`)
+  })
+
+  it.each(predictionSchema.options)(
+    'recovers the image exactly from a perfect network that gives %s',
+    (prediction) => {
+      let draws = 0
+      const noise = () => randomUniform(1, 'noise', 0, draws++) * 4 - 2
+      for (const count of [1, 2, 25]) {
+        const x0 = 0.37
+        const path = drive(sampler, prediction, count, [1.7, -0.4], () => x0, noise)
+        path.at(-1)!.forEach((value) => expect(value).toBeCloseTo(x0, 10))
+      }
+    },
+  )
+
+  it('keeps the forward process: given x0, every x_t has its mean and variance', () => {
+    let [mean, variance] = [schedule.signal[1000]!, schedule.sigma[1000]! ** 2]
+    for (const { tNext, kX, kX0, kEps } of sampler.steps(40)) {
+      mean = kX * mean + kX0
+      variance = kX ** 2 * variance + kEps ** 2
+      expect(mean).toBeCloseTo(schedule.signal[tNext]!, 12)
+      expect(variance).toBeCloseTo(schedule.sigma[tNext]! ** 2, 12)
+    }
+  })
+})
+
+it('lays out the coefficients of denoise: guidance, fromX, fromPrediction, kX, kX0, kPrevious, kEps', () => {
+  const [first, second] = ddpm(schedule).steps(2)
+  const rows = denoiseCoefficients(schedule, 'v', [
+    { step: first!, guidance: 5 },
+    { step: second!, guidance: 1 },
+  ])
+  const row = (t: number, guidance: number, k: typeof first) =>
+    [guidance, schedule.signal[t]!, -schedule.sigma[t]!, k!.kX, k!.kX0, 0, k!.kEps].map(Math.fround)
+  expect(Array.from(rows)).toEqual([...row(1000, 5, first), ...row(500, 1, second)])
+})
