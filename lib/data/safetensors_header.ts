@@ -1,0 +1,95 @@
+/** A safetensors file that cannot be read or written; the message names the file and, where one is at fault, the tensor. */
+export class SafetensorsError extends Error {
+  override readonly name = 'SafetensorsError'
+}
+
+/** Bytes per element of the dtypes that are read, under the names that the format gives them. */
+export const ELEMENT_SIZES = { F32: 4, F16: 2, BF16: 2, I32: 4, I64: 8 } as const
+export type FileDtype = keyof typeof ELEMENT_SIZES
+
+/** Where a tensor lies: bytes `begin` (inclusive) to `end` (exclusive), counted from the end of the header. */
+export interface TensorEntry {
+  readonly name: string
+  readonly dtype: FileDtype
+  readonly shape: readonly number[]
+  readonly begin: number
+  readonly end: number
+}
+
+export interface Header {
+  readonly metadata: Record<string, string>
+  /** In the order of their bytes. */
+  readonly entries: readonly TensorEntry[]
+}
+
+/** The format's own bound on the header (100 MB). */
+export const LARGEST_HEADER = 100_000_000
+
+/**
+ * Parses and checks the JSON of a safetensors header: every tensor's bytes are exactly shape x dtype, and together
+ * the tensors cover the `dataSize` bytes after the header without overlap or gap, as the format demands.
+ * @throws SafetensorsError
+ */
+export function parseHeader(json: Uint8Array, dataSize: number, path: string): Header {
+  const fail = (problem: string): never => {
+    throw new SafetensorsError(`${path}: ${problem}`)
+  }
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json))
+  } catch (error) {
+    return fail(`its header is not JSON (${(error as Error).message})`)
+  }
+  if (!isObject(parsed)) return fail('its header is not a JSON object')
+  const { __metadata__: metadata = {}, ...tensors } = parsed
+  if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
+    return fail('its __metadata__ is not an object of strings')
+  }
+  const entries = Object.entries(tensors).map(([name, entry]) => parseEntry(name, entry, fail))
+  entries.sort((a, b) => a.begin - b.begin || a.end - b.end)
+  let covered = 0
+  for (const { name, begin, end } of entries) {
+    if (begin < covered)
+      fail(`tensor "${name}" begins at byte ${begin}, inside the one before it, which ends at ${covered}`)
+    if (begin > covered) fail(`bytes ${covered} to ${begin}, before tensor "${name}", belong to no tensor`)
+    if (end > dataSize)
+      fail(`tensor "${name}" ends at byte ${end}, but the file holds ${dataSize} bytes of data`)
+    covered = end
+  }
+  if (covered !== dataSize)
+    fail(`its tensors end at byte ${covered}, but the file holds ${dataSize} bytes of data`)
+  return { metadata: metadata as Record<string, string>, entries }
+}
+
+function parseEntry(name: string, entry: unknown, fail: (problem: string) => never): TensorEntry {
+  if (!isObject(entry)) return fail(`the header's entry of tensor "${name}" is not an object`)
+  const { dtype, shape, data_offsets: offsets } = entry
+  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_SIZES, dtype)) {
+    const supported = Object.keys(ELEMENT_SIZES).join(', ')
+    return fail(`tensor "${name}" has the dtype ${JSON.stringify(dtype)}; those read are ${supported}`)
+  }
+  if (!isArrayOfCounts(shape)) {
+    return fail(`tensor "${name}" has the shape ${JSON.stringify(shape)}; expected integers from 0`)
+  }
+  if (!isArrayOfCounts(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
+    return fail(`tensor "${name}" has the data_offsets ${JSON.stringify(offsets)}; expected [begin, end]`)
+  }
+  const [begin, end] = offsets
+  const size = elementCount(shape) * ELEMENT_SIZES[dtype as FileDtype]
+  if (end - begin !== size) {
+    return fail(`tensor "${name}" has ${end - begin} bytes; ${dtype} [${shape.join(', ')}] has ${size}`)
+  }
+  return { name, dtype: dtype as FileDtype, shape, begin, end }
+}
+
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, 1)
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isArrayOfCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0)
+}

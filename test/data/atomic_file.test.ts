@@ -1,0 +1,28 @@
+import { readFile, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { writeAtomically } from '../../lib/data/atomic_file.js'
+import { temporaryFolder } from '../temporary_folder.js'
+
+it('keeps the old file, and nothing else, where writing fails half-way', async () => {
+  const folder = await temporaryFolder()
+  const path = join(folder, 'weights')
+  await writeFile(path, 'old')
+  const failing = writeAtomically(path, async (file) => {
+    await file.writeFile('half of the ne')
+    throw new Error('disk full')
+  })
+  await expect(failing).rejects.toThrow('disk full')
+  expect(await readFile(path, 'utf8')).toBe('old')
+  expect(await readdir(folder)).toEqual(['weights'])
+})
+
+it('shows the new content only once it is whole', async () => {
+  const path = join(await temporaryFolder(), 'weights')
+  await writeFile(path, 'old')
+  await writeAtomically(path, async (file) => {
+    await file.writeFile('new')
+    expect(await readFile(path, 'utf8')).toBe('old')
+  })
+  expect(await readFile(path, 'utf8')).toBe('new')
+})
