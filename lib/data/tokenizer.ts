@@ -1,0 +1,191 @@
+import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { writeAtomically } from './atomic_file.js'
+
+/** Text to token ids and back, with the ids that frame documents and images. */
+export interface Tokenizer {
+  /** Ids are 0 .. vocabularySize - 1, special ones included. */
+  readonly vocabularySize: number
+  /** Begin of document. */
+  readonly bos?: number
+  /** End of document. */
+  readonly eos?: number
+  /** Begin of image (paper, section 3: added to the text's vocabulary). */
+  readonly boi: number
+  /** End of image. */
+  readonly eoi: number
+  /**
+   * The ids of `text` alone: no begin or end of document is added.
+   * @throws Error where the text spells a marker of images: those come from image parts, never from text
+   */
+  encode(text: string): Int32Array
+  /** @throws RangeError for an id outside the vocabulary */
+  decode(ids: Iterable<number>, options?: DecodeOptions): string
+}
+
+export interface DecodeOptions {
+  /** Leaves special tokens (begin of document and the like) out of the text. Default false. */
+  readonly skipSpecial?: boolean
+}
+
+/** Names of special tokens, where they are not the usual ones. */
+export interface SpecialTokenNames {
+  readonly bos?: string
+  readonly eos?: string
+  readonly boi?: string
+  readonly eoi?: string
+}
+
+/** What we read of a `tokenizer.json`; the rest of it is the library's. */
+export interface TokenizerJson {
+  added_tokens: AddedToken[]
+  model: { type?: string; vocab: Record<string, number> | [string, number][]; unk_token?: string | null }
+  [key: string]: unknown
+}
+
+interface AddedToken {
+  id: number
+  content: string
+  special: boolean
+  single_word: boolean
+  lstrip: boolean
+  rstrip: boolean
+  normalized: boolean
+}
+
+const BEGIN_OF_IMAGE = '<|boi|>'
+const END_OF_IMAGE = '<|eoi|>'
+/** As Llama 2 (the paper's tokenizer), Llama 3, Gemma and GPT-2 call them; the first that the vocabulary has. */
+const BEGIN_OF_DOCUMENT = ['<s>', '<|begin_of_text|>', '<bos>', '<|endoftext|>']
+const END_OF_DOCUMENT = ['</s>', '<|end_of_text|>', '<eos>', '<|endoftext|>']
+const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/
+
+/** A tokenizer in Hugging Face's format. BOI and EOI are added after its vocabulary where it lacks them. */
+export class JsonTokenizer implements Tokenizer {
+  readonly vocabularySize: number
+  readonly bos?: number
+  readonly eos?: number
+  readonly boi: number
+  readonly eoi: number
+  readonly #json: TokenizerJson
+  readonly #tokenizer: HuggingFaceTokenizer
+  readonly #special: ReadonlySet<number>
+
+  /**
+   * Reads a `tokenizer.json`. The names of the special tokens come from `names`, else from a
+   * `tokenizer_config.json` beside it, else they are the usual ones.
+   * @throws Error that names the file
+   */
+  static async load(path: string, names: SpecialTokenNames = {}): Promise<JsonTokenizer> {
+    const json = await readJson(path)
+    const config = await readJson(join(dirname(path), 'tokenizer_config.json'), {})
+    try {
+      return new JsonTokenizer(json as TokenizerJson, { ...configuredNames(config), ...names })
+    } catch (error) {
+      throw new Error(`${path}: not a usable tokenizer.json (${(error as Error).message})`, { cause: error })
+    }
+  }
+
+  /** @throws Error where `json` is no tokenizer, or a token of `names` is not in its vocabulary */
+  constructor(json: TokenizerJson, names: SpecialTokenNames = {}) {
+    checkTokenizerJson(json)
+    const ids = tokenIds(json)
+    const added = [...json.added_tokens]
+    const addedLater = (content: string) => {
+      const id = ids.size === 0 ? 0 : Math.max(...ids.values()) + 1
+      ids.set(content, id)
+      added.push(specialToken(id, content))
+      return id
+    }
+    this.boi = ids.get(names.boi ?? BEGIN_OF_IMAGE) ?? addedLater(names.boi ?? BEGIN_OF_IMAGE)
+    this.eoi = ids.get(names.eoi ?? END_OF_IMAGE) ?? addedLater(names.eoi ?? END_OF_IMAGE)
+    this.bos = findToken(ids, names.bos, BEGIN_OF_DOCUMENT)
+    this.eos = findToken(ids, names.eos, END_OF_DOCUMENT)
+    this.vocabularySize = Math.max(...ids.values()) + 1
+    this.#json = { ...json, added_tokens: added }
+    // Some files list the byte tokens of byte fallback as special, but they spell text.
+    const special = added.filter((token) => token.special && !BYTE_TOKEN.test(token.content))
+    this.#special = new Set(special.map(({ id }) => id))
+    // The library knows the unknown token of a word-level model from its configuration only.
+    this.#tokenizer = new HuggingFaceTokenizer(this.#json, { unk_token: json.model.unk_token })
+  }
+
+  encode(text: string): Int32Array {
+    const ids: (number | undefined)[] = this.#tokenizer.encode(text, { add_special_tokens: false }).ids
+    for (const id of ids) {
+      if (id === undefined)
+        throw new Error(`[encode] the tokenizer has no token for part of ${JSON.stringify(text)}`)
+      if (id === this.boi || id === this.eoi) {
+        throw new Error(
+          `[encode] text must not spell ${this.#tokenizer.id_to_token(id)}, which frames an image: give images as ` +
+            `parts of their own; received ${JSON.stringify(text)}`,
+        )
+      }
+    }
+    return Int32Array.from(ids as number[])
+  }
+
+  decode(ids: Iterable<number>, { skipSpecial = false }: DecodeOptions = {}): string {
+    const list = [...ids]
+    for (const id of list) {
+      if (this.#tokenizer.id_to_token(id) === undefined) {
+        throw new RangeError(
+          `[decode] no token has the id ${id}; the vocabulary has ${this.vocabularySize} ids`,
+        )
+      }
+    }
+    const shown = skipSpecial ? list.filter((id) => !this.#special.has(id)) : list
+    if (shown.length === 0) return ''
+    return this.#tokenizer.decode(shown, { clean_up_tokenization_spaces: false })
+  }
+
+  /** Writes a `tokenizer.json` with BOI and EOI in it, for a model's folder. */
+  async save(path: string): Promise<void> {
+    await writeAtomically(path, async (file) => {
+      await file.writeFile(`${JSON.stringify(this.#json, null, 1)}\n`)
+    })
+  }
+}
+
+/** An entry of `added_tokens` that is never split, trimmed or normalised. */
+export function specialToken(id: number, content: string): AddedToken {
+  return { id, content, special: true, single_word: false, lstrip: false, rstrip: false, normalized: false }
+}
+
+function tokenIds({ model, added_tokens }: TokenizerJson): Map<string, number> {
+  const words = Array.isArray(model.vocab)
+    ? model.vocab.map(([token], id) => [token, id] as const)
+    : Object.entries(model.vocab)
+  return new Map([...words, ...added_tokens.map(({ content, id }) => [content, id] as const)])
+}
+
+function findToken(ids: Map<string, number>, name: string | undefined, usual: string[]): number | undefined {
+  if (name === undefined) return ids.get(usual.find((token) => ids.has(token)) ?? '')
+  const id = ids.get(name)
+  if (id === undefined) throw new Error(`its vocabulary has no special token ${JSON.stringify(name)}`)
+  return id
+}
+
+function checkTokenizerJson(json: TokenizerJson): void {
+  if (typeof json?.model?.vocab !== 'object') throw new Error('it has no model.vocab')
+  if (!Array.isArray(json.added_tokens)) throw new Error('it has no list added_tokens')
+}
+
+async function readJson(path: string, missing?: unknown): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    if (missing !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return missing
+    throw new Error(`${path}: cannot be read as JSON (${(error as Error).message})`, { cause: error })
+  }
+}
+
+/** `bos_token` and `eos_token` of a `tokenizer_config.json`: a string, an object with `content`, or null. */
+function configuredNames(config: unknown): SpecialTokenNames {
+  const { bos_token, eos_token } = config as Record<string, string | { content: string } | null | undefined>
+  const name = (token: typeof bos_token) => (typeof token === 'object' ? token?.content : token)
+  const bos = name(bos_token)
+  const eos = name(eos_token)
+  return { ...(bos !== undefined && { bos }), ...(eos !== undefined && { eos }) }
+}
