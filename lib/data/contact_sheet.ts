@@ -1,0 +1,183 @@
+import { GLYPH_HEIGHT, GLYPH_WIDTH, glyph } from './bitmap_font.js'
+import type { Image } from './document.js'
+
+export type Colour = readonly [red: number, green: number, blue: number]
+
+/** Text under an image, wrapped to the width of the section's widest image. */
+export interface Caption {
+  readonly text: string
+  /** Default {@link INK}. */
+  readonly colour?: Colour
+}
+
+export interface SheetCell {
+  readonly image: Image
+  readonly captions?: readonly Caption[]
+}
+
+export interface SheetRow {
+  /** One line above the row, such as the caption that all its images were drawn from. */
+  readonly label?: string
+  readonly cells: readonly SheetCell[]
+}
+
+export interface SheetSection {
+  readonly heading: string
+  readonly rows: readonly SheetRow[]
+}
+
+export interface ContactSheet {
+  readonly title: string
+  readonly sections: readonly SheetSection[]
+  /** Sheet pixels for each image pixel; an integer. */
+  readonly scale: number
+}
+
+export const INK: Colour = [32, 32, 36]
+export const MUTED: Colour = [120, 120, 128]
+export const RIGHT: Colour = [18, 120, 60]
+export const WRONG: Colour = [190, 30, 30]
+const PAPER: Colour = [255, 255, 255]
+
+const MARGIN = 16
+const GAP = 8
+const TITLE_SCALE = 3
+const HEADING_SCALE = 2
+/** Two pixels for each of a glyph's: what can be read on any screen. */
+const CAPTION_SCALE = 2
+
+/** Draws images in titled sections of rows, with their captions below, as one RGB image; a PNG is `writePng`'s work. */
+export function drawContactSheet(sheet: ContactSheet): Image {
+  const sections = sheet.sections.map((section) => layOutSection(section, sheet.scale))
+  const titleWidth = textWidth(sheet.title, TITLE_SCALE)
+  const width = 2 * MARGIN + Math.max(titleWidth, ...sections.map((section) => section.width))
+  const titleBottom = MARGIN + lineHeight(TITLE_SCALE)
+  const height = sections.reduce((bottom, section) => bottom + MARGIN + section.height, titleBottom) + MARGIN
+  const canvas = new Canvas(width, height)
+  canvas.text({ text: sheet.title }, MARGIN, MARGIN, TITLE_SCALE)
+  let top = titleBottom
+  for (const { height: sectionHeight, texts, images } of sections) {
+    top += MARGIN
+    for (const { line, scale, x, y } of texts) canvas.text(line, MARGIN + x, top + y, scale)
+    for (const { image, x, y } of images) canvas.image(image, MARGIN + x, top + y, sheet.scale)
+    top += sectionHeight
+  }
+  return { width, height, channels: 3, data: canvas.data }
+}
+
+/** A section with the places of its parts, counted from its top left corner. */
+interface PlacedSection {
+  readonly width: number
+  readonly height: number
+  readonly texts: readonly {
+    readonly line: Caption
+    readonly scale: number
+    readonly x: number
+    readonly y: number
+  }[]
+  readonly images: readonly { readonly image: Image; readonly x: number; readonly y: number }[]
+}
+
+function layOutSection({ heading, rows }: SheetSection, scale: number): PlacedSection {
+  const cellWidth = Math.max(0, ...rows.flatMap(({ cells }) => cells.map(({ image }) => image.width * scale)))
+  const texts: PlacedSection['texts'][number][] = [
+    { line: { text: heading }, scale: HEADING_SCALE, x: 0, y: 0 },
+  ]
+  const images: PlacedSection['images'][number][] = []
+  let bottom = lineHeight(HEADING_SCALE)
+  for (const { label, cells } of rows) {
+    let top = bottom + GAP
+    if (label !== undefined) {
+      texts.push({ line: { text: label, colour: MUTED }, scale: CAPTION_SCALE, x: 0, y: top })
+      top += lineHeight(CAPTION_SCALE)
+    }
+    bottom = top
+    cells.forEach((cell, column) => {
+      const x = column * (cellWidth + GAP)
+      images.push({ image: cell.image, x, y: top })
+      let y = top + cell.image.height * scale
+      const lines = wrapCaptions(cell, cellWidth)
+      if (lines.length > 0) y += GAP / 2
+      for (const line of lines) {
+        texts.push({ line, scale: CAPTION_SCALE, x, y })
+        y += lineHeight(CAPTION_SCALE)
+      }
+      bottom = Math.max(bottom, y)
+    })
+  }
+  const imagesWidth = Math.max(0, ...images.map(({ x }) => x + cellWidth))
+  const textsWidth = Math.max(...texts.map((text) => text.x + textWidth(text.line.text, text.scale)))
+  return { width: Math.max(imagesWidth, textsWidth), height: bottom, texts, images }
+}
+
+function wrapCaptions({ captions = [] }: SheetCell, width: number): Caption[] {
+  const longest = Math.max(1, Math.floor(width / advance(CAPTION_SCALE)))
+  return captions.flatMap((caption) => wrap(caption.text, longest).map((text) => ({ ...caption, text })))
+}
+
+/** Breaks text between words into lines of at most `longest` characters; a longer word is cut. */
+function wrap(text: string, longest: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (let word of text.split(/\s+/)) {
+    if (line !== '' && line.length + 1 + word.length > longest) {
+      lines.push(line)
+      line = ''
+    }
+    for (; word.length > longest; word = word.slice(longest)) lines.push(word.slice(0, longest))
+    line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}
+
+/** Sheet pixels from one character to the next. */
+function advance(scale: number): number {
+  return (GLYPH_WIDTH + 1) * scale
+}
+
+function lineHeight(scale: number): number {
+  return (GLYPH_HEIGHT + 1) * scale
+}
+
+function textWidth(text: string, scale: number): number {
+  return text.length * advance(scale)
+}
+
+class Canvas {
+  readonly data: Uint8Array
+  readonly #width: number
+
+  constructor(width: number, height: number) {
+    this.#width = width
+    this.data = new Uint8Array(width * height * 3)
+    this.#fill(0, 0, width, height, PAPER)
+  }
+
+  text({ text, colour = INK }: Caption, left: number, top: number, scale: number): void {
+    ;[...text].forEach((character, i) => {
+      glyph(character).forEach((row, y) => {
+        for (let x = 0; x < GLYPH_WIDTH; x++) {
+          if (row[x] !== '#') continue
+          this.#fill(left + i * advance(scale) + x * scale, top + y * scale, scale, scale, colour)
+        }
+      })
+    })
+  }
+
+  image({ width, height, channels, data }: Image, left: number, top: number, scale: number): void {
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const at = (y * width + x) * channels
+        const colour: Colour =
+          channels === 1 ? [data[at], data[at], data[at]] : [data[at], data[at + 1], data[at + 2]]
+        this.#fill(left + x * scale, top + y * scale, scale, scale, colour)
+      }
+    }
+  }
+
+  #fill(left: number, top: number, width: number, height: number, colour: Colour): void {
+    for (let y = top; y < top + height; y++) {
+      for (let x = left; x < left + width; x++) this.data.set(colour, (y * this.#width + x) * 3)
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import type { Image } from '../document.js'
+import { IdxError, readIdx, type IdxArray } from '../idx.js'
+import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
+
+export interface IdxDatasetOptions {
+  readonly imagesPath: string
+  readonly labelsPath: string
+  /** Name of each label, by its number. */
+  readonly classNames: readonly string[]
+  /**
+   * Captions, with `{label}` for the class's name or `{a label}` for the name after "a" or "an".
+   * Image i takes template i modulo their number.
+   */
+  readonly templates: readonly string[]
+}
+
+/** Labelled grayscale images of the MNIST family, captioned by filling templates with the class's name. */
+export class IdxDataset implements ImageDataset {
+  readonly length: number
+  readonly width: number
+  readonly height: number
+  readonly classNames: readonly string[]
+  readonly #pixels: Uint8Array
+  readonly #labels: Uint8Array
+  readonly #templates: readonly string[]
+
+  /** Reads both files. @throws IdxError where a file is malformed, or the two do not fit each other. */
+  static async open(options: IdxDatasetOptions): Promise<IdxDataset> {
+    for (const template of options.templates) fillTemplate(template, '')
+    if (options.templates.length === 0)
+      throw new TypeError('[IdxDataset] needs at least one caption template')
+    const [images, labels] = await Promise.all([
+      readIdx(options.imagesPath, 3),
+      readIdx(options.labelsPath, 1),
+    ])
+    if (images.shape[0] !== labels.shape[0]) {
+      throw new IdxError(
+        `${options.labelsPath}: holds ${labels.shape[0]} labels for the ${images.shape[0]} images of ${options.imagesPath}`,
+      )
+    }
+    const wrong = labels.data.findIndex((label) => label >= options.classNames.length)
+    if (wrong >= 0) {
+      throw new IdxError(
+        `${options.labelsPath}: label ${labels.data[wrong]} (image ${wrong}) has no name; ` +
+          `${options.classNames.length} class names were given`,
+      )
+    }
+    return new IdxDataset(images, labels, options)
+  }
+
+  private constructor(images: IdxArray, labels: IdxArray, options: IdxDatasetOptions) {
+    ;[this.length, this.height, this.width] = images.shape
+    this.classNames = options.classNames
+    this.#pixels = images.data
+    this.#labels = labels.data
+    this.#templates = options.templates
+  }
+
+  /** Image `index`, a view of the data set's memory. */
+  image(index: number): Image {
+    checkIndex(index, this.length, 'IdxDataset')
+    const { width, height } = this
+    const size = width * height
+    return { width, height, channels: 1, data: this.#pixels.subarray(index * size, (index + 1) * size) }
+  }
+
+  label(index: number): number {
+    checkIndex(index, this.length, 'IdxDataset')
+    return this.#labels[index]
+  }
+
+  get(index: number): Sample {
+    const label = this.label(index)
+    const template = this.#templates[index % this.#templates.length]
+    return captionedImage(fillTemplate(template, this.classNames[label]), this.image(index), label)
+  }
+}
+
+/** `template` with `{label}` and `{a label}` replaced. Throws TypeError where it holds neither. */
+export function fillTemplate(template: string, label: string): string {
+  if (!/\{(a )?label\}/.test(template)) {
+    throw new TypeError(`caption template "${template}" holds neither {label} nor {a label}`)
+  }
+  const article = /^[aeiou]/i.test(label) ? 'an' : 'a'
+  return template.replaceAll('{label}', () => label).replaceAll('{a label}', () => `${article} ${label}`)
+}

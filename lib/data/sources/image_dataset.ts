@@ -1,0 +1,27 @@
+import type { Document, Image } from '../document.js'
+
+/** A document of a data set: a caption part, then an image part; training turns some of them around. */
+export interface Sample extends Document {
+  /** The image's class, an index into `classNames`; absent where the data has no classes. */
+  readonly label?: number
+}
+
+/** Captioned images by index: `get(i)` is the same sample at every call. */
+export interface ImageDataset {
+  readonly length: number
+  /** Empty where the data has no classes. */
+  readonly classNames: readonly string[]
+  /** @throws RangeError for an index outside 0 .. length - 1 */
+  get(index: number): Sample | Promise<Sample>
+}
+
+export function captionedImage(text: string, image: Image, label?: number): Sample {
+  const parts = [{ type: 'text', text } as const, { type: 'image', image } as const]
+  return label === undefined ? { parts } : { parts, label }
+}
+
+export function checkIndex(index: number, length: number, what: string): void {
+  if (!Number.isInteger(index) || index < 0 || index >= length) {
+    throw new RangeError(`[${what}] index must be an integer from 0 to ${length - 1}; received ${index}`)
+  }
+}
