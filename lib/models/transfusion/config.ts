@@ -1,0 +1,76 @@
+import { z } from 'zod'
+
+const count = z.int().positive()
+
+const imageSchema = z.strictObject({
+  /** Values per pixel (or per latent position, where a VAE stands before the model). */
+  channels: count,
+  /** Side of a patch in pixels; a patch vector has patch^2 * channels values. */
+  patch: count,
+  /**
+   * Where the timestep joins the patches: added to each patch vector before the linear layer (the paper, section
+   * 3), or to its output.
+   */
+  timestep: z.enum(['before', 'after']).default('before'),
+  /**
+   * How the model knows where a patch stands in its image. 'rotary': by the three axes of the rotary embedding
+   * (sequence, row, column) alone. 'sincos': besides, a sinusoidal embedding of row and column is added to each
+   * patch's vector. The paper is silent: our choice.
+   */
+  positions: z.enum(['rotary', 'sincos']).default('rotary'),
+  /** The size, in pixels, of an image that the model decides to draw. */
+  height: count,
+  width: count,
+})
+
+/** Everything that determines a model's parameters and what they mean. */
+export const transfusionConfigSchema = z
+  .strictObject({
+    /** V, the special tokens included. */
+    vocabulary: count,
+    /** Ids of the special tokens; without `bos` a document begins with its first part. */
+    tokens: z.strictObject({
+      bos: z.int().min(0).optional(),
+      end: z.int().min(0),
+      boi: z.int().min(0),
+      eoi: z.int().min(0),
+    }),
+    layers: count,
+    /** C, the model's width. */
+    channels: count,
+    /** H, query heads. */
+    heads: count,
+    /** G, heads of keys and values; by default as many as `heads`. */
+    kvHeads: count.optional(),
+    /** F, the width inside SwiGLU; by default 8/3 of `channels`, rounded up to a multiple of 256, as in Llama. */
+    feedForward: count.optional(),
+    ropeTheta: z.number().positive().default(10_000),
+    normEps: z.number().positive().default(1e-5),
+    image: imageSchema,
+  })
+  .superRefine((config, context) => {
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: path.split('.'), message })
+    if (config.channels % (2 * config.heads) !== 0)
+      problem(
+        'channels',
+        `expected a multiple of twice the heads (${2 * config.heads}): rotary pairs need an even head size`,
+      )
+    if (config.kvHeads !== undefined && config.heads % config.kvHeads !== 0)
+      problem('kvHeads', `expected a divisor of the heads (${config.heads})`)
+    for (const [name, id] of Object.entries(config.tokens))
+      if (id !== undefined && id >= config.vocabulary)
+        problem(`tokens.${name}`, `expected an id below the vocabulary's size (${config.vocabulary})`)
+    for (const side of ['height', 'width'] as const)
+      if (config.image[side] % config.image.patch !== 0)
+        problem(`image.${side}`, `expected a multiple of the patch size (${config.image.patch})`)
+    if (config.image.positions === 'sincos' && config.channels % 4 !== 0)
+      problem('channels', 'expected a multiple of 4: the embeddings of row and column share the channels')
+  })
+
+/** As written by a user, defaults left out. */
+export type TransfusionOptions = z.input<typeof transfusionConfigSchema>
+export type TransfusionConfig = z.output<typeof transfusionConfigSchema>
+
+export const feedForwardOf = ({ channels, feedForward }: TransfusionConfig): number =>
+  feedForward ?? Math.ceil((channels * 8) / 3 / 256) * 256

@@ -1,0 +1,127 @@
+import { parseConfig } from '../../config.js'
+import { type ComputeType, ParameterArena } from '../../nn/arena.js'
+import { KvCache } from '../../nn/kv_cache.js'
+import { Linear } from '../../nn/linear.js'
+import { type Parameter, ParameterList } from '../../nn/parameters.js'
+import { Transformer } from '../../nn/transformer.js'
+import { cast } from '../../ops/cast.js'
+import { embedding } from '../../ops/embedding.js'
+import { gatherRows } from '../../ops/gather_rows.js'
+import { ropeTable } from '../../ops/rope_table.js'
+import { scatterAddRows } from '../../ops/scatter_rows.js'
+import { keep } from '../../tensor/scope.js'
+import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import {
+  feedForwardOf,
+  type TransfusionConfig,
+  transfusionConfigSchema,
+  type TransfusionOptions,
+} from './config.js'
+import type { DeviceLayout } from './device_layout.js'
+import { LinearPatchDecoder, LinearPatchEncoder, type ModelImages } from './patches.js'
+
+/** Where a decode step keeps its keys and values. */
+export interface CacheUse {
+  kv: KvCache
+  /** [T]: the slot of each position. */
+  slots: Tensor
+}
+
+/**
+ * One transformer over text tokens and image patches (the paper's model): an embedding and an output matrix for
+ * text, a patch encoder and decoder for images, everything between them shared.
+ */
+export class TransfusionNetwork {
+  readonly config: TransfusionConfig
+  readonly arena: ParameterArena
+  readonly #embedding: Parameter
+  readonly #output: Linear
+  readonly #encoder: LinearPatchEncoder
+  readonly #decoder: LinearPatchDecoder
+  readonly #transformer: Transformer
+  readonly #frequencies: Tensor
+  readonly #axes: Tensor
+
+  /** Throws a ConfigError that names what is wrong and what would be right. Values are zero until initialised or loaded. */
+  constructor(options: TransfusionOptions, compute: ComputeType = 'f32') {
+    const config = parseConfig(transfusionConfigSchema, options, 'model config')
+    const { vocabulary, channels } = config
+    this.config = config
+    const list = new ParameterList()
+    // Of the size of the patches' vectors; the first norm makes the transformer indifferent to their common scale.
+    this.#embedding = list.under('embedding').add('weight', [vocabulary, channels], { std: 1 })
+    this.#encoder = new LinearPatchEncoder(list.under('patch_encoder'), config)
+    this.#transformer = new Transformer(list, {
+      layers: config.layers,
+      channels,
+      heads: config.heads,
+      kvHeads: this.kvHeads,
+      feedForward: feedForwardOf(config),
+      normEps: config.normEps,
+    })
+    this.#decoder = new LinearPatchDecoder(list.under('patch_decoder'), config)
+    this.#output = new Linear(list.under('output'), channels, vocabulary)
+    this.arena = new ParameterArena(list.parameters, compute)
+    const { frequencies, axes } = rotaryFrequencies(this.headSize, config.ropeTheta)
+    this.#frequencies = keep(fromArray(frequencies))
+    this.#axes = keep(fromArray(axes))
+  }
+
+  get compute(): ComputeType {
+    return this.arena.compute
+  }
+
+  get headSize(): number {
+    return this.config.channels / this.config.heads
+  }
+
+  get kvHeads(): number {
+    return this.config.kvHeads ?? this.config.heads
+  }
+
+  /** Keys and values of `slots` positions for all layers. */
+  createCache(slots: number): KvCache {
+    return new KvCache(slots, this.config.layers, this.kvHeads, this.headSize, this.compute)
+  }
+
+  /**
+   * The transformer's output at every position [T, C]. `images` may be absent when the layout has none. With a cache
+   * the new positions' keys and values are written to it and attention sees the cache.
+   */
+  hidden(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): Tensor {
+    const text = embedding(this.#embedding.tensor, layout.ids)
+    const x = images
+      ? scatterAddRows(text, this.#encoder.forward(images, layout, this.compute), layout.patchRows)
+      : text
+    const rope = ropeTable(layout.positions, this.#frequencies, this.#axes)
+    return this.#transformer.forward(x, { rope, spans: layout.spans, ...(cache && { cache }) })
+  }
+
+  /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. */
+  logits(hidden: Tensor, rows: Tensor): Tensor {
+    return cast(this.#output.forward(gatherRows(hidden, rows)), 'f32')
+  }
+
+  /** What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. */
+  imagePrediction(hidden: Tensor, layout: DeviceLayout): Tensor {
+    return this.#decoder.forward(gatherRows(hidden, layout.patchRows), layout)
+  }
+
+  [Symbol.dispose](): void {
+    this.arena[Symbol.dispose]()
+    this.#frequencies.free()
+    this.#axes.free()
+  }
+}
+
+/**
+ * RoPE's frequencies theta^(-2i/D), dealt to the axes sequence, row, column in turn, so that each has fast and slow
+ * ones. A text token's three positions are equal: for text this is plain RoPE (our choice, after Qwen2-VL).
+ */
+function rotaryFrequencies(headSize: number, theta: number): { frequencies: Float32Array; axes: Int32Array } {
+  const pairs = headSize / 2
+  return {
+    frequencies: Float32Array.from({ length: pairs }, (_, i) => theta ** (-i / pairs)),
+    axes: Int32Array.from({ length: pairs }, (_, i) => i % 3),
+  }
+}

@@ -1,0 +1,140 @@
+import { native } from '../native.js'
+import { keep, scope } from '../tensor/scope.js'
+import { elementsOf } from '../tensor/shape.js'
+import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
+import type { Parameter } from './parameters.js'
+
+export type ComputeType = 'f32' | 'bf16'
+
+/** A contiguous range of an arena, in elements. */
+export interface Range {
+  start: number
+  length: number
+}
+
+// 64 bytes in bf16, so that the ranges of both arenas are aligned alike.
+const alignment = 32
+
+const align = (elements: number) => Math.ceil(elements / alignment) * alignment
+
+/**
+ * The values of a model's parameters in one flat f32 tensor, their gradients in another, and where the model
+ * computes in bf16 their rounded values in a third. Parameters with weight decay come first; each starts on a
+ * 64-byte boundary and the padding between them stays zero.
+ */
+export class ParameterArena {
+  readonly parameters: readonly Parameter[]
+  readonly compute: ComputeType
+  readonly elements: number
+  /** Ranges of the parameters with and without weight decay. */
+  readonly decayed: Range
+  readonly undecayed: Range
+  /** f32 [elements]: the values that the optimizer updates. */
+  readonly values: Tensor
+  /** Changes with every update: a backward pass over older values throws. */
+  version = 0
+  #gradients: Tensor | undefined
+  readonly #computed: Tensor
+  readonly #starts = new Map<Parameter, number>()
+
+  constructor(parameters: readonly Parameter[], compute: ComputeType = 'f32') {
+    this.parameters = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
+    this.compute = compute
+    let end = 0
+    let decayedEnd = 0
+    for (const parameter of this.parameters) {
+      this.#starts.set(parameter, end)
+      end += align(elementsOf(parameter.shape))
+      if (parameter.decay) decayedEnd = end
+    }
+    this.elements = end
+    this.decayed = { start: 0, length: decayedEnd }
+    this.undecayed = { start: decayedEnd, length: end - decayedEnd }
+    this.values = keep(zeros([end]))
+    this.#computed = compute === 'f32' ? this.values : keep(zeros([end], 'bf16'))
+    for (const parameter of this.parameters) parameter.tensor = keep(this.#slice(this.#computed, parameter))
+  }
+
+  /** f32 [elements]; made, zeroed, at the first use: from then on ops on the parameters are recorded. */
+  get gradients(): Tensor {
+    if (!this.#gradients) {
+      this.#gradients = keep(zeros([this.elements]))
+      for (const parameter of this.parameters) {
+        const gradient = keep(this.#slice(this.#gradients, parameter))
+        const version = () => this.version
+        parameter.tensor.gradientTarget = {
+          gradient,
+          get version() {
+            return version()
+          },
+        }
+      }
+    }
+    return this.#gradients
+  }
+
+  /** Number of parameters, padding not counted. */
+  get parameterCount(): number {
+    return this.parameters.reduce((total, { shape }) => total + elementsOf(shape), 0)
+  }
+
+  /** Draws the initial values: the same for the same seed, names and shapes. */
+  initialize(seed: number): void {
+    scope(() => {
+      this.parameters.forEach((parameter, index) => {
+        const slice = this.#slice(this.values, parameter)
+        const { initial } = parameter
+        if ('value' in initial) native.fill(slice.handle, initial.value)
+        else {
+          const rows = fromArray(Int32Array.of(0, slice.elements))
+          const seeds = fromArray(Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0, index, 0), [1, 4])
+          const flat = slice.view([slice.elements, 1])
+          native.normal(flat.handle, rows.handle, seeds.handle, initial.std)
+        }
+      })
+    })
+    this.updated()
+  }
+
+  /** The master values of one parameter, sharing the arena's memory. */
+  valuesOf(parameter: Parameter): Tensor {
+    return this.#slice(this.values, parameter)
+  }
+
+  /** To be called after the values were changed: renews what ops compute with. */
+  updated(): void {
+    this.version++
+    if (this.#computed !== this.values) native.cast(this.#computed.handle, this.values.handle)
+  }
+
+  /** A flat f32 copy of the values. */
+  snapshot(): Tensor {
+    const copy = empty([this.elements])
+    native.cast(copy.handle, this.values.handle)
+    return copy
+  }
+
+  /** Takes over values that `snapshot` gave. */
+  restore(snapshot: Tensor): void {
+    native.cast(this.values.handle, snapshot.handle)
+    this.updated()
+  }
+
+  zeroGradients(): void {
+    native.fill(this.gradients.handle, 0)
+  }
+
+  #slice(flat: Tensor, parameter: Parameter): Tensor {
+    return flat.view(parameter.shape, this.#starts.get(parameter)!)
+  }
+
+  [Symbol.dispose](): void {
+    for (const { tensor } of this.parameters) {
+      tensor.gradientTarget?.gradient.free()
+      tensor.free()
+    }
+    this.values.free()
+    this.#computed.free()
+    this.#gradients?.free()
+  }
+}

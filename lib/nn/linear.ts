@@ -1,0 +1,24 @@
+import { linear } from '../ops/linear.js'
+import type { Tensor } from '../tensor/tensor.js'
+import type { Initial, Parameter, ParameterList } from './parameters.js'
+
+/** y = x W^T + b. x [..., I] -> [..., O]; the bias is left out by default, as in Llama. */
+export class Linear {
+  readonly weight: Parameter
+  readonly bias: Parameter | undefined
+
+  /** The weight begins normal with std 1 / sqrt(I) unless `initial` says otherwise (our choice). */
+  constructor(
+    list: ParameterList,
+    inputs: number,
+    outputs: number,
+    options: { initial?: Initial; bias?: boolean } = {},
+  ) {
+    this.weight = list.add('weight', [outputs, inputs], options.initial ?? { std: 1 / Math.sqrt(inputs) })
+    this.bias = options.bias ? list.add('bias', [outputs], { value: 0 }) : undefined
+  }
+
+  forward(x: Tensor): Tensor {
+    return linear(x, this.weight.tensor, this.bias?.tensor)
+  }
+}

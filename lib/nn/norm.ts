@@ -1,0 +1,20 @@
+import { rmsNorm } from '../ops/rms_norm.js'
+import type { Tensor } from '../tensor/tensor.js'
+import type { Parameter, ParameterList } from './parameters.js'
+
+/** RMSNorm with a weight per channel, which begins as one. x [T, C] -> [T, C]. */
+export class RmsNorm {
+  readonly weight: Parameter
+
+  constructor(
+    list: ParameterList,
+    channels: number,
+    readonly eps: number,
+  ) {
+    this.weight = list.add('weight', [channels], { value: 1 })
+  }
+
+  forward(x: Tensor): Tensor {
+    return rmsNorm(x, this.weight.tensor, this.eps)
+  }
+}

@@ -1,0 +1,53 @@
+import type { Shape } from '../tensor/shape.js'
+import type { Tensor } from '../tensor/tensor.js'
+
+/** How a parameter begins: normal with this standard deviation, or one value everywhere. */
+export type Initial = { std: number } | { value: number }
+
+/** A named part of a model's arena (see arena.ts), which gives it its tensor. */
+export class Parameter {
+  #tensor: Tensor | undefined
+
+  constructor(
+    readonly name: string,
+    readonly shape: Shape,
+    readonly initial: Initial,
+    /** Whether weight decay applies: matrices, not norms and biases. */
+    readonly decay: boolean,
+  ) {}
+
+  /** The values that ops use: f32, or bf16 where the model computes in bf16. */
+  get tensor(): Tensor {
+    if (!this.#tensor) throw new Error(`parameter ${this.name} has no arena yet`)
+    return this.#tensor
+  }
+
+  set tensor(tensor: Tensor) {
+    this.#tensor = tensor
+  }
+}
+
+/** Collects the parameters of a model while its modules are made; `under` prefixes their names. */
+export class ParameterList {
+  readonly #all: Parameter[]
+  readonly #prefix: string
+
+  constructor(all: Parameter[] = [], prefix = '') {
+    this.#all = all
+    this.#prefix = prefix
+  }
+
+  get parameters(): readonly Parameter[] {
+    return this.#all
+  }
+
+  under(name: string): ParameterList {
+    return new ParameterList(this.#all, `${this.#prefix}${name}.`)
+  }
+
+  add(name: string, shape: Shape, initial: Initial): Parameter {
+    const parameter = new Parameter(`${this.#prefix}${name}`, shape, initial, shape.length >= 2)
+    this.#all.push(parameter)
+    return parameter
+  }
+}

@@ -1,0 +1,120 @@
+import { add } from '../ops/add.js'
+import { attention, type AttentionSpans } from '../ops/attention.js'
+import { reshape } from '../ops/reshape.js'
+import { splitRope } from '../ops/split_rope.js'
+import { swiglu } from '../ops/swiglu.js'
+import { scope } from '../tensor/scope.js'
+import type { Tensor } from '../tensor/tensor.js'
+import type { KvCache } from './kv_cache.js'
+import { Linear } from './linear.js'
+import { RmsNorm } from './norm.js'
+import type { ParameterList } from './parameters.js'
+
+/** Sizes of a Llama block: C channels, H query heads, G key/value heads (C / H each), F feed-forward width. */
+export interface TransformerSizes {
+  layers: number
+  channels: number
+  heads: number
+  kvHeads: number
+  feedForward: number
+  normEps: number
+}
+
+/** What positions see each other, where they stand, and where their keys and values are kept, if anywhere. */
+export interface TransformerContext {
+  /** Rotary table [T, D]: cosines, then sines. */
+  rope: Tensor
+  spans: AttentionSpans
+  /** The cache, and the slot [T] of each position; attention then sees the cache's slots. */
+  cache?: { kv: KvCache; slots: Tensor }
+}
+
+class SelfAttention {
+  readonly #qkv: Linear
+  readonly #output: Linear
+
+  constructor(
+    list: ParameterList,
+    readonly layer: number,
+    readonly sizes: TransformerSizes,
+  ) {
+    const { channels, heads, kvHeads, layers } = sizes
+    const headSize = channels / heads
+    this.#qkv = new Linear(list.under('qkv'), channels, (heads + 2 * kvHeads) * headSize)
+    this.#output = new Linear(list.under('output'), channels, channels, residualInitial(channels, layers))
+  }
+
+  forward(x: Tensor, { rope, spans, cache }: TransformerContext): Tensor {
+    const { channels, heads, kvHeads } = this.sizes
+    const qkv = reshape(this.#qkv.forward(x), [-1, heads + 2 * kvHeads, channels / heads])
+    const { q, k, v } = splitRope(qkv, rope, heads, kvHeads)
+    const seen = cache ? cache.kv.write(this.layer, k, v, cache.slots) : { k, v }
+    return this.#output.forward(reshape(attention(q, seen.k, seen.v, spans), [-1, channels]))
+  }
+}
+
+class FeedForward {
+  readonly #gateUp: Linear
+  readonly #down: Linear
+
+  constructor(list: ParameterList, { channels, feedForward, layers }: TransformerSizes) {
+    this.#gateUp = new Linear(list.under('gate_up'), channels, 2 * feedForward)
+    this.#down = new Linear(list.under('down'), feedForward, channels, residualInitial(feedForward, layers))
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.#down.forward(swiglu(this.#gateUp.forward(x)))
+  }
+}
+
+/** What is added to the residual stream begins smaller with depth, as in GPT-2 (our choice). */
+const residualInitial = (inputs: number, layers: number) => ({
+  initial: { std: 1 / Math.sqrt(inputs * 2 * layers) },
+})
+
+class TransformerBlock {
+  readonly #attentionNorm: RmsNorm
+  readonly #attention: SelfAttention
+  readonly #feedForwardNorm: RmsNorm
+  readonly #feedForward: FeedForward
+
+  constructor(list: ParameterList, layer: number, sizes: TransformerSizes) {
+    this.#attentionNorm = new RmsNorm(list.under('attention_norm'), sizes.channels, sizes.normEps)
+    this.#attention = new SelfAttention(list.under('attention'), layer, sizes)
+    this.#feedForwardNorm = new RmsNorm(list.under('feed_forward_norm'), sizes.channels, sizes.normEps)
+    this.#feedForward = new FeedForward(list.under('feed_forward'), sizes)
+  }
+
+  forward(x: Tensor, context: TransformerContext): Tensor {
+    return scope(() => {
+      const attended = add(x, this.#attention.forward(this.#attentionNorm.forward(x), context))
+      return add(attended, this.#feedForward.forward(this.#feedForwardNorm.forward(attended)))
+    })
+  }
+}
+
+/**
+ * The Llama transformer without its embedding and output matrices: pre-norm blocks of attention and SwiGLU, and a
+ * final RMSNorm. x [T, C] -> [T, C]. Source: paper, section 4.1.
+ */
+export class Transformer {
+  readonly #blocks: TransformerBlock[]
+  readonly #norm: RmsNorm
+
+  constructor(
+    list: ParameterList,
+    readonly sizes: TransformerSizes,
+  ) {
+    this.#blocks = Array.from(
+      { length: sizes.layers },
+      (_, layer) => new TransformerBlock(list.under(`layers.${layer}`), layer, sizes),
+    )
+    this.#norm = new RmsNorm(list.under('norm'), sizes.channels, sizes.normEps)
+  }
+
+  forward(x: Tensor, context: TransformerContext): Tensor {
+    let h = x
+    for (const block of this.#blocks) h = block.forward(h, context)
+    return this.#norm.forward(h)
+  }
+}

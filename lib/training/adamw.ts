@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { native } from '../native.js'
+import type { ParameterArena, Range } from '../nn/arena.js'
+import { keep, scope } from '../tensor/scope.js'
+import { empty, type Tensor, zeros } from '../tensor/tensor.js'
+
+/** AdamW with decoupled weight decay; the paper's values (section 4.1) are the defaults. */
+export const adamwSchema = z.strictObject({
+  beta1: z.number().min(0).lt(1).default(0.9),
+  beta2: z.number().min(0).lt(1).default(0.95),
+  epsilon: z.number().positive().default(1e-8),
+  /** Applies to matrices, not to norms and biases. */
+  weightDecay: z.number().min(0).default(0.1),
+  /** Largest norm of all gradients together; beyond it they are scaled down. */
+  clip: z.number().positive().default(1),
+})
+export type AdamWOptions = z.output<typeof adamwSchema>
+
+/**
+ * One fused kernel over a model's arena. The clip factor, and whether the norm is finite at all, stay on the device:
+ * a step with a NaN or infinite gradient, or after a failed op, leaves parameters and moments as they were.
+ */
+export class AdamW {
+  readonly #arena: ParameterArena
+  readonly #options: AdamWOptions
+  readonly #firstMoment: Tensor
+  readonly #secondMoment: Tensor
+  /** Steps taken. */
+  steps = 0
+
+  constructor(arena: ParameterArena, options: AdamWOptions) {
+    this.#arena = arena
+    this.#options = options
+    this.#firstMoment = keep(zeros([arena.elements]))
+    this.#secondMoment = keep(zeros([arena.elements]))
+  }
+
+  /**
+   * Applies the arena's gradients and zeroes them. Returns [3] f32: the gradients' norm, the factor they were scaled
+   * by, and 1 if the step was taken, 0 if the norm was not finite.
+   */
+  step(learningRate: number): Tensor {
+    const arena = this.#arena
+    this.steps++
+    const clip = empty([3])
+    native.gradient_norm(clip.handle, arena.gradients.handle, this.#options.clip)
+    this.#update(arena.decayed, clip, learningRate, this.#options.weightDecay)
+    this.#update(arena.undecayed, clip, learningRate, 0)
+    arena.updated()
+    arena.zeroGradients()
+    return clip
+  }
+
+  #update(range: Range, clip: Tensor, learningRate: number, decay: number): void {
+    if (range.length === 0) return
+    const { beta1, beta2, epsilon } = this.#options
+    scope(() => {
+      const [values, first, second, gradients] = [
+        this.#arena.values,
+        this.#firstMoment,
+        this.#secondMoment,
+        this.#arena.gradients,
+      ].map((flat) => flat.view([range.length], range.start).handle) as [number, number, number, number]
+      native.adamw(
+        values,
+        first,
+        second,
+        gradients,
+        clip.handle,
+        learningRate,
+        beta1,
+        beta2,
+        epsilon,
+        decay,
+        1 - beta1 ** this.steps,
+        1 - beta2 ** this.steps,
+      )
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#firstMoment.free()
+    this.#secondMoment.free()
+  }
+}
