@@ -133,6 +133,9 @@ void Environment::settle(napi_env env, napi_value, void* context, void* data) {
   if (settlement->failure) {
     napi_reject_deferred(env, settlement->deferred_,
                          Napi::Error::New(napi_env_, settlement->failure->message).Value());
+  } else if (settlement->bytes && settlement->bytes->empty()) {
+    // V8 takes an external buffer without memory for a detached one.
+    napi_resolve_deferred(env, settlement->deferred_, Napi::ArrayBuffer::New(napi_env_, 0));
   } else if (settlement->bytes) {
     // The ArrayBuffer takes the bytes over without a copy.
     auto* kept = new std::shared_ptr<std::vector<uint8_t>>(settlement->bytes);
