@@ -16,7 +16,7 @@
   K(fill,                   (Out y, f32 value)) \
   K(cast,                   (Out y, In x))  /* any dtype to any float dtype; i32 to f32 too; same dtype copies */ \
   K(add,                    (Out y, In a, In b)) \
-  K(mul,                    (Out y, In a, In b)) \
+  K(mul,                    (Out y, In a, In b))  /* y f32 may take bf16 a, b, here and in add */ \
   K(scale,                  (Out y, In x, f32 factor)) \
   K(accumulate,             (InOut y, In x))  /* y += x, same shape; dtypes may differ */ \
   K(lerp,                   (State y, In x, f32 weight))  /* f32: y += weight (x - y) */ \

@@ -1,6 +1,6 @@
 import type { DType } from './dtype.js'
 import { currentOp } from './op_name.js'
-import { formatShape, type Shape } from './shape.js'
+import { broadcastShapes, formatShape, type Shape } from './shape.js'
 import type { Tensor } from './tensor.js'
 
 /** An argument that an op cannot take: names the op, the argument, what would be right and what was received. */
@@ -36,6 +36,25 @@ export function checkRank(argument: string, tensor: Tensor, least: number, most:
     const axes = least === most ? `${least}` : `${least} to ${most}`
     throw new ArgumentError(argument, `have ${axes} axes`, tensor)
   }
+}
+
+/** The shape that two tensors broadcast to, as in NumPy; throws when there is none. */
+export function checkBroadcast(
+  argument: string,
+  tensor: Tensor,
+  other: string,
+  otherTensor: Tensor,
+): number[] {
+  const shape = broadcastShapes(tensor.shape, otherTensor.shape)
+  if (shape) return shape
+  throw new ArgumentError(argument, `broadcast with ${other} ${formatShape(otherTensor.shape)}`, tensor)
+}
+
+/** An axis of a tensor of this rank, counted from the first; a negative one counts from the last. */
+export function checkAxis(argument: string, axis: number, rank: number): number {
+  if (!Number.isInteger(axis) || axis < -rank || axis >= rank)
+    throw new ArgumentError(argument, `be an axis of ${rank}`, axis)
+  return axis < 0 ? axis + rank : axis
 }
 
 /** Throws unless the number is an integer in the range. */

@@ -48,10 +48,10 @@ HWY_INLINE void store(Vec v, bf16* p) {
 }
 
 // How a body of for_each reads and writes: whole vectors, or the last few elements of a row (missing lanes
-// read as zero).
+// read as zero, or as what load is told).
 struct Full {
   template <class T>
-  HWY_INLINE Vec load(const T* p) const {
+  HWY_INLINE Vec load(const T* p, float /*missing*/ = 0) const {
     return HWY_NAMESPACE::load(p);
   }
   template <class T>
@@ -66,6 +66,11 @@ struct Tail {
     HWY_ALIGN T buffer[kMaxLanes] = {};
     std::memcpy(buffer, p, static_cast<size_t>(count) * sizeof(T));
     return HWY_NAMESPACE::load(buffer);
+  }
+  template <class T>
+  HWY_INLINE Vec load(const T* p, float missing) const {
+    const auto present = hn::FirstN(f32_tag, static_cast<size_t>(count));
+    return hn::IfThenElse(present, load(p), set(missing));
   }
   template <class T>
   HWY_INLINE void store(Vec v, T* p) const {
