@@ -1,0 +1,27 @@
+import { defineOp } from '../autograd/op.js'
+import { native } from '../native.js'
+import { ArgumentError, checkFloat, checkRank } from '../tensor/check.js'
+import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
+
+const op = defineOp({
+  name: 'swiglu',
+  forward({ x }: { x: Tensor }) {
+    checkFloat('x', x)
+    checkRank('x', x, 1, 6)
+    if (x.size(-1) % 2 !== 0) throw new ArgumentError('x', 'have an even last axis: gate, then up', x)
+    const y = empty([...x.shape.slice(0, -1), x.size(-1) / 2], x.dtype)
+    native.swiglu(y.handle, x.handle)
+    return { output: y, saved: { x } }
+  },
+  backward(dy, { x }) {
+    const dx = emptyLike(x)
+    native.swiglu_backward(dx.handle, dy.handle, x.handle)
+    return { x: dx }
+  },
+})
+
+/**
+ * The gated activation of the Llama feed-forward layer: y = silu(gate) up, with x [..., 2 F] = gate, then up along
+ * the last axis -> y [..., F]. Source: the Llama block (paper, section 4.1).
+ */
+export const swiglu = (x: Tensor): Tensor => op({ x }, {})

@@ -1,0 +1,37 @@
+import { defineOp } from '../autograd/op.js'
+import { native } from '../native.js'
+import { ArgumentError, checkDType, checkInteger, checkRank } from '../tensor/check.js'
+import { empty, type Tensor } from '../tensor/tensor.js'
+
+interface Options {
+  channels: number
+  maxPeriod: number
+  dtype: 'f32' | 'bf16'
+}
+
+const op = defineOp({
+  name: 'timestep_embedding',
+  forward({ t }: { t: Tensor }, { channels, maxPeriod, dtype }: Options) {
+    checkDType('t', t, 'f32')
+    checkRank('t', t, 1)
+    checkInteger('channels', channels, 1)
+    if (!(maxPeriod > 0 && maxPeriod < Infinity))
+      throw new ArgumentError('maxPeriod', 'be a positive number', maxPeriod)
+    const y = empty([t.size(0), channels], dtype)
+    native.timestep_embedding(y.handle, t.handle, maxPeriod)
+    return { output: y, saved: {} }
+  },
+  backward: 'none',
+})
+
+/**
+ * The sinusoidal embedding of diffusion timesteps: with h = floor(C / 2) and f_i = maxPeriod^(-i / h),
+ * y[n, i] = cos(t[n] f_i), y[n, h + i] = sin(t[n] f_i); the last column of an odd C is zero. t [N] f32, in timesteps
+ * (fractions allowed) -> [N, C = channels]. Reading y rejects when a timestep is negative or not finite. It has no
+ * derivative: t is never learnt. Source: DDPM (Ho et al. 2020), in the order cos, sin of its common implementations.
+ */
+export const timestepEmbedding = (
+  t: Tensor,
+  channels: number,
+  { maxPeriod = 10000, dtype = 'f32' }: { maxPeriod?: number; dtype?: 'f32' | 'bf16' } = {},
+): Tensor => op({ t }, { channels, maxPeriod, dtype })

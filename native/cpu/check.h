@@ -1,0 +1,19 @@
+// Checks of what only device data can show, before anything is written.
+#pragma once
+
+#include "kernel_types.h"
+
+namespace transfusion::cpu {
+
+// Each of `indices` is -1 (none) or in 0..count-1.
+inline Status check_indices(const TensorView& indices, i64 count, const char* argument) {
+  const i32* values = static_cast<const i32*>(indices.data);
+  for (i64 i = 0, n = indices.elements(); i < n; ++i) {
+    if (values[i] < -1 || values[i] >= count)
+      return fail("%s[%lld] = %d is not -1 nor in 0..%lld", argument, static_cast<long long>(i), values[i],
+                  static_cast<long long>(count - 1));
+  }
+  return ok();
+}
+
+}  // namespace transfusion::cpu
