@@ -5,12 +5,15 @@
 // No sum may depend on the number of threads. oneDNN 2.6 divides a long K among them when a is transposed
 // (weight gradients): there K is cut into fixed chunks, added up in order. Without AVX-512 it divides many
 // more shapes: there tiles of y are products of one thread each.
+#include <omp.h>
+
 #include <compare>
 
 #include "cpu/cpu.h"
 #include "cpu/lru_cache.h"
 #include "cpu/onednn.h"
 #include "cpu/parallel.h"
+#include "cpu/runtime.h"
 #include "cpu/tiled_sgemm.h"
 
 namespace transfusion::cpu {
@@ -147,9 +150,8 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
     return ok();
   }
 
-  static const bool has_bf16_products = onednn::may_use(dnnl::cpu_isa::avx512_core_bf16);
   static const bool has_brgemm = onednn::may_use(dnnl::cpu_isa::avx512_core);
-  if (a.dtype == DType::bf16 && !has_bf16_products) {
+  if (a.dtype == DType::bf16 && !has_native_bf16()) {
     for (TensorView* operand : {&a, &b, &bias}) {
       if (!operand->present() || operand->dtype == DType::f32) continue;
       const TensorView wide = scratch_like(context, *operand, DType::f32);
@@ -171,7 +173,7 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
                           .input = a.dtype,
                           .bias = bias.dtype,
                           .output = sums.dtype,
-                          .threads = context.threads,
+                          .threads = omp_get_max_threads(),
                           .has_bias = bias.present(),
                           .transpose_a = transpose_a,
                           .transpose_b = transpose_b,

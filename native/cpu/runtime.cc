@@ -6,8 +6,8 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <dnnl.hpp>
-#include <thread>
+
+#include "cpu/onednn.h"
 
 namespace transfusion::cpu {
 
@@ -25,10 +25,7 @@ void apply_simd_override() {
   dnnl::set_max_cpu_isa(avx2 ? dnnl::cpu_isa::avx2 : dnnl::cpu_isa::sse41);
 }
 
-bool has_native_bf16() {
-  const auto isa = dnnl::get_effective_cpu_isa();
-  return isa == dnnl::cpu_isa::avx512_core_bf16 || isa == dnnl::cpu_isa::avx512_core_amx;
-}
+bool has_native_bf16() { return onednn::may_use(dnnl::cpu_isa::avx512_core_bf16); }
 
 int processor_count() { return omp_get_num_procs(); }
 
