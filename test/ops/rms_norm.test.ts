@@ -6,11 +6,12 @@ import { type HostArray, randomArray } from '../host_array.js'
 
 function reference({ x, weight }: { x: HostArray; weight: HostArray }, eps = 1e-5): HostArray {
   const C = weight.data.length
-  const data = x.data.map((value, i) => {
-    const row = x.data.subarray(i - (i % C), i - (i % C) + C)
-    const meanSquare = row.reduce((sum, v) => sum + v * v, 0) / C
-    return (value / Math.sqrt(meanSquare + eps)) * weight.data[i % C]!
-  })
+  const data = x.data.slice()
+  for (let start = 0; start < data.length; start += C) {
+    const row = data.subarray(start, start + C)
+    const rstd = 1 / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0) / C + eps)
+    row.forEach((value, c) => (row[c] = value * rstd * weight.data[c]!))
+  }
   return { shape: x.shape, data }
 }
 
