@@ -1,0 +1,45 @@
+import { describe, expect, it } from 'vitest'
+import { trackGradient } from '../../lib/autograd/tape.js'
+import { backward } from '../../lib/autograd/tape.js'
+import { sum } from '../../lib/ops/reduce.js'
+import { writeRows } from '../../lib/ops/write_rows.js'
+import { fromArray, zeros } from '../../lib/tensor/tensor.js'
+import { randomArray, toTensor } from '../host_array.js'
+import { rowCases } from '../reference/rows.js'
+
+describe('writeRows', () => {
+  it.each(rowCases)('overwrites some of %i rows of %j, %j', async (R, shape, rows) => {
+    for (const dtype of ['f32', 'bf16'] as const) {
+      const y = toTensor(randomArray([R, ...shape]), dtype)
+      const x = toTensor(randomArray([rows.length, ...shape], 2), dtype)
+      const [expected, values] = [await y.read(), await x.read()]
+      const C = y.elements / R
+      rows.forEach((row, i) => row >= 0 && expected.set(values.subarray(i * C, (i + 1) * C), row * C))
+      writeRows(y, x, fromArray(Int32Array.from(rows)))
+      expect(await y.read()).toEqual(expected)
+    }
+  })
+
+  it('takes integers', async () => {
+    const y = fromArray(Int32Array.of(1, 2, 3))
+    writeRows(y, fromArray(Int32Array.of(-7)), fromArray(Int32Array.of(1)))
+    expect(await y.readInts()).toEqual(Int32Array.of(1, -7, 3))
+  })
+
+  it('has no derivative, and says so', () => {
+    const y = zeros([2, 2])
+    const x = zeros([1, 2])
+    trackGradient(x)
+    writeRows(y, x, fromArray(Int32Array.of(0)))
+    expect(() => backward(sum(y))).toThrow('write_rows has no derivative')
+  })
+
+  it('names the argument and what was received', async () => {
+    const y = zeros([3, 2])
+    const rows = fromArray(Int32Array.of(3))
+    expect(() => writeRows(y, zeros([2, 2]), rows)).toThrow('write_rows: x must have shape [1, 2]')
+    expect(() => writeRows(y, zeros([1, 2], 'bf16'), rows)).toThrow('write_rows: x must be f32')
+    writeRows(y, zeros([1, 2]), rows)
+    await expect(y.read()).rejects.toThrow('write_rows: rows[0] = 3 is not -1 nor in 0..2')
+  })
+})
