@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { trackGradient } from '../../lib/autograd/tape.js'
-import { backward } from '../../lib/autograd/tape.js'
+import { backward, trackGradient } from '../../lib/autograd/tape.js'
 import { sum } from '../../lib/ops/reduce.js'
 import { writeRows } from '../../lib/ops/write_rows.js'
 import { fromArray, zeros } from '../../lib/tensor/tensor.js'
