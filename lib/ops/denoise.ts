@@ -1,0 +1,80 @@
+import { defineOp } from '../autograd/op.js'
+import { native } from '../native.js'
+import { ArgumentError, checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
+import { emptyLike, type Tensor } from '../tensor/tensor.js'
+import { checkImages } from './image_rows.js'
+
+type Inputs = {
+  /** x_t of all images [S, C], f32 or bf16. */
+  x: Tensor
+  /** What the network says of x, like x. */
+  conditional: Tensor
+  /** The same without the condition; undefined: no guidance. */
+  unconditional: Tensor | undefined
+  /** x0 of the step before; undefined: none, or not needed. */
+  previous: Tensor | undefined
+  /** [N + 1] i32: image i owns rows imageRows[i] to imageRows[i + 1] - 1. */
+  imageRows: Tensor
+  /** [N, 7] f32: guidance, from_x, from_p, k_x, k_x0, k_previous, k_eps of each image. */
+  coefficients: Tensor
+  /** [N, 4] i32: the noise of this step. */
+  seeds: Tensor
+}
+
+type Clip = readonly [least: number, most: number] | undefined
+
+export type DenoiseStep = Inputs & {
+  /** The data's range, to which x0 is clipped; undefined: not clipped. */
+  clip: Clip
+}
+
+const op = defineOp({
+  name: 'denoise',
+  forward(inputs: Inputs, { clip }: { clip: Clip }) {
+    const { x, conditional, unconditional, previous, imageRows, coefficients, seeds } = inputs
+    checkFloat('x', x)
+    checkRank('x', x, 2)
+    for (const [name, tensor] of Object.entries({ conditional, unconditional, previous }))
+      if (tensor) {
+        checkShape(name, tensor, x.shape)
+        checkDType(name, tensor, x.dtype)
+      }
+    const images = checkImages(imageRows, seeds, {})
+    checkDType('coefficients', coefficients, 'f32')
+    checkShape('coefficients', coefficients, [images, 7])
+    const [least, most] = clip ?? [-Infinity, Infinity]
+    if (!(least <= most)) throw new ArgumentError('clip', 'be a range, least and most', `${least}, ${most}`)
+    const y = emptyLike(x)
+    const x0 = emptyLike(x)
+    native.denoise(
+      y.handle,
+      x0.handle,
+      x.handle,
+      conditional.handle,
+      unconditional?.handle,
+      previous?.handle,
+      imageRows.handle,
+      coefficients.handle,
+      seeds.handle,
+      least,
+      most,
+    )
+    return { output: [y, x0] as const, saved: {} }
+  },
+  backward: 'none',
+})
+
+/**
+ * One step of a sampler for each image, with classifier-free guidance (paper, section 2.2 and 4.1):
+ *
+ *     p  = unconditional + guidance (conditional - unconditional)
+ *     x0 = clip(from_x x + from_p p)
+ *     y  = k_x x + k_x0 x0 + k_previous previous + k_eps eps
+ *
+ * eps as from `normal` with these seeds. `lib/diffusion/sampler.ts` makes the coefficients. A NaN is not clipped
+ * away. Returns y and x0, like x.
+ */
+export function denoise({ clip, ...inputs }: DenoiseStep): { y: Tensor; x0: Tensor } {
+  const [y, x0] = op(inputs, { clip })
+  return { y, x0 }
+}
