@@ -27,22 +27,21 @@ export interface DenoiseOptions {
   /** One per image: the same image for the same seed, whatever is drawn beside it. */
   seeds: readonly number[]
   job: Job
-  /** Called after each step but the last with the current estimate x0 [S, channels], valid during the call. */
-  onStep?: (step: number, x0: Tensor) => void
 }
 
 /**
  * Diffusion mode: draws one image after each of the decoder's sequences 0 .. N - 1, all together. With guidance,
  * sequences N .. 2N - 1 are their unconditional forms, and one call of the model computes both branches. Each step
- * computes the images' patches alone: what precedes them is in the cache. Returns the images [S, channels] f32; the
- * sequences are not extended: commit the clean images next. The caller owns the result.
+ * computes the images' patches alone: what precedes them is in the cache. Yields after every step but the last, with
+ * the current estimate x0 [S, channels] until the next step, and returns the images [S, channels] f32, which the
+ * caller owns. The sequences are not extended: commit the clean images next.
  */
-export async function denoiseImages(
+export async function* denoiseImages(
   model: TransfusionNetwork,
   decoder: Decoder,
   images: readonly ImagePart[],
   options: DenoiseOptions,
-): Promise<Tensor> {
+): AsyncGenerator<{ step: number; x0: Tensor }, Tensor, undefined> {
   const { schedule, prediction, guidance, seeds, job } = options
   const guided = guidance !== 1
   const branches = guided ? [...images, ...images] : images
@@ -86,7 +85,6 @@ export async function denoiseImages(
             seeds: seedTensor(seeds, number + 1),
             clip: options.clip,
           })
-          if (number + 1 < steps.length) options.onStep?.(number + 1, denoised.x0)
           return denoised
         }),
       )
@@ -95,6 +93,7 @@ export async function denoiseImages(
       previous = keep(next.x0)
       owned.add(x).add(previous)
       await runAhead.step(job.run(fence))
+      if (number + 1 < steps.length) yield { step: number + 1, x0: next.x0 }
     }
     await runAhead.finish()
     owned.delete(x)

@@ -186,14 +186,14 @@ export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32'): Tensor => fu
 
 /**
  * A tensor of the array's values: f32 or bf16 from a Float32Array, bf16 from the bits of a Uint16Array, i32 from
- * an Int32Array. The array is copied before this returns.
+ * an Int32Array. One size of the shape may be -1. The array is copied before this returns.
  */
 export function fromArray(
   data: Float32Array | Int32Array | Uint16Array,
   shape: Shape = [data.length],
   dtype: DType = data instanceof Int32Array ? 'i32' : data instanceof Uint16Array ? 'bf16' : 'f32',
 ): Tensor {
-  const tensor = empty(shape, dtype)
+  const tensor = empty(completeShape(shape, data.length), dtype)
   tensor.write(data)
   return tensor
 }

@@ -1,0 +1,59 @@
+import cliProgress from 'cli-progress'
+import type { StepReport } from '../training/trainer.js'
+
+const formatTime = (seconds: number): string => {
+  const whole = Math.max(0, Math.round(seconds))
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
+}
+
+/** A running mean that ignores NaN. */
+class RecentMean {
+  #mean = NaN
+
+  add(value: number): void {
+    if (!Number.isNaN(value))
+      this.#mean = Number.isNaN(this.#mean) ? value : this.#mean + 0.02 * (value - this.#mean)
+  }
+
+  toString(): string {
+    return Number.isNaN(this.#mean) ? '-' : this.#mean.toFixed(3)
+  }
+}
+
+/** Shows training in the terminal: a bar, or a line every ten seconds where output is no terminal. */
+export class TrainingProgress {
+  readonly #lm = new RecentMean()
+  readonly #diffusion = new RecentMean()
+  readonly #bar = new cliProgress.SingleBar({
+    format: ' {bar} {percentage}% | {line}',
+    stream: process.stdout,
+    hideCursor: true,
+    barsize: 24,
+    noTTYOutput: true,
+    notTTYSchedule: 10_000,
+    fps: 5,
+  })
+  #positions = 0
+  #started = false
+
+  update(report: StepReport): void {
+    if (!this.#started) {
+      this.#bar.start(1000, 0, { line: '' })
+      this.#started = true
+    }
+    this.#lm.add(report.lm)
+    this.#diffusion.add(report.diffusion)
+    this.#positions += report.positions
+    const { step, progress, seconds } = report
+    const left = progress > 0 ? (seconds / progress) * (1 - progress) : NaN
+    const rate = Math.round(this.#positions / seconds).toLocaleString('en')
+    const line =
+      `step ${step} | text loss ${this.#lm} | image loss ${this.#diffusion} | ` +
+      `${rate} tokens/s | ${formatTime(left)} left`
+    this.#bar.update(Math.min(1000, Math.round(progress * 1000)), { line })
+  }
+
+  stop(): void {
+    if (this.#started) this.#bar.stop()
+  }
+}

@@ -1,0 +1,155 @@
+import type { Image } from '../data/document.js'
+import { imageFromFloats } from '../data/pixels.js'
+import { TextStream } from '../data/text_stream.js'
+import { parseConfig } from '../config.js'
+import { createSampler } from '../diffusion/samplers.js'
+import { cosineSchedule } from '../diffusion/schedule.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
+import { documentSpans, type ImagePart, type Part, unconditionalPrefix } from '../sequence/document.js'
+import { advance, sequenceStart } from '../sequence/layout.js'
+import { Job } from '../tensor/job.js'
+import { scope } from '../tensor/scope.js'
+import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
+import { Decoder } from './decoder.js'
+import { denoiseImages } from './denoise.js'
+import { nextTokens, ruleOut } from './next_token.js'
+import { type GenerationOptions, generationOptionsSchema } from './options.js'
+import { type Prompt, promptParts } from './prompt.js'
+
+/** What a generation gives, in order. */
+export type GeneratedPart =
+  | { type: 'text'; text: string }
+  | { type: 'preview'; image: Image; step: number; steps: number }
+  | { type: 'image'; image: Image }
+
+/**
+ * Goes on from a prompt: in LM mode a token at a time until BOI; then in diffusion mode, which draws an image from
+ * noise; then EOI and LM mode again, until the end of the document or a maximum (paper, section 3). Each position is
+ * computed once and kept in a cache; of an image, the clean patches are (t = 0), computed once it is drawn.
+ */
+export async function* generate(
+  { network, tokenizer, objective }: ModelParts,
+  prompt: Prompt,
+  allOptions: GenerationOptions = {},
+): AsyncGenerator<GeneratedPart, void, undefined> {
+  const { signal, previewEvery = 0, ...rest } = allOptions
+  const options = parseConfig(generationOptionsSchema, rest, 'generation options')
+  const { config } = network
+  const { image } = config
+  const tokens = specialTokens(config)
+  const parts = documentSpans({ parts: promptParts(prompt, tokenizer, config), end: false }, tokens)
+  const drawn: ImagePart = { type: 'image', height: image.height, width: image.width }
+  const imagePositions = advance(sequenceStart, [drawn], image.patch).length
+  const unconditional = unconditionalPrefix(tokens)
+  const guided = options.guidance !== 1
+
+  signal?.throwIfAborted()
+  const schedule = cosineSchedule()
+  using job = new Job()
+  const cancel = () => job.cancel()
+  signal?.addEventListener('abort', cancel, { once: true })
+  const promptLength = advance(sequenceStart, parts, image.patch).length
+  using decoder = job.run(
+    () =>
+      new Decoder(network, [
+        promptLength + options.maxTokens + options.maxImages * (imagePositions + 2),
+        ...(guided ? [unconditional.ids.length + imagePositions] : []),
+      ]),
+  )
+  const text = new TextStream(tokenizer)
+  const flush = (): GeneratedPart[] => {
+    const rest = text.flush()
+    return rest ? [{ type: 'text', text: rest }] : []
+  }
+  let position = 0
+  let images = 0
+
+  /** Extends the conditional sequence and draws the token that follows it. */
+  const next = async (spans: readonly Part<PixelPart>[], pixels?: Tensor): Promise<number> => {
+    // Of what may not follow, EOI is the loop's to append and BOS no continuation.
+    const out = [tokens.eoi, tokens.bos, images >= options.maxImages ? tokens.boi : undefined]
+    const ids = job.run(() =>
+      scope(() => {
+        const call = decoder.prepare(guided ? [spans, []] : [spans])
+        const hidden = decoder.run(call, pixels && { pixels, t: zeros([call.layout.images]) })
+        decoder.commit(call)
+        const logits = network.logits(hidden, fromArray(call.lastRows.subarray(0, 1)))
+        const bias = fromArray(ruleOut(config.vocabulary, out))
+        return nextTokens(logits, bias, options, [options.seed], position++)
+      }),
+    )
+    const read = job.run(() => ids.readInts())
+    ids.free()
+    return (await read)[0]!
+  }
+
+  /** Puts BOI after the conditional sequence, and makes the unconditional one ready. */
+  const beginImage = () =>
+    job.run(() =>
+      scope(() => {
+        if (guided) decoder.restart(1)
+        const boi: Part = { type: 'text', ids: [tokens.boi] }
+        const call = decoder.prepare(guided ? [[boi], [unconditional]] : [[boi]])
+        decoder.run(call)
+        decoder.commit(call)
+      }),
+    )
+  const denoise = () =>
+    denoiseImages(network, decoder, [drawn], {
+      schedule,
+      prediction: objective.prediction,
+      sampler: createSampler(options.sampler, schedule),
+      steps: options.steps,
+      guidance: options.guidance,
+      clip: options.clip ? [-1, 1] : undefined,
+      seeds: [imageSeed(options.seed, images)],
+      job,
+    })
+  const toImage = async (pixels: Tensor): Promise<Image> => {
+    const values = await job.run(() => pixels.readFloats())
+    return imageFromFloats(values, { ...image, channels: image.channels as Image['channels'] })
+  }
+
+  try {
+    const given = parts.filter((part) => part.type === 'image')
+    const prompted = job.run(() => fromArray(pixelsOf(given), [-1, image.channels]))
+    let token = await next(parts, given.length > 0 ? prompted : undefined)
+    prompted.free()
+    for (let count = 0; token !== tokens.end;) {
+      if (token === tokens.boi) {
+        yield* flush()
+        beginImage()
+        const drawing = denoise()
+        let step = await drawing.next()
+        for (; !step.done; step = await drawing.next())
+          if (previewEvery > 0 && step.value.step % previewEvery === 0)
+            yield {
+              type: 'preview',
+              image: await toImage(step.value.x0),
+              step: step.value.step,
+              steps: options.steps,
+            }
+        using pixels = step.value
+        images++
+        yield { type: 'image', image: await toImage(pixels) }
+        token = await next([drawn as PixelPart, { type: 'text', ids: [tokens.eoi] }], pixels)
+      } else {
+        if (count++ >= options.maxTokens) break
+        const piece = text.push(token)
+        if (piece) yield { type: 'text', text: piece }
+        token = await next([{ type: 'text', ids: [token] }])
+      }
+    }
+    yield* flush()
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error
+  } finally {
+    signal?.removeEventListener('abort', cancel)
+    job.cancel()
+  }
+}
+
+/** The seed of a generation's n-th image. */
+const imageSeed = (seed: number, image: number) => seed * 1024 + image

@@ -1,0 +1,36 @@
+import { z } from 'zod'
+import { samplerSchema } from '../diffusion/samplers.js'
+
+/** Images as diffusion draws them. */
+export const imageOptionsSchema = z.strictObject({
+  sampler: samplerSchema.default('ddpm'),
+  /** Denoising steps of the schedule's 1000; the paper has 250. */
+  steps: z.int().min(1).max(1000).default(250),
+  /** Scale of classifier-free guidance; 1 is none, the paper has 5 and, in its ablations, 3. */
+  guidance: z.number().min(0).default(3),
+  /** Whether the estimate of the clean image is clipped to -1..1 at each step. */
+  clip: z.boolean().default(true),
+})
+
+export const generationOptionsSchema = z.strictObject({
+  ...imageOptionsSchema.shape,
+  /** The same seed and prompt give the same result. */
+  seed: z.int().min(0).default(0),
+  /** Of text; 0, the paper's, takes the most likely token. */
+  temperature: z.number().min(0).default(0),
+  /** Only the k most likely tokens; 0: all. */
+  topK: z.int().min(0).default(0),
+  /** Only the most likely tokens that together have this probability. */
+  topP: z.number().gt(0).max(1).default(1),
+  /** Most text tokens, and most images, to generate. */
+  maxTokens: z.int().min(0).default(256),
+  maxImages: z.int().min(0).default(1),
+})
+
+export type ImageOptions = z.input<typeof imageOptionsSchema>
+export type GenerationOptions = z.input<typeof generationOptionsSchema> & {
+  /** Stops within a denoising step or a token; the iterator then throws the signal's reason. */
+  signal?: AbortSignal
+  /** Yields the image as it stands after every so many denoising steps; 0, the default: never. */
+  previewEvery?: number
+}

@@ -1,0 +1,98 @@
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { parseConfig } from '../../config.js'
+import { writeAtomically } from '../../data/atomic_file.js'
+import { readSafetensors, writeSafetensors } from '../../data/safetensors.js'
+import { JsonTokenizer } from '../../data/tokenizer.js'
+import { objectiveSchema } from '../../diffusion/objective.js'
+import type { ComputeType } from '../../nn/arena.js'
+import { sameShape } from '../../tensor/shape.js'
+import { transfusionConfigSchema } from './config.js'
+import { TransfusionNetwork } from './model.js'
+
+/** `config.json` of a model folder. */
+const folderConfigSchema = z.strictObject({
+  architecture: z.literal('transfusion'),
+  model: transfusionConfigSchema,
+  objective: objectiveSchema,
+})
+
+/** A model and what it takes to use it. */
+export interface ModelParts {
+  network: TransfusionNetwork
+  tokenizer: JsonTokenizer
+  objective: z.output<typeof objectiveSchema>
+}
+
+/** Writes `config.json`, `tokenizer.json` and `model.safetensors` (f32) into a folder, each file whole or not at all. */
+export async function saveModel(
+  folder: string,
+  { network, tokenizer, objective }: ModelParts,
+): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const tensors = new Map<string, { dtype: 'f32'; shape: readonly number[]; data: Float32Array }>()
+  for (const parameter of network.arena.parameters) {
+    using values = network.arena.valuesOf(parameter)
+    tensors.set(parameter.name, { dtype: 'f32', shape: parameter.shape, data: await values.readFloats() })
+  }
+  await writeSafetensors(join(folder, 'model.safetensors'), tensors)
+  await tokenizer.save(join(folder, 'tokenizer.json'))
+  const config = { architecture: 'transfusion', model: network.config, objective }
+  await writeAtomically(join(folder, 'config.json'), (file) =>
+    file.writeFile(`${JSON.stringify(config, null, 2)}\n`),
+  )
+}
+
+/**
+ * Reads what `saveModel` wrote. Throws when a file is missing or malformed, and when the weights do not fit the
+ * config, naming what is missing, unknown or of another shape.
+ */
+export async function loadModel(folder: string, compute: ComputeType = 'f32'): Promise<ModelParts> {
+  const path = join(folder, 'config.json')
+  const { model, objective } = parseConfig(
+    folderConfigSchema,
+    parseJson(await readFile(path, 'utf8'), path),
+    path,
+  )
+  const tokenizer = await JsonTokenizer.load(join(folder, 'tokenizer.json'))
+  if (tokenizer.vocabularySize !== model.vocabulary)
+    throw new Error(
+      `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,
+    )
+  const network = new TransfusionNetwork(model, compute)
+  try {
+    await loadWeights(network, join(folder, 'model.safetensors'))
+  } catch (error) {
+    network[Symbol.dispose]()
+    throw error
+  }
+  return { network, tokenizer, objective }
+}
+
+async function loadWeights({ arena }: TransfusionNetwork, path: string): Promise<void> {
+  const { tensors } = await readSafetensors(path)
+  const known = new Set(arena.parameters.map(({ name }) => name))
+  const unknown = [...tensors.keys()].filter((name) => !known.has(name))
+  if (unknown.length > 0)
+    throw new Error(`${path}: the model has no parameter ${unknown.slice(0, 5).join(', ')}`)
+  for (const parameter of arena.parameters) {
+    const stored = tensors.get(parameter.name)
+    if (!stored) throw new Error(`${path}: parameter ${parameter.name} is missing`)
+    if (!(stored.data instanceof Float32Array) || !sameShape(stored.shape, parameter.shape))
+      throw new Error(
+        `${path}: ${parameter.name} must be f32 of shape [${parameter.shape}], it is ${stored.dtype} of [${stored.shape}]`,
+      )
+    using values = arena.valuesOf(parameter)
+    values.write(stored.data)
+  }
+  arena.updated()
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${path}: not JSON (${(error as Error).message})`, { cause: error })
+  }
+}
