@@ -3,7 +3,8 @@
 // base 2. Scores lie transposed, [keys, rows], so that softmax works on a vector of rows at a time.
 // Parallel over (sequence, key head, tile of rows). Key tiles lie on one grid per sequence and every sum ascends
 // in keys: a query's result has the same bits whatever other queries, sequences or unseen slots are beside it.
-// Kept for the backward pass: y and lse = log sum_k exp(scale q . k).
+// Kept for the backward pass: y and lse = log sum_k exp(scale q . k); beside a bf16 y also y_rest, what rounding
+// lost, without which dq would be too coarse where y . dy cancels.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/attention.cc"
 #include <hwy/foreach_target.h>
@@ -120,26 +121,60 @@ void LoadQueries(const ForwardScratch& s, const HeadRows<const T>& q, const RowS
 }
 
 template <class T>
-void ForwardTile(const AttentionSpans& call, SequenceTile tile, i64 g, T* y, float* lse, const T* q, const T* k,
-                 const T* v, float scale, float* scratch) {
-  const i64 D = call.D, Dp = padded(D), b = tile.sequence;
-  const i64 query0 = call.query_rows[b], key0 = call.key_rows[b];
-  const ForwardScratch s(scratch, Dp);
-  const RowSpans spans = call.spans(b);
-  const HeadRows<const T> ks(k, key0, call.G, g, 1, D), vs(v, key0, call.G, g, 1, D);
-  const HeadRows<T> ys(y, query0, call.H, g, call.group, D);
+struct ForwardCall {
+  const AttentionSpans& shape;
+  T *y, *y_rest;
+  float* lse;  // [H, T]
+  const T *q, *k, *v;
+  float scale;
+};
 
-  const i64 row0 = tile.tile * kRows, row_end = std::min(call.rows(b), row0 + kRows);
+// Divides by the sums and writes y, what is left of it, and lse.
+template <class T>
+void StoreResults(const ForwardCall<T>& call, const ForwardScratch& s, const RowSpans& spans, i64 query0, i64 g,
+                  i64 row0, i64 row_end, i64 Dp) {
+  const HeadRows<T> ys(call.y, query0, call.shape.H, g, call.shape.group, call.shape.D);
+  for (i64 row = row0; row < row_end; ++row) {
+    float* sums = s.y + (row - row0) * Dp;
+    T* y = ys[row];
+    const Vec factor = set(1.0f / s.l[row - row0]);
+    for_each(call.shape.D, [&](i64 c, auto io) HWY_ATTR {
+      const Vec value = hn::Mul(load(sums + c), factor);
+      io.store(value, y + c);
+      if (call.y_rest) io.store(hn::Sub(value, io.load(y + c)), call.y_rest + (y - call.y) + c);
+    });
+  }
+  for (i64 r = 0; r < row_end - row0; r += lanes()) {
+    const Vec log_sum = hn::Log(f32_tag, load(s.l + r));
+    store(hn::MulAdd(load(s.m + r), set(kLn2), log_sum), s.m + r);
+  }
+  for (i64 row = row0; row < row_end; ++row) {
+    const i64 h = g * call.shape.group + row % call.shape.group;
+    call.lse[h * call.shape.T + query0 + spans.query(row)] = s.m[row - row0];
+  }
+}
+
+template <class T>
+void ForwardTile(const ForwardCall<T>& call, SequenceTile tile, i64 g, float* scratch) {
+  const AttentionSpans& shape = call.shape;
+  const i64 D = shape.D, Dp = padded(D), b = tile.sequence;
+  const i64 query0 = shape.query_rows[b], key0 = shape.key_rows[b];
+  const ForwardScratch s(scratch, Dp);
+  const RowSpans spans = shape.spans(b);
+  const HeadRows<const T> q(call.q, query0, shape.H, g, shape.group, D);
+  const HeadRows<const T> k(call.k, key0, shape.G, g, 1, D), v(call.v, key0, shape.G, g, 1, D);
+
+  const i64 row0 = tile.tile * kRows, row_end = std::min(shape.rows(b), row0 + kRows);
   const i64 q0 = spans.query(row0), q1 = spans.query(row_end - 1) + 1;
-  LoadQueries(s, HeadRows<const T>(q, query0, call.H, g, call.group, D), spans, row0, row_end - row0, Dp, scale);
+  LoadQueries(s, q, spans, row0, row_end - row0, Dp, call.scale);
   for (i64 grid = spans.start[q0] / kKeys * kKeys; grid < spans.end[q1 - 1]; grid += kKeys) {
     const i64 begin = std::max<i64>(grid, spans.start[q0]);
     const i64 end = std::min<i64>(grid + kKeys, spans.end[q1 - 1]);
     spans.for_each_run(
         q0, q1, begin, end,
         [&](i64 k0, i64 k1) HWY_ATTR {
-          LoadTile(s.k + (k0 - grid) * Dp, Dp, ks, k0, k1 - k0, D, 1.0f);
-          LoadTile(s.v + (k0 - grid) * Dp, Dp, vs, k0, k1 - k0, D, 1.0f);
+          LoadTile(s.k + (k0 - grid) * Dp, Dp, k, k0, k1 - k0, D, 1.0f);
+          LoadTile(s.v + (k0 - grid) * Dp, Dp, v, k0, k1 - k0, D, 1.0f);
         },
         [&](i64 k0, i64 k1) {
           ZeroTile(s.k + (k0 - grid) * Dp, Dp, k1 - k0);
@@ -148,26 +183,19 @@ void ForwardTile(const AttentionSpans& call, SequenceTile tile, i64 g, T* y, flo
     spans.for_each_block(row0, row_end, lanes(), begin, end,
                          [&](const ScoreBlock& block) HWY_ATTR { AddBlock(s, block, row0, grid, D, Dp); });
   }
-  for (i64 row = row0; row < row_end; ++row)
-    StoreRow(ys, row, s.y + (row - row0) * Dp, D, 1.0f / s.l[row - row0]);
-  for (i64 r = 0; r < row_end - row0; r += lanes()) {
-    const Vec log_sum = hn::Log(f32_tag, load(s.l + r));
-    store(hn::MulAdd(load(s.m + r), set(kLn2), log_sum), s.m + r);
-  }
-  for (i64 row = row0; row < row_end; ++row) {
-    const i64 h = g * call.group + row % call.group;
-    lse[h * call.T + query0 + spans.query(row)] = s.m[row - row0];
-  }
+  StoreResults(call, s, spans, query0, g, row0, row_end, Dp);
 }
 
-Status Attention(Context& context, Out y, Out lse, In q, In k, In v, const AttentionSpans& call, f32 scale) {
+Status Attention(Context& context, Out y, OutOptional y_rest, Out lse, In q, In k, In v,
+                 const AttentionSpans& shape, f32 scale) {
   return with_float(q, [&](auto element) HWY_ATTR {
     using T = decltype(element);
-    const auto tiles = sequence_tiles(call.B, kRows, [&](i64 b) { return call.rows(b); });
-    const i64 tasks = static_cast<i64>(tiles.size()) * call.G;
-    parallel_tasks(context, tasks, ForwardScratch::floats(padded(call.D)), [&](i64 task, float* scratch) HWY_ATTR {
-      ForwardTile(call, tiles[task / call.G], task % call.G, y.as<T>(), lse.as<float>(), q.as<T>(), k.as<T>(),
-                  v.as<T>(), scale, scratch);
+    const ForwardCall<T> call = {shape,     y.as<T>(), y_rest.as<T>(), lse.as<float>(),
+                                 q.as<T>(), k.as<T>(), v.as<T>(),      scale};
+    const auto tiles = sequence_tiles(shape.B, kRows, [&](i64 b) { return shape.rows(b); });
+    const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
+    parallel_tasks(context, tasks, ForwardScratch::floats(padded(shape.D)), [&](i64 task, float* scratch) HWY_ATTR {
+      ForwardTile(call, tiles[task / shape.G], task % shape.G, scratch);
     });
     return ok();
   });
@@ -182,11 +210,11 @@ namespace transfusion::cpu {
 
 HWY_EXPORT(Attention);
 
-Status attention(Context& context, Out y, Out lse, In q, In k, In v, In key_start, In key_end, In query_rows,
-                 In key_rows, f32 scale) {
-  const AttentionSpans call(q, k, key_start, key_end, query_rows, key_rows);
-  if (const Status status = call.check(); status.failed) return status;
-  return HWY_DYNAMIC_DISPATCH(Attention)(context, y, lse, q, k, v, call, scale);
+Status attention(Context& context, Out y, OutOptional y_rest, Out lse, In q, In k, In v, In key_start, In key_end,
+                 In query_rows, In key_rows, f32 scale) {
+  const AttentionSpans shape(q, k, key_start, key_end, query_rows, key_rows);
+  if (const Status status = shape.check(); status.failed) return status;
+  return HWY_DYNAMIC_DISPATCH(Attention)(context, y, y_rest, lse, q, k, v, shape, scale);
 }
 
 }  // namespace transfusion::cpu

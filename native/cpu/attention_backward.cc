@@ -3,7 +3,7 @@
 // Parallel over (sequence, key head, tile of keys), which alone writes its dk and dv. dq's sums ascend in key
 // tiles: each task waits, for each tile of rows, until the key tiles before have added theirs, so that tasks
 // follow each other over the rows in a staggered line, and bits never depend on threads.
-// Kept from the forward pass: y, lse. There is no T x T array; dq is summed in f32 scratch of its own size.
+// Kept from the forward pass: y, y_rest, lse. There is no T x T array; dq is summed in f32 scratch of its own size.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/attention_backward.cc"
 #include <hwy/foreach_target.h>
@@ -197,9 +197,9 @@ void BackwardTile(const BackwardCall<T>& call, QueryGradients& gradients, Sequen
   }
 }
 
-// delta[h, t] = dy[t, h] . y[t, h]
+// delta[h, t] = dy[t, h] . y[t, h], with what rounding y has lost where that was kept
 template <class T>
-void DotRows(float* delta, const T* dy, const T* y, const AttentionSpans& shape) {
+void DotRows(float* delta, const T* dy, const T* y, const T* y_rest, const AttentionSpans& shape) {
   const i64 D = shape.D;
   parallel_for(shape.T, row_grain(shape.H * D), [&](i64 begin, i64 end) HWY_ATTR {
     for (i64 t = begin; t < end; ++t)
@@ -207,7 +207,9 @@ void DotRows(float* delta, const T* dy, const T* y, const AttentionSpans& shape)
         const i64 offset = (t * shape.H + h) * D;
         Vec sum = zero();
         for_each(D, [&](i64 c, auto io) HWY_ATTR {
-          sum = hn::MulAdd(io.load(dy + offset + c), io.load(y + offset + c), sum);
+          const Vec gradient = io.load(dy + offset + c);
+          sum = hn::MulAdd(gradient, io.load(y + offset + c), sum);
+          if (y_rest) sum = hn::MulAdd(gradient, io.load(y_rest + offset + c), sum);
         });
         delta[h * shape.T + t] = sum_of(sum);
       }
@@ -222,12 +224,12 @@ void ZeroUnusedSlots(T* dk, const AttentionSpans& shape) {
   std::fill(dk + end, dk + shape.K * slot, T{});
 }
 
-Status AttentionBackward(Context& context, Out dq, Out dk, Out dv, In dy, In y, In lse, In q, In k, In v,
+Status AttentionBackward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse, In q, In k, In v,
                          const AttentionSpans& shape, f32 scale) {
   return with_float(q, [&](auto element) HWY_ATTR {
     using T = decltype(element);
     float* delta = context.scratch<float>(shape.H * shape.T);
-    DotRows(delta, dy.as<T>(), y.as<T>(), shape);
+    DotRows(delta, dy.as<T>(), y.as<T>(), y_rest.as<T>(), shape);
     const BackwardCall<T> call = {shape,     dq.as<T>(),      dk.as<T>(), dv.as<T>(), dy.as<T>(), q.as<T>(),
                                   k.as<T>(), v.as<T>(), lse.as<float>(), delta,      scale};
     ZeroUnusedSlots(dk.as<T>(), shape);
@@ -252,11 +254,11 @@ namespace transfusion::cpu {
 
 HWY_EXPORT(AttentionBackward);
 
-Status attention_backward(Context& context, Out dq, Out dk, Out dv, In dy, In y, In lse, In q, In k, In v,
+Status attention_backward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse, In q, In k, In v,
                           In key_start, In key_end, In query_rows, In key_rows, f32 scale) {
   const AttentionSpans shape(q, k, key_start, key_end, query_rows, key_rows);
   if (const Status status = shape.check(); status.failed) return status;
-  return HWY_DYNAMIC_DISPATCH(AttentionBackward)(context, dq, dk, dv, dy, y, lse, q, k, v, shape, scale);
+  return HWY_DYNAMIC_DISPATCH(AttentionBackward)(context, dq, dk, dv, dy, y, y_rest, lse, q, k, v, shape, scale);
 }
 
 }  // namespace transfusion::cpu
