@@ -46,9 +46,10 @@
   K(split_rope,             (Out q, Out k, Out v, In qkv, In table)) \
   K(split_rope_backward,    (Out dqkv, In dq, In dk, In dv, In table)) \
   /* attention.cc: q [T, H, D], k, v [K, G, D], lse [H, T] f32; the rest i32: key_start, key_end [T] in key \
-     positions of the query's own sequence, query_rows, key_rows [B + 1] */ \
-  K(attention,              (Out y, Out lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
-  K(attention_backward,     (Out dq, Out dk, Out dv, In dy, In y, In lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
+     positions of the query's own sequence, query_rows, key_rows [B + 1]; y_rest [T, H, D]: what rounding y to \
+     bf16 lost */ \
+  K(attention,              (Out y, OutOptional y_rest, Out lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
+  K(attention_backward,     (Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
   /* silu.cc, swiglu.cc: x [T, 2 F] = gate, up; y [T, F] = silu(gate) up */ \
   K(silu,                   (Out y, In x)) \
   K(silu_backward,          (Out dx, In dy, In x)) \

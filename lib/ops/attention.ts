@@ -1,0 +1,111 @@
+import { defineOp } from '../autograd/op.js'
+import { native } from '../native.js'
+import { ArgumentError, checkDType, checkFinite, checkFloat, checkRank, checkShape } from '../tensor/check.js'
+import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
+
+/** What each query sees: see `attention`. All i32; T queries, B sequences. */
+export interface AttentionSpans {
+  /** [T]: the first key that a query sees, in key positions of its own sequence. */
+  keyStart: Tensor
+  /** [T]: one past the last key that it sees. */
+  keyEnd: Tensor
+  /** [B + 1]: sequence b has the queries queryRows[b] .. queryRows[b + 1] - 1. */
+  queryRows: Tensor
+  /** [B + 1]: and the keys, or cache slots, keyRows[b] .. keyRows[b + 1] - 1. */
+  keyRows: Tensor
+}
+
+type Inputs = { q: Tensor; k: Tensor; v: Tensor } & Record<keyof AttentionSpans, Tensor>
+
+function check({ q, k, v, keyStart, keyEnd, queryRows, keyRows }: Inputs): void {
+  checkFloat('q', q)
+  checkRank('q', q, 3)
+  const [T, H, D] = [q.size(0), q.size(1), q.size(2)]
+  checkDType('k', k, q.dtype)
+  checkShape('k', k, [-1, -1, D])
+  if (k.size(1) === 0 || H % k.size(1) !== 0)
+    throw new ArgumentError('k', `have a number of heads that divides q's ${H}`, k)
+  checkDType('v', v, q.dtype)
+  checkShape('v', v, k.shape)
+  for (const [name, tensor] of Object.entries({ keyStart, keyEnd })) {
+    checkDType(name, tensor, 'i32')
+    checkShape(name, tensor, [T])
+  }
+  for (const [name, tensor] of Object.entries({ queryRows, keyRows })) {
+    checkDType(name, tensor, 'i32')
+    checkRank(name, tensor, 1)
+  }
+  if (queryRows.elements === 0)
+    throw new ArgumentError('queryRows', 'have one element more than sequences', queryRows)
+  checkShape('keyRows', keyRows, queryRows.shape)
+}
+
+const op = defineOp({
+  name: 'attention',
+  forward(inputs: Inputs, options: { scale?: number }) {
+    check(inputs)
+    const { q, k, v, keyStart, keyEnd, queryRows, keyRows } = inputs
+    const scale = options.scale ?? 1 / Math.sqrt(q.size(2))
+    checkFinite('scale', scale)
+    const y = emptyLike(q)
+    // What bf16 loses of y matters to dq, where the backward pass subtracts y . dy.
+    const yRest = q.dtype === 'bf16' ? emptyLike(q) : undefined
+    const lse = empty([q.size(1), q.size(0)])
+    native.attention(
+      y.handle,
+      yRest?.handle,
+      lse.handle,
+      q.handle,
+      k.handle,
+      v.handle,
+      keyStart.handle,
+      keyEnd.handle,
+      queryRows.handle,
+      keyRows.handle,
+      scale,
+    )
+    return { output: y, saved: { ...inputs, y, yRest, lse, scale } }
+  },
+  backward(dy, { q, k, v, keyStart, keyEnd, queryRows, keyRows, y, yRest, lse, scale }) {
+    const [dq, dk, dv] = [emptyLike(q), emptyLike(k), emptyLike(v)]
+    native.attention_backward(
+      dq.handle,
+      dk.handle,
+      dv.handle,
+      dy.handle,
+      y.handle,
+      yRest?.handle,
+      lse.handle,
+      q.handle,
+      k.handle,
+      v.handle,
+      keyStart.handle,
+      keyEnd.handle,
+      queryRows.handle,
+      keyRows.handle,
+      scale,
+    )
+    return { q: dq, k: dk, v: dv }
+  },
+})
+
+/**
+ * Attention in which each query sees one interval of keys: y[t, h] = sum_k p[k] v[k, g] with
+ * p = softmax over keyStart[t] <= k < keyEnd[t] of scale * q[t, h] . k[k, g], where g = floor(h / (H / G)).
+ * Causal over text and bidirectional within an image is keyEnd[t] = max(t + 1, end of t's image), keyStart[t] =
+ * start of t's document (paper, section 3, "Transfusion Attention").
+ *
+ * q [T, H, D], k and v [K, G, D] of q's dtype, H a multiple of G -> y [T, H, D]. The B sequences of one call may
+ * have any lengths; k and v may be a cache: slots that no query sees are not read and get zero gradients. `scale`
+ * is 1 / sqrt(D) by default. Bits of a query's result do not depend on the other queries of the call.
+ *
+ * Within a sequence of N keys both bounds never decrease and 0 <= keyStart < keyEnd <= N; queryRows rises from 0
+ * to T and keyRows stays within 0..K. Reading y rejects where they do not, with argument and value.
+ */
+export const attention = (
+  q: Tensor,
+  k: Tensor,
+  v: Tensor,
+  spans: AttentionSpans,
+  options: { scale?: number } = {},
+): Tensor => op({ q, k, v, ...spans }, options)

@@ -1,0 +1,130 @@
+// What the attention kernels share besides vector code: the call's sequences and intervals, checked, and its
+// tiles in the order in which they are worked off.
+#pragma once
+
+#include <omp.h>
+
+#include <atomic>
+#include <vector>
+
+#include "cpu/parallel.h"
+#include "kernel_types.h"
+#include "tile_class.h"
+
+namespace transfusion::cpu {
+
+// Scores are kept in units of log 2.
+inline constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
+
+// The rows of one sequence and key head in a tensor [T, heads, D].
+template <class T>
+struct HeadRows {
+  T* base;
+  i64 group, token_stride, D;
+
+  // `first` is the sequence's first token; key tensors have one head in a group.
+  HeadRows(T* data, i64 first, i64 heads, i64 key_head, i64 group, i64 D)
+      : base(data + (first * heads + key_head * group) * D), group(group), token_stride(heads * D), D(D) {}
+
+  // Divisions cost as much as a short row's load.
+  T* operator[](i64 row) const {
+    if (group == 1) return base + row * token_stride;
+    return base + row / group * token_stride + row % group * D;
+  }
+};
+
+// Scores of rows [row, row + rows) and keys [begin, end) that are worked on at once.
+struct ScoreBlock {
+  i64 row, rows, begin, end;
+  bool masked;  // not every row sees every key
+};
+
+// The intervals of one sequence, asked by row.
+struct RowSpans {
+  const i32 *start, *end;
+  i64 group;
+
+  i64 query(i64 row) const { return group == 1 ? row : row / group; }
+
+  // Cuts rows [row, row_end) against keys [begin, key_end) into blocks: a single one where all is visible, else
+  // `step` rows at a time with the keys that some of them may see.
+  template <class Body>
+  void for_each_block(i64 row, i64 row_end, i64 step, i64 begin, i64 key_end, const Body& body) const {
+    const i64 last = query(row_end - 1);
+    const TileClass kind = classify_tile(start, end, query(row), last + 1, begin, key_end);
+    if (kind == TileClass::full) return body(ScoreBlock{row, row_end - row, begin, key_end, false});
+    if (kind == TileClass::empty) return;
+    for (i64 r = row; r < row_end; r += step) {
+      const i64 r_end = std::min(row_end, r + step), q0 = query(r), q1 = query(r_end - 1) + 1;
+      const i64 k0 = std::max<i64>(begin, start[q0]), k1 = std::min<i64>(key_end, end[q1 - 1]);
+      if (k0 >= k1) continue;
+      body(ScoreBlock{r, r_end - r, k0, k1, classify_tile(start, end, q0, q1, k0, k1) != TileClass::full});
+    }
+  }
+
+  // Calls visible(k0, k1) for the runs of keys in [begin, key_end) that queries [q0, q1) see and hidden(k0, k1)
+  // for what lies between: it may hold anything and is not to be read.
+  template <class Visible, class Hidden>
+  void for_each_run(i64 q0, i64 q1, i64 begin, i64 key_end, const Visible& visible, const Hidden& hidden) const {
+    for (i64 q = q0; q < q1 && begin < key_end; ++q) {
+      const i64 k0 = std::max<i64>(start[q], begin), k1 = std::min<i64>(end[q], key_end);
+      if (k0 >= k1) continue;
+      if (begin < k0) hidden(begin, k0);
+      visible(k0, k1);
+      begin = k1;
+    }
+    if (begin < key_end) hidden(begin, key_end);
+  }
+};
+
+// T queries of H heads on K keys of G heads, all of size D: group = H / G query heads read one key head. The
+// rows of a sequence and key head are its (query, head of the group) pairs, queries outermost.
+struct AttentionSpans {
+  i64 T, H, K, G, D, B, group;
+  const i32 *key_start, *key_end, *query_rows, *key_rows;
+
+  AttentionSpans(const In& q, const In& k, const In& key_start, const In& key_end, const In& query_rows,
+                 const In& key_rows);
+
+  // Fails where rows do not cut queries and keys into sequences or an interval is not one of visible keys.
+  Status check() const;
+
+  i64 queries(i64 sequence) const { return query_rows[sequence + 1] - query_rows[sequence]; }
+  i64 keys(i64 sequence) const { return key_rows[sequence + 1] - key_rows[sequence]; }
+  i64 rows(i64 sequence) const { return queries(sequence) * group; }
+  RowSpans spans(i64 sequence) const {
+    return {key_start + query_rows[sequence], key_end + query_rows[sequence], group};
+  }
+};
+
+struct SequenceTile {
+  i64 sequence, tile;
+};
+
+// The tiles of all sequences, ceil(length(sequence) / size) each: first the first of each, then the second ...
+template <class Length>
+std::vector<SequenceTile> sequence_tiles(i64 sequences, i64 size, const Length& length) {
+  std::vector<SequenceTile> tiles;
+  for (i64 sequence = 0; sequence < sequences; ++sequence)
+    for (i64 tile = 0; tile * size < length(sequence); ++tile) tiles.push_back({sequence, tile});
+  std::stable_sort(tiles.begin(), tiles.end(),
+                   [](const SequenceTile& a, const SequenceTile& b) { return a.tile < b.tile; });
+  return tiles;
+}
+
+// Calls body(task, scratch) for each task on any thread, with `floats` floats of that thread's own. Tasks begin
+// in ascending order: one may wait for an earlier one.
+template <class Body>
+void parallel_tasks(Context& context, i64 count, i64 floats, const Body& body) {
+  const i64 threads = std::min<i64>(count, omp_get_max_threads());
+  if (threads == 0) return;
+  float* scratch = context.scratch<float>(threads * floats);
+  std::atomic<i64> next = 0;
+#pragma omp parallel num_threads(static_cast <int>(threads))
+  {
+    float* own = scratch + omp_get_thread_num() * floats;
+    for (i64 task; (task = next.fetch_add(1)) < count;) body(task, own);
+  }
+}
+
+}  // namespace transfusion::cpu
