@@ -1,0 +1,81 @@
+import { defineOp } from '../autograd/op.js'
+import { native } from '../native.js'
+import { ArgumentError, checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
+import { empty, type Tensor } from '../tensor/tensor.js'
+
+/** Ids [B] for logits [B, V]. */
+function emptyIds(logits: Tensor): Tensor {
+  checkFloat('logits', logits)
+  checkRank('logits', logits, 2)
+  if (logits.size(1) === 0) throw new ArgumentError('logits', 'have at least one column', logits)
+  return empty([logits.size(0)], 'i32')
+}
+
+const argmaxOp = defineOp({
+  name: 'argmax',
+  forward({ logits }: { logits: Tensor }) {
+    const ids = emptyIds(logits)
+    native.argmax(ids.handle, logits.handle)
+    return { output: ids, saved: {} }
+  },
+  backward: 'none',
+})
+
+/**
+ * The id of each row's largest logit, of equals the lowest: logits [B, V] f32 or bf16 -> [B] i32. Reading rejects
+ * when a row holds NaN or infinity (-infinity is an excluded token).
+ */
+export const argmax = (logits: Tensor): Tensor => argmaxOp({ logits }, {})
+
+type Inputs = {
+  /** [B, V] f32 or bf16 */
+  logits: Tensor
+  /** [V] f32, added to every row: -Infinity excludes a token. */
+  bias?: Tensor | undefined
+  /** [B] f32, at least 0; 0 takes the most probable token. */
+  temperature: Tensor
+  /** [B] i32: draws among so many most probable tokens; 0: among all. */
+  topK: Tensor
+  /** [B] f32 in (0, 1]: of these, among the fewest that hold this share of their probability; 1: among all. */
+  topP: Tensor
+  /** [B, 4] i32: key and stream of Philox4x32-10, one draw for each seed. */
+  seeds: Tensor
+}
+
+const sampleOp = defineOp({
+  name: 'sample_tokens',
+  forward({ logits, bias, temperature, topK, topP, seeds }: Inputs) {
+    const ids = emptyIds(logits)
+    const [B, V] = logits.shape as [number, number]
+    if (bias) {
+      checkDType('bias', bias, 'f32')
+      checkShape('bias', bias, [V])
+    }
+    checkDType('temperature', temperature, 'f32')
+    checkShape('temperature', temperature, [B])
+    checkDType('topK', topK, 'i32')
+    checkShape('topK', topK, [B])
+    checkDType('topP', topP, 'f32')
+    checkShape('topP', topP, [B])
+    checkDType('seeds', seeds, 'i32')
+    checkShape('seeds', seeds, [B, 4])
+    native.sample_tokens(
+      ids.handle,
+      logits.handle,
+      bias?.handle,
+      temperature.handle,
+      topK.handle,
+      topP.handle,
+      seeds.handle,
+    )
+    return { output: ids, saved: {} }
+  },
+  backward: 'none',
+})
+
+/**
+ * Draws a token for each row: p ~ exp((logits + bias) / temperature), cut to the top k, then to the top p of what
+ * they hold together -> ids [B] i32. A row's token depends on its own logits, options and seed alone. Reading rejects
+ * when an option is out of range, when a row holds NaN or infinity, or when all of its tokens are excluded.
+ */
+export const sampleTokens = (inputs: Inputs): Tensor => sampleOp(inputs, {})

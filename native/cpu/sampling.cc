@@ -1,0 +1,148 @@
+// argmax: the largest logit's id, of equals the lowest.
+// sample_tokens: ids drawn with probability proportional to exp((logits + bias) / temperature) among the
+// top_k most probable and, of these, the fewest that hold top_p of the probability; temperature 0 is argmax.
+// A row's draw is a function of its seed (random.h) and its logits alone. Parallel over rows.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/sampling.cc"
+#include <hwy/foreach_target.h>
+
+#include <cmath>
+#include <limits>
+
+#include "cpu/cpu.h"
+#include "cpu/math.h"
+#include "cpu/random.h"
+#include "cpu/scalar.h"
+#include "cpu/simd.h"
+#include "cpu/token_choice.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace transfusion::cpu::HWY_NAMESPACE {
+
+constexpr float kNone = -std::numeric_limits<float>::infinity();
+
+struct Peak {
+  float value;
+  bool has_nan;
+  bool usable() const { return !has_nan && value < std::numeric_limits<float>::infinity(); }
+};
+
+// The largest of V values; load(i, io) gives a vector of them, kNone beyond the last.
+template <class Load>
+HWY_INLINE Peak find_peak(i64 V, const Load& load) {
+  Vec largest = set(kNone), nan = zero();
+  for_each(V, [&](i64 i, auto io) HWY_ATTR {
+    const Vec value = load(i, io);
+    largest = hn::Max(largest, value);
+    nan = hn::IfThenElse(hn::IsNaN(value), set(1.0f), nan);
+  });
+  return {max_of(largest), max_of(nan) != 0};
+}
+
+template <class T>
+i32 first_equal(const T* row, i64 V, float value) {
+  i64 id = 0;
+  while (id < V - 1 && to_float(row[id]) != value) ++id;
+  return static_cast<i32>(id);
+}
+
+Status Argmax(Context& context, Out ids, In logits) {
+  return with_float(logits, [&](auto element) HWY_ATTR {
+    using T = decltype(element);
+    const i64 V = logits.dim(-1);
+    i32* found = context.scratch<i32>(logits.rows());
+    parallel_for(logits.rows(), row_grain(V), [&](i64 begin, i64 end) HWY_ATTR {
+      for (i64 t = begin; t < end; ++t) {
+        const T* row = logits.as<T>() + t * V;
+        const Peak peak = find_peak(V, [&](i64 i, auto io) HWY_ATTR { return io.load(row + i, kNone); });
+        found[t] = peak.usable() ? first_equal(row, V, peak.value) : kNoNumber;
+      }
+    });
+    return write_ids(ids, found);
+  });
+}
+
+// Uniform in [0, 1), 53 bits: the first two words of the seed's stream.
+double draw_uniform(const Seed& seed) {
+  const Block block = philox(seed, 0);
+  const uint32_t high = hn::GetLane(block.word[0]) >> 5, low = hn::GetLane(block.word[1]) >> 6;
+  return (high * 0x1p26 + low) * 0x1p-53;
+}
+
+struct Choice {
+  float temperature, top_p;
+  i64 top_k;
+};
+
+// `values` and `candidates` have room for V.
+template <class T>
+i32 SampleRow(const T* row, const float* bias, i64 V, const Choice& choice, const Seed& seed, float* values,
+              Candidate* candidates) {
+  const Peak peak = find_peak(V, [&](i64 i, auto io) HWY_ATTR {
+    const Vec logit = io.load(row + i, kNone);
+    const Vec value = bias ? hn::Add(logit, io.load(bias + i)) : logit;
+    io.store(value, values + i);
+    return value;
+  });
+  if (!peak.usable()) return kNoNumber;
+  if (peak.value == kNone) return kNoToken;
+  if (choice.temperature == 0) return first_equal(values, V, peak.value);
+  const Vec largest = set(peak.value), temperature = set(choice.temperature);
+  for_each(V, [&](i64 i, auto io) HWY_ATTR {
+    io.store(exp(hn::Div(hn::Sub(io.load(values + i), largest), temperature)), values + i);
+  });
+  const double u = draw_uniform(seed);
+  if (choice.top_k == 0 && choice.top_p == 1) return draw_token(values, V, u);
+  return draw_likely_token(values, V, choice.top_k, choice.top_p, u, candidates);
+}
+
+Status CheckChoices(In temperature, In top_k, In top_p) {
+  for (i64 t = 0; t < temperature.elements(); ++t) {
+    const auto row = static_cast<long long>(t);
+    const float heat = temperature.as<float>()[t], share = top_p.as<float>()[t];
+    if (!(heat >= 0 && std::isfinite(heat)))
+      return fail("temperature[%lld] = %g is not a finite number of at least 0", row, heat);
+    if (top_k.as<i32>()[t] < 0) return fail("top_k[%lld] = %d is negative", row, top_k.as<i32>()[t]);
+    if (!(share > 0 && share <= 1)) return fail("top_p[%lld] = %g is not above 0 and at most 1", row, share);
+  }
+  return ok();
+}
+
+Status SampleTokens(Context& context, Out ids, In logits, InOptional bias, In temperature, In top_k, In top_p,
+                    In seeds) {
+  if (const Status status = CheckChoices(temperature, top_k, top_p); status.failed) return status;
+  return with_float(logits, [&](auto element) HWY_ATTR {
+    using T = decltype(element);
+    const i64 B = logits.rows(), V = logits.dim(-1);
+    i32* found = context.scratch<i32>(B);
+    float* values = context.scratch<float>(B * V);
+    Candidate* candidates = context.scratch<Candidate>(B * V);
+    parallel_for(B, 1, [&](i64 t, i64) HWY_ATTR {
+      const Choice choice{temperature.as<float>()[t], top_p.as<float>()[t], top_k.as<i32>()[t]};
+      found[t] = SampleRow(logits.as<T>() + t * V, bias.as<float>(), V, choice, Seed::of(seeds, t),
+                           values + t * V, candidates + t * V);
+    });
+    return write_ids(ids, found);
+  });
+}
+
+}  // namespace transfusion::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace transfusion::cpu {
+
+HWY_EXPORT(Argmax);
+HWY_EXPORT(SampleTokens);
+
+Status argmax(Context& context, Out ids, In logits) {
+  return HWY_DYNAMIC_DISPATCH(Argmax)(context, ids, logits);
+}
+
+Status sample_tokens(Context& context, Out ids, In logits, InOptional bias, In temperature, In top_k,
+                     In top_p, In seeds) {
+  return HWY_DYNAMIC_DISPATCH(SampleTokens)(context, ids, logits, bias, temperature, top_k, top_p, seeds);
+}
+
+}  // namespace transfusion::cpu
+#endif
