@@ -27,9 +27,7 @@ const argmaxOp = defineOp({
  */
 export const argmax = (logits: Tensor): Tensor => argmaxOp({ logits }, {})
 
-type Inputs = {
-  /** [B, V] f32 or bf16 */
-  logits: Tensor
+export type SamplingOptions = {
   /** [V] f32, added to every row: -Infinity excludes a token. */
   bias?: Tensor | undefined
   /** [B] f32, at least 0; 0 takes the most probable token. */
@@ -44,7 +42,7 @@ type Inputs = {
 
 const sampleOp = defineOp({
   name: 'sample_tokens',
-  forward({ logits, bias, temperature, topK, topP, seeds }: Inputs) {
+  forward({ logits, bias, temperature, topK, topP, seeds }: SamplingOptions & { logits: Tensor }) {
     const ids = emptyIds(logits)
     const [B, V] = logits.shape as [number, number]
     if (bias) {
@@ -74,8 +72,10 @@ const sampleOp = defineOp({
 })
 
 /**
- * Draws a token for each row: p ~ exp((logits + bias) / temperature), cut to the top k, then to the top p of what
- * they hold together -> ids [B] i32. A row's token depends on its own logits, options and seed alone. Reading rejects
- * when an option is out of range, when a row holds NaN or infinity, or when all of its tokens are excluded.
+ * Draws a token for each row of logits [B, V], f32 or bf16: p ~ exp((logits + bias) / temperature), cut to the top k,
+ * then to the top p of what they hold together -> ids [B] i32. A row's token depends on its own logits, options and
+ * seed alone. Reading rejects when an option is out of range, when a row holds NaN or infinity, or when all of its
+ * tokens are excluded.
  */
-export const sampleTokens = (inputs: Inputs): Tensor => sampleOp(inputs, {})
+export const sampleTokens = (logits: Tensor, options: SamplingOptions): Tensor =>
+  sampleOp({ ...options, logits }, {})

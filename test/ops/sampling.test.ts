@@ -18,8 +18,7 @@ const seedsOf = (rows: number) => randomSeeds(21, 'token', 0, rows)
 function sample(logits: Tensor, options: Options | Options[], seeds = seedsOf(logits.size(0))): Tensor {
   const rows = Array.isArray(options) ? options : Array<Options>(logits.size(0)).fill(options)
   const bias = rows[0]?.bias
-  return sampleTokens({
-    logits,
+  return sampleTokens(logits, {
     bias: bias && fromArray(bias),
     temperature: fromArray(Float32Array.from(rows, ({ temperature }) => temperature)),
     topK: fromArray(Int32Array.from(rows, ({ topK }) => topK)),
