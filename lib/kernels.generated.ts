@@ -29,8 +29,8 @@ export interface Kernels {
   rope_table(table: Handle, positions: Handle, frequencies: Handle, axes: Handle): void
   split_rope(q: Handle, k: Handle, v: Handle, qkv: Handle, table: Handle): void
   split_rope_backward(dqkv: Handle, dq: Handle, dk: Handle, dv: Handle, table: Handle): void
-  attention(y: Handle, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
-  attention_backward(dq: Handle, dk: Handle, dv: Handle, dy: Handle, y: Handle, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
+  attention(y: Handle, yRest: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
+  attention_backward(dq: Handle, dk: Handle, dv: Handle, dy: Handle, y: Handle, yRest: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
   silu(y: Handle, x: Handle): void
   silu_backward(dx: Handle, dy: Handle, x: Handle): void
   swiglu(y: Handle, x: Handle): void

@@ -71,10 +71,7 @@ export type ModelOptions = z.output<typeof modelOptionsSchema>
 export type TrainConfig = z.output<typeof trainConfigSchema>
 
 /** The model's options: its preset, what is set beside it, and the tokenizer's ids. */
-export function modelOptions(
-  { model }: Pick<TrainConfig, 'model'>,
-  tokenizer: JsonTokenizer,
-): TransfusionOptions {
+export function modelOptions(model: ModelOptions, tokenizer: JsonTokenizer): TransfusionOptions {
   const { preset, ...own } = model
   const { bos, eos, boi, eoi } = tokenizer
   if (eos === undefined) throw new Error('tokenizer: it has no end-of-document token, which training needs')

@@ -31,6 +31,7 @@ export class AdamW {
   constructor(arena: ParameterArena, options: AdamWOptions) {
     this.#arena = arena
     this.#options = options
+    arena.zeroGradients()
     this.#firstMoment = keep(zeros([arena.elements]))
     this.#secondMoment = keep(zeros([arena.elements]))
   }

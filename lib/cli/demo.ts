@@ -1,0 +1,84 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { writeAtomically } from '../data/atomic_file.js'
+import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
+import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
+import { fillTemplate, type IdxDataset } from '../data/sources/idx_dataset.js'
+import { type ModelParts, saveModel } from '../models/transfusion/folder.js'
+import { TransfusionNetwork } from '../models/transfusion/model.js'
+import { Trainer } from '../training/trainer.js'
+import { demoModel, demoTemplates, demoTraining } from './demo_config.js'
+import { judgeModel } from './demo_figures.js'
+import { writeDemoSheet } from './demo_sheet.js'
+import { onInterrupt } from './interrupt.js'
+import { TrainingProgress } from './progress.js'
+import { modelOptions } from './train_config.js'
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+/**
+ * `npm run demo`: trains a small model on Fashion-MNIST for some minutes, draws from captions, describes test images,
+ * and has a classifier judge both. Ctrl-C ends training early; what was reached is judged all the same.
+ */
+export async function demo(options: { minutes: string; out: string; seed: string }): Promise<void> {
+  const started = performance.now()
+  const minutes = positive('--minutes', options.minutes)
+  const { out } = options
+  const seed = Number(options.seed)
+  await mkdir(out, { recursive: true })
+
+  const files = await findFashionMnist()
+  const [training, test] = await Promise.all([
+    openMnist(files, 'train', demoTemplates),
+    openMnist(files, 'test', demoTemplates),
+  ])
+  const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0]!, name))
+  const tokenizer = makeCaptionTokenizer(captions)
+  const network = new TransfusionNetwork(modelOptions(demoModel, tokenizer))
+  network.arena.initialize(seed)
+  const trainingOptions = demoTraining(minutes, seed)
+  const model: ModelParts = { network, tokenizer, objective: trainingOptions.objective }
+  say(
+    `${files.name}: ${training.length} images to learn from, ${test.length} to be tested on.\n` +
+      `One transformer of ${network.arena.parameterCount.toLocaleString('en')} parameters learns to draw and to ` +
+      `describe them, for ${minutes} minutes:`,
+  )
+
+  const trained = await trainDemo(model, training, trainingOptions)
+  await saveModel(join(out, 'model'), model)
+
+  const { figures, drawn, described } = await judgeModel(model, { training, test, captions, seed, say })
+  const total_seconds = seconds(started)
+  const all = { ...figures, ...trained, total_seconds }
+  await writeAtomically(join(out, 'figures.json'), (file) =>
+    file.writeFile(`${JSON.stringify(all, null, 2)}\n`),
+  )
+  await writeDemoSheet(join(out, 'samples.png'), { drawn, described, captions, name: files.name })
+  for (const [name, value] of Object.entries(all)) say(`  ${name.padEnd(20)} ${Number(value.toPrecision(4))}`)
+  say(
+    `Pictures: ${join(out, 'samples.png')}   figures: ${join(out, 'figures.json')}   model: ${join(out, 'model')}`,
+  )
+}
+
+async function trainDemo(model: ModelParts, dataset: IdxDataset, options: ReturnType<typeof demoTraining>) {
+  using interrupt = onInterrupt(
+    'Training ends here; judging what was reached. Press Ctrl-C again to leave at once.',
+  )
+  using trainer = new Trainer(model, dataset, options)
+  const progress = new TrainingProgress()
+  try {
+    await trainer.run({ signal: interrupt.signal, onStep: (report) => progress.update(report) })
+  } finally {
+    progress.stop()
+  }
+  return { train_seconds: trainer.done.seconds, train_steps: trainer.done.steps }
+}
+
+const seconds = (since: number): number => (performance.now() - since) / 1000
+
+function positive(option: string, text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value < Infinity))
+    throw new RangeError(`${option}: expected a positive number, received ${text}`)
+  return value
+}
