@@ -1,6 +1,6 @@
 // Which part of a tile of attention scores is visible. Each query sees one interval of keys, key_start[q] ..
-// key_end[q], and neither bound ever decreases within a sequence, so that a tile's corners tell. Shared by the
-// CPU and CUDA kernels.
+// key_end[q], and neither bound ever decreases within a sequence, so that a tile's corners tell. Shared by
+// the CPU and CUDA kernels.
 #pragma once
 
 #include "kernel_types.h"
@@ -15,10 +15,10 @@ namespace transfusion {
 
 enum class TileClass { empty, partial, full };
 
-// Queries [q0, q1) against keys [k0, k1), neither of them empty. A partial tile may turn out to have no visible
-// pair, where intervals leave a gap.
-TRANSFUSION_HOST_DEVICE inline TileClass classify_tile(const i32* key_start, const i32* key_end, i64 q0, i64 q1,
-                                                       i64 k0, i64 k1) {
+// Queries [q0, q1) against keys [k0, k1), neither of them empty. A partial tile may turn out to have no
+// visible pair, where intervals leave a gap.
+TRANSFUSION_HOST_DEVICE inline TileClass classify_tile(const i32* key_start, const i32* key_end, i64 q0,
+                                                       i64 q1, i64 k0, i64 k1) {
   if (k1 <= key_start[q0] || k0 >= key_end[q1 - 1]) return TileClass::empty;
   if (k0 >= key_start[q1 - 1] && k1 <= key_end[q0]) return TileClass::full;
   return TileClass::partial;

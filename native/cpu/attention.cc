@@ -1,10 +1,10 @@
-// y[t, h] = sum_k p[t, k] v[k, g],  p[t] = softmax over key_start[t] <= k < key_end[t] of scale q[t, h] . k[k, g]
-// with g = h // (H / G). Flash: tiles of keys pass by a tile of queries with a running maximum m and sum l, in
-// base 2. Scores lie transposed, [keys, rows], so that softmax works on a vector of rows at a time.
-// Parallel over (sequence, key head, tile of rows). Key tiles lie on one grid per sequence and every sum ascends
-// in keys: a query's result has the same bits whatever other queries, sequences or unseen slots are beside it.
-// Kept for the backward pass: y and lse = log sum_k exp(scale q . k); beside a bf16 y also y_rest, what rounding
-// lost, without which dq would be too coarse where y . dy cancels.
+// y[t, h] = sum_k p[t, k] v[k, g],  p[t] = softmax over key_start[t] <= k < key_end[t] of scale q[t, h] .
+// k[k, g] with g = h // (H / G). Flash: tiles of keys pass by a tile of queries with a running maximum m and
+// sum l, in base 2. Scores lie transposed, [keys, rows], so that softmax works on a vector of rows at a time.
+// Parallel over (sequence, key head, tile of rows). Key tiles lie on one grid per sequence and every sum
+// ascends in keys: a query's result has the same bits whatever other queries, sequences or unseen slots are
+// beside it. Kept for the backward pass: y and lse = log sum_k exp(scale q . k); beside a bf16 y also y_rest,
+// what rounding lost, without which dq would be too coarse where y . dy cancels.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/attention.cc"
 #include <hwy/foreach_target.h>
@@ -28,10 +28,10 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // One thread's scratch; Dp is D padded to whole vectors.
 struct ForwardScratch {
-  float *q;        // [D, kRows], times scale log2(e)
-  float *k, *v;    // [kKeys, Dp]
-  float *scores;   // [kKeys, kRows], then p
-  float *y;        // [kRows, Dp]
+  float* q;              // [D, kRows], times scale log2(e)
+  float *k, *v;          // [kKeys, Dp]
+  float* scores;         // [kKeys, kRows], then p
+  float* y;              // [kRows, Dp]
   float *m, *l, *decay;  // [kRows]; decay is what the last maximum's sums are worth under the new one
   i32 *start, *end;      // [kRows]
 
@@ -105,8 +105,8 @@ void AddBlock(const ForwardScratch& s, const ScoreBlock& block, i64 row0, i64 ke
 
 // The tile's queries: scaled, transposed, the rows beyond the last zero and seeing nothing.
 template <class T>
-void LoadQueries(const ForwardScratch& s, const HeadRows<const T>& q, const RowSpans& spans, i64 row0, i64 rows,
-                 i64 Dp, float scale) {
+void LoadQueries(const ForwardScratch& s, const HeadRows<const T>& q, const RowSpans& spans, i64 row0,
+                 i64 rows, i64 Dp, float scale) {
   const i64 width = padded(rows);
   LoadTile(s.y, Dp, q, row0, rows, q.D, scale * kLog2e);
   ZeroTile(s.y + rows * Dp, Dp, width - rows);
@@ -131,8 +131,8 @@ struct ForwardCall {
 
 // Divides by the sums and writes y, what is left of it, and lse.
 template <class T>
-void StoreResults(const ForwardCall<T>& call, const ForwardScratch& s, const RowSpans& spans, i64 query0, i64 g,
-                  i64 row0, i64 row_end, i64 Dp) {
+void StoreResults(const ForwardCall<T>& call, const ForwardScratch& s, const RowSpans& spans, i64 query0,
+                  i64 g, i64 row0, i64 row_end, i64 Dp) {
   const HeadRows<T> ys(call.y, query0, call.shape.H, g, call.shape.group, call.shape.D);
   for (i64 row = row0; row < row_end; ++row) {
     float* sums = s.y + (row - row0) * Dp;
@@ -194,9 +194,9 @@ Status Attention(Context& context, Out y, OutOptional y_rest, Out lse, In q, In 
                                  q.as<T>(), k.as<T>(), v.as<T>(),      scale};
     const auto tiles = sequence_tiles(shape.B, kRows, [&](i64 b) { return shape.rows(b); });
     const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
-    parallel_tasks(context, tasks, ForwardScratch::floats(padded(shape.D)), [&](i64 task, float* scratch) HWY_ATTR {
-      ForwardTile(call, tiles[task / shape.G], task % shape.G, scratch);
-    });
+    parallel_tasks(context, tasks, ForwardScratch::floats(padded(shape.D)),
+                   [&](i64 task, float* scratch)
+                       HWY_ATTR { ForwardTile(call, tiles[task / shape.G], task % shape.G, scratch); });
     return ok();
   });
 }
@@ -210,8 +210,8 @@ namespace transfusion::cpu {
 
 HWY_EXPORT(Attention);
 
-Status attention(Context& context, Out y, OutOptional y_rest, Out lse, In q, In k, In v, In key_start, In key_end,
-                 In query_rows, In key_rows, f32 scale) {
+Status attention(Context& context, Out y, OutOptional y_rest, Out lse, In q, In k, In v, In key_start,
+                 In key_end, In query_rows, In key_rows, f32 scale) {
   const AttentionSpans shape(q, k, key_start, key_end, query_rows, key_rows);
   if (const Status status = shape.check(); status.failed) return status;
   return HWY_DYNAMIC_DISPATCH(Attention)(context, y, y_rest, lse, q, k, v, shape, scale);

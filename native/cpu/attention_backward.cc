@@ -3,7 +3,7 @@
 // Parallel over (sequence, key head, tile of keys), which alone writes its dk and dv. dq's sums ascend in key
 // tiles: each task waits, for each tile of rows, until the key tiles before have added theirs, so that tasks
 // follow each other over the rows in a staggered line, and bits never depend on threads.
-// Kept from the forward pass: y, y_rest, lse. There is no T x T array; dq is summed in f32 scratch of its own size.
+// Kept from the forward pass: y, y_rest, lse. dq is summed in f32 scratch of its own size.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/attention_backward.cc"
 #include <hwy/foreach_target.h>
@@ -48,9 +48,10 @@ struct QueryGradients {
   std::vector<i64> first_tile;  // of each sequence, for one key head
   i64 G;
 
-  QueryGradients(Context& context, const AttentionSpans& call, i64 Dp) : G(call.G) {
+  QueryGradients(Context& context, const AttentionSpans& shape, i64 Dp) : G(shape.G) {
     i64 tiles = 0;
-    for (i64 b = 0; b < call.B; ++b) first_tile.push_back(std::exchange(tiles, tiles + ceil_div(call.rows(b), kRows)));
+    for (i64 b = 0; b < shape.B; ++b)
+      first_tile.push_back(std::exchange(tiles, tiles + ceil_div(shape.rows(b), kRows)));
     added = std::vector<std::atomic<i32>>(tiles * G);
     sums = context.scratch<float>(tiles * G * kRows * Dp);
   }
@@ -111,7 +112,8 @@ void DifferentiateRow(float* p, float* ds, i64 begin, i64 end, i64 start, i64 st
                       float delta) {
   const hn::RebindToSigned<F32> i32_tag;
   const Vec lse_vector = set(lse), delta_vector = set(delta);
-  const auto first = hn::Set(i32_tag, static_cast<i32>(start)), last = hn::Set(i32_tag, static_cast<i32>(stop));
+  const auto first = hn::Set(i32_tag, static_cast<i32>(start));
+  const auto last = hn::Set(i32_tag, static_cast<i32>(stop));
   for (i64 key = begin; key < end; key += lanes(), p += lanes(), ds += lanes()) {
     Vec probability = Exp2(hn::Sub(load(p), lse_vector));
     Vec gradient = hn::Mul(probability, hn::Sub(load(ds), delta_vector));
@@ -127,8 +129,8 @@ void DifferentiateRow(float* p, float* ds, i64 begin, i64 end, i64 start, i64 st
 }
 
 // p and ds of one block, and what they add to dv and dk. The tile of rows begins at row0, of keys at key0.
-void AddToKeys(const BackwardScratch& s, const ScoreBlock& block, const RowSpans& spans, i64 row0, i64 key0, i64 D,
-               i64 Dp) {
+void AddToKeys(const BackwardScratch& s, const ScoreBlock& block, const RowSpans& spans, i64 row0, i64 key0,
+               i64 D, i64 Dp) {
   // Whole vectors of keys: those before the block's first, if any, are computed and masked in vain.
   const i64 row = block.row - row0, aligned = (block.begin - key0) / lanes() * lanes();
   const i64 key = block.begin - key0, keys = block.end - block.begin, width = block.end - key0 - aligned;
@@ -145,7 +147,8 @@ void AddToKeys(const BackwardScratch& s, const ScoreBlock& block, const RowSpans
   Product(s.dk + key * Dp, Dp, Transposed{s.ds + row * kKeys + key, kKeys}, q, Dp, keys, D, block.rows, true);
 }
 
-void AddToQueries(const BackwardScratch& s, const ScoreBlock& block, float* dq, i64 row0, i64 key0, i64 D, i64 Dp) {
+void AddToQueries(const BackwardScratch& s, const ScoreBlock& block, float* dq, i64 row0, i64 key0, i64 D,
+                  i64 Dp) {
   const i64 row = block.row - row0, key = block.begin - key0;
   Product(dq + row * Dp, Dp, AsIs{s.ds + row * kKeys + key, kKeys}, s.k + key * Dp, Dp, block.rows, D,
           block.end - block.begin, true);
@@ -170,7 +173,9 @@ void BackwardTile(const BackwardCall<T>& call, QueryGradients& gradients, Sequen
   LoadKeys(s, spans, queries, key_head(call.k), key_head(call.v), key0, key_end, Dp);
   ZeroTile(s.dk, Dp, kKeys);
   ZeroTile(s.dv, Dp, kKeys);
-  const i64 first = queries.begin * shape.group, last = queries.end * shape.group;
+  const i64 first = queries.begin * shape.group;
+  // Keys behind all that any query sees have no tile of rows to wait for.
+  const i64 last = first < rows ? queries.end * shape.group : first / kRows * kRows;
   for (i64 row0 = first / kRows * kRows; row0 < last; row0 += kRows) {
     const i64 row_end = std::min(rows, row0 + kRows);
     const i64 r0 = std::max(row0, first), r1 = std::min(row_end, last);
@@ -186,7 +191,8 @@ void BackwardTile(const BackwardCall<T>& call, QueryGradients& gradients, Sequen
                               ceil_div(spans.end[spans.query(row_end - 1)], kKeys)};
     gradients.await_turn(index, tile.tile - tiles.begin);
     if (tile.tile == tiles.begin) ZeroTile(sums, Dp, kRows);
-    for_each_block([&](const ScoreBlock& block) HWY_ATTR { AddToQueries(s, block, sums, row0, key0, D, Dp); });
+    for_each_block([&](const ScoreBlock& block)
+                       HWY_ATTR { AddToQueries(s, block, sums, row0, key0, D, Dp); });
     if (tile.tile + 1 == tiles.end)
       for (i64 row = row0; row < row_end; ++row) StoreRow(dq, row, sums + (row - row0) * Dp, D, call.scale);
     gradients.end_turn(index);
@@ -224,14 +230,14 @@ void ZeroUnusedSlots(T* dk, const AttentionSpans& shape) {
   std::fill(dk + end, dk + shape.K * slot, T{});
 }
 
-Status AttentionBackward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse, In q, In k, In v,
-                         const AttentionSpans& shape, f32 scale) {
+Status AttentionBackward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse,
+                         In q, In k, In v, const AttentionSpans& shape, f32 scale) {
   return with_float(q, [&](auto element) HWY_ATTR {
     using T = decltype(element);
     float* delta = context.scratch<float>(shape.H * shape.T);
     DotRows(delta, dy.as<T>(), y.as<T>(), y_rest.as<T>(), shape);
-    const BackwardCall<T> call = {shape,     dq.as<T>(),      dk.as<T>(), dv.as<T>(), dy.as<T>(), q.as<T>(),
-                                  k.as<T>(), v.as<T>(), lse.as<float>(), delta,      scale};
+    const BackwardCall<T> call = {shape,     dq.as<T>(), dk.as<T>(),      dv.as<T>(), dy.as<T>(), q.as<T>(),
+                                  k.as<T>(), v.as<T>(),  lse.as<float>(), delta,      scale};
     ZeroUnusedSlots(dk.as<T>(), shape);
     ZeroUnusedSlots(dv.as<T>(), shape);
     const i64 Dp = padded(shape.D);
@@ -254,11 +260,12 @@ namespace transfusion::cpu {
 
 HWY_EXPORT(AttentionBackward);
 
-Status attention_backward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse, In q, In k, In v,
-                          In key_start, In key_end, In query_rows, In key_rows, f32 scale) {
+Status attention_backward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse,
+                          In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale) {
   const AttentionSpans shape(q, k, key_start, key_end, query_rows, key_rows);
   if (const Status status = shape.check(); status.failed) return status;
-  return HWY_DYNAMIC_DISPATCH(AttentionBackward)(context, dq, dk, dv, dy, y, y_rest, lse, q, k, v, shape, scale);
+  return HWY_DYNAMIC_DISPATCH(AttentionBackward)(context, dq, dk, dv, dy, y, y_rest, lse, q, k, v, shape,
+                                                 scale);
 }
 
 }  // namespace transfusion::cpu

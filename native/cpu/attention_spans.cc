@@ -41,7 +41,8 @@ Status AttentionSpans::check() const {
   for (i64 b = 0; b < B; ++b) {
     i64 start = 0, end = 1;  // the least that the next query's may be
     for (i64 t = query_rows[b]; t < query_rows[b + 1]; ++t) {
-      if (key_end[t] < end || key_end[t] > keys(b)) return out_of_range("key_end", t, key_end[t], end, keys(b));
+      if (key_end[t] < end || key_end[t] > keys(b))
+        return out_of_range("key_end", t, key_end[t], end, keys(b));
       end = key_end[t];
       if (key_start[t] < start || key_start[t] >= end)
         return out_of_range("key_start", t, key_start[t], start, end - 1);

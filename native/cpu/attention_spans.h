@@ -46,8 +46,8 @@ struct RowSpans {
 
   i64 query(i64 row) const { return group == 1 ? row : row / group; }
 
-  // Cuts rows [row, row_end) against keys [begin, key_end) into blocks: a single one where all is visible, else
-  // `step` rows at a time with the keys that some of them may see.
+  // Cuts rows [row, row_end) against keys [begin, key_end) into blocks: a single one where all is visible,
+  // else `step` rows at a time with the keys that some of them may see.
   template <class Body>
   void for_each_block(i64 row, i64 row_end, i64 step, i64 begin, i64 key_end, const Body& body) const {
     const i64 last = query(row_end - 1);
@@ -62,10 +62,11 @@ struct RowSpans {
     }
   }
 
-  // Calls visible(k0, k1) for the runs of keys in [begin, key_end) that queries [q0, q1) see and hidden(k0, k1)
-  // for what lies between: it may hold anything and is not to be read.
+  // Calls visible(k0, k1) for the runs of keys in [begin, key_end) that queries [q0, q1) see and hidden(k0,
+  // k1) for what lies between: it may hold anything and is not to be read.
   template <class Visible, class Hidden>
-  void for_each_run(i64 q0, i64 q1, i64 begin, i64 key_end, const Visible& visible, const Hidden& hidden) const {
+  void for_each_run(i64 q0, i64 q1, i64 begin, i64 key_end, const Visible& visible,
+                    const Hidden& hidden) const {
     for (i64 q = q0; q < q1 && begin < key_end; ++q) {
       const i64 k0 = std::max<i64>(start[q], begin), k1 = std::min<i64>(end[q], key_end);
       if (k0 >= k1) continue;
@@ -101,7 +102,7 @@ struct SequenceTile {
   i64 sequence, tile;
 };
 
-// The tiles of all sequences, ceil(length(sequence) / size) each: first the first of each, then the second ...
+// The tiles of all sequences, ceil(length(sequence) / size) each: all first ones, then all second ones ...
 template <class Length>
 std::vector<SequenceTile> sequence_tiles(i64 sequences, i64 size, const Length& length) {
   std::vector<SequenceTile> tiles;
@@ -112,15 +113,15 @@ std::vector<SequenceTile> sequence_tiles(i64 sequences, i64 size, const Length& 
   return tiles;
 }
 
-// Calls body(task, scratch) for each task on any thread, with `floats` floats of that thread's own. Tasks begin
-// in ascending order: one may wait for an earlier one.
+// Calls body(task, scratch) for each task on any thread, with `floats` floats of that thread's own. Tasks
+// begin in ascending order: one may wait for an earlier one.
 template <class Body>
 void parallel_tasks(Context& context, i64 count, i64 floats, const Body& body) {
-  const i64 threads = std::min<i64>(count, omp_get_max_threads());
+  const int threads = static_cast<int>(std::min<i64>(count, omp_get_max_threads()));
   if (threads == 0) return;
   float* scratch = context.scratch<float>(threads * floats);
   std::atomic<i64> next = 0;
-#pragma omp parallel num_threads(static_cast <int>(threads))
+#pragma omp parallel num_threads(threads)
   {
     float* own = scratch + omp_get_thread_num() * floats;
     for (i64 task; (task = next.fetch_add(1)) < count;) body(task, own);

@@ -61,8 +61,10 @@ HWY_INLINE void TransposeTile(float* to, i64 to_stride, const float* from, i64 f
       const auto row0 = hn::LoadU(four, source), row1 = hn::LoadU(four, source + from_stride);
       const auto row2 = hn::LoadU(four, source + 2 * from_stride);
       const auto row3 = hn::LoadU(four, source + 3 * from_stride);
-      const auto low01 = hn::InterleaveLower(four, row0, row1), high01 = hn::InterleaveUpper(four, row0, row1);
-      const auto low23 = hn::InterleaveLower(four, row2, row3), high23 = hn::InterleaveUpper(four, row2, row3);
+      const auto low01 = hn::InterleaveLower(four, row0, row1),
+                 high01 = hn::InterleaveUpper(four, row0, row1);
+      const auto low23 = hn::InterleaveLower(four, row2, row3),
+                 high23 = hn::InterleaveUpper(four, row2, row3);
       float* target = to + c * to_stride + i;
       hn::StoreU(low(low01, low23), four, target);
       hn::StoreU(high(low01, low23), four, target + to_stride);

@@ -77,10 +77,12 @@ int main() {
     const bool gaps = spans.queries() < keys;
     for (int tile = 0; tile < 50; ++tile) {
       const QueryRange q = range(spans.queries()), k = range(keys);
-      if (check_tile(spans, q.begin, q.end, k.begin, k.end, gaps) && check_columns(spans, k.begin, k.end, gaps))
+      if (check_tile(spans, q.begin, q.end, k.begin, k.end, gaps) &&
+          check_columns(spans, k.begin, k.end, gaps))
         continue;
       std::printf("round %d: queries %lld..%lld, keys %lld..%lld\n", round, static_cast<long long>(q.begin),
-                  static_cast<long long>(q.end), static_cast<long long>(k.begin), static_cast<long long>(k.end));
+                  static_cast<long long>(q.end), static_cast<long long>(k.begin),
+                  static_cast<long long>(k.end));
       return 1;
     }
   }

@@ -17,6 +17,7 @@ import {
   type HostSpans,
   packedSpans,
 } from '../reference/attention.js'
+import { f32Tolerance } from '../tolerances.js'
 
 const upload = (spans: HostSpans): AttentionSpans => ({
   keyStart: fromArray(spans.keyStart),
@@ -50,7 +51,12 @@ async function run(inputs: AttentionInputs, spans: HostSpans, dy: HostArray, dty
     return y
   })
   const gradientOf = (tensor: Tensor) => tensor.gradientTarget!.gradient.readFloats()
-  return { y: await y.readFloats(), dq: await gradientOf(q), dk: await gradientOf(k), dv: await gradientOf(v) }
+  return {
+    y: await y.readFloats(),
+    dq: await gradientOf(q),
+    dk: await gradientOf(k),
+    dv: await gradientOf(v),
+  }
 }
 
 /** Compares y and every element of the gradients with float64. */
@@ -94,9 +100,20 @@ describe('attention', () => {
     [3, 1],
   ])('agrees with the reference for %i heads on %i key heads', (H, G) => check(documents, { H, G }))
 
-  it.each([1, 31, 33, 64, 65, 257, 300])('agrees with the reference for %i tokens', (T) =>
+  it.each([2, 31, 33, 64, 65, 257, 300])('agrees with the reference for %i tokens', (T) =>
     check(packedSpans([[T]]), { H: 1 }),
   )
+
+  it("gives a lone token its key's value, whatever its score", async () => {
+    const spans = packedSpans([[1]])
+    const inputs = randomInputs(spans, { H: 1 })
+    const dy = randomArray(inputs.q.shape, 4)
+    const { y, dq, dk, dv } = await run(inputs, spans, dy)
+    expect(y).toEqual(Float32Array.from(inputs.v.data))
+    expect(dv).toEqual(Float32Array.from(dy.data))
+    // What is left of dp - delta: both are the same sum of 16 products, in another order.
+    for (const value of [...dq, ...dk]) expect(Math.abs(value)).toBeLessThan(f32Tolerance.reduction)
+  })
 
   it('agrees with the reference on an image larger than a tile', () => check(imageOverTiles, { D: 24 }))
 
@@ -225,14 +242,18 @@ describe('attention', () => {
     )
     expect(() => attention(x, x, zeros([4, 1, 8]), spans)).toThrow('attention: v must have shape [4, 2, 8]')
     expect(() => attention(x, x, zeros([4, 2, 8], 'bf16'), spans)).toThrow('attention: v must be f32')
-    expect(() => attention(x, x, x, { ...spans, keyEnd: zeros([4]) })).toThrow('attention: keyEnd must be i32')
+    expect(() => attention(x, x, x, { ...spans, keyEnd: zeros([4]) })).toThrow(
+      'attention: keyEnd must be i32',
+    )
     expect(() => attention(x, x, x, { ...spans, keyStart: spans.queryRows })).toThrow(
       'attention: keyStart must have shape [4]',
     )
     expect(() => attention(x, x, x, { ...spans, keyRows: spans.keyEnd })).toThrow(
       'attention: keyRows must have shape [2]',
     )
-    expect(() => attention(x, x, x, spans, { scale: NaN })).toThrow('attention: scale must be a finite number')
+    expect(() => attention(x, x, x, spans, { scale: NaN })).toThrow(
+      'attention: scale must be a finite number',
+    )
     x.free()
     expect(() => attention(x, x, x, spans)).toThrow('attention: q must be a live tensor')
   })

@@ -28,7 +28,14 @@ const dot = (a: Float64Array, i: number, b: Float64Array, j: number, D: number):
 }
 
 /** target[to ..] += factor * source[from ..] */
-const addRow = (target: Float64Array, to: number, source: Float64Array, from: number, D: number, factor: number) => {
+const addRow = (
+  target: Float64Array,
+  to: number,
+  source: Float64Array,
+  from: number,
+  D: number,
+  factor: number,
+) => {
   for (let d = 0; d < D; d++) target[to + d]! += factor * source[from + d]!
 }
 
@@ -112,5 +119,10 @@ export function packedSpans(documents: readonly (readonly number[])[]): HostSpan
     }
   }
   const rows = Int32Array.of(0, keyStart.length)
-  return { keyStart: Int32Array.from(keyStart), keyEnd: Int32Array.from(keyEnd), queryRows: rows, keyRows: rows }
+  return {
+    keyStart: Int32Array.from(keyStart),
+    keyEnd: Int32Array.from(keyEnd),
+    queryRows: rows,
+    keyRows: rows,
+  }
 }
