@@ -61,7 +61,16 @@ function places(): [place: string, load: () => NativeAddon][] {
   ]
 }
 
+/**
+ * OpenMP's threads spin while they wait, by default for milliseconds: beside JavaScript's own thread, or any other
+ * work on the machine, that slows kernels down up to tenfold. They read this when the addon is first loaded.
+ */
+function limitSpinning(): void {
+  if (process.env['OMP_WAIT_POLICY'] === undefined) process.env['GOMP_SPINCOUNT'] ??= '1000'
+}
+
 function load(): NativeAddon {
+  limitSpinning()
   const attempts: Attempt[] = []
   for (const [place, loadFrom] of places()) {
     try {

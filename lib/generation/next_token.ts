@@ -26,8 +26,7 @@ export function nextTokens(
   const rows = seeds.length
   const seedValues = new Int32Array(rows * 4)
   seeds.forEach((seed, i) => seedValues.set(randomSeeds(seed, 'token', position, 1), i * 4))
-  return sampleTokens({
-    logits,
+  return sampleTokens(logits, {
     bias,
     temperature: fromArray(new Float32Array(rows).fill(options.temperature)),
     topK: fromArray(new Int32Array(rows).fill(options.topK)),
