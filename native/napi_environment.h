@@ -81,7 +81,7 @@ class Environment {
   std::vector<Slot> slots_;
   std::vector<i64> free_slots_;
   i64 live_handles_ = 0;
-  i64 reported_bytes_ = 0;  // to V8, see report_memory
+  // V8 hears of native memory now and then.
   i64 unreported_bytes_ = 0;
   void report_memory(i64 change);
 

@@ -28,7 +28,7 @@ export async function writeDemoSheet(
   }))
   const sheet = drawContactSheet({
     title: `Transfusion on ${name}`,
-    scale: 3,
+    scale: 4,
     sections: [
       { heading: 'Drawn from captions', rows: drawnRows },
       { heading: 'Test images and the captions written for them', rows: describedRows },

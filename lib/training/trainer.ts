@@ -69,7 +69,8 @@ export class Trainer {
     const runAhead = new RunAhead()
     let resumed = performance.now()
     const clock = () => this.#seconds + (performance.now() - resumed) / 1000
-    while (this.#progress(clock()) < 1 && !signal?.aborted) {
+    const stopped = () => signal?.aborted ?? false
+    while (this.#progress(clock()) < 1 && !stopped()) {
       const batch = await this.#batches.make(this.#step)
       const progress = this.#progress(clock())
       const report = this.#enqueue(batch, progress).then((values) =>
