@@ -1,8 +1,6 @@
 import type { Image } from '../data/document.js'
 import { imageFromFloats } from '../data/pixels.js'
 import { parseConfig } from '../config.js'
-import { createSampler } from '../diffusion/samplers.js'
-import { cosineSchedule } from '../diffusion/schedule.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { documentSpans, type ImagePart, type Part, unconditionalPrefix } from '../sequence/document.js'
@@ -11,7 +9,7 @@ import { Job } from '../tensor/job.js'
 import { scope } from '../tensor/scope.js'
 import { fromArray, zeros } from '../tensor/tensor.js'
 import { Decoder } from './decoder.js'
-import { denoiseImages } from './denoise.js'
+import { denoiseImages, denoiseSettings } from './denoise.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type ImageOptions, imageOptionsSchema } from './options.js'
 import { type Prompt, promptParts } from './prompt.js'
@@ -36,7 +34,6 @@ export async function drawImages(
   ])
   const unconditional = options.guidance === 1 ? [] : prompts.map(() => [unconditionalPrefix(tokens)])
   const spans = [...conditional, ...unconditional]
-  const schedule = cosineSchedule()
 
   return cancellable(signal, async (job) => {
     const slots = spans.map((prefix) => advance(sequenceStart, [...prefix, drawn], patch).length)
@@ -55,12 +52,7 @@ export async function drawImages(
       decoder,
       prompts.map(() => drawn),
       {
-        schedule,
-        prediction: objective.prediction,
-        sampler: createSampler(options.sampler, schedule),
-        steps: options.steps,
-        guidance: options.guidance,
-        clip: options.clip ? [-1, 1] : undefined,
+        ...denoiseSettings(options, objective.prediction),
         seeds,
         job,
       },

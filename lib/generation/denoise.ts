@@ -1,6 +1,8 @@
+import type { z } from 'zod'
 import type { Prediction } from '../diffusion/objective.js'
 import { denoiseCoefficients, type Sampler } from '../diffusion/sampler.js'
-import type { NoiseSchedule } from '../diffusion/schedule.js'
+import { createSampler } from '../diffusion/samplers.js'
+import { cosineSchedule, type NoiseSchedule } from '../diffusion/schedule.js'
 import type { TransfusionNetwork } from '../models/transfusion/model.js'
 import { concat } from '../ops/concat.js'
 import { denoise } from '../ops/denoise.js'
@@ -14,6 +16,7 @@ import { keep, scope } from '../tensor/scope.js'
 import { fence } from '../tensor/device.js'
 import { fromArray, full, type Tensor } from '../tensor/tensor.js'
 import type { Decoder } from './decoder.js'
+import type { imageOptionsSchema } from './options.js'
 
 export interface DenoiseOptions {
   schedule: NoiseSchedule
@@ -27,6 +30,19 @@ export interface DenoiseOptions {
   /** One per image: the same image for the same seed, whatever is drawn beside it. */
   seeds: readonly number[]
   job: Job
+}
+
+/** How images are drawn, from a user's options and what the model predicts. */
+export function denoiseSettings(options: z.output<typeof imageOptionsSchema>, prediction: Prediction) {
+  const schedule = cosineSchedule()
+  return {
+    schedule,
+    prediction,
+    sampler: createSampler(options.sampler, schedule),
+    steps: options.steps,
+    guidance: options.guidance,
+    clip: options.clip ? ([-1, 1] as const) : undefined,
+  }
 }
 
 /**

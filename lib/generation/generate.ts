@@ -2,8 +2,6 @@ import type { Image } from '../data/document.js'
 import { imageFromFloats } from '../data/pixels.js'
 import { TextStream } from '../data/text_stream.js'
 import { parseConfig } from '../config.js'
-import { createSampler } from '../diffusion/samplers.js'
-import { cosineSchedule } from '../diffusion/schedule.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { documentSpans, type ImagePart, type Part, unconditionalPrefix } from '../sequence/document.js'
@@ -12,7 +10,7 @@ import { Job } from '../tensor/job.js'
 import { scope } from '../tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 import { Decoder } from './decoder.js'
-import { denoiseImages } from './denoise.js'
+import { denoiseImages, denoiseSettings } from './denoise.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type GenerationOptions, generationOptionsSchema } from './options.js'
 import { type Prompt, promptParts } from './prompt.js'
@@ -45,7 +43,6 @@ export async function* generate(
   const guided = options.guidance !== 1
 
   signal?.throwIfAborted()
-  const schedule = cosineSchedule()
   using job = new Job()
   const cancel = () => job.cancel()
   signal?.addEventListener('abort', cancel, { once: true })
@@ -97,12 +94,7 @@ export async function* generate(
     )
   const denoise = () =>
     denoiseImages(network, decoder, [drawn], {
-      schedule,
-      prediction: objective.prediction,
-      sampler: createSampler(options.sampler, schedule),
-      steps: options.steps,
-      guidance: options.guidance,
-      clip: options.clip ? [-1, 1] : undefined,
+      ...denoiseSettings(options, objective.prediction),
       seeds: [imageSeed(options.seed, images)],
       job,
     })
