@@ -2,6 +2,7 @@
 #include <napi.h>
 
 #include <cstring>
+#include <new>
 
 #include "cpu/runtime.h"
 #include "napi_convert.h"
@@ -42,6 +43,7 @@ TensorView view_from(const Napi::CallbackInfo& info, size_t dtype_index, size_t 
   const int32_t dtype = info[dtype_index].ToNumber().Int32Value();
   if (dtype < 0 || dtype > 2) throw Napi::TypeError::New(info.Env(), "unknown dtype");
   view.dtype = static_cast<DType>(dtype);
+  if (!info[shape_index].IsArray()) throw Napi::TypeError::New(info.Env(), "a shape must be an array");
   const auto shape = info[shape_index].As<Napi::Array>();
   if (shape.Length() > kMaxRank) throw Napi::TypeError::New(info.Env(), "a tensor has at most 6 axes");
   view.rank = static_cast<int32_t>(shape.Length());
@@ -99,6 +101,7 @@ struct Upload final : Command {
 void upload(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info);
   const Slot& slot = environment.at(info.Env(), info[0].ToNumber().DoubleValue());
+  if (!info[1].IsTypedArray()) throw Napi::TypeError::New(info.Env(), "upload: a typed array is needed");
   const auto array = info[1].As<Napi::TypedArray>();
   if (array.ByteLength() != slot.view.bytes())
     throw Napi::RangeError::New(info.Env(), "upload: " + std::to_string(array.ByteLength()) +
@@ -108,7 +111,11 @@ void upload(const Napi::CallbackInfo& info) {
   command->target.block = slot.block;
   command->target.offset = slot.offset;
   const auto* source = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  command->bytes.assign(source, source + array.ByteLength());
+  try {
+    command->bytes.assign(source, source + array.ByteLength());
+  } catch (const std::bad_alloc&) {
+    throw Napi::RangeError::New(info.Env(), "upload: no memory for a copy of the array");
+  }
   environment.enqueue(*slot.backend, std::move(command));
 }
 
@@ -120,16 +127,24 @@ struct Read final : Command {
   void run(Context&) override {
     if (source.block) {
       settlement->failure = source.block->mark;
-      if (!settlement->failure) {
-        const auto* data = static_cast<const uint8_t*>(source.resolve().data);
-        settlement->bytes = std::make_shared<std::vector<uint8_t>>(data, data + source.view.bytes());
-      }
+      if (!settlement->failure) copy();
     }
     mailbox->post(std::move(settlement));
   }
   void cancel() override {
     settlement->failure = cancelled_mark();
     mailbox->post(std::move(settlement));
+  }
+
+ private:
+  void copy() {
+    const auto* data = static_cast<const uint8_t*>(source.resolve().data);
+    try {
+      settlement->bytes = std::make_shared<std::vector<uint8_t>>(data, data + source.view.bytes());
+    } catch (const std::bad_alloc&) {
+      settlement->failure =
+          std::make_shared<const Failure>(Failure{"read: no memory for a copy of the tensor"});
+    }
   }
 };
 

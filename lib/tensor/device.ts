@@ -4,8 +4,15 @@ import type { DeviceInfo, MemoryInfo } from '../native_types.js'
 /** Native memory: live, cached, peak and limit in bytes, and the number of tensors not freed. */
 export const memory = (): MemoryInfo => native.memory()
 
-/** Sets the limit in bytes beyond which allocation throws; by default 90% of what the machine or its control group has. */
-export const setMemoryLimit = (bytes: number): void => native.set_memory_limit(bytes)
+/**
+ * Sets the limit in bytes beyond which allocation throws; by default 90% of what the machine or its control group has.
+ * Throws a RangeError for what is no number of bytes.
+ */
+export function setMemoryLimit(bytes: number): void {
+  if (!Number.isSafeInteger(bytes) || bytes < 0)
+    throw new RangeError(`setMemoryLimit: a whole number of bytes is needed, received ${bytes}`)
+  native.set_memory_limit(bytes)
+}
 
 /** Gives cached memory back to the system. */
 export const trimMemory = (): void => native.trim_memory()
