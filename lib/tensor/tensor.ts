@@ -101,6 +101,7 @@ export class Tensor extends Scoped {
       native.view(this.handle, offset, dtypeCodes[this.dtype], complete),
       complete,
       this.dtype,
+      this.storage,
     )
   }
 
