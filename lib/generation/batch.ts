@@ -6,10 +6,10 @@ import { pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { documentSpans, type ImagePart, type Part, unconditionalPrefix } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
 import { Job } from '../tensor/job.js'
-import { scope } from '../tensor/scope.js'
 import { fromArray, zeros } from '../tensor/tensor.js'
 import { Decoder } from './decoder.js'
 import { denoiseImages, denoiseSettings } from './denoise.js'
+import { infer } from './infer.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type ImageOptions, imageOptionsSchema } from './options.js'
 import { type Prompt, promptParts } from './prompt.js'
@@ -39,14 +39,12 @@ export async function drawImages(
     const slots = spans.map((prefix) => advance(sequenceStart, [...prefix, drawn], patch).length)
     using decoder = job.run(() => new Decoder(network, slots))
     const given = conditional.flat().filter((part) => part.type === 'image')
-    job.run(() =>
-      scope(() => {
-        const call = decoder.prepare(spans)
-        const pixels = given.length > 0 ? fromArray(pixelsOf(given), [-1, channels]) : undefined
-        decoder.run(call, pixels && { pixels, t: zeros([given.length]) })
-        decoder.commit(call)
-      }),
-    )
+    infer(job, () => {
+      const call = decoder.prepare(spans)
+      const pixels = given.length > 0 ? fromArray(pixelsOf(given), [-1, channels]) : undefined
+      decoder.run(call, pixels && { pixels, t: zeros([given.length]) })
+      decoder.commit(call)
+    })
     const drawing = denoiseImages(
       network,
       decoder,
@@ -94,23 +92,21 @@ export async function completeTexts(
     for (let position = 0; position < maxTokens && following.some((parts) => parts.length > 0); position++) {
       const active = following.flatMap((parts, b) => (parts.length > 0 ? [b] : []))
       const given = following.flat().filter((part) => part.type === 'image')
-      const ids = job.run(() =>
-        scope(() => {
-          const call = decoder.prepare(following)
-          const pixels = given.length > 0 ? fromArray(pixelsOf(given as never), [-1, channels]) : undefined
-          const hidden = decoder.run(call, pixels && { pixels, t: zeros([given.length]) })
-          decoder.commit(call)
-          const logits = network.logits(hidden, fromArray(call.lastRows.filter((row) => row >= 0)))
-          const bias = fromArray(ruleOut(config.vocabulary, [tokens.eoi, tokens.bos, tokens.boi]))
-          return nextTokens(
-            logits,
-            bias,
-            greedy,
-            active.map(() => 0),
-            position,
-          )
-        }),
-      )
+      const ids = infer(job, () => {
+        const call = decoder.prepare(following)
+        const pixels = given.length > 0 ? fromArray(pixelsOf(given as never), [-1, channels]) : undefined
+        const hidden = decoder.run(call, pixels && { pixels, t: zeros([given.length]) })
+        decoder.commit(call)
+        const logits = network.logits(hidden, fromArray(call.lastRows.filter((row) => row >= 0)))
+        const bias = fromArray(ruleOut(config.vocabulary, [tokens.eoi, tokens.bos, tokens.boi]))
+        return nextTokens(
+          logits,
+          bias,
+          greedy,
+          active.map(() => 0),
+          position,
+        )
+      })
       const read = job.run(() => ids.readInts())
       ids.free()
       const drawn = await read

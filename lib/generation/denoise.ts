@@ -12,10 +12,11 @@ import type { ImagePart } from '../sequence/document.js'
 import { layoutRuns, sequenceStart } from '../sequence/layout.js'
 import type { Job } from '../tensor/job.js'
 import { RunAhead } from '../tensor/run_ahead.js'
-import { keep, scope } from '../tensor/scope.js'
+import { keep } from '../tensor/scope.js'
 import { fence } from '../tensor/device.js'
 import { fromArray, full, type Tensor } from '../tensor/tensor.js'
 import type { Decoder } from './decoder.js'
+import { infer } from './infer.js'
 import type { imageOptionsSchema } from './options.js'
 
 export interface DenoiseOptions {
@@ -61,17 +62,14 @@ export async function* denoiseImages(
   const { schedule, prediction, guidance, seeds, job } = options
   const guided = guidance !== 1
   const branches = guided ? [...images, ...images] : images
-  const { call, imageRows, start } = job.run(() =>
-    scope(() => {
-      const call = decoder.prepare(branches.map((image) => [image]))
-      const imageRows = fromArray(
-        layoutRuns([{ spans: images, start: sequenceStart, keyStart: 0 }], model.config.image.patch)
-          .imageRows,
-      )
-      const start = normal(imageRows, seedTensor(seeds, 0), model.config.image.channels, pixelRows(images))
-      return { call, imageRows, start }
-    }),
-  )
+  const { call, imageRows, start } = infer(job, () => {
+    const call = decoder.prepare(branches.map((image) => [image]))
+    const imageRows = fromArray(
+      layoutRuns([{ spans: images, start: sequenceStart, keyStart: 0 }], model.config.image.patch).imageRows,
+    )
+    const start = normal(imageRows, seedTensor(seeds, 0), model.config.image.channels, pixelRows(images))
+    return { call, imageRows, start }
+  })
   const owned = new Set([imageRows, start, ...tensorsOf(call)].map(keep))
   try {
     const steps = options.sampler.steps(options.steps)
@@ -79,31 +77,29 @@ export async function* denoiseImages(
     let x = start
     let previous: Tensor | undefined
     for (const [number, step] of steps.entries()) {
-      const next = job.run(() =>
-        scope(() => {
-          const t = full([branches.length], step.t)
-          const hidden = decoder.run(call, { pixels: guided ? concat([x, x], 0) : x, t })
-          const predicted = model.imagePrediction(hidden, call.layout)
-          const denoised = denoise({
-            x,
-            conditional: predicted.view(x.shape),
-            unconditional: guided ? predicted.view(x.shape, x.elements) : undefined,
-            previous,
-            imageRows,
-            coefficients: fromArray(
-              denoiseCoefficients(
-                schedule,
-                prediction,
-                images.map(() => ({ step, guidance })),
-              ),
-              [images.length, 7],
+      const next = infer(job, () => {
+        const t = full([branches.length], step.t)
+        const hidden = decoder.run(call, { pixels: guided ? concat([x, x], 0) : x, t })
+        const predicted = model.imagePrediction(hidden, call.layout)
+        const denoised = denoise({
+          x,
+          conditional: predicted.view(x.shape),
+          unconditional: guided ? predicted.view(x.shape, x.elements) : undefined,
+          previous,
+          imageRows,
+          coefficients: fromArray(
+            denoiseCoefficients(
+              schedule,
+              prediction,
+              images.map(() => ({ step, guidance })),
             ),
-            seeds: seedTensor(seeds, number + 1),
-            clip: options.clip,
-          })
-          return denoised
-        }),
-      )
+            [images.length, 7],
+          ),
+          seeds: seedTensor(seeds, number + 1),
+          clip: options.clip,
+        })
+        return denoised
+      })
       for (const old of [x, previous]) if (old && owned.delete(old)) old.free()
       x = keep(next.y)
       previous = keep(next.x0)

@@ -7,10 +7,10 @@ import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/p
 import { documentSpans, type ImagePart, type Part, unconditionalPrefix } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
 import { Job } from '../tensor/job.js'
-import { scope } from '../tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 import { Decoder } from './decoder.js'
 import { denoiseImages, denoiseSettings } from './denoise.js'
+import { infer } from './infer.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type GenerationOptions, generationOptionsSchema } from './options.js'
 import { type Prompt, promptParts } from './prompt.js'
@@ -66,16 +66,14 @@ export async function* generate(
   const next = async (spans: readonly Part<PixelPart>[], pixels?: Tensor): Promise<number> => {
     // Of what may not follow, EOI is the loop's to append and BOS no continuation.
     const out = [tokens.eoi, tokens.bos, images >= options.maxImages ? tokens.boi : undefined]
-    const ids = job.run(() =>
-      scope(() => {
-        const call = decoder.prepare(guided ? [spans, []] : [spans])
-        const hidden = decoder.run(call, pixels && { pixels, t: zeros([call.layout.images]) })
-        decoder.commit(call)
-        const logits = network.logits(hidden, fromArray(call.lastRows.subarray(0, 1)))
-        const bias = fromArray(ruleOut(config.vocabulary, out))
-        return nextTokens(logits, bias, options, [options.seed], position++)
-      }),
-    )
+    const ids = infer(job, () => {
+      const call = decoder.prepare(guided ? [spans, []] : [spans])
+      const hidden = decoder.run(call, pixels && { pixels, t: zeros([call.layout.images]) })
+      decoder.commit(call)
+      const logits = network.logits(hidden, fromArray(call.lastRows.subarray(0, 1)))
+      const bias = fromArray(ruleOut(config.vocabulary, out))
+      return nextTokens(logits, bias, options, [options.seed], position++)
+    })
     const read = job.run(() => ids.readInts())
     ids.free()
     return (await read)[0]!
@@ -83,46 +81,47 @@ export async function* generate(
 
   /** Puts BOI after the conditional sequence, and makes the unconditional one ready. */
   const beginImage = () =>
-    job.run(() =>
-      scope(() => {
-        if (guided) decoder.restart(1)
-        const boi: Part = { type: 'text', ids: [tokens.boi] }
-        const call = decoder.prepare(guided ? [[boi], [unconditional]] : [[boi]])
-        decoder.run(call)
-        decoder.commit(call)
-      }),
-    )
-  const denoise = () =>
-    denoiseImages(network, decoder, [drawn], {
-      ...denoiseSettings(options, objective.prediction),
-      seeds: [imageSeed(options.seed, images)],
-      job,
+    infer(job, () => {
+      if (guided) decoder.restart(1)
+      const boi: Part = { type: 'text', ids: [tokens.boi] }
+      const call = decoder.prepare(guided ? [[boi], [unconditional]] : [[boi]])
+      decoder.run(call)
+      decoder.commit(call)
     })
   const toImage = async (pixels: Tensor): Promise<Image> => {
     const values = await job.run(() => pixels.readFloats())
     return imageFromFloats(values, { ...image, channels: image.channels as Image['channels'] })
   }
 
+  /** Diffusion mode: yields previews and returns the drawn pixels. */
+  async function* draw(): AsyncGenerator<GeneratedPart, Tensor, undefined> {
+    beginImage()
+    const drawing = denoiseImages(network, decoder, [drawn], {
+      ...denoiseSettings(options, objective.prediction),
+      seeds: [imageSeed(options.seed, images)],
+      job,
+    })
+    try {
+      for (;;) {
+        const { done, value } = await drawing.next()
+        if (done) return value
+        if (previewEvery > 0 && value.step % previewEvery === 0)
+          yield { type: 'preview', image: await toImage(value.x0), step: value.step, steps: options.steps }
+      }
+    } finally {
+      // What it holds is freed even where the consumer leaves between two steps.
+      await drawing.return(undefined as never)
+    }
+  }
+
   try {
     const given = parts.filter((part) => part.type === 'image')
-    const prompted = job.run(() => fromArray(pixelsOf(given), [-1, image.channels]))
+    using prompted = job.run(() => fromArray(pixelsOf(given), [-1, image.channels]))
     let token = await next(parts, given.length > 0 ? prompted : undefined)
-    prompted.free()
     for (let count = 0; token !== tokens.end;) {
       if (token === tokens.boi) {
         yield* flush()
-        beginImage()
-        const drawing = denoise()
-        let step = await drawing.next()
-        for (; !step.done; step = await drawing.next())
-          if (previewEvery > 0 && step.value.step % previewEvery === 0)
-            yield {
-              type: 'preview',
-              image: await toImage(step.value.x0),
-              step: step.value.step,
-              steps: options.steps,
-            }
-        using pixels = step.value
+        using pixels = yield* draw()
         images++
         yield { type: 'image', image: await toImage(pixels) }
         token = await next([drawn as PixelPart, { type: 'text', ids: [tokens.eoi] }], pixels)
