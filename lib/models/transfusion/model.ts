@@ -27,6 +27,33 @@ export interface CacheUse {
   slots: Tensor
 }
 
+/** A model's modules, their parameters collected in `list`; none has memory yet. */
+function makeModules(list: ParameterList, config: TransfusionConfig) {
+  const { vocabulary, layers, channels, heads, kvHeads = heads, normEps } = config
+  return {
+    // Of the size of the patches' vectors; the first norm makes the transformer indifferent to their common scale.
+    embedding: list.under('embedding').add('weight', [vocabulary, channels], { std: 1 }),
+    encoder: new LinearPatchEncoder(list.under('patch_encoder'), config),
+    transformer: new Transformer(list, {
+      layers,
+      channels,
+      heads,
+      kvHeads,
+      feedForward: feedForwardOf(config),
+      normEps,
+    }),
+    decoder: new LinearPatchDecoder(list.under('patch_decoder'), config),
+    output: new Linear(list.under('output'), channels, vocabulary),
+  }
+}
+
+/** The parameters that a model of these options has, by name and shape; allocates nothing. Throws a ConfigError. */
+export function transfusionParameters(options: TransfusionOptions): readonly Parameter[] {
+  const list = new ParameterList()
+  makeModules(list, parseConfig(transfusionConfigSchema, options, 'model config'))
+  return list.parameters
+}
+
 /**
  * One transformer over text tokens and image patches (the paper's model): an embedding and an output matrix for
  * text, a patch encoder and decoder for images, everything between them shared.
@@ -34,35 +61,17 @@ export interface CacheUse {
 export class TransfusionNetwork {
   readonly config: TransfusionConfig
   readonly arena: ParameterArena
-  readonly #embedding: Parameter
-  readonly #output: Linear
-  readonly #encoder: LinearPatchEncoder
-  readonly #decoder: LinearPatchDecoder
-  readonly #transformer: Transformer
+  readonly #modules: ReturnType<typeof makeModules>
   readonly #frequencies: Tensor
   readonly #axes: Tensor
 
   /** Throws a ConfigError that names what is wrong and what would be right. Values are zero until initialised or loaded. */
   constructor(options: TransfusionOptions, compute: ComputeType = 'f32') {
-    const config = parseConfig(transfusionConfigSchema, options, 'model config')
-    const { vocabulary, channels } = config
-    this.config = config
+    this.config = parseConfig(transfusionConfigSchema, options, 'model config')
     const list = new ParameterList()
-    // Of the size of the patches' vectors; the first norm makes the transformer indifferent to their common scale.
-    this.#embedding = list.under('embedding').add('weight', [vocabulary, channels], { std: 1 })
-    this.#encoder = new LinearPatchEncoder(list.under('patch_encoder'), config)
-    this.#transformer = new Transformer(list, {
-      layers: config.layers,
-      channels,
-      heads: config.heads,
-      kvHeads: this.kvHeads,
-      feedForward: feedForwardOf(config),
-      normEps: config.normEps,
-    })
-    this.#decoder = new LinearPatchDecoder(list.under('patch_decoder'), config)
-    this.#output = new Linear(list.under('output'), channels, vocabulary)
+    this.#modules = makeModules(list, this.config)
     this.arena = new ParameterArena(list.parameters, compute)
-    const { frequencies, axes } = rotaryFrequencies(this.headSize, config.ropeTheta)
+    const { frequencies, axes } = rotaryFrequencies(this.headSize, this.config.ropeTheta)
     this.#frequencies = keep(fromArray(frequencies))
     this.#axes = keep(fromArray(axes))
   }
@@ -89,22 +98,22 @@ export class TransfusionNetwork {
    * the new positions' keys and values are written to it and attention sees the cache.
    */
   hidden(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): Tensor {
-    const text = embedding(this.#embedding.tensor, layout.ids)
+    const text = embedding(this.#modules.embedding.tensor, layout.ids)
     const x = images
-      ? scatterAddRows(text, this.#encoder.forward(images, layout, this.compute), layout.patchRows)
+      ? scatterAddRows(text, this.#modules.encoder.forward(images, layout, this.compute), layout.patchRows)
       : text
     const rope = ropeTable(layout.positions, this.#frequencies, this.#axes)
-    return this.#transformer.forward(x, { rope, spans: layout.spans, ...(cache && { cache }) })
+    return this.#modules.transformer.forward(x, { rope, spans: layout.spans, ...(cache && { cache }) })
   }
 
   /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. */
   logits(hidden: Tensor, rows: Tensor): Tensor {
-    return cast(this.#output.forward(gatherRows(hidden, rows)), 'f32')
+    return cast(this.#modules.output.forward(gatherRows(hidden, rows)), 'f32')
   }
 
   /** What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. */
   imagePrediction(hidden: Tensor, layout: DeviceLayout): Tensor {
-    return this.#decoder.forward(gatherRows(hidden, layout.patchRows), layout)
+    return this.#modules.decoder.forward(gatherRows(hidden, layout.patchRows), layout)
   }
 
   [Symbol.dispose](): void {
