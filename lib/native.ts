@@ -82,7 +82,7 @@ function load(): NativeAddon {
   const tried = attempts.map(({ place, error }) => `  - ${place}: ${error}`).join('\n')
   throw new Error(
     `transfusion-js: no native binary for ${platform} could be loaded. Tried:\n${tried}\n` +
-      `Remedy: in a checkout, \`npm run build\`; with an installed package, \`npx transfusion build\`. ` +
+      `Remedy: \`npm run build\` in the package's folder (it needs a C++ compiler, oneDNN and Highway). ` +
       `TRANSFUSION_NATIVE=/path/to/transfusion.node names a binary built elsewhere.`,
   )
 }

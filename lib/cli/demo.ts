@@ -4,11 +4,10 @@ import { writeAtomically } from '../data/atomic_file.js'
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { fillTemplate, type IdxDataset } from '../data/sources/idx_dataset.js'
-import { type ModelParts, saveModel } from '../models/transfusion/folder.js'
-import { TransfusionNetwork } from '../models/transfusion/model.js'
+import { Transfusion } from '../generation/transfusion.js'
 import { deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../training/trainer.js'
-import { demoModel, demoTemplates, demoTraining } from './demo_config.js'
+import { demoModel, demoObjective, demoTemplates, demoTraining } from './demo_config.js'
 import { judgeModel } from './demo_figures.js'
 import { writeDemoSheet } from './demo_sheet.js'
 import { onInterrupt } from './interrupt.js'
@@ -35,22 +34,21 @@ export async function demo(options: { minutes: string; out: string; seed: string
   ])
   const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0]!, name))
   const tokenizer = makeCaptionTokenizer(captions)
-  const network = new TransfusionNetwork(
-    modelOptions(demoModel, tokenizer),
-    // Half the bytes and twice the products, where the processor has them.
-    deviceInfo().nativeBf16 ? 'bf16' : 'f32',
-  )
-  network.arena.initialize(seed)
   const trainingOptions = demoTraining(minutes, seed)
-  const model: ModelParts = { network, tokenizer, objective: trainingOptions.objective }
+  using model = Transfusion.create(modelOptions(demoModel), tokenizer, {
+    seed,
+    // Half the bytes and twice the products, where the processor has them.
+    compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32',
+    objective: demoObjective,
+  })
   say(
     `${files.name}: ${training.length} images to learn from, ${test.length} to be tested on.\n` +
-      `One transformer of ${network.arena.parameterCount.toLocaleString('en')} parameters learns to draw and to ` +
+      `One transformer of ${model.parameterCount.toLocaleString('en')} parameters learns to draw and to ` +
       `describe them, for ${minutes} minutes:`,
   )
 
   const trained = await trainDemo(model, training, trainingOptions)
-  await saveModel(join(out, 'model'), model)
+  await model.save(join(out, 'model'))
 
   const { figures, drawn, described } = await judgeModel(model, { training, test, captions, seed, say })
   const total_seconds = seconds(started)
@@ -65,7 +63,7 @@ export async function demo(options: { minutes: string; out: string; seed: string
   )
 }
 
-async function trainDemo(model: ModelParts, dataset: IdxDataset, options: ReturnType<typeof demoTraining>) {
+async function trainDemo(model: Transfusion, dataset: IdxDataset, options: ReturnType<typeof demoTraining>) {
   using interrupt = onInterrupt(
     'Training ends here; judging what was reached. Press Ctrl-C again to leave at once.',
   )

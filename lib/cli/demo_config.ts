@@ -24,6 +24,9 @@ export const demoModel = parseConfig(
   'demo model',
 )
 
+/** Errors at high noise, where it is decided what is drawn, count too little with eps. */
+export const demoObjective = { prediction: 'v', weighting: 'v' } as const
+
 export const demoTraining = (minutes: number, seed: number) =>
   parseConfig(
     trainingOptionsSchema,
@@ -31,8 +34,6 @@ export const demoTraining = (minutes: number, seed: number) =>
       seed,
       minutes,
       batchSize: 64,
-      // Errors at high noise, where it is decided what is drawn, count too little with eps (27% right images).
-      objective: { prediction: 'v', weighting: 'v' },
       // Far from the paper's 250,000 steps: a higher rate, a shorter warm-up.
       learningRate: { peak: 3e-3, final: 6e-5, warmupSteps: 100 },
       // A caption before its image is a guess among ten: such tokens teach little and drown the others.

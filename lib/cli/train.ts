@@ -10,9 +10,7 @@ import { FolderDataset } from '../data/sources/folder_dataset.js'
 import { IdxDataset } from '../data/sources/idx_dataset.js'
 import type { ImageDataset } from '../data/sources/image_dataset.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
-import { drawImages } from '../generation/batch.js'
-import { type ModelParts, saveModel } from '../models/transfusion/folder.js'
-import { TransfusionNetwork } from '../models/transfusion/model.js'
+import { Transfusion } from '../generation/transfusion.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
 import { TrainingProgress } from './progress.js'
@@ -20,18 +18,20 @@ import { modelOptions, type TrainConfig, trainConfigSchema } from './train_confi
 
 /** `transfusion train config.json`: trains, draws sheets of samples on the way, and leaves a model folder. */
 export async function train(path: string, { out }: { out: string }): Promise<void> {
-  const config = parseConfig(trainConfigSchema, JSON.parse(await readFile(path, 'utf8')), path)
+  const config = parseConfig(trainConfigSchema, await readJson(path), path)
   const dataset = await openDataset(config)
   const tokenizer = await openTokenizer(config.tokenizer, dataset)
-  const network = new TransfusionNetwork(modelOptions(config.model, tokenizer), config.precision)
-  network.arena.initialize(config.training.seed)
-  const model: ModelParts = { network, tokenizer, objective: config.training.objective }
+  using model = Transfusion.create(modelOptions(config.model), tokenizer, {
+    seed: config.training.seed,
+    compute: config.precision,
+    objective: config.objective,
+  })
   await mkdir(out, { recursive: true })
   await writeAtomically(join(out, 'config.json'), (file) =>
     file.writeFile(`${JSON.stringify(config, null, 2)}\n`),
   )
   process.stdout.write(
-    `${dataset.length} images, ${tokenizer.vocabularySize} tokens, ${network.arena.parameterCount} parameters\n`,
+    `${dataset.length} images, ${tokenizer.vocabularySize} tokens, ${model.parameterCount} parameters\n`,
   )
 
   const prompts = config.samples.prompts ?? (await firstCaptions(dataset))
@@ -40,12 +40,7 @@ export async function train(path: string, { out }: { out: string }): Promise<voi
   using trainer = new Trainer(model, dataset, config.training)
   const progress = new TrainingProgress()
   const drawSheet = async (step: number) => {
-    const images = await drawImages(
-      model,
-      prompts,
-      prompts.map((_, i) => i),
-      imageOptions,
-    )
+    const images = await model.drawImages(prompts, undefined, imageOptions)
     const cells = images.map((image, i) => ({ image, captions: [{ text: prompts[i]! }] }))
     const sheet = drawContactSheet({
       title: `step ${step}`,
@@ -60,9 +55,17 @@ export async function train(path: string, { out }: { out: string }): Promise<voi
     every: { steps: every, run: drawSheet },
   })
   progress.stop()
-  await saveModel(join(out, 'model'), model)
+  await model.save(join(out, 'model'))
   await drawSheet(trainer.done.steps)
   process.stdout.write(`${trainer.done.steps} steps; the model is in ${join(out, 'model')}\n`)
+}
+
+async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    throw new Error(`${path}: cannot be read as JSON (${(error as Error).message})`, { cause: error })
+  }
 }
 
 async function openDataset({ data, model }: TrainConfig): Promise<ImageDataset> {

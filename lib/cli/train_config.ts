@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { presets, type PresetName } from '../models/transfusion/presets.js'
-import type { JsonTokenizer } from '../data/tokenizer.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
+import { objectiveSchema } from '../diffusion/objective.js'
 import { imageOptionsSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
 
@@ -54,6 +54,8 @@ export const trainConfigSchema = z.strictObject({
   model: modelOptionsSchema,
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** What the network predicts and how its error counts. */
+  objective: objectiveSchema.prefault({}),
   training: trainingOptionsSchema,
   /** Images drawn while training, as PNG sheets. */
   samples: z
@@ -70,16 +72,12 @@ export const trainConfigSchema = z.strictObject({
 export type ModelOptions = z.output<typeof modelOptionsSchema>
 export type TrainConfig = z.output<typeof trainConfigSchema>
 
-/** The model's options: its preset, what is set beside it, and the tokenizer's ids. */
-export function modelOptions(model: ModelOptions, tokenizer: JsonTokenizer): TransfusionOptions {
+/** The model's sizes: its preset's, but for what is set beside it. */
+export function modelOptions(model: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> {
   const { preset, ...own } = model
-  const { bos, eos, boi, eoi } = tokenizer
-  if (eos === undefined) throw new Error('tokenizer: it has no end-of-document token, which training needs')
   return {
     ...presets[preset],
     ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)),
     image: model.image,
-    vocabulary: tokenizer.vocabularySize,
-    tokens: { ...(bos !== undefined && { bos }), end: eos, boi, eoi },
   }
 }

@@ -1,11 +1,11 @@
 import type { Image } from '../data/document.js'
 import { sampleIndex } from '../data/sample_order.js'
 import type { ImageDataset, Sample } from '../data/sources/image_dataset.js'
-import type { Tokenizer } from '../data/tokenizer.js'
 import { diffusionTargets } from '../diffusion/objective.js'
 import { cosineSchedule } from '../diffusion/schedule.js'
 import { drawTimesteps } from '../diffusion/timesteps.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
 import type { TrainingBatch } from '../models/transfusion/loss.js'
 import { imagePart, type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { randomSeeds, randomUniform } from '../random.js'
@@ -24,28 +24,28 @@ export class BatchMaker {
 
   constructor(
     readonly dataset: ImageDataset,
-    readonly tokenizer: Tokenizer,
-    readonly config: TransfusionConfig,
+    readonly model: Pick<ModelParts, 'tokenizer' | 'objective'> & { network: { config: TransfusionConfig } },
     readonly options: TrainingOptions,
   ) {}
 
   /** Rejects as the data set's `get` does, and when an image does not fit the model. */
   async make(step: number): Promise<TrainingBatch> {
-    const { seed, batchSize, objective, timesteps } = this.options
+    const { seed, batchSize, timesteps } = this.options
+    const { config } = this.model.network
     const documents: Document<PixelPart>[] = []
     for (let i = 0; i < batchSize; i++) {
       const index = sampleIndex(step * batchSize + i, this.dataset.length, seed)
       documents.push(this.#document(await this.dataset.get(index), index, step, i))
     }
     const packed = packDocuments(documents, {
-      patch: this.config.image.patch,
-      tokens: specialTokens(this.config),
+      patch: config.image.patch,
+      tokens: specialTokens(config),
     })
     const t = drawTimesteps(timesteps, packed.limited, seed, step)
     return {
       packed,
       pixels: pixelsOf(packed.images),
-      targets: diffusionTargets(this.#schedule, objective, t),
+      targets: diffusionTargets(this.#schedule, this.model.objective, t),
       seeds: randomSeeds(seed, 'noise', step, packed.images.length),
     }
   }
@@ -55,7 +55,7 @@ export class BatchMaker {
     const { text, image } = captionAndImage(sample, index)
     const order = pairOrder(randomUniform(seed, 'order', step, i), captionFirst)
     const weight = order === 'caption-first' ? captionFirstTextWeight : 1
-    const pixels = imagePart(image, this.config, `sample ${index}`)
+    const pixels = imagePart(image, this.model.network.config, `sample ${index}`)
     const document = arrangePair({ type: 'text', ids: this.#encode(text), weight }, pixels, order)
     const dropped = order === 'caption-first' && randomUniform(seed, 'condition', step, i) < conditionDropout
     return dropped ? dropCondition(document, 0) : document
@@ -65,7 +65,7 @@ export class BatchMaker {
   #encode(text: string): number[] {
     let ids = this.#captions.get(text)
     if (!ids) {
-      ids = [...this.tokenizer.encode(text)]
+      ids = [...this.model.tokenizer.encode(text)]
       if (this.#captions.size < 10_000) this.#captions.set(text, ids)
     }
     return ids

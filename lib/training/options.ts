@@ -1,5 +1,4 @@
 import { z } from 'zod'
-import { objectiveSchema } from '../diffusion/objective.js'
 import { timestepsSchema } from '../diffusion/timesteps.js'
 import { captionFirstShare } from '../sequence/order.js'
 import { adamwSchema } from './adamw.js'
@@ -15,7 +14,6 @@ export const trainingOptionsSchema = z
     /** When training ends, by steps or by minutes; one of the two. The learning rate follows it. */
     steps: z.int().positive().optional(),
     minutes: z.number().positive().optional(),
-    objective: objectiveSchema.prefault({}),
     timesteps: timestepsSchema.prefault({}),
     /** lambda in loss = LM + lambda * DDPM (section 3). */
     imageWeight: z.number().min(0).default(5),
@@ -35,3 +33,5 @@ export const trainingOptionsSchema = z
   })
 
 export type TrainingOptions = z.output<typeof trainingOptionsSchema>
+/** As written by a user, defaults left out. */
+export type TrainingSettings = z.input<typeof trainingOptionsSchema>

@@ -1,5 +1,6 @@
 import type { ImageDataset } from '../data/sources/image_dataset.js'
 import { backward } from '../autograd/tape.js'
+import { parseConfig } from '../config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { type TrainingBatch, transfusionLoss } from '../models/transfusion/loss.js'
 import { RunAhead } from '../tensor/run_ahead.js'
@@ -9,7 +10,7 @@ import { AdamW } from './adamw.js'
 import { BatchMaker } from './batches.js'
 import { Ema } from './ema.js'
 import { learningRateAt } from './learning_rate.js'
-import type { TrainingOptions } from './options.js'
+import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
 
 /** What one step reports, once the device has done it. */
 export interface StepReport {
@@ -50,11 +51,12 @@ export class Trainer {
   #step = 0
   #seconds = 0
 
-  /** The model's weights are used as they are: initialise or load them first. */
-  constructor(model: ModelParts, dataset: ImageDataset, options: TrainingOptions) {
+  /** Throws a ConfigError that names what is wrong in the settings. */
+  constructor(model: ModelParts, dataset: ImageDataset, settings: TrainingSettings) {
+    const options = parseConfig(trainingOptionsSchema, settings, 'training options')
     this.#model = model
     this.#options = options
-    this.#batches = new BatchMaker(dataset, model.tokenizer, model.network.config, options)
+    this.#batches = new BatchMaker(dataset, model, options)
     this.#optimizer = new AdamW(model.network.arena, options.optimizer)
     this.#ema = options.ema > 0 ? new Ema(model.network.arena, options.ema) : undefined
   }

@@ -1,0 +1,35 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, it } from 'vitest'
+import { readImage } from '../lib/data/image_io.js'
+import { parseConfig } from '../lib/config.js'
+import { trainConfigSchema } from '../lib/cli/train_config.js'
+import { temporaryFolder } from './temporary_folder.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const example = join(root, 'examples/squares.mjs')
+
+it("runs the README's example, which draws what it was asked for and names what it sees", async () => {
+  const folder = await temporaryFolder()
+  // The example's own folder resolves the package's name; its output goes elsewhere.
+  const code = `process.chdir(${JSON.stringify(folder)}); await import(${JSON.stringify(pathToFileURL(example).href)})`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', code])
+  expect(stdout.trim()).toBe('right')
+  const { data } = await readImage(join(folder, 'left.png'), { width: 8, height: 8, channels: 1 })
+  const mean = (left: boolean) =>
+    data.filter((_, i) => i % 8 < 4 === left).reduce((sum, value) => sum + value, 0) / 32
+  expect(mean(true)).toBeGreaterThan(200)
+  expect(mean(false)).toBeLessThan(55)
+})
+
+it('shows the example in the README as it is', () => {
+  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(readFileSync(example, 'utf8').trim())
+})
+
+it('has an example of a config that the command accepts', () => {
+  const config: unknown = JSON.parse(readFileSync(join(root, 'examples/fashion-mnist.json'), 'utf8'))
+  expect(parseConfig(trainConfigSchema, config, 'example').model.preset).toBe('tiny')
+})
