@@ -1,0 +1,92 @@
+import { readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../../lib/data/safetensors.js'
+import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { objectiveSchema } from '../../lib/diffusion/objective.js'
+import { loadModel, saveModel } from '../../lib/models/transfusion/folder.js'
+import { memory } from '../../lib/tensor/device.js'
+import { temporaryFolder } from '../temporary_folder.js'
+import { perturbedNetwork } from './tiny_model.js'
+
+const tokenizer = makeCaptionTokenizer(['a b c d e f g'])
+const objective = objectiveSchema.parse({ prediction: 'v', weighting: 'minSnr' })
+
+async function savedModel() {
+  const folder = await temporaryFolder()
+  const network = await perturbedNetwork()
+  await saveModel(folder, { network, tokenizer, objective })
+  return { folder, network }
+}
+
+describe('a model folder', () => {
+  it('gives back what was saved, to the bit', async () => {
+    const { folder, network } = await savedModel()
+    const loaded = await loadModel(folder)
+    expect(loaded.network.config).toEqual(network.config)
+    expect(loaded.objective).toEqual(objective)
+    expect([...loaded.tokenizer.encode('g a b')]).toEqual([11, 5, 6])
+    expect(await loaded.network.arena.values.readFloats()).toEqual(await network.arena.values.readFloats())
+
+    const again = await temporaryFolder()
+    await saveModel(again, loaded)
+    for (const file of ['config.json', 'tokenizer.json', 'model.safetensors'])
+      expect((await readFile(join(again, file))).equals(await readFile(join(folder, file))), file).toBe(true)
+    for (const model of [network, loaded.network]) model[Symbol.dispose]()
+  })
+
+  it('loads for computing in bf16 with the same master values', async () => {
+    const { folder, network } = await savedModel()
+    using own = network
+    using loaded = (await loadModel(folder, 'bf16')).network
+    expect(loaded.compute).toBe('bf16')
+    expect(await loaded.arena.values.readFloats()).toEqual(await own.arena.values.readFloats())
+    const [parameter] = loaded.arena.parameters
+    expect((await parameter!.tensor.readFloats()).some((value) => value !== 0)).toBe(true)
+  })
+
+  it.each<[string, (tensors: Map<string, SafetensorsTensor>) => void, string]>([
+    ['missing', (tensors) => tensors.delete('norm.weight'), 'parameter norm.weight is missing'],
+    [
+      'unknown',
+      (tensors) => tensors.set('lm_head.weight', { dtype: 'f32', shape: [1], data: Float32Array.of(1) }),
+      'the model has no parameter lm_head.weight',
+    ],
+    [
+      'mis-shaped',
+      (tensors) => tensors.set('norm.weight', { dtype: 'f32', shape: [4, 8], data: new Float32Array(32) }),
+      'norm.weight must be f32 of shape [32], it is f32 of [4,8]',
+    ],
+    [
+      'mistyped',
+      (tensors) => tensors.set('norm.weight', { dtype: 'i32', shape: [32], data: new Int32Array(32) }),
+      'norm.weight must be f32 of shape [32], it is i32 of [32]',
+    ],
+  ])('is refused with a %s weight, and nothing stays allocated', async (_what, change, message) => {
+    const { folder, network } = await savedModel()
+    network[Symbol.dispose]()
+    const path = join(folder, 'model.safetensors')
+    const { tensors } = await readSafetensors(path)
+    change(tensors)
+    await writeSafetensors(path, tensors)
+    const before = memory().tensors
+    await expect(loadModel(folder)).rejects.toThrow(message)
+    expect(memory().tensors).toBe(before)
+  })
+
+  it('is refused with a file missing or malformed, naming it', async () => {
+    const { folder, network } = await savedModel()
+    network[Symbol.dispose]()
+    const config = join(folder, 'config.json')
+    const json = await readFile(config, 'utf8')
+    await writeFile(config, json.replace('"layers"', '"layer"'))
+    await expect(loadModel(folder)).rejects.toThrow(/config\.json:\n.*model\.layer: unknown key.*layers/s)
+    await writeFile(config, json.slice(0, -20))
+    await expect(loadModel(folder)).rejects.toThrow(/config\.json: not JSON/)
+    await writeFile(config, json.replace('"vocabulary": 12', '"vocabulary": 13'))
+    await expect(loadModel(folder)).rejects.toThrow("the tokenizer has 12 tokens, the model's vocabulary 13")
+    await writeFile(config, json)
+    await rm(join(folder, 'model.safetensors'))
+    await expect(loadModel(folder)).rejects.toThrow('model.safetensors')
+  })
+})

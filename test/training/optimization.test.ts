@@ -1,0 +1,124 @@
+import { describe, expect, it } from 'vitest'
+import { ParameterArena } from '../../lib/nn/arena.js'
+import { ParameterList } from '../../lib/nn/parameters.js'
+import { scope } from '../../lib/tensor/scope.js'
+import { AdamW, adamwSchema } from '../../lib/training/adamw.js'
+import { Ema } from '../../lib/training/ema.js'
+import { learningRateAt, learningRateSchema } from '../../lib/training/learning_rate.js'
+import { compare } from '../check_op.js'
+import { randomArray } from '../host_array.js'
+
+function newArena(compute: 'f32' | 'bf16' = 'f32'): ParameterArena {
+  const list = new ParameterList()
+  list.add('norm', [7], { value: 1 })
+  list.add('matrix', [5, 3], { std: 1 })
+  const arena = new ParameterArena(list.parameters, compute)
+  arena.initialize(1)
+  return arena
+}
+
+const randomValues = (arena: ParameterArena, seed: number) =>
+  Float32Array.from(randomArray([arena.elements], seed).data)
+
+describe('learningRateAt', () => {
+  it('warms up in a line, then falls along a cosine, with the defaults of the paper', () => {
+    const options = learningRateSchema.parse({})
+    expect(learningRateAt(options, 0, 0)).toBeCloseTo(3e-4 / 4000, 12)
+    expect(learningRateAt(options, 1999, 0)).toBeCloseTo(1.5e-4, 12)
+    expect(learningRateAt(options, 3999, 0)).toBeCloseTo(3e-4, 12)
+    expect(learningRateAt(options, 100_000, 0.5)).toBeCloseTo((3e-4 + 1.5e-5) / 2, 12)
+    expect(learningRateAt(options, 250_000, 1)).toBeCloseTo(1.5e-5, 12)
+    expect(learningRateAt(options, 250_000, 1.1)).toBeCloseTo(1.5e-5, 12)
+  })
+
+  it('starts at the peak without a warm-up', () => {
+    expect(learningRateAt({ peak: 1, final: 0, warmupSteps: 0 }, 0, 0)).toBe(1)
+  })
+})
+
+describe('AdamW', () => {
+  const options = adamwSchema.parse({ clip: 2 })
+
+  it('agrees with the formula, decays matrices alone, and zeroes the gradients', async () => {
+    using arena = newArena()
+    using optimizer = new AdamW(arena, options)
+    expect(arena.decayed).toEqual({ start: 0, length: 32 })
+    const expected = Float64Array.from(await arena.values.readFloats())
+    const [m, v] = [new Float64Array(expected.length), new Float64Array(expected.length)]
+    for (let t = 1; t <= 3; t++) {
+      const gradients = randomValues(arena, t)
+      const norm = Math.hypot(...gradients)
+      const factor = Math.min(1, options.clip / norm)
+      const rate = 0.01 * t
+      arena.gradients.write(gradients)
+      using clip = optimizer.step(rate)
+      expected.forEach((p, i) => {
+        const g = gradients[i]! * factor
+        m[i] = 0.9 * m[i]! + 0.1 * g
+        v[i] = 0.95 * v[i]! + 0.05 * g * g
+        const update = m[i]! / (1 - 0.9 ** t) / (Math.sqrt(v[i]! / (1 - 0.95 ** t)) + 1e-8)
+        expected[i] = p - rate * (update + (i < arena.decayed.length ? 0.1 * p : 0))
+      })
+      compare('clip', await clip.readFloats(), [norm, factor, 1], 'f32', 'elementwise')
+      compare(`values after step ${t}`, await arena.values.readFloats(), expected, 'f32', 'elementwise')
+      expect((await arena.gradients.readFloats()).every((g) => g === 0)).toBe(true)
+    }
+  })
+
+  it('leaves everything as it was for a gradient that is not finite', async () => {
+    using clean = newArena()
+    using hurt = newArena()
+    using cleanOptimizer = new AdamW(clean, options)
+    using hurtOptimizer = new AdamW(hurt, options)
+    const before = await hurt.values.readFloats()
+    hurt.gradients.write(randomValues(hurt, 1).fill(NaN, 3, 4))
+    using clip = hurtOptimizer.step(0.1)
+    expect((await clip.readFloats())[2]).toBe(0)
+    expect(await hurt.values.readFloats()).toEqual(before)
+    // Nor were the moments touched: counted as no step, it leaves the next one as if it had not been.
+    hurtOptimizer.steps = 0
+    for (const [arena, optimizer] of [
+      [clean, cleanOptimizer],
+      [hurt, hurtOptimizer],
+    ] as const) {
+      arena.gradients.write(randomValues(arena, 2))
+      optimizer.step(0.1).free()
+    }
+    expect(await hurt.values.readFloats()).toEqual(await clean.values.readFloats())
+  })
+
+  it('renews the rounded values that a bf16 model computes with', async () => {
+    using arena = newArena('bf16')
+    using optimizer = new AdamW(arena, options)
+    arena.gradients.write(randomValues(arena, 1))
+    optimizer.step(0.5).free()
+    for (const parameter of arena.parameters) {
+      using values = arena.valuesOf(parameter)
+      compare(parameter.name, await parameter.tensor.readFloats(), await values.readFloats(), 'bf16')
+    }
+  })
+})
+
+describe('Ema', () => {
+  it('averages with a decay that grows to its largest, and lends its weights', async () => {
+    using arena = newArena()
+    using ema = new Ema(arena, 0.3)
+    const average = Float64Array.from(await arena.values.readFloats())
+    for (let n = 0; n < 6; n++) {
+      const values = randomValues(arena, n + 1)
+      arena.values.write(values)
+      ema.update()
+      const decay = Math.min(0.3, (1 + n) / (10 + n))
+      average.forEach((a, i) => (average[i] = decay * a + (1 - decay) * values[i]!))
+    }
+    const own = await arena.values.readFloats()
+    await ema.using(async () =>
+      compare('average', await arena.values.readFloats(), average, 'f32', 'elementwise'),
+    )
+    expect(await arena.values.readFloats()).toEqual(own)
+    await expect(ema.using(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
+    expect(await arena.values.readFloats()).toEqual(own)
+    scope(() => ema.apply())
+    compare('applied', await arena.values.readFloats(), average, 'f32', 'elementwise')
+  })
+})
