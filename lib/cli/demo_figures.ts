@@ -79,7 +79,7 @@ export async function judgeModel(model: ModelParts, data: Data): Promise<DemoRes
     side: training.width,
     classes: captions.length,
     seed,
-    epochs: 6,
+    epochs: 2,
   })
   const scale = firstOfEachClass(labelsOf(training), imagesPerClass)
   const means = classMeanImages(bytesOf(training), labelsOf(training), captions.length)

@@ -46,9 +46,13 @@ function meanDistance({ data, width }: Features, rows: readonly number[]): numbe
   let total = 0
   for (let i = 1; i < rows.length; i++)
     for (let j = 0; j < i; j++) {
-      const [a, b] = [rows[i]! * width, rows[j]! * width]
+      const a = rows[i]! * width
+      const b = rows[j]! * width
       let squares = 0
-      for (let k = 0; k < width; k++) squares += (data[a + k]! - data[b + k]!) ** 2
+      for (let k = 0; k < width; k++) {
+        const difference = data[a + k]! - data[b + k]!
+        squares += difference * difference
+      }
       total += Math.sqrt(squares)
     }
   return total / ((rows.length * (rows.length - 1)) / 2)

@@ -20,7 +20,8 @@ export async function momentsOf(features: Features): Promise<Moments> {
   const count = countOf(features)
   if (count < 2) throw new RangeError(`momentsOf: a covariance needs two vectors or more, received ${count}`)
   const mean = new Float64Array(width)
-  for (let i = 0; i < data.length; i++) mean[i % width]! += data[i]!
+  for (let row = 0; row < data.length; row += width)
+    for (let i = 0; i < width; i++) mean[i]! += data[row + i]!
   for (let i = 0; i < width; i++) mean[i]! /= count
 
   const products = new Float64Array(width * width)

@@ -2,13 +2,14 @@ import { backward, noGrad } from '../autograd/tape.js'
 import { bytesToFloats } from '../data/pixels.js'
 import { ParameterArena } from '../nn/arena.js'
 import { Linear } from '../nn/linear.js'
+import { RmsNorm } from '../nn/norm.js'
 import { ParameterList } from '../nn/parameters.js'
 import { crossEntropy } from '../ops/cross_entropy.js'
 import { gatherRows } from '../ops/gather_rows.js'
+import { patchify } from '../ops/patchify.js'
 import { mean } from '../ops/reduce.js'
 import { reshape } from '../ops/reshape.js'
 import { silu } from '../ops/silu.js'
-import { randomUniform } from '../random.js'
 import { sampleIndex } from '../data/sample_order.js'
 import { RunAhead } from '../tensor/run_ahead.js'
 import { keep, scope } from '../tensor/scope.js'
@@ -19,10 +20,13 @@ import type { Judged } from './figures.js'
 import { type WindowGrid, windowRows, windowsPerSide } from './windows.js'
 
 const featureWidth = 128
-const batchSize = 100
+const batchSize = 64
+/** Pixels along the side of a cell: the first layer reads windows of cells, which take fewer rows than of pixels. */
+const cell = 2
+const normEps = 1e-5
 
 export interface JudgeTraining {
-  /** Square grayscale images in a row [N, side * side], bytes, and their classes [N]. */
+  /** Square grayscale images in a row [N, side * side], bytes, and their classes [N]; `side` is even. */
   images: Uint8Array
   labels: ArrayLike<number>
   side: number
@@ -39,9 +43,11 @@ export interface JudgeTraining {
  */
 export class Judge {
   readonly #arena: ParameterArena
-  readonly #layers: { grid: WindowGrid; linear: Linear }[]
+  readonly #layers: { grid: WindowGrid; linear: Linear; norm: RmsNorm }[]
   readonly #hidden: Linear
   readonly #output: Linear
+  /** Height and width of each image of a batch. */
+  readonly #sizes: Tensor
   /** The windows' rows for a batch, by layer. */
   readonly #rows: Tensor[]
 
@@ -52,22 +58,31 @@ export class Judge {
   ) {
     const list = new ParameterList()
     const options = { bias: true }
-    const first: WindowGrid = { side, window: 5, stride: 2 }
+    const layer = (name: string, grid: WindowGrid, inputs: number, outputs: number) => ({
+      grid,
+      linear: new Linear(list.under(name), grid.window ** 2 * inputs, outputs, options),
+      norm: new RmsNorm(list.under(`${name}_norm`), outputs, normEps),
+    })
+    const first: WindowGrid = { side: side / cell, window: 3, stride: 1 }
     const second: WindowGrid = { side: windowsPerSide(first), window: 3, stride: 2 }
-    this.#layers = [
-      { grid: first, linear: new Linear(list.under('first'), 25, 32, options) },
-      { grid: second, linear: new Linear(list.under('second'), 9 * 32, 64, options) },
-    ]
+    this.#layers = [layer('first', first, cell ** 2, 32), layer('second', second, 32, 64)]
     this.#hidden = new Linear(list.under('hidden'), windowsPerSide(second) ** 2 * 64, featureWidth, options)
     this.#output = new Linear(list.under('output'), featureWidth, classes, options)
     this.#arena = new ParameterArena(list.parameters)
     this.#arena.initialize(seed)
+    this.#sizes = keep(fromArray(new Int32Array(2 * batchSize).fill(side), [batchSize, 2]))
     this.#rows = this.#layers.map(({ grid }) => keep(fromArray(windowRows(batchSize, grid))))
   }
 
-  /** Trains a judge; the same for the same images and seed. Rejects with the signal's reason when it aborts. */
+  /**
+   * Trains a judge; the same for the same images and seed. Rejects with a RangeError for an odd side or labels that
+   * do not fit the images, with the signal's reason when it aborts.
+   */
   static async train(training: JudgeTraining): Promise<Judge> {
     const { images, labels, side, classes, seed, epochs, signal, onProgress } = training
+    if (side % cell !== 0) throw new RangeError(`Judge.train: side must be even, received ${side}`)
+    if (labels.length * side ** 2 !== images.length)
+      throw new RangeError(`Judge.train: ${labels.length} labels for ${images.length / side ** 2} images`)
     const judge = new Judge(side, classes, seed)
     using optimizer = new AdamW(judge.#arena, {
       beta1: 0.9,
@@ -84,12 +99,12 @@ export class Judge {
         const chosen = Array.from({ length: batchSize }, (_, i) =>
           sampleIndex(step * batchSize + i, labels.length, seed),
         )
-        const pixels = flipSome(images, chosen, side, seed, step)
+        const pixels = pixelsOf(images, chosen, side ** 2)
         const loss = scope(() => {
           const target = fromArray(Int32Array.from(chosen, (index) => labels[index]!))
-          const loss = mean(crossEntropy(judge.#forward(fromArray(pixels, [-1, 1])).logits, target))
+          const loss = mean(crossEntropy(judge.#forward(pixels).logits, target))
           backward(loss)
-          optimizer.step(learningRateAt({ peak: 2e-3, final: 2e-5, warmupSteps: 100 }, step, step / steps))
+          optimizer.step(learningRateAt({ peak: 3e-3, final: 6e-5, warmupSteps: 100 }, step, step / steps))
           return loss
         })
         const done = loss.readFloats()
@@ -114,9 +129,7 @@ export class Judge {
     for (let first = 0; first < count; first += batchSize) {
       const batch = new Uint8Array(batchSize * size)
       batch.set(images.subarray(first * size, (first + batchSize) * size))
-      const { features, logits } = noGrad(() =>
-        scope(() => this.#forward(fromArray(bytesToFloats(batch), [-1, 1]))),
-      )
+      const { features, logits } = noGrad(() => scope(() => this.#forward(bytesToFloats(batch))))
       const reads = [features.readFloats(), logits.readFloats()] as const
       features.free()
       logits.free()
@@ -129,12 +142,12 @@ export class Judge {
     return { classes, features: { data, width: featureWidth } }
   }
 
-  /** pixels [batch * side * side, 1] -> features [batch, 128], logits [batch, classes] */
-  #forward(pixels: Tensor): { features: Tensor; logits: Tensor } {
-    let x = pixels
-    this.#layers.forEach(({ grid, linear }, layer) => {
+  /** pixels of a batch -> features [batch, 128], logits [batch, classes] */
+  #forward(pixels: Float32Array): { features: Tensor; logits: Tensor } {
+    let x = patchify(fromArray(pixels, [pixels.length, 1]), this.#sizes, cell)
+    this.#layers.forEach(({ grid, linear, norm }, layer) => {
       const windows = reshape(gatherRows(x, this.#rows[layer]!), [-1, grid.window ** 2 * x.size(1)])
-      x = silu(linear.forward(windows))
+      x = silu(norm.forward(linear.forward(windows)))
     })
     const features = silu(this.#hidden.forward(reshape(x, [batchSize, -1])))
     return { features, logits: this.#output.forward(features) }
@@ -142,6 +155,7 @@ export class Judge {
 
   [Symbol.dispose](): void {
     this.#arena[Symbol.dispose]()
+    this.#sizes.free()
     for (const rows of this.#rows) rows.free()
   }
 }
@@ -149,21 +163,11 @@ export class Judge {
 const largest = (values: Float32Array): number =>
   values.reduce((best, value, i) => (value > values[best]! ? i : best), 0)
 
-/** The chosen images as floats, half of them mirrored: most garments and shoes have a left and a right form. */
-function flipSome(
-  images: Uint8Array,
-  chosen: number[],
-  side: number,
-  seed: number,
-  step: number,
-): Float32Array {
-  const size = side * side
+/** The chosen images as floats, one after the other. */
+function pixelsOf(images: Uint8Array, chosen: readonly number[], size: number): Float32Array {
   const pixels = new Float32Array(chosen.length * size)
-  chosen.forEach((index, i) => {
-    const image = pixels.subarray(i * size, (i + 1) * size)
-    bytesToFloats(images.subarray(index * size, (index + 1) * size), image)
-    if (randomUniform(seed, 'shuffle', step, i) < 0.5)
-      for (let y = 0; y < side; y++) image.subarray(y * side, (y + 1) * side).reverse()
-  })
+  chosen.forEach((index, i) =>
+    bytesToFloats(images.subarray(index * size, (index + 1) * size), pixels.subarray(i * size)),
+  )
   return pixels
 }

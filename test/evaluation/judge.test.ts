@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import { accuracy } from '../../lib/evaluation/figures.js'
+import { Judge, type JudgeTraining } from '../../lib/evaluation/judge.js'
+import { memory } from '../../lib/tensor/device.js'
+import { generator } from '../host_array.js'
+
+const side = 12
+
+/** Noise with a bright bar: upright, lying, or along the diagonal, anywhere in the image. */
+function bars(count: number, seed: number): Pick<JudgeTraining, 'images' | 'labels' | 'side' | 'classes'> {
+  const next = generator(seed)
+  const images = Uint8Array.from({ length: count * side * side }, () => 120 * next())
+  const labels = Int32Array.from({ length: count }, (_, i) => i % 3)
+  labels.forEach((label, i) => {
+    const [top, left] = [Math.floor(6 * next()), Math.floor(6 * next())]
+    for (let k = 0; k < 6; k++) {
+      const [y, x] = [top + (label === 1 ? 0 : k), left + (label === 0 ? 0 : k)]
+      images[(i * side + y) * side + x] = 200
+    }
+  })
+  return { images, labels, side, classes: 3 }
+}
+
+const train = (seed = 1, epochs = 8) => Judge.train({ ...bars(900, 11), seed, epochs })
+
+describe('Judge', () => {
+  it('learns to tell shapes apart that it has not seen, wherever they are', async () => {
+    using judge = await train()
+    // 301 images: the last batch is not full.
+    const { images, labels } = bars(301, 12)
+    const { classes, features } = await judge.judge(images)
+    expect(accuracy(classes, Int32Array.from(labels))).toBeGreaterThan(0.95)
+    expect(features).toMatchObject({ width: 128 })
+    expect(features.data.length).toBe(301 * 128)
+  })
+
+  it('sees an image alike in any batch', async () => {
+    using judge = await train(1, 1)
+    const { images } = bars(130, 12)
+    const all = await judge.judge(images)
+    const last = await judge.judge(images.subarray(129 * side * side))
+    expect(last.features.data).toEqual(all.features.data.subarray(129 * 128))
+  })
+
+  it('is the same for the same seed, another for another', async () => {
+    const { images } = bars(20, 12)
+    const featuresFor = async (seed: number) => {
+      using judge = await train(seed, 1)
+      return (await judge.judge(images)).features.data
+    }
+    const first = await featuresFor(1)
+    expect(await featuresFor(1)).toEqual(first)
+    expect(await featuresFor(2)).not.toEqual(first)
+  })
+
+  it('stops when it is told to and leaves no memory behind', async () => {
+    const { live } = memory()
+    const controller = new AbortController()
+    const onProgress = () => controller.abort(new Error('enough'))
+    const training = { ...bars(900, 11), seed: 1, epochs: 8, signal: controller.signal, onProgress }
+    await expect(Judge.train(training)).rejects.toThrow('enough')
+    expect(memory().live).toBe(live)
+  })
+
+  it('refuses what it cannot read', async () => {
+    const data = bars(3, 1)
+    const settings = { ...data, seed: 1, epochs: 1 }
+    await expect(Judge.train({ ...settings, side: 11 })).rejects.toThrow('side must be even, received 11')
+    await expect(Judge.train({ ...settings, labels: [0] })).rejects.toThrow('1 labels for 3 images')
+  })
+})
