@@ -43,6 +43,8 @@ export { packDocuments, type PackedBatch } from './sequence/packing.js'
 export { diffusionTargets, type Objective } from './diffusion/objective.js'
 export { cosineSchedule, type NoiseSchedule } from './diffusion/schedule.js'
 export type { Sampler, SamplerStep } from './diffusion/sampler.js'
+export { ddim } from './diffusion/ddim.js'
+export { ddpm } from './diffusion/ddpm.js'
 export { createSampler, type SamplerName } from './diffusion/samplers.js'
 
 // Tensors and differentiation.
@@ -55,6 +57,8 @@ export { RunAhead } from './tensor/run_ahead.js'
 export { deviceInfo, fence, memory, setMemoryLimit, setThreads, trimMemory } from './tensor/device.js'
 export { ArgumentError } from './tensor/check.js'
 export { backward, noGrad, trackGradient } from './autograd/tape.js'
+export { defineOp } from './autograd/op.js'
+export type { GradientRequest, Gradients, OpDefinition } from './autograd/definition.js'
 
 // Ops and modules, to build models of one's own.
 export { add } from './ops/add.js'

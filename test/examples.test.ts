@@ -29,7 +29,9 @@ it('shows the example in the README as it is', () => {
   expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(readFileSync(example, 'utf8').trim())
 })
 
-it('has an example of a config that the command accepts', () => {
-  const config: unknown = JSON.parse(readFileSync(join(root, 'examples/fashion-mnist.json'), 'utf8'))
+it('has an example of a config that the command accepts, and shows it in the README', () => {
+  const text = readFileSync(join(root, 'examples/fashion-mnist.json'), 'utf8')
+  const config: unknown = JSON.parse(text)
+  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(text.trim())
   expect(parseConfig(trainConfigSchema, config, 'example').model.preset).toBe('tiny')
 })

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseConfig } from '../config.js'
 import { writeAtomically } from '../data/atomic_file.js'
@@ -6,6 +6,7 @@ import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import { drawContactSheet } from '../data/contact_sheet.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { writePng } from '../data/image_io.js'
+import { readJson } from '../data/json_file.js'
 import { FolderDataset } from '../data/sources/folder_dataset.js'
 import { IdxDataset } from '../data/sources/idx_dataset.js'
 import type { ImageDataset } from '../data/sources/image_dataset.js'
@@ -58,14 +59,6 @@ export async function train(path: string, { out }: { out: string }): Promise<voi
   await model.save(join(out, 'model'))
   await drawSheet(trainer.done.steps)
   process.stdout.write(`${trainer.done.steps} steps; the model is in ${join(out, 'model')}\n`)
-}
-
-async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    throw new Error(`${path}: cannot be read as JSON (${(error as Error).message})`, { cause: error })
-  }
 }
 
 async function openDataset({ data, model }: TrainConfig): Promise<ImageDataset> {

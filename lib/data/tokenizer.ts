@@ -1,7 +1,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
-import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { writeAtomically } from './atomic_file.js'
+import { readJson } from './json_file.js'
 
 /** Text to token ids and back, with the ids that frame documents and images. */
 export interface Tokenizer {
@@ -170,15 +170,6 @@ function findToken(ids: Map<string, number>, name: string | undefined, usual: st
 function checkTokenizerJson(json: TokenizerJson): void {
   if (typeof json?.model?.vocab !== 'object') throw new Error('it has no model.vocab')
   if (!Array.isArray(json.added_tokens)) throw new Error('it has no list added_tokens')
-}
-
-async function readJson(path: string, missing?: unknown): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    if (missing !== undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return missing
-    throw new Error(`${path}: cannot be read as JSON (${(error as Error).message})`, { cause: error })
-  }
 }
 
 /** `bos_token` and `eos_token` of a `tokenizer_config.json`: a string, an object with `content`, or null. */

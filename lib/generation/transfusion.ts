@@ -1,3 +1,4 @@
+import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
 import { type Objective, objectiveSchema } from '../diffusion/objective.js'
@@ -36,9 +37,10 @@ export class Transfusion implements ModelParts {
     tokenizer: JsonTokenizer,
     { seed = 0, compute = 'f32' as ComputeType, objective = {} as Partial<Objective> } = {},
   ): Transfusion {
+    const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
     const network = new TransfusionNetwork({ ...options, ...tokenizerIds(tokenizer) }, compute)
     network.arena.initialize(seed)
-    return new Transfusion(network, tokenizer, objectiveSchema.parse(objective))
+    return new Transfusion(network, tokenizer, parsedObjective)
   }
 
   get parameterCount(): number {

@@ -1,8 +1,9 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../../config.js'
 import { writeAtomically } from '../../data/atomic_file.js'
+import { readJson } from '../../data/json_file.js'
 import { readSafetensors, writeSafetensors } from '../../data/safetensors.js'
 import { JsonTokenizer } from '../../data/tokenizer.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
@@ -50,11 +51,7 @@ export async function saveModel(
  */
 export async function loadModel(folder: string, compute: ComputeType = 'f32'): Promise<ModelParts> {
   const path = join(folder, 'config.json')
-  const { model, objective } = parseConfig(
-    folderConfigSchema,
-    parseJson(await readFile(path, 'utf8'), path),
-    path,
-  )
+  const { model, objective } = parseConfig(folderConfigSchema, await readJson(path), path)
   const tokenizer = await JsonTokenizer.load(join(folder, 'tokenizer.json'))
   if (tokenizer.vocabularySize !== model.vocabulary)
     throw new Error(
@@ -87,12 +84,4 @@ async function loadWeights({ arena }: TransfusionNetwork, path: string): Promise
     values.write(stored.data)
   }
   arena.updated()
-}
-
-function parseJson(text: string, path: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    throw new Error(`${path}: not JSON (${(error as Error).message})`, { cause: error })
-  }
 }

@@ -1,0 +1,22 @@
+import { readFile } from 'node:fs/promises'
+
+/**
+ * Reads a JSON file; where there is none, `missing` is returned if it is given.
+ * @throws Error that names the file and what is wrong with it
+ */
+export async function readJson(path: string, missing?: unknown): Promise<unknown> {
+  let text
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      throw new Error(`${path}: cannot be read (${(error as Error).message})`, { cause: error })
+    if (missing !== undefined) return missing
+    throw new Error(`${path}: no such file`, { cause: error })
+  }
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new Error(`${path}: not JSON (${(error as Error).message})`, { cause: error })
+  }
+}
