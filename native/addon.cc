@@ -49,9 +49,10 @@ TensorView view_from(const Napi::CallbackInfo& info, size_t dtype_index, size_t 
   view.rank = static_cast<int32_t>(shape.Length());
   i64 elements = 1;
   for (uint32_t axis = 0; axis < shape.Length(); ++axis) {
-    view.shape[axis] = shape.Get(axis).ToNumber().Int64Value();
-    if (view.shape[axis] < 0 || __builtin_mul_overflow(elements, view.shape[axis], &elements) ||
-        elements > (i64{1} << 48))
+    const Napi::Number size = shape.Get(axis).ToNumber();
+    view.shape[axis] = size.Int64Value();
+    if (view.shape[axis] < 0 || static_cast<double>(view.shape[axis]) != size.DoubleValue() ||
+        __builtin_mul_overflow(elements, view.shape[axis], &elements) || elements > (i64{1} << 48))
       throw Napi::TypeError::New(info.Env(), "a tensor's sizes must be whole numbers of a sane product");
   }
   return view;

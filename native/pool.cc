@@ -39,7 +39,9 @@ Block* Pool::take(size_t bytes, std::vector<Block*>& evicted) {
   std::lock_guard lock(mutex_);
   Block* block;
   const auto found = cached_.lower_bound(size);
-  if (found != cached_.end() && found->first <= size + size / 4) {
+  // A block may have been cached before the limit was lowered.
+  if (found != cached_.end() && found->first <= size + size / 4 &&
+      stats_.live + found->first <= stats_.limit) {
     block = found->second;
     cached_.erase(found);
     stats_.cached -= block->bytes;

@@ -47,6 +47,11 @@ export class Pending<Node> {
     }
   }
 
+  /** Frees what a pass that threw left behind. */
+  free(): void {
+    for (const gradient of this.#held) gradient.free()
+  }
+
   #hold(gradient: Tensor): Tensor {
     const own = keep(this.#held.has(gradient) ? gradient.view(gradient.shape) : gradient)
     this.#held.add(own)

@@ -112,7 +112,11 @@ export function backward(root: Tensor): void {
   const pending = new Pending<Node>()
   const seed = full(root.shape, 1, root.dtype === 'bf16' ? 'bf16' : 'f32')
   pending.add(entry.node as Node, entry.output, seed)
-  for (const node of nodesBefore(entry.node as Node)) backwardThrough(node, pending)
+  try {
+    for (const node of nodesBefore(entry.node as Node)) backwardThrough(node, pending)
+  } finally {
+    pending.free()
+  }
 }
 
 /** A node and all it depends on, in the reverse of the order in which they ran. */

@@ -95,7 +95,7 @@ export class Tensor extends Scoped {
   view(shape: Shape, offset = 0): Tensor {
     const complete = completeShape(shape, this.elements - offset)
     const count = elementsOf(complete)
-    if (!Number.isInteger(count) || offset < 0 || offset + count > this.elements)
+    if (!complete.every(Number.isInteger) || offset < 0 || offset + count > this.elements)
       throw new RangeError(`${prefix()}a view of shape ${formatShape(shape)} at ${offset} leaves ${this}`)
     return new Tensor(
       native.view(this.handle, offset, dtypeCodes[this.dtype], complete),
