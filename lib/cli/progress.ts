@@ -37,10 +37,6 @@ export class TrainingProgress {
   #started = false
 
   update(report: StepReport): void {
-    if (!this.#started) {
-      this.#bar.start(1000, 0, { line: '' })
-      this.#started = true
-    }
     this.#lm.add(report.lm)
     this.#diffusion.add(report.diffusion)
     this.#positions += report.positions
@@ -50,7 +46,10 @@ export class TrainingProgress {
     const line =
       `step ${step} | text loss ${this.#lm} | image loss ${this.#diffusion} | ` +
       `${rate} tokens/s | ${formatTime(left)} left`
-    this.#bar.update(Math.min(1000, Math.round(progress * 1000)), { line })
+    const permille = Math.min(1000, Math.round(progress * 1000))
+    if (this.#started) this.#bar.update(permille, { line })
+    else this.#bar.start(1000, permille, { line })
+    this.#started = true
   }
 
   stop(): void {
