@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { expect, test } from 'vitest'
-import '../../lib/native.js'
+import { native } from '../../lib/native.js'
 
-// The binary that was just loaded, wherever it lies.
-const addon = Object.keys(createRequire(import.meta.url).cache).find((path) => path.endsWith('.node'))!
+// The binary that `native` was loaded from, wherever it lies.
+const { cache } = createRequire(import.meta.url)
+const addon = Object.keys(cache).find((path) => cache[path]!.exports === native)!
 
 /** Defines `native`, a large product `multiply`, and what runs when the event loop is empty. */
 const prelude = `
