@@ -49,6 +49,13 @@ export function randomSeeds(
   return seeds
 }
 
+/** Seeds [seeds.length, 4] for the same kernels where each row has a seed of its own. */
+export function rowSeeds(seeds: readonly number[], purpose: Purpose, step: number): Int32Array {
+  const values = new Int32Array(seeds.length * 4)
+  seeds.forEach((seed, i) => values.set(randomWords(seed, purpose, step, 0), i * 4))
+  return values
+}
+
 type Words2 = readonly [number, number]
 type Words4 = readonly [number, number, number, number]
 

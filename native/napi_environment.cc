@@ -55,30 +55,31 @@ double Environment::create(Backend& backend, Block* block, size_t offset, const 
   return static_cast<double>(slot.generation * kIndexRange + index);
 }
 
+Slot* Environment::find(double handle) {
+  if (!(handle >= static_cast<double>(kIndexRange) && handle < 9e15)) return nullptr;
+  const i64 number = static_cast<i64>(handle);
+  const auto index = static_cast<size_t>(number % kIndexRange);
+  if (index >= slots_.size()) return nullptr;
+  Slot& slot = slots_[index];
+  return slot.block && slot.generation == number / kIndexRange ? &slot : nullptr;
+}
+
 Slot& Environment::at(Napi::Env env, double handle) {
-  if (handle >= static_cast<double>(kIndexRange) && handle < 9e15) {
-    const i64 number = static_cast<i64>(handle);
-    const auto index = static_cast<size_t>(number % kIndexRange);
-    if (index < slots_.size() && slots_[index].block && slots_[index].generation == number / kIndexRange)
-      return slots_[index];
-  }
+  if (Slot* slot = find(handle)) return *slot;
   throw Napi::Error::New(env, "a tensor was used after it was freed");
 }
 
 void Environment::release(double handle) {
-  if (!(handle >= static_cast<double>(kIndexRange) && handle < 9e15)) return;
-  const i64 number = static_cast<i64>(handle);
-  const auto index = static_cast<size_t>(number % kIndexRange);
-  if (index >= slots_.size()) return;
-  Slot& slot = slots_[index];
-  if (!slot.block || slot.generation != number / kIndexRange) return;
+  Slot* found = find(handle);
+  if (!found) return;
+  Slot& slot = *found;
   if (--slot.block->references == 0) {
     report_memory(-static_cast<i64>(slot.block->bytes));
     slot.backend->give_back(slot.block);
   }
   slot.block = nullptr;
   ++slot.generation;
-  free_slots_.push_back(static_cast<i64>(index));
+  free_slots_.push_back(found - slots_.data());
   --live_handles_;
 }
 

@@ -70,6 +70,8 @@ class Environment {
   std::shared_ptr<Mailbox> mailbox() const { return mailbox_; }
 
  private:
+  // The slot of a live tensor, or null.
+  Slot* find(double handle);
   static void settle(napi_env env, napi_value callback, void* context, void* data);
   void close();
 

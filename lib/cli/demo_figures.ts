@@ -41,6 +41,7 @@ interface Data {
 export async function judgeModel(model: ModelParts, data: Data): Promise<DemoResults> {
   const { training, test, captions, seed, say } = data
   const testLabels = labelsOf(test)
+  const real = { images: bytesOf(training), labels: labelsOf(training) }
 
   say(`Drawing ${captions.length * imagesPerClass} images ...`)
   const asked = Int32Array.from({ length: captions.length * imagesPerClass }, (_, i) =>
@@ -74,15 +75,14 @@ export async function judgeModel(model: ModelParts, data: Data): Promise<DemoRes
 
   say('Training a judge on the real images ...')
   using judge = await Judge.train({
-    images: bytesOf(training),
-    labels: labelsOf(training),
+    ...real,
     side: training.width,
     classes: captions.length,
     seed,
     epochs: 2,
   })
-  const scale = firstOfEachClass(labelsOf(training), imagesPerClass)
-  const means = classMeanImages(bytesOf(training), labelsOf(training), captions.length)
+  const scale = firstOfEachClass(real.labels, imagesPerClass)
+  const means = classMeanImages(real.images, real.labels, captions.length)
   const figures = await imageFigures({
     drawn: await judge.judge(concatenate(drawn)),
     asked,

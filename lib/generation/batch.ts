@@ -2,14 +2,14 @@ import type { Image } from '../data/document.js'
 import { imageFromFloats } from '../data/pixels.js'
 import { parseConfig } from '../config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
+import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { documentSpans, type ImagePart, type Part, unconditionalPrefix } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
-import { Job } from '../tensor/job.js'
+import type { Job } from '../tensor/job.js'
 import { fromArray, zeros } from '../tensor/tensor.js'
 import { Decoder } from './decoder.js'
 import { denoiseImages, denoiseSettings } from './denoise.js'
-import { infer } from './infer.js'
+import { AbortableJob, infer } from './infer.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type ImageOptions, imageOptionsSchema } from './options.js'
 import { type Prompt, promptParts } from './prompt.js'
@@ -88,13 +88,13 @@ export async function completeTexts(
   return cancellable(signal, async (job) => {
     const slots = spans.map((parts) => advance(sequenceStart, parts, patch).length + maxTokens)
     using decoder = job.run(() => new Decoder(network, slots))
-    let following: readonly Part[][] = spans
+    let following: readonly Part<PixelPart>[][] = spans
     for (let position = 0; position < maxTokens && following.some((parts) => parts.length > 0); position++) {
       const active = following.flatMap((parts, b) => (parts.length > 0 ? [b] : []))
       const given = following.flat().filter((part) => part.type === 'image')
       const ids = infer(job, () => {
         const call = decoder.prepare(following)
-        const pixels = given.length > 0 ? fromArray(pixelsOf(given as never), [-1, channels]) : undefined
+        const pixels = given.length > 0 ? fromArray(pixelsOf(given), [-1, channels]) : undefined
         const hidden = decoder.run(call, pixels && { pixels, t: zeros([given.length]) })
         decoder.commit(call)
         const logits = network.logits(hidden, fromArray(call.lastRows.filter((row) => row >= 0)))
@@ -110,7 +110,7 @@ export async function completeTexts(
       const read = job.run(() => ids.readInts())
       ids.free()
       const drawn = await read
-      const next: Part[][] = prompts.map(() => [])
+      const next: Part<PixelPart>[][] = prompts.map(() => [])
       active.forEach((b, i) => {
         const id = drawn[i]!
         if (id === tokens.end) return
@@ -126,15 +126,11 @@ export async function completeTexts(
 /** Runs work whose queued ops are dropped when the signal aborts; then throws the signal's reason. */
 async function cancellable<R>(signal: AbortSignal | undefined, body: (job: Job) => Promise<R>): Promise<R> {
   signal?.throwIfAborted()
-  using job = new Job()
-  const cancel = () => job.cancel()
-  signal?.addEventListener('abort', cancel, { once: true })
+  using job = new AbortableJob(signal)
   try {
     return await body(job)
   } catch (error) {
     signal?.throwIfAborted()
     throw error
-  } finally {
-    signal?.removeEventListener('abort', cancel)
   }
 }

@@ -34,10 +34,6 @@ export class Decoder {
     this.#cursors = slots.map(() => sequenceStart)
   }
 
-  get sequences(): number {
-    return this.#cursors.length
-  }
-
   /** Makes a sequence empty again; what the cache holds of it is overwritten. */
   restart(sequence: number): void {
     this.#cursors[sequence] = sequenceStart

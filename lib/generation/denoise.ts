@@ -7,7 +7,7 @@ import type { TransfusionNetwork } from '../models/transfusion/model.js'
 import { concat } from '../ops/concat.js'
 import { denoise } from '../ops/denoise.js'
 import { normal } from '../ops/noise.js'
-import { randomSeeds } from '../random.js'
+import { rowSeeds } from '../random.js'
 import type { ImagePart } from '../sequence/document.js'
 import { layoutRuns, sequenceStart } from '../sequence/layout.js'
 import type { Job } from '../tensor/job.js'
@@ -119,11 +119,8 @@ const pixelRows = (images: readonly ImagePart[]) =>
   images.reduce((rows, { height, width }) => rows + height * width, 0)
 
 /** Seeds [N, 4] of one step: each image has its own key. */
-function seedTensor(seeds: readonly number[], step: number): Tensor {
-  const values = new Int32Array(seeds.length * 4)
-  seeds.forEach((seed, i) => values.set(randomSeeds(seed, 'noise', step, 1), i * 4))
-  return fromArray(values, [seeds.length, 4])
-}
+const seedTensor = (seeds: readonly number[], step: number): Tensor =>
+  fromArray(rowSeeds(seeds, 'noise', step), [seeds.length, 4])
 
 function tensorsOf({ layout, slots }: ReturnType<Decoder['prepare']>): Tensor[] {
   const { spans, pixelRows: _rows, images: _images, ...tensors } = layout

@@ -6,11 +6,10 @@ import type { ModelParts } from '../models/transfusion/folder.js'
 import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { documentSpans, type ImagePart, type Part, unconditionalPrefix } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
-import { Job } from '../tensor/job.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 import { Decoder } from './decoder.js'
 import { denoiseImages, denoiseSettings } from './denoise.js'
-import { infer } from './infer.js'
+import { AbortableJob, infer } from './infer.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type GenerationOptions, generationOptionsSchema } from './options.js'
 import { type Prompt, promptParts } from './prompt.js'
@@ -43,9 +42,7 @@ export async function* generate(
   const guided = options.guidance !== 1
 
   signal?.throwIfAborted()
-  using job = new Job()
-  const cancel = () => job.cancel()
-  signal?.addEventListener('abort', cancel, { once: true })
+  using job = new AbortableJob(signal)
   const promptLength = advance(sequenceStart, parts, image.patch).length
   using decoder = job.run(
     () =>
@@ -137,7 +134,6 @@ export async function* generate(
     signal?.throwIfAborted()
     throw error
   } finally {
-    signal?.removeEventListener('abort', cancel)
     job.cancel()
   }
 }

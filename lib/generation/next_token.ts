@@ -1,5 +1,5 @@
 import { sampleTokens } from '../ops/sampling.js'
-import { randomSeeds } from '../random.js'
+import { rowSeeds } from '../random.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
 
 /** How tokens are drawn: greedy by default, as in the paper. */
@@ -24,14 +24,12 @@ export function nextTokens(
   position: number,
 ): Tensor {
   const rows = seeds.length
-  const seedValues = new Int32Array(rows * 4)
-  seeds.forEach((seed, i) => seedValues.set(randomSeeds(seed, 'token', position, 1), i * 4))
   return sampleTokens(logits, {
     bias,
     temperature: fromArray(new Float32Array(rows).fill(options.temperature)),
     topK: fromArray(new Int32Array(rows).fill(options.topK)),
     topP: fromArray(new Float32Array(rows).fill(options.topP)),
-    seeds: fromArray(seedValues, [rows, 4]),
+    seeds: fromArray(rowSeeds(seeds, 'token', position), [rows, 4]),
   })
 }
 
