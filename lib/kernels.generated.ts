@@ -10,7 +10,6 @@ export interface Kernels {
   mul(y: Handle, a: Handle, b: Handle): void
   scale(y: Handle, x: Handle, factor: number): void
   accumulate(y: Handle, x: Handle): void
-  lerp(y: Handle, x: Handle, weight: number): void
   sum_to(y: Handle, x: Handle, scale: number): void
   broadcast_to(y: Handle, x: Handle, scale: number): void
   sum_rows(y: Handle | undefined, x: Handle): void
@@ -50,5 +49,8 @@ export interface Kernels {
   diffusion_loss_backward(dprediction: Handle, dlosses: Handle, prediction: Handle, x0: Handle, imageRows: Handle, targetX0: Handle, targetEps: Handle, weight: Handle, seeds: Handle): void
   denoise(y: Handle, x0: Handle, x: Handle, conditional: Handle, unconditional: Handle | undefined, previous: Handle | undefined, imageRows: Handle, coefficients: Handle, seeds: Handle, clipMin: number, clipMax: number): void
   gradient_norm(clip: Handle, gradients: Handle, maxNorm: number): void
-  adamw(parameters: Handle, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, correction1: number, correction2: number): void
+  count_step(steps: Handle, clip: Handle): void
+  adamw(parameters: Handle, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, steps: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number): void
+  ema(average: Handle, updates: Handle, values: Handle, maxDecay: number): void
+  swap(a: Handle, b: Handle): void
 }

@@ -19,7 +19,6 @@
   K(mul,                    (Out y, In a, In b))  /* y f32 may take bf16 a, b, here and in add */ \
   K(scale,                  (Out y, In x, f32 factor)) \
   K(accumulate,             (InOut y, In x))  /* y += x, same shape; dtypes may differ */ \
-  K(lerp,                   (State y, In x, f32 weight))  /* f32: y += weight (x - y) */ \
   /* reduce.cc: same rank, reduced axes have size 1 */ \
   K(sum_to,                 (Out y, In x, f32 scale)) \
   K(broadcast_to,           (Out y, In x, f32 scale)) \
@@ -83,7 +82,11 @@
   K(denoise,                (Out y, Out x0, In x, In conditional, InOptional unconditional, InOptional previous, In image_rows, In coefficients, In seeds, f32 clip_min, f32 clip_max)) \
   /* optimizer.cc: flat f32 arenas; clip [3] = norm, factor, 1 if the norm is finite (else adamw does nothing) */ \
   K(gradient_norm,          (Out clip, In gradients, f32 max_norm)) \
-  K(adamw,                  (State parameters, State first_moment, State second_moment, In gradients, In clip, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay, f32 correction1, f32 correction2))
+  K(count_step,             (State steps, In clip))  /* steps [1] i32: adds clip[2] */ \
+  K(adamw,                  (State parameters, State first_moment, State second_moment, In gradients, In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay)) /* steps: this one counted */ \
+  /* ema.cc: flat f32 arenas; updates [1] i32, counted by ema */ \
+  K(ema,                    (State average, State updates, In values, f32 max_decay)) \
+  K(swap,                   (State a, State b))
 // clang-format on
 
 namespace transfusion {

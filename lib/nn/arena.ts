@@ -120,6 +120,12 @@ export class ParameterArena {
     this.updated()
   }
 
+  /** Exchanges the values with those of a flat f32 tensor. */
+  swap(values: Tensor): void {
+    native.swap(this.values.handle, values.handle)
+    this.updated()
+  }
+
   zeroGradients(): void {
     native.fill(this.gradients.handle, 0)
   }

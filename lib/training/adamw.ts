@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { native } from '../native.js'
 import type { ParameterArena, Range } from '../nn/arena.js'
 import { keep, scope } from '../tensor/scope.js'
-import { empty, type Tensor, zeros } from '../tensor/tensor.js'
+import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 
 /** AdamW with decoupled weight decay; the paper's values (section 4.1) are the defaults. */
 export const adamwSchema = z.strictObject({
@@ -18,15 +18,14 @@ export type AdamWOptions = z.output<typeof adamwSchema>
 
 /**
  * One fused kernel over a model's arena. The clip factor, and whether the norm is finite at all, stay on the device:
- * a step with a NaN or infinite gradient, or after a failed op, leaves parameters and moments as they were.
+ * a step with a NaN or infinite gradient, or after a failed op, leaves parameters and state as they were.
  */
 export class AdamW {
   readonly #arena: ParameterArena
   readonly #options: AdamWOptions
   readonly #firstMoment: Tensor
   readonly #secondMoment: Tensor
-  /** Steps taken. */
-  steps = 0
+  readonly #steps: Tensor
 
   constructor(arena: ParameterArena, options: AdamWOptions) {
     this.#arena = arena
@@ -34,6 +33,16 @@ export class AdamW {
     arena.zeroGradients()
     this.#firstMoment = keep(zeros([arena.elements]))
     this.#secondMoment = keep(zeros([arena.elements]))
+    this.#steps = keep(fromArray(Int32Array.of(0)))
+  }
+
+  /** All that steps depend on besides the arena's values: moments f32 [elements], steps taken i32 [1]. */
+  get state(): ReadonlyMap<string, Tensor> {
+    return new Map([
+      ['first_moment', this.#firstMoment],
+      ['second_moment', this.#secondMoment],
+      ['steps', this.#steps],
+    ])
   }
 
   /**
@@ -42,9 +51,9 @@ export class AdamW {
    */
   step(learningRate: number): Tensor {
     const arena = this.#arena
-    this.steps++
     const clip = empty([3])
     native.gradient_norm(clip.handle, arena.gradients.handle, this.#options.clip)
+    native.count_step(this.#steps.handle, clip.handle)
     this.#update(arena.decayed, clip, learningRate, this.#options.weightDecay)
     this.#update(arena.undecayed, clip, learningRate, 0)
     arena.updated()
@@ -68,19 +77,17 @@ export class AdamW {
         second,
         gradients,
         clip.handle,
+        this.#steps.handle,
         learningRate,
         beta1,
         beta2,
         epsilon,
         decay,
-        1 - beta1 ** this.steps,
-        1 - beta2 ** this.steps,
       )
     })
   }
 
   [Symbol.dispose](): void {
-    this.#firstMoment.free()
-    this.#secondMoment.free()
+    for (const tensor of this.state.values()) tensor.free()
   }
 }

@@ -1,13 +1,14 @@
 import { native } from '../native.js'
 import type { ParameterArena } from '../nn/arena.js'
 import { keep } from '../tensor/scope.js'
-import type { Tensor } from '../tensor/tensor.js'
+import { fromArray, type Tensor } from '../tensor/tensor.js'
 
 /** An exponential moving average of a model's weights, which samples better than the weights themselves. */
 export class Ema {
   readonly #arena: ParameterArena
   readonly #average: Tensor
-  #updates = 0
+  readonly #updates: Tensor
+  #lent = false
 
   /** `decay`: the largest; it grows as (1 + n) / (10 + n), so that early values are soon forgotten. */
   constructor(
@@ -16,23 +17,34 @@ export class Ema {
   ) {
     this.#arena = arena
     this.#average = keep(arena.snapshot())
+    this.#updates = keep(fromArray(Int32Array.of(0)))
+  }
+
+  /** The average f32 [elements] and the updates i32 [1] that it has seen. */
+  get state(): ReadonlyMap<string, Tensor> {
+    return new Map([
+      ['average', this.#average],
+      ['updates', this.#updates],
+    ])
   }
 
   update(): void {
-    const decay = Math.min(this.decay, (1 + this.#updates) / (10 + this.#updates))
-    this.#updates++
-    native.lerp(this.#average.handle, this.#arena.values.handle, 1 - decay)
+    native.ema(this.#average.handle, this.#updates.handle, this.#arena.values.handle, this.decay)
   }
 
-  /** Runs `body` on a model that has the averaged weights, then gives it its own back. */
+  /**
+   * Runs `body` on a model that has the averaged weights, then gives it its own back. Meanwhile the average holds
+   * those: nothing may train, and a second call rejects.
+   */
   async using<R>(body: () => Promise<R>): Promise<R> {
-    const own = keep(this.#arena.snapshot())
-    this.#arena.restore(this.#average)
+    if (this.#lent) throw new Error('Ema.using: the averaged weights are in use already')
+    this.#lent = true
+    this.#arena.swap(this.#average)
     try {
       return await body()
     } finally {
-      this.#arena.restore(own)
-      own.free()
+      this.#arena.swap(this.#average)
+      this.#lent = false
     }
   }
 
@@ -42,6 +54,6 @@ export class Ema {
   }
 
   [Symbol.dispose](): void {
-    this.#average.free()
+    for (const tensor of this.state.values()) tensor.free()
   }
 }

@@ -1,5 +1,5 @@
-// y = a + b, y = a b (broadcast), y = factor x, y = value, y += x, y += weight (x - y), y = x in another
-// dtype. Parallel over runs of the output; nothing is kept for backward.
+// y = a + b, y = a b (broadcast), y = factor x, y = value, y += x, y = x in another dtype.
+// Parallel over runs of the output; nothing is kept for backward.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/elementwise.cc"
 #include <hwy/foreach_target.h>
@@ -109,18 +109,6 @@ Status Accumulate(Context&, InOut y, In x) {
   });
 }
 
-Status Lerp(Context&, State y, In x, f32 weight) {
-  parallel_for(y.elements(), row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
-    const Vec weights = set(weight);
-    for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
-      float* target = y.as<float>() + begin + i;
-      const Vec old = io.load(target);
-      io.store(hn::MulAdd(weights, hn::Sub(io.load(x.as<float>() + begin + i), old), old), target);
-    });
-  });
-  return ok();
-}
-
 }  // namespace transfusion::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -132,7 +120,6 @@ HWY_EXPORT(Mul);
 HWY_EXPORT(Scale);
 HWY_EXPORT(Cast);
 HWY_EXPORT(Accumulate);
-HWY_EXPORT(Lerp);
 
 Status add(Context& context, Out y, In a, In b) { return HWY_DYNAMIC_DISPATCH(Add)(context, y, a, b); }
 
@@ -145,10 +132,6 @@ Status scale(Context& context, Out y, In x, f32 factor) {
 Status cast(Context& context, Out y, In x) { return HWY_DYNAMIC_DISPATCH(Cast)(context, y, x); }
 
 Status accumulate(Context& context, InOut y, In x) { return HWY_DYNAMIC_DISPATCH(Accumulate)(context, y, x); }
-
-Status lerp(Context& context, State y, In x, f32 weight) {
-  return HWY_DYNAMIC_DISPATCH(Lerp)(context, y, x, weight);
-}
 
 Status fill(Context&, Out y, f32 value) {
   const auto fill_with = [&](auto element) {

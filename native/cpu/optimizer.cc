@@ -1,9 +1,10 @@
 // gradient_norm: clip = norm of all gradients together, factor = min(1, max_norm / norm), 1 if the norm is
-// finite. adamw, with g = factor gradient:
+// finite. adamw, with g = factor gradient and n the steps taken, this one counted (count_step):
 //   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
-//   p -= learning_rate (m / correction1 / (sqrt(v / correction2) + epsilon) + weight_decay p)
-// in one pass over flat f32 arenas; nothing changes when the norm is not finite. Source: Loshchilov and
-// Hutter 2019. Parallel over fixed chunks; the norm's partial sums are joined in order, in f64.
+//   p -= learning_rate (m / (1 - beta1^n) / (sqrt(v / (1 - beta2^n)) + epsilon) + weight_decay p)
+// in one pass over flat f32 arenas; nothing changes, n included, when the norm is not finite. Source:
+// Loshchilov and Hutter 2019. Parallel over fixed chunks; the norm's partial sums are joined in order, in
+// f64.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/optimizer.cc"
 #include <hwy/foreach_target.h>
@@ -45,13 +46,16 @@ Status GradientNorm(Context& context, Out clip, In gradients, f32 max_norm) {
 }
 
 Status Adamw(Context&, State parameters, State first_moment, State second_moment, In gradients, In clip,
-             f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay, f32 correction1,
-             f32 correction2) {
+             In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay) {
   if (clip.as<float>()[2] == 0) return ok();
   const Vec factor = set(clip.as<float>()[1]);
   const Vec keep1 = set(beta1), take1 = set(1 - beta1), keep2 = set(beta2), take2 = set(1 - beta2);
   const Vec rate = set(learning_rate), decay = set(weight_decay), least = set(epsilon);
-  const Vec unbias1 = set(1 / correction1), unbias2 = set(1 / correction2);
+  const i32 taken = *steps.as<i32>();
+  const auto unbias = [&](f32 beta) {
+    return set(static_cast<float>(1 / (1 - std::pow(static_cast<double>(beta), taken))));
+  };
+  const Vec unbias1 = unbias(beta1), unbias2 = unbias(beta2);
   parallel_for(parameters.elements(), kChunk, [&](i64 begin, i64 end) HWY_ATTR {
     const float* gradient = gradients.as<float>() + begin;
     float *parameter = parameters.as<float>() + begin, *first = first_moment.as<float>() + begin,
@@ -84,11 +88,14 @@ Status gradient_norm(Context& context, Out clip, In gradients, f32 max_norm) {
 }
 
 Status adamw(Context& context, State parameters, State first_moment, State second_moment, In gradients,
-             In clip, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay, f32 correction1,
-             f32 correction2) {
-  return HWY_DYNAMIC_DISPATCH(Adamw)(context, parameters, first_moment, second_moment, gradients, clip,
-                                     learning_rate, beta1, beta2, epsilon, weight_decay, correction1,
-                                     correction2);
+             In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay) {
+  return HWY_DYNAMIC_DISPATCH(Adamw)(context, parameters, first_moment, second_moment, gradients, clip, steps,
+                                     learning_rate, beta1, beta2, epsilon, weight_decay);
+}
+
+Status count_step(Context&, State steps, In clip) {
+  *steps.as<i32>() += clip.as<float>()[2] != 0;
+  return ok();
 }
 
 }  // namespace transfusion::cpu

@@ -7,7 +7,6 @@ import { compare } from '../check_op.js'
 // Kernels that no op of lib/ops stands for: the tape, the optimizer and modules call them.
 describe.each([1, 33, 40_001])('on %i elements', (count) => {
   const x = randomArray([count])
-  const y = randomArray([count], 2)
   const rounded = { ...x, data: x.data.map(roundToBf16) }
 
   it('fill writes a value of each dtype', async () => {
@@ -32,13 +31,6 @@ describe.each([1, 33, 40_001])('on %i elements', (count) => {
     native.accumulate(sum.handle, toTensor(rounded, source).handle)
     const doubled = rounded.data.map((value) => 2 * value)
     compare('sum', await sum.readFloats(), doubled, target, 'elementwise')
-  })
-
-  it('lerp moves towards x', async () => {
-    const average = toTensor(y)
-    native.lerp(average.handle, toTensor(x).handle, 0.25)
-    const expected = y.data.map((value, i) => value + 0.25 * (x.data[i]! - value))
-    compare('average', await average.readFloats(), expected, 'f32', 'elementwise')
   })
 })
 

@@ -71,8 +71,15 @@ describe('adamw', () => {
       number,
       number,
     ]
-    native.adamw(...handles, rate, beta1, beta2, epsilon, decay, 1 - beta1 ** t, 1 - beta2 ** t)
+    native.adamw(...handles, fromArray(Int32Array.of(t)).handle, rate, beta1, beta2, epsilon, decay)
   }
+
+  it('counts the steps whose norm is finite', async () => {
+    const steps = fromArray(Int32Array.of(6))
+    for (const gradients of [[3], [NaN], [0], [Infinity], [1]])
+      native.count_step(steps.handle, gradientNorm(fromArray(Float32Array.from(gradients)), 1).handle)
+    expect(await steps.readInts()).toEqual(Int32Array.of(9))
+  })
 
   it.each([
     [1, 0],

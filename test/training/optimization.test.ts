@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { ParameterArena } from '../../lib/nn/arena.js'
 import { ParameterList } from '../../lib/nn/parameters.js'
+import { memory } from '../../lib/tensor/device.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { AdamW, adamwSchema } from '../../lib/training/adamw.js'
 import { Ema } from '../../lib/training/ema.js'
@@ -75,8 +76,7 @@ describe('AdamW', () => {
     using clip = hurtOptimizer.step(0.1)
     expect((await clip.readFloats())[2]).toBe(0)
     expect(await hurt.values.readFloats()).toEqual(before)
-    // Nor were the moments touched: counted as no step, it leaves the next one as if it had not been.
-    hurtOptimizer.steps = 0
+    // Nor was the state touched: the next step is as if this one had not been.
     for (const [arena, optimizer] of [
       [clean, cleanOptimizer],
       [hurt, hurtOptimizer],
@@ -85,6 +85,30 @@ describe('AdamW', () => {
       optimizer.step(0.1).free()
     }
     expect(await hurt.values.readFloats()).toEqual(await clean.values.readFloats())
+  })
+
+  it('goes on to the bit from a copy of its state', async () => {
+    using arena = newArena()
+    using optimizer = new AdamW(arena, options)
+    using copiedArena = newArena()
+    using copy = new AdamW(copiedArena, options)
+    const step = (t: number) => {
+      for (const [a, o] of [
+        [arena, optimizer],
+        [copiedArena, copy],
+      ] as const) {
+        a.gradients.write(randomValues(a, t))
+        o.step(0.1).free()
+      }
+    }
+    step(1)
+    arena.gradients.write(randomValues(arena, 2))
+    optimizer.step(0.1).free()
+    copiedArena.restore(arena.values)
+    for (const [name, tensor] of optimizer.state) copy.state.get(name)!.write(await tensor.read())
+    step(3)
+    expect(await copiedArena.values.readFloats()).toEqual(await arena.values.readFloats())
+    expect(await copy.state.get('steps')!.readInts()).toEqual(Int32Array.of(3))
   })
 
   it('renews the rounded values that a bf16 model computes with', async () => {
@@ -117,8 +141,21 @@ describe('Ema', () => {
     )
     expect(await arena.values.readFloats()).toEqual(own)
     await expect(ema.using(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
+    await expect(ema.using(() => ema.using(() => Promise.resolve()))).rejects.toThrow('in use already')
     expect(await arena.values.readFloats()).toEqual(own)
+    expect(await ema.state.get('updates')!.readInts()).toEqual(Int32Array.of(6))
     scope(() => ema.apply())
     compare('applied', await arena.values.readFloats(), average, 'f32', 'elementwise')
+  })
+
+  it('takes the memory of one copy of the weights, while they are lent too', async () => {
+    using arena = newArena()
+    const before = memory()
+    using ema = new Ema(arena, 0.3)
+    await ema.using(async () => {
+      const { live, tensors } = memory()
+      expect(tensors).toBe(before.tensors + ema.state.size)
+      expect(live - before.live).toBeLessThan(2 * arena.values.bytes)
+    })
   })
 })
