@@ -11,8 +11,10 @@ export type { TransfusionConfig, TransfusionOptions } from './models/transfusion
 export { paperImages, paperVocabulary, type PresetName, presets } from './models/transfusion/presets.js'
 
 // Training.
-export { type RunHooks, type StepReport, Trainer } from './training/trainer.js'
-export { BatchMaker } from './training/batches.js'
+export { type RunHooks, Trainer } from './training/trainer.js'
+export type { StepReport } from './training/step_report.js'
+export type { StreamStart, TrainingData } from './training/data.js'
+export { CheckpointFolder } from './training/checkpoint_folder.js'
 export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './training/options.js'
 export { AdamW, adamwSchema, type AdamWOptions } from './training/adamw.js'
 export { Ema } from './training/ema.js'

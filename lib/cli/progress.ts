@@ -1,5 +1,5 @@
 import cliProgress from 'cli-progress'
-import type { StepReport } from '../training/trainer.js'
+import type { StepReport } from '../training/step_report.js'
 
 const formatTime = (seconds: number): string => {
   const whole = Math.max(0, Math.round(seconds))

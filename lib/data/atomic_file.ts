@@ -30,7 +30,7 @@ export async function writeAtomically(
 let temporaryCount = 0
 
 /** The rename itself is durable only once the directory is flushed; Windows cannot open directories. */
-async function syncDirectory(path: string): Promise<void> {
+export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const directory = await open(path, 'r')
   try {

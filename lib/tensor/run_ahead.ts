@@ -18,4 +18,9 @@ export class RunAhead {
   async finish(): Promise<void> {
     await this.#previous
   }
+
+  /** Waits until the last step has ended, however it does. */
+  async settle(): Promise<void> {
+    await this.#previous?.catch(() => {})
+  }
 }

@@ -1,83 +1,117 @@
-import type { Image } from '../data/document.js'
-import { sampleIndex } from '../data/sample_order.js'
-import type { ImageDataset, Sample } from '../data/sources/image_dataset.js'
+import type { DocumentStream, PreparedDocument, StreamState } from '../data/document_stream.js'
 import { diffusionTargets } from '../diffusion/objective.js'
 import { cosineSchedule } from '../diffusion/schedule.js'
 import { drawTimesteps } from '../diffusion/timesteps.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import type { TrainingBatch } from '../models/transfusion/loss.js'
-import { imagePart, type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
-import { randomSeeds, randomUniform } from '../random.js'
-import { type Document, dropCondition } from '../sequence/document.js'
-import { arrangePair, pairOrder } from '../sequence/order.js'
-import { packDocuments } from '../sequence/packing.js'
+import type { Denominators, TrainingBatch } from '../models/transfusion/loss.js'
+import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
+import { randomSeeds } from '../random.js'
+import type { Document } from '../sequence/document.js'
+import { documentLength, packDocuments } from '../sequence/packing.js'
+import { arrangeDocument } from './arrange.js'
 import type { TrainingOptions } from './options.js'
 
+/** What one step of the optimizer is trained on. */
+export interface StepBatch {
+  /** Computed one after the other, their gradients summed. */
+  readonly parts: readonly TrainingBatch[]
+  /** Over all parts. */
+  readonly denominators: Denominators
+  /** Where the data stands after it. */
+  readonly state: StreamState
+}
+
 /**
- * Makes the batches of a run. Batch `step` is a pure function of the data set, the options and the step, so a run
- * resumes at any step.
+ * Makes the batches of a run. What is drawn at random depends on the seed and the step alone, so a run resumes at any
+ * step with a stream that stands where the step before left it.
  */
 export class BatchMaker {
   readonly #schedule = cosineSchedule()
-  readonly #captions = new Map<string, number[]>()
+  readonly #packing
+  /** A document that did not fit the batch before. */
+  #waiting: Awaited<ReturnType<DocumentStream['next']>> | undefined
 
   constructor(
-    readonly dataset: ImageDataset,
-    readonly model: Pick<ModelParts, 'tokenizer' | 'objective'> & { network: { config: TransfusionConfig } },
+    readonly stream: DocumentStream,
+    readonly model: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
     readonly options: TrainingOptions,
-  ) {}
+  ) {
+    const { config } = model.network
+    this.#packing = { patch: config.image.patch, tokens: specialTokens(config) }
+  }
 
-  /** Rejects as the data set's `get` does, and when an image does not fit the model. */
-  async make(step: number): Promise<TrainingBatch> {
-    const { seed, batchSize, timesteps } = this.options
-    const { config } = this.model.network
-    const documents: Document<PixelPart>[] = []
-    for (let i = 0; i < batchSize; i++) {
-      const index = sampleIndex(step * batchSize + i, this.dataset.length, seed)
-      documents.push(this.#document(await this.dataset.get(index), index, step, i))
+  /** Rejects as the stream does, and when a document does not fit the model or the batch. */
+  async make(step: number): Promise<StepBatch> {
+    const { accumulate, batchTokens, batchSize = 64 } = this.options
+    const drawn: Drawn = { documents: 0, images: 0, state: undefined }
+    const parts: TrainingBatch[] = []
+    for (let part = 0; part < accumulate; part++) {
+      // Sizes that do not divide evenly: the first parts take one document more.
+      const size = Math.floor((batchSize + accumulate - 1 - part) / accumulate)
+      const documents =
+        batchTokens === undefined
+          ? await this.#take(step, drawn, (count) => count < size, Infinity)
+          : await this.#take(step, drawn, () => true, Math.floor(batchTokens / accumulate))
+      parts.push(this.#noise(documents, step, drawn.images))
+      drawn.images += parts.at(-1)!.packed.images.length
     }
-    const packed = packDocuments(documents, {
-      patch: config.image.patch,
-      tokens: specialTokens(config),
-    })
-    const t = drawTimesteps(timesteps, packed.limited, seed, step)
+    const total = (count: (batch: TrainingBatch) => number) =>
+      parts.reduce((sum, part) => sum + count(part), 0)
+    return {
+      parts,
+      denominators: { tokens: total(({ packed }) => packed.targets), images: drawn.images },
+      state: drawn.state!,
+    }
+  }
+
+  /** Documents for one part: while `more` says so and they fit into so many positions. */
+  async #take(
+    step: number,
+    drawn: Drawn,
+    more: (count: number) => boolean,
+    positions: number,
+  ): Promise<Document<PixelPart>[]> {
+    const documents: Document<PixelPart>[] = []
+    let left = positions
+    while (more(documents.length)) {
+      const next = (this.#waiting ??= await this.stream.next())
+      const document = this.#arrange(next.document, step, drawn.documents)
+      const length = documentLength(document, this.#packing)
+      if (length > positions)
+        throw new RangeError(
+          `${next.document.name}: a document of ${length} positions does not fit a batch of ${positions}`,
+        )
+      if (length > left) break
+      this.#waiting = undefined
+      left -= length
+      drawn.documents++
+      drawn.state = next.state
+      documents.push(document)
+    }
+    return documents
+  }
+
+  #arrange(document: PreparedDocument, step: number, number: number): Document<PixelPart> {
+    return arrangeDocument(document, this.model.network.config, this.options, step, number)
+  }
+
+  #noise(documents: readonly Document<PixelPart>[], step: number, firstImage: number): TrainingBatch {
+    const { seed, timesteps } = this.options
+    const packed = packDocuments(documents, this.#packing)
+    const t = drawTimesteps(timesteps, packed.limited, seed, step, firstImage)
     return {
       packed,
       pixels: pixelsOf(packed.images),
       targets: diffusionTargets(this.#schedule, this.model.objective, t),
-      seeds: randomSeeds(seed, 'noise', step, packed.images.length),
+      seeds: randomSeeds(seed, 'noise', step, packed.images.length, firstImage),
     }
-  }
-
-  #document(sample: Sample, index: number, step: number, i: number): Document<PixelPart> {
-    const { seed, captionFirst, captionFirstTextWeight, conditionDropout } = this.options
-    const { text, image } = captionAndImage(sample, index)
-    const order = pairOrder(randomUniform(seed, 'order', step, i), captionFirst)
-    const weight = order === 'caption-first' ? captionFirstTextWeight : 1
-    const pixels = imagePart(image, this.model.network.config, `sample ${index}`)
-    const document = arrangePair({ type: 'text', ids: this.#encode(text), weight }, pixels, order)
-    const dropped = order === 'caption-first' && randomUniform(seed, 'condition', step, i) < conditionDropout
-    return dropped ? dropCondition(document, 0) : document
-  }
-
-  /** Captions made from templates repeat; others are encoded each time. */
-  #encode(text: string): number[] {
-    let ids = this.#captions.get(text)
-    if (!ids) {
-      ids = [...this.model.tokenizer.encode(text)]
-      if (this.#captions.size < 10_000) this.#captions.set(text, ids)
-    }
-    return ids
   }
 }
 
-function captionAndImage({ parts }: Sample, index: number): { text: string; image: Image } {
-  const text = parts.find((part) => part.type === 'text')?.text
-  const image = parts.find((part) => part.type === 'image')?.image
-  if (text === undefined || !image || parts.length !== 2)
-    throw new Error(
-      `sample ${index}: a caption and an image are needed, received ${parts.map((p) => p.type)}`,
-    )
-  return { text, image }
+/** How far a batch has come. */
+interface Drawn {
+  documents: number
+  images: number
+  state: StreamState | undefined
 }

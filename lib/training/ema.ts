@@ -6,8 +6,10 @@ import { fromArray, type Tensor } from '../tensor/tensor.js'
 /** An exponential moving average of a model's weights, which samples better than the weights themselves. */
 export class Ema {
   readonly #arena: ParameterArena
-  readonly #average: Tensor
-  readonly #updates: Tensor
+  /** f32 [elements]: the average, or while it is lent the model's own weights. */
+  readonly average: Tensor
+  /** i32 [1]: the updates that it has seen. */
+  readonly updates: Tensor
   #lent = false
 
   /** `decay`: the largest; it grows as (1 + n) / (10 + n), so that early values are soon forgotten. */
@@ -16,44 +18,38 @@ export class Ema {
     readonly decay: number,
   ) {
     this.#arena = arena
-    this.#average = keep(arena.snapshot())
-    this.#updates = keep(fromArray(Int32Array.of(0)))
-  }
-
-  /** The average f32 [elements] and the updates i32 [1] that it has seen. */
-  get state(): ReadonlyMap<string, Tensor> {
-    return new Map([
-      ['average', this.#average],
-      ['updates', this.#updates],
-    ])
+    this.average = keep(arena.snapshot())
+    this.updates = keep(fromArray(Int32Array.of(0)))
   }
 
   update(): void {
-    native.ema(this.#average.handle, this.#updates.handle, this.#arena.values.handle, this.decay)
+    native.ema(this.average.handle, this.updates.handle, this.#arena.values.handle, this.decay)
   }
 
-  /**
-   * Runs `body` on a model that has the averaged weights, then gives it its own back. Meanwhile the average holds
-   * those: nothing may train, and a second call rejects.
-   */
+  /** Whether the model has the average, after an odd number of swaps: nothing may train meanwhile. */
+  get lent(): boolean {
+    return this.#lent
+  }
+
+  /** Gives the model the average and keeps its own weights in the average's place; the next call undoes it. */
+  swap(): void {
+    this.#arena.swap(this.average)
+    this.#lent = !this.#lent
+  }
+
+  /** Runs `body` on a model that has the averaged weights, then gives it its own back. */
   async using<R>(body: () => Promise<R>): Promise<R> {
     if (this.#lent) throw new Error('Ema.using: the averaged weights are in use already')
-    this.#lent = true
-    this.#arena.swap(this.#average)
+    this.swap()
     try {
       return await body()
     } finally {
-      this.#arena.swap(this.#average)
-      this.#lent = false
+      this.swap()
     }
   }
 
-  /** Makes the average the model's weights. */
-  apply(): void {
-    this.#arena.restore(this.#average)
-  }
-
   [Symbol.dispose](): void {
-    for (const tensor of this.state.values()) tensor.free()
+    this.average.free()
+    this.updates.free()
   }
 }

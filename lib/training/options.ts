@@ -9,17 +9,20 @@ export const trainingOptionsSchema = z
   .strictObject({
     /** Everything random follows from it: initial weights, order of samples, noise. */
     seed: z.int().min(0).default(0),
-    /** Documents per step. */
-    batchSize: z.int().positive().default(64),
+    /** Size of a step's batch, in documents (64 where neither is set) or in positions, tokens and patches alike. */
+    batchSize: z.int().positive().optional(),
+    batchTokens: z.int().positive().optional(),
+    /** Parts that a batch is computed in, one after the other, for memory's sake; the sums are over all of them. */
+    accumulate: z.int().positive().default(1),
     /** When training ends, by steps or by minutes; one of the two. The learning rate follows it. */
     steps: z.int().positive().optional(),
     minutes: z.number().positive().optional(),
     timesteps: timestepsSchema.prefault({}),
     /** lambda in loss = LM + lambda * DDPM (section 3). */
     imageWeight: z.number().min(0).default(5),
-    /** Share of pairs whose caption precedes the image; the others follow it (section 4.1). */
+    /** Share of captioned images whose caption precedes the image; in the others it follows (section 4.1). */
     captionFirst: z.number().min(0).max(1).default(captionFirstShare),
-    /** Share of caption-first pairs whose image is trained without its caption, for guidance (our choice). */
+    /** Share of documents of which one image is trained without what precedes it, for guidance (our choice). */
     conditionDropout: z.number().min(0).max(1).default(0.1),
     /** Weight of a caption's tokens as targets where the caption precedes the image. */
     captionFirstTextWeight: z.number().min(0).default(1),
@@ -27,9 +30,21 @@ export const trainingOptionsSchema = z
     learningRate: learningRateSchema.prefault({}),
     /** Largest decay of the average of weights that is sampled from and saved; 0: the weights themselves. */
     ema: z.number().min(0).lt(1).default(0),
+    /** A step whose gradient is not finite changes nothing: it is left out and counted, or training stops there. */
+    onNonFinite: z.enum(['skip', 'stop']).default('skip'),
+    /** A gradient norm of more than so many times the recent mean is reported as a spike. */
+    spikeFactor: z.number().gt(1).default(5),
   })
   .refine(({ steps, minutes }) => (steps === undefined) !== (minutes === undefined), {
     error: 'expected either steps or minutes',
+  })
+  .refine(({ batchSize, batchTokens }) => batchSize === undefined || batchTokens === undefined, {
+    error: 'expected batchSize or batchTokens, not both',
+    path: ['batchTokens'],
+  })
+  .refine(({ batchSize = 64, batchTokens, accumulate }) => (batchTokens ?? batchSize) >= accumulate, {
+    error: 'expected no more parts than the batch has documents or positions',
+    path: ['accumulate'],
   })
 
 export type TrainingOptions = z.output<typeof trainingOptionsSchema>

@@ -1,37 +1,28 @@
-import type { ImageDataset } from '../data/sources/image_dataset.js'
+import { join } from 'node:path'
 import { backward } from '../autograd/tape.js'
 import { parseConfig } from '../config.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
-import { type TrainingBatch, transfusionLoss } from '../models/transfusion/loss.js'
+import type { DocumentStream, StreamState } from '../data/document_stream.js'
+import { loadWeights, type ModelParts, saveModel } from '../models/transfusion/folder.js'
+import {
+  type Denominators,
+  type TrainingBatch,
+  type TransfusionLoss,
+  transfusionLoss,
+} from '../models/transfusion/loss.js'
 import { RunAhead } from '../tensor/run_ahead.js'
 import { keep, scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { AdamW } from './adamw.js'
-import { BatchMaker } from './batches.js'
+import { BatchMaker, type StepBatch } from './batches.js'
+import { readTrainingState, type TrainingState, writeTrainingState } from './checkpoint.js'
+import type { CheckpointFolder } from './checkpoint_folder.js'
+import { Clock } from './clock.js'
+import { openTrainingData, type TrainingData } from './data.js'
 import { Ema } from './ema.js'
+import { GradientSpikes } from './gradient_spikes.js'
 import { learningRateAt } from './learning_rate.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
-
-/** What one step reports, once the device has done it. */
-export interface StepReport {
-  /** Steps done, this one included. */
-  step: number
-  /** 0..1, of the steps or of the time. */
-  progress: number
-  /** Mean cross-entropy per target token, in nats; NaN in a batch without targets. */
-  lm: number
-  /** The weighted diffusion loss, mean over images; NaN in a batch without images. */
-  diffusion: number
-  gradientNorm: number
-  /** False when the gradient was not finite and the weights were left as they were. */
-  applied: boolean
-  learningRate: number
-  /** Positions of the batch, patches included. */
-  positions: number
-  images: number
-  /** Seconds of training so far. */
-  seconds: number
-}
+import type { StepReport } from './step_report.js'
 
 export interface RunHooks {
   /** Ends training after the current step. */
@@ -39,93 +30,219 @@ export interface RunHooks {
   onStep?: (report: StepReport) => void
   /** Called between steps with the averaged weights in place; the clock stands still meanwhile. */
   every?: { steps: number; run: (step: number) => Promise<void> }
+  /** Where and how often to save; also at the end, when the signal aborts and when training fails. */
+  checkpoints?: { folder: CheckpointFolder; steps: number }
+  /** Told of a checkpoint that could not be written while training goes on. */
+  onWarning?: (message: string) => void
 }
 
-/** Trains a model on captioned images. */
+/** Trains a model. */
 export class Trainer {
   readonly #model: ModelParts
+  readonly #data: TrainingData
   readonly #options: TrainingOptions
-  readonly #batches: BatchMaker
   readonly #optimizer: AdamW
   readonly #ema: Ema | undefined
+  readonly #clock = new Clock()
   #step = 0
-  #seconds = 0
+  #skippedSteps = 0
+  #spikes: GradientSpikes
+  #dataState: StreamState | undefined
 
   /** Throws a ConfigError that names what is wrong in the settings. */
-  constructor(model: ModelParts, dataset: ImageDataset, settings: TrainingSettings) {
+  constructor(model: ModelParts, data: TrainingData, settings: TrainingSettings) {
     const options = parseConfig(trainingOptionsSchema, settings, 'training options')
     this.#model = model
+    this.#data = data
     this.#options = options
-    this.#batches = new BatchMaker(dataset, model, options)
     this.#optimizer = new AdamW(model.network.arena, options.optimizer)
     this.#ema = options.ema > 0 ? new Ema(model.network.arena, options.ema) : undefined
+    this.#spikes = new GradientSpikes(options.spikeFactor)
   }
 
   /** Steps and seconds of training done. */
   get done(): { steps: number; seconds: number } {
-    return { steps: this.#step, seconds: this.#seconds }
+    return { steps: this.#step, seconds: this.#clock.seconds }
   }
 
-  /** Trains to the limit, or to the end of the step in which the signal aborts. The model then has the averaged weights. */
-  async run({ signal, onStep, every }: RunHooks = {}): Promise<void> {
+  /**
+   * Trains to the limit, or to the end of the step in which the signal aborts. The model then has the averaged
+   * weights; another run goes on from its own. Rejects when a document cannot be read, or a gradient is not finite,
+   * and the options say to stop there; with checkpoints, what was reached is saved before.
+   */
+  async run(hooks: RunHooks = {}): Promise<void> {
+    if (this.#ema?.lent) this.#ema.swap()
+    const stream = await this.#openStream()
     const runAhead = new RunAhead()
-    let resumed = performance.now()
-    const clock = () => this.#seconds + (performance.now() - resumed) / 1000
+    try {
+      await this.#train(new BatchMaker(stream, this.#model, this.#options), runAhead, hooks)
+    } catch (error) {
+      await runAhead.settle()
+      if (hooks.checkpoints) await this.#saveBefore(error, hooks.checkpoints.folder)
+      throw error
+    } finally {
+      this.#clock.stop()
+      await stream.close()
+    }
+    await hooks.checkpoints?.folder.add(this.#step, (folder) => this.save(folder))
+    this.#ema?.swap()
+  }
+
+  async #train(
+    batches: BatchMaker,
+    runAhead: RunAhead,
+    { signal, onStep, every, checkpoints, onWarning }: RunHooks,
+  ): Promise<void> {
+    const due = (hook: { steps: number } | undefined) => hook !== undefined && this.#step % hook.steps === 0
     const stopped = () => signal?.aborted ?? false
-    while (this.#progress(clock()) < 1 && !stopped()) {
-      const batch = await this.#batches.make(this.#step)
-      const progress = this.#progress(clock())
-      const report = this.#enqueue(batch, progress).then((values) =>
-        onStep?.({ ...values, seconds: clock() }),
-      )
-      await runAhead.step(report)
-      if (every && this.#step % every.steps === 0) {
-        await runAhead.finish()
-        this.#seconds = clock()
-        await this.withAverage(() => every.run(this.#step))
-        resumed = performance.now()
-      }
+    this.#clock.start()
+    while (this.#progress < 1 && !stopped()) {
+      const batch = await batches.make(this.#step)
+      await runAhead.step(this.#enqueue(batch).then((report) => onStep?.(report)))
+      if (!due(every) && !due(checkpoints)) continue
+      await runAhead.finish()
+      this.#clock.stop()
+      if (due(checkpoints) && this.#progress < 1)
+        await checkpoints!.folder
+          .add(this.#step, (folder) => this.save(folder))
+          .catch((error: Error) => onWarning?.(`step ${this.#step} was not saved: ${error.message}`))
+      if (due(every)) await this.withAverage(() => every!.run(this.#step))
+      this.#clock.start()
     }
     await runAhead.finish()
-    this.#seconds = clock()
-    this.#ema?.apply()
   }
 
   /** Runs `body` on the averaged weights. */
   withAverage<R>(body: () => Promise<R>): Promise<R> {
-    return this.#ema ? this.#ema.using(body) : body()
+    return this.#ema && !this.#ema.lent ? this.#ema.using(body) : body()
   }
 
-  #progress(seconds: number): number {
+  /**
+   * Writes all that training goes on from into a folder: the model to sample with in `model/`, the rest beside it.
+   * Between steps; `run` does it by itself with `checkpoints`.
+   */
+  async save(folder: string): Promise<void> {
+    const state: TrainingState = {
+      step: this.#step,
+      seconds: this.#clock.seconds,
+      skippedSteps: this.#skippedSteps,
+      gradientNorms: this.#spikes.state,
+      ...(this.#dataState && { data: this.#dataState }),
+    }
+    await writeTrainingState(folder, state, this.#tensors())
+    await this.withAverage(() => saveModel(join(folder, 'model'), this.#model))
+  }
+
+  /**
+   * Makes training go on where `save` was called, bit for bit where it is limited by steps. Rejects when the folder
+   * holds no such training: of another model, optimizer or average.
+   */
+  async restore(folder: string): Promise<void> {
+    if (this.#ema && !this.#ema.lent) this.#ema.swap()
+    await loadWeights(this.#model.network, join(folder, 'model'))
+    // The average is loaded; the weights themselves follow.
+    this.#ema?.swap()
+    const state = await readTrainingState(folder, this.#tensors())
+    this.#model.network.arena.updated()
+    this.#step = state.step
+    this.#clock.seconds = state.seconds
+    this.#skippedSteps = state.skippedSteps
+    this.#spikes = new GradientSpikes(this.#options.spikeFactor, state.gradientNorms)
+    this.#dataState = state.data
+  }
+
+  #openStream(): Promise<DocumentStream> {
+    const { seed, batchTokens, accumulate } = this.#options
+    const longest = batchTokens && Math.floor(batchTokens / accumulate)
+    const start = { seed, ...(this.#dataState && { state: this.#dataState }), ...(longest && { longest }) }
+    return openTrainingData(this.#data, start, (text) => this.#model.tokenizer.encode(text))
+  }
+
+  get #progress(): number {
     const { steps, minutes } = this.#options
-    return steps === undefined ? seconds / (minutes! * 60) : this.#step / steps
+    return steps === undefined ? this.#clock.seconds / (minutes! * 60) : this.#step / steps
   }
 
   /** Enqueues one step; the promise resolves once the device has done it. */
-  async #enqueue(batch: TrainingBatch, progress: number): Promise<Omit<StepReport, 'seconds'>> {
+  async #enqueue({ parts, denominators, state }: StepBatch): Promise<StepReport> {
+    const progress = this.#progress
     const learningRate = learningRateAt(this.#options.learningRate, this.#step, progress)
-    const { lm, diffusion, clip } = scope(() => {
-      const { total, lm, diffusion } = transfusionLoss(this.#model.network, batch, this.#options.imageWeight)
-      backward(total)
+    const { losses, clip } = scope(() => {
+      const losses = parts.map((part) => this.#backward(part, denominators))
       const clip = this.#optimizer.step(learningRate)
       this.#ema?.update()
-      return { lm, diffusion, clip }
+      return { losses, clip }
     })
     this.#step++
+    this.#dataState = state
     const step = this.#step
-    const reads = [lm, diffusion, clip].map((tensor) => readAndFree(tensor))
-    const [lmValues, diffusionValues, clipValues] = await Promise.all(reads)
+    const [lm, diffusion, clipped] = await Promise.all([
+      sumOf(losses.map((loss) => loss.lm)),
+      sumOf(losses.map((loss) => loss.diffusion)),
+      readAndFree(clip),
+    ])
+    const [gradientNorm, , applied] = clipped as unknown as [number, number, number]
+    if (applied === 0) this.#skip(step, gradientNorm, lm, diffusion)
+    const total = (count: (packed: TrainingBatch['packed']) => number) =>
+      parts.reduce((sum, { packed }) => sum + count(packed), 0)
     return {
       step,
       progress,
-      lm: lmValues?.[0] ?? NaN,
-      diffusion: diffusionValues?.[0] ?? NaN,
-      gradientNorm: clipValues![0]!,
-      applied: clipValues![2] === 1,
+      lm,
+      diffusion,
+      gradientNorm,
+      applied: applied === 1,
+      gradientSpike: this.#spikes.add(gradientNorm),
       learningRate,
-      positions: batch.packed.ids.length,
-      images: batch.packed.images.length,
+      positions: total(({ ids }) => ids.length),
+      targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
+      images: denominators.images,
+      skippedSteps: this.#skippedSteps,
+      skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
+      seconds: this.#clock.seconds,
     }
+  }
+
+  /** Adds a part's gradients; its losses are shares of the whole batch's. */
+  #backward(part: TrainingBatch, denominators: Denominators): Pick<TransfusionLoss, 'lm' | 'diffusion'> {
+    return scope(() => {
+      const { network } = this.#model
+      const { total, lm, diffusion } = transfusionLoss(network, part, this.#options.imageWeight, denominators)
+      backward(total)
+      return { lm, diffusion }
+    })
+  }
+
+  #skip(step: number, norm: number, lm: number, diffusion: number): void {
+    this.#skippedSteps++
+    if (this.#options.onNonFinite === 'stop')
+      throw new Error(
+        `step ${step}: the gradient is not finite (norm ${norm}, LM loss ${lm}, diffusion loss ${diffusion}); ` +
+          'the weights are as they were before it. A lower learning rate may help; ' +
+          'with onNonFinite "skip" such steps are left out and counted',
+      )
+  }
+
+  /** After a failure: saves what was reached, unless that fails too, which must not hide the first error. */
+  async #saveBefore(failure: unknown, folder: CheckpointFolder): Promise<void> {
+    try {
+      await folder.add(this.#step, (path) => this.save(path))
+    } catch (error) {
+      if (failure instanceof Error)
+        failure.message += `; nor could step ${this.#step} be saved: ${(error as Error).message}`
+    }
+  }
+
+  /** What a checkpoint holds besides the model to sample with. */
+  #tensors(): Map<string, Tensor> {
+    const tensors = new Map([...this.#optimizer.state].map(([name, tensor]) => [`optimizer.${name}`, tensor]))
+    if (this.#ema) {
+      // The average is what `model/` holds.
+      const { lent, average, updates } = this.#ema
+      tensors.set('weights', lent ? average : this.#model.network.arena.values)
+      tensors.set('average.updates', updates)
+    }
+    return tensors
   }
 
   [Symbol.dispose](): void {
@@ -134,9 +251,14 @@ export class Trainer {
   }
 }
 
+/** The sum of one-element tensors, which it frees; NaN where there are none. */
+async function sumOf(tensors: readonly (Tensor | undefined)[]): Promise<number> {
+  const values = await Promise.all(tensors.flatMap((tensor) => (tensor ? [readAndFree(tensor)] : [])))
+  return values.length === 0 ? NaN : values.reduce((sum, [value]) => sum + value!, 0)
+}
+
 /** Enqueues the read; the memory is given back in stream order, after it. */
-function readAndFree(tensor: Tensor | undefined): Promise<Float32Array> | undefined {
-  if (!tensor) return undefined
+function readAndFree(tensor: Tensor): Promise<Float32Array> {
   const values = keep(tensor).readFloats()
   tensor.free()
   return values

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest'
 import { ParameterArena } from '../../lib/nn/arena.js'
 import { ParameterList } from '../../lib/nn/parameters.js'
 import { memory } from '../../lib/tensor/device.js'
-import { scope } from '../../lib/tensor/scope.js'
 import { AdamW, adamwSchema } from '../../lib/training/adamw.js'
 import { Ema } from '../../lib/training/ema.js'
 import { learningRateAt, learningRateSchema } from '../../lib/training/learning_rate.js'
@@ -143,9 +142,10 @@ describe('Ema', () => {
     await expect(ema.using(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed')
     await expect(ema.using(() => ema.using(() => Promise.resolve()))).rejects.toThrow('in use already')
     expect(await arena.values.readFloats()).toEqual(own)
-    expect(await ema.state.get('updates')!.readInts()).toEqual(Int32Array.of(6))
-    scope(() => ema.apply())
-    compare('applied', await arena.values.readFloats(), average, 'f32', 'elementwise')
+    expect(await ema.updates.readInts()).toEqual(Int32Array.of(6))
+    ema.swap()
+    expect(ema.lent).toBe(true)
+    compare('swapped', await arena.values.readFloats(), average, 'f32', 'elementwise')
   })
 
   it('takes the memory of one copy of the weights, while they are lent too', async () => {
@@ -154,7 +154,7 @@ describe('Ema', () => {
     using ema = new Ema(arena, 0.3)
     await ema.using(async () => {
       const { live, tensors } = memory()
-      expect(tensors).toBe(before.tensors + ema.state.size)
+      expect(tensors).toBe(before.tensors + 2)
       expect(live - before.live).toBeLessThan(2 * arena.values.bytes)
     })
   })

@@ -2,7 +2,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ComputeType } from '../../lib/nn/arena.js'
 import { setThreads } from '../../lib/tensor/device.js'
-import { type StepReport, Trainer } from '../../lib/training/trainer.js'
+import type { StepReport } from '../../lib/training/step_report.js'
+import { Trainer } from '../../lib/training/trainer.js'
 import { dataset, newModel, trainedConfig, trainingOptions } from './synthetic_dataset.js'
 
 /** Losses that a change of ours must not change unnoticed: `UPDATE_GOLDEN=1` writes them anew. */

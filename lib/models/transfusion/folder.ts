@@ -59,7 +59,7 @@ export async function loadModel(folder: string, compute: ComputeType = 'f32'): P
     )
   const network = new TransfusionNetwork(model, compute)
   try {
-    await loadWeights(network, join(folder, 'model.safetensors'))
+    await loadWeights(network, folder)
   } catch (error) {
     network[Symbol.dispose]()
     throw error
@@ -67,7 +67,9 @@ export async function loadModel(folder: string, compute: ComputeType = 'f32'): P
   return { network, tokenizer, objective }
 }
 
-async function loadWeights({ arena }: TransfusionNetwork, path: string): Promise<void> {
+/** Reads a model folder's weights into a network. Throws as `loadModel`. */
+export async function loadWeights({ arena }: TransfusionNetwork, folder: string): Promise<void> {
+  const path = join(folder, 'model.safetensors')
   const { tensors } = await readSafetensors(path)
   const known = new Set(arena.parameters.map(({ name }) => name))
   const unknown = [...tensors.keys()].filter((name) => !known.has(name))

@@ -1,0 +1,71 @@
+import { mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncDirectory } from '../data/atomic_file.js'
+
+const checkpointName = /^step-(\d{9,})$/
+/** What is being written, or removed: never taken for a checkpoint. */
+const unfinishedName = /^unfinished-/
+
+/** The checkpoints of a run: a folder for each, `step-000001000` and so on. */
+export class CheckpointFolder {
+  constructor(
+    readonly path: string,
+    /** How many to keep: the latest. */
+    readonly keep: number,
+  ) {}
+
+  /** The latest checkpoint's folder, or undefined where there is none. */
+  async latest(): Promise<string | undefined> {
+    const name = (await this.#names(checkpointName)).at(-1)
+    return name && join(this.path, name)
+  }
+
+  /**
+   * Adds a checkpoint: `fill` writes it into a folder aside, which takes its name once all of it is on disk. Then those
+   * beyond `keep` are removed. Whenever the process ends, what has a checkpoint's name is whole.
+   */
+  async add(step: number, fill: (folder: string) => Promise<void>): Promise<void> {
+    await mkdir(this.path, { recursive: true })
+    await this.#removeUnfinished()
+    const name = `step-${String(step).padStart(9, '0')}`
+    const aside = join(this.path, `unfinished-${name}`)
+    try {
+      await mkdir(aside)
+      await fill(aside)
+      await syncDirectory(aside)
+      await this.#discard(name)
+      await rename(aside, join(this.path, name))
+      await syncDirectory(this.path)
+    } catch (error) {
+      await rm(aside, { recursive: true, force: true })
+      throw error
+    }
+    for (const old of (await this.#names(checkpointName)).slice(0, -this.keep)) await this.#discard(old)
+  }
+
+  /** What a process that was killed has left. */
+  async #removeUnfinished(): Promise<void> {
+    for (const name of await this.#names(unfinishedName))
+      await rm(join(this.path, name), { recursive: true, force: true })
+  }
+
+  /** A folder is removed file by file: under its own name it would be half a checkpoint meanwhile. */
+  async #discard(name: string): Promise<void> {
+    const removed = join(this.path, `unfinished-removal-of-${name}`)
+    try {
+      await rename(join(this.path, name), removed)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw error
+    }
+    await rm(removed, { recursive: true, force: true })
+  }
+
+  async #names(pattern: RegExp): Promise<string[]> {
+    const names = await readdir(this.path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return []
+      throw error
+    })
+    return names.filter((name) => pattern.test(name)).toSorted()
+  }
+}

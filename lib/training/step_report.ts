@@ -1,0 +1,26 @@
+/** What one step reports, once the device has done it. */
+export interface StepReport {
+  /** Steps done, this one included. */
+  step: number
+  /** 0..1, of the steps or of the time. */
+  progress: number
+  /** Mean cross-entropy per target token, in nats; NaN in a batch without targets. */
+  lm: number
+  /** The weighted diffusion loss, mean over images; NaN in a batch without images. */
+  diffusion: number
+  gradientNorm: number
+  /** False when the gradient was not finite and the weights were left as they were. */
+  applied: boolean
+  /** Whether the norm stands out from those before. */
+  gradientSpike: boolean
+  learningRate: number
+  /** Positions of the batch, patches included, and those of them that had a token to learn. */
+  positions: number
+  targets: number
+  images: number
+  /** Steps so far that were not applied, and documents that could not be read. */
+  skippedSteps: number
+  skippedDocuments: number
+  /** Seconds of training so far. */
+  seconds: number
+}

@@ -1,0 +1,47 @@
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
+import { temporaryFolder } from '../temporary_folder.js'
+
+const fill = (text: string) => (folder: string) => writeFile(join(folder, 'state'), text)
+
+describe('CheckpointFolder', () => {
+  it('keeps the latest, and knows which is', async () => {
+    const folder = new CheckpointFolder(join(await temporaryFolder(), 'run', 'checkpoints'), 2)
+    expect(await folder.latest()).toBeUndefined()
+    for (const step of [5, 70, 800]) await folder.add(step, fill(`${step}`))
+    expect((await readdir(folder.path)).toSorted()).toEqual(['step-000000070', 'step-000000800'])
+    expect(await folder.latest()).toBe(join(folder.path, 'step-000000800'))
+    await folder.add(1_234_567_890, fill('late'))
+    expect(await readFile(join((await folder.latest())!, 'state'), 'utf8')).toBe('late')
+  })
+
+  it('replaces a checkpoint of the same step', async () => {
+    const folder = new CheckpointFolder(await temporaryFolder(), 2)
+    for (const text of ['first', 'second']) await folder.add(3, fill(text))
+    expect(await readFile(join((await folder.latest())!, 'state'), 'utf8')).toBe('second')
+    expect(await readdir(folder.path)).toEqual(['step-000000003'])
+  })
+
+  it('leaves what was there when a checkpoint cannot be written', async () => {
+    const folder = new CheckpointFolder(await temporaryFolder(), 1)
+    await folder.add(1, fill('whole'))
+    const full = async (path: string) => {
+      await fill('ha')(path)
+      throw new Error('no space left on device')
+    }
+    await expect(folder.add(2, full)).rejects.toThrow('no space left on device')
+    expect(await readdir(folder.path)).toEqual(['step-000000001'])
+  })
+
+  it('removes what a killed process has left, and never takes it for a checkpoint', async () => {
+    const folder = new CheckpointFolder(await temporaryFolder(), 3)
+    await mkdir(join(folder.path, 'unfinished-step-000000009'))
+    await writeFile(join(folder.path, 'unfinished-step-000000009', 'state'), 'ha')
+    await mkdir(join(folder.path, 'notes'))
+    expect(await folder.latest()).toBeUndefined()
+    await folder.add(1, fill('whole'))
+    expect((await readdir(folder.path)).toSorted()).toEqual(['notes', 'step-000000001'])
+  })
+})

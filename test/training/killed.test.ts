@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { expect, it } from 'vitest'
+import { temporaryFolder } from '../temporary_folder.js'
+
+const script = fileURLToPath(new URL('killed_training.mjs', import.meta.url))
+const kills = 30
+
+/** Runs the training; kills it some milliseconds after it has begun. Resolves with the lines that it printed. */
+async function train(folder: string, steps: number, killAfter?: number): Promise<string[]> {
+  const child = spawn(process.execPath, [script, folder, String(steps)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  let errors = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    if (output === '' && killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfter)
+    output += text
+  })
+  await new Promise((resolve) => child.on('close', resolve))
+  expect(errors).toBe('')
+  return output.split('\n').filter((line) => line !== '')
+}
+
+const numberAfter = (word: string, lines: readonly string[]) =>
+  lines.flatMap((line) => (line.startsWith(`${word} `) ? [Number(line.slice(word.length + 1))] : []))
+
+it(`resumes after each of ${kills} kills at random moments, and ends as if there had been none`, async () => {
+  const steps = 400
+  const folder = join(await temporaryFolder(), 'checkpoints')
+  let lastSaved = 0
+  for (let i = 0; i < kills; i++) {
+    const lines = await train(folder, steps, Math.random() * 60)
+    const [from] = numberAfter('from', lines)
+    // A step is reported before it is saved: at most the two in flight are lost.
+    expect(from).toBeGreaterThanOrEqual(lastSaved - 2)
+    lastSaved = Math.max(from!, ...numberAfter('step', lines))
+  }
+  expect(lastSaved).toBeGreaterThan(0)
+  expect(lastSaved).toBeLessThan(steps)
+  const resumed = (await train(folder, steps)).at(-1)
+  const whole = (await train(join(await temporaryFolder(), 'checkpoints'), steps)).at(-1)
+  expect(resumed).toMatch(/^weights /)
+  expect(resumed).toBe(whole)
+}, 180_000)

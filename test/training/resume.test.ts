@@ -1,0 +1,128 @@
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
+import type { TrainingSettings } from '../../lib/training/options.js'
+import type { StepReport } from '../../lib/training/step_report.js'
+import { Trainer } from '../../lib/training/trainer.js'
+import { temporaryFolder } from '../temporary_folder.js'
+import { dataset, newModel, trainedConfig } from './synthetic_dataset.js'
+
+const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
+  seed: 5,
+  steps: 9,
+  batchSize: 6,
+  learningRate: { peak: 3e-3, final: 1e-4, warmupSteps: 3 },
+  ...more,
+})
+
+/** What training reports and leaves behind; the wall time aside. */
+type Outcome = { reports: Omit<StepReport, 'seconds'>[]; weights: Float32Array }
+
+async function train(
+  options: TrainingSettings,
+  { from, until, compute }: { from?: CheckpointFolder; until?: number; compute?: 'f32' | 'bf16' } = {},
+): Promise<Outcome> {
+  const model = newModel(trainedConfig, compute)
+  using network = model.network
+  using trainer = new Trainer(model, dataset, options)
+  const latest = await from?.latest()
+  if (latest) await trainer.restore(latest)
+  const reports: Outcome['reports'] = []
+  const stop = new AbortController()
+  await trainer.run({
+    signal: stop.signal,
+    onStep: ({ seconds: _seconds, ...report }) => {
+      reports.push(report)
+      if (report.step === until) stop.abort()
+    },
+    ...(from && { checkpoints: { folder: from, steps: 4 } }),
+  })
+  return { reports, weights: await network.arena.values.readFloats() }
+}
+
+describe('resumed training', () => {
+  it.each<[string, Partial<TrainingSettings>, 'f32' | 'bf16']>([
+    ['batches by documents', {}, 'f32'],
+    ['batches by positions, in parts', { batchSize: undefined, batchTokens: 190, accumulate: 2 }, 'f32'],
+    ['an average of the weights', { ema: 0.9 }, 'f32'],
+    ['bf16', { ema: 0.9 }, 'bf16'],
+  ])('is bit for bit the uninterrupted one: %s', async (_, more, compute) => {
+    const whole = await train(settings(more), { compute })
+    const folder = new CheckpointFolder(join(await temporaryFolder(), 'checkpoints'), 2)
+    const reports: Outcome['reports'] = []
+    let weights = new Float32Array()
+    // The step in which the signal aborts is finished, and so is the one that was enqueued meanwhile.
+    for (const until of [1, 5, undefined]) {
+      const part = await train(settings(more), { from: folder, until, compute })
+      reports.push(...part.reports)
+      weights = part.weights as Float32Array<ArrayBuffer>
+    }
+    expect(reports).toEqual(whole.reports)
+    expect(weights).toEqual(whole.weights)
+  })
+
+  it('goes on within one process from its own weights, not from the averaged ones', async () => {
+    const whole = await train(settings({ ema: 0.9 }))
+    const model = newModel()
+    using network = model.network
+    using trainer = new Trainer(model, dataset, settings({ ema: 0.9 }))
+    for (const until of [3, 9]) {
+      const stop = new AbortController()
+      await trainer.run({ signal: stop.signal, onStep: ({ step }) => step === until && stop.abort() })
+    }
+    expect(await network.arena.values.readFloats()).toEqual(whole.weights)
+  })
+
+  it('refuses a checkpoint of another kind of training', async () => {
+    const folder = new CheckpointFolder(await temporaryFolder(), 2)
+    await train(settings(), { from: folder, until: 2 })
+    await expect(train(settings({ ema: 0.9 }), { from: folder })).rejects.toThrow('training.safetensors')
+  })
+})
+
+describe('a failure in training', () => {
+  const broken = (failing: number) => ({
+    ...dataset,
+    get(index: number) {
+      if (index === failing) throw new Error(`picture ${index} is cut short`)
+      return dataset.get(index)
+    },
+  })
+
+  it('saves what was reached before a document that cannot be read, and resumes once it can', async () => {
+    const whole = await train(settings({ steps: 12 }))
+    const folder = new CheckpointFolder(await temporaryFolder(), 2)
+    const model = newModel()
+    using network = model.network
+    using trainer = new Trainer(model, broken(11), settings({ steps: 12 }))
+    const reached: number[] = []
+    await expect(
+      trainer.run({
+        onStep: ({ step }) => reached.push(step),
+        checkpoints: { folder, steps: 100 },
+      }),
+    ).rejects.toThrow('picture 11 is cut short')
+    expect(await folder.latest()).toContain(`step-00000000${reached.at(-1)}`)
+    const rest = await train(settings({ steps: 12 }), { from: folder })
+    expect(rest.reports[0]!.step).toBe(reached.at(-1)! + 1)
+    expect(rest.weights).toEqual(whole.weights)
+    expect(network.arena.version).toBeGreaterThan(0)
+  })
+
+  /** Images whose gradient overflows: the network's first weights are made infinite for one step. */
+  const hurt = { ...settings(), learningRate: { peak: 1e38, final: 1e38, warmupSteps: 0 } }
+
+  it('skips and counts steps whose gradient is not finite', async () => {
+    const { reports } = await train(hurt)
+    expect(reports[0]).toMatchObject({ applied: true, skippedSteps: 0 })
+    expect(reports.at(-1)).toMatchObject({ applied: false, skippedSteps: reports.length - 1 })
+  })
+
+  it('stops there where the options say so, with the weights saved', async () => {
+    const folder = new CheckpointFolder(await temporaryFolder(), 2)
+    await expect(train({ ...hurt, onNonFinite: 'stop' }, { from: folder })).rejects.toThrow(
+      /step 2: the gradient is not finite .* lower learning rate/,
+    )
+    expect(await folder.latest()).toBeDefined()
+  })
+})
