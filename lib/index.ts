@@ -35,7 +35,12 @@ export { FolderDataset } from './data/sources/folder_dataset.js'
 export { findFashionMnist, openMnist } from './data/fashion_mnist.js'
 export { JsonTokenizer, type Tokenizer } from './data/tokenizer.js'
 export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
-export { encodePng, readImage, writePng } from './data/image_io.js'
+export { encodePng, type ImageSource, readImage, writePng } from './data/image_io.js'
+export {
+  type ImagePreparation,
+  type ImagePreparationOptions,
+  imagePreparationSchema,
+} from './data/image_preparation.js'
 export { type ContactSheet, drawContactSheet } from './data/contact_sheet.js'
 export { readSafetensors, writeSafetensors } from './data/safetensors.js'
 export { ConfigError } from './config.js'

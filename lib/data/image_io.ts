@@ -1,22 +1,32 @@
-import sharp from 'sharp'
+import sharp, { type Sharp, type SharpOptions } from 'sharp'
+import { parseConfig } from '../config.js'
 import { writeAtomically } from './atomic_file.js'
 import type { Image } from './document.js'
+import { type ImagePreparationOptions, imagePreparationSchema } from './image_preparation.js'
 
-/** The size of images that a model takes; `channels` 1 is grayscale, 3 is RGB. */
-export type ImageSize = Pick<Image, 'width' | 'height' | 'channels'>
+/** An image file's path, a file's bytes, or pixels. */
+export type ImageSource = string | Uint8Array | Image
+
+/** Decoded pixels take memory whatever the file's size: a few bytes can announce any number of them. */
+const LARGEST_INPUT = 2 ** 28
 
 /**
- * Decodes an image file (PNG, JPEG, WebP, ...) to exactly `size`: turned upright where the file says how, scaled
- * until it covers the size, centre-cropped (the paper, section 4.1), transparency laid on white.
- * @throws Error that names the file
+ * Decodes an image (PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG; the first frame of an animation) to exactly what
+ * `preparation` says. The filter is Lanczos' (a = 3), after a JPEG's own decoding to 1/2, 1/4 or 1/8 where that is still
+ * large enough. CMYK and other colour spaces are brought to sRGB, 16 bits to 8.
+ * @throws Error that names the file, where it is no image, is cut short or has more than 2^28 pixels
  */
-export async function readImage(path: string, size: ImageSize): Promise<Image> {
-  const { width, height, channels } = size
+export async function readImage(source: ImageSource, preparation: ImagePreparationOptions): Promise<Image> {
+  const { width, height, channels, resize, background, autoOrient } = parseConfig(
+    imagePreparationSchema,
+    preparation,
+    'image preparation',
+  )
+  const [r, g, b] = background
   try {
-    const { data, info } = await sharp(path)
-      .autoOrient()
-      .resize(width, height, { fit: 'cover', position: 'centre' })
-      .flatten({ background: 'white' })
+    const { data, info } = await openSource(source, autoOrient)
+      .resize(width, height, { fit: resize, position: 'centre', background: { r, g, b } })
+      .flatten({ background: { r, g, b } })
       .toColourspace(channels === 1 ? 'b-w' : 'srgb')
       .raw({ depth: 'uchar' })
       .toBuffer({ resolveWithObject: true })
@@ -24,19 +34,44 @@ export async function readImage(path: string, size: ImageSize): Promise<Image> {
       throw new Error(`decoded to ${info.channels} channels, expected ${channels}`)
     return { width, height, channels, data: new Uint8Array(data.buffer, data.byteOffset, data.length) }
   } catch (error) {
-    throw new Error(`${path}: cannot be read as an image (${(error as Error).message})`, { cause: error })
+    throw new Error(`${nameOf(source)}: cannot be read as an image (${reasonOf(error)})`, { cause: error })
   }
 }
 
-export async function encodePng(image: Image): Promise<Buffer> {
+function openSource(source: ImageSource, autoOrient: boolean): Sharp {
+  const options = { limitInputPixels: LARGEST_INPUT, autoOrient }
+  return isPixels(source) ? openPixels(source, options) : sharp(source, options)
+}
+
+function openPixels(image: Image, options: SharpOptions = {}): Sharp {
   const { width, height, channels, data } = image
   if (data.length !== width * height * channels) {
     throw new RangeError(
-      `[encodePng] a ${width}x${height} image of ${channels} channels has ${width * height * channels} bytes; ` +
+      `a ${width}x${height} image of ${channels} channels has ${width * height * channels} bytes; ` +
         `received ${data.length}`,
     )
   }
-  return sharp(data, { raw: { width, height, channels } }).png().toBuffer()
+  return sharp(data, { ...options, raw: { width, height, channels } })
+}
+
+const isPixels = (source: ImageSource): source is Image =>
+  typeof source === 'object' && !(source instanceof Uint8Array)
+
+function nameOf(source: ImageSource): string {
+  if (typeof source === 'string') return source
+  return isPixels(source) ? 'pixels' : `${source.length} bytes`
+}
+
+function reasonOf(error: unknown): string {
+  const { message } = error as Error
+  return message.includes('exceeds pixel limit')
+    ? 'it has more than 2^28 pixels, the most that are decoded: scale it down first'
+    : message
+}
+
+/** The bytes of a PNG file. Throws a RangeError where the image's data are not as long as its size says. */
+export async function encodePng(image: Image): Promise<Buffer> {
+  return openPixels(image).png().toBuffer()
 }
 
 /** Writes a PNG file, whole or not at all. */

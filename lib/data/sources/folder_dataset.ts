@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { readImage, type ImageSize } from '../image_io.js'
+import { readImage } from '../image_io.js'
+import type { ImagePreparationOptions } from '../image_preparation.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
 
 const IMAGE_EXTENSIONS = new Set(['.png', '.jpg', '.jpeg', '.webp'])
@@ -9,14 +10,14 @@ const IMAGE_EXTENSIONS = new Set(['.png', '.jpg', '.jpeg', '.webp'])
 export class FolderDataset implements ImageDataset {
   readonly classNames: readonly string[] = []
   readonly #pairs: readonly CaptionedPath[]
-  readonly #size: ImageSize
+  readonly #preparation: ImagePreparationOptions
 
   /**
    * Lists the folder, in the order of the image files' names (by code unit, the same on every machine).
-   * @param size what each image is turned into, see {@link readImage}
+   * @param preparation what each image is turned into, see {@link readImage}
    * @throws Error that names the file, where an image has no caption or the folder has no images
    */
-  static async open(folder: string, size: ImageSize): Promise<FolderDataset> {
+  static async open(folder: string, preparation: ImagePreparationOptions): Promise<FolderDataset> {
     const names = new Set(await readdir(folder))
     const pairs: CaptionedPath[] = []
     for (const name of [...names].toSorted()) {
@@ -32,12 +33,12 @@ export class FolderDataset implements ImageDataset {
         `${folder}: holds no images; expected ${[...IMAGE_EXTENSIONS].join(', ')} files, each with a .txt`,
       )
     }
-    return new FolderDataset(pairs, size)
+    return new FolderDataset(pairs, preparation)
   }
 
-  private constructor(pairs: readonly CaptionedPath[], size: ImageSize) {
+  private constructor(pairs: readonly CaptionedPath[], preparation: ImagePreparationOptions) {
     this.#pairs = pairs
-    this.#size = size
+    this.#preparation = preparation
   }
 
   get length(): number {
@@ -48,7 +49,7 @@ export class FolderDataset implements ImageDataset {
   async get(index: number): Promise<Sample> {
     checkIndex(index, this.length, 'FolderDataset')
     const { image, caption } = this.#pairs[index]
-    const [pixels, text] = await Promise.all([readImage(image, this.#size), readFile(caption, 'utf8')])
+    const [pixels, text] = await Promise.all([readImage(image, this.#preparation), readFile(caption, 'utf8')])
     const trimmed = text.trim()
     if (trimmed === '') throw new Error(`${caption}: is empty; expected the caption of ${image}`)
     return captionedImage(trimmed, pixels)

@@ -1,0 +1,26 @@
+import { z } from 'zod'
+
+const side = z.int().min(1).max(16_384)
+const byte = z.int().min(0).max(255)
+
+/** How an image file becomes what a model reads. Defaults: the paper's (section 4.1), and where it is silent, ours. */
+export const imagePreparationSchema = z.strictObject({
+  /** The result's size in pixels. */
+  width: side.default(256),
+  height: side.default(256),
+  /** 1: grayscale, 3: RGB. */
+  channels: z.union([z.literal(1), z.literal(3)]).default(3),
+  /**
+   * 'cover': scaled until it covers the size, then cut to its centre (the paper). 'contain': scaled until it fits, the
+   * rest is background.
+   */
+  resize: z.enum(['cover', 'contain']).default('cover'),
+  /** Red, green and blue of what lies behind transparency and beside a contained image; grayscale takes its luminance. */
+  background: z.tuple([byte, byte, byte]).default([255, 255, 255]),
+  /** Whether photos are turned upright as their EXIF orientation says. */
+  autoOrient: z.boolean().default(true),
+})
+
+/** As written by a user, defaults left out. */
+export type ImagePreparationOptions = z.input<typeof imagePreparationSchema>
+export type ImagePreparation = z.output<typeof imagePreparationSchema>
