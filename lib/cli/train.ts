@@ -1,7 +1,5 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseConfig } from '../config.js'
-import { writeAtomically } from '../data/atomic_file.js'
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import { drawContactSheet } from '../data/contact_sheet.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
@@ -15,52 +13,73 @@ import { Transfusion } from '../generation/transfusion.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
 import { TrainingProgress } from './progress.js'
+import { openRun, runPaths } from './run_folder.js'
 import { modelOptions, type TrainConfig, trainConfigSchema } from './train_config.js'
 
-/** `transfusion train config.json`: trains, draws sheets of samples on the way, and leaves a model folder. */
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+/**
+ * `transfusion train config.json`: trains, draws sheets of samples and saves checkpoints on the way, and leaves a model
+ * folder. The same command goes on with a run that was stopped.
+ */
 export async function train(path: string, { out }: { out: string }): Promise<void> {
   const config = parseConfig(trainConfigSchema, await readJson(path), path)
   const dataset = await openDataset(config)
-  const tokenizer = await openTokenizer(config.tokenizer, dataset)
+  const { checkpoints, latest } = await openRun(out, config, config.checkpoints.keep)
+  const tokenizer = latest
+    ? await JsonTokenizer.load(join(latest, 'model', 'tokenizer.json'))
+    : await openTokenizer(config.tokenizer, dataset)
   using model = Transfusion.create(modelOptions(config.model), tokenizer, {
     seed: config.training.seed,
     compute: config.precision,
     objective: config.objective,
   })
-  await mkdir(out, { recursive: true })
-  await writeAtomically(join(out, 'config.json'), (file) =>
-    file.writeFile(`${JSON.stringify(config, null, 2)}\n`),
-  )
-  process.stdout.write(
-    `${dataset.length} images, ${tokenizer.vocabularySize} tokens, ${model.parameterCount} parameters\n`,
+  using trainer = new Trainer(model, dataset, config.training)
+  if (latest) await trainer.restore(latest)
+  say(
+    `${dataset.length} images, ${tokenizer.vocabularySize} tokens, ${model.parameterCount} parameters` +
+      (latest ? `; going on from step ${trainer.done.steps}` : ''),
   )
 
-  const prompts = config.samples.prompts ?? (await firstCaptions(dataset))
-  const { every, prompts: _prompts, ...imageOptions } = config.samples
+  const drawSheet = await sheetDrawer(model, config, dataset, out)
   using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.')
-  using trainer = new Trainer(model, dataset, config.training)
   const progress = new TrainingProgress()
-  const drawSheet = async (step: number) => {
-    const images = await model.drawImages(prompts, undefined, imageOptions)
-    const cells = images.map((image, i) => ({ image, captions: [{ text: prompts[i]! }] }))
-    const sheet = drawContactSheet({
-      title: `step ${step}`,
-      scale: 4,
-      sections: [{ heading: '', rows: [{ cells }] }],
+  try {
+    await trainer.run({
+      signal: interrupt.signal,
+      onStep: (report) => progress.update(report),
+      every: { steps: config.samples.every, run: drawSheet },
+      checkpoints: { folder: checkpoints, steps: config.checkpoints.every },
+      onWarning: (message) => process.stderr.write(`\n${message}\n`),
     })
-    await writePng(join(out, `samples-${String(step).padStart(7, '0')}.png`), sheet)
+  } finally {
+    progress.stop()
   }
-  await trainer.run({
-    signal: interrupt.signal,
-    onStep: (report) => progress.update(report),
-    every: { steps: every, run: drawSheet },
-  })
-  progress.stop()
-  await model.save(join(out, 'model'))
-  await drawSheet(trainer.done.steps)
-  process.stdout.write(`${trainer.done.steps} steps; the model is in ${join(out, 'model')}\n`)
+  const { steps } = trainer.done
+  if (interrupt.signal.aborted) {
+    say(`Stopped at step ${steps}, which is saved; the same command goes on from it.`)
+    return
+  }
+  await model.save(runPaths(out).model)
+  await drawSheet(steps)
+  say(`${steps} steps; the model is in ${runPaths(out).model}`)
 }
 
+/** What draws the config's prompts as a sheet of samples into the run's folder. */
+async function sheetDrawer(
+  model: Transfusion,
+  { samples }: TrainConfig,
+  dataset: ImageDataset,
+  out: string,
+): Promise<(step: number) => Promise<void>> {
+  const { every: _every, prompts = await firstCaptions(dataset), ...options } = samples
+  return async (step) => {
+    const images = await model.drawImages(prompts, undefined, options)
+    const cells = images.map((image, i) => ({ image, captions: [{ text: prompts[i]! }] }))
+    const sections = [{ heading: '', rows: [{ cells }] }]
+    await writePng(runPaths(out).sheet(step), drawContactSheet({ title: `step ${step}`, scale: 4, sections }))
+  }
+}
 async function openDataset({ data, model }: TrainConfig): Promise<ImageDataset> {
   switch (data.type) {
     case 'fashion-mnist':

@@ -67,6 +67,15 @@ export const trainConfigSchema = z.strictObject({
       ...imageOptionsSchema.shape,
     })
     .prefault({}),
+  /** What a run goes on from after it was stopped. */
+  checkpoints: z
+    .strictObject({
+      /** Steps between two; there is one more at the end. */
+      every: z.int().positive().default(1000),
+      /** How many to keep: the latest. */
+      keep: z.int().positive().default(2),
+    })
+    .prefault({}),
 })
 
 export type ModelOptions = z.output<typeof modelOptionsSchema>

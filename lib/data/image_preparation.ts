@@ -16,7 +16,7 @@ export const imagePreparationSchema = z.strictObject({
    */
   resize: z.enum(['cover', 'contain']).default('cover'),
   /** Red, green and blue of what lies behind transparency and beside a contained image; grayscale takes its luminance. */
-  background: z.tuple([byte, byte, byte]).default([255, 255, 255]),
+  background: z.tuple([byte, byte, byte]).readonly().default([255, 255, 255]),
   /** Whether photos are turned upright as their EXIF orientation says. */
   autoOrient: z.boolean().default(true),
 })
