@@ -29,6 +29,19 @@ export { captionPerplexity } from './evaluation/perplexity.js'
 // Data.
 export type { Document, Image, ImagePart, TextPart } from './data/document.js'
 export type { ImageDataset, Sample } from './data/sources/image_dataset.js'
+export { datasetSource } from './data/sources/dataset_source.js'
+export {
+  type DocumentSource,
+  type RawDocument,
+  type RawImage,
+  type RawPart,
+  type SourceCursor,
+  type SourceItem,
+  textsOf,
+  type UnreadableDocument,
+} from './data/sources/document_source.js'
+export { type DocumentCollection, type DocumentReader, indexedSource } from './data/sources/indexed_source.js'
+export { openStream, type StreamOptions, type WeightedSource } from './data/stream/open_stream.js'
 export { captionedImage } from './data/sources/image_dataset.js'
 export { IdxDataset } from './data/sources/idx_dataset.js'
 export { FolderDataset } from './data/sources/folder_dataset.js'

@@ -13,20 +13,27 @@ export interface PreparedDocument {
 
 /** Where a stream stands, as a checkpoint keeps it: one entry for each source of the mixture. */
 export interface StreamState {
-  readonly sources: readonly {
-    /** Absent before the first document. */
-    readonly cursor?: SourceCursor
-    /** Positions (tokens and patches) taken from the source so far, which the mixture's weights are about. */
-    readonly positions: number
-    /** Documents that could not be read and were left out. */
-    readonly skipped: number
-  }[]
+  readonly sources: readonly SourceState[]
+}
+
+export interface SourceState {
+  /** Absent before the first document. */
+  readonly cursor?: SourceCursor
+  /** How many pieces have been taken of the document at `cursor`, a text that is cut; absent: none. */
+  readonly piece?: number
+  /** Positions (tokens and patches) taken from the source so far, which the mixture's weights are about. */
+  readonly positions: number
+  /** Documents that could not be read and were left out. */
+  readonly skipped: number
 }
 
 /** A mixture of sources in a fixed order: a function of the seed, the same for any number of workers. */
 export interface DocumentStream {
-  /** The next document, and where the stream stands after it. Rejects as the policy for unreadable documents says. */
+  /**
+   * The next document, and where the stream stands after it; ask for one after another. Its arrays are not to be
+   * written to. Rejects as the policy for unreadable documents says; then `close` is all that is left to do.
+   */
   next(): Promise<{ readonly document: PreparedDocument; readonly state: StreamState }>
-  /** Ends its workers. */
+  /** Ends its workers and closes its files. A `next` that still waits rejects. */
   close(): Promise<void>
 }

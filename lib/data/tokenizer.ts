@@ -68,6 +68,8 @@ export class JsonTokenizer implements Tokenizer {
   readonly eos?: number
   readonly boi: number
   readonly eoi: number
+  /** What the constructor takes to make the same tokenizer again, on another thread for instance. */
+  readonly definition: readonly [json: TokenizerJson, names: SpecialTokenNames]
   readonly #json: TokenizerJson
   readonly #tokenizer: HuggingFaceTokenizer
   readonly #special: ReadonlySet<number>
@@ -90,6 +92,7 @@ export class JsonTokenizer implements Tokenizer {
   /** @throws Error where `json` is no tokenizer, or a token of `names` is not in its vocabulary */
   constructor(json: TokenizerJson, names: SpecialTokenNames = {}) {
     checkTokenizerJson(json)
+    this.definition = [json, names]
     const ids = tokenIds(json)
     const added = [...json.added_tokens]
     const addedLater = (content: string) => {

@@ -6,24 +6,47 @@ export type RawImage = { readonly path: string } | { readonly bytes: Uint8Array 
 export type RawPart =
   { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly source: RawImage }
 
-/** A document before decoding and tokenizing, which another thread may do: structured cloning copies it. */
+/** A document before decoding and tokenizing, which another thread may do. */
 export interface RawDocument {
   /** Where it came from, for messages: a path, "captions.jsonl:17", "shard-000.tar: 00042". */
   readonly name: string
   readonly parts: readonly RawPart[]
 }
 
+/** A document that could not be read. Whoever reads the source decides whether to stop or to go on. */
+export interface UnreadableDocument {
+  readonly name: string
+  /** Its message names the file. */
+  readonly error: Error
+}
+
 /** Where a source stands, as JSON can hold it. */
 export type SourceCursor = Readonly<Record<string, number>>
+
+export interface SourceItem {
+  readonly document: RawDocument | UnreadableDocument
+  /** Where to `read` from to have the documents after this one. */
+  readonly next: SourceCursor
+}
 
 /** Documents in a row without end: epoch after epoch, each in an order of its own. */
 export interface DocumentSource {
   /**
    * The documents from `cursor` on (a `next` that an earlier call gave with the same seed), or from the beginning.
-   * The same seed gives the same documents at every call. Throws an Error that names the file where one cannot be read.
+   * The same seed gives the same documents at every call. What it holds open is closed when the iteration ends.
    */
-  read(
-    seed: number,
-    cursor?: SourceCursor,
-  ): AsyncIterable<{ readonly document: RawDocument; readonly next: SourceCursor }>
+  read(seed: number, cursor?: SourceCursor): AsyncIterableIterator<SourceItem>
+  /** Every document once, in the order in which they are stored. */
+  once(): AsyncIterableIterator<RawDocument | UnreadableDocument>
+}
+
+/**
+ * The texts of every document, in stored order, without decoding images: what a tokenizer is made from. Documents
+ * that cannot be read are left out.
+ */
+export async function* textsOf(source: DocumentSource): AsyncGenerator<string, void, undefined> {
+  for await (const document of source.once()) {
+    if ('error' in document) continue
+    for (const part of document.parts) if (part.type === 'text') yield part.text
+  }
 }

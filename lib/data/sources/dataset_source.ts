@@ -1,0 +1,19 @@
+import type { DocumentSource, RawPart } from './document_source.js'
+import type { ImageDataset } from './image_dataset.js'
+import { indexedSource } from './indexed_source.js'
+
+/** The samples of a data set as documents for training, shuffled in each epoch. */
+export function datasetSource(dataset: ImageDataset): DocumentSource {
+  return indexedSource({
+    length: dataset.length,
+    open: () => ({
+      name: (index) => `sample ${index}`,
+      async parts(index) {
+        const { parts } = await dataset.get(index)
+        return parts.map((part): RawPart =>
+          part.type === 'text' ? part : { type: 'image', source: { image: part.image } },
+        )
+      },
+    }),
+  })
+}

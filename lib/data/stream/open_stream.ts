@@ -1,0 +1,89 @@
+import type { DocumentStream, StreamState } from '../document_stream.js'
+import type { ImagePreparationOptions } from '../image_preparation.js'
+import type { DocumentSource, UnreadableDocument } from '../sources/document_source.js'
+import type { JsonTokenizer } from '../tokenizer.js'
+import type { PositionsOf } from './pieces.js'
+import { inlinePreparation } from './preparation.js'
+import { SourceReader } from './source_reader.js'
+
+/** A source and its share of a mixture. */
+export interface WeightedSource {
+  readonly source: DocumentSource
+  /** Positions taken from it for each that is taken from a source of weight 1. */
+  readonly weight: number
+}
+
+export interface StreamOptions {
+  readonly tokenizer: JsonTokenizer
+  /** What image files are made; pixels stay as they are. */
+  readonly image: ImagePreparationOptions
+  readonly positionsOf: PositionsOf
+  /** The most positions of a document; longer texts are cut. Default: no limit. */
+  readonly longest?: number
+  readonly seed: number
+  /** Where to go on, as an earlier stream of the same sources and options gave it. */
+  readonly state?: StreamState
+  /** A document that cannot be read rejects `next`, or is left out and counted. Default 'stop'. */
+  readonly onUnreadable?: 'stop' | 'skip'
+  /** Told of each document that is left out. */
+  readonly onSkip?: (document: UnreadableDocument) => void
+}
+
+const LOOK_AHEAD = 8
+
+/**
+ * A mixture of sources as a stream of documents. The next document comes from the source that has given the fewest
+ * positions for its weight, the first of them where several have: weights are shares of positions (the paper: text
+ * and image positions 1:1), however long the documents are.
+ * @throws RangeError where `state` is of other sources
+ */
+export function openStream(sources: readonly WeightedSource[], options: StreamOptions): DocumentStream {
+  const { tokenizer, image, positionsOf, longest = Infinity, seed, state, onSkip } = options
+  checkSources(sources, state)
+  const preparation = inlinePreparation(tokenizer, image)
+  const onUnreadable = (document: UnreadableDocument) => {
+    if (options.onUnreadable !== 'skip') throw document.error
+    onSkip?.(document)
+  }
+  const readerOptions = { seed, preparation, positionsOf, longest, lookAhead: LOOK_AHEAD, onUnreadable }
+  const readers = sources.map(({ source }, i) => new SourceReader(source, readerOptions, state?.sources[i]))
+  let ended: Error | undefined
+  return {
+    async next() {
+      if (ended) throw ended
+      try {
+        const document = await readers[leastServed(readers, sources)]!.next()
+        if (ended) throw ended
+        return { document, state: { sources: readers.map((reader) => reader.state) } }
+      } catch (error) {
+        throw (ended ??= error as Error)
+      }
+    },
+    async close() {
+      ended = new Error('the stream of documents was closed')
+      await preparation.close()
+      await Promise.all(readers.map((reader) => reader.close()))
+    },
+  }
+}
+
+function checkSources(sources: readonly WeightedSource[], state: StreamState | undefined): void {
+  if (sources.length === 0) throw new RangeError('[openStream] needs at least one source')
+  for (const { weight } of sources) {
+    if (!(weight > 0 && weight < Infinity))
+      throw new RangeError(`[openStream] a weight must be positive and finite; received ${weight}`)
+  }
+  if (state && state.sources.length !== sources.length) {
+    throw new RangeError(
+      `[openStream] the state is of ${state.sources.length} sources, but there are ${sources.length}: the data was ` +
+        'changed since',
+    )
+  }
+}
+
+function leastServed(readers: readonly SourceReader[], sources: readonly WeightedSource[]): number {
+  let least = 0
+  const served = (i: number) => readers[i]!.positions / sources[i]!.weight
+  for (let i = 1; i < readers.length; i++) if (served(i) < served(least)) least = i
+  return least
+}

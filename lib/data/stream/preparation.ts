@@ -1,0 +1,78 @@
+import type { PreparedDocument, PreparedPart } from '../document_stream.js'
+import { readImage } from '../image_io.js'
+import type { ImagePreparationOptions } from '../image_preparation.js'
+import type { RawDocument, RawImage, RawPart, UnreadableDocument } from '../sources/document_source.js'
+import type { JsonTokenizer } from '../tokenizer.js'
+
+/** Makes documents what training takes. */
+export interface Preparation {
+  /** Rejects only where preparing itself breaks down, not where a document cannot be read. */
+  prepare(document: RawDocument): Promise<PreparedDocument | UnreadableDocument>
+  close(): Promise<void>
+}
+
+/** Tokenizes and decodes on this thread; image files are decoded by sharp's own threads. */
+export function inlinePreparation(tokenizer: JsonTokenizer, image: ImagePreparationOptions): Preparation {
+  const preparer = new PartPreparer(tokenizer, image)
+  return {
+    async prepare({ name, parts }) {
+      try {
+        return { name, parts: await preparer.prepare(name, parts) }
+      } catch (error) {
+        return { name, error: error as Error }
+      }
+    },
+    async close() {},
+  }
+}
+
+/** Captions made from templates repeat; long texts do not, and would fill memory. */
+const CACHED_TEXTS = 10_000
+const LONGEST_CACHED_TEXT = 1000
+
+/** Tokenizes texts and decodes images. */
+export class PartPreparer {
+  readonly #tokenizer: JsonTokenizer
+  readonly #image: ImagePreparationOptions
+  readonly #cache = new Map<string, Int32Array>()
+
+  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions) {
+    this.#tokenizer = tokenizer
+    this.#image = image
+  }
+
+  /** Rejects with an Error that names the document or the image's file. */
+  async prepare(name: string, parts: readonly RawPart[]): Promise<PreparedPart[]> {
+    const prepared: PreparedPart[] = []
+    for (const part of parts) {
+      if (part.type === 'text') prepared.push({ type: 'text', ids: this.#encode(name, part.text) })
+      else if ('image' in part.source) prepared.push({ type: 'image', image: part.source.image })
+      else prepared.push({ type: 'image', image: await this.#decode(name, part.source) })
+    }
+    return prepared
+  }
+
+  #encode(name: string, text: string): Int32Array {
+    const cached = this.#cache.get(text)
+    if (cached) return cached
+    const ids = explained(name, () => this.#tokenizer.encode(text))
+    if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${JSON.stringify(text)}`)
+    if (text.length <= LONGEST_CACHED_TEXT && this.#cache.size < CACHED_TEXTS) this.#cache.set(text, ids)
+    return ids
+  }
+
+  async #decode(name: string, source: Exclude<RawImage, { image: unknown }>) {
+    if ('path' in source) return readImage(source.path, this.#image)
+    return readImage(source.bytes, this.#image).catch((error: Error) => {
+      throw new Error(`${name}: ${error.message}`, { cause: error })
+    })
+  }
+}
+
+function explained<R>(name: string, body: () => R): R {
+  try {
+    return body()
+  } catch (error) {
+    throw new Error(`${name}: ${(error as Error).message}`, { cause: error })
+  }
+}
