@@ -7,7 +7,7 @@ import { Failure, main, root, run, runTool, stage } from './run.mjs'
 import { setUp } from './setup.mjs'
 
 const build = 'build/sanitize'
-const folders = ['test/tensor', 'test/ops', 'test/autograd']
+const folders = ['test/tensor', 'test/ops', 'test/autograd', 'test/reliability']
 
 /** The path of a library of the compiler's own. */
 function compilerLibrary(name) {

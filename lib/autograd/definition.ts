@@ -17,6 +17,10 @@ export type Gradients<I extends Inputs> = {
  */
 export interface OpDefinition<I extends Inputs, O, Y extends Outputs, S extends Saved> {
   name: string
+  /** The inputs that are several tensors. */
+  lists?: readonly (keyof I)[]
+  /** The inputs that may be left out. */
+  optional?: readonly (keyof I)[]
   forward: (inputs: I, options: O) => { output: Y; saved: S }
   backward: ((dy: Y, saved: S, request: GradientRequest<I>) => Gradients<I>) | 'none'
 }

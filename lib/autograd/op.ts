@@ -1,4 +1,4 @@
-import { ArgumentError } from '../tensor/check.js'
+import { ArgumentError, shown } from '../tensor/check.js'
 import { withOpName } from '../tensor/op_name.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { Inputs, OpDefinition, Outputs, Saved } from './definition.js'
@@ -8,23 +8,30 @@ import { isDifferentiated, record } from './tape.js'
 export function defineOp<I extends Inputs, O, Y extends Outputs, S extends Saved>(
   definition: OpDefinition<I, O, Y, S>,
 ): (inputs: I, options: O) => Y {
-  const { name, forward } = definition
+  const { name, forward, lists = [], optional = [] } = definition
+  const [listNames, optionalNames] = [new Set<PropertyKey>(lists), new Set<PropertyKey>(optional)]
   return (inputs, options) =>
     withOpName(name, () => {
-      checkInputs(inputs)
+      checkInputs(inputs, listNames, optionalNames)
       const { output, saved } = forward(inputs, options)
       if (isDifferentiated(inputs)) record(definition, inputs, output, saved)
       return output
     })
 }
 
-function checkInputs(inputs: Inputs): void {
+type Names = ReadonlySet<PropertyKey>
+
+function checkInputs(inputs: Inputs, lists: Names, optional: Names): void {
   for (const argument in inputs) {
     const input = inputs[argument]
-    if (input instanceof Tensor) checkLive(argument, input)
-    else if (Array.isArray(input)) input.forEach((item, i) => checkLive(`${argument}[${i}]`, item))
-    else if (input !== undefined) throw new ArgumentError(argument, 'be a tensor', describe(input))
+    if (lists.has(argument)) checkList(argument, input)
+    else if (input !== undefined || !optional.has(argument)) checkLive(argument, input)
   }
+}
+
+function checkList(argument: string, input: unknown): void {
+  if (!Array.isArray(input)) throw new ArgumentError(argument, 'be an array of tensors', describe(input))
+  input.forEach((item, i) => checkLive(`${argument}[${i}]`, item))
 }
 
 function checkLive(argument: string, input: unknown): void {
@@ -37,4 +44,4 @@ const describe = (value: unknown): string =>
     ? 'null'
     : typeof value === 'object'
       ? `a ${value.constructor?.name ?? 'object'}`
-      : String(value)
+      : shown(value)

@@ -1,13 +1,13 @@
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
-import { ArgumentError } from '../tensor/check.js'
+import { checkFloatName } from '../tensor/check.js'
 import type { DType } from '../tensor/dtype.js'
 import { empty, type Tensor } from '../tensor/tensor.js'
 
 const op = defineOp({
   name: 'cast',
   forward({ x }: { x: Tensor }, { dtype }: { dtype: DType }) {
-    if (dtype !== 'f32' && dtype !== 'bf16') throw new ArgumentError('dtype', 'be f32 or bf16', dtype)
+    checkFloatName('dtype', dtype)
     if (x.dtype === dtype) return { output: x.view(x.shape), saved: {} }
     const y = empty(x.shape, dtype)
     native.cast(y.handle, x.handle)

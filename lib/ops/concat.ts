@@ -5,6 +5,7 @@ import { cutAlong, joinAlong } from './along_axis.js'
 
 const op = defineOp({
   name: 'concat',
+  lists: ['xs'],
   forward({ xs }: { xs: readonly Tensor[] }, options: { axis: number }) {
     const first = xs[0]
     if (!first) throw new ArgumentError('xs', 'hold at least one tensor', 'none')

@@ -5,6 +5,7 @@ import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
 const op = defineOp({
   name: 'cross_entropy',
+  optional: ['weights'],
   forward({ logits, labels, weights }: { logits: Tensor; labels: Tensor; weights: Tensor | undefined }) {
     checkFloat('logits', logits)
     checkRank('logits', logits, 2)

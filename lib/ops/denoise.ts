@@ -30,6 +30,7 @@ export type DenoiseStep = Inputs & {
 
 const op = defineOp({
   name: 'denoise',
+  optional: ['unconditional', 'previous'],
   forward(inputs: Inputs, { clip }: { clip: Clip }) {
     const { x, conditional, unconditional, previous, imageRows, coefficients, seeds } = inputs
     checkFloat('x', x)
@@ -42,8 +43,10 @@ const op = defineOp({
     const images = checkImages(imageRows, seeds, {})
     checkDType('coefficients', coefficients, 'f32')
     checkShape('coefficients', coefficients, [images, 7])
-    const [least, most] = clip ?? [-Infinity, Infinity]
-    if (!(least <= most)) throw new ArgumentError('clip', 'be a range, least and most', `${least}, ${most}`)
+    const range: readonly number[] = clip ?? [-Infinity, Infinity]
+    const [least, most] = range as NonNullable<Clip>
+    if (!(typeof least === 'number' && typeof most === 'number' && least <= most))
+      throw new ArgumentError('clip', 'be a range, least and most', range)
     const y = emptyLike(x)
     const x0 = emptyLike(x)
     native.denoise(

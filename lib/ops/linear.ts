@@ -9,6 +9,7 @@ const rowsOf = (x: Tensor): Tensor => x.view([elementsOf(x.shape.slice(0, -1)), 
 
 const op = defineOp({
   name: 'linear',
+  optional: ['bias'],
   forward({ x, weight, bias }: { x: Tensor; weight: Tensor; bias: Tensor | undefined }) {
     checkFloat('x', x)
     checkRank('x', x, 1, 6)

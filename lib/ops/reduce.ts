@@ -1,6 +1,6 @@
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
-import { ArgumentError, checkAxis, checkFloat } from '../tensor/check.js'
+import { ArgumentError, checkAxis, checkFloat, checkIntegers } from '../tensor/check.js'
 import { broadcastShapes, formatShape, sameShape, type Shape } from '../tensor/shape.js'
 import { empty, type Tensor } from '../tensor/tensor.js'
 
@@ -15,6 +15,7 @@ const reduction = (name: string, factor: (count: number) => number) =>
     name,
     forward({ x }: { x: Tensor }, { axes, keepDims }: Options) {
       checkFloat('x', x)
+      if (axes) checkIntegers('axes', axes, Number.MIN_SAFE_INTEGER)
       const reduced = new Set(axes?.map((axis, i) => checkAxis(`axes[${i}]`, axis, x.rank)) ?? x.shape.keys())
       const kept = x.shape.map((size, axis) => (reduced.has(axis) ? 1 : size))
       const scale = factor([...reduced].reduce((count, axis) => count * x.shape[axis]!, 1))
@@ -48,6 +49,7 @@ const broadcastOp = defineOp({
   name: 'broadcast_to',
   forward({ x }: { x: Tensor }, { shape }: { shape: Shape }) {
     checkFloat('x', x)
+    checkIntegers('shape', shape, 0)
     const reached = broadcastShapes(x.shape, shape)
     if (!reached || !sameShape(reached, shape))
       throw new ArgumentError(

@@ -1,14 +1,13 @@
 import { defineOp } from '../autograd/op.js'
-import { checkInteger } from '../tensor/check.js'
+import { ArgumentError, checkIntegers } from '../tensor/check.js'
 import type { Shape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
-import { ArgumentError } from '../tensor/check.js'
 import { completeShape, elementsOf, formatShape } from '../tensor/shape.js'
 
 const op = defineOp({
   name: 'reshape',
   forward({ x }: { x: Tensor }, { shape }: { shape: Shape }) {
-    shape.forEach((size, axis) => checkInteger(`shape[${axis}]`, size, -1))
+    checkIntegers('shape', shape, -1)
     if (elementsOf(completeShape(shape, x.elements)) !== x.elements)
       throw new ArgumentError('shape', `have the ${x.elements} elements of x`, formatShape(shape))
     return { output: x.view(shape), saved: { shape: x.shape } }

@@ -42,6 +42,7 @@ export type SamplingOptions = {
 
 const sampleOp = defineOp({
   name: 'sample_tokens',
+  optional: ['bias'],
   forward({ logits, bias, temperature, topK, topP, seeds }: SamplingOptions & { logits: Tensor }) {
     const ids = emptyIds(logits)
     const [B, V] = logits.shape as [number, number]
@@ -77,5 +78,7 @@ const sampleOp = defineOp({
  * seed alone. Reading rejects when an option is out of range, when a row holds NaN or infinity, or when all of its
  * tokens are excluded.
  */
-export const sampleTokens = (logits: Tensor, options: SamplingOptions): Tensor =>
-  sampleOp({ ...options, logits }, {})
+export const sampleTokens = (logits: Tensor, options: SamplingOptions): Tensor => {
+  const { bias, temperature, topK, topP, seeds } = options
+  return sampleOp({ logits, bias, temperature, topK, topP, seeds }, {})
+}

@@ -1,5 +1,5 @@
 import { defineOp } from '../autograd/op.js'
-import { ArgumentError, checkAxis, checkInteger } from '../tensor/check.js'
+import { ArgumentError, checkAxis, checkIntegers } from '../tensor/check.js'
 import { formatShape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { cutAlong, joinAlong } from './along_axis.js'
@@ -9,7 +9,7 @@ const op = defineOp({
   forward({ x }: { x: Tensor }, options: { sizes: readonly number[]; axis: number }) {
     const { sizes } = options
     const axis = checkAxis('axis', options.axis, x.rank)
-    sizes.forEach((size, i) => checkInteger(`sizes[${i}]`, size, 0))
+    checkIntegers('sizes', sizes, 0)
     if (sizes.reduce((sum, size) => sum + size, 0) !== x.size(axis))
       throw new ArgumentError('sizes', `sum to ${x.size(axis)}, axis ${axis} of x`, formatShape(sizes))
     return { output: cutAlong(x, sizes, axis), saved: { axis } }

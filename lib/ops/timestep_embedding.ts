@@ -1,6 +1,13 @@
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
-import { ArgumentError, checkDType, checkInteger, checkRank } from '../tensor/check.js'
+import {
+  ArgumentError,
+  checkDType,
+  checkFinite,
+  checkFloatName,
+  checkInteger,
+  checkRank,
+} from '../tensor/check.js'
 import { empty, type Tensor } from '../tensor/tensor.js'
 
 interface Options {
@@ -15,8 +22,9 @@ const op = defineOp({
     checkDType('t', t, 'f32')
     checkRank('t', t, 1)
     checkInteger('channels', channels, 1)
-    if (!(maxPeriod > 0 && maxPeriod < Infinity))
-      throw new ArgumentError('maxPeriod', 'be a positive number', maxPeriod)
+    checkFloatName('dtype', dtype)
+    checkFinite('maxPeriod', maxPeriod)
+    if (maxPeriod <= 0) throw new ArgumentError('maxPeriod', 'be a positive number', maxPeriod)
     const y = empty([t.size(0), channels], dtype)
     native.timestep_embedding(y.handle, t.handle, maxPeriod)
     return { output: y, saved: {} }

@@ -6,8 +6,18 @@ import type { Tensor } from './tensor.js'
 /** An argument that an op cannot take: names the op, the argument, what would be right and what was received. */
 export class ArgumentError extends TypeError {
   constructor(argument: string, expected: string, received: unknown) {
-    super(`${currentOp()}: ${argument} must ${expected}, received ${received}`)
+    super(`${currentOp()}: ${argument} must ${expected}, received ${shown(received)}`)
     this.name = 'ArgumentError'
+  }
+}
+
+/** A value as an error shows it; some have no text of their own. */
+export function shown(value: unknown): string {
+  if (typeof value === 'function') return 'a function'
+  try {
+    return String(value)
+  } catch {
+    return 'an object'
   }
 }
 
@@ -68,6 +78,17 @@ export function checkInteger(
     const range = most === Number.MAX_SAFE_INTEGER ? `of at least ${least}` : `in ${least}..${most}`
     throw new ArgumentError(argument, `be an integer ${range}`, value)
   }
+}
+
+/** Throws unless the value is an array of integers of at least `least`. */
+export function checkIntegers(argument: string, values: readonly number[], least: number): void {
+  if (!Array.isArray(values)) throw new ArgumentError(argument, 'be an array of integers', values)
+  values.forEach((value, i) => checkInteger(`${argument}[${i}]`, value, least))
+}
+
+/** Throws unless the value names a dtype of floating point. */
+export function checkFloatName(argument: string, dtype: DType): void {
+  if (dtype !== 'f32' && dtype !== 'bf16') throw new ArgumentError(argument, 'be f32 or bf16', dtype)
 }
 
 /** Throws unless the number is finite. */
