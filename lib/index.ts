@@ -1,7 +1,7 @@
 /** The public API: everything that users of transfusion-js may rely on. */
 
 // Models: train, save, load, generate.
-export { Transfusion } from './generation/transfusion.js'
+export { type NewModelOptions, Transfusion } from './generation/transfusion.js'
 export type { GeneratedPart } from './generation/generate.js'
 export type { GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'

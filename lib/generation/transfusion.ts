@@ -1,31 +1,52 @@
 import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
+import { type ImageSource, readImage } from '../data/image_io.js'
+import type { ImagePreparation, ImagePreparationOptions } from '../data/image_preparation.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
 import { type Objective, objectiveSchema } from '../diffusion/objective.js'
-import type { TransfusionOptions } from '../models/transfusion/config.js'
-import { loadModel, type ModelParts, saveModel } from '../models/transfusion/folder.js'
+import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
+import { type LoadedModel, loadModel, saveModel } from '../models/transfusion/folder.js'
 import { TransfusionNetwork } from '../models/transfusion/model.js'
+import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
 import type { ComputeType } from '../nn/arena.js'
 import { completeTexts, drawImages } from './batch.js'
 import { type GeneratedPart, generate } from './generate.js'
 import type { GenerationOptions, ImageOptions } from './options.js'
 import type { Prompt } from './prompt.js'
 
+/** What a new model has besides its sizes and its tokenizer. */
+export interface NewModelOptions {
+  /** The initial weights follow from it. */
+  seed?: number
+  /** bf16: f32 weights, rounded to bf16 for computing. */
+  compute?: ComputeType
+  /** What the network predicts, and how its error counts. */
+  objective?: Partial<Objective>
+  /** How image files become what the model reads; by default to the size that it draws. */
+  imagePreparation?: ImagePreparationOptions
+}
+
 /** A model with its tokenizer: what one trains, saves, loads and generates with. */
-export class Transfusion implements ModelParts {
-  private constructor(
-    readonly network: TransfusionNetwork,
-    readonly tokenizer: JsonTokenizer,
-    readonly objective: Objective,
-  ) {}
+export class Transfusion implements LoadedModel {
+  readonly network: TransfusionNetwork
+  readonly tokenizer: JsonTokenizer
+  readonly objective: Objective
+  /** How `readImage` turns a file into what the model reads; saved with the model. */
+  readonly imagePreparation: ImagePreparation
+
+  private constructor({ network, tokenizer, objective, imagePreparation }: LoadedModel) {
+    this.network = network
+    this.tokenizer = tokenizer
+    this.objective = objective
+    this.imagePreparation = imagePreparation
+  }
 
   /** A model folder, as `save` and `transfusion train` write it. Throws an Error that names the file and the fault. */
   static async load(
     folder: string,
     { compute = 'f32' }: { compute?: ComputeType } = {},
   ): Promise<Transfusion> {
-    const { network, tokenizer, objective } = await loadModel(folder, compute)
-    return new Transfusion(network, tokenizer, objective)
+    return new Transfusion(await loadModel(folder, compute))
   }
 
   /**
@@ -35,16 +56,32 @@ export class Transfusion implements ModelParts {
   static create(
     options: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
     tokenizer: JsonTokenizer,
-    { seed = 0, compute = 'f32' as ComputeType, objective = {} as Partial<Objective> } = {},
+    { seed = 0, compute = 'f32', objective = {}, imagePreparation }: NewModelOptions = {},
   ): Transfusion {
     const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
-    const network = new TransfusionNetwork({ ...options, ...tokenizerIds(tokenizer) }, compute)
+    const sizes = { ...options, ...tokenizerIds(tokenizer) }
+    const config = parseConfig(transfusionConfigSchema, sizes, 'model config')
+    const preparation = imagePreparationOf(config, imagePreparation)
+    const network = new TransfusionNetwork(config, compute)
     network.arena.initialize(seed)
-    return new Transfusion(network, tokenizer, parsedObjective)
+    return new Transfusion({
+      network,
+      tokenizer,
+      objective: parsedObjective,
+      imagePreparation: preparation,
+    })
   }
 
   get parameterCount(): number {
     return this.network.arena.parameterCount
+  }
+
+  /**
+   * An image file (its path or bytes), or pixels of any size, as the model reads them: for prompts. Throws an Error that
+   * names the file and the fault.
+   */
+  readImage(source: ImageSource): Promise<Image> {
+    return readImage(source, this.imagePreparation)
   }
 
   /** Goes on from a prompt of text and images; see generate.ts. */

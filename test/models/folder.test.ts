@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../../lib/data/safetensors.js'
 import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import type { ImagePreparationOptions } from '../../lib/data/image_preparation.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
+import { Transfusion } from '../../lib/generation/transfusion.js'
 import { loadModel, saveModel } from '../../lib/models/transfusion/folder.js'
 import { memory } from '../../lib/tensor/device.js'
 import { temporaryFolder } from '../temporary_folder.js'
@@ -33,6 +35,49 @@ describe('a model folder', () => {
     for (const file of ['config.json', 'tokenizer.json', 'model.safetensors'])
       expect((await readFile(join(again, file))).equals(await readFile(join(folder, file))), file).toBe(true)
     for (const model of [network, loaded.network]) model[Symbol.dispose]()
+  })
+
+  it('keeps how images are read', async () => {
+    const { folder, network } = await savedModel()
+    using own = network
+    const path = join(folder, 'config.json')
+    const config = JSON.parse(await readFile(path, 'utf8'))
+    const prepared = { width: 6, height: 4, channels: 1, resize: 'cover', background: [255, 255, 255] }
+    expect(config.preprocessing).toEqual({ ...prepared, autoOrient: true })
+
+    const contained = { width: 8, resize: 'contain' } as const
+    await saveModel(folder, { network: own, tokenizer, objective, imagePreparation: contained })
+    using changed = await Transfusion.load(folder)
+    expect(changed.imagePreparation).toEqual({ ...prepared, ...contained, autoOrient: true })
+    const black = { width: 1, height: 1, channels: 3, data: Uint8Array.of(0, 0, 0) } as const
+    const { data, ...size } = await changed.readImage(black)
+    expect(size).toEqual({ width: 8, height: 4, channels: 1 })
+    expect([...data.subarray(0, 8)]).toEqual([255, 255, 0, 0, 0, 0, 255, 255])
+  })
+
+  it('made before images had a preparation reads them at the size that it draws', async () => {
+    const { folder, network } = await savedModel()
+    network[Symbol.dispose]()
+    const path = join(folder, 'config.json')
+    const { preprocessing: _, ...config } = JSON.parse(await readFile(path, 'utf8'))
+    await writeFile(path, JSON.stringify(config))
+    const { network: loaded, imagePreparation } = await loadModel(folder)
+    loaded[Symbol.dispose]()
+    expect(imagePreparation).toMatchObject({ width: 6, height: 4, channels: 1, resize: 'cover' })
+  })
+
+  it('refuses to read images as the model cannot', async () => {
+    const { folder, network } = await savedModel()
+    using own = network
+    const save = (imagePreparation: ImagePreparationOptions) =>
+      saveModel(folder, { network: own, tokenizer, objective, imagePreparation })
+    await expect(save({ channels: 3 })).rejects.toThrow(
+      "channels: expected 1, as the model's images have; received 3",
+    )
+    await expect(save({ width: 7 })).rejects.toThrow(
+      "width: expected a multiple of the model's patch size (2); received 7",
+    )
+    await expect(save({ resize: 'cove' as 'cover' })).rejects.toThrow('did you mean "cover"?')
   })
 
   it('loads for computing in bf16 with the same master values', async () => {

@@ -4,6 +4,11 @@ import { z } from 'zod'
 import { parseConfig } from '../../config.js'
 import { writeAtomically } from '../../data/atomic_file.js'
 import { readJson } from '../../data/json_file.js'
+import {
+  type ImagePreparation,
+  type ImagePreparationOptions,
+  imagePreparationSchema,
+} from '../../data/image_preparation.js'
 import { readSafetensors, writeSafetensors } from '../../data/safetensors.js'
 import { JsonTokenizer } from '../../data/tokenizer.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
@@ -11,12 +16,15 @@ import type { ComputeType } from '../../nn/arena.js'
 import { sameShape } from '../../tensor/shape.js'
 import { transfusionConfigSchema } from './config.js'
 import { TransfusionNetwork } from './model.js'
+import { imagePreparationOf } from './pixel_parts.js'
 
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({
   architecture: z.literal('transfusion'),
   model: transfusionConfigSchema,
   objective: objectiveSchema,
+  /** Of image files; by default to the size that the model draws. */
+  preprocessing: imagePreparationSchema.optional(),
 })
 
 /** A model and what it takes to use it. */
@@ -24,12 +32,18 @@ export interface ModelParts {
   network: TransfusionNetwork
   tokenizer: JsonTokenizer
   objective: z.output<typeof objectiveSchema>
+  /** How image files become what the model reads; by default to the size that it draws. */
+  imagePreparation?: ImagePreparationOptions
+}
+
+export interface LoadedModel extends ModelParts {
+  imagePreparation: ImagePreparation
 }
 
 /** Writes `config.json`, `tokenizer.json` and `model.safetensors` (f32) into a folder, each file whole or not at all. */
 export async function saveModel(
   folder: string,
-  { network, tokenizer, objective }: ModelParts,
+  { network, tokenizer, objective, imagePreparation }: ModelParts,
 ): Promise<void> {
   await mkdir(folder, { recursive: true })
   const tensors = new Map<string, { dtype: 'f32'; shape: readonly number[]; data: Float32Array }>()
@@ -39,7 +53,8 @@ export async function saveModel(
   }
   await writeSafetensors(join(folder, 'model.safetensors'), tensors)
   await tokenizer.save(join(folder, 'tokenizer.json'))
-  const config = { architecture: 'transfusion', model: network.config, objective }
+  const preprocessing = imagePreparationOf(network.config, imagePreparation)
+  const config = { architecture: 'transfusion', model: network.config, objective, preprocessing }
   await writeAtomically(join(folder, 'config.json'), (file) =>
     file.writeFile(`${JSON.stringify(config, null, 2)}\n`),
   )
@@ -49,9 +64,10 @@ export async function saveModel(
  * Reads what `saveModel` wrote. Throws when a file is missing or malformed, and when the weights do not fit the
  * config, naming what is missing, unknown or of another shape.
  */
-export async function loadModel(folder: string, compute: ComputeType = 'f32'): Promise<ModelParts> {
+export async function loadModel(folder: string, compute: ComputeType = 'f32'): Promise<LoadedModel> {
   const path = join(folder, 'config.json')
-  const { model, objective } = parseConfig(folderConfigSchema, await readJson(path), path)
+  const { model, objective, preprocessing } = parseConfig(folderConfigSchema, await readJson(path), path)
+  const imagePreparation = imagePreparationOf(model, preprocessing)
   const tokenizer = await JsonTokenizer.load(join(folder, 'tokenizer.json'))
   if (tokenizer.vocabularySize !== model.vocabulary)
     throw new Error(
@@ -64,7 +80,7 @@ export async function loadModel(folder: string, compute: ComputeType = 'f32'): P
     network[Symbol.dispose]()
     throw error
   }
-  return { network, tokenizer, objective }
+  return { network, tokenizer, objective, imagePreparation }
 }
 
 /** Reads a model folder's weights into a network. Throws as `loadModel`. */

@@ -1,4 +1,10 @@
+import { parseConfig } from '../../config.js'
 import type { Image } from '../../data/document.js'
+import {
+  type ImagePreparation,
+  type ImagePreparationOptions,
+  imagePreparationSchema,
+} from '../../data/image_preparation.js'
 import { bytesToFloats } from '../../data/pixels.js'
 import type { ImagePart, SpecialTokens } from '../../sequence/document.js'
 import { patchGrid } from '../../sequence/layout.js'
@@ -19,6 +25,27 @@ export function imagePart(image: Image, config: TransfusionConfig, what: string)
     throw new RangeError(`${what}: an image of ${image.channels} channels, the model reads ${channels}`)
   patchGrid(image, patch)
   return { type: 'image', height: image.height, width: image.width, image }
+}
+
+/**
+ * How image files become what a model reads: the size that it draws, unless `options` say otherwise. Throws a
+ * ConfigError that names what the model cannot read.
+ */
+export function imagePreparationOf(
+  { image }: TransfusionConfig,
+  options: ImagePreparationOptions = {},
+): ImagePreparation {
+  const { width, height, channels, patch } = image
+  const pixels = channels === 1 ? 1 : 3
+  const schema = imagePreparationSchema.superRefine((preparation, context) => {
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    if (preparation.channels !== pixels) problem('channels', `expected ${pixels}, as the model's images have`)
+    for (const side of ['width', 'height'] as const)
+      if (preparation[side] % patch !== 0)
+        problem(side, `expected a multiple of the model's patch size (${patch})`)
+  })
+  return parseConfig(schema, { width, height, channels: pixels, ...options }, 'image preparation')
 }
 
 /** The pixels [S, channels] of images in a row, as floats -1..1. */
