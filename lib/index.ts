@@ -77,6 +77,7 @@ export { RunAhead } from './tensor/run_ahead.js'
 export { deviceInfo, fence, memory, setMemoryLimit, setThreads, trimMemory } from './tensor/device.js'
 export { ArgumentError } from './tensor/check.js'
 export { backward, noGrad, trackGradient } from './autograd/tape.js'
+export { recompute } from './autograd/recompute.js'
 export { defineOp } from './autograd/op.js'
 export type { GradientRequest, Gradients, OpDefinition } from './autograd/definition.js'
 

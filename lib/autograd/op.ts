@@ -2,6 +2,7 @@ import { ArgumentError, shown } from '../tensor/check.js'
 import { withOpName } from '../tensor/op_name.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { Inputs, OpDefinition, Outputs, Saved } from './definition.js'
+import { edgesTo } from './graph.js'
 import { isDifferentiated, record } from './tape.js'
 
 /** Makes the function that runs an op and, where an input asks for gradients, records it on the tape. */
@@ -14,7 +15,7 @@ export function defineOp<I extends Inputs, O, Y extends Outputs, S extends Saved
     withOpName(name, () => {
       checkInputs(inputs, listNames, optionalNames)
       const { output, saved } = forward(inputs, options)
-      if (isDifferentiated(inputs)) record(definition, inputs, output, saved)
+      if (isDifferentiated(inputs)) record(definition, edgesTo(inputs), output, saved)
       return output
     })
 }

@@ -28,6 +28,18 @@ export class Pending<Node> {
     }
   }
 
+  /** Adds a gradient that others may go on using: no sum is made in its memory. */
+  lend(node: Node, output: number, gradient: Tensor): void {
+    this.#holders.set(gradient.storage, (this.#holders.get(gradient.storage) ?? 0) + 1)
+    this.add(node, output, gradient.view(gradient.shape))
+  }
+
+  /** What waits for an output of a node, as a view that is the caller's. */
+  viewOf(node: Node, output: number): Tensor | undefined {
+    const gradient = this.#gradients.get(node)?.[output]
+    return gradient?.view(gradient.shape)
+  }
+
   /** The gradients of a node's outputs, zeros where there are none. The caller lets go of them. */
   take(node: Node, outputs: readonly { shape: Shape; dtype: DType }[]): Tensor[] {
     const gradients = this.#gradients.get(node) ?? []

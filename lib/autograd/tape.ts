@@ -1,85 +1,78 @@
 import { native } from '../native.js'
 import type { DType } from '../tensor/dtype.js'
-import { withOpName } from '../tensor/op_name.js'
+import { currentOp, withOpName } from '../tensor/op_name.js'
 import { keep, scope } from '../tensor/scope.js'
 import { elementsOf, sameShape, type Shape } from '../tensor/shape.js'
-import { empty, full, Tensor, zeros } from '../tensor/tensor.js'
-import type { AnyOp, GradientRequest, Inputs, Outputs, Saved } from './definition.js'
+import { empty, full, type GradientTarget, Tensor, zeros } from '../tensor/tensor.js'
+import type { GradientRequest, Inputs, Outputs, Saved } from './definition.js'
+import {
+  type Edge,
+  type Edges,
+  edgeTo,
+  listOf,
+  Node,
+  nodeOf,
+  type RecordedOp,
+  wantsGradient,
+} from './graph.js'
 import { Pending } from './pending.js'
 
-/** Where the gradient of one input goes. The input itself may be freed before the backward pass. */
-interface Edge {
-  shape: Shape
-  dtype: DType
-  node: Node | undefined
-  output: number
-  target: Tensor['gradientTarget']
-  version: number | undefined
-}
+/** The parameters that ops have used while they were watched, by their targets: the op's argument, and the edge. */
+export type Watched = Map<GradientTarget, { name: string; edge: Edge }>
 
-class Node {
-  static count = 0
-  readonly id = Node.count++
-  /** Undefined once the backward pass has used it. */
-  use: { op: AnyOp; saved: Saved } | undefined
+/** Whether ops are recorded, or only watched for the parameters that they use. */
+let recording: boolean | Watched = true
 
-  constructor(
-    op: AnyOp,
-    readonly edges: Map<string, readonly (Edge | undefined)[]>,
-    readonly outputs: readonly { shape: Shape; dtype: DType }[],
-    readonly single: boolean,
-    saved: Saved,
-  ) {
-    this.use = { op, saved }
-    for (const tensor of savedTensors(saved)) tensor.saves++
-  }
-
-  release(): void {
-    for (const tensor of savedTensors(this.use?.saved ?? {}))
-      if (--tensor.saves === 0 && tensor.orphaned) tensor.free()
-    this.use = undefined
-  }
-}
-
-const savedTensors = (saved: Saved): Tensor[] =>
-  Object.values(saved).flatMap((value) =>
-    value instanceof Tensor ? [value] : Array.isArray(value) ? value.filter((v) => v instanceof Tensor) : [],
-  )
-
-let recording = true
-
-/** Runs `body`, which must be synchronous, without recording it for a backward pass. */
-export function noGrad<R>(body: () => R): R {
+/** Runs `body`, which must be synchronous, with ops recorded, watched or neither. */
+export function withRecording<R>(mode: boolean | Watched, body: () => R): R {
   const outer = recording
-  recording = false
+  recording = mode
   try {
-    const result = body()
-    if (result instanceof Promise)
-      throw new Error('noGrad: the body must be synchronous, it returned a promise')
-    return result
+    return body()
   } finally {
     recording = outer
   }
 }
 
-const wantsGradient = (tensor: Tensor | undefined): tensor is Tensor =>
-  tensor?.tapeEntry !== undefined || tensor?.gradientTarget !== undefined
+/** Runs `body`, which must be synchronous, without recording it for a backward pass. */
+export function noGrad<R>(body: () => R): R {
+  const result = withRecording(false, body)
+  if (result instanceof Promise)
+    throw new Error('noGrad: the body must be synchronous, it returned a promise')
+  return result
+}
 
-type OneOrMore = Tensor | readonly (Tensor | undefined)[] | undefined
+export const isRecording = (): boolean => recording === true
 
-const listOf = (tensors: OneOrMore): readonly (Tensor | undefined)[] =>
-  tensors === undefined ? [] : tensors instanceof Tensor ? [tensors] : tensors
-
-/** Whether an op on these inputs has to be recorded. */
+/** Whether an op on these inputs, which has run, has to be recorded. */
 export function isDifferentiated(inputs: Inputs): boolean {
-  if (!recording) return false
+  if (recording === false) return false
+  if (recording !== true) {
+    watch(inputs, recording)
+    return false
+  }
   for (const name in inputs) if (listOf(inputs[name]).some(wantsGradient)) return true
   return false
 }
 
-/** Records an op that has run; called by defineOp. */
-export function record(op: AnyOp, inputs: Inputs, output: Outputs, saved: Saved): void {
-  const edges = new Map(Object.entries(inputs).map(([name, input]) => [name, listOf(input).map(edgeTo)]))
+function watch(inputs: Inputs, watched: Watched): void {
+  for (const argument in inputs)
+    for (const tensor of listOf(inputs[argument])) {
+      if (tensor?.gradientTarget)
+        watched.set(tensor.gradientTarget, {
+          name: `${currentOp()}.${argument}`,
+          edge: edgeTo(tensor)!,
+        })
+      else if (tensor?.tapeEntry)
+        throw new Error(
+          `${currentOp()}: ${argument}, ${tensor}, was computed outside of recompute’s body and needs a gradient: ` +
+            `pass it to recompute as an input`,
+        )
+    }
+}
+
+/** Records an op that has run. */
+export function record(op: RecordedOp, edges: Edges, output: Outputs, saved: Saved): void {
   const outputs = output instanceof Tensor ? [output] : output
   const node = new Node(
     op,
@@ -89,15 +82,13 @@ export function record(op: AnyOp, inputs: Inputs, output: Outputs, saved: Saved)
     saved,
   )
   outputs.forEach((tensor, i) => {
-    if (tensor.dtype !== 'i32') tensor.tapeEntry = { node, output: i }
+    if (tensor.dtype !== 'i32') setEntry(tensor, node, i)
   })
 }
 
-function edgeTo(input: Tensor | undefined): Edge | undefined {
-  if (!wantsGradient(input)) return undefined
-  const { shape, dtype, tapeEntry, gradientTarget: target } = input
-  const node = tapeEntry?.node as Node | undefined
-  return { shape, dtype, node, output: tapeEntry?.output ?? 0, target, version: target?.version }
+function setEntry(tensor: Tensor, node: Node, output: number): void {
+  node.hold()
+  tensor.tapeEntry = { node, output }
 }
 
 /**
@@ -107,23 +98,58 @@ function edgeTo(input: Tensor | undefined): Edge | undefined {
  */
 export function backward(root: Tensor): void {
   if (root.elements !== 1) throw new Error(`backward: the root must have one element, received ${root}`)
-  const entry = root.tapeEntry
-  if (!entry) throw new Error('backward: the root depends on no parameter, or was computed under noGrad')
+  if (!root.tapeEntry)
+    throw new Error('backward: the root depends on no parameter, or was computed under noGrad')
+  using seed = full(root.shape, 1, root.dtype === 'bf16' ? 'bf16' : 'f32')
+  backpropagate([root], [seed], {})
+}
+
+const leafOp: RecordedOp = { name: 'leaf', backward: 'none' }
+
+/** A view of a tensor at which gradients end: see `backpropagate`. */
+export function leafOf(tensor: Tensor): Tensor {
+  const leaf = tensor.view(tensor.shape)
+  const { shape, dtype } = leaf
+  setEntry(leaf, new Node(leafOp, new Map(), [{ shape, dtype }], true, {}), 0)
+  return leaf
+}
+
+/**
+ * Given the gradients `dys` of `outputs`, adds up those of the parameters and returns those of the leaves, undefined
+ * for what is no leaf or has no influence.
+ */
+export function backpropagate(
+  outputs: readonly Tensor[],
+  dys: readonly Tensor[],
+  leaves: Inputs,
+): Record<string, (Tensor | undefined)[]> {
   const pending = new Pending<Node>()
-  const seed = full(root.shape, 1, root.dtype === 'bf16' ? 'bf16' : 'f32')
-  pending.add(entry.node as Node, entry.output, seed)
+  const roots = new Set<Node>()
+  outputs.forEach((output, i) => {
+    const node = nodeOf(output)
+    if (!node) return
+    roots.add(node)
+    pending.lend(node, output.tapeEntry!.output, dys[i]!)
+  })
+  const leafNodes = Object.entries(leaves).map(([name, input]) => [name, listOf(input).map(nodeOf)] as const)
+  const ends = new Set(leafNodes.flatMap(([, nodes]) => nodes))
+  const nodes = nodesBefore(roots)
+  for (const node of nodes) node.hold()
   try {
-    for (const node of nodesBefore(entry.node as Node)) backwardThrough(node, pending)
+    for (const node of nodes) if (!ends.has(node)) backwardThrough(node, pending)
+    return Object.fromEntries(
+      leafNodes.map(([name, nodes]) => [name, nodes.map((node) => node && pending.viewOf(node, 0))]),
+    )
   } finally {
     pending.free()
+    for (const node of nodes) node.drop()
   }
 }
 
-/** A node and all it depends on, in the reverse of the order in which they ran. */
-function nodesBefore(root: Node): Node[] {
-  const seen = new Set([root])
-  for (const node of seen)
-    for (const edges of node.edges.values()) for (const edge of edges) if (edge?.node) seen.add(edge.node)
+/** Nodes and all they depend on, in the reverse of the order in which they ran. */
+function nodesBefore(roots: ReadonlySet<Node>): Node[] {
+  const seen = new Set(roots)
+  for (const node of seen) for (const source of node.sources()) seen.add(source)
   return [...seen].toSorted((a, b) => b.id - a.id)
 }
 

@@ -1,3 +1,4 @@
+import { recompute } from '../autograd/recompute.js'
 import { add } from '../ops/add.js'
 import { attention, type AttentionSpans } from '../ops/attention.js'
 import { reshape } from '../ops/reshape.js'
@@ -98,6 +99,11 @@ class TransformerBlock {
  * final RMSNorm. x [T, C] -> [T, C]. Source: paper, section 4.1.
  */
 export class Transformer {
+  /**
+   * Whether each block keeps its input alone for the backward pass, which then runs the block again: the same
+   * results in less memory and more time.
+   */
+  recomputeBlocks = false
   readonly #blocks: TransformerBlock[]
   readonly #norm: RmsNorm
 
@@ -114,7 +120,13 @@ export class Transformer {
 
   forward(x: Tensor, context: TransformerContext): Tensor {
     let h = x
-    for (const block of this.#blocks) h = block.forward(h, context)
+    for (const block of this.#blocks) h = this.#forward(block, h, context)
     return this.#norm.forward(h)
+  }
+
+  #forward(block: TransformerBlock, x: Tensor, context: TransformerContext): Tensor {
+    const { rope, spans, cache } = context
+    if (!this.recomputeBlocks || cache) return block.forward(x, context)
+    return recompute(({ x, rope, ...spans }) => block.forward(x, { rope, spans }), { x, rope, ...spans })
   }
 }

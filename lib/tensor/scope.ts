@@ -11,6 +11,11 @@ export abstract class Scoped {
     current?.add(this)
   }
 
+  /** Called when its scope has ended and the tape goes on needing it. */
+  orphan(): void {
+    this.orphaned = true
+  }
+
   abstract get freed(): boolean
   abstract free(): void
 }
@@ -47,7 +52,7 @@ export function scope<R>(body: () => R): R {
       if (tensor.kept || tensor.freed) continue
       if (survivors.has(tensor)) outer?.add(tensor)
       else if (tensor.saves > 0) {
-        tensor.orphaned = true
+        tensor.orphan()
         outer?.add(tensor)
       } else tensor.free()
     }

@@ -18,7 +18,7 @@ export interface GradientTarget {
 
 /** What made a tensor, if it is to be differentiated through (see autograd/tape.ts). */
 export interface TapeEntry {
-  readonly node: object
+  readonly node: { drop(): void }
   readonly output: number
 }
 
@@ -82,6 +82,18 @@ export class Tensor extends Scoped {
     if (this.#handle === 0) return
     native.release(this.#handle)
     this.#handle = 0
+    this.#leaveTape()
+  }
+
+  override orphan(): void {
+    super.orphan()
+    this.#leaveTape()
+  }
+
+  #leaveTape(): void {
+    const entry = this.tapeEntry
+    this.tapeEntry = undefined
+    entry?.node.drop()
   }
 
   [Symbol.dispose](): void {

@@ -8,6 +8,7 @@ import { mul } from '../../lib/ops/mul.js'
 import { sum } from '../../lib/ops/reduce.js'
 import { scale } from '../../lib/ops/scale.js'
 import { silu } from '../../lib/ops/silu.js'
+import { softmax } from '../../lib/ops/softmax.js'
 import { memory } from '../../lib/tensor/device.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { empty, fromArray, type Tensor } from '../../lib/tensor/tensor.js'
@@ -113,6 +114,21 @@ describe('tensors', () => {
     expect(memory().tensors).toBeGreaterThan(before + 1)
     scope(() => backward(root))
     root.free()
+    expect(memory().tensors).toBe(before)
+  })
+
+  test('that the tape saved are freed with the last tensor that leads to them, without a backward pass', () => {
+    const before = memory().tensors
+    const [x, root] = scope(() => {
+      const x = softmax(mul(weight, weight))
+      return [x, sum(mul(x, softmax(x)))]
+    })
+    root.free()
+    expect(memory().tensors).toBe(before + 1)
+    scope(() => backward(sum(mul(x, x))))
+    x.free()
+    expect(memory().tensors).toBe(before)
+    scope(forward).free()
     expect(memory().tensors).toBe(before)
   })
 

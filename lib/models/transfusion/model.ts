@@ -80,6 +80,15 @@ export class TransfusionNetwork {
     return this.arena.compute
   }
 
+  /** Whether training keeps only what goes into each block, and computes the rest again: see `recompute`. */
+  get recomputeBlocks(): boolean {
+    return this.#modules.transformer.recomputeBlocks
+  }
+
+  set recomputeBlocks(recompute: boolean) {
+    this.#modules.transformer.recomputeBlocks = recompute
+  }
+
   get headSize(): number {
     return this.config.channels / this.config.heads
   }

@@ -1,0 +1,61 @@
+import { withOpName } from '../tensor/op_name.js'
+import { scope } from '../tensor/scope.js'
+import { Tensor } from '../tensor/tensor.js'
+import type { Inputs, Outputs } from './definition.js'
+import { edgesTo, listOf, wantsGradient } from './graph.js'
+import { backpropagate, isRecording, leafOf, record, type Watched, withRecording } from './tape.js'
+
+/**
+ * Runs `body` on `inputs` and keeps the inputs alone for the backward pass, which then runs `body` again: memory for
+ * time. Outputs and gradients are the same to the bit. Source: Chen et al. 2016, "Training Deep Nets with Sublinear
+ * Memory Cost".
+ *
+ * `body` must compute the same each time. It may use parameters, and other tensors that live until the backward pass;
+ * what was computed from parameters must be an input, it throws otherwise. Calls may be nested.
+ */
+export function recompute<I extends Inputs, Y extends Outputs>(body: (inputs: I) => Y, inputs: I): Y {
+  if (!isRecording()) return body(inputs)
+  const watched: Watched = new Map()
+  const computed = new Set(
+    Object.values(inputs)
+      .flatMap(listOf)
+      .filter((input) => input?.tapeEntry),
+  )
+  const output = scope(() => {
+    const detached = mapInputs(inputs, (input) => (computed.has(input) ? viewOf(input) : input))
+    return ownedBy(withRecording(watched, () => body(detached)))
+  })
+  const edges = edgesTo(inputs)
+  // What `body` records adds up their gradients; the edges are there to check that none was updated since.
+  for (const { name, edge } of watched.values()) edges.set(name, [...(edges.get(name) ?? []), edge])
+  if ([...edges.values()].flat().some((edge) => edge !== undefined)) {
+    const backward = (dy: Outputs, saved: I) => {
+      const detached = mapInputs(saved, (input) => (computed.has(input) ? leafOf(input) : input))
+      const repeated = withOpName('', () => scope(() => withRecording(true, () => body(detached))))
+      return backpropagate(outputList(repeated), outputList(dy), detached)
+    }
+    record({ name: 'recompute', backward }, edges, output, inputs)
+  }
+  return output
+}
+
+/** Views, so that nothing that `body` handed on is taken for its work. */
+function ownedBy<Y extends Outputs>(output: Y): Y {
+  if (outputList(output).some(wantsGradient))
+    throw new Error(
+      'recompute: the body must compute what it returns, not hand on parameters or what needs a gradient',
+    )
+  return (output instanceof Tensor ? viewOf(output) : output.map(viewOf)) as Y
+}
+
+const viewOf = (tensor: Tensor): Tensor => tensor.view(tensor.shape)
+
+const outputList = (output: Outputs): readonly Tensor[] => (output instanceof Tensor ? [output] : output)
+
+const mapInputs = <I extends Inputs>(inputs: I, map: (tensor: Tensor) => Tensor): I =>
+  Object.fromEntries(
+    Object.entries(inputs).map(([name, input]) => [
+      name,
+      input instanceof Tensor ? map(input) : input?.map(map),
+    ]),
+  ) as I
