@@ -8,7 +8,7 @@ export interface ImageSize {
 
 export interface TextPart {
   readonly type: 'text'
-  readonly ids: readonly number[]
+  readonly ids: readonly number[] | Int32Array
   /** Weight of these tokens as LM targets; default 1, 0: not trained. */
   readonly weight?: number
 }

@@ -26,9 +26,7 @@ export function arrangeDocument(
 ): Document<PixelPart> {
   const { seed, captionFirst, captionFirstTextWeight, conditionDropout } = options
   const spans = parts.map((part) =>
-    part.type === 'image'
-      ? imagePart(part.image, config, name)
-      : { type: 'text' as const, ids: [...part.ids], weight: 1 },
+    part.type === 'image' ? imagePart(part.image, config, name) : { ...part, weight: 1 },
   )
   const [caption, image] = spans
   let document: Document<PixelPart> = { parts: spans }

@@ -23,6 +23,7 @@ const trainingStateSchema = z.strictObject({
         .array(
           z.strictObject({
             cursor: z.record(z.string(), z.number()).optional(),
+            piece: count.optional(),
             positions: count,
             skipped: count,
           }),

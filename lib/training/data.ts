@@ -1,42 +1,54 @@
+import type { Image } from '../data/document.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
-import { sampleIndex } from '../data/sample_order.js'
+import { datasetSource } from '../data/sources/dataset_source.js'
 import type { ImageDataset } from '../data/sources/image_dataset.js'
+import { openStream } from '../data/stream/open_stream.js'
+import type { PositionsOf } from '../data/stream/pieces.js'
+import type { TransfusionConfig } from '../models/transfusion/config.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { specialTokens } from '../models/transfusion/pixel_parts.js'
+import type { ImagePart } from '../sequence/document.js'
+import { documentLength } from '../sequence/packing.js'
 
 /** Where a stream of documents is to begin. */
 export interface StreamStart {
-  seed: number
+  readonly seed: number
   /** As an earlier stream gave it; absent: at the beginning. */
-  state?: StreamState
-  /** Most positions that a document may have; longer texts are cut. */
-  longest?: number
+  readonly state?: StreamState
+  /** The most positions that a document may have; longer texts are cut. */
+  readonly longest?: number
 }
 
 /** What to train on: captioned images by index, or what opens a stream of documents. */
 export type TrainingData = ImageDataset | ((start: StreamStart) => DocumentStream | Promise<DocumentStream>)
 
-/** Opens the stream that training reads: a data set's samples in shuffled order, epoch after epoch. */
-export async function openTrainingData(
+/** Opens the stream that training reads. */
+export function openTrainingData(
   data: TrainingData,
+  {
+    network: { config },
+    tokenizer,
+  }: Pick<ModelParts, 'tokenizer'> & { network: { config: TransfusionConfig } },
   start: StreamStart,
-  encode: (text: string) => Int32Array,
-): Promise<DocumentStream> {
+): DocumentStream | Promise<DocumentStream> {
   if (typeof data === 'function') return data(start)
-  let position = start.state?.sources[0]?.cursor?.['position'] ?? 0
-  return {
-    async next() {
-      const index = sampleIndex(position, data.length, start.seed)
-      const { parts } = await data.get(index)
-      position++
-      return {
-        document: {
-          name: `sample ${index}`,
-          parts: parts.map((part) =>
-            part.type === 'text' ? { type: 'text' as const, ids: encode(part.text) } : part,
-          ),
-        },
-        state: { sources: [{ cursor: { position }, positions: 0, skipped: 0 }] },
-      }
-    },
-    async close() {},
-  }
+  const { height, width, channels } = config.image
+  return openStream([{ source: datasetSource(data), weight: 1 }], {
+    ...start,
+    tokenizer,
+    image: { height, width, channels: channels as Image['channels'] },
+    positionsOf: positionsOf(config),
+  })
 }
+
+/** Counts the positions that a document takes in a batch of a model. */
+export function positionsOf(config: TransfusionConfig): PositionsOf {
+  const packing = { patch: config.image.patch, tokens: specialTokens(config) }
+  return ({ parts }) =>
+    documentLength(
+      { parts: parts.map((part) => (part.type === 'text' ? part : sizeOf(part.image))) },
+      packing,
+    )
+}
+
+const sizeOf = ({ height, width }: Image): ImagePart => ({ type: 'image', height, width })

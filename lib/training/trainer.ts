@@ -151,11 +151,11 @@ export class Trainer {
     this.#dataState = state.data
   }
 
-  #openStream(): Promise<DocumentStream> {
+  #openStream(): DocumentStream | Promise<DocumentStream> {
     const { seed, batchTokens, accumulate } = this.#options
     const longest = batchTokens && Math.floor(batchTokens / accumulate)
     const start = { seed, ...(this.#dataState && { state: this.#dataState }), ...(longest && { longest }) }
-    return openTrainingData(this.#data, start, (text) => this.#model.tokenizer.encode(text))
+    return openTrainingData(this.#data, this.#model, start)
   }
 
   get #progress(): number {

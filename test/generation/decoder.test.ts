@@ -79,7 +79,7 @@ describe('Decoder', () => {
     using decoder = new Decoder(network, [40])
     const steps: Float32Array[] = []
     for (const span of spans) {
-      const pieces = span.type === 'image' ? [span] : span.ids.map((id) => text(id))
+      const pieces = span.type === 'image' ? [span] : [...span.ids].map((id) => text(id))
       for (const piece of pieces) steps.push((await extend(decoder, [[piece]])).logits)
     }
     compare('logits', concatenated(steps), (await uncached([document], 0)).logits, 'f32')
