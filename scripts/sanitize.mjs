@@ -1,5 +1,5 @@
-// `npm run test:sanitize`: the addon and the check executables under AddressSanitizer and UBSan, then the
-// tests that reach into native code. Arguments go to vitest.
+// `npm run test:sanitize`: the stream and the pool under ThreadSanitizer; the addon and the check executables under
+// AddressSanitizer and UBSan, then the tests that reach into native code. Arguments go to vitest.
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
@@ -18,8 +18,16 @@ function compilerLibrary(name) {
   return path
 }
 
+function checkThreads() {
+  const folder = 'build/thread'
+  run('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', '-DTRANSFUSION_SANITIZE=thread'])
+  run('cmake', ['--build', folder, '--target', 'check_stream'])
+  run(join(root, folder, 'check_stream'), [], { env: { TSAN_OPTIONS: 'halt_on_error=1' } })
+}
+
 main(() => {
   setUp('test')
+  stage('Stream and pool under ThreadSanitizer', checkThreads)
   stage('Native build with sanitizers', () => {
     run('cmake', ['-S', '.', '-B', build, '-G', 'Ninja', '-DTRANSFUSION_SANITIZE=address,undefined'])
     run('cmake', ['--build', build, '--parallel', String(availableParallelism())])
