@@ -8,6 +8,7 @@ export type { Prompt } from './generation/prompt.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
 export { transfusionLoss, type TrainingBatch, type TransfusionLoss } from './models/transfusion/loss.js'
 export type { TransfusionConfig, TransfusionOptions } from './models/transfusion/config.js'
+export type { SavedPrecision } from './models/transfusion/weights.js'
 export { paperImages, paperVocabulary, type PresetName, presets } from './models/transfusion/presets.js'
 
 // Training.
@@ -55,7 +56,14 @@ export {
   imagePreparationSchema,
 } from './data/image_preparation.js'
 export { type ContactSheet, drawContactSheet } from './data/contact_sheet.js'
-export { readSafetensors, writeSafetensors } from './data/safetensors.js'
+export {
+  type PendingTensor,
+  readSafetensors,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+  writeSafetensors,
+} from './data/safetensors.js'
+export { SafetensorsReader } from './data/safetensors_reader.js'
 export { ConfigError } from './config.js'
 
 // Sequences and diffusion.

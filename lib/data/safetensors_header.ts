@@ -22,6 +22,9 @@ export interface Header {
   readonly entries: readonly TensorEntry[]
 }
 
+/** A file begins with its header's length, a u64 of this many bytes. */
+export const LENGTH_SIZE = 8
+
 /** The format's own bound on the header (100 MB). */
 export const LARGEST_HEADER = 100_000_000
 

@@ -8,6 +8,7 @@ import { transfusionConfigSchema, type TransfusionOptions } from '../models/tran
 import { type LoadedModel, loadModel, saveModel } from '../models/transfusion/folder.js'
 import { TransfusionNetwork } from '../models/transfusion/model.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
+import type { SavedPrecision } from '../models/transfusion/weights.js'
 import type { ComputeType } from '../nn/arena.js'
 import { completeTexts, drawImages } from './batch.js'
 import { type GeneratedPart, generate } from './generate.js'
@@ -104,9 +105,9 @@ export class Transfusion implements LoadedModel {
     return completeTexts(this, prompts, maxTokens, signal)
   }
 
-  /** Writes config, weights and tokenizer into a folder that `load` reads. */
-  save(folder: string): Promise<void> {
-    return saveModel(folder, this)
+  /** Writes config, weights and tokenizer into a folder that `load` reads. Weights of bf16 take half the space. */
+  save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+    return saveModel(folder, this, precision)
   }
 
   [Symbol.dispose](): void {

@@ -101,6 +101,20 @@ export class ParameterArena {
     return this.#slice(this.values, parameter)
   }
 
+  /**
+   * Overwrites the master values of one parameter from its element `offset` on, with floats or the bits of bf16;
+   * `updated` is to follow. Throws a RangeError beyond the parameter's end.
+   */
+  write(parameter: Parameter, data: Float32Array | Uint16Array, offset = 0): void {
+    using whole = this.valuesOf(parameter)
+    using target = whole.view([data.length], offset)
+    if (data instanceof Float32Array) target.write(data)
+    else {
+      using bits = fromArray(data)
+      native.cast(target.handle, bits.handle)
+    }
+  }
+
   /** To be called after the values were changed: renews what ops compute with. */
   updated(): void {
     this.version++

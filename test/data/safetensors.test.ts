@@ -1,5 +1,6 @@
 import { readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import {
   SafetensorsError,
@@ -235,6 +236,33 @@ describe('writeSafetensors', () => {
     await expect(writeSafetensors(path, bad)).rejects.toThrow(message)
     expect(await readFile(path, 'utf8')).toBe('old')
     expect(await readdir(folder)).toEqual(['model.safetensors'])
+  })
+
+  it('asks for values one tensor at a time, and keeps the old file where they are wrong', async () => {
+    const path = join(await temporaryFolder(), 'model.safetensors')
+    let held = 0
+    const pending = (length: number, given = length) => ({
+      dtype: 'f32' as const,
+      shape: [length],
+      read: async () => {
+        held++
+        expect(held).toBe(1)
+        await setImmediate()
+        held--
+        return new Float32Array(given).fill(length)
+      },
+    })
+    const two = new Map([
+      ['a', pending(3)],
+      ['b', pending(5)],
+    ])
+    await writeSafetensors(path, two)
+    const { tensors } = await readSafetensors(path)
+    expect(tensors.get('b')).toEqual({ dtype: 'f32', shape: [5], data: new Float32Array(5).fill(5) })
+    await expect(writeSafetensors(path, new Map([['c', pending(3, 2)]]))).rejects.toThrow(
+      'tensor "c" has 2 values; its shape [3] has 3',
+    )
+    expect([...(await readSafetensors(path)).tensors.keys()]).toEqual(['a', 'b'])
   })
 
   it('replaces a file and leaves nothing beside it', async () => {

@@ -1,4 +1,4 @@
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../../lib/data/safetensors.js'
@@ -6,7 +6,7 @@ import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
 import type { ImagePreparationOptions } from '../../lib/data/image_preparation.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
-import { loadModel, saveModel } from '../../lib/models/transfusion/folder.js'
+import { loadModel, loadWeights, saveModel } from '../../lib/models/transfusion/folder.js'
 import { memory } from '../../lib/tensor/device.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { perturbedNetwork } from './tiny_model.js'
@@ -35,6 +35,39 @@ describe('a model folder', () => {
     for (const file of ['config.json', 'tokenizer.json', 'model.safetensors'])
       expect((await readFile(join(again, file))).equals(await readFile(join(folder, file))), file).toBe(true)
     for (const model of [network, loaded.network]) model[Symbol.dispose]()
+  })
+
+  it('takes half the space in bf16, and loads the values rounded', async () => {
+    const { folder, network } = await savedModel()
+    using own = network
+    const path = join(folder, 'model.safetensors')
+    const { tensors: whole } = await readSafetensors(path)
+    const wide = (await stat(path)).size
+    await saveModel(folder, { network: own, tokenizer, objective }, 'bf16')
+    // Headers are alike: what is saved is 2 bytes of each value.
+    expect(wide - (await stat(path)).size).toBeCloseTo(2 * own.arena.parameterCount, -2)
+    using loaded = (await loadModel(folder)).network
+    for (const parameter of loaded.arena.parameters) {
+      using values = loaded.arena.valuesOf(parameter)
+      const exact = whole.get(parameter.name)!.data as Float32Array
+      const read = await values.readFloats()
+      expect(read.every((value, i) => Math.abs(value - exact[i]!) <= Math.abs(exact[i]!) / 256)).toBe(true)
+      expect(read.every((value, i) => value === exact[i])).toBe(false)
+    }
+  })
+
+  it('is refused as a whole: no weight is overwritten by a file with one that does not fit', async () => {
+    const { folder, network } = await savedModel()
+    using own = network
+    const before = await own.arena.values.readFloats()
+    const path = join(folder, 'model.safetensors')
+    const { tensors } = await readSafetensors(path)
+    for (const { data } of tensors.values()) (data as Float32Array).fill(7)
+    const last = own.arena.parameters.at(-1)!.name
+    tensors.set(last, { dtype: 'f32', shape: [1], data: Float32Array.of(7) })
+    await writeSafetensors(path, tensors)
+    await expect(loadWeights(own, folder)).rejects.toThrow(last)
+    expect(await own.arena.values.readFloats()).toEqual(before)
   })
 
   it('keeps how images are read', async () => {
@@ -100,12 +133,12 @@ describe('a model folder', () => {
     [
       'mis-shaped',
       (tensors) => tensors.set('norm.weight', { dtype: 'f32', shape: [4, 8], data: new Float32Array(32) }),
-      'norm.weight must be f32 of shape [32], it is f32 of [4,8]',
+      'norm.weight must be F32, BF16 or F16 of shape [32], it is F32 of [4,8]',
     ],
     [
       'mistyped',
       (tensors) => tensors.set('norm.weight', { dtype: 'i32', shape: [32], data: new Int32Array(32) }),
-      'norm.weight must be f32 of shape [32], it is i32 of [32]',
+      'norm.weight must be F32, BF16 or F16 of shape [32], it is I32 of [32]',
     ],
   ])('is refused with a %s weight, and nothing stays allocated', async (_what, change, message) => {
     const { folder, network } = await savedModel()

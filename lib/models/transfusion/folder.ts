@@ -9,14 +9,13 @@ import {
   type ImagePreparationOptions,
   imagePreparationSchema,
 } from '../../data/image_preparation.js'
-import { readSafetensors, writeSafetensors } from '../../data/safetensors.js'
 import { JsonTokenizer } from '../../data/tokenizer.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import type { ComputeType } from '../../nn/arena.js'
-import { sameShape } from '../../tensor/shape.js'
 import { transfusionConfigSchema } from './config.js'
 import { TransfusionNetwork } from './model.js'
 import { imagePreparationOf } from './pixel_parts.js'
+import { readWeights, type SavedPrecision, writeWeights } from './weights.js'
 
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({
@@ -40,18 +39,14 @@ export interface LoadedModel extends ModelParts {
   imagePreparation: ImagePreparation
 }
 
-/** Writes `config.json`, `tokenizer.json` and `model.safetensors` (f32) into a folder, each file whole or not at all. */
+/** Writes `config.json`, `tokenizer.json` and `model.safetensors` into a folder, each file whole or not at all. */
 export async function saveModel(
   folder: string,
   { network, tokenizer, objective, imagePreparation }: ModelParts,
+  precision: SavedPrecision = 'f32',
 ): Promise<void> {
   await mkdir(folder, { recursive: true })
-  const tensors = new Map<string, { dtype: 'f32'; shape: readonly number[]; data: Float32Array }>()
-  for (const parameter of network.arena.parameters) {
-    using values = network.arena.valuesOf(parameter)
-    tensors.set(parameter.name, { dtype: 'f32', shape: parameter.shape, data: await values.readFloats() })
-  }
-  await writeSafetensors(join(folder, 'model.safetensors'), tensors)
+  await writeWeights(join(folder, 'model.safetensors'), network.arena, precision)
   await tokenizer.save(join(folder, 'tokenizer.json'))
   const preprocessing = imagePreparationOf(network.config, imagePreparation)
   const config = { architecture: 'transfusion', model: network.config, objective, preprocessing }
@@ -84,22 +79,5 @@ export async function loadModel(folder: string, compute: ComputeType = 'f32'): P
 }
 
 /** Reads a model folder's weights into a network. Throws as `loadModel`. */
-export async function loadWeights({ arena }: TransfusionNetwork, folder: string): Promise<void> {
-  const path = join(folder, 'model.safetensors')
-  const { tensors } = await readSafetensors(path)
-  const known = new Set(arena.parameters.map(({ name }) => name))
-  const unknown = [...tensors.keys()].filter((name) => !known.has(name))
-  if (unknown.length > 0)
-    throw new Error(`${path}: the model has no parameter ${unknown.slice(0, 5).join(', ')}`)
-  for (const parameter of arena.parameters) {
-    const stored = tensors.get(parameter.name)
-    if (!stored) throw new Error(`${path}: parameter ${parameter.name} is missing`)
-    if (!(stored.data instanceof Float32Array) || !sameShape(stored.shape, parameter.shape))
-      throw new Error(
-        `${path}: ${parameter.name} must be f32 of shape [${parameter.shape}], it is ${stored.dtype} of [${stored.shape}]`,
-      )
-    using values = arena.valuesOf(parameter)
-    values.write(stored.data)
-  }
-  arena.updated()
-}
+export const loadWeights = ({ arena }: TransfusionNetwork, folder: string): Promise<void> =>
+  readWeights(join(folder, 'model.safetensors'), arena)

@@ -1,0 +1,150 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import {
+  elementCount,
+  LARGEST_HEADER,
+  LENGTH_SIZE,
+  parseHeader,
+  SafetensorsError,
+  type TensorEntry,
+} from './safetensors_header.js'
+
+/** Row-major values of a tensor. bf16 is kept as its bits. */
+export type SafetensorsTensor = { readonly shape: readonly number[] } & (
+  | { readonly dtype: 'f32'; readonly data: Float32Array }
+  | { readonly dtype: 'bf16'; readonly data: Uint16Array }
+  | { readonly dtype: 'i32'; readonly data: Int32Array }
+  | { readonly dtype: 'i64'; readonly data: BigInt64Array }
+)
+
+/**
+ * An open safetensors file (github.com/huggingface/safetensors), whose tensors are read one by one, so that a large model
+ * is not in memory twice. To be closed.
+ */
+export class SafetensorsReader {
+  readonly path: string
+  readonly metadata: Readonly<Record<string, string>>
+  /** By name, in the order of their bytes. */
+  readonly entries: ReadonlyMap<string, TensorEntry>
+  readonly #file: FileHandle
+  readonly #dataStart: number
+
+  /**
+   * Reads the header, and checks it against the file's size before any tensor is allocated.
+   * @throws SafetensorsError for a malformed file; the file system's error where it cannot be opened
+   */
+  static async open(path: string): Promise<SafetensorsReader> {
+    const file = await open(path)
+    try {
+      const { size } = await file.stat()
+      if (size < LENGTH_SIZE)
+        throw new SafetensorsError(
+          `${path}: holds ${size} bytes; a safetensors file has at least ${LENGTH_SIZE}`,
+        )
+      const length = (await readFully(file, new BigUint64Array(1), 0, path))[0]!
+      const largest = Math.min(LARGEST_HEADER, size - LENGTH_SIZE)
+      if (length > BigInt(largest)) {
+        throw new SafetensorsError(
+          `${path}: announces a header of ${length} bytes; this file of ${size} bytes has room for ${largest}`,
+        )
+      }
+      const dataStart = LENGTH_SIZE + Number(length)
+      const json = await readFully(file, new Uint8Array(Number(length)), LENGTH_SIZE, path)
+      return new SafetensorsReader(path, file, dataStart, parseHeader(json, size - dataStart, path))
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  private constructor(
+    path: string,
+    file: FileHandle,
+    dataStart: number,
+    { metadata, entries }: ReturnType<typeof parseHeader>,
+  ) {
+    this.path = path
+    this.metadata = metadata
+    this.entries = new Map(entries.map((entry) => [entry.name, entry]))
+    this.#file = file
+    this.#dataStart = dataStart
+  }
+
+  /**
+   * F32, BF16, I32 and I64 as they are, F16 widened to f32.
+   * @throws SafetensorsError where the file has no such tensor or was cut short meanwhile
+   */
+  async read(name: string): Promise<SafetensorsTensor> {
+    const entry = this.entries.get(name)
+    if (!entry) throw new SafetensorsError(`${this.path}: has no tensor "${name}"`)
+    const { shape } = entry
+    const count = elementCount(shape)
+    const start = this.#dataStart + entry.begin
+    const read = <T extends NodeJS.TypedArray>(array: T) => readFully(this.#file, array, start, this.path)
+    switch (entry.dtype) {
+      case 'F32':
+        return { dtype: 'f32', shape, data: await read(new Float32Array(count)) }
+      case 'F16':
+        return { dtype: 'f32', shape, data: await this.#readHalves(start, count) }
+      case 'BF16':
+        return { dtype: 'bf16', shape, data: await read(new Uint16Array(count)) }
+      case 'I32':
+        return { dtype: 'i32', shape, data: await read(new Int32Array(count)) }
+      case 'I64':
+        return { dtype: 'i64', shape, data: await read(new BigInt64Array(count)) }
+    }
+  }
+
+  /** A piece at a time: the event loop turns between them. */
+  async #readHalves(start: number, count: number): Promise<Float32Array> {
+    const floats = new Float32Array(count)
+    const piece = new Uint16Array(Math.min(count, HALVES_AT_ONCE))
+    for (let done = 0; done < count; done += piece.length) {
+      const bits = piece.subarray(0, count - done)
+      await readFully(this.#file, bits, start + 2 * done, this.path)
+      for (let i = 0; i < bits.length; i++) floats[done + i] = halves[bits[i]!]!
+    }
+    return floats
+  }
+
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+const HALVES_AT_ONCE = 2 ** 20
+
+/** Linux reads and writes at most 2 GiB at once, and any read may give less than was asked for. */
+export const LARGEST_TRANSFER = 2 ** 30
+
+async function readFully<T extends NodeJS.TypedArray>(
+  file: FileHandle,
+  array: T,
+  position: number,
+  path: string,
+): Promise<T> {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+  for (let done = 0; done < bytes.length;) {
+    const length = Math.min(bytes.length - done, LARGEST_TRANSFER)
+    const { bytesRead } = await file.read(bytes, done, length, position + done)
+    if (bytesRead === 0) throw new SafetensorsError(`${path}: was cut short while it was read`)
+    done += bytesRead
+  }
+  return array
+}
+
+/** The value of an IEEE half: 1 sign bit, 5 exponent bits, 10 fraction bits. */
+function halfToFloat(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 0x1f
+  const fraction = bits & 0x3ff
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/** Of all halves, by their bits. */
+const halves = Float32Array.from({ length: 2 ** 16 }, (_, bits) => halfToFloat(bits))
