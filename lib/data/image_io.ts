@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import sharp, { type Sharp, type SharpOptions } from 'sharp'
 import { parseConfig } from '../config.js'
 import { writeAtomically } from './atomic_file.js'
@@ -7,14 +8,18 @@ import { type ImagePreparationOptions, imagePreparationSchema } from './image_pr
 /** An image file's path, a file's bytes, or pixels. */
 export type ImageSource = string | Uint8Array | Image
 
-/** Decoded pixels take memory whatever the file's size: a few bytes can announce any number of them. */
+/**
+ * Decoded pixels take memory, and a few bytes can announce any number of them. A file may have 2^20, and what PNG could
+ * at best hold: Deflate makes 1,032 bytes of one, each of eight pixels.
+ */
+const pixelLimit = (bytes: number) => Math.min(LARGEST_INPUT, 2 ** 20 + 8 * 1032 * bytes)
 const LARGEST_INPUT = 2 ** 28
 
 /**
  * Decodes an image (PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG; the first frame of an animation) to exactly what
  * `preparation` says. The filter is Lanczos' (a = 3), after a JPEG's own decoding to 1/2, 1/4 or 1/8 where that is still
  * large enough. CMYK and other colour spaces are brought to sRGB, 16 bits to 8.
- * @throws Error that names the file, where it is no image, is cut short or has more than 2^28 pixels
+ * @throws Error that names the file, where it is no image, is cut short or has more pixels than 2^28 or than its size can justify
  */
 export async function readImage(source: ImageSource, preparation: ImagePreparationOptions): Promise<Image> {
   const { width, height, channels, resize, background, autoOrient } = parseConfig(
@@ -24,7 +29,8 @@ export async function readImage(source: ImageSource, preparation: ImagePreparati
   )
   const [r, g, b] = background
   try {
-    const { data, info } = await openSource(source, autoOrient)
+    const image = await openSource(source, autoOrient)
+    const { data, info } = await image
       .resize(width, height, { fit: resize, position: 'centre', background: { r, g, b } })
       .flatten({ background: { r, g, b } })
       .toColourspace(channels === 1 ? 'b-w' : 'srgb')
@@ -38,9 +44,10 @@ export async function readImage(source: ImageSource, preparation: ImagePreparati
   }
 }
 
-function openSource(source: ImageSource, autoOrient: boolean): Sharp {
-  const options = { limitInputPixels: LARGEST_INPUT, autoOrient }
-  return isPixels(source) ? openPixels(source, options) : sharp(source, options)
+async function openSource(source: ImageSource, autoOrient: boolean): Promise<Sharp> {
+  if (isPixels(source)) return openPixels(source, { autoOrient })
+  const bytes = typeof source === 'string' ? (await stat(source)).size : source.length
+  return sharp(source, { limitInputPixels: pixelLimit(bytes), autoOrient })
 }
 
 function openPixels(image: Image, options: SharpOptions = {}): Sharp {
@@ -65,7 +72,7 @@ function nameOf(source: ImageSource): string {
 function reasonOf(error: unknown): string {
   const { message } = error as Error
   return message.includes('exceeds pixel limit')
-    ? 'it has more than 2^28 pixels, the most that are decoded: scale it down first'
+    ? 'it has more pixels than 2^28, or than a file of its size can hold'
     : message
 }
 

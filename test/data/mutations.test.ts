@@ -1,0 +1,172 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import sharp from 'sharp'
+import { expect, it } from 'vitest'
+import { ConfigError, parseConfig } from '../../lib/config.js'
+import { trainConfigSchema } from '../../lib/cli/train_config.js'
+import { readIdx } from '../../lib/data/idx.js'
+import { readImage } from '../../lib/data/image_io.js'
+import { readSafetensors, writeSafetensors } from '../../lib/data/safetensors.js'
+import { JsonTokenizer, type TokenizerJson } from '../../lib/data/tokenizer.js'
+import { temporaryFolder } from '../temporary_folder.js'
+import { idxFile } from './idx_file.js'
+
+/** 32-bit integers in a row, the same for the same seed (Marsaglia's xorshift). */
+function randomIntegers(seed: number): (limit: number) => number {
+  let state = seed
+  return (limit) => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) % limit
+  }
+}
+
+/** A copy with a few bytes changed, cut short, or with a piece repeated or left out. */
+function mutated(bytes: Uint8Array, random: (limit: number) => number): Uint8Array {
+  const copy = Uint8Array.from(bytes)
+  // Headers matter most: half of the changes are among the first 64 bytes.
+  const place = () => random(random(2) === 0 ? Math.min(64, copy.length) : copy.length)
+  switch (random(6)) {
+    case 0:
+      return copy.subarray(0, random(copy.length))
+    case 1: {
+      const [from, to] = [place(), place()].toSorted((a, b) => a - b)
+      return random(2) === 0
+        ? Buffer.concat([copy.subarray(0, from), copy.subarray(to)])
+        : Buffer.concat([copy.subarray(0, to), copy.subarray(from)])
+    }
+    default:
+      for (let changes = 1 + random(4); changes > 0; changes--)
+        copy[place()] = random(3) === 0 ? [0, 0x7f, 0x80, 0xff][random(4)]! : random(256)
+      return copy
+  }
+}
+
+/** JSON with one of its values replaced, left out, or under another key. */
+function mutatedJson(value: unknown, random: (limit: number) => number): unknown {
+  if (Array.isArray(value) && value.length > 0 && random(4) > 0) {
+    const i = random(value.length)
+    return random(8) === 0 ? value.toSpliced(i, 1) : value.with(i, mutatedJson(value[i], random))
+  }
+  if (typeof value === 'object' && value !== null && Object.keys(value).length > 0 && random(8) > 0) {
+    const entries = Object.entries(value)
+    const i = random(entries.length)
+    const [key, inner] = entries[i]!
+    const kind = random(10)
+    if (kind === 0) return Object.fromEntries(entries.toSpliced(i, 1))
+    return Object.fromEntries(
+      entries.with(i, kind === 1 ? [`${key}x`, inner] : [key, mutatedJson(inner, random)]),
+    )
+  }
+  const others = [
+    null,
+    true,
+    0,
+    -1,
+    1.5,
+    1e308,
+    '',
+    'x',
+    [],
+    {},
+    [[]],
+    2 ** 53,
+    'a'.repeat(1000),
+    '__proto__',
+  ]
+  return others[random(others.length)]
+}
+
+/** Reads so many mutations; every one gives a value or an Error with a message, and none takes much memory. */
+async function survives(
+  count: number,
+  seed: number,
+  read: (random: (limit: number) => number) => Promise<unknown>,
+) {
+  const random = randomIntegers(seed)
+  const before = process.resourceUsage().maxRSS
+  let refused = 0
+  for (let i = 0; i < count; i++) {
+    const failure: unknown = await read(random).then(
+      () => undefined,
+      (error: unknown) => error,
+    )
+    if (failure === undefined) continue
+    refused++
+    if (!(failure instanceof Error) || failure.message === '' || failure instanceof RangeError)
+      expect.fail(`mutation ${i}: ${String(failure)}`)
+  }
+  expect(refused).toBeGreaterThan(count / 10)
+  // Kibibytes. A header that announces gigabytes must not be believed.
+  expect(process.resourceUsage().maxRSS - before).toBeLessThan(300_000)
+}
+
+it('reads 30,000 mutations of an IDX file', async () => {
+  const path = join(await temporaryFolder(), 'images')
+  const whole = idxFile(
+    [3, 4, 5],
+    Array.from({ length: 60 }, (_, i) => i),
+  )
+  await survives(30_000, 1, async (random) => {
+    await writeFile(path, mutated(whole, random))
+    await readIdx(path, 3)
+  })
+})
+
+it('reads 30,000 mutations of a safetensors file', async () => {
+  const path = join(await temporaryFolder(), 'model.safetensors')
+  await writeSafetensors(
+    path,
+    new Map([
+      ['a', { dtype: 'f32', shape: [2, 3], data: new Float32Array(6) }],
+      ['b', { dtype: 'i32', shape: [4], data: new Int32Array(4) }],
+    ]),
+  )
+  const whole = await readFile(path)
+  await survives(30_000, 2, async (random) => {
+    await writeFile(path, mutated(whole, random))
+    await readSafetensors(path)
+  })
+})
+
+it('reads 25,000 mutations of a config', async () => {
+  const whole: unknown = JSON.parse(
+    await readFile(new URL('../../examples/fashion-mnist.json', import.meta.url), 'utf8'),
+  )
+  await survives(25_000, 3, async (random) => {
+    try {
+      parseConfig(trainConfigSchema, mutatedJson(whole, random), 'config')
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw new RangeError(`not a ConfigError: ${String(error)}`)
+      throw error
+    }
+  })
+})
+
+it('reads 10,000 mutations of a tokenizer', async () => {
+  const url = new URL('../fixtures/tokenizers/caption_tokenizer.json', import.meta.url)
+  const { tokenizer } = JSON.parse(await readFile(url, 'utf8')) as { tokenizer?: TokenizerJson }
+  const whole = tokenizer ?? (JSON.parse(await readFile(url, 'utf8')) as TokenizerJson)
+  const folder = await temporaryFolder()
+  const path = join(folder, 'tokenizer.json')
+  await survives(10_000, 4, async (random) => {
+    await writeFile(path, JSON.stringify(mutatedJson(whole, random)))
+    const read = await JsonTokenizer.load(path)
+    read.decode(read.encode('a coat'))
+    throw new Error('read')
+  })
+})
+
+it('reads 5,000 mutations of images', async () => {
+  const raw = { raw: { width: 12, height: 9, channels: 3 as const } }
+  const pixels = Uint8Array.from({ length: 324 }, (_, i) => (i * 37) % 256)
+  const files = await Promise.all([
+    sharp(pixels, raw).png().toBuffer(),
+    sharp(pixels, raw).jpeg().toBuffer(),
+    sharp(pixels, raw).webp().toBuffer(),
+  ])
+  await survives(5000, 5, (random) =>
+    readImage(mutated(files[random(3)]!, random), { width: 8, height: 8, channels: 3 }),
+  )
+}, 120_000)
