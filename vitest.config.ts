@@ -6,7 +6,10 @@ export default defineConfig({
     // One process per file, two at a time: each brings a team of OpenMP threads, which must not spin.
     pool: 'forks',
     maxWorkers: 2,
-    env: { OMP_WAIT_POLICY: 'passive' },
+    env: {
+      OMP_WAIT_POLICY: 'passive',
+      NODE_OPTIONS: `--import ${new URL('test/typescript_workers/register.mjs', import.meta.url)}`,
+    },
     testTimeout: 60_000,
   },
 })

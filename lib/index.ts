@@ -23,8 +23,10 @@ export { learningRateAt, type LearningRateOptions } from './training/learning_ra
 
 // Evaluation.
 export { Judge, type JudgeTraining } from './evaluation/judge.js'
-export { type ImageFigures, imageFigures, type Judged } from './evaluation/figures.js'
-export { frechetDistance, momentsOf } from './evaluation/frechet.js'
+export { type ClassData, ClassReference, describeImages, drawClasses } from './evaluation/classes.js'
+export type { ImageEvidence, ImageFigures, Judged } from './evaluation/figures.js'
+export type { Features } from './evaluation/features.js'
+export { diversity, frechetDistance, imageFigures, kernelDistance } from './evaluation/statistics.js'
 export { captionPerplexity } from './evaluation/perplexity.js'
 
 // Data.

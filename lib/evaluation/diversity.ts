@@ -1,20 +1,18 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Features } from './features.js'
 
 /** Feature vectors with the class of each: labels [N]. */
 export interface LabelledFeatures {
   readonly features: Features
-  readonly labels: Int32Array
+  readonly labels: ArrayLike<number>
 }
 
 /**
  * How much images of one class differ from each other, relative to real ones: 1 for images as diverse as the real
  * ones, 0 where each class is always drawn the same. It is the mean Euclidean distance between two vectors of a
  * class, averaged over the classes of which `drawn` has two or more images, over the same for `real` (our choice).
- * Leaves the event loop free between classes.
  * @throws RangeError where no class has two images in both sets
  */
-export async function diversity(drawn: LabelledFeatures, real: LabelledFeatures): Promise<number> {
+export function diversity(drawn: LabelledFeatures, real: LabelledFeatures): number {
   const drawnRows = rowsByClass(drawn.labels)
   const realRows = rowsByClass(real.labels)
   let drawnDistance = 0
@@ -23,17 +21,15 @@ export async function diversity(drawn: LabelledFeatures, real: LabelledFeatures)
     const others = realRows.get(label) ?? []
     if (rows.length < 2 || others.length < 2) continue
     drawnDistance += meanDistance(drawn.features, rows)
-    await setImmediate()
     realDistance += meanDistance(real.features, others)
-    await setImmediate()
   }
   if (realDistance === 0) throw new RangeError('diversity: no class has two different images in both sets')
   return drawnDistance / realDistance
 }
 
-function rowsByClass(labels: Int32Array): Map<number, number[]> {
+function rowsByClass(labels: ArrayLike<number>): Map<number, number[]> {
   const rows = new Map<number, number[]>()
-  labels.forEach((label, row) => {
+  Array.from(labels).forEach((label, row) => {
     const of = rows.get(label)
     if (of) of.push(row)
     else rows.set(label, [row])

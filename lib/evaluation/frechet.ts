@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix'
 import { countOf, type Features } from './features.js'
 
@@ -9,13 +8,11 @@ export interface Moments {
   readonly covariance: Matrix
 }
 
-const ROWS_AT_ONCE = 1000
-
 /**
- * Mean and covariance of at least two vectors, in float64. Leaves the event loop free every thousand rows.
+ * Mean and covariance of at least two vectors, in float64.
  * @throws RangeError for fewer than two vectors
  */
-export async function momentsOf(features: Features): Promise<Moments> {
+export function momentsOf(features: Features): Moments {
   const { data, width } = features
   const count = countOf(features)
   if (count < 2) throw new RangeError(`momentsOf: a covariance needs two vectors or more, received ${count}`)
@@ -27,7 +24,6 @@ export async function momentsOf(features: Features): Promise<Moments> {
   const products = new Float64Array(width * width)
   const centred = new Float64Array(width)
   for (let row = 0; row < count; row++) {
-    if (row % ROWS_AT_ONCE === ROWS_AT_ONCE - 1) await setImmediate()
     for (let i = 0; i < width; i++) centred[i] = data[row * width + i]! - mean[i]!
     for (let i = 0; i < width; i++) {
       const value = centred[i]!

@@ -33,8 +33,8 @@ const evidence = {
 }
 
 describe('imageFigures', () => {
-  it('finds that drawings like the real images are right, diverse and near', async () => {
-    const figures = await imageFigures(evidence)
+  it('finds that drawings like the real images are right, diverse and near', () => {
+    const figures = imageFigures(evidence)
     expect(figures.judge_accuracy).toBe(1)
     expect(figures.image_accuracy).toBe(1)
     expect(figures.diversity).toBeGreaterThan(0.9)
@@ -43,17 +43,17 @@ describe('imageFigures', () => {
     expect(figures.frechet_training).toBeLessThan(0.2 * figures.frechet_class_means)
   })
 
-  it('exposes a model that always draws the mean image: right, and all the same', async () => {
+  it('exposes a model that always draws the mean image: right, and all the same', () => {
     const drawn = { classes: labels, features: takeRows(means.features, labels) }
-    const figures = await imageFigures({ ...evidence, drawn })
+    const figures = imageFigures({ ...evidence, drawn })
     expect(figures.image_accuracy).toBe(1)
     expect(figures.diversity).toBe(0)
     expect(figures.frechet).toBe(figures.frechet_class_means)
   })
 
-  it('counts the images that show what was asked for', async () => {
+  it('counts the images that show what was asked for', () => {
     const asked = labels.with(0, 1).with(1, 2).with(2, 0)
-    expect((await imageFigures({ ...evidence, asked })).image_accuracy).toBeCloseTo(57 / 60, 12)
+    expect(imageFigures({ ...evidence, asked }).image_accuracy).toBeCloseTo(57 / 60, 12)
   })
 })
 
@@ -66,8 +66,8 @@ it('firstOfEachClass takes as many of each class', () => {
   expect([...firstOfEachClass([2, 0, 2, 2, 1, 0, 0], 2)]).toEqual([0, 1, 2, 4, 5])
 })
 
-it('classMeanImages averages bytes and maps them to -1..1', () => {
+it('classMeanImages averages bytes and maps them to -1..1', async () => {
   const images = Uint8Array.of(0, 255, 255, 255, 255, 0)
-  expect([...classMeanImages(images, [0, 1, 0], 2)]).toEqual([0, 0, 1, 1])
-  expect(() => classMeanImages(images, [0, 1, 0], 3)).toThrow('class 2 has no images')
+  expect([...(await classMeanImages(images, [0, 1, 0], 2))]).toEqual([0, 0, 1, 1])
+  await expect(classMeanImages(images, [0, 1, 0], 3)).rejects.toThrow('class 2 has no images')
 })

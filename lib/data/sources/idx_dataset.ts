@@ -20,8 +20,10 @@ export class IdxDataset implements ImageDataset {
   readonly width: number
   readonly height: number
   readonly classNames: readonly string[]
-  readonly #pixels: Uint8Array
-  readonly #labels: Uint8Array
+  /** All images in a row, [length, height, width]. */
+  readonly pixels: Uint8Array
+  /** Of each image, an index into `classNames`. */
+  readonly labels: Uint8Array
   readonly #templates: readonly string[]
 
   /** Reads both files. @throws IdxError where a file is malformed, or the two do not fit each other. */
@@ -51,8 +53,8 @@ export class IdxDataset implements ImageDataset {
   private constructor(images: IdxArray, labels: IdxArray, options: IdxDatasetOptions) {
     ;[this.length, this.height, this.width] = images.shape
     this.classNames = options.classNames
-    this.#pixels = images.data
-    this.#labels = labels.data
+    this.pixels = images.data
+    this.labels = labels.data
     this.#templates = options.templates
   }
 
@@ -61,12 +63,12 @@ export class IdxDataset implements ImageDataset {
     checkIndex(index, this.length, 'IdxDataset')
     const { width, height } = this
     const size = width * height
-    return { width, height, channels: 1, data: this.#pixels.subarray(index * size, (index + 1) * size) }
+    return { width, height, channels: 1, data: this.pixels.subarray(index * size, (index + 1) * size) }
   }
 
   label(index: number): number {
     checkIndex(index, this.length, 'IdxDataset')
-    return this.#labels[index]
+    return this.labels[index]
   }
 
   get(index: number): Sample {

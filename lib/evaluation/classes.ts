@@ -1,0 +1,125 @@
+/** Images in classes, each class with its caption: how well a model draws them and describes them. */
+import type { Image } from '../data/document.js'
+import { floatsToBytes } from '../data/pixels.js'
+import type { IdxDataset } from '../data/sources/idx_dataset.js'
+import { completeTexts, drawImages } from '../generation/batch.js'
+import type { ImageOptions } from '../generation/options.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { classMeanImages, firstOfEachClass, type ImageFigures, type Judged } from './figures.js'
+import { Judge } from './judge.js'
+import { imageFigures } from './statistics.js'
+
+const drawnAtOnce = 100
+const describedAtOnce = 500
+/** Enough for a class's name and the end of the document. */
+const captionTokens = 6
+
+export interface ClassData {
+  /** What the judge is trained on. */
+  training: IdxDataset
+  /** Held out: neither the model nor the judge has seen it. */
+  test: IdxDataset
+  /** One a class. */
+  captions: readonly string[]
+}
+
+export interface DrawnClasses {
+  /** In the order of the classes. */
+  images: readonly Image[]
+  /** The class of each. */
+  asked: Int32Array
+}
+
+export interface DrawingOptions {
+  perClass: number
+  /** Image i is drawn from the seed 1,000,000 seed + i. */
+  seed: number
+  images?: ImageOptions
+  signal?: AbortSignal
+}
+
+/** Draws as many images from each caption. */
+export async function drawClasses(
+  model: ModelParts,
+  captions: readonly string[],
+  { perClass, seed, images, signal }: DrawingOptions,
+): Promise<DrawnClasses> {
+  const asked = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))
+  const drawn: Image[] = []
+  for (let first = 0; first < asked.length; first += drawnAtOnce) {
+    const prompts = Array.from(asked.subarray(first, first + drawnAtOnce), (label) => captions[label]!)
+    const seeds = prompts.map((_, i) => seed * 1_000_000 + first + i)
+    drawn.push(...(await drawImages(model, prompts, seeds, images, signal)))
+  }
+  return { images: drawn, asked }
+}
+
+/** The greedy caption of each image. */
+export async function describeImages(
+  model: ModelParts,
+  images: readonly Image[],
+  signal?: AbortSignal,
+): Promise<string[]> {
+  const written: string[] = []
+  for (let first = 0; first < images.length; first += describedAtOnce) {
+    const prompts = images.slice(first, first + describedAtOnce).map((image) => [image])
+    written.push(...(await completeTexts(model, prompts, captionTokens, signal)))
+  }
+  return written.map((text) => text.trim())
+}
+
+/** A judge trained on real images, and what it sees in those that drawn images are compared with. */
+export class ClassReference {
+  private constructor(
+    readonly judge: Judge,
+    private readonly real: { test: Judged; testLabels: Uint8Array; training: Judged; classMeans: Judged },
+  ) {}
+
+  /** Trains the judge on the whole training set; `perClass` images of each of its classes are kept for scale. */
+  static async prepare(
+    { training, test, captions }: ClassData,
+    { perClass, seed, signal }: Pick<DrawingOptions, 'perClass' | 'seed' | 'signal'>,
+  ): Promise<ClassReference> {
+    const { pixels: images, labels, width: side } = training
+    const judge = await Judge.train({
+      images,
+      labels,
+      side,
+      classes: captions.length,
+      seed,
+      epochs: 2,
+      signal,
+    })
+    try {
+      const sample = Array.from(firstOfEachClass(labels, perClass), (i) => training.image(i))
+      return new ClassReference(judge, {
+        test: await judge.judge(test.pixels),
+        testLabels: test.labels,
+        training: await judge.judge(concatenate(sample)),
+        classMeans: await judge.judge(floatsToBytes(await classMeanImages(images, labels, captions.length))),
+      })
+    } catch (error) {
+      judge[Symbol.dispose]()
+      throw error
+    }
+  }
+
+  /** The figures of drawn images, and of the judge itself. */
+  async figures({ images, asked }: DrawnClasses): Promise<ImageFigures> {
+    return imageFigures({ ...this.real, drawn: await this.judge.judge(concatenate(images)), asked })
+  }
+
+  [Symbol.dispose](): void {
+    this.judge[Symbol.dispose]()
+  }
+}
+
+function concatenate(images: readonly Image[]): Uint8Array {
+  const bytes = new Uint8Array(images.reduce((total, { data }) => total + data.length, 0))
+  let offset = 0
+  for (const { data } of images) {
+    bytes.set(data, offset)
+    offset += data.length
+  }
+  return bytes
+}

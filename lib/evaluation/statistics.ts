@@ -1,0 +1,26 @@
+/**
+ * Statistics of feature vectors in float64, each in a thread of its own: eigenvalues, and sums over all pairs of
+ * vectors, would hold up JavaScript's for up to a second. Each rejects with what the function of its name throws.
+ */
+import { runInWorker } from '../worker.js'
+import type { LabelledFeatures } from './diversity.js'
+import type { Features } from './features.js'
+import type { ImageEvidence } from './figures.js'
+import type { Statistics } from './statistics_worker.js'
+
+/** Fréchet distance between two sets of vectors; see frechet.ts. */
+export const frechetDistance = (a: Features, b: Features) => run('frechetDistance', a, b)
+
+/** Kernel distance (KID) between two sets of vectors; see kid.ts. */
+export const kernelDistance = (a: Features, b: Features) => run('kernelDistance', a, b)
+
+/** How much vectors of one class differ, relative to real ones; see diversity.ts. */
+export const diversity = (drawn: LabelledFeatures, real: LabelledFeatures) => run('diversity', drawn, real)
+
+/** All figures of drawn images; see figures.ts. */
+export const imageFigures = (evidence: ImageEvidence) => run('imageFigures', evidence)
+
+function run<Name extends keyof Statistics>(name: Name, ...args: Parameters<Statistics[Name]>) {
+  const module = new URL('./statistics_worker.js', import.meta.url)
+  return runInWorker<ReturnType<Statistics[Name]>>(module, { name, args })
+}

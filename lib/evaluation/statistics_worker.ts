@@ -1,0 +1,20 @@
+/** The program of the thread that statistics.ts starts: computes what its name says and posts it. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { diversity } from './diversity.js'
+import type { Features } from './features.js'
+import { imageFigures } from './figures.js'
+import { frechetDistance, momentsOf } from './frechet.js'
+import { kernelDistance } from './kid.js'
+
+const statistics = {
+  diversity,
+  frechetDistance: (a: Features, b: Features) => frechetDistance(momentsOf(a), momentsOf(b)),
+  imageFigures,
+  kernelDistance,
+}
+
+export type Statistics = typeof statistics
+
+const { name, args } = workerData as { name: keyof Statistics; args: never[] }
+const compute = statistics[name] as (...args: never[]) => unknown
+parentPort!.postMessage(compute(...args))
