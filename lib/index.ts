@@ -8,6 +8,8 @@ export type { Prompt } from './generation/prompt.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
 export { transfusionLoss, type TrainingBatch, type TransfusionLoss } from './models/transfusion/loss.js'
 export type { TransfusionConfig, TransfusionOptions } from './models/transfusion/config.js'
+export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
+export type { InitializeOptions } from './models/transfusion/initialize.js'
 export type { SavedPrecision } from './models/transfusion/weights.js'
 export { paperImages, paperVocabulary, type PresetName, presets } from './models/transfusion/presets.js'
 

@@ -85,6 +85,23 @@ function parseEntry(name: string, entry: unknown, fail: (problem: string) => nev
   return { name, dtype: dtype as FileDtype, shape, begin, end }
 }
 
+/** Throws a SafetensorsError unless the entry is there, and of floats of this shape. */
+export function checkFloats(
+  path: string,
+  name: string,
+  entry: TensorEntry | undefined,
+  shape: readonly number[],
+): void {
+  if (!entry) throw new SafetensorsError(`${path}: tensor "${name}" is missing`)
+  const floats = entry.dtype === 'F32' || entry.dtype === 'F16' || entry.dtype === 'BF16'
+  const sameShape = entry.shape.join() === shape.join()
+  if (!floats || !sameShape)
+    throw new SafetensorsError(
+      `${path}: tensor "${name}" must be F32, BF16 or F16 of shape [${shape.join(', ')}], ` +
+        `it is ${entry.dtype} of [${entry.shape.join(', ')}]`,
+    )
+}
+
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, 1)
 }

@@ -64,6 +64,8 @@ const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/
 /** A tokenizer in Hugging Face's format. BOI and EOI are added after its vocabulary where it lacks them. */
 export class JsonTokenizer implements Tokenizer {
   readonly vocabularySize: number
+  /** The vocabulary's size before BOI and EOI were added. */
+  readonly givenSize: number
   readonly bos?: number
   readonly eos?: number
   readonly boi: number
@@ -95,8 +97,10 @@ export class JsonTokenizer implements Tokenizer {
     this.definition = [json, names]
     const ids = tokenIds(json)
     const added = [...json.added_tokens]
+    const sizeNow = () => [...ids.values()].reduce((size, id) => Math.max(size, id + 1), 0)
+    this.givenSize = sizeNow()
     const addedLater = (content: string) => {
-      const id = ids.size === 0 ? 0 : Math.max(...ids.values()) + 1
+      const id = sizeNow()
       ids.set(content, id)
       added.push(specialToken(id, content))
       return id
@@ -105,7 +109,7 @@ export class JsonTokenizer implements Tokenizer {
     this.eoi = ids.get(names.eoi ?? END_OF_IMAGE) ?? addedLater(names.eoi ?? END_OF_IMAGE)
     this.bos = findToken(ids, names.bos, BEGIN_OF_DOCUMENT)
     this.eos = findToken(ids, names.eos, END_OF_DOCUMENT)
-    this.vocabularySize = Math.max(...ids.values()) + 1
+    this.vocabularySize = sizeNow()
     this.#json = { ...json, added_tokens: added }
     // Some files list the byte tokens of byte fallback as special, but they spell text.
     const special = added.filter((token) => token.special && !BYTE_TOKEN.test(token.content))

@@ -6,6 +6,8 @@ import { JsonTokenizer } from '../data/tokenizer.js'
 import { type Objective, objectiveSchema } from '../diffusion/objective.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { type LoadedModel, loadModel, saveModel } from '../models/transfusion/folder.js'
+import { fromLlama, type FromLlamaOptions } from '../models/transfusion/from_llama.js'
+import { initializeFrom, type InitializeOptions } from '../models/transfusion/initialize.js'
 import { TransfusionNetwork } from '../models/transfusion/model.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
 import type { SavedPrecision } from '../models/transfusion/weights.js'
@@ -48,6 +50,19 @@ export class Transfusion implements LoadedModel {
     { compute = 'f32' }: { compute?: ComputeType } = {},
   ): Promise<Transfusion> {
     return new Transfusion(await loadModel(folder, compute))
+  }
+
+  /** A model grown on a Hugging Face Llama; see from_llama.ts. Throws an Error that names the file and the fault. */
+  static async fromLlama(folder: string, options: FromLlamaOptions): Promise<Transfusion> {
+    return new Transfusion(await fromLlama(folder, options))
+  }
+
+  /**
+   * A model to train that begins with the weights of a model folder or of a Llama; see initialize.ts. Throws an Error
+   * that names the first size that differs from the options'.
+   */
+  static async initializeFrom(folder: string, options?: InitializeOptions): Promise<Transfusion> {
+    return new Transfusion(await initializeFrom(folder, options))
   }
 
   /**

@@ -50,6 +50,18 @@ describe('readSafetensors', () => {
     })
   })
 
+  it('reads more halves than it takes at once', async () => {
+    const count = 2 ** 20 + 3
+    const { tensors } = await readBytes(
+      Buffer.concat([
+        fileOf({ w: { dtype: 'F16', shape: [count], data_offsets: [0, 2 * count] } }, 0),
+        Buffer.from(Uint16Array.from({ length: count }, (_, i) => 0x3c00 + (i % 5)).buffer),
+      ]),
+    )
+    const { data } = tensors.get('w')!
+    expect(data.every((value, i) => value === 1 + (i % 5) / 1024)).toBe(true)
+  })
+
   it.each([
     ['an empty file', Buffer.alloc(0), 'holds 0 bytes; a safetensors file has at least 8'],
     [

@@ -124,7 +124,7 @@ describe('a model folder', () => {
   })
 
   it.each<[string, (tensors: Map<string, SafetensorsTensor>) => void, string]>([
-    ['missing', (tensors) => tensors.delete('norm.weight'), 'parameter norm.weight is missing'],
+    ['missing', (tensors) => tensors.delete('norm.weight'), 'tensor "norm.weight" is missing'],
     [
       'unknown',
       (tensors) => tensors.set('lm_head.weight', { dtype: 'f32', shape: [1], data: Float32Array.of(1) }),
@@ -133,12 +133,12 @@ describe('a model folder', () => {
     [
       'mis-shaped',
       (tensors) => tensors.set('norm.weight', { dtype: 'f32', shape: [4, 8], data: new Float32Array(32) }),
-      'norm.weight must be F32, BF16 or F16 of shape [32], it is F32 of [4,8]',
+      'tensor "norm.weight" must be F32, BF16 or F16 of shape [32], it is F32 of [4, 8]',
     ],
     [
       'mistyped',
       (tensors) => tensors.set('norm.weight', { dtype: 'i32', shape: [32], data: new Int32Array(32) }),
-      'norm.weight must be F32, BF16 or F16 of shape [32], it is I32 of [32]',
+      'tensor "norm.weight" must be F32, BF16 or F16 of shape [32], it is I32 of [32]',
     ],
   ])('is refused with a %s weight, and nothing stays allocated', async (_what, change, message) => {
     const { folder, network } = await savedModel()

@@ -17,9 +17,11 @@ import { TransfusionNetwork } from './model.js'
 import { imagePreparationOf } from './pixel_parts.js'
 import { readWeights, type SavedPrecision, writeWeights } from './weights.js'
 
+const architecture = 'transfusion'
+
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({
-  architecture: z.literal('transfusion'),
+  architecture: z.literal(architecture),
   model: transfusionConfigSchema,
   objective: objectiveSchema,
   /** Of image files; by default to the size that the model draws. */
@@ -49,10 +51,21 @@ export async function saveModel(
   await writeWeights(join(folder, 'model.safetensors'), network.arena, precision)
   await tokenizer.save(join(folder, 'tokenizer.json'))
   const preprocessing = imagePreparationOf(network.config, imagePreparation)
-  const config = { architecture: 'transfusion', model: network.config, objective, preprocessing }
+  const config = { architecture, model: network.config, objective, preprocessing }
   await writeAtomically(join(folder, 'config.json'), (file) =>
     file.writeFile(`${JSON.stringify(config, null, 2)}\n`),
   )
+}
+
+/** Whether a `config.json` is a model's of ours, as it says itself. */
+export const isModelConfig = (json: unknown): boolean =>
+  typeof json === 'object' && json !== null && 'architecture' in json && json.architecture === architecture
+
+/** The `config.json` of a model folder. Throws a ConfigError that names what is wrong in it. */
+export async function readModelConfig(folder: string) {
+  const path = join(folder, 'config.json')
+  const { model, objective, preprocessing } = parseConfig(folderConfigSchema, await readJson(path), path)
+  return { model, objective, imagePreparation: imagePreparationOf(model, preprocessing) }
 }
 
 /**
@@ -60,9 +73,7 @@ export async function saveModel(
  * config, naming what is missing, unknown or of another shape.
  */
 export async function loadModel(folder: string, compute: ComputeType = 'f32'): Promise<LoadedModel> {
-  const path = join(folder, 'config.json')
-  const { model, objective, preprocessing } = parseConfig(folderConfigSchema, await readJson(path), path)
-  const imagePreparation = imagePreparationOf(model, preprocessing)
+  const { model, objective, imagePreparation } = await readModelConfig(folder)
   const tokenizer = await JsonTokenizer.load(join(folder, 'tokenizer.json'))
   if (tokenizer.vocabularySize !== model.vocabulary)
     throw new Error(

@@ -1,10 +1,10 @@
 import { type PendingTensor, writeSafetensors } from '../../data/safetensors.js'
+import { checkFloats } from '../../data/safetensors_header.js'
 import { SafetensorsReader } from '../../data/safetensors_reader.js'
 import type { ParameterArena } from '../../nn/arena.js'
 import type { Parameter } from '../../nn/parameters.js'
 import { cast } from '../../ops/cast.js'
 import { fence } from '../../tensor/device.js'
-import { sameShape } from '../../tensor/shape.js'
 
 /** Of weights on disk: bf16 takes half the space of f32 and keeps 8 of 24 bits of each value. */
 export type SavedPrecision = 'f32' | 'bf16'
@@ -39,14 +39,7 @@ export async function readWeights(path: string, arena: ParameterArena): Promise<
   const unknown = [...reader.entries.keys()].filter((name) => !known.has(name))
   if (unknown.length > 0)
     throw new Error(`${path}: the model has no parameter ${unknown.slice(0, 5).join(', ')}`)
-  for (const { name, shape } of arena.parameters) {
-    const stored = reader.entries.get(name)
-    if (!stored) throw new Error(`${path}: parameter ${name} is missing`)
-    if (!/^B?F/.test(stored.dtype) || !sameShape(stored.shape, shape))
-      throw new Error(
-        `${path}: ${name} must be F32, BF16 or F16 of shape [${shape}], it is ${stored.dtype} of [${stored.shape}]`,
-      )
-  }
+  for (const { name, shape } of arena.parameters) checkFloats(path, name, reader.entries.get(name), shape)
   for (const parameter of arena.parameters) {
     arena.write(parameter, (await reader.read(parameter.name)).data as Float32Array | Uint16Array)
     // Before the next is read: the stream may be busy, and each waits in a copy.

@@ -1,0 +1,52 @@
+import type { LlamaConfig } from './config.js'
+
+/** A tensor of the checkpoint. */
+export interface LlamaTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+}
+
+/**
+ * The checkpoint's tensors that, one below the other, make one of our parameters of the transformer; undefined for the
+ * image parts, which a Llama lacks. Both have rotary pairs as the two halves of a head.
+ */
+export function llamaTensors(parameter: string, config: LlamaConfig): readonly LlamaTensor[] | undefined {
+  const { vocabulary, channels, heads, kvHeads, feedForward, tied } = config
+  const keys = (kvHeads * channels) / heads
+  const embedding = { name: 'model.embed_tokens.weight', shape: [vocabulary, channels] }
+  switch (parameter) {
+    case 'embedding.weight':
+      return [embedding]
+    case 'output.weight':
+      return [tied ? embedding : { ...embedding, name: 'lm_head.weight' }]
+    case 'norm.weight':
+      return [{ name: 'model.norm.weight', shape: [channels] }]
+  }
+  const [, layer, part] = /^layers\.(\d+)\.(.+)\.weight$/.exec(parameter) ?? []
+  const tensor = (name: string, ...shape: number[]) => ({
+    name: `model.layers.${layer}.${name}.weight`,
+    shape,
+  })
+  switch (part) {
+    case 'attention_norm':
+      return [tensor('input_layernorm', channels)]
+    case 'attention.qkv':
+      return [
+        tensor('self_attn.q_proj', channels, channels),
+        tensor('self_attn.k_proj', keys, channels),
+        tensor('self_attn.v_proj', keys, channels),
+      ]
+    case 'attention.output':
+      return [tensor('self_attn.o_proj', channels, channels)]
+    case 'feed_forward_norm':
+      return [tensor('post_attention_layernorm', channels)]
+    case 'feed_forward.gate_up':
+      return [tensor('mlp.gate_proj', feedForward, channels), tensor('mlp.up_proj', feedForward, channels)]
+    case 'feed_forward.down':
+      return [tensor('mlp.down_proj', channels, feedForward)]
+  }
+  return undefined
+}
+
+/** What older checkpoints hold besides their weights: RoPE's frequencies, which follow from the config. */
+export const isDerived = (name: string): boolean => name.endsWith('.rotary_emb.inv_freq')

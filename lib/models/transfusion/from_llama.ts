@@ -1,0 +1,152 @@
+import { join } from 'node:path'
+import { parseConfig } from '../../config.js'
+import type { ImagePreparationOptions } from '../../data/image_preparation.js'
+import { SafetensorsFolder } from '../../data/safetensors_folder.js'
+import { checkFloats } from '../../data/safetensors_header.js'
+import { JsonTokenizer } from '../../data/tokenizer.js'
+import { type Objective, objectiveSchema } from '../../diffusion/objective.js'
+import type { ComputeType, ParameterArena } from '../../nn/arena.js'
+import type { Parameter } from '../../nn/parameters.js'
+import { mul } from '../../ops/mul.js'
+import { mean } from '../../ops/reduce.js'
+import { fence } from '../../tensor/device.js'
+import { scope } from '../../tensor/scope.js'
+import { elementsOf } from '../../tensor/shape.js'
+import { type LlamaConfig, readLlamaConfig } from '../llama/config.js'
+import { isDerived, type LlamaTensor, llamaTensors } from '../llama/tensors.js'
+import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from './config.js'
+import type { LoadedModel } from './folder.js'
+import { TransfusionNetwork, transfusionParameters } from './model.js'
+import { imagePreparationOf } from './pixel_parts.js'
+
+export interface FromLlamaOptions {
+  /** The images to read and draw: a Llama has none. */
+  image: TransfusionOptions['image']
+  /** What the network predicts of images, and how its error counts. */
+  objective?: Partial<Objective>
+  /** bf16: f32 weights, rounded to bf16 for computing. */
+  compute?: ComputeType
+  /** The image parts' initial weights follow from it. */
+  seed?: number
+  /** By default the folder's `tokenizer.json`. */
+  tokenizer?: JsonTokenizer
+  /** How image files become what the model reads; by default to the size that it draws. */
+  imagePreparation?: ImagePreparationOptions
+}
+
+/**
+ * Reads a Hugging Face Llama (`config.json`, `tokenizer.json`, safetensors of f32, bf16 or f16 in one file or several)
+ * and grows the image parts on it (our choices):
+ *
+ * - Rows for BOI and EOI where the tokenizer lacks them: the mean of the others, so that their logits begin as ordinary
+ *   as any (Hewitt 2021). Rows beyond the tokenizer's ids, which pad some checkpoints, are left out.
+ * - The patch parts as in a new model, but for the scale of the patches' vectors, which is the text embeddings'. Positions
+ *   'rotary', the default, suit it: those of 'sincos' are added at a scale of their own.
+ * - Tied matrices are parted: both begin with the same values.
+ *
+ * Throws an Error that names what is missing, does not fit or is not supported.
+ */
+export async function fromLlama(folder: string, options: FromLlamaOptions): Promise<LoadedModel> {
+  const llama = await readLlamaConfig(folder)
+  const tokenizer = options.tokenizer ?? (await JsonTokenizer.load(join(folder, 'tokenizer.json')))
+  if (tokenizer.givenSize > llama.vocabulary)
+    throw new Error(
+      `${folder}: the tokenizer has ${tokenizer.givenSize} tokens, the model's vocabulary ${llama.vocabulary}`,
+    )
+  const config = grownConfig(llama, tokenizer, options.image, folder)
+  const imagePreparation = imagePreparationOf(config, options.imagePreparation)
+  const objective = parseConfig(objectiveSchema, options.objective ?? {}, 'objective')
+  await using weights = await SafetensorsFolder.open(folder)
+  checkTensors(weights, llama, config)
+  const network = new TransfusionNetwork(config, options.compute)
+  try {
+    network.arena.initialize(options.seed ?? 0)
+    for (const parameter of network.arena.parameters) {
+      const tensors = llamaTensors(parameter.name, llama)
+      if (tensors) await copyTensors(weights, tensors, network.arena, parameter)
+    }
+    await growRows(network.arena, tokenizer.givenSize)
+    await scalePatches(network)
+    network.arena.updated()
+  } catch (error) {
+    network[Symbol.dispose]()
+    throw error
+  }
+  return { network, tokenizer, objective, imagePreparation }
+}
+
+function grownConfig(
+  { bos, eos, tied: _tied, vocabulary: _vocabulary, ...sizes }: LlamaConfig,
+  tokenizer: JsonTokenizer,
+  image: TransfusionOptions['image'],
+  folder: string,
+): TransfusionConfig {
+  const first = bos ?? tokenizer.bos
+  const tokens = {
+    ...(first !== undefined && { bos: first }),
+    end: eos ?? tokenizer.eos,
+    boi: tokenizer.boi,
+    eoi: tokenizer.eoi,
+  }
+  const grown = { ...sizes, vocabulary: tokenizer.vocabularySize, tokens, image }
+  return parseConfig(transfusionConfigSchema, grown, `${folder}, as a model config`)
+}
+
+/** That the checkpoint has every tensor that we need, each of the right shape, and no other. */
+function checkTensors(weights: SafetensorsFolder, llama: LlamaConfig, config: TransfusionConfig): void {
+  const wanted = transfusionParameters(config).flatMap(({ name }) => llamaTensors(name, llama) ?? [])
+  for (const { name, shape } of wanted) checkFloats(weights.pathOf(name), name, weights.entry(name), shape)
+  const known = new Set(wanted.map(({ name }) => name))
+  // Some checkpoints store tied matrices twice.
+  if (llama.tied) known.add('lm_head.weight')
+  const unknown = [...weights.names].find((name) => !known.has(name) && !isDerived(name))
+  if (unknown !== undefined)
+    throw new Error(`${weights.pathOf(unknown)}: a Llama of this config has no tensor "${unknown}"`)
+}
+
+/** Tensors below each other into one parameter, up to its last row. */
+async function copyTensors(
+  weights: SafetensorsFolder,
+  tensors: readonly LlamaTensor[],
+  arena: ParameterArena,
+  parameter: Parameter,
+): Promise<void> {
+  let offset = 0
+  for (const { name } of tensors) {
+    const data = (await weights.read(name)).data as Float32Array | Uint16Array
+    const fitting = data.subarray(0, elementsOf(parameter.shape) - offset)
+    arena.write(parameter, fitting, offset)
+    offset += fitting.length
+    await fence()
+  }
+}
+
+/** The embedding and output rows from `given` on: the mean of those before. */
+async function growRows(arena: ParameterArena, given: number): Promise<void> {
+  for (const parameter of arena.parameters) {
+    if (parameter.name !== 'embedding.weight' && parameter.name !== 'output.weight') continue
+    const [rows, channels] = parameter.shape as [number, number]
+    using average = scope(() => mean(arena.valuesOf(parameter).view([given, channels]), [0]))
+    const row = await average.readFloats()
+    for (let i = given; i < rows; i++) arena.write(parameter, row, i * channels)
+  }
+}
+
+/** Brings the patches' initial vectors to the root mean square of the text embeddings. */
+async function scalePatches({ arena, config }: TransfusionNetwork): Promise<void> {
+  const named = (name: string) => arena.parameters.find((parameter) => parameter.name === name)!
+  using square = scope(() => {
+    const embedding = arena.valuesOf(named('embedding.weight'))
+    return mean(mul(embedding, embedding))
+  })
+  const factor = Math.sqrt((await square.readFloats())[0]!)
+  const scaled = ['patch_encoder.projection.weight']
+  if (config.image.timestep === 'after') scaled.push('patch_encoder.timestep.outer.weight')
+  for (const parameter of scaled.map(named)) {
+    using values = arena.valuesOf(parameter)
+    arena.write(
+      parameter,
+      (await values.readFloats()).map((value) => value * factor),
+    )
+  }
+}

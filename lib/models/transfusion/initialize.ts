@@ -1,0 +1,63 @@
+import { join } from 'node:path'
+import { parseConfig } from '../../config.js'
+import { readJson } from '../../data/json_file.js'
+import { objectiveSchema } from '../../diffusion/objective.js'
+import { readLlamaConfig } from '../llama/config.js'
+import { feedForwardOf, type TransfusionOptions } from './config.js'
+import { isModelConfig, type LoadedModel, loadModel, readModelConfig } from './folder.js'
+import { fromLlama, type FromLlamaOptions } from './from_llama.js'
+import { imagePreparationOf } from './pixel_parts.js'
+
+export interface InitializeOptions extends Pick<
+  FromLlamaOptions,
+  'objective' | 'compute' | 'seed' | 'imagePreparation'
+> {
+  /** What the weights' sizes must be, as far as given. A Llama needs `image`, the sizes of the parts that it grows. */
+  sizes?: Partial<Omit<TransfusionOptions, 'vocabulary' | 'tokens'>>
+}
+
+/**
+ * A model to train that begins with the weights of a folder: a model folder of ours, or a Hugging Face Llama (see
+ * `fromLlama`). The tokenizer is the folder's, and so is what the options leave out. Throws an Error that names the first
+ * size that differs, before any weight is read.
+ */
+export async function initializeFrom(folder: string, options: InitializeOptions = {}): Promise<LoadedModel> {
+  const { sizes = {}, objective = {}, compute, ...others } = options
+  const path = join(folder, 'config.json')
+  if (!isModelConfig(await readJson(path))) {
+    const { image, ...transformer } = sizes
+    refuseDifference(path, transformer, await readLlamaConfig(folder))
+    if (!image) throw new Error(`${folder}: a Llama has no images; the sizes of its image parts are needed`)
+    return fromLlama(folder, { image, objective, compute, ...others })
+  }
+  const stored = await readModelConfig(folder)
+  const { model } = stored
+  const kvHeads = model.kvHeads ?? model.heads
+  refuseDifference(path, sizes, { ...model, kvHeads, feedForward: feedForwardOf(model) })
+  // Another weighting trains on; another prediction would give the network's outputs another meaning.
+  const { prediction } = objective
+  refuseDifference(path, { prediction }, { prediction: stored.objective.prediction })
+  const merged = {
+    objective: parseConfig(objectiveSchema, { ...stored.objective, ...objective }, 'objective'),
+    imagePreparation: imagePreparationOf(model, { ...stored.imagePreparation, ...others.imagePreparation }),
+  }
+  return { ...(await loadModel(folder, compute)), ...merged }
+}
+
+function refuseDifference(path: string, wanted: object, stored: object): void {
+  const difference = firstDifference(wanted, stored)
+  if (difference) throw new Error(`${path}: its weights cannot be taken: ${difference}`)
+}
+
+/** "image.patch is 2, expected 4"; undefined where the two agree in all that is wanted. */
+function firstDifference(wanted: object, stored: object, prefix = ''): string | undefined {
+  for (const [key, value] of Object.entries(wanted)) {
+    const found: unknown = stored[key as keyof typeof stored]
+    if (value === undefined || value === found) continue
+    if (typeof value !== 'object' || typeof found !== 'object' || !found)
+      return `${prefix}${key} is ${JSON.stringify(found)}, expected ${JSON.stringify(value)}`
+    const inside = firstDifference(value as object, found, `${prefix}${key}.`)
+    if (inside) return inside
+  }
+  return undefined
+}
