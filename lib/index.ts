@@ -29,7 +29,19 @@ export { type ClassData, ClassReference, describeImages, drawClasses } from './e
 export type { ImageEvidence, ImageFigures, Judged } from './evaluation/figures.js'
 export type { Features } from './evaluation/features.js'
 export { diversity, frechetDistance, imageFigures, kernelDistance } from './evaluation/statistics.js'
+export {
+  type ClassEvaluation,
+  type ClassEvaluationOptions,
+  type ClassFigures,
+  evaluateClasses,
+} from './evaluation/evaluate_classes.js'
 export { captionPerplexity } from './evaluation/perplexity.js'
+export {
+  type TextPerplexity,
+  textPerplexity,
+  type TextPerplexityOptions,
+} from './evaluation/text_perplexity.js'
+export { type Question, type Ranking, rankAccuracy, rankOptions, type RankOptions } from './evaluation/rank.js'
 
 // Data.
 export type { Document, Image, ImagePart, TextPart } from './data/document.js'

@@ -4,11 +4,11 @@ import { writeAtomically } from '../data/atomic_file.js'
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { fillTemplate, type IdxDataset } from '../data/sources/idx_dataset.js'
+import { evaluateClasses } from '../evaluation/evaluate_classes.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../training/trainer.js'
-import { demoModel, demoObjective, demoTemplates, demoTraining } from './demo_config.js'
-import { judgeModel } from './demo_figures.js'
+import { demoEvaluation, demoModel, demoObjective, demoTemplates, demoTraining } from './demo_config.js'
 import { writeDemoSheet } from './demo_sheet.js'
 import { onInterrupt } from './interrupt.js'
 import { TrainingProgress } from './progress.js'
@@ -50,13 +50,19 @@ export async function demo(options: { minutes: string; out: string; seed: string
   const trained = await trainDemo(model, training, trainingOptions)
   await model.save(join(out, 'model'))
 
-  const { figures, drawn, described } = await judgeModel(model, { training, test, captions, seed, say })
+  const data = { training, test, captions }
+  const { figures, drawn, described } = await evaluateClasses(model, data, { ...demoEvaluation, seed, say })
   const total_seconds = seconds(started)
   const all = { ...figures, ...trained, total_seconds }
   await writeAtomically(join(out, 'figures.json'), (file) =>
     file.writeFile(`${JSON.stringify(all, null, 2)}\n`),
   )
-  await writeDemoSheet(join(out, 'samples.png'), { drawn, described, captions, name: files.name })
+  await writeDemoSheet(join(out, 'samples.png'), {
+    drawn: drawn!.images,
+    described: described.slice(0, 20),
+    captions,
+    name: files.name,
+  })
   for (const [name, value] of Object.entries(all)) say(`  ${name.padEnd(20)} ${Number(value.toPrecision(4))}`)
   say(
     `Pictures: ${join(out, 'samples.png')}   figures: ${join(out, 'figures.json')}   model: ${join(out, 'model')}`,

@@ -55,3 +55,6 @@ export const demoImages = parseConfig(
 
 /** One short caption per class: the class's name with its article. */
 export const demoTemplates = ['{a label}']
+
+/** 1,000 drawn images and the 10,000 test images. */
+export const demoEvaluation = { perClass: 100, images: demoImages, described: 10_000, ranked: 0 }

@@ -1,7 +1,7 @@
 import { drawContactSheet, RIGHT, WRONG } from '../data/contact_sheet.js'
 import type { Image } from '../data/document.js'
 import { writePng } from '../data/image_io.js'
-import type { DemoResults } from './demo_figures.js'
+import type { ClassEvaluation } from '../evaluation/evaluate_classes.js'
 
 const columns = 10
 
@@ -13,17 +13,22 @@ export async function writeDemoSheet(
     described,
     captions,
     name,
-  }: Pick<DemoResults, 'drawn' | 'described'> & { captions: readonly string[]; name: string },
+  }: {
+    drawn: readonly Image[]
+    described: ClassEvaluation['described']
+    captions: readonly string[]
+    name: string
+  },
 ): Promise<void> {
   const perClass = drawn.length / captions.length
   const drawnRows = captions.map((label, i) => ({
     label,
-    cells: drawn.slice(i * perClass, i * perClass + columns).map((image: Image) => ({ image })),
+    cells: drawn.slice(i * perClass, i * perClass + columns).map((image) => ({ image })),
   }))
   const describedRows = chunks(described, columns).map((row) => ({
-    cells: row.map(({ image, truth, written }) => ({
+    cells: row.map(({ image, caption, written }) => ({
       image,
-      captions: [{ text: written, colour: written.trim() === truth ? RIGHT : WRONG }],
+      captions: [{ text: written, colour: written === caption ? RIGHT : WRONG }],
     })),
   }))
   const sheet = drawContactSheet({

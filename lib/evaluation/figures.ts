@@ -47,10 +47,12 @@ export interface ImageFigures {
 }
 
 /** Share of equal entries. Throws a RangeError for lists of different or no length. */
-export function accuracy(found: Int32Array, right: ArrayLike<number>): number {
+export function accuracy(found: ArrayLike<number>, right: ArrayLike<number>): number {
   if (found.length !== right.length || found.length === 0)
     throw new RangeError(`accuracy: ${found.length} answers for ${right.length} questions`)
-  return found.reduce((hits, value, i) => hits + Number(value === right[i]), 0) / found.length
+  let hits = 0
+  for (let i = 0; i < found.length; i++) hits += Number(found[i] === right[i])
+  return hits / found.length
 }
 
 /**

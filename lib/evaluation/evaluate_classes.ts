@@ -1,0 +1,85 @@
+import type { Image } from '../data/document.js'
+import type { IdxDataset } from '../data/sources/idx_dataset.js'
+import type { ImageOptions } from '../generation/options.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { type ClassData, ClassReference, describeImages, drawClasses, type DrawnClasses } from './classes.js'
+import type { ImageFigures } from './figures.js'
+import { captionPerplexity } from './perplexity.js'
+import { rankAccuracy, type RankFigures, rankOptions } from './rank.js'
+
+export interface ClassEvaluationOptions {
+  /** Of drawing and of the judge. */
+  seed: number
+  /** Images to draw from each caption; 0: none, and no judge is trained. */
+  perClass: number
+  images?: ImageOptions
+  /** Test images, from the first, to describe; 0: none. */
+  described: number
+  /** Test images, from the first, for which all captions are ranked; 0: none. */
+  ranked: number
+  signal?: AbortSignal
+  /** Told what begins. */
+  say?: (line: string) => void
+}
+
+/** Of images in classes; those of what was not asked for are absent. Shares of test images where nothing else is said. */
+export interface ClassFigures extends Partial<ImageFigures>, Partial<RankFigures> {
+  /** Of those whose greedy caption is their class's. */
+  caption_accuracy?: number
+  /** Per caption token, given the image. */
+  perplexity?: number
+}
+
+export interface ClassEvaluation {
+  readonly figures: ClassFigures
+  readonly drawn: DrawnClasses | undefined
+  /** Test images with their class's caption and the one that the model wrote. */
+  readonly described: readonly { image: Image; caption: string; written: string }[]
+}
+
+/** Draws, describes and ranks, and has a judge trained on the training images look at what was drawn. */
+export async function evaluateClasses(
+  model: ModelParts,
+  data: ClassData,
+  { perClass, described, ranked, say = () => {}, ...options }: ClassEvaluationOptions,
+): Promise<ClassEvaluation> {
+  const { test, captions } = data
+  const { signal } = options
+  const figures: ClassFigures = {}
+
+  let drawn: DrawnClasses | undefined
+  if (perClass > 0) {
+    say(`Drawing ${captions.length * perClass} images ...`)
+    drawn = await drawClasses(model, captions, { ...options, perClass })
+    say('Training a judge on the real images ...')
+    using reference = await ClassReference.prepare(data, { ...options, perClass })
+    Object.assign(figures, await reference.figures(drawn))
+  }
+
+  const pairs = captionedImages(test, captions, described)
+  let written: string[] = []
+  if (pairs.length > 0) {
+    say(`Describing ${pairs.length} test images ...`)
+    const images = pairs.map(({ image }) => image)
+    written = await describeImages(model, images, signal)
+    const named = written.filter((text, i) => text === pairs[i]!.caption).length
+    figures.caption_accuracy = named / pairs.length
+    figures.perplexity = await captionPerplexity(model, pairs, { signal })
+  }
+
+  const questions = captionedImages(test, captions, ranked)
+  if (questions.length > 0) {
+    say(`Ranking the captions of ${questions.length} test images ...`)
+    const asked = questions.map(({ image }) => ({ context: [image], options: captions }))
+    const right = questions.map(({ caption }) => captions.indexOf(caption))
+    Object.assign(figures, await rankAccuracy(rankOptions(model, asked, { end: true, signal }), right))
+  }
+  return { figures, drawn, described: pairs.map((pair, i) => ({ ...pair, written: written[i]! })) }
+}
+
+/** The first images with the captions of their classes. */
+const captionedImages = (dataset: IdxDataset, captions: readonly string[], count: number) =>
+  Array.from({ length: Math.min(count, dataset.length) }, (_, i) => ({
+    image: dataset.image(i),
+    caption: captions[dataset.label(i)]!,
+  }))

@@ -1,0 +1,118 @@
+import { noGrad } from '../autograd/tape.js'
+import { uploadLayout } from '../models/transfusion/device_layout.js'
+import type { TransfusionNetwork } from '../models/transfusion/model.js'
+import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
+import { crossEntropy } from '../ops/cross_entropy.js'
+import type { Document } from '../sequence/document.js'
+import { documentLength, packDocuments } from '../sequence/packing.js'
+import { scope } from '../tensor/scope.js'
+import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
+
+/** How well a model predicts the tokens of a document. */
+export interface Likelihood {
+  /** Negative log-likelihood of all tokens that count, in nats. */
+  readonly nll: number
+  readonly tokens: number
+}
+
+export interface LikelihoodOptions {
+  /** Positions (tokens and patches) that go through the model together; a longer document goes alone. */
+  positions?: number
+  signal?: AbortSignal
+}
+
+/** Logits that are held at a time: 64 MiB. */
+const logitsAtOnce = 2 ** 24
+
+/**
+ * The likelihood of each document, in order, given clean images (t = 0). The tokens of text parts count, but for those
+ * of weight 0, which are context, and so does the end token where the document has one; BOI never does. Each token is
+ * predicted from all before it, so the first counts only where BOS precedes it. Documents are packed into batches.
+ */
+export async function* documentLikelihoods(
+  network: TransfusionNetwork,
+  documents: Iterable<Document<PixelPart>> | AsyncIterable<Document<PixelPart>>,
+  { positions = 4096, signal }: LikelihoodOptions = {},
+): AsyncGenerator<Likelihood, void, undefined> {
+  const options = { patch: network.config.image.patch, tokens: specialTokens(network.config) }
+  // One batch is laid out while another is computed.
+  let computed: Promise<Likelihood[]> | undefined
+  let batch: Document<PixelPart>[] = []
+  let lengths: number[] = []
+  let total = 0
+  const compute = () => {
+    const next = batchLikelihoods(network, batch, lengths)
+    // Reported when it is awaited, never as unhandled.
+    next.catch(() => {})
+    batch = []
+    lengths = []
+    total = 0
+    return next
+  }
+  for await (const document of documents) {
+    const length = documentLength(document, options)
+    if (batch.length > 0 && total + length > positions) {
+      signal?.throwIfAborted()
+      const previous = computed
+      computed = compute()
+      if (previous) yield* await previous
+    }
+    batch.push(document)
+    lengths.push(length)
+    total += length
+  }
+  if (computed) yield* await computed
+  signal?.throwIfAborted()
+  if (batch.length > 0) yield* await compute()
+}
+
+/** `lengths`: the positions that each document takes. */
+async function batchLikelihoods(
+  network: TransfusionNetwork,
+  documents: readonly Document<PixelPart>[],
+  lengths: readonly number[],
+): Promise<Likelihood[]> {
+  const { config } = network
+  const tokens = specialTokens(config)
+  const packed = packDocuments(documents, { patch: config.image.patch, tokens })
+  const rows = Int32Array.from(packed.labels.keys()).filter(
+    (row) => packed.labels[row]! >= 0 && packed.labels[row] !== tokens.boi,
+  )
+  const chunk = Math.max(1, Math.floor(logitsAtOnce / config.vocabulary))
+  const losses = noGrad(() =>
+    scope(() => {
+      const layout = uploadLayout(packed)
+      const images = packed.images.length > 0 && {
+        pixels: fromArray(pixelsOf(packed.images), [-1, config.image.channels]),
+        t: zeros([layout.images]),
+      }
+      const hidden = network.hidden(layout, images || undefined)
+      const chunks: Tensor[] = []
+      for (let first = 0; first < rows.length; first += chunk)
+        chunks.push(
+          scope(() => rowLosses(network, hidden, rows.subarray(first, first + chunk), packed.labels)),
+        )
+      return chunks
+    }),
+  )
+  const reads = losses.map((tensor) => tensor.readFloats())
+  for (const tensor of losses) tensor.free()
+  const values = (await Promise.all(reads)).flatMap((read) => Array.from(read))
+
+  let next = 0
+  let end = 0
+  return lengths.map((length) => {
+    end += length
+    const first = next
+    let nll = 0
+    for (; next < rows.length && rows[next]! < end; next++) nll += values[next]!
+    return { nll, tokens: next - first }
+  })
+}
+
+const rowLosses = (
+  network: TransfusionNetwork,
+  hidden: Tensor,
+  rows: Int32Array,
+  labels: Int32Array,
+): Tensor => crossEntropy(network.logits(hidden, fromArray(rows)), fromArray(rows.map((row) => labels[row]!)))

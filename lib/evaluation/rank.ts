@@ -1,0 +1,100 @@
+import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import type { PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { Document } from '../sequence/document.js'
+import { accuracy } from './figures.js'
+import { documentLikelihoods, type Likelihood, type LikelihoodOptions } from './likelihood.js'
+
+export interface Question {
+  /** What precedes every option. */
+  readonly context: Prompt
+  /** Continuations of the context, tokenized by themselves. */
+  readonly options: readonly string[]
+}
+
+/** A question's options by their likelihood. */
+export interface Ranking {
+  readonly likelihoods: readonly Likelihood[]
+  /** The option that is likeliest as a whole, and the one whose tokens are on average; the first of equal ones. */
+  readonly best: number
+  readonly bestPerToken: number
+}
+
+export interface RankFigures {
+  /** Share of the questions whose right option is the likeliest. */
+  readonly rank_accuracy: number
+  /** Share of those of whose right option the tokens are the likeliest on average. */
+  readonly rank_accuracy_per_token: number
+}
+
+export interface RankOptions extends LikelihoodOptions {
+  /** Whether the option ends the document, its end token counting as one of its own. Default false. */
+  end?: boolean
+}
+
+/**
+ * Answers questions by rank classification: the likelihood of each option after the context. Yields one ranking a
+ * question, in order. Rejects with a RangeError for a question without options or an option without tokens.
+ */
+export async function* rankOptions(
+  model: ModelParts,
+  questions: Iterable<Question> | AsyncIterable<Question>,
+  { end = false, ...options }: RankOptions = {},
+): AsyncGenerator<Ranking, void, undefined> {
+  /** Options of the questions that are asked but not answered. */
+  const asked: number[] = []
+  let count = 0
+  async function* documents() {
+    for await (const question of questions) {
+      if (question.options.length === 0) throw new RangeError(`question ${count}: it has no options`)
+      asked.push(question.options.length)
+      yield* optionDocuments(model, question, `question ${count}`, end)
+      count++
+    }
+  }
+  let likelihoods: Likelihood[] = []
+  for await (const likelihood of documentLikelihoods(model.network, documents(), options)) {
+    likelihoods.push(likelihood)
+    if (likelihoods.length < asked[0]!) continue
+    asked.shift()
+    yield {
+      likelihoods,
+      best: leastOf(likelihoods.map(({ nll }) => nll)),
+      bestPerToken: leastOf(likelihoods.map(({ nll, tokens }) => nll / tokens)),
+    }
+    likelihoods = []
+  }
+}
+
+/** `right`: of each question, the number of the right option. Throws a RangeError for another number of rankings. */
+export async function rankAccuracy(
+  rankings: AsyncIterable<Ranking>,
+  right: readonly number[],
+): Promise<RankFigures> {
+  const best: number[] = []
+  const bestPerToken: number[] = []
+  for await (const ranking of rankings) {
+    best.push(ranking.best)
+    bestPerToken.push(ranking.bestPerToken)
+  }
+  return { rank_accuracy: accuracy(best, right), rank_accuracy_per_token: accuracy(bestPerToken, right) }
+}
+
+function optionDocuments(
+  { network, tokenizer }: ModelParts,
+  { context, options }: Question,
+  name: string,
+  end: boolean,
+): Document<PixelPart>[] {
+  const parts = promptParts(context, tokenizer, network.config).map((part) =>
+    part.type === 'text' ? { ...part, weight: 0 } : part,
+  )
+  return options.map((option) => {
+    const answer = textPart(option, tokenizer)
+    if (answer.ids.length === 0)
+      throw new RangeError(`${name}: option ${JSON.stringify(option)} has no tokens`)
+    return { parts: [...parts, answer], end }
+  })
+}
+
+const leastOf = (values: readonly number[]): number => values.indexOf(Math.min(...values))

@@ -1,0 +1,104 @@
+import type { PreparedDocument } from '../data/document_stream.js'
+import type { RawDocument, UnreadableDocument } from '../data/sources/document_source.js'
+import type { Preparation } from '../data/stream/preparation.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { TransfusionConfig } from '../models/transfusion/config.js'
+import type { Document } from '../sequence/document.js'
+import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
+
+export interface TextPerplexityOptions extends LikelihoodOptions {
+  /** Most tokens of text that the model sees at a time. */
+  window?: number
+  /** Tokens from one window of a document to the next: each of them is predicted from `window - stride` or more. */
+  stride?: number
+}
+
+export interface TextPerplexity {
+  /** exp(mean negative log-likelihood) per token: comparable between models of one tokenizer. */
+  readonly perplexity: number
+  /** Bits per byte of UTF-8: comparable between any two models. */
+  readonly bitsPerByte: number
+  readonly documents: number
+  readonly tokens: number
+  readonly bytes: number
+}
+
+/**
+ * How well a model predicts text. A document that is longer than a window is seen in windows that overlap, each
+ * beginning with BOS as a document does, and each token is counted once: in the first window that holds it. Documents
+ * with images are seen whole. The end of a document does not count; nor does its first token where the tokenizer has no
+ * BOS. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
+ */
+export async function textPerplexity(
+  { network }: ModelParts,
+  documents: AsyncIterable<RawDocument | UnreadableDocument>,
+  preparation: Preparation,
+  { window = 1024, stride = Math.ceil(window / 2), ...options }: TextPerplexityOptions = {},
+): Promise<TextPerplexity> {
+  if (!(Number.isInteger(window) && Number.isInteger(stride) && stride >= 1 && stride <= window))
+    throw new RangeError(`textPerplexity: expected a stride in 1 .. window, received ${stride} of ${window}`)
+  let nll = 0
+  const counts = { documents: 0, tokens: 0, bytes: 0 }
+  async function* pieces() {
+    for await (const document of documents) {
+      if ('error' in document) throw document.error
+      const prepared = await preparation.prepare(document)
+      if ('error' in prepared) throw prepared.error
+      counts.documents++
+      for (const part of document.parts)
+        if (part.type === 'text') counts.bytes += Buffer.byteLength(part.text)
+      yield* piecesOf(prepared, network.config, window, stride)
+    }
+  }
+  for await (const likelihood of documentLikelihoods(network, pieces(), options)) {
+    nll += likelihood.nll
+    counts.tokens += likelihood.tokens
+  }
+  if (counts.tokens === 0) throw new RangeError('textPerplexity: the documents have no token to predict')
+  return {
+    perplexity: Math.exp(nll / counts.tokens),
+    bitsPerByte: nll / Math.LN2 / counts.bytes,
+    ...counts,
+  }
+}
+
+function* piecesOf(
+  { name, parts }: PreparedDocument,
+  config: TransfusionConfig,
+  window: number,
+  stride: number,
+): Generator<Document<PixelPart>> {
+  if (!parts.some(({ type }) => type === 'image'))
+    yield* textWindows(
+      parts.flatMap((part) => (part.type === 'text' ? [...part.ids] : [])),
+      window,
+      stride,
+    )
+  else
+    yield {
+      parts: parts.map((part) =>
+        part.type === 'image' ? imagePart(part.image, config, name) : { type: 'text', ids: [...part.ids] },
+      ),
+      end: false,
+    }
+}
+
+/** A text in windows; what an earlier window counts is context of weight 0 in a later one. */
+export function* textWindows(
+  ids: readonly number[],
+  window: number,
+  stride: number,
+): Generator<Document<PixelPart>> {
+  for (let first = 0, counted = 0; counted < ids.length; first += stride) {
+    const end = Math.min(first + window, ids.length)
+    yield {
+      parts: [
+        { type: 'text', ids: ids.slice(first, counted), weight: 0 },
+        { type: 'text', ids: ids.slice(counted, end) },
+      ],
+      end: false,
+    }
+    counted = end
+  }
+}
