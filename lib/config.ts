@@ -40,7 +40,8 @@ function expectation(issue: z.core.$ZodIssue, received: unknown): string {
     if (match !== undefined)
       return `did you mean "${match}"? Expected ${issue.values.map(formatValue).join(' or ')}`
   }
-  if (issue.code === 'invalid_union') {
+  // A message of the schema's own says it better than the branches do.
+  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
     const branches = issue.errors.map((branch) =>
       branch.map((inner) => expectation(inner, undefined)).join(', '),
     )

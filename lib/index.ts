@@ -45,6 +45,13 @@ export { type Question, type Ranking, rankAccuracy, rankOptions, type RankOption
 
 // Data.
 export type { Document, Image, ImagePart, TextPart } from './data/document.js'
+export type {
+  DocumentStream,
+  PreparedDocument,
+  PreparedPart,
+  SourceState,
+  StreamState,
+} from './data/document_stream.js'
 export type { ImageDataset, Sample } from './data/sources/image_dataset.js'
 export { datasetSource } from './data/sources/dataset_source.js'
 export {
@@ -58,6 +65,12 @@ export {
   type UnreadableDocument,
 } from './data/sources/document_source.js'
 export { type DocumentCollection, type DocumentReader, indexedSource } from './data/sources/indexed_source.js'
+export { openFolderSource } from './data/sources/folder_source.js'
+export { type JsonlOptions, openJsonlSource } from './data/sources/jsonl_source.js'
+export { openTarSource, type TarOptions } from './data/sources/tar_source.js'
+export { openTextSource, type TextOptions } from './data/sources/text_source.js'
+export { type DataConfig, dataSchema, openSources } from './data/data_config.js'
+export type { PositionsOf } from './data/stream/pieces.js'
 export { openStream, type StreamOptions, type WeightedSource } from './data/stream/open_stream.js'
 export { captionedImage } from './data/sources/image_dataset.js'
 export { IdxDataset } from './data/sources/idx_dataset.js'

@@ -23,6 +23,17 @@ export interface UnreadableDocument {
 /** Where a source stands, as JSON can hold it. */
 export type SourceCursor = Readonly<Record<string, number>>
 
+/** One of a cursor's numbers. @throws RangeError where the cursor has none of the name that it could have given */
+export function cursorNumber(cursor: SourceCursor, name: string): number {
+  const value = cursor[name]
+  if (!Number.isSafeInteger(value) || value! < 0) {
+    throw new RangeError(
+      `[read] the cursor's ${name} must be an integer from 0; received ${value}: it is not this source's`,
+    )
+  }
+  return value!
+}
+
 export interface SourceItem {
   readonly document: RawDocument | UnreadableDocument
   /** Where to `read` from to have the documents after this one. */
@@ -31,6 +42,8 @@ export interface SourceItem {
 
 /** Documents in a row without end: epoch after epoch, each in an order of its own. */
 export interface DocumentSource {
+  /** Documents of an epoch, where that is known without reading them. */
+  readonly length?: number
   /**
    * The documents from `cursor` on (a `next` that an earlier call gave with the same seed), or from the beginning.
    * The same seed gives the same documents at every call. What it holds open is closed when the iteration ends.

@@ -1,11 +1,12 @@
 import { sampleIndex } from '../sample_order.js'
-import type {
-  DocumentSource,
-  RawDocument,
-  RawPart,
-  SourceCursor,
-  SourceItem,
-  UnreadableDocument,
+import {
+  cursorNumber,
+  type DocumentSource,
+  type RawDocument,
+  type RawPart,
+  type SourceCursor,
+  type SourceItem,
+  type UnreadableDocument,
 } from './document_source.js'
 
 /** Documents that can be had by number, in any order. */
@@ -30,10 +31,11 @@ export interface DocumentReader {
 export function indexedSource(collection: DocumentCollection): DocumentSource {
   const { length } = collection
   return {
+    length,
     async *read(seed: number, cursor?: SourceCursor): AsyncGenerator<SourceItem, void, undefined> {
       const reader = collection.open()
       try {
-        for (let position = positionOf(cursor); ; position++) {
+        for (let position = cursor ? cursorNumber(cursor, 'position') : 0; ; position++) {
           const document = await readDocument(reader, sampleIndex(position, length, seed))
           yield { document, next: { position: position + 1 } }
         }
@@ -62,10 +64,4 @@ async function readDocument(
   } catch (error) {
     return { name, error: error as Error }
   }
-}
-
-function positionOf({ position }: SourceCursor = { position: 0 }): number {
-  if (!Number.isSafeInteger(position) || position! < 0)
-    throw new RangeError(`[read] a cursor's position must be an integer from 0; received ${position}`)
-  return position!
 }

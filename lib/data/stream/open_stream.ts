@@ -4,6 +4,7 @@ import type { DocumentSource, UnreadableDocument } from '../sources/document_sou
 import type { JsonTokenizer } from '../tokenizer.js'
 import type { PositionsOf } from './pieces.js'
 import { inlinePreparation } from './preparation.js'
+import { PreparationPool } from './preparation_pool.js'
 import { SourceReader } from './source_reader.js'
 
 /** A source and its share of a mixture. */
@@ -23,13 +24,16 @@ export interface StreamOptions {
   readonly seed: number
   /** Where to go on, as an earlier stream of the same sources and options gave it. */
   readonly state?: StreamState
+  /** Threads that tokenize and decode; 0, the default: this one does. No result depends on it. */
+  readonly workers?: number
   /** A document that cannot be read rejects `next`, or is left out and counted. Default 'stop'. */
   readonly onUnreadable?: 'stop' | 'skip'
   /** Told of each document that is left out. */
   readonly onSkip?: (document: UnreadableDocument) => void
 }
 
-const LOOK_AHEAD = 8
+/** Documents of each source that are prepared ahead of time, for each thread (our choice). */
+const LOOK_AHEAD = 16
 
 /**
  * A mixture of sources as a stream of documents. The next document comes from the source that has given the fewest
@@ -38,14 +42,22 @@ const LOOK_AHEAD = 8
  * @throws RangeError where `state` is of other sources
  */
 export function openStream(sources: readonly WeightedSource[], options: StreamOptions): DocumentStream {
-  const { tokenizer, image, positionsOf, longest = Infinity, seed, state, onSkip } = options
+  const { tokenizer, image, positionsOf, longest = Infinity, seed, state, workers = 0, onSkip } = options
   checkSources(sources, state)
-  const preparation = inlinePreparation(tokenizer, image)
+  const preparation =
+    workers === 0 ? inlinePreparation(tokenizer, image) : new PreparationPool(tokenizer, image, workers)
   const onUnreadable = (document: UnreadableDocument) => {
     if (options.onUnreadable !== 'skip') throw document.error
     onSkip?.(document)
   }
-  const readerOptions = { seed, preparation, positionsOf, longest, lookAhead: LOOK_AHEAD, onUnreadable }
+  const readerOptions = {
+    seed,
+    preparation,
+    positionsOf,
+    longest,
+    lookAhead: LOOK_AHEAD * Math.max(1, workers),
+    onUnreadable,
+  }
   const readers = sources.map(({ source }, i) => new SourceReader(source, readerOptions, state?.sources[i]))
   let ended: Error | undefined
   return {

@@ -1,0 +1,125 @@
+import { z } from 'zod'
+import { findFashionMnist, openMnist } from './fashion_mnist.js'
+import { datasetSource } from './sources/dataset_source.js'
+import type { DocumentSource } from './sources/document_source.js'
+import { openFolderSource } from './sources/folder_source.js'
+import { IdxDataset } from './sources/idx_dataset.js'
+import { openJsonlSource } from './sources/jsonl_source.js'
+import { openTarSource } from './sources/tar_source.js'
+import { openTextSource } from './sources/text_source.js'
+import type { WeightedSource } from './stream/open_stream.js'
+
+/** A file, a folder, a pattern with * in its last component, or a list of these. */
+const paths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+
+/** Captions; {label} and {a label} stand for the class's name. */
+const templates = z.array(z.string()).min(1).default(['{a label}'])
+
+const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates })
+
+const idx = z.strictObject({
+  type: z.literal('idx'),
+  images: z.string(),
+  labels: z.string(),
+  classNames: z.array(z.string()).min(1),
+  templates,
+})
+
+const folder = z.strictObject({
+  type: z.literal('folder'),
+  /** Holds, at any depth, name.png (or .jpg, .webp) beside name.txt, its caption. */
+  path: z.string(),
+})
+
+const jsonl = z.strictObject({
+  type: z.literal('jsonl'),
+  /** One document on each line: {"parts": ["text", {"image": "a.png"}]}, {"image": ..., "caption": ...}, {"text": ...}. */
+  path: paths,
+  /** The key of a document's text. */
+  field: z.string().min(1).default('text'),
+})
+
+const text = z.strictObject({
+  type: z.literal('text'),
+  path: paths,
+  /** What stands between two documents of a file; without it, a file is one. */
+  separator: z.string().min(1).optional(),
+})
+
+const tar = z.strictObject({
+  type: z.literal('tar'),
+  /** WebDataset's layout: 00042.jpg and 00042.txt (or .caption, .json) in a row. */
+  path: paths,
+  /** Records that are shuffled together. */
+  shuffleBuffer: z.int().positive().default(1000),
+})
+
+/** Positions (tokens and patches) taken from a source for each that is taken from a source of weight 1. */
+const weight = z.number().positive().default(1)
+
+const mixture = z.strictObject({
+  type: z.literal('mixture'),
+  sources: z
+    .array(
+      z.discriminatedUnion('type', [
+        fashionMnist.extend({ weight }),
+        idx.extend({ weight }),
+        folder.extend({ weight }),
+        jsonl.extend({ weight }),
+        text.extend({ weight }),
+        tar.extend({ weight }),
+      ]),
+    )
+    .min(1),
+})
+
+const sourceSchema = z.discriminatedUnion('type', [fashionMnist, idx, folder, jsonl, text, tar])
+
+/** What to train on: one source of documents, or several with their weights. Paths are relative to the working folder. */
+export const dataSchema = z.discriminatedUnion('type', [...sourceSchema.options, mixture])
+
+/** How documents are read. */
+export const loadingSchema = z.strictObject({
+  /** A document that cannot be read ends training, or is left out and counted. */
+  onUnreadable: z.enum(['stop', 'skip']).default('stop'),
+  /** Threads that decode and tokenize; by default one where there are images or texts on disk. */
+  workers: z.int().min(0).max(64).optional(),
+})
+
+export type SourceConfig = z.output<typeof sourceSchema>
+export type DataConfig = z.output<typeof dataSchema>
+
+/** Opens one source. Rejects with an Error that names the file or folder that is missing or cannot be read. */
+export async function openSource(config: SourceConfig): Promise<DocumentSource> {
+  switch (config.type) {
+    case 'fashion-mnist':
+      return datasetSource(await openMnist(await findFashionMnist(), 'train', config.templates))
+    case 'idx': {
+      const { images, labels, ...rest } = config
+      return datasetSource(await IdxDataset.open({ ...rest, imagesPath: images, labelsPath: labels }))
+    }
+    case 'folder':
+      return openFolderSource(config.path)
+    case 'jsonl':
+      return openJsonlSource(config)
+    case 'text':
+      return openTextSource(config)
+    case 'tar':
+      return openTarSource(config)
+  }
+}
+
+/** Opens all sources, for `openStream` and `textsOf`. Rejects as {@link openSource}. */
+export async function openSources(data: DataConfig): Promise<WeightedSource[]> {
+  if (data.type !== 'mixture') return [{ source: await openSource(data), weight: 1 }]
+  const sources: WeightedSource[] = []
+  for (const { weight: share, ...config } of data.sources)
+    sources.push({ source: await openSource(config), weight: share })
+  return sources
+}
+
+/** How many threads prepare documents where the config does not say: none for images that are in memory. */
+export function defaultWorkers(data: DataConfig): number {
+  const inMemory = ({ type }: { type: string }) => type === 'fashion-mnist' || type === 'idx'
+  return (data.type === 'mixture' ? data.sources : [data]).every(inMemory) ? 0 : 1
+}

@@ -1,0 +1,125 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { indexRecords, type RecordFormat, type RecordIndex } from './record_index.js'
+
+/** A longer record is not read: it would be one document. */
+const LONGEST_RECORD = 2 ** 26
+
+/** Files of records (lines, or texts between separators), together a list of records that are read from disk. */
+export class RecordFiles {
+  readonly length: number
+  readonly #files: readonly IndexedFile[]
+
+  /** Finds the records. Rejects with an Error that names the file, or says that there is none in any. */
+  static async open(paths: readonly string[], format: RecordFormat): Promise<RecordFiles> {
+    const files: IndexedFile[] = []
+    let first = 0
+    for (const path of paths) {
+      const index = await indexRecords(path, format).catch((error: Error) => {
+        throw new Error(`${path}: cannot be read (${error.message})`, { cause: error })
+      })
+      files.push({ path, first, ...index })
+      first += index.numbers.length
+    }
+    if (first === 0) throw new Error(`${paths.join(', ')}: nothing but white space`)
+    return new RecordFiles(files, first)
+  }
+
+  private constructor(files: readonly IndexedFile[], length: number) {
+    this.#files = files
+    this.length = length
+  }
+
+  /** The file of record `index`, and the record's number in it, from 0. */
+  place(index: number): { readonly path: string; readonly number: number } {
+    const { path, first, numbers } = this.#fileOf(index)
+    return { path, number: numbers[index - first]! }
+  }
+
+  /** Begins reading: one record after another. */
+  reader(): RecordReader {
+    return new RecordReader((index) => {
+      const { path, first, starts } = this.#fileOf(index)
+      return { path, start: starts[index - first]!, end: starts[index - first + 1]! }
+    })
+  }
+
+  /** The last file that begins at or before the record; files without records are skipped by it. */
+  #fileOf(index: number): IndexedFile {
+    let low = 0
+    let high = this.#files.length
+    while (high - low > 1) {
+      const middle = (low + high) >>> 1
+      if (this.#files[middle]!.first <= index) low = middle
+      else high = middle
+    }
+    return this.#files[low]!
+  }
+}
+
+interface IndexedFile extends RecordIndex {
+  readonly path: string
+  /** Records in the files before it. */
+  readonly first: number
+}
+
+interface RecordSpan {
+  readonly path: string
+  readonly start: number
+  readonly end: number
+}
+
+/** Files that are held open at a time. */
+const MOST_OPEN = 64
+
+export class RecordReader {
+  readonly #spanOf: (index: number) => RecordSpan
+  readonly #open = new Map<string, FileHandle>()
+  readonly #decoder = new TextDecoder('utf-8', { fatal: true })
+
+  constructor(spanOf: (index: number) => RecordSpan) {
+    this.#spanOf = spanOf
+  }
+
+  /** A record's text, with the white space and separators up to the next one. Rejects with an Error that names the file. */
+  async read(index: number): Promise<string> {
+    const { path, start, end } = this.#spanOf(index)
+    const size = end - start
+    if (size > LONGEST_RECORD)
+      throw new Error(`${path}: a document of ${size} bytes; at most ${LONGEST_RECORD} are read`)
+    const bytes = Buffer.allocUnsafe(size)
+    let filled = 0
+    try {
+      const file = await this.#file(path)
+      while (filled < size) {
+        const { bytesRead } = await file.read(bytes, filled, size - filled, start + filled)
+        if (bytesRead === 0) throw new Error('it has become shorter since it was opened')
+        filled += bytesRead
+      }
+      return this.#decoder.decode(bytes)
+    } catch (error) {
+      const reason = error instanceof TypeError ? 'its text is not UTF-8' : (error as Error).message
+      throw new Error(`${path}: cannot be read at byte ${start} (${reason})`, { cause: error })
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#open.values()].map((file) => file.close()))
+    this.#open.clear()
+  }
+
+  /** Opened files in the order of their use, the least recent first. */
+  async #file(path: string): Promise<FileHandle> {
+    let file = this.#open.get(path)
+    this.#open.delete(path)
+    if (!file) {
+      const [oldest] = this.#open
+      if (oldest && this.#open.size === MOST_OPEN) {
+        this.#open.delete(oldest[0])
+        await oldest[1].close()
+      }
+      file = await open(path)
+    }
+    this.#open.set(path, file)
+    return file
+  }
+}

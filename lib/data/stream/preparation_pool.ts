@@ -1,0 +1,119 @@
+import type { Worker } from 'node:worker_threads'
+import { startWorker } from '../../worker.js'
+import type { PreparedDocument, PreparedPart } from '../document_stream.js'
+import type { ImagePreparationOptions } from '../image_preparation.js'
+import type { RawDocument, RawPart, UnreadableDocument } from '../sources/document_source.js'
+import type { JsonTokenizer } from '../tokenizer.js'
+import type { Preparation } from './preparation.js'
+
+/** What a worker is started with. */
+export interface WorkerSetup {
+  readonly tokenizer: JsonTokenizer['definition']
+  readonly image: ImagePreparationOptions
+}
+
+export interface PreparationJob {
+  readonly id: number
+  readonly document: RawDocument
+}
+
+export interface PreparationResult {
+  readonly id: number
+  readonly document: PreparedDocument | UnreadableDocument
+}
+
+/**
+ * Tokenizes and decodes on threads of its own. They keep the process alive only while they have something to do. Where
+ * one of them breaks down, all that was and will be asked for rejects.
+ */
+export class PreparationPool implements Preparation {
+  readonly #workers: readonly PoolWorker[]
+  #ended: Error | undefined
+
+  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions, workers: number) {
+    const setup: WorkerSetup = { tokenizer: tokenizer.definition, image }
+    this.#workers = Array.from({ length: workers }, () => new PoolWorker(setup, (error) => this.#end(error)))
+  }
+
+  async prepare({ name, parts }: RawDocument): Promise<PreparedDocument | UnreadableDocument> {
+    if (this.#ended) throw this.#ended
+    const worker = this.#workers.reduce((least, other) => (other.pending < least.pending ? other : least))
+    const prepared = await worker.prepare({ name, parts: parts.filter((part) => !hasPixels(part)) })
+    return 'error' in prepared ? prepared : { name, parts: mergeParts(parts, prepared.parts) }
+  }
+
+  async close(): Promise<void> {
+    this.#end(new Error('the preparation of documents was closed'))
+    await Promise.all(this.#workers.map((worker) => worker.close()))
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error
+    for (const worker of this.#workers) worker.reject(this.#ended)
+  }
+}
+
+/** Pixels need no preparation, so they stay on this thread. */
+function hasPixels(part: RawPart): boolean {
+  return part.type === 'image' && 'image' in part.source
+}
+
+function mergeParts(parts: readonly RawPart[], prepared: readonly PreparedPart[]): PreparedPart[] {
+  const rest = prepared.values()
+  return parts.map((part): PreparedPart => {
+    if (part.type === 'image' && 'image' in part.source) return { type: 'image', image: part.source.image }
+    return rest.next().value!
+  })
+}
+
+type Settle = Parameters<ConstructorParameters<typeof Promise<PreparationResult['document']>>[0]>
+
+class PoolWorker {
+  readonly #worker: Worker
+  readonly #jobs = new Map<number, Settle>()
+  #count = 0
+
+  constructor(setup: WorkerSetup, onFailure: (error: Error) => void) {
+    this.#worker = startWorker(new URL('./preparation_worker.js', import.meta.url), setup)
+    this.#worker.unref()
+    this.#worker.on('message', ({ id, document }: PreparationResult) => {
+      this.#jobs.get(id)?.[0](document)
+      this.#jobs.delete(id)
+      if (this.#jobs.size === 0) this.#worker.unref()
+    })
+    const fail = (what: string, cause?: Error) =>
+      onFailure(new Error(`a thread that prepares documents ${what}`, { cause }))
+    this.#worker.on('error', (error) => fail(`failed: ${error.message}`, error))
+    this.#worker.on('exit', (code) => fail(`ended with code ${code}`))
+  }
+
+  get pending(): number {
+    return this.#jobs.size
+  }
+
+  prepare(document: RawDocument): Promise<PreparationResult['document']> {
+    return new Promise((resolve, reject) => {
+      const job: PreparationJob = { id: this.#count++, document }
+      this.#worker.ref()
+      this.#jobs.set(job.id, [resolve, reject])
+      this.#worker.postMessage(job, document.parts.flatMap(ownBuffer))
+    })
+  }
+
+  reject(error: Error): void {
+    for (const [, reject] of this.#jobs.values()) reject(error)
+    this.#jobs.clear()
+    this.#worker.unref()
+  }
+
+  async close(): Promise<void> {
+    await this.#worker.terminate()
+  }
+}
+
+/** The memory of an encoded image where it is all its own: it is handed over instead of copied. */
+function ownBuffer(part: RawPart): ArrayBuffer[] {
+  if (part.type !== 'image' || !('bytes' in part.source)) return []
+  const { buffer, byteLength } = part.source.bytes
+  return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
+}

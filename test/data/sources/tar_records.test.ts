@@ -1,0 +1,140 @@
+import { open, readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { pack } from 'tar-stream'
+import { describe, expect, it } from 'vitest'
+import type { RawDocument, UnreadableDocument } from '../../../lib/data/sources/document_source.js'
+import { LARGEST_MEMBER, readTar } from '../../../lib/data/sources/tar_records.js'
+import { collect } from '../stream/documents.js'
+import { temporaryFolder } from '../../temporary_folder.js'
+import { type Members, tarFile } from './tar_file.js'
+
+async function writeBytes(bytes: Uint8Array): Promise<string> {
+  const path = join(await temporaryFolder(), 'shard.tar')
+  await writeFile(path, bytes)
+  return path
+}
+
+const read = async (members: Members) => collect(readTar(await writeBytes(await tarFile(members))))
+
+/** `caption: image`, or the message without the path. */
+function shown(document: RawDocument | UnreadableDocument): string {
+  if ('error' in document) return document.error.message.replace(/^.*?shard\.tar: /, '')
+  const [text, image] = document.parts as unknown as [{ text: string }, { source: { bytes: Uint8Array } }]
+  return `${text.text}: ${Buffer.from(image.source.bytes).toString()}`
+}
+
+/** A tar file's header of a member that is larger than what `pack` would be given. */
+async function headerOf(name: string, size: number): Promise<Buffer> {
+  const archive = pack()
+  archive.entry({ name, size })
+  for await (const header of archive) return header as Buffer
+  throw new Error('pack gave no header')
+}
+
+const three: Members = {
+  '1.png': 'one',
+  '1.txt': 'first',
+  '2.jpg': 'two'.repeat(400),
+  '2.txt': 'second',
+  '3.webp': 'three',
+  '3.txt': 'third',
+}
+
+describe('readTar', () => {
+  it('groups members by their paths up to the first dot of the name', async () => {
+    const documents = await read({
+      'a.b/': '',
+      'a.b/1.PNG': 'one',
+      'a.b/1.cls': '7',
+      'a.b/1.txt': ' first\n',
+      'a.b/._1.png': 'hidden',
+      'a.b/2.json': '{"caption": "second", "width": 3}',
+      'a.b/2.jpeg': 'two',
+      'a.b/2.seg.png': 'a mask',
+      'c/2.webp': 'three',
+      'c/2.caption': 'third',
+      'README.md': 'nothing',
+      'd.json': '{"text": "fourth"}',
+      'd.png': '',
+    })
+    expect(documents.map(shown)).toEqual(['first: one', 'second: two', 'third: three', 'fourth: '])
+    expect(documents.map(({ name }) => name.replace(/^.*shard/, 'shard'))).toEqual(
+      ['a.b/1', 'a.b/2', 'c/2', 'd'].map((key) => `shard.tar: ${key}`),
+    )
+  })
+
+  it('reads long and non-ASCII names, and gzip by content', async () => {
+    const name = `${'ordner/'.repeat(30)}\u00fcber`
+    const tar = await tarFile({ [`${name}.png`]: 'one', [`${name}.txt`]: '\u00fcber' })
+    for (const bytes of [tar, gzipSync(tar)]) {
+      const [document] = await collect(readTar(await writeBytes(bytes)))
+      expect(document!.name).toMatch(new RegExp(`: ${name}$`))
+      expect(shown(document!)).toBe('\u00fcber: one')
+    }
+  })
+
+  it('skips records without losing count', async () => {
+    const path = await writeBytes(await tarFile(three))
+    const whole = await collect(readTar(path))
+    expect(whole).toHaveLength(3)
+    for (const skip of [1, 2, 3, 4]) expect(await collect(readTar(path, skip))).toEqual(whole.slice(skip))
+  })
+
+  it.each([
+    [{ '1.txt': 'a' }, '1: has no image (.png, .jpg, .jpeg, .webp)'],
+    [{ '1.png': 'a' }, '1: has no caption (.txt, .caption, .json)'],
+    [{ '1.png': 'a', '1.txt': ' ' }, '1.txt: is empty; expected the caption of'],
+    [{ '1.png': 'a', '1.json': '{' }, '1.json: cannot be read (Expected property name'],
+    [{ '1.png': 'a', '1.json': '{"caption": 7}' }, '1.json:\n  caption: expected string; received 7'],
+    [{ '1.png': 'a', '1.json': '{}' }, '1.json: is empty'],
+    [{ '1.png': 'a', '1.txt': Uint8Array.of(0xff) }, '1.txt: cannot be read'],
+  ])('names the record that is incomplete: %j', async (members, message) => {
+    const documents = await read({ ...members, '2.png': 'two', '2.txt': 'second' })
+    expect(shown(documents[0]!)).toContain(message)
+    expect(shown(documents[1]!)).toBe('second: two')
+  })
+
+  it('passes over a member that is too large', async () => {
+    const size = LARGEST_MEMBER + 1
+    const path = await writeBytes(await headerOf('1.png', size))
+    const file = await open(path, 'r+')
+    const rest = await tarFile({ '1.txt': 'first', '2.png': 'two', '2.txt': 'second' })
+    await file.write(rest, 0, rest.length, 512 * (1 + Math.ceil(size / 512)))
+    await file.close()
+    const documents = (await collect(readTar(path))).map(shown)
+    expect(documents).toEqual([`1.png: has ${size} bytes; at most ${LARGEST_MEMBER} are read`, 'second: two'])
+  })
+
+  it('takes no memory for a size that is only announced', async () => {
+    const documents = await collect(readTar(await writeBytes(await headerOf('1.png', LARGEST_MEMBER - 1))))
+    expect(documents.map(shown)).toEqual([expect.stringContaining('1.png: the file is damaged or cut short')])
+    expect(process.memoryUsage().arrayBuffers).toBeLessThan(LARGEST_MEMBER / 2)
+  })
+
+  it('names the member where the file is cut short or damaged, gives what comes before, and closes the file', async () => {
+    const tar = await tarFile(three)
+    const descriptors = async () => (await readdir('/proc/self/fd')).length
+    const before = await descriptors()
+    const message = (document: RawDocument | UnreadableDocument) => shown(document).replace(/ \(.*/, '')
+    const cut = tar.subarray(0, 2600)
+    const damaged = Buffer.from(tar)
+    damaged[2048 + 1] ^= 1
+    for (const [bytes, messages] of [
+      [cut, ['first: one', '2.jpg: the file is damaged or cut short']],
+      [damaged, ['1.txt: the file is damaged or cut short']],
+      [gzipSync(tar).subarray(0, 90), ['its beginning: the file is damaged or cut short']],
+      [Buffer.from('this is no tar file'), ['its beginning: the file is damaged or cut short']],
+    ] as const) {
+      const path = await writeBytes(bytes)
+      const documents = await collect(readTar(path))
+      expect(documents.map(message)).toEqual(messages)
+      for (let skip = 1; skip <= documents.length; skip++)
+        expect((await collect(readTar(path, skip))).map(shown)).toEqual(documents.slice(skip).map(shown))
+    }
+    const [missing] = await collect(readTar('/none/shard.tar'))
+    expect(message(missing!)).toContain('the file is damaged or cut short')
+    for await (const document of readTar(await writeBytes(tar))) if (document) break
+    expect(await descriptors()).toBe(before)
+  })
+})
