@@ -2,13 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { backward } from '../../lib/autograd/tape.js'
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'
-import { transfusionLoss } from '../../lib/models/transfusion/loss.js'
+import { type TrainingBatch, transfusionLoss } from '../../lib/models/transfusion/loss.js'
 import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
 import { type PixelPart, pixelsOf } from '../../lib/models/transfusion/pixel_parts.js'
 import type { Document } from '../../lib/sequence/document.js'
 import { packDocuments } from '../../lib/sequence/packing.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { fromArray, type Tensor } from '../../lib/tensor/tensor.js'
+import { compare } from '../check_op.js'
 import { generator } from '../host_array.js'
 import { perturbedNetwork, testImagePart, tinyConfig, tokens, trainingBatch } from './tiny_model.js'
 
@@ -132,6 +133,33 @@ describe('transfusionLoss', () => {
       }
     },
   )
+
+  it('has the gradients of a batch, to rounding, when it is computed in parts', async () => {
+    using network = await perturbedNetwork()
+    const { arena } = network
+    const whole = trainingBatch(documents)
+    const denominators = { tokens: whole.packed.targets, images: whole.packed.images.length }
+    const gradientsOf = (batches: TrainingBatch[]) => {
+      arena.zeroGradients()
+      for (const batch of batches)
+        scope(() => backward(transfusionLoss(network, batch, 5, denominators).total))
+      return arena.gradients.readFloats()
+    }
+    const expected = await gradientsOf([whole])
+    // One image, then three, noised as in the whole batch.
+    const parts = [documents.slice(0, 1), documents.slice(1)].map((part, i): TrainingBatch => {
+      const [first, end] = i === 0 ? [0, 1] : [1, 4]
+      const targets = Object.entries(whole.targets).map(([name, values]) => [name, values.slice(first, end)])
+      return {
+        ...trainingBatch(part),
+        targets: Object.fromEntries(targets) as TrainingBatch['targets'],
+        seeds: whole.seeds.slice(4 * first, 4 * end),
+      }
+    })
+    compare('gradients', await gradientsOf(parts), expected, 'f32')
+    const first = await gradientsOf(parts.slice(0, 1))
+    expect(() => compare('gradients', first, expected, 'f32')).toThrow()
+  })
 
   it('adds the weighted parts, and leaves out what the batch has not', async () => {
     using network = await perturbedNetwork()
