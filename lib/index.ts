@@ -97,8 +97,8 @@ export { ConfigError } from './config.js'
 
 // Sequences and diffusion.
 export { packDocuments, type PackedBatch } from './sequence/packing.js'
-export { diffusionTargets, type Objective } from './diffusion/objective.js'
-export { cosineSchedule, type NoiseSchedule } from './diffusion/schedule.js'
+export { diffusionTargets, type Objective, scheduleOf } from './diffusion/objective.js'
+export { cosineSchedule, flowSchedule, type NoiseSchedule } from './diffusion/schedule.js'
 export type { Sampler, SamplerStep } from './diffusion/sampler.js'
 export { ddim } from './diffusion/ddim.js'
 export { ddpm } from './diffusion/ddpm.js'

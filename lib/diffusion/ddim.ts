@@ -7,7 +7,7 @@
  * eta = 0 is deterministic, eta = 1 is DDPM.
  */
 import { trailingTimesteps, type Sampler } from './sampler.js'
-import { noiseLevel, type NoiseSchedule } from './schedule.js'
+import { type NoiseSchedule } from './schedule.js'
 
 /** Throws a RangeError unless eta is in 0 .. 1. */
 export function ddim(schedule: NoiseSchedule, { eta = 0 }: { eta?: number } = {}): Sampler {
@@ -17,8 +17,8 @@ export function ddim(schedule: NoiseSchedule, { eta = 0 }: { eta?: number } = {}
       const timesteps = trailingTimesteps(schedule, count)
       return timesteps.slice(1).map((s, i) => {
         const t = timesteps[i]!
-        const from = noiseLevel(schedule, t)
-        const to = noiseLevel(schedule, s)
+        const from = schedule.level(t)
+        const to = schedule.level(s)
         const kEps = eta * (to.sigma / from.sigma) * Math.sqrt(1 - (from.signal / to.signal) ** 2)
         const kX = Math.sqrt(to.sigma ** 2 - kEps ** 2) / from.sigma
         return { t, tNext: s, kX, kX0: to.signal - kX * from.signal, kPrevious: 0, kEps }

@@ -6,7 +6,7 @@
  *     variance = (1 - alpha) (1 - abar_s) / (1 - abar_t)
  */
 import { trailingTimesteps, type Sampler } from './sampler.js'
-import { noiseLevel, type NoiseSchedule } from './schedule.js'
+import { type NoiseSchedule } from './schedule.js'
 
 export function ddpm(schedule: NoiseSchedule): Sampler {
   return {
@@ -14,8 +14,8 @@ export function ddpm(schedule: NoiseSchedule): Sampler {
       const timesteps = trailingTimesteps(schedule, count)
       return timesteps.slice(1).map((s, i) => {
         const t = timesteps[i]!
-        const from = noiseLevel(schedule, t)
-        const to = noiseLevel(schedule, s)
+        const from = schedule.level(t)
+        const to = schedule.level(s)
         const alpha = (from.signal / to.signal) ** 2
         const variance = from.sigma ** 2
         return {

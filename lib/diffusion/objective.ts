@@ -1,31 +1,44 @@
 /**
  * What the network gives and how its error counts: two separate choices. N images.
  *
- *     eps: the noise    v = signal eps - sigma x0 (Salimans & Ho 2022)    x0: the clean image
+ *     eps: the noise    v = signal eps - sigma x0 (Salimans & Ho 2022)    velocity = eps - x0    x0: the clean image
  *
- * Given x_t the three are linear in each other, and their squared errors are in proportion:
+ * Given x_t they are linear in each other, and their squared errors are in proportion, with SNR = signal^2 / sigma^2:
  *
- *     |eps error|^2 = SNR |x0 error|^2     |v error|^2 = |x0 error|^2 / sigma^2     SNR = signal^2 / sigma^2
+ *     |eps error|^2 = SNR |x0 error|^2                |v error|^2 = ((signal^2 + sigma^2) / sigma)^2 |x0 error|^2
+ *     |velocity error|^2 = ((signal + sigma) / sigma)^2 |x0 error|^2
  */
 import { z } from 'zod'
-import { noiseLevel, type NoiseSchedule } from './schedule.js'
+import { cosineSchedule, flowSchedule, type NoiseSchedule } from './schedule.js'
 
-export const predictionSchema = z.enum(['eps', 'v', 'x0'])
+export const predictionSchema = z.enum(['eps', 'v', 'velocity', 'x0'])
 export type Prediction = z.infer<typeof predictionSchema>
 
-export const objectiveSchema = z.strictObject({
-  /** What the network gives; eps is the paper's. */
-  prediction: predictionSchema.default('eps'),
-  /** As whose its error counts; minSnr: |x0 error|^2 min(SNR, snrLimit) (Hang et al. 2023). eps is the paper's. */
-  weighting: z.enum(['eps', 'v', 'x0', 'minSnr']).default('eps'),
-  snrLimit: z.number().positive().default(5),
-  /**
-   * The most that one image's error is multiplied by (our choice). It matters where the network gives something
-   * else than what is weighted: without it one image near t = 0 (x0 as eps) or T (eps as x0) drowns the others.
-   */
-  weightLimit: z.number().positive().default(20),
-})
+export const objectiveSchema = z
+  .strictObject({
+    /** How images are noised: DDPM on the cosine schedule, the paper's, or rectified flow (flow matching). */
+    process: z.enum(['ddpm', 'flow']).default('ddpm'),
+    /** What the network gives; eps is the paper's. */
+    prediction: predictionSchema.default('eps'),
+    /** As whose its error counts; minSnr: |x0 error|^2 min(SNR, snrLimit) (Hang et al. 2023). eps is the paper's. */
+    weighting: z.enum(['eps', 'v', 'velocity', 'x0', 'minSnr']).default('eps'),
+    snrLimit: z.number().positive().default(5),
+    /**
+     * The most that one image's error is multiplied by (our choice). It matters where the network gives something
+     * else than what is weighted: without it one image near t = 0 (x0 as eps) or T (eps as x0) drowns the others.
+     */
+    weightLimit: z.number().positive().default(20),
+  })
+  .refine(({ process, prediction }) => process !== 'flow' || prediction !== 'eps', {
+    error:
+      'expected velocity, v or x0 with flow, at whose end nothing is left of the image: the noise does not tell it',
+    path: ['prediction'],
+  })
 export type Objective = z.infer<typeof objectiveSchema>
+
+/** The noise that an objective's images are trained and drawn with. */
+export const scheduleOf = ({ process }: Pick<Objective, 'process'>): NoiseSchedule =>
+  process === 'flow' ? flowSchedule() : cosineSchedule()
 
 /** Per-image arguments [N] of the kernels add_noise and diffusion_loss, and of the timestep embedding. */
 export interface DiffusionTargets {
@@ -40,7 +53,7 @@ export interface DiffusionTargets {
   readonly weight: Float32Array
 }
 
-/** Throws a RangeError when a t is not an integer in 0 .. T. */
+/** Throws a RangeError when a t is not one of the schedule's. */
 export function diffusionTargets(
   schedule: NoiseSchedule,
   objective: Objective,
@@ -49,8 +62,8 @@ export function diffusionTargets(
   const perImage = (value: (t: number) => number) => Float32Array.from(timesteps, value)
   return {
     t: perImage((t) => t),
-    signal: perImage((t) => noiseLevel(schedule, t).signal),
-    sigma: perImage((t) => noiseLevel(schedule, t).sigma),
+    signal: perImage((t) => schedule.level(t).signal),
+    sigma: perImage((t) => schedule.level(t).sigma),
     targetX0: perImage((t) => target(schedule, objective.prediction, t).x0),
     targetEps: perImage((t) => target(schedule, objective.prediction, t).eps),
     weight: perImage((t) => lossWeight(schedule, objective, t)),
@@ -59,12 +72,14 @@ export function diffusionTargets(
 
 /** What the network is to give, as x0 and eps are to be added up. */
 function target(schedule: NoiseSchedule, prediction: Prediction, t: number): { x0: number; eps: number } {
-  const { signal, sigma } = noiseLevel(schedule, t)
+  const { signal, sigma } = schedule.level(t)
   switch (prediction) {
     case 'eps':
       return { x0: 0, eps: 1 }
     case 'v':
       return { x0: -sigma, eps: signal }
+    case 'velocity':
+      return { x0: -1, eps: 1 }
     case 'x0':
       return { x0: 1, eps: 0 }
   }
@@ -72,11 +87,17 @@ function target(schedule: NoiseSchedule, prediction: Prediction, t: number): { x
 
 /** Factor of the network's squared error at t; 0 at t = 0, where nothing is hidden (and SNR is infinite). */
 export function lossWeight(schedule: NoiseSchedule, objective: Objective, t: number): number {
-  const { signal, sigma } = noiseLevel(schedule, t)
+  const { signal, sigma } = schedule.level(t)
   if (sigma === 0) return 0
   const snr = (signal / sigma) ** 2
   // Squared error of each kind per squared error of x0.
-  const perX0 = { eps: snr, v: 1 / sigma ** 2, x0: 1, minSnr: Math.min(snr, objective.snrLimit) }
+  const perX0 = {
+    eps: snr,
+    v: ((signal ** 2 + sigma ** 2) / sigma) ** 2,
+    velocity: ((signal + sigma) / sigma) ** 2,
+    x0: 1,
+    minSnr: Math.min(snr, objective.snrLimit),
+  }
   return Math.min(perX0[objective.weighting] / perX0[objective.prediction], objective.weightLimit)
 }
 
@@ -89,12 +110,17 @@ export function cleanImage(
   prediction: Prediction,
   t: number,
 ): { fromX: number; fromPrediction: number } {
-  const { signal, sigma } = noiseLevel(schedule, t)
+  const { signal, sigma } = schedule.level(t)
   switch (prediction) {
     case 'eps':
       return { fromX: 1 / signal, fromPrediction: -sigma / signal }
     case 'v':
-      return { fromX: signal, fromPrediction: -sigma }
+      return {
+        fromX: signal / (signal ** 2 + sigma ** 2),
+        fromPrediction: -sigma / (signal ** 2 + sigma ** 2),
+      }
+    case 'velocity':
+      return { fromX: 1 / (signal + sigma), fromPrediction: -sigma / (signal + sigma) }
     case 'x0':
       return { fromX: 0, fromPrediction: 1 }
   }

@@ -19,19 +19,22 @@ export interface SamplerStep {
 }
 
 export interface Sampler {
-  /** The steps from T to 0, `count` of them. Throws a RangeError unless count is an integer in 1 .. T. */
+  /** The calls of the network from T to 0 in `count` steps, most samplers' one call a step. Throws a RangeError unless count is an integer in 1 .. T. */
   steps(count: number): SamplerStep[]
 }
 
 /**
- * T, ..., 0: count + 1 descending timesteps, the first at full noise ("trailing" in Lin et al. 2023: other
+ * T, ..., 0: count + 1 descending timesteps, whole ones where the schedule has no others, the first at full noise ("trailing" in Lin et al. 2023: other
  * spacings begin below T, where the network is never given pure noise in training).
  */
 export function trailingTimesteps(schedule: NoiseSchedule, count: number): number[] {
   if (!Number.isInteger(count) || count < 1 || count > schedule.steps) {
     throw new RangeError(`sampler: ${count} steps, expected an integer in 1..${schedule.steps}`)
   }
-  return Array.from({ length: count + 1 }, (_, i) => Math.round((schedule.steps * (count - i)) / count))
+  return Array.from({ length: count + 1 }, (_, i) => {
+    const t = (schedule.steps * (count - i)) / count
+    return schedule.continuous ? t : Math.round(t)
+  })
 }
 
 /** What an image needs of one denoising call. */

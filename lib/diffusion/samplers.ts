@@ -2,14 +2,43 @@
 import { z } from 'zod'
 import { ddim } from './ddim.js'
 import { ddpm } from './ddpm.js'
+import { dpmSolver } from './dpm_solver.js'
+import { euler, heun } from './euler.js'
+import { type Objective, scheduleOf } from './objective.js'
 import type { Sampler } from './sampler.js'
 import type { NoiseSchedule } from './schedule.js'
 
-export const samplerSchema = z.enum(['ddpm', 'ddim'])
+export const samplerSchema = z.enum(['ddpm', 'ddim', 'dpmpp', 'euler', 'heun'])
 export type SamplerName = z.infer<typeof samplerSchema>
 
-const samplers: Record<SamplerName, (schedule: NoiseSchedule) => Sampler> = { ddpm, ddim }
+const samplers: Record<
+  SamplerName,
+  { process: Objective['process']; create: (schedule: NoiseSchedule) => Sampler }
+> = {
+  ddpm: { process: 'ddpm', create: ddpm },
+  ddim: { process: 'ddpm', create: (schedule) => ddim(schedule) },
+  dpmpp: { process: 'ddpm', create: dpmSolver },
+  euler: { process: 'flow', create: euler },
+  heun: { process: 'flow', create: heun },
+}
 
-export function createSampler(name: SamplerName, schedule: NoiseSchedule): Sampler {
-  return samplers[name](schedule)
+/** The names of the samplers that draw what was trained with a process. */
+export const samplersFor = (process: Objective['process']): SamplerName[] =>
+  samplerSchema.options.filter((name) => samplers[name].process === process)
+
+/**
+ * The sampler of this name; by default DDPM's, the paper's, and for flow Euler's. Throws a RangeError where it does not
+ * go with the process that the model was trained with.
+ */
+export function createSampler(
+  name: SamplerName | undefined,
+  { process }: Pick<Objective, 'process'>,
+): Sampler {
+  const fitting = samplersFor(process)
+  const chosen = name ?? fitting[0]!
+  if (!fitting.includes(chosen))
+    throw new RangeError(
+      `sampler: ${chosen} does not draw from a model that was trained with ${process}; ${fitting.join(', ')} do`,
+    )
+  return samplers[chosen].create(scheduleOf({ process }))
 }

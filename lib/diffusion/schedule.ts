@@ -3,10 +3,23 @@
  * pure noise.
  */
 
+/** Factors of the image and of the noise. */
+export interface NoiseLevel {
+  readonly signal: number
+  readonly sigma: number
+}
+
 export interface NoiseSchedule {
   /** T. */
   readonly steps: number
-  /** [T + 1]: factors of the image and of the noise at t = 0 .. T. */
+  /** Whether t may be any number in 0 .. T, or integers alone. */
+  readonly continuous: boolean
+  /** The factors at t. Throws a RangeError unless t is in 0 .. T, and an integer where the schedule has no others. */
+  level(t: number): NoiseLevel
+}
+
+/** A schedule of integer timesteps, as tables [T + 1]. */
+export interface TabulatedSchedule extends NoiseSchedule {
   readonly signal: Float64Array
   readonly sigma: Float64Array
 }
@@ -20,7 +33,7 @@ export const diffusionSteps = 1000
  * s = 0.008. As diffusers' squaredcos_cap_v2, whose index i is t = i + 1 here; abar_0 = 1.
  * The cap keeps abar_T above 0, so that an image can be told from predicted noise at every t.
  */
-export function cosineSchedule(): NoiseSchedule {
+export function cosineSchedule(): TabulatedSchedule {
   const steps = diffusionSteps
   const f = (t: number) => Math.cos(((t / steps + 0.008) / 1.008) * (Math.PI / 2)) ** 2
   const signal = new Float64Array(steps + 1)
@@ -31,15 +44,27 @@ export function cosineSchedule(): NoiseSchedule {
     signal[t] = Math.sqrt(alphaBar)
     sigma[t] = Math.sqrt(1 - alphaBar)
   }
-  return { steps, signal, sigma }
+  const level = (t: number): NoiseLevel => {
+    checkTimestep(t, Number.isInteger(t), 'an integer')
+    return { signal: signal[t]!, sigma: sigma[t]! }
+  }
+  return { steps, continuous: false, signal, sigma, level }
 }
 
-/** The factors at t. Throws a RangeError unless t is an integer in 0 .. T. */
-export function noiseLevel(schedule: NoiseSchedule, t: number): { signal: number; sigma: number } {
-  const signal = schedule.signal[t]
-  const sigma = schedule.sigma[t]
-  if (signal === undefined || sigma === undefined) {
-    throw new RangeError(`noise schedule: t = ${t} is not an integer in 0..${schedule.steps}`)
+/**
+ * Rectified flow (Liu et al. 2023): a straight line from the image to the noise, x_t = (1 - t / T) x0 + t / T eps, at
+ * any t in 0 .. T. T is that of DDPM, so that the network's embedding of t has one scale.
+ */
+export function flowSchedule(): NoiseSchedule {
+  const steps = diffusionSteps
+  const level = (t: number): NoiseLevel => {
+    checkTimestep(t, true, 'a number')
+    return { signal: 1 - t / steps, sigma: t / steps }
   }
-  return { signal, sigma }
+  return { steps, continuous: true, level }
+}
+
+function checkTimestep(t: number, allowed: boolean, kind: string): void {
+  if (!(allowed && t >= 0 && t <= diffusionSteps))
+    throw new RangeError(`noise schedule: t = ${t} is not ${kind} in 0..${diffusionSteps}`)
 }

@@ -1,9 +1,22 @@
 /** Which t each image of a training step gets. */
 import { z } from 'zod'
 import { randomWords, uniformOf } from '../random.js'
-import { diffusionSteps } from './schedule.js'
+import { diffusionSteps, type NoiseSchedule } from './schedule.js'
 
 export const timestepsSchema = z.strictObject({
+  /**
+   * How t is drawn from 0 .. T: evenly, the paper's, or as T / (1 + exp(-N)) with a normal N (Esser et al. 2024).
+   */
+  distribution: z
+    .discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('uniform') }),
+      z.strictObject({
+        type: z.literal('logitNormal'),
+        mean: z.number().default(0),
+        std: z.number().positive().default(1),
+      }),
+    ])
+    .default({ type: 'uniform' }),
   /** Largest t of a limited image: a captioner must see it (section 4.3.4; 500 of 1000). */
   noiseLimit: z
     .int()
@@ -16,20 +29,32 @@ export const timestepsSchema = z.strictObject({
 export type TimestepOptions = z.infer<typeof timestepsSchema>
 
 /**
- * t [N] for images of which `limited` [N] is 1 where the noise is limited: uniform over 1 .. T or 1 .. noiseLimit.
- * A pure function of the seed, the training step and the image's number in it: `firstImage` is that of this
- * call's first image, counted over micro-batches and ranks.
+ * t [N] for images of which `limited` [N] is 1 where the noise is limited, whose range is 0 .. noiseLimit instead of
+ * 0 .. T: above 0, and integers where the schedule has no others. A pure function of the seed, the training step and the
+ * image's number in it: `firstImage` is that of this call's first image, counted over micro-batches and ranks.
  */
 export function drawTimesteps(
-  { noiseLimit, cleanFraction }: TimestepOptions,
+  options: TimestepOptions,
+  schedule: Pick<NoiseSchedule, 'continuous'>,
   limited: Uint8Array,
   seed: number,
   step: number,
   firstImage = 0,
-): Int32Array {
-  return Int32Array.from(limited, (isLimited, i) => {
-    const [w0, w1, w2, w3] = randomWords(seed, 'timestep', step, firstImage + i)
+): Float64Array {
+  const { noiseLimit, cleanFraction, distribution } = options
+  return Float64Array.from(limited, (isLimited, i) => {
+    const [w0, w1, w2, w3] = randomWords(seed, 'timestep', step, firstImage + i) as unknown as number[]
     if (isLimited && uniformOf(w2!, w3!) < cleanFraction) return 0
-    return 1 + Math.floor(uniformOf(w0!, w1!) * (isLimited ? noiseLimit : diffusionSteps))
+    const share = distribution.type === 'uniform' ? uniformOf(w0!, w1!) : logitNormal(distribution, w0!, w1!)
+    const t = share * (isLimited ? noiseLimit : diffusionSteps)
+    return schedule.continuous ? Math.max(t, Number.MIN_VALUE) : 1 + Math.floor(t)
   })
+}
+
+/** 1 / (1 + exp(-N)), in (0, 1), with a normal N from two words (Box and Muller). */
+function logitNormal({ mean, std }: { mean: number; std: number }, w0: number, w1: number): number {
+  const radius = Math.sqrt(-2 * Math.log((w0 + 0.5) / 2 ** 32))
+  const normal = radius * Math.cos((2 * Math.PI * (w1 + 0.5)) / 2 ** 32)
+  // Below 1, which far from the mean it would be rounded to.
+  return Math.min(1 / (1 + Math.exp(-(mean + std * normal))), 1 - 2 ** -53)
 }

@@ -50,7 +50,7 @@ export async function drawImages(
       decoder,
       prompts.map(() => drawn),
       {
-        ...denoiseSettings(options, objective.prediction),
+        ...denoiseSettings(options, objective),
         seeds,
         job,
       },

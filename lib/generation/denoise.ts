@@ -1,8 +1,8 @@
 import type { z } from 'zod'
-import type { Prediction } from '../diffusion/objective.js'
+import { type Objective, type Prediction, scheduleOf } from '../diffusion/objective.js'
 import { denoiseCoefficients, type Sampler } from '../diffusion/sampler.js'
 import { createSampler } from '../diffusion/samplers.js'
-import { cosineSchedule, type NoiseSchedule } from '../diffusion/schedule.js'
+import type { NoiseSchedule } from '../diffusion/schedule.js'
 import type { TransfusionNetwork } from '../models/transfusion/model.js'
 import { concat } from '../ops/concat.js'
 import { denoise } from '../ops/denoise.js'
@@ -26,6 +26,8 @@ export interface DenoiseOptions {
   steps: number
   /** Scale of classifier-free guidance; 1 is none. */
   guidance: number
+  /** Of t / T: beyond it the scale is 1. */
+  guidanceInterval: readonly [number, number]
   /** The data's range, to which x0 is clipped at every step; undefined: not clipped. */
   clip: readonly [number, number] | undefined
   /** One per image: the same image for the same seed, whatever is drawn beside it. */
@@ -34,14 +36,14 @@ export interface DenoiseOptions {
 }
 
 /** How images are drawn, from a user's options and what the model predicts. */
-export function denoiseSettings(options: z.output<typeof imageOptionsSchema>, prediction: Prediction) {
-  const schedule = cosineSchedule()
+export function denoiseSettings(options: z.output<typeof imageOptionsSchema>, objective: Objective) {
   return {
-    schedule,
-    prediction,
-    sampler: createSampler(options.sampler, schedule),
+    schedule: scheduleOf(objective),
+    prediction: objective.prediction,
+    sampler: createSampler(options.sampler, objective),
     steps: options.steps,
     guidance: options.guidance,
+    guidanceInterval: options.guidanceInterval,
     clip: options.clip ? ([-1, 1] as const) : undefined,
   }
 }
@@ -58,9 +60,11 @@ export async function* denoiseImages(
   decoder: Decoder,
   images: readonly ImagePart[],
   options: DenoiseOptions,
-): AsyncGenerator<{ step: number; x0: Tensor }, Tensor, undefined> {
-  const { schedule, prediction, guidance, seeds, job } = options
+): AsyncGenerator<{ step: number; steps: number; x0: Tensor }, Tensor, undefined> {
+  const { schedule, prediction, guidance, guidanceInterval, seeds, job } = options
   const guided = guidance !== 1
+  const [least, most] = guidanceInterval
+  const guidanceAt = (t: number) => (t >= least * schedule.steps && t <= most * schedule.steps ? guidance : 1)
   const branches = guided ? [...images, ...images] : images
   const { call, imageRows, start } = infer(job, () => {
     const call = decoder.prepare(branches.map((image) => [image]))
@@ -91,7 +95,7 @@ export async function* denoiseImages(
             denoiseCoefficients(
               schedule,
               prediction,
-              images.map(() => ({ step, guidance })),
+              images.map(() => ({ step, guidance: guidanceAt(step.t) })),
             ),
             [images.length, 7],
           ),
@@ -105,7 +109,7 @@ export async function* denoiseImages(
       previous = keep(next.x0)
       owned.add(x).add(previous)
       await runAhead.step(job.run(fence))
-      if (number + 1 < steps.length) yield { step: number + 1, x0: next.x0 }
+      if (number + 1 < steps.length) yield { step: number + 1, steps: steps.length, x0: next.x0 }
     }
     await runAhead.finish()
     owned.delete(x)

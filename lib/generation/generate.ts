@@ -94,7 +94,7 @@ export async function* generate(
   async function* draw(): AsyncGenerator<GeneratedPart, Tensor, undefined> {
     beginImage()
     const drawing = denoiseImages(network, decoder, [drawn], {
-      ...denoiseSettings(options, objective.prediction),
+      ...denoiseSettings(options, objective),
       seeds: [imageSeed(options.seed, images)],
       job,
     })
@@ -103,7 +103,7 @@ export async function* generate(
         const { done, value } = await drawing.next()
         if (done) return value
         if (previewEvery > 0 && value.step % previewEvery === 0)
-          yield { type: 'preview', image: await toImage(value.x0), step: value.step, steps: options.steps }
+          yield { type: 'preview', image: await toImage(value.x0), step: value.step, steps: value.steps }
       }
     } finally {
       // What it holds is freed even where the consumer leaves between two steps.

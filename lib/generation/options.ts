@@ -3,11 +3,17 @@ import { samplerSchema } from '../diffusion/samplers.js'
 
 /** Images as diffusion draws them. */
 export const imageOptionsSchema = z.strictObject({
-  sampler: samplerSchema.default('ddpm'),
+  /** ddpm, ddim or dpmpp; for flow euler or heun. By default the first of these. */
+  sampler: samplerSchema.optional(),
   /** Denoising steps of the schedule's 1000; the paper has 250. */
   steps: z.int().min(1).max(1000).default(250),
   /** Scale of classifier-free guidance; 1 is none, the paper has 5 and, in its ablations, 3. */
   guidance: z.number().min(0).default(3),
+  /** Where guidance counts, as shares of T: at other t only the conditional branch does (Kynkäänniemi et al. 2024). */
+  guidanceInterval: z
+    .tuple([z.number().min(0).max(1), z.number().min(0).max(1)])
+    .readonly()
+    .default([0, 1]),
   /** Whether the estimate of the clean image is clipped to -1..1 at each step. */
   clip: z.boolean().default(true),
 })

@@ -1,6 +1,6 @@
 import type { DocumentStream, PreparedDocument, StreamState } from '../data/document_stream.js'
-import { diffusionTargets } from '../diffusion/objective.js'
-import { cosineSchedule } from '../diffusion/schedule.js'
+import { diffusionTargets, scheduleOf } from '../diffusion/objective.js'
+import type { NoiseSchedule } from '../diffusion/schedule.js'
 import { drawTimesteps } from '../diffusion/timesteps.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
@@ -27,7 +27,7 @@ export interface StepBatch {
  * step with a stream that stands where the step before left it.
  */
 export class BatchMaker {
-  readonly #schedule = cosineSchedule()
+  readonly #schedule: NoiseSchedule
   readonly #packing
   /** A document that did not fit the batch before. */
   #waiting: Awaited<ReturnType<DocumentStream['next']>> | undefined
@@ -38,6 +38,7 @@ export class BatchMaker {
     readonly options: TrainingOptions,
   ) {
     const { config } = model.network
+    this.#schedule = scheduleOf(model.objective)
     this.#packing = { patch: config.image.patch, tokens: specialTokens(config) }
   }
 
@@ -99,7 +100,7 @@ export class BatchMaker {
   #noise(documents: readonly Document<PixelPart>[], step: number, firstImage: number): TrainingBatch {
     const { seed, timesteps } = this.options
     const packed = packDocuments(documents, this.#packing)
-    const t = drawTimesteps(timesteps, packed.limited, seed, step, firstImage)
+    const t = drawTimesteps(timesteps, this.#schedule, packed.limited, seed, step, firstImage)
     return {
       packed,
       pixels: pixelsOf(packed.images),

@@ -5,9 +5,10 @@ import {
   lossWeight,
   objectiveSchema,
   predictionSchema,
+  scheduleOf,
   type Objective,
 } from '../../lib/diffusion/objective.js'
-import { cosineSchedule, noiseLevel } from '../../lib/diffusion/schedule.js'
+import { cosineSchedule } from '../../lib/diffusion/schedule.js'
 
 const schedule = cosineSchedule()
 const predictions = predictionSchema.options
@@ -24,7 +25,7 @@ describe('objective', () => {
 
   it.each(predictions)('recovers the clean image from its own target: %s', (prediction) => {
     for (let t = 0; t <= schedule.steps; t++) {
-      const { signal, sigma } = noiseLevel(schedule, t)
+      const { signal, sigma } = schedule.level(t)
       const { targetX0, targetEps } = exactTarget(prediction, t)
       const p = targetX0 * x0 + targetEps * eps
       const { fromX, fromPrediction } = cleanImage(schedule, prediction, t)
@@ -49,7 +50,7 @@ describe('objective', () => {
   )('counts the error of a network that gives %s as that of %s', (prediction, weighting) => {
     const given = objective({ prediction, weighting, weightLimit: unlimited })
     for (const t of [1, 2, 50, 500, 900, 999, 1000]) {
-      const { signal, sigma } = noiseLevel(schedule, t)
+      const { signal, sigma } = schedule.level(t)
       const x = signal * x0 + sigma * eps
       // A network that is wrong by 0.25 sees this x0, which means these eps and v.
       const { targetX0, targetEps } = exactTarget(prediction, t)
@@ -60,6 +61,7 @@ describe('objective', () => {
         x0: seen - x0,
         eps: seenEps - eps,
         v: signal * seenEps - sigma * seen - (signal * eps - sigma * x0),
+        velocity: seenEps - seen - (eps - x0),
       }[weighting]
       expect((lossWeight(schedule, given, t) * 0.25 ** 2) / error ** 2).toBeCloseTo(1, 6)
     }
@@ -69,7 +71,7 @@ describe('objective', () => {
     const given = objective({ prediction, weighting: 'minSnr', snrLimit: 5, weightLimit: unlimited })
     const asX0 = objective({ prediction, weighting: 'x0', weightLimit: unlimited })
     for (const t of [1, 100, 250, 260, 600, 1000]) {
-      const { signal, sigma } = noiseLevel(schedule, t)
+      const { signal, sigma } = schedule.level(t)
       const ratio = lossWeight(schedule, given, t) / lossWeight(schedule, asX0, t)
       expect(ratio).toBeCloseTo(Math.min((signal / sigma) ** 2, 5), 10)
     }
@@ -101,6 +103,27 @@ describe('objective', () => {
     }
   })
 
+  it('weighs x0 as the velocity by 1 / t^2 in flow, at most the limit, and recovers the image at any t', () => {
+    const flow = scheduleOf({ process: 'flow' })
+    const given = objective({ process: 'flow', prediction: 'x0', weighting: 'velocity', weightLimit: 400 })
+    expect(lossWeight(flow, given, 500)).toBeCloseTo(4, 12)
+    expect(lossWeight(flow, given, 10)).toBe(400)
+    for (const prediction of ['velocity', 'v', 'x0'] as const)
+      for (const t of [0, 0.3, 17.25, 500, 999.9, 1000]) {
+        const { signal, sigma } = flow.level(t)
+        const { targetX0, targetEps } = diffusionTargets(flow, objective({ process: 'flow', prediction }), [
+          t,
+        ])
+        const { fromX, fromPrediction } = cleanImage(flow, prediction, t)
+        const p = targetX0[0]! * x0 + targetEps[0]! * eps
+        expect(fromX * (signal * x0 + sigma * eps) + fromPrediction * p).toBeCloseTo(x0, 6)
+      }
+  })
+
+  it('refuses to tell the image from the noise of flow, whose end has nothing of it', () => {
+    expect(() => objectiveSchema.parse({ process: 'flow' })).toThrow('velocity, v or x0 with flow')
+  })
+
   it('refuses a timestep beyond T', () => {
     expect(() => diffusionTargets(schedule, objective({}), [1, 1001])).toThrow('t = 1001')
   })
@@ -110,10 +133,11 @@ function exactTarget(
   prediction: Objective['prediction'],
   t: number,
 ): { targetX0: number; targetEps: number } {
-  const { signal, sigma } = noiseLevel(schedule, t)
+  const { signal, sigma } = schedule.level(t)
   return {
     eps: { targetX0: 0, targetEps: 1 },
     v: { targetX0: -sigma, targetEps: signal },
+    velocity: { targetX0: -1, targetEps: 1 },
     x0: { targetX0: 1, targetEps: 0 },
   }[prediction]
 }

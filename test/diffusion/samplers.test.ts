@@ -2,15 +2,18 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ddim } from '../../lib/diffusion/ddim.js'
 import { ddpm } from '../../lib/diffusion/ddpm.js'
+import { dpmSolver } from '../../lib/diffusion/dpm_solver.js'
+import { euler, heun } from '../../lib/diffusion/euler.js'
 import { cleanImage, predictionSchema, type Prediction } from '../../lib/diffusion/objective.js'
 import { denoiseCoefficients, type Sampler } from '../../lib/diffusion/sampler.js'
-import { createSampler, samplerSchema } from '../../lib/diffusion/samplers.js'
-import { cosineSchedule, noiseLevel } from '../../lib/diffusion/schedule.js'
+import { createSampler, samplersFor } from '../../lib/diffusion/samplers.js'
+import { cosineSchedule, flowSchedule } from '../../lib/diffusion/schedule.js'
 import { randomUniform } from '../../lib/random.js'
 
 // Made by diffusers 0.42.1: its index i is t = i + 1 here.
 const fixture = JSON.parse(readFileSync(new URL('../fixtures/samplers.json', import.meta.url), 'utf8')) as {
   ddim: { timesteps: number[]; path: number[][] }
+  dpmpp2m: { timesteps: number[]; path: number[][] }
 }
 const fixtureModel = (x: number, t: number) => Math.tanh(x) * (1 - (t - 1) / 2000)
 const schedule = cosineSchedule()
@@ -28,13 +31,16 @@ function drive(
   const path = [start]
   let previous = start.map(() => 0)
   for (const step of sampler.steps(count)) {
-    const { signal, sigma } = noiseLevel(schedule, step.t)
+    const { signal, sigma } = schedule.level(step.t)
     const { fromX, fromPrediction } = cleanImage(schedule, prediction, step.t)
     const x = path.at(-1)!
     const seen = x.map((value) => {
       const x0 = cleanImageOf(value, step.t)
       const eps = (value - signal * x0) / sigma
-      return fromX * value + fromPrediction * { eps, v: signal * eps - sigma * x0, x0 }[prediction]
+      return (
+        fromX * value +
+        fromPrediction * { eps, v: signal * eps - sigma * x0, velocity: eps - x0, x0 }[prediction]
+      )
     })
     path.push(
       x.map((value, i) => {
@@ -81,6 +87,83 @@ describe('ddim', () => {
   })
 })
 
+describe('dpmSolver', () => {
+  it.each(predictionSchema.options)("takes diffusers' path, the network giving %s", (prediction) => {
+    const { timesteps, path: expected } = fixture.dpmpp2m
+    const sampler = dpmSolver(schedule)
+    expect(sampler.steps(20).map((step) => step.t - 1)).toEqual(timesteps)
+    const path = drive(sampler, prediction, 20, expected[0]!, fixtureModel)
+    expect(path).toHaveLength(expected.length)
+    path.forEach((x, i) =>
+      x.forEach((value, j) => expect(Math.abs(value - expected[i]![j]!)).toBeLessThan(1e-5)),
+    )
+  })
+})
+
+describe('euler and heun', () => {
+  const flow = flowSchedule()
+  // Data N(0, d^2): x0 = d^2 (1 - t) / v(t) x with v = (1 - t)^2 d^2 + t^2, whose flow is x(t) = x(1) sqrt(v(t)).
+  const d = 0.4
+  const seen = (x: number, t: number) => {
+    const s = t / 1000
+    return ((d ** 2 * (1 - s)) / ((1 - s) ** 2 * d ** 2 + s ** 2)) * x
+  }
+  const errorOf = (sampler: Sampler, count: number) => {
+    let x = 1.3
+    let previous = 0
+    for (const { t, kX, kX0, kPrevious } of sampler.steps(count)) {
+      const x0 = seen(x, t)
+      x = kX * x + kX0 * x0 + kPrevious * previous
+      previous = x0
+    }
+    return Math.abs(x - 1.3 * d)
+  }
+
+  it.each([
+    ['euler', euler(flow), 2],
+    ['heun', heun(flow), 4],
+  ] as const)('%s solves the flow of a normal distribution with its order', (_, sampler, factor) => {
+    const errors = [40, 80, 160].map((count) => errorOf(sampler, count))
+    expect(errors[0]! / errors[1]!).toBeGreaterThan(0.85 * factor)
+    expect(errors[1]! / errors[2]!).toBeGreaterThan(0.85 * factor)
+    expect(errors[2]).toBeLessThan(factor === 2 ? 1e-2 : 1e-4)
+  })
+
+  it('calls the network once a step, and twice but for the last', () => {
+    expect(
+      euler(flow)
+        .steps(10)
+        .map(({ t }) => t),
+    ).toEqual([1000, 900, 800, 700, 600, 500, 400, 300, 200, 100])
+    expect(
+      heun(flow)
+        .steps(2)
+        .map(({ t }) => t),
+    ).toEqual([1000, 500, 500])
+    expect(heun(flow).steps(7)).toHaveLength(13)
+  })
+
+  it('recovers the image exactly from a perfect network', () => {
+    for (const sampler of [euler(flow), heun(flow)])
+      for (const count of [1, 2, 25]) {
+        let x = 1.7
+        for (const { kX, kX0, kPrevious } of sampler.steps(count)) x = kX * x + (kX0 + kPrevious) * 0.37
+        expect(x).toBeCloseTo(0.37, 10)
+      }
+  })
+})
+
+describe('createSampler', () => {
+  it('takes what fits the process, the paper by default', () => {
+    expect(createSampler(undefined, { process: 'ddpm' }).steps(3)).toEqual(ddpm(schedule).steps(3))
+    expect(createSampler(undefined, { process: 'flow' }).steps(3)).toEqual(euler(flowSchedule()).steps(3))
+    expect(() => createSampler('heun', { process: 'ddpm' })).toThrow(
+      'heun does not draw from a model that was trained with ddpm; ddpm, ddim, dpmpp do',
+    )
+    expect(() => createSampler('ddim', { process: 'flow' })).toThrow('euler, heun do')
+  })
+})
+
 describe('ddpm', () => {
   it('draws from the posterior between neighbours as Ho et al. (2020) write it', () => {
     for (const { t, tNext, kX, kX0, kEps } of ddpm(schedule).steps(1000)) {
@@ -95,7 +178,7 @@ describe('ddpm', () => {
   it('satisfies Bayes between any two timesteps: q(s | t, x0) q(t | x0) = q(t | s) q(s | x0)', () => {
     // Both sides are Gaussian in (x_s, x_t): equal means, variances and covariance settle it.
     for (const { t, tNext, kX, kX0, kEps } of ddpm(schedule).steps(13)) {
-      const [from, to] = [noiseLevel(schedule, t), noiseLevel(schedule, tNext)]
+      const [from, to] = [schedule.level(t), schedule.level(tNext)]
       const ratio = from.signal / to.signal
       expect(kX * from.signal + kX0).toBeCloseTo(to.signal, 12)
       expect(kX ** 2 * from.sigma ** 2 + kEps ** 2).toBeCloseTo(to.sigma ** 2, 12)
@@ -104,8 +187,8 @@ describe('ddpm', () => {
   })
 })
 
-describe.each(samplerSchema.options)('%s', (name) => {
-  const sampler = createSampler(name, schedule)
+describe.each(samplersFor('ddpm'))('%s', (name) => {
+  const sampler = createSampler(name, { process: 'ddpm' })
 
   it.each([1, 2, 3, 7, 30, 250, 999, 1000])('goes from T to 0 in %d steps, all different', (count) => {
     const steps = sampler.steps(count)
@@ -140,8 +223,8 @@ describe.each(samplerSchema.options)('%s', (name) => {
 
   it('keeps the forward process: given x0, every x_t has its mean and variance', () => {
     let [mean, variance] = [schedule.signal[1000]!, schedule.sigma[1000]! ** 2]
-    for (const { tNext, kX, kX0, kEps } of sampler.steps(40)) {
-      mean = kX * mean + kX0
+    for (const { tNext, kX, kX0, kPrevious, kEps } of sampler.steps(40)) {
+      mean = kX * mean + kX0 + kPrevious
       variance = kX ** 2 * variance + kEps ** 2
       expect(mean).toBeCloseTo(schedule.signal[tNext]!, 12)
       expect(variance).toBeCloseTo(schedule.sigma[tNext]! ** 2, 12)

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { cosineSchedule, noiseLevel } from '../../lib/diffusion/schedule.js'
+import { cosineSchedule } from '../../lib/diffusion/schedule.js'
 
 // Made by diffusers 0.42.1, squaredcos_cap_v2.
 const fixture = JSON.parse(readFileSync(new URL('../fixtures/samplers.json', import.meta.url), 'utf8')) as {
@@ -20,15 +20,15 @@ describe('cosineSchedule', () => {
 
   it("agrees with diffusers' add_noise", () => {
     for (const { t, x0, noise, xt } of fixture.add_noise) {
-      const { signal, sigma } = noiseLevel(schedule, t + 1)
+      const { signal, sigma } = schedule.level(t + 1)
       xt.forEach((x, i) => expect(Math.abs(signal * x0[i]! + sigma * noise[i]! - x)).toBeLessThan(1e-5))
     }
   })
 
   it('preserves variance, begins clean, and loses signal at every t', () => {
-    expect(noiseLevel(schedule, 0)).toEqual({ signal: 1, sigma: 0 })
+    expect(schedule.level(0)).toEqual({ signal: 1, sigma: 0 })
     for (let t = 1; t <= schedule.steps; t++) {
-      const { signal, sigma } = noiseLevel(schedule, t)
+      const { signal, sigma } = schedule.level(t)
       expect(signal ** 2 + sigma ** 2).toBeCloseTo(1, 14)
       expect(signal).toBeLessThan(schedule.signal[t - 1]!)
       expect(signal).toBeGreaterThan(0)
@@ -36,6 +36,6 @@ describe('cosineSchedule', () => {
   })
 
   it.each([-1, 1001, 0.5, NaN])('refuses t = %d', (t) => {
-    expect(() => noiseLevel(schedule, t)).toThrow(`t = ${t} is not an integer in 0..1000`)
+    expect(() => schedule.level(t)).toThrow(`t = ${t} is not an integer in 0..1000`)
   })
 })
