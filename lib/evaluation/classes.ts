@@ -10,7 +10,7 @@ import { Judge } from './judge.js'
 import { imageFigures } from './statistics.js'
 
 const drawnAtOnce = 100
-const describedAtOnce = 500
+const describedAtOnce = 200
 /** Enough for a class's name and the end of the document. */
 const captionTokens = 6
 

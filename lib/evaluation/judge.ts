@@ -125,7 +125,10 @@ export class Judge {
     const size = this.side ** 2
     const count = images.length / size
     const classes = new Int32Array(count)
-    const data = new Float32Array(count * featureWidth)
+    // Shared, so that handing it to a thread that compares features copies nothing.
+    const data = new Float32Array(
+      new SharedArrayBuffer(count * featureWidth * Float32Array.BYTES_PER_ELEMENT),
+    )
     for (let first = 0; first < count; first += batchSize) {
       const batch = new Uint8Array(batchSize * size)
       batch.set(images.subarray(first * size, (first + batchSize) * size))
