@@ -41,7 +41,13 @@ export {
   textPerplexity,
   type TextPerplexityOptions,
 } from './evaluation/text_perplexity.js'
-export { type Question, type Ranking, rankAccuracy, rankOptions, type RankOptions } from './evaluation/rank.js'
+export {
+  type Question,
+  type Ranking,
+  rankAccuracy,
+  rankOptions,
+  type RankOptions,
+} from './evaluation/rank.js'
 
 // Data.
 export type { Document, Image, ImagePart, TextPart } from './data/document.js'

@@ -11,7 +11,9 @@ program
   .command('train')
   .description('train a model as a JSON config says')
   .argument('<config>', 'the config file')
-  .option('--out <folder>', 'where the run is written', 'runs/train')
+  .option('--out <folder>', 'where the run is written, and resumed', 'runs/train')
+  .option('--init <folder>', 'weights to begin with: a model folder, or a Hugging Face Llama')
+  .addHelpText('after', '\nExample:\n  transfusion train examples/fashion-mnist.json --out runs/fashion')
   .action(train)
 
 program

@@ -41,7 +41,7 @@ export class TrainingProgress {
     this.#diffusion.add(report.diffusion)
     this.#positions += report.positions
     const { step, progress, seconds } = report
-    const left = progress > 0 ? (seconds / progress) * (1 - progress) : NaN
+    const left = (seconds / progress) * (1 - progress)
     const rate = Math.round(this.#positions / seconds).toLocaleString('en')
     const line =
       `step ${step} | text loss ${this.#lm} | image loss ${this.#diffusion} | ` +

@@ -1,36 +1,17 @@
 import { z } from 'zod'
+import { dataSchema, loadingSchema } from '../data/data_config.js'
 import { presets, type PresetName } from '../models/transfusion/presets.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { objectiveSchema } from '../diffusion/objective.js'
 import { imageOptionsSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
 
-const dataSchema = z.discriminatedUnion('type', [
-  z.strictObject({
-    type: z.literal('fashion-mnist'),
-    /** Captions; {label} and {a label} stand for the class's name. */
-    templates: z.array(z.string()).min(1).default(['{a label}']),
-  }),
-  z.strictObject({
-    type: z.literal('idx'),
-    images: z.string(),
-    labels: z.string(),
-    classNames: z.array(z.string()).min(1),
-    templates: z.array(z.string()).min(1).default(['{a label}']),
-  }),
-  z.strictObject({
-    type: z.literal('folder'),
-    /** Holds name.png (or .jpg, .webp) beside name.txt, its caption. */
-    path: z.string(),
-  }),
-])
-
 const modelShape = transfusionConfigSchema.shape
 
 /** A model but for what its tokenizer decides: the vocabulary and the special tokens. */
 export const modelOptionsSchema = z.strictObject({
-  /** Sizes to begin with; what is set beside it goes before it. */
-  preset: z.enum(Object.keys(presets) as [PresetName, ...PresetName[]]).default('tiny'),
+  /** Sizes to begin with, tiny by default; what is set beside it goes before it. */
+  preset: z.enum(Object.keys(presets) as [PresetName, ...PresetName[]]).optional(),
   layers: modelShape.layers.optional(),
   channels: modelShape.channels.optional(),
   heads: modelShape.heads.optional(),
@@ -44,6 +25,8 @@ export const modelOptionsSchema = z.strictObject({
 /** The file that `transfusion train` reads. */
 export const trainConfigSchema = z.strictObject({
   data: dataSchema,
+  /** How it is read. */
+  loading: loadingSchema.prefault({}),
   tokenizer: z
     .discriminatedUnion('type', [
       /** A word-level tokenizer made from the data's captions. */
@@ -81,12 +64,14 @@ export const trainConfigSchema = z.strictObject({
 export type ModelOptions = z.output<typeof modelOptionsSchema>
 export type TrainConfig = z.output<typeof trainConfigSchema>
 
-/** The model's sizes: its preset's, but for what is set beside it. */
-export function modelOptions(model: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> {
-  const { preset, ...own } = model
-  return {
-    ...presets[preset],
-    ...Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined)),
-    image: model.image,
-  }
+/** The sizes that a config names: its preset's, but for what is set beside it. */
+export function namedSizes({ preset, image, ...own }: ModelOptions) {
+  const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
+  return { ...(preset && presets[preset]), ...set, image }
 }
+
+/** The sizes of a new model. */
+export const modelOptions = (model: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> => ({
+  ...presets.tiny,
+  ...namedSizes(model),
+})

@@ -26,6 +26,8 @@ export const trainingOptionsSchema = z
     conditionDropout: z.number().min(0).max(1).default(0.1),
     /** Weight of a caption's tokens as targets where the caption precedes the image. */
     captionFirstTextWeight: z.number().min(0).default(1),
+    /** Keeps only what goes into each block for the backward pass and computes the rest again: less memory, a third more time. */
+    recompute: z.boolean().default(false),
     optimizer: adamwSchema.prefault({}),
     learningRate: learningRateSchema.prefault({}),
     /** Largest decay of the average of weights that is sampled from and saved; 0: the weights themselves. */

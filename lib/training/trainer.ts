@@ -55,6 +55,7 @@ export class Trainer {
     this.#model = model
     this.#data = data
     this.#options = options
+    model.network.recomputeBlocks = options.recompute
     this.#optimizer = new AdamW(model.network.arena, options.optimizer)
     this.#ema = options.ema > 0 ? new Ema(model.network.arena, options.ema) : undefined
     this.#spikes = new GradientSpikes(options.spikeFactor)
@@ -165,8 +166,7 @@ export class Trainer {
 
   /** Enqueues one step; the promise resolves once the device has done it. */
   async #enqueue({ parts, denominators, state }: StepBatch): Promise<StepReport> {
-    const progress = this.#progress
-    const learningRate = learningRateAt(this.#options.learningRate, this.#step, progress)
+    const learningRate = learningRateAt(this.#options.learningRate, this.#step, this.#progress)
     const { losses, clip } = scope(() => {
       const losses = parts.map((part) => this.#backward(part, denominators))
       const clip = this.#optimizer.step(learningRate)
@@ -176,6 +176,7 @@ export class Trainer {
     this.#step++
     this.#dataState = state
     const step = this.#step
+    const progress = this.#progress
     const [lm, diffusion, clipped] = await Promise.all([
       sumOf(losses.map((loss) => loss.lm)),
       sumOf(losses.map((loss) => loss.diffusion)),

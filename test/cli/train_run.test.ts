@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { writePng } from '../../lib/data/image_io.js'
 import { idxFile } from '../data/idx_file.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
@@ -14,8 +15,15 @@ interface Run {
 }
 
 /** `transfusion train` in a process of its own; `signals` are sent one after the other once it trains. */
-async function train(folder: string, out: string, signals: readonly NodeJS.Signals[] = []): Promise<Run> {
-  const child = spawn(process.execPath, [command, 'train', 'config.json', '--out', out], { cwd: folder })
+async function train(
+  folder: string,
+  out: string,
+  signals: readonly NodeJS.Signals[] = [],
+  more: readonly string[] = [],
+): Promise<Run> {
+  const child = spawn(process.execPath, [command, 'train', 'config.json', '--out', out, ...more], {
+    cwd: folder,
+  })
   let output = ''
   // The first once it trains, the second once it says that it stops.
   const moments = [/ parameters/, /Stopping/]
@@ -109,5 +117,67 @@ describe('transfusion train', () => {
     expect(refused.output).toContain('they differ in precision, training.steps.')
     await configure(folder, 3, { samples: { every: 7, steps: 2 } })
     expect((await train(folder, 'run')).code).toBe(0)
+  })
+
+  it('trains on a mixture read by threads, leaves out what cannot be read, and resumes to the document', async () => {
+    const folder = await temporaryFolder()
+    const png = (name: string, value: number) =>
+      writePng(join(folder, name), { width: 8, height: 8, channels: 1, data: new Uint8Array(64).fill(value) })
+    await mkdir(join(folder, 'pictures'))
+    for (const [i, name] of ['dark', 'grey', 'bright'].entries()) {
+      await png(`pictures/${name}.png`, i * 100)
+      await writeFile(join(folder, 'pictures', `${name}.txt`), `${name} picture`)
+    }
+    await writeFile(join(folder, 'pictures', 'broken.png'), 'not a picture')
+    await writeFile(join(folder, 'pictures', 'broken.txt'), 'broken picture')
+    const lines = [
+      {
+        parts: [
+          'first dark',
+          { image: 'pictures/dark.png' },
+          'then bright',
+          { image: 'pictures/bright.png' },
+        ],
+      },
+      { text: 'words alone '.repeat(40) },
+    ]
+    await writeFile(join(folder, 'documents.jsonl'), lines.map((line) => JSON.stringify(line)).join('\n'))
+    await writeFile(
+      join(folder, 'config.json'),
+      JSON.stringify({
+        data: {
+          type: 'mixture',
+          sources: [
+            { type: 'folder', path: 'pictures' },
+            { type: 'jsonl', path: 'documents.jsonl', weight: 2 },
+          ],
+        },
+        loading: { workers: 2, onUnreadable: 'skip' },
+        model: {
+          layers: 1,
+          channels: 32,
+          heads: 2,
+          feedForward: 64,
+          image: { channels: 1, patch: 4, height: 8, width: 8 },
+        },
+        training: {
+          steps: 300,
+          batchTokens: 96,
+          accumulate: 2,
+          recompute: true,
+          learningRate: { peak: 1e-3 },
+        },
+        samples: { every: 100_000, steps: 3, prompts: ['dark picture'] },
+      }),
+    )
+    const stopped = await train(folder, 'run', ['SIGINT'])
+    expect(stopped.code).toBe(130)
+    expect(await train(folder, 'run')).toMatchObject({ code: 0 })
+    const whole = await train(folder, 'whole')
+    expect(whole).toMatchObject({ code: 0, output: expect.stringMatching(/left out: .*broken.png/) })
+    expect(await weights(folder, 'run')).toEqual(await weights(folder, 'whole'))
+    const more = await train(folder, 'more', [], ['--init', join('whole', 'model')])
+    expect(more).toMatchObject({ code: 0, output: expect.stringContaining('beginning with whole') })
+    expect(await weights(folder, 'more')).not.toEqual(await weights(folder, 'whole'))
   })
 })
