@@ -1,20 +1,21 @@
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
- * Writes a file so that a reader, or a crash, sees either the old content or the whole of the new: `write` fills
- * a temporary file beside `path`, which is flushed to disk and then renamed. On failure the temporary file is
- * removed and the old file stays.
+ * Writes a file so that a reader, or a crash, sees either the old content or the whole of the new: a temporary file
+ * beside `path` takes `content`, or what the function given writes, is flushed to disk and then renamed. On failure the
+ * temporary file is removed and the old file stays. `bytes`: how many it will have, for the message of a full disk.
  */
 export async function writeAtomically(
   path: string,
-  write: (file: FileHandle) => Promise<void>,
+  content: string | Uint8Array | ((file: FileHandle) => Promise<void>),
+  bytes = typeof content === 'function' ? undefined : Buffer.byteLength(content),
 ): Promise<void> {
   const temporary = `${path}.${process.pid}.${temporaryCount++}.tmp`
   try {
     const file = await open(temporary, 'wx')
     try {
-      await write(file)
+      await (typeof content === 'function' ? content(file) : file.writeFile(content))
       await file.sync()
     } finally {
       await file.close()
@@ -22,7 +23,7 @@ export async function writeAtomically(
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
-    throw error
+    throw await explainFullDisk(error as NodeJS.ErrnoException, path, bytes)
   }
   await syncDirectory(dirname(path))
 }
@@ -38,4 +39,19 @@ export async function syncDirectory(path: string): Promise<void> {
   } finally {
     await directory.close()
   }
+}
+
+/** Of a failed write the reason; a disk without space, or a user's share of it, is what people can do something about. */
+async function explainFullDisk(
+  error: NodeJS.ErrnoException,
+  path: string,
+  bytes: number | undefined,
+): Promise<Error> {
+  if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') return error
+  const { bavail, bsize } = await statfs(dirname(path))
+  const needed = bytes === undefined ? '' : `${bytes} bytes are needed, `
+  return new Error(
+    `${path}: no space is left to write it (${needed}${bavail * bsize} are free); what was there before is unchanged`,
+    { cause: error },
+  )
 }

@@ -83,8 +83,5 @@ export async function encodePng(image: Image): Promise<Buffer> {
 
 /** Writes a PNG file, whole or not at all. */
 export async function writePng(path: string, image: Image): Promise<void> {
-  const png = await encodePng(image)
-  await writeAtomically(path, async (file) => {
-    await file.writeFile(png)
-  })
+  await writeAtomically(path, await encodePng(image))
 }

@@ -75,14 +75,16 @@ export async function writeSafetensors(
   const length = Buffer.alloc(LENGTH_SIZE)
   length.writeBigUInt64LE(BigInt(json.length + padding))
 
-  await writeAtomically(path, async (file) => {
-    await writeFully(file, Buffer.concat([length, json, Buffer.alloc(padding, ' ')]))
+  const start = Buffer.concat([length, json, Buffer.alloc(padding, ' ')])
+  const write = async (file: FileHandle) => {
+    await writeFully(file, start)
     for (const [name, tensor] of ordered) {
       const data = 'data' in tensor ? tensor.data : await tensor.read()
       checkData(name, tensor, data, path)
       await writeFully(file, data)
     }
-  })
+  }
+  await writeAtomically(path, write, start.length + end)
 }
 
 async function writeFully(file: FileHandle, array: NodeJS.TypedArray): Promise<void> {

@@ -29,12 +29,12 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean
 }
 
-/** Names of special tokens, where they are not the usual ones. */
+/** Names or ids of special tokens, where they are not the usual ones. */
 export interface SpecialTokenNames {
-  readonly bos?: string
-  readonly eos?: string
-  readonly boi?: string
-  readonly eoi?: string
+  readonly bos?: string | number
+  readonly eos?: string | number
+  readonly boi?: string | number
+  readonly eoi?: string | number
 }
 
 /** What we read of a `tokenizer.json`; the rest of it is the library's. */
@@ -99,14 +99,17 @@ export class JsonTokenizer implements Tokenizer {
     const added = [...json.added_tokens]
     const sizeNow = () => [...ids.values()].reduce((size, id) => Math.max(size, id + 1), 0)
     this.givenSize = sizeNow()
-    const addedLater = (content: string) => {
+    const findOrAdd = (name: string | number) => {
+      if (typeof name === 'number') return findToken(ids, name, [])!
+      const found = ids.get(name)
+      if (found !== undefined) return found
       const id = sizeNow()
-      ids.set(content, id)
-      added.push(specialToken(id, content))
+      ids.set(name, id)
+      added.push(specialToken(id, name))
       return id
     }
-    this.boi = ids.get(names.boi ?? BEGIN_OF_IMAGE) ?? addedLater(names.boi ?? BEGIN_OF_IMAGE)
-    this.eoi = ids.get(names.eoi ?? END_OF_IMAGE) ?? addedLater(names.eoi ?? END_OF_IMAGE)
+    this.boi = findOrAdd(names.boi ?? BEGIN_OF_IMAGE)
+    this.eoi = findOrAdd(names.eoi ?? END_OF_IMAGE)
     this.bos = findToken(ids, names.bos, BEGIN_OF_DOCUMENT)
     this.eos = findToken(ids, names.eos, END_OF_DOCUMENT)
     this.vocabularySize = sizeNow()
@@ -149,9 +152,7 @@ export class JsonTokenizer implements Tokenizer {
 
   /** Writes a `tokenizer.json` with BOI and EOI in it, for a model's folder. */
   async save(path: string): Promise<void> {
-    await writeAtomically(path, async (file) => {
-      await file.writeFile(`${JSON.stringify(this.#json, null, 1)}\n`)
-    })
+    await writeAtomically(path, `${JSON.stringify(this.#json, null, 1)}\n`)
   }
 }
 
@@ -167,9 +168,13 @@ function tokenIds({ model, added_tokens }: TokenizerJson): Map<string, number> {
   return new Map([...words, ...added_tokens.map(({ content, id }) => [content, id] as const)])
 }
 
-function findToken(ids: Map<string, number>, name: string | undefined, usual: string[]): number | undefined {
+function findToken(
+  ids: Map<string, number>,
+  name: string | number | undefined,
+  usual: string[],
+): number | undefined {
   if (name === undefined) return ids.get(usual.find((token) => ids.has(token)) ?? '')
-  const id = ids.get(name)
+  const id = typeof name === 'string' ? ids.get(name) : [...ids.values()].find((known) => known === name)
   if (id === undefined) throw new Error(`its vocabulary has no special token ${JSON.stringify(name)}`)
   return id
 }

@@ -2,6 +2,7 @@ import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../../lib/data/safetensors.js'
+import { JsonTokenizer } from '../../lib/data/tokenizer.js'
 import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
 import type { ImagePreparationOptions } from '../../lib/data/image_preparation.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
@@ -9,7 +10,7 @@ import { Transfusion } from '../../lib/generation/transfusion.js'
 import { loadModel, loadWeights, saveModel } from '../../lib/models/transfusion/folder.js'
 import { memory } from '../../lib/tensor/device.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { perturbedNetwork } from './tiny_model.js'
+import { perturbedNetwork, tinyConfig } from './tiny_model.js'
 
 const tokenizer = makeCaptionTokenizer(['a b c d e f g'])
 const objective = objectiveSchema.parse({ prediction: 'v', weighting: 'minSnr' })
@@ -68,6 +69,18 @@ describe('a model folder', () => {
     await writeSafetensors(path, tensors)
     await expect(loadWeights(own, folder)).rejects.toThrow(last)
     expect(await own.arena.values.readFloats()).toEqual(before)
+  })
+
+  it("loads alone where the tokenizer's markers of images have other names", async () => {
+    const path = new URL('../fixtures/tokenizers/tokenizer-bytelevel.json', import.meta.url).pathname
+    const named = await JsonTokenizer.load(path, { boi: '<boi>', eoi: '<eoi>' })
+    const { vocabulary: _, tokens: __, ...sizes } = tinyConfig
+    using model = Transfusion.create(sizes, named)
+    const folder = await temporaryFolder()
+    await model.save(folder)
+    using loaded = await Transfusion.load(folder)
+    expect(loaded.tokenizer).toMatchObject({ boi: named.boi, eoi: named.eoi, bos: named.bos, eos: named.eos })
+    expect(() => loaded.tokenizer.encode('<boi>')).toThrow('text must not spell <boi>')
   })
 
   it('keeps how images are read', async () => {

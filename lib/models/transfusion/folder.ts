@@ -1,8 +1,8 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../../config.js'
 import { writeAtomically } from '../../data/atomic_file.js'
+import { currentFile, replaceFiles } from '../../data/atomic_folder.js'
 import { readJson } from '../../data/json_file.js'
 import {
   type ImagePreparation,
@@ -18,6 +18,7 @@ import { imagePreparationOf } from './pixel_parts.js'
 import { readWeights, type SavedPrecision, writeWeights } from './weights.js'
 
 const architecture = 'transfusion'
+const files = { config: 'config.json', tokenizer: 'tokenizer.json', weights: 'model.safetensors' } as const
 
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({
@@ -41,29 +42,39 @@ export interface LoadedModel extends ModelParts {
   imagePreparation: ImagePreparation
 }
 
-/** Writes `config.json`, `tokenizer.json` and `model.safetensors` into a folder, each file whole or not at all. */
+/**
+ * Writes `config.json`, `tokenizer.json` and `model.safetensors` into a folder, in place of a model that it has: all or,
+ * whatever happens, none. An interrupted save is made good by the next one.
+ */
 export async function saveModel(
   folder: string,
   { network, tokenizer, objective, imagePreparation }: ModelParts,
   precision: SavedPrecision = 'f32',
 ): Promise<void> {
-  await mkdir(folder, { recursive: true })
-  await writeWeights(join(folder, 'model.safetensors'), network.arena, precision)
-  await tokenizer.save(join(folder, 'tokenizer.json'))
   const preprocessing = imagePreparationOf(network.config, imagePreparation)
   const config = { architecture, model: network.config, objective, preprocessing }
-  await writeAtomically(join(folder, 'config.json'), (file) =>
-    file.writeFile(`${JSON.stringify(config, null, 2)}\n`),
-  )
+  await replaceFiles(folder, async (aside) => {
+    await writeWeights(join(aside, files.weights), network.arena, precision)
+    await tokenizer.save(join(aside, files.tokenizer))
+    await writeAtomically(join(aside, files.config), `${JSON.stringify(config, null, 2)}\n`)
+  })
 }
 
 /** Whether a `config.json` is a model's of ours, as it says itself. */
 export const isModelConfig = (json: unknown): boolean =>
   typeof json === 'object' && json !== null && 'architecture' in json && json.architecture === architecture
 
+/** Whether a folder is a model's of ours, as its `config.json` says. */
+export async function isModelFolder(folder: string): Promise<boolean> {
+  const json = await readJson(await currentFile(folder, files.config))
+  return (
+    typeof json === 'object' && json !== null && 'architecture' in json && json.architecture === architecture
+  )
+}
+
 /** The `config.json` of a model folder. Throws a ConfigError that names what is wrong in it. */
 export async function readModelConfig(folder: string) {
-  const path = join(folder, 'config.json')
+  const path = await currentFile(folder, files.config)
   const { model, objective, preprocessing } = parseConfig(folderConfigSchema, await readJson(path), path)
   return { model, objective, imagePreparation: imagePreparationOf(model, preprocessing) }
 }
@@ -74,7 +85,9 @@ export async function readModelConfig(folder: string) {
  */
 export async function loadModel(folder: string, compute: ComputeType = 'f32'): Promise<LoadedModel> {
   const { model, objective, imagePreparation } = await readModelConfig(folder)
-  const tokenizer = await JsonTokenizer.load(join(folder, 'tokenizer.json'))
+  const { end: eos, ...ids } = model.tokens
+  const path = await currentFile(folder, files.tokenizer)
+  const tokenizer = await JsonTokenizer.load(path, { ...ids, eos })
   if (tokenizer.vocabularySize !== model.vocabulary)
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,
@@ -90,5 +103,6 @@ export async function loadModel(folder: string, compute: ComputeType = 'f32'): P
 }
 
 /** Reads a model folder's weights into a network. Throws as `loadModel`. */
-export const loadWeights = ({ arena }: TransfusionNetwork, folder: string): Promise<void> =>
-  readWeights(join(folder, 'model.safetensors'), arena)
+export async function loadWeights({ arena }: TransfusionNetwork, folder: string): Promise<void> {
+  await readWeights(await currentFile(folder, files.weights), arena)
+}

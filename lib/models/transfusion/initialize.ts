@@ -1,10 +1,9 @@
 import { join } from 'node:path'
 import { parseConfig } from '../../config.js'
-import { readJson } from '../../data/json_file.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import { readLlamaConfig } from '../llama/config.js'
 import { feedForwardOf, type TransfusionOptions } from './config.js'
-import { isModelConfig, type LoadedModel, loadModel, readModelConfig } from './folder.js'
+import { isModelFolder, type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
 import { imagePreparationOf } from './pixel_parts.js'
 
@@ -24,7 +23,7 @@ export interface InitializeOptions extends Pick<
 export async function initializeFrom(folder: string, options: InitializeOptions = {}): Promise<LoadedModel> {
   const { sizes = {}, objective = {}, compute, ...others } = options
   const path = join(folder, 'config.json')
-  if (!isModelConfig(await readJson(path))) {
+  if (!(await isModelFolder(folder))) {
     const { image, ...transformer } = sizes
     refuseDifference(path, transformer, await readLlamaConfig(folder))
     if (!image) throw new Error(`${folder}: a Llama has no images; the sizes of its image parts are needed`)
