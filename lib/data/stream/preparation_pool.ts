@@ -48,8 +48,9 @@ export class PreparationPool implements Preparation {
   }
 
   #end(error: Error): void {
-    this.#ended ??= error
-    for (const worker of this.#workers) worker.reject(this.#ended)
+    if (this.#ended) return
+    this.#ended = error
+    for (const worker of this.#workers) worker.reject(error)
   }
 }
 
@@ -77,9 +78,12 @@ class PoolWorker {
     this.#worker = startWorker(new URL('./preparation_worker.js', import.meta.url), setup)
     this.#worker.unref()
     this.#worker.on('message', ({ id, document }: PreparationResult) => {
-      this.#jobs.get(id)?.[0](document)
+      const job = this.#jobs.get(id)
+      // It was rejected; a worker that is being ended must keep the process alive until then.
+      if (!job) return
       this.#jobs.delete(id)
       if (this.#jobs.size === 0) this.#worker.unref()
+      job[0](document)
     })
     const fail = (what: string, cause?: Error) =>
       onFailure(new Error(`a thread that prepares documents ${what}`, { cause }))

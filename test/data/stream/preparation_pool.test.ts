@@ -47,6 +47,9 @@ async function documents(): Promise<(readonly RawPart[] | Error)[]> {
   return many
 }
 
+/** libvips keeps one list of errors for all threads, so images that fail at the same time may share their reasons. */
+const withoutReason = ({ message }: Error) => message.replace(/ \(.*/s, '')
+
 /** Handing bytes to another thread empties them, so each stream has its own. */
 const copyOf = (many: Awaited<ReturnType<typeof documents>>) => sourceOf(structuredClone(many))
 
@@ -55,7 +58,8 @@ describe('PreparationPool', () => {
     const many = await documents()
     const streamOf = (settings: Partial<StreamOptions>) => {
       const skipped: string[] = []
-      const onSkip: StreamOptions['onSkip'] = ({ name, error }) => skipped.push(`${name}: ${error.message}`)
+      const onSkip: StreamOptions['onSkip'] = ({ name, error }) =>
+        skipped.push(`${name}: ${withoutReason(error)}`)
       const sources = [
         { source: copyOf(many), weight: 1 },
         { source: sourceOf([[text('a', 'bag')]]), weight: 0.3 },
@@ -135,6 +139,11 @@ describe('a process with a pool', () => {
       'ends by itself when nothing is asked for',
       `console.log((await stream.next()).document.parts[0].image.width)`,
       '32',
+    ],
+    [
+      'lives until its threads have ended',
+      `await stream.next(); await stream.close(); console.log('closed')`,
+      'closed',
     ],
     [
       'ends at an exit while something is prepared',
