@@ -13,7 +13,7 @@ export const runPaths = (folder: string) => ({
 })
 
 /** Parts of a config that may change from one session of a run to the next: they change nothing that is learned. */
-const changeable = new Set(['samples', 'checkpoints', 'loading'])
+const changeable = new Set(['samples', 'checkpoints', 'loading', 'log'])
 
 /**
  * Makes a run's folder and writes the config into it. Where the folder holds checkpoints already, the run goes on from

@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import { parseConfig } from '../config.js'
 import { drawContactSheet } from '../data/contact_sheet.js'
+import type { Image } from '../data/document.js'
 import { openSources } from '../data/data_config.js'
 import { writePng } from '../data/image_io.js'
 import { readJson } from '../data/json_file.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
 import { Transfusion } from '../generation/transfusion.js'
+import { RunRecorder } from '../reporting/run_recorder.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
 import { TrainingProgress } from './progress.js'
@@ -15,6 +17,9 @@ import { modelOptions, namedSizes, type TrainConfig, trainConfigSchema } from '.
 import { firstTexts, openTokenizer, streamOpener } from './train_data.js'
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
+/** Steps after which metrics are written at the latest. */
+const flushedSteps = 100
+
 const warn = (line: string) => process.stderr.write(`\n${line}\n`)
 
 /**
@@ -34,27 +39,45 @@ export async function train(path: string, { out, init }: { out: string; init?: s
       (latest ? `; going on from step ${trainer.done.steps}` : init ? `; beginning with ${init}` : ''),
   )
 
-  const drawSheet = await sheetDrawer(model, config, sources, out)
+  const { steps: step, seconds } = trainer.done
+  const recorder = await RunRecorder.open(out, { step, seconds, ...config.log })
+  const flush = () =>
+    recorder.flush().catch((error: Error) => warn(`metrics were not written: ${error.message}`))
+  const draw = await sheetDrawer(model, config, sources)
+  const drawSheet = async (step: number) => {
+    const sheet = await draw(step)
+    if (sheet) await Promise.all([writePng(runPaths(out).sheet(step), sheet), recorder.samples(step, sheet)])
+    await flush()
+  }
   using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.')
   const progress = new TrainingProgress()
   try {
     await trainer.run({
       signal: interrupt.signal,
-      onStep: (report) => progress.update(report),
+      onStep: (report) => {
+        progress.update(report)
+        recorder.step(report)
+        if (report.step % flushedSteps === 0) void flush()
+      },
       every: { steps: config.samples.every, run: drawSheet },
       checkpoints: { folder: checkpoints, steps: config.checkpoints.every },
       onWarning: warn,
     })
+  } catch (error) {
+    await flush()
+    throw error
   } finally {
     progress.stop()
   }
   const { steps } = trainer.done
   if (interrupt.signal.aborted) {
+    await recorder.close()
     say(`Stopped at step ${steps}, which is saved; the same command goes on from it.`)
     return
   }
   await model.save(runPaths(out).model)
   await drawSheet(steps)
+  await recorder.close()
   say(`${steps} steps; the model is in ${runPaths(out).model}`)
 }
 
@@ -75,19 +98,18 @@ async function openModel(
   return Transfusion.create(modelOptions(config.model), tokenizer, { objective, compute, seed })
 }
 
-/** What draws the config's prompts as a sheet of samples into the run's folder. */
+/** What draws the config's prompts as a sheet of samples; nothing where there are none. */
 async function sheetDrawer(
   model: Transfusion,
   { samples }: TrainConfig,
   sources: readonly WeightedSource[],
-  out: string,
-): Promise<(step: number) => Promise<void>> {
+): Promise<(step: number) => Promise<Image | undefined>> {
   const { every: _every, prompts = await firstTexts(sources, 10), ...options } = samples
   return async (step) => {
-    if (prompts.length === 0) return
+    if (prompts.length === 0) return undefined
     const images = await model.drawImages(prompts, undefined, options)
     const cells = images.map((image, i) => ({ image, captions: [{ text: prompts[i]! }] }))
     const sections = [{ heading: '', rows: [{ cells }] }]
-    await writePng(runPaths(out).sheet(step), drawContactSheet({ title: `step ${step}`, scale: 4, sections }))
+    return drawContactSheet({ title: `step ${step}`, scale: 4, sections })
   }
 }

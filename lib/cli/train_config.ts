@@ -50,6 +50,14 @@ export const trainConfigSchema = z.strictObject({
       ...imageOptionsSchema.shape,
     })
     .prefault({}),
+  /** What is kept of the run's figures: metrics.jsonl, and event files for TensorBoard. */
+  log: z
+    .strictObject({
+      /** Steps that one record sums up. */
+      every: z.int().positive().default(10),
+      tensorboard: z.boolean().default(true),
+    })
+    .prefault({}),
   /** What a run goes on from after it was stopped. */
   checkpoints: z
     .strictObject({

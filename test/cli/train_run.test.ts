@@ -98,6 +98,11 @@ describe('transfusion train', () => {
     expect(await weights(folder, 'run')).toEqual(await weights(folder, 'whole'))
     expect(await readdir(join(folder, 'run', 'checkpoints'))).toEqual(['step-000001400', 'step-000001500'])
     expect(await readdir(join(folder, 'run'))).toContain('samples-0001500.png')
+    const metrics = (await readFile(join(folder, 'run', 'metrics.jsonl'), 'utf8')).trim().split('\n')
+    const steps = metrics.map((line) => (JSON.parse(line) as { step: number }).step)
+    expect(steps).toEqual([...steps].toSorted((a, b) => a - b))
+    expect(new Set(steps).size).toBe(steps.length)
+    expect(steps.at(-1)).toBe(1500)
   })
 
   it('leaves at once on a second signal, with what was saved before', async () => {

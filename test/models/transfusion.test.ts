@@ -158,7 +158,7 @@ describe('transfusionLoss', () => {
     })
     compare('gradients', await gradientsOf(parts), expected, 'f32')
     const first = await gradientsOf(parts.slice(0, 1))
-    expect(() => compare('gradients', first, expected, 'f32')).toThrow()
+    expect(() => compare('gradients', first, expected, 'f32')).toThrow('gradients')
   })
 
   it('adds the weighted parts, and leaves out what the batch has not', async () => {
