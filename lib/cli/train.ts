@@ -76,7 +76,7 @@ export async function train(path: string, { out, init }: { out: string; init?: s
     return
   }
   await model.save(runPaths(out).model)
-  await drawSheet(steps)
+  if (steps % config.samples.every !== 0) await drawSheet(steps)
   await recorder.close()
   say(`${steps} steps; the model is in ${runPaths(out).model}`)
 }
