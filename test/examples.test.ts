@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
-import { readImage } from '../lib/data/image_io.js'
+import { readImage, writePng } from '../lib/data/image_io.js'
 import { parseConfig } from '../lib/config.js'
 import { trainConfigSchema } from '../lib/cli/train_config.js'
 import { temporaryFolder } from './temporary_folder.js'
@@ -34,4 +35,28 @@ it('has an example of a config that the command accepts, and shows it in the REA
   const config: unknown = JSON.parse(text)
   expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(text.trim())
   expect(parseConfig(trainConfigSchema, config, 'example').model.preset).toBe('tiny')
+})
+
+it('trains on a folder of pictures, stops on Ctrl-C, and goes on where it was', async () => {
+  const folder = await temporaryFolder()
+  for (const [i, name] of ['red', 'green', 'blue'].entries()) {
+    const data = Uint8Array.from({ length: 40 * 30 * 3 }, (_, k) => (k % 3 === i ? 220 : 30))
+    await writePng(join(folder, `${name}.png`), { width: 40, height: 30, channels: 3, data })
+    await writeFile(join(folder, `${name}.txt`), `a ${name} picture`)
+  }
+  const run = async (stopAfter?: number) => {
+    const child = execFile(process.execPath, [join(root, 'examples/resume.mjs'), folder, join(folder, 'run')])
+    let output = ''
+    child.stdout!.on('data', (text: string) => {
+      if (output === '' && stopAfter !== undefined) setTimeout(() => child.kill('SIGINT'), stopAfter)
+      output += text
+    })
+    const code = await new Promise((resolve) => child.on('close', resolve))
+    return { code, steps: [...output.matchAll(/step (\d+)/g)].map(([, step]) => Number(step)) }
+  }
+  const first = await run(300)
+  expect(first.code).toBe(0)
+  expect(first.steps[0]).toBe(0)
+  expect(first.steps[1]).toBeLessThan(300)
+  expect(await run()).toEqual({ code: 0, steps: [first.steps[1], 300] })
 })
