@@ -6,7 +6,6 @@ import { openSources } from '../data/data_config.js'
 import { writePng } from '../data/image_io.js'
 import { readJson } from '../data/json_file.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
-import { JsonTokenizer } from '../data/tokenizer.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
 import { Trainer } from '../training/trainer.js'
@@ -30,7 +29,7 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   const config = parseConfig(trainConfigSchema, await readJson(path), path)
   const sources = await openSources(config.data)
   const { checkpoints, latest } = await openRun(out, config, config.checkpoints.keep)
-  using model = await openModel(config, sources, latest ? join(latest, 'model') : init, latest !== undefined)
+  using model = await openModel(config, sources, latest, init)
   const data = streamOpener(config, sources, model, ({ error }) => warn(`left out: ${error.message}`))
   using trainer = new Trainer(model, data, config.training)
   if (latest) await trainer.restore(latest)
@@ -81,21 +80,17 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   say(`${steps} steps; the model is in ${runPaths(out).model}`)
 }
 
-/** A new model, or one with the weights of `folder`: of our own run, or any that `initializeFrom` takes. */
+/** A run's own model as its checkpoint has it, a new one, or one with the weights of the folder `init`. */
 async function openModel(
-  config: TrainConfig,
+  { objective, precision: compute, model, tokenizer, training: { seed } }: TrainConfig,
   sources: readonly WeightedSource[],
-  folder: string | undefined,
-  ours: boolean,
+  latest: string | undefined,
+  init: string | undefined,
 ): Promise<Transfusion> {
-  const { objective, precision: compute } = config
-  const { seed } = config.training
-  if (folder && !ours)
-    return Transfusion.initializeFrom(folder, { sizes: namedSizes(config.model), objective, compute, seed })
-  const tokenizer = folder
-    ? await JsonTokenizer.load(join(folder, 'tokenizer.json'))
-    : await openTokenizer(config.tokenizer, sources)
-  return Transfusion.create(modelOptions(config.model), tokenizer, { objective, compute, seed })
+  if (latest) return Transfusion.load(join(latest, 'model'), { compute })
+  const options = { objective, compute, seed }
+  if (init) return Transfusion.initializeFrom(init, { sizes: namedSizes(model), ...options })
+  return Transfusion.create(modelOptions(model), await openTokenizer(tokenizer, sources), options)
 }
 
 /** What draws the config's prompts as a sheet of samples; nothing where there are none. */

@@ -184,5 +184,10 @@ describe('transfusion train', () => {
     const more = await train(folder, 'more', [], ['--init', join('whole', 'model')])
     expect(more).toMatchObject({ code: 0, output: expect.stringContaining('beginning with whole') })
     expect(await weights(folder, 'more')).not.toEqual(await weights(folder, 'whole'))
+    // What began with other weights goes on with its own.
+    expect(await train(folder, 'more')).toMatchObject({
+      code: 0,
+      output: expect.stringContaining('going on from step 300'),
+    })
   })
 })
