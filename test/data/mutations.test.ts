@@ -1,5 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { expect, it } from 'vitest'
 import { ConfigError, parseConfig } from '../../lib/config.js'
@@ -7,9 +8,12 @@ import { trainConfigSchema } from '../../lib/cli/train_config.js'
 import { readIdx } from '../../lib/data/idx.js'
 import { readImage } from '../../lib/data/image_io.js'
 import { readSafetensors, writeSafetensors } from '../../lib/data/safetensors.js'
+import { readTar } from '../../lib/data/sources/tar_records.js'
 import { JsonTokenizer, type TokenizerJson } from '../../lib/data/tokenizer.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { idxFile } from './idx_file.js'
+import { tarFile } from './sources/tar_file.js'
+import { collect } from './stream/documents.js'
 
 /** 32-bit integers in a row, the same for the same seed (Marsaglia's xorshift). */
 function randomIntegers(seed: number): (limit: number) => number {
@@ -158,6 +162,23 @@ it('reads 10,000 mutations of a tokenizer', async () => {
     const read = await JsonTokenizer.load(path)
     read.decode(read.encode('a coat'))
     throw new Error('read')
+  })
+  expect(refused).toBeGreaterThan(0.1)
+})
+
+it('reads 4,000 mutations of tar files, plain and gzipped', async () => {
+  const path = join(await temporaryFolder(), 'shard.tar')
+  const members = Object.fromEntries(
+    [0, 1, 2].flatMap((i) => [
+      [`${'folder/'.repeat(20)}${i}.png`, 'x'.repeat(600 * i)],
+      [`${'folder/'.repeat(20)}${i}.json`, '{"caption": "a coat"}'],
+    ]),
+  )
+  const whole = await tarFile(members)
+  const files = [whole, gzipSync(whole)]
+  const refused = await shareRefused(4000, 6, async (random) => {
+    await writeFile(path, mutated(files[random(2)]!, random))
+    for (const document of await collect(readTar(path))) if ('error' in document) throw document.error
   })
   expect(refused).toBeGreaterThan(0.1)
 })

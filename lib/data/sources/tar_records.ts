@@ -25,7 +25,7 @@ export async function* readTar(
   skip = 0,
 ): AsyncGenerator<RawDocument | UnreadableDocument, void, undefined> {
   let record: TarRecord | undefined
-  let member = 'its beginning'
+  let member: string | undefined
   let count = 0
   try {
     for await (const entry of await openTar(path)) {
@@ -46,9 +46,20 @@ export async function* readTar(
     if (record && count >= skip) yield documentOf(path, record)
   } catch (error) {
     if (count < skip) return
-    const message = `${path}: ${member}: the file is damaged or cut short (${(error as Error).message})`
-    yield { name: `${path}: ${member}`, error: new Error(message, { cause: error }) }
+    yield unreadable(path, member, error as NodeJS.ErrnoException)
   }
+}
+
+/** What could not be read after `member`, or at all. The system's own errors have a code and a number. */
+function unreadable(
+  path: string,
+  member: string | undefined,
+  error: NodeJS.ErrnoException,
+): UnreadableDocument {
+  const name = member === undefined ? path : `${path}: ${member}`
+  const what =
+    error.errno === undefined || error.code?.startsWith('Z_') ? 'damaged or cut short' : 'cannot be read'
+  return { name, error: new Error(`${name}: ${what} (${error.message})`, { cause: error }) }
 }
 
 interface TarRecord {
@@ -62,7 +73,12 @@ type Entry = ExtractEvents['entry'][1]
 async function openTar(path: string): Promise<AsyncIterable<Entry>> {
   const file = await open(path)
   const magic = Buffer.alloc(2)
-  await file.read(magic, 0, 2, 0)
+  try {
+    await file.read(magic, 0, 2, 0)
+  } catch (error) {
+    await file.close()
+    throw error
+  }
   const bytes = file.createReadStream({ start: 0 })
   const members = extract()
   // What goes wrong arrives through `members`.

@@ -108,7 +108,7 @@ describe('readTar', () => {
 
   it('takes no memory for a size that is only announced', async () => {
     const documents = await collect(readTar(await writeBytes(await headerOf('1.png', LARGEST_MEMBER - 1))))
-    expect(documents.map(shown)).toEqual([expect.stringContaining('1.png: the file is damaged or cut short')])
+    expect(documents.map(shown)).toEqual([expect.stringContaining('1.png: damaged or cut short')])
     expect(process.memoryUsage().arrayBuffers).toBeLessThan(LARGEST_MEMBER / 2)
   })
 
@@ -121,10 +121,10 @@ describe('readTar', () => {
     const damaged = Buffer.from(tar)
     damaged[2048 + 1] ^= 1
     for (const [bytes, messages] of [
-      [cut, ['first: one', '2.jpg: the file is damaged or cut short']],
-      [damaged, ['1.txt: the file is damaged or cut short']],
-      [gzipSync(tar).subarray(0, 90), ['its beginning: the file is damaged or cut short']],
-      [Buffer.from('this is no tar file'), ['its beginning: the file is damaged or cut short']],
+      [cut, ['first: one', '2.jpg: damaged or cut short']],
+      [damaged, ['1.txt: damaged or cut short']],
+      [gzipSync(tar).subarray(0, 90), ['damaged or cut short']],
+      [Buffer.from('this is no tar file'), ['damaged or cut short']],
     ] as const) {
       const path = await writeBytes(bytes)
       const documents = await collect(readTar(path))
@@ -133,7 +133,7 @@ describe('readTar', () => {
         expect((await collect(readTar(path, skip))).map(shown)).toEqual(documents.slice(skip).map(shown))
     }
     const [missing] = await collect(readTar('/none/shard.tar'))
-    expect(message(missing!)).toContain('the file is damaged or cut short')
+    expect(shown(missing!)).toContain('cannot be read (ENOENT')
     for await (const document of readTar(await writeBytes(tar))) if (document) break
     expect(await descriptors()).toBe(before)
   })
