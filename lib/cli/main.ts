@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
 import { demo } from './demo.js'
+import { evaluate } from './evaluate.js'
 import { train } from './train.js'
 
 const program = new Command('transfusion').description(
@@ -15,6 +16,31 @@ program
   .option('--init <folder>', 'weights to begin with: a model folder, or a Hugging Face Llama')
   .addHelpText('after', '\nExample:\n  transfusion train examples/fashion-mnist.json --out runs/fashion')
   .action(train)
+
+program
+  .command('eval')
+  .description(
+    'measure a model on data that it was not trained on; without options, on the test images of Fashion-MNIST',
+  )
+  .argument('<model>', 'the model folder')
+  .argument('[config]', 'a JSON file with the tasks')
+  .option('--data <name>', 'draw, describe and judge the classes of: fashion-mnist')
+  .option('--per-class <number>', 'images to draw of each class')
+  .option('--sampler <name>', 'how they are drawn')
+  .option('--steps <number>', 'denoising steps')
+  .option('--guidance <number>', 'scale of guidance')
+  .option('--text <files...>', 'perplexity on plain text or JSON Lines')
+  .option('--questions <files...>', 'rank the options of questions in JSON Lines')
+  .option('--seed <number>', 'everything random follows from it')
+  .option('--precision <type>', 'f32 or bf16')
+  .option('--json <file>', 'where the figures go, by default eval.json beside the model')
+  .addHelpText(
+    'after',
+    '\nExamples:\n' +
+      '  transfusion eval runs/demo/model --per-class 100 --steps 50\n' +
+      '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl',
+  )
+  .action(evaluate)
 
 program
   .command('demo')

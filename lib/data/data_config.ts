@@ -73,7 +73,8 @@ const mixture = z.strictObject({
     .min(1),
 })
 
-const sourceSchema = z.discriminatedUnion('type', [fashionMnist, idx, folder, jsonl, text, tar])
+/** One source of documents. */
+export const sourceSchema = z.discriminatedUnion('type', [fashionMnist, idx, folder, jsonl, text, tar])
 
 /** What to train on: one source of documents, or several with their weights. Paths are relative to the working folder. */
 export const dataSchema = z.discriminatedUnion('type', [...sourceSchema.options, mixture])

@@ -14,9 +14,14 @@ export async function readJson(path: string, missing?: unknown): Promise<unknown
     if (missing !== undefined) return missing
     throw new Error(`${path}: no such file`, { cause: error })
   }
+  return parseJson(text, path)
+}
+
+/** Parses JSON. Throws an Error that begins with `name` where it is none. */
+export function parseJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new Error(`${path}: not JSON (${(error as Error).message})`, { cause: error })
+    throw new Error(`${name}: not JSON (${(error as Error).message})`, { cause: error })
   }
 }

@@ -37,7 +37,10 @@ export interface ClassEvaluation {
   readonly described: readonly { image: Image; caption: string; written: string }[]
 }
 
-/** Draws, describes and ranks, and has a judge trained on the training images look at what was drawn. */
+/**
+ * Draws, describes and ranks, and has a judge trained on the training images look at what was drawn. Rejects with a
+ * RangeError where the model draws images of another size than the data has.
+ */
 export async function evaluateClasses(
   model: ModelParts,
   data: ClassData,
@@ -46,6 +49,12 @@ export async function evaluateClasses(
   const { test, captions } = data
   const { signal } = options
   const figures: ClassFigures = {}
+  const { height, width, channels } = model.network.config.image
+  if (height !== test.height || width !== test.width || channels !== 1)
+    throw new RangeError(
+      `classes: the images are ${test.height} x ${test.width} in grayscale, the model's ${height} x ${width} of ` +
+        `${channels} channels: other data, or other tasks, suit it`,
+    )
 
   let drawn: DrawnClasses | undefined
   if (perClass > 0) {

@@ -1,3 +1,4 @@
+import { parseJson } from '../json_file.js'
 import type { DocumentSource } from './document_source.js'
 import { listFiles } from './file_list.js'
 import { indexedSource } from './indexed_source.js'
@@ -26,19 +27,11 @@ export async function openJsonlSource({ path, field }: JsonlOptions): Promise<Do
       return {
         name,
         async parts(index) {
-          const line = parseLine(await reader.read(index), name(index))
+          const line = parseJson((await reader.read(index)).trimEnd(), name(index))
           return documentOf(line, name(index), files.place(index).path, field)
         },
         close: () => reader.close(),
       }
     },
   })
-}
-
-function parseLine(line: string, name: string): unknown {
-  try {
-    return JSON.parse(line.trimEnd())
-  } catch (error) {
-    throw new Error(`${name}: not JSON (${(error as Error).message})`, { cause: error })
-  }
 }

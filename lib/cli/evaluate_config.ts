@@ -1,0 +1,67 @@
+import { z } from 'zod'
+import { sourceSchema } from '../data/data_config.js'
+import { imageOptionsSchema } from '../generation/options.js'
+
+const split = z.strictObject({ images: z.string(), labels: z.string() })
+
+const classDataSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('fashion-mnist') }),
+  z.strictObject({
+    type: z.literal('idx'),
+    /** What the judge is trained on. */
+    training: split,
+    /** Held out: what the model is evaluated on. */
+    test: split,
+    classNames: z.array(z.string()).min(1),
+  }),
+])
+
+export const classTaskSchema = z.strictObject({
+  type: z.literal('classes'),
+  data: classDataSchema.default({ type: 'fashion-mnist' }),
+  /** A class's caption: {label} and {a label} stand for its name. */
+  caption: z.string().default('{a label}'),
+  /** Images to draw of each class; 0: none. */
+  perClass: z.int().min(0).default(100),
+  /** How they are drawn; the defaults are the demo's, and for flow Euler's sampler. */
+  images: imageOptionsSchema
+    .extend({
+      steps: imageOptionsSchema.shape.steps.default(50),
+      guidance: imageOptionsSchema.shape.guidance.default(1.5),
+    })
+    .prefault({}),
+  /** Test images, from the first, to describe, and to rank all captions for; 0: none. */
+  described: z.int().min(0).default(10_000),
+  ranked: z.int().min(0).default(1000),
+})
+
+export const textTaskSchema = z.strictObject({
+  type: z.literal('text'),
+  data: sourceSchema,
+  /** Most tokens that the model sees at a time. */
+  window: z.int().min(1).default(1024),
+  /** Tokens from one window to the next; by default half a window. */
+  stride: z.int().min(1).optional(),
+})
+
+export const questionTaskSchema = z.strictObject({
+  type: z.literal('questions'),
+  /** JSON Lines: {"context": "Two and two are", "options": [" four", " five"], "answer": 0}. */
+  path: z.string(),
+  /** Whether an option ends the document. */
+  end: z.boolean().default(false),
+})
+
+/** The file that `transfusion eval` reads. */
+export const evaluateConfigSchema = z.strictObject({
+  /** Everything random follows from it: the images drawn and the judge. */
+  seed: z.int().min(0).default(0),
+  precision: z.enum(['f32', 'bf16']).default('f32'),
+  tasks: z.array(z.discriminatedUnion('type', [classTaskSchema, textTaskSchema, questionTaskSchema])).min(1),
+})
+
+export type EvaluateConfig = z.output<typeof evaluateConfigSchema>
+export type EvaluationTask = EvaluateConfig['tasks'][number]
+export type ClassTask = z.output<typeof classTaskSchema>
+export type TextTask = z.output<typeof textTaskSchema>
+export type QuestionTask = z.output<typeof questionTaskSchema>

@@ -1,0 +1,125 @@
+import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
+import { openSource } from '../data/data_config.js'
+import { fillTemplate, IdxDataset } from '../data/sources/idx_dataset.js'
+import { PreparationPool } from '../data/stream/preparation_pool.js'
+import type { ClassData } from '../evaluation/classes.js'
+import { evaluateClasses } from '../evaluation/evaluate_classes.js'
+import { readQuestions } from '../evaluation/question_file.js'
+import { rankAccuracy, rankOptions } from '../evaluation/rank.js'
+import { textPerplexity } from '../evaluation/text_perplexity.js'
+import type { LoadedModel } from '../models/transfusion/folder.js'
+import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
+import { type EvaluationResult, type Figure, shareFigure } from './evaluation_result.js'
+
+export interface TaskOptions {
+  seed: number
+  signal: AbortSignal
+  say: (line: string) => void
+}
+
+type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
+
+/** Runs one task of a config. Rejects with the signal's reason when it aborts. */
+export async function runTask(
+  model: LoadedModel,
+  task: EvaluationTask,
+  options: TaskOptions,
+): Promise<EvaluationResult> {
+  const started = performance.now()
+  const outcome = await outcomeOf(model, task, options)
+  return { task: task.type, ...outcome, seconds: (performance.now() - started) / 1000 }
+}
+
+function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOptions): Promise<Outcome> {
+  switch (task.type) {
+    case 'classes':
+      return runClasses(model, task, options)
+    case 'text':
+      return runText(model, task, options)
+    case 'questions':
+      return runQuestions(model, task, options)
+  }
+}
+
+async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
+  const { name, ...data } = await openClasses(task)
+  const sampler = task.images.sampler ?? (model.objective.process === 'flow' ? 'euler' : 'ddim')
+  const settings = { ...task, images: { ...task.images, sampler } }
+  const { figures, drawn, described } = await evaluateClasses(model, data, { ...settings, ...options })
+  const counts: Record<string, number> = {
+    judge_accuracy: data.test.length,
+    image_accuracy: drawn?.images.length ?? 0,
+    caption_accuracy: described.length,
+    rank_accuracy: Math.min(task.ranked, data.test.length),
+    rank_accuracy_per_token: Math.min(task.ranked, data.test.length),
+  }
+  const { kid_standard_error, ...rest } = figures
+  const shown = Object.entries(rest).map(([figure, value]): [string, Figure] => {
+    if (counts[figure]) return [figure, shareFigure(value, counts[figure])]
+    return [figure, figure === 'kid' ? { value, standard_error: kid_standard_error! } : { value }]
+  })
+  const { type: _type, ...stated } = settings
+  return { data: name, settings: { seed: options.seed, ...stated }, figures: Object.fromEntries(shown) }
+}
+
+/** The splits of a data set with the caption of each class. */
+async function openClasses({ data, caption }: ClassTask): Promise<ClassData & { name: string }> {
+  const captionsOf = (classNames: readonly string[]) =>
+    classNames.map((label) => fillTemplate(caption, label))
+  if (data.type === 'fashion-mnist') {
+    const files = await findFashionMnist()
+    const [training, test] = await Promise.all([
+      openMnist(files, 'train', [caption]),
+      openMnist(files, 'test', [caption]),
+    ])
+    return { name: `${files.name}, test images`, training, test, captions: captionsOf(files.classNames) }
+  }
+  const { classNames } = data
+  const open = ({ images, labels }: typeof data.test) =>
+    IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: [caption] })
+  const [training, test] = await Promise.all([open(data.training), open(data.test)])
+  return { name: data.test.images, training, test, captions: captionsOf(classNames) }
+}
+
+async function runText(model: LoadedModel, task: TextTask, { signal, say }: TaskOptions): Promise<Outcome> {
+  const { data, window, stride = Math.ceil(window / 2) } = task
+  const name = 'path' in data ? [data.path].flat().join(', ') : data.type
+  say(`Reading ${name} ...`)
+  const source = await openSource(data)
+  const preparation = new PreparationPool(model.tokenizer, model.imagePreparation, 1)
+  try {
+    const { perplexity, bitsPerByte, documents, tokens, bytes } = await textPerplexity(
+      model,
+      source.once(),
+      preparation,
+      { window, stride, signal },
+    )
+    const figures = {
+      perplexity: { value: perplexity, count: tokens },
+      bits_per_byte: { value: bitsPerByte, count: bytes },
+    }
+    return { data: name, settings: { window, stride, documents }, figures }
+  } finally {
+    await preparation.close()
+  }
+}
+
+async function runQuestions(
+  model: LoadedModel,
+  { path, end }: QuestionTask,
+  { signal, say }: TaskOptions,
+): Promise<Outcome> {
+  say(`Answering ${path} ...`)
+  const answers: number[] = []
+  async function* questions() {
+    for await (const question of readQuestions(path, model.imagePreparation)) {
+      answers.push(question.answer)
+      yield question
+    }
+  }
+  const found = await rankAccuracy(rankOptions(model, questions(), { end, signal }), answers)
+  const figures = Object.fromEntries(
+    Object.entries(found).map(([name, value]) => [name, shareFigure(value, answers.length)]),
+  )
+  return { data: path, settings: { end }, figures }
+}

@@ -1,0 +1,143 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { evaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
+import type { EvaluationResult } from '../../lib/cli/evaluation_result.js'
+import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
+import { evaluateClasses } from '../../lib/evaluation/evaluate_classes.js'
+import { Transfusion } from '../../lib/generation/transfusion.js'
+import { idxFile } from '../data/idx_file.js'
+import { generator } from '../host_array.js'
+import { temporaryFolder } from '../temporary_folder.js'
+
+const side = 8
+const classNames = ['stripe', 'arch']
+const captions = ['a stripe', 'an arch']
+let folder: string
+
+/** Images of two kinds: bright on the left, or bright at the top. */
+async function writeSplit(name: string, count: number, seed: number) {
+  const next = generator(seed)
+  const pixels = Array.from({ length: count * side * side }, (_, i) => {
+    const [row, column] = [Math.floor(i / side) % side, i % side]
+    const isBright = (Math.floor(i / side ** 2) % 2 === 0 ? column : row) < side / 2
+    return (isBright ? 160 : 20) + 60 * next()
+  })
+  const paths = { images: join(folder, `${name}-images`), labels: join(folder, `${name}-labels`) }
+  await writeFile(paths.images, idxFile([count, side, side], pixels))
+  await writeFile(
+    paths.labels,
+    idxFile(
+      [count],
+      Array.from({ length: count }, (_, i) => i % 2),
+    ),
+  )
+  return paths
+}
+
+const classTask = async () => ({
+  type: 'classes',
+  data: {
+    type: 'idx',
+    training: await writeSplit('train', 128, 1),
+    test: await writeSplit('test', 30, 2),
+    classNames,
+  },
+  perClass: 4,
+  images: { steps: 2 },
+  ranked: 10,
+})
+
+beforeEach(async () => {
+  folder = await temporaryFolder()
+  const image = { channels: 1, patch: 4, height: side, width: side }
+  const sizes = { layers: 1, channels: 32, heads: 2, feedForward: 48, image }
+  using model = Transfusion.create(sizes, makeCaptionTokenizer(captions), { seed: 3 })
+  await model.save(join(folder, 'model'))
+})
+
+/** Runs the command with a config, if any, and returns what it wrote. */
+async function run(config?: object, options: EvaluateOptions = {}) {
+  const path = config && join(folder, 'eval-config.json')
+  if (path) await writeFile(path, JSON.stringify(config))
+  await evaluate(join(folder, 'model'), path, options)
+  const written = JSON.parse(await readFile(options.json ?? join(folder, 'eval.json'), 'utf8'))
+  return written as { seed: number; precision: string; results: EvaluationResult[] }
+}
+
+describe('transfusion eval', () => {
+  it('gives the figures of classes that the library gives, with their errors and settings', async () => {
+    const task = await classTask()
+    const { results, ...rest } = await run({ seed: 5, tasks: [task] })
+    expect(rest).toMatchObject({ seed: 5, precision: 'f32' })
+    const { task: type, figures, settings } = results[0]!
+    expect(type).toBe('classes')
+    expect(settings).toMatchObject({
+      seed: 5,
+      perClass: 4,
+      images: { sampler: 'ddim', steps: 2, guidance: 1.5 },
+    })
+
+    using model = await Transfusion.load(join(folder, 'model'))
+    const open = ({ images, labels }: { images: string; labels: string }) =>
+      IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: ['{a label}'] })
+    const data = { training: await open(task.data.training), test: await open(task.data.test), captions }
+    const images = { sampler: 'ddim', steps: 2, guidance: 1.5 } as const
+    const expected = await evaluateClasses(model, data, {
+      seed: 5,
+      perClass: 4,
+      images,
+      described: 100,
+      ranked: 10,
+    })
+    const { kid_standard_error, ...values } = expected.figures
+    expect(Object.fromEntries(Object.entries(figures).map(([name, { value }]) => [name, value]))).toEqual(
+      values,
+    )
+    expect(figures['kid']!.standard_error).toBe(kid_standard_error)
+    expect(Object.values(values).every(Number.isFinite)).toBe(true)
+    const { value, standard_error, count } = figures['image_accuracy']!
+    expect(count).toBe(8)
+    expect(standard_error).toBeCloseTo(Math.sqrt((value * (1 - value)) / 8), 12)
+    expect(figures['caption_accuracy']!.count).toBe(30)
+    expect(figures['rank_accuracy']!.count).toBe(10)
+  })
+
+  it('measures texts and questions that the command line names', async () => {
+    const text = join(folder, 'held-out.txt')
+    const lines = join(folder, 'held-out.jsonl')
+    const questions = join(folder, 'questions.jsonl')
+    await writeFile(text, 'a stripe\nan arch\n')
+    await writeFile(lines, '{"text": "a stripe"}\n{"text": "an arch"}\n{"text": "a"}\n')
+    await writeFile(questions, '{"context": "a", "options": ["stripe", "arch"], "answer": 0}\n')
+    const { results } = await run(undefined, {
+      text: [text, lines],
+      questions: [questions],
+      json: join(folder, 'other.json'),
+    })
+    expect(results.map(({ task, data }) => [task, data])).toEqual([
+      ['text', text],
+      ['text', lines],
+      ['questions', questions],
+    ])
+    expect(results[0]!.figures['perplexity']!.count).toBe(4)
+    expect(results[0]!.figures['bits_per_byte']!.count).toBe(16)
+    expect(results[1]!.figures['perplexity']!.count).toBe(5)
+    expect(results[2]!.figures['rank_accuracy']).toMatchObject({ count: 1 })
+  })
+
+  it('refuses what it cannot do, by name', async () => {
+    await expect(
+      run({ tasks: [{ type: 'text', data: { type: 'text', path: 'a.txt' }, windows: 3 }] }),
+    ).rejects.toThrow('did you mean "window"?')
+    await expect(run(undefined, { steps: 'many' })).rejects.toThrow('tasks[0].images.steps')
+    await expect(run({ tasks: {} })).rejects.toThrow('tasks: expected array')
+    const task = await classTask()
+    const small = { images: join(folder, 'small'), labels: task.data.test.labels }
+    await writeFile(small.images, idxFile([30, 4, 4], new Uint8Array(480)))
+    await expect(run({ tasks: [{ ...task, data: { ...task.data, test: small } }] })).rejects.toThrow(
+      "the images are 4 x 4 in grayscale, the model's 8 x 8 of 1 channels",
+    )
+  })
+})
