@@ -187,7 +187,7 @@ describe('transfusion train', () => {
     // What began with other weights goes on with its own.
     expect(await train(folder, 'more')).toMatchObject({
       code: 0,
-      output: expect.stringContaining('going on from step 300'),
+      output: expect.stringContaining('going on from step 120'),
     })
   })
 })
