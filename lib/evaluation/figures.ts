@@ -94,11 +94,11 @@ export function firstOfEachClass(labels: ArrayLike<number>, count: number): Int3
   })
 }
 
-const imagesAtOnce = 250
+const imagesAtOnce = 100
 
 /**
  * The mean image of each class: images [N, size] of bytes, labels [N] -> floats in -1..1 [classes, size]. Leaves the
- * event loop free every 250 images. Rejects with a RangeError for a class without images.
+ * event loop free every hundred images. Rejects with a RangeError for a class without images.
  */
 export async function classMeanImages(
   images: Uint8Array,

@@ -32,7 +32,7 @@ const logitsAtOnce = 2 ** 24
 export async function* documentLikelihoods(
   network: TransfusionNetwork,
   documents: Iterable<Document<PixelPart>> | AsyncIterable<Document<PixelPart>>,
-  { positions = 4096, signal }: LikelihoodOptions = {},
+  { positions = 2048, signal }: LikelihoodOptions = {},
 ): AsyncGenerator<Likelihood, void, undefined> {
   const options = { patch: network.config.image.patch, tokens: specialTokens(network.config) }
   // One batch is laid out while another is computed.
