@@ -21,6 +21,12 @@ Environment::Environment(Napi::Env env) : env_(env) {
   napi_unref_threadsafe_function(env, mailbox_->function_);
   napi_add_env_cleanup_hook(
       env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
+  // process.exit() runs no such hooks: without this, destructors of libraries would take a running kernel's
+  // code away.
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  const auto leave = [this](const Napi::CallbackInfo&) { cpu_backend().stream().leave(*owner_); };
+  process.Get("once").As<Napi::Function>().Call(
+      process, {Napi::String::New(env, "exit"), Napi::Function::New(env, leave)});
 }
 
 Environment::~Environment() = default;

@@ -45,6 +45,7 @@ Stream::Stream() {
 void Stream::enqueue(std::unique_ptr<Command> command) {
   {
     std::lock_guard lock(mutex_);
+    if (command->owner && command->owner->closed) return;
     queue_.push_back(std::move(command));
   }
   wake_.notify_one();

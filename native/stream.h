@@ -30,7 +30,8 @@ class Stream {
   Stream();
 
   void enqueue(std::unique_ptr<Command> command);
-  // Called as an environment ends: drops its queued commands and waits for the one that is running, if any.
+  // Called as an environment ends: drops its queued commands, waits for the one that is running, if any, and
+  // drops what it enqueues later.
   void leave(Owner& owner);
   size_t pending() const;
 
