@@ -166,7 +166,7 @@ describe('transfusion train', () => {
           image: { channels: 1, patch: 4, height: 8, width: 8 },
         },
         training: {
-          steps: 300,
+          steps: 120,
           batchTokens: 96,
           accumulate: 2,
           recompute: true,
