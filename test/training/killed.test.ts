@@ -7,8 +7,12 @@ import { temporaryFolder } from '../temporary_folder.js'
 const script = fileURLToPath(new URL('killed_training.mjs', import.meta.url))
 const kills = 30
 
-/** Runs the training; kills it some milliseconds after it has begun. Resolves with the lines that it printed. */
-async function train(folder: string, steps: number, killAfter?: number): Promise<string[]> {
+/** Runs the training; kills it some milliseconds after it has printed so many lines. Resolves with those it printed. */
+async function train(
+  folder: string,
+  steps: number,
+  kill?: { lines: number; milliseconds: number },
+): Promise<string[]> {
   const child = spawn(process.execPath, [script, folder, String(steps)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -16,8 +20,11 @@ async function train(folder: string, steps: number, killAfter?: number): Promise
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    if (output === '' && killAfter !== undefined) setTimeout(() => child.kill('SIGKILL'), killAfter)
+    const before = output.split('\n').length - 1
     output += text
+    const after = output.split('\n').length - 1
+    if (kill && before < kill.lines && after >= kill.lines)
+      setTimeout(() => child.kill('SIGKILL'), kill.milliseconds)
   })
   await new Promise((resolve) => child.on('close', resolve))
   expect(errors).toBe('')
@@ -32,7 +39,7 @@ it(`resumes after each of ${kills} kills at random moments, and ends as if there
   const folder = join(await temporaryFolder(), 'checkpoints')
   let lastSaved = 0
   for (let i = 0; i < kills; i++) {
-    const lines = await train(folder, steps, Math.random() * 60)
+    const lines = await train(folder, steps, { lines: 1 + (i % 4), milliseconds: Math.random() * 60 })
     const [from] = numberAfter('from', lines)
     // A step is reported before it is saved: at most the two in flight are lost.
     expect(from).toBeGreaterThanOrEqual(lastSaved - 2)
