@@ -1,58 +1,131 @@
 import cliProgress from 'cli-progress'
 import type { StepReport } from '../training/step_report.js'
 
-const formatTime = (seconds: number): string => {
-  const whole = Math.max(0, Math.round(seconds))
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`
-}
+/** What a recent step weighs in the means that are shown. */
+const recency = 0.02
 
-/** A running mean that ignores NaN. */
+/** A running mean of what is a number; steps of long ago are forgotten. */
 class RecentMean {
-  #mean = NaN
+  #sum = 0
+  #weight = 0
 
   add(value: number): void {
-    if (!Number.isNaN(value))
-      this.#mean = Number.isNaN(this.#mean) ? value : this.#mean + 0.02 * (value - this.#mean)
+    if (!Number.isFinite(value)) return
+    this.#sum += recency * (value - this.#sum)
+    this.#weight += recency * (1 - this.#weight)
   }
 
-  toString(): string {
-    return Number.isNaN(this.#mean) ? '-' : this.#mean.toFixed(3)
+  get value(): number {
+    return this.#sum / this.#weight
   }
 }
 
-/** Shows training in the terminal: a bar, or a line every ten seconds where output is no terminal. */
+export interface ProgressOptions {
+  /** The machine's rate, as `measureMatmulRate` gives it; its share is left out where it is absent. */
+  matmulRate?: number
+  /** Where to show it. */
+  stream?: NodeJS.WriteStream
+}
+
+/** Where output is no terminal, so many lines are written, and besides one after so many seconds without. */
+const progressLines = 20
+const lineSeconds = 30
+
+/** Shows training: as a bar in a terminal, elsewhere as a line every 5% or half a minute. */
 export class TrainingProgress {
   readonly #lm = new RecentMean()
   readonly #diffusion = new RecentMean()
-  readonly #bar = new cliProgress.SingleBar({
-    format: ' {bar} {percentage}% | {line}',
-    stream: process.stdout,
-    hideCursor: true,
-    barsize: 24,
-    noTTYOutput: true,
-    notTTYSchedule: 10_000,
-    fps: 5,
-  })
-  #positions = 0
-  #started = false
+  readonly #positions = new RecentMean()
+  readonly #flops = new RecentMean()
+  readonly #seconds = new RecentMean()
+  readonly #matmulRate: number | undefined
+  readonly #stream: NodeJS.WriteStream
+  readonly #bar: cliProgress.SingleBar | undefined
+  /** The first report, from which the rest of the time is judged, and the last. */
+  #first: StepReport | undefined
+  #last: StepReport | undefined
+  /** Progress and seconds of the last line. */
+  #written = { progress: -Infinity, seconds: -Infinity }
+
+  constructor({ matmulRate, stream = process.stdout }: ProgressOptions = {}) {
+    this.#matmulRate = matmulRate
+    this.#stream = stream
+    if (stream.isTTY)
+      this.#bar = new cliProgress.SingleBar(
+        { format: ' {bar} {percentage}% | {line}', stream, hideCursor: true, barsize: 24, fps: 5 },
+        cliProgress.Presets.shades_classic,
+      )
+  }
 
   update(report: StepReport): void {
     this.#lm.add(report.lm)
     this.#diffusion.add(report.diffusion)
-    this.#positions += report.positions
-    const { step, progress, seconds } = report
-    const left = (seconds / progress) * (1 - progress)
-    const rate = Math.round(this.#positions / seconds).toLocaleString('en')
-    const line =
-      `step ${step} | text loss ${this.#lm} | image loss ${this.#diffusion} | ` +
-      `${rate} tokens/s | ${formatTime(left)} left`
-    const permille = Math.min(1000, Math.round(progress * 1000))
-    if (this.#started) this.#bar.update(permille, { line })
-    else this.#bar.start(1000, permille, { line })
-    this.#started = true
+    if (this.#last) {
+      this.#positions.add(report.positions)
+      this.#flops.add(report.flops)
+      this.#seconds.add(report.seconds - this.#last.seconds)
+    } else this.#bar?.start(1000, 0, { line: '' })
+    this.#first ??= report
+    this.#last = report
+    if (this.#bar) this.#bar.update(permille(report.progress), { line: this.#line() })
+    else if (
+      Math.floor(report.progress * progressLines) > Math.floor(this.#written.progress * progressLines) ||
+      report.seconds >= this.#written.seconds + lineSeconds
+    )
+      this.#writeLine()
   }
 
-  stop(): void {
-    if (this.#started) this.#bar.stop()
+  /** Shows the last step; `completed`: that nothing is left to do. */
+  stop(completed = false): void {
+    if (!this.#last) return
+    if (completed) this.#last = { ...this.#last, progress: 1 }
+    if (this.#bar) {
+      this.#bar.update(permille(this.#last.progress), { line: this.#line() })
+      this.#bar.stop()
+    } else if (this.#last.progress > this.#written.progress) this.#writeLine()
   }
+
+  #writeLine(): void {
+    const { progress, seconds } = this.#last!
+    this.#written = { progress, seconds }
+    this.#stream.write(` ${Math.floor(permille(progress) / 10)}% | ${this.#line()}\n`)
+  }
+
+  #line(): string {
+    const last = this.#last!
+    const { step, skippedSteps, skippedDocuments } = last
+    const perSecond = (amount: RecentMean) => amount.value / this.#seconds.value
+    const rate = perSecond(this.#positions)
+    const share = this.#matmulRate && perSecond(this.#flops) / this.#matmulRate
+    return [
+      `step ${step}`,
+      ...(Number.isNaN(this.#lm.value) ? [] : [`text loss ${this.#lm.value.toFixed(3)}`]),
+      ...(Number.isNaN(this.#diffusion.value) ? [] : [`image loss ${this.#diffusion.value.toFixed(3)}`]),
+      ...(Number.isFinite(rate) ? [`${Math.round(rate).toLocaleString('en')} tokens/s`] : []),
+      ...(share && Number.isFinite(share) ? [`${Math.round(share * 100)}% of matmul rate`] : []),
+      ...(last.progress < 1 ? [`${this.#timeLeft()} left`] : []),
+      ...(skippedSteps > 0 ? [`${count(skippedSteps, 'step')} skipped`] : []),
+      ...(skippedDocuments > 0 ? [`${count(skippedDocuments, 'document')} skipped`] : []),
+    ].join(' | ')
+  }
+
+  #timeLeft(): string {
+    const [first, last] = [this.#first!, this.#last!]
+    // Of the first step alone, which is slower than others, one can but take its whole time.
+    const begin = first === last ? { seconds: 0, progress: 0 } : first
+    const seconds = ((last.seconds - begin.seconds) / (last.progress - begin.progress)) * (1 - last.progress)
+    return Number.isFinite(seconds) ? formatTime(seconds) : '-:--'
+  }
+}
+
+/** Rounded down: 100% is the end. */
+const permille = (progress: number): number => Math.min(1000, Math.floor(progress * 1000))
+
+const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`
+
+function formatTime(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
+  const two = (value: number) => String(value).padStart(2, '0')
+  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
 }

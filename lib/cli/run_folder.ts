@@ -9,7 +9,6 @@ export const runPaths = (folder: string) => ({
   config: join(folder, 'config.json'),
   checkpoints: join(folder, 'checkpoints'),
   model: join(folder, 'model'),
-  sheet: (step: number) => join(folder, `samples-${String(step).padStart(7, '0')}.png`),
 })
 
 /** Parts of a config that may change from one session of a run to the next: they change nothing that is learned. */

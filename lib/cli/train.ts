@@ -1,12 +1,10 @@
 import { join } from 'node:path'
 import { parseConfig } from '../config.js'
-import { drawContactSheet } from '../data/contact_sheet.js'
-import type { Image } from '../data/document.js'
 import { openSources } from '../data/data_config.js'
-import { writePng } from '../data/image_io.js'
 import { readJson } from '../data/json_file.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { Transfusion } from '../generation/transfusion.js'
+import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
@@ -33,40 +31,53 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   const data = streamOpener(config, sources, model, ({ error }) => warn(`left out: ${error.message}`))
   using trainer = new Trainer(model, data, config.training)
   if (latest) await trainer.restore(latest)
+  const matmulRate = await measureMatmulRate(config.precision)
+  using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.')
   say(
     `${model.tokenizer.vocabularySize} tokens, ${model.parameterCount} parameters` +
       (latest ? `; going on from step ${trainer.done.steps}` : init ? `; beginning with ${init}` : ''),
   )
 
   const { steps: step, seconds } = trainer.done
-  const recorder = await RunRecorder.open(out, { step, seconds, ...config.log })
-  const flush = () =>
-    recorder.flush().catch((error: Error) => warn(`metrics were not written: ${error.message}`))
-  const draw = await sheetDrawer(model, config, sources)
-  const drawSheet = async (step: number) => {
-    const sheet = await draw(step)
-    if (sheet) await Promise.all([writePng(runPaths(out).sheet(step), sheet), recorder.samples(step, sheet)])
+  const { parameterCount: parameters } = model
+  const recorder = await RunRecorder.open(out, {
+    step,
+    seconds,
+    parameters,
+    config,
+    matmulRate,
+    ...config.log,
+  })
+  // Training goes on without what it reports.
+  const notWritten = (error: Error) => warn(`not written: ${error.message}`)
+  const flush = () => recorder.flush().catch(notWritten)
+  const prompts = config.samples.prompts ?? (await firstTexts(sources, 10))
+  const drawSamples = async (step: number) => {
+    const { every: _every, prompts: _prompts, ...options } = config.samples
+    if (prompts.length > 0) {
+      const images = await model.drawImages(prompts, undefined, options)
+      await recorder.samples(step, images, prompts).catch(notWritten)
+    }
     await flush()
   }
-  using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.')
-  const progress = new TrainingProgress()
+  const progress = new TrainingProgress({ matmulRate })
   try {
     await trainer.run({
       signal: interrupt.signal,
       onStep: (report) => {
         progress.update(report)
         recorder.step(report)
-        if (report.step % flushedSteps === 0) void flush()
+        if (report.step % flushedSteps === 0 || report.step % config.checkpoints.every === 0) void flush()
       },
-      every: { steps: config.samples.every, run: drawSheet },
+      every: { steps: config.samples.every, run: drawSamples },
       checkpoints: { folder: checkpoints, steps: config.checkpoints.every },
       onWarning: warn,
     })
+    progress.stop(!interrupt.signal.aborted)
   } catch (error) {
+    progress.stop()
     await flush()
     throw error
-  } finally {
-    progress.stop()
   }
   const { steps } = trainer.done
   if (interrupt.signal.aborted) {
@@ -75,7 +86,7 @@ export async function train(path: string, { out, init }: { out: string; init?: s
     return
   }
   await model.save(runPaths(out).model)
-  if (steps % config.samples.every !== 0) await drawSheet(steps)
+  if (steps % config.samples.every !== 0) await drawSamples(steps)
   await recorder.close()
   say(`${steps} steps; the model is in ${runPaths(out).model}`)
 }
@@ -91,20 +102,4 @@ async function openModel(
   const options = { objective, compute, seed }
   if (init) return Transfusion.initializeFrom(init, { sizes: namedSizes(model), ...options })
   return Transfusion.create(modelOptions(model), await openTokenizer(tokenizer, sources), options)
-}
-
-/** What draws the config's prompts as a sheet of samples; nothing where there are none. */
-async function sheetDrawer(
-  model: Transfusion,
-  { samples }: TrainConfig,
-  sources: readonly WeightedSource[],
-): Promise<(step: number) => Promise<Image | undefined>> {
-  const { every: _every, prompts = await firstTexts(sources, 10), ...options } = samples
-  return async (step) => {
-    if (prompts.length === 0) return undefined
-    const images = await model.drawImages(prompts, undefined, options)
-    const cells = images.map((image, i) => ({ image, captions: [{ text: prompts[i]! }] }))
-    const sections = [{ heading: '', rows: [{ cells }] }]
-    return drawContactSheet({ title: `step ${step}`, scale: 4, sections })
-  }
 }

@@ -42,7 +42,7 @@ export async function syncDirectory(path: string): Promise<void> {
 }
 
 /** Of a failed write the reason; a disk without space, or a user's share of it, is what people can do something about. */
-async function explainFullDisk(
+export async function explainFullDisk(
   error: NodeJS.ErrnoException,
   path: string,
   bytes: number | undefined,

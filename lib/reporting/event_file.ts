@@ -2,9 +2,9 @@
  * TensorBoard's event files: records of TFRecord framing, each a message `Event` of protocol buffers
  * (tensorflow/core/util/event.proto, framework/summary.proto), of which these few fields are written.
  */
-import { appendFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { AppendFile } from './append_file.js'
 import { crc32c } from './crc32c.js'
 
 /** A PNG with its size in pixels. */
@@ -14,47 +14,73 @@ export interface EncodedImage {
   readonly height: number
 }
 
-/** Scalars and images by step, in a file of their own for each process. */
-export class EventFile {
-  readonly path: string
-  #waiting: Buffer[] = []
+let files = 0
 
-  /** A new file in a run's folder; events of another file at `step` and beyond are dropped by TensorBoard. */
-  constructor(folder: string, step: number) {
+/** Scalars, images and texts by step, in a file of their own for each session. */
+export class EventFile {
+  readonly #file: AppendFile
+
+  /**
+   * A new file in a run's folder, which goes on from `step`: TensorBoard drops the events of earlier files that are
+   * beyond it.
+   */
+  static async create(folder: string, step: number): Promise<EventFile> {
     const seconds = Math.floor(Date.now() / 1000)
-    this.path = join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}`)
-    this.#add(0, message(3, Buffer.from('brain.Event:2')))
-    // SessionLog { status: START }
-    if (step > 0) this.#add(step, message(7, varintField(1, 1)))
+    const name = `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${files++}`
+    const events = new EventFile(await AppendFile.open(join(folder, name)))
+    events.#add(0, message(3, Buffer.from('brain.Event:2')))
+    // SessionLog { status: START } drops what is at its step or beyond.
+    events.#add(step + 1, message(7, varintField(1, 1)))
+    return events
+  }
+
+  private constructor(file: AppendFile) {
+    this.#file = file
+  }
+
+  get path(): string {
+    return this.#file.path
   }
 
   scalars(step: number, values: Readonly<Record<string, number>>): void {
-    const summary = Object.entries(values).map(([tag, value]) =>
-      message(1, message(1, Buffer.from(tag)), floatField(2, value)),
+    this.#summary(
+      step,
+      Object.entries(values).map(([tag, value]) => [tag, floatField(2, value)]),
     )
-    this.#add(step, message(5, ...summary))
   }
 
   image(step: number, tag: string, { png, width, height }: EncodedImage): void {
     const rgb = 3
     const image = [varintField(1, height), varintField(2, width), varintField(3, rgb), message(4, png)]
-    this.#add(step, message(5, message(1, message(1, Buffer.from(tag)), message(4, ...image))))
+    this.#summary(step, [[tag, message(4, ...image)]])
   }
 
-  /** Writes what was added. Rejects with the file system's error; what was not written is written the next time. */
-  async flush(): Promise<void> {
-    const records = this.#waiting
-    this.#waiting = []
-    try {
-      await appendFile(this.path, Buffer.concat(records))
-    } catch (error) {
-      this.#waiting = [...records, ...this.#waiting]
-      throw error
-    }
+  /** `markdown`: as TensorBoard shows it. */
+  text(step: number, tag: string, markdown: string): void {
+    // TensorProto { dtype: DT_STRING, string_val }, which SummaryMetadata gives to the plugin for texts.
+    const tensor = message(8, varintField(1, 7), message(8, Buffer.from(markdown)))
+    const metadata = message(9, message(1, message(1, Buffer.from('text'))))
+    this.#summary(step, [[tag, Buffer.concat([tensor, metadata])]])
+  }
+
+  /** Rejects as AppendFile's: what was not written is written the next time. */
+  flush(): Promise<void> {
+    return this.#file.flush()
+  }
+
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  #summary(step: number, values: readonly (readonly [tag: string, content: Buffer])[]): void {
+    this.#add(
+      step,
+      message(5, ...values.map(([tag, content]) => message(1, message(1, Buffer.from(tag)), content))),
+    )
   }
 
   #add(step: number, content: Buffer): void {
-    this.#waiting.push(
+    this.#file.append(
       record(Buffer.concat([doubleField(1, Date.now() / 1000), varintField(2, step), content])),
     )
   }

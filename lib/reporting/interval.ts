@@ -15,6 +15,10 @@ export interface MetricsRecord {
   targets: number
   images: number
   positions_per_second: number
+  /** Floating-point operations of the matrix products per second, see `trainingFlops`. */
+  flops_per_second: number
+  /** That rate as a share of the machine's, `measureMatmulRate`; null where it was not measured. */
+  matmul_share: number | null
   /** So far. */
   skipped_steps: number
   skipped_documents: number
@@ -23,11 +27,13 @@ export interface MetricsRecord {
 /** Sums up steps until a record of them is taken. */
 export class Interval {
   #reports: StepReport[] = []
-  #since = 0
+  #since: number
+  readonly #matmulRate: number | undefined
 
-  /** `seconds`: of training before the first step that will be added. */
-  constructor(seconds = 0) {
+  /** `seconds`: of training before the first step that will be added. `matmulRate`: the machine's, where it is known. */
+  constructor(seconds = 0, matmulRate?: number) {
     this.#since = seconds
+    this.#matmulRate = matmulRate
   }
 
   get steps(): number {
@@ -48,8 +54,10 @@ export class Interval {
     }
     const total = (value: (report: StepReport) => number) =>
       reports.reduce((sum, report) => sum + value(report), 0)
-    const positions = total((report) => report.positions)
     const seconds = last.seconds - this.#since
+    const perSecond = (amount: number) => (seconds > 0 ? amount / seconds : 0)
+    const positions = total((report) => report.positions)
+    const flopsPerSecond = perSecond(total((report) => report.flops))
     this.#reports = []
     this.#since = last.seconds
     return {
@@ -63,7 +71,9 @@ export class Interval {
       positions,
       targets: total((report) => report.targets),
       images: total((report) => report.images),
-      positions_per_second: seconds > 0 ? positions / seconds : 0,
+      positions_per_second: perSecond(positions),
+      flops_per_second: flopsPerSecond,
+      matmul_share: this.#matmulRate === undefined ? null : flopsPerSecond / this.#matmulRate,
       skipped_steps: last.skippedSteps,
       skipped_documents: last.skippedDocuments,
     }

@@ -1,10 +1,15 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { writeAtomically } from '../data/atomic_file.js'
 import type { Image } from '../data/document.js'
 import { encodePng } from '../data/image_io.js'
 import type { StepReport } from '../training/step_report.js'
 import { EventFile } from './event_file.js'
 import { Interval, type MetricsRecord } from './interval.js'
 import { MetricsLog } from './metrics_log.js'
+import { findSheets, runFiles, sheetFile } from './run_files.js'
+import { drawSampleSheet } from './sample_sheet.js'
+import { addSession } from './sessions.js'
 
 export interface RecorderOptions {
   /** Where a resumed run goes on; 0 at the beginning. */
@@ -14,28 +19,44 @@ export interface RecorderOptions {
   every: number
   /** Whether to write event files of TensorBoard. */
   tensorboard: boolean
+  /** The model's size. */
+  parameters: number
+  /** What the run was started with, to be shown beside its curves. */
+  config: unknown
+  /** The machine's rate, as `measureMatmulRate` gives it. */
+  matmulRate?: number
 }
 
-/** Keeps a run's metrics in its folder: `metrics.jsonl`, and event files of TensorBoard. */
+/** Keeps what a run reports in its folder: `metrics.jsonl`, `run.json`, sheets of samples, event files of TensorBoard. */
 export class RunRecorder {
+  readonly #folder: string
   readonly #log: MetricsLog
   readonly #events: EventFile | undefined
   readonly #interval: Interval
   readonly #every: number
-  /** Ends when the last flush has: one at a time writes to a file. */
-  #flushed: Promise<void> = Promise.resolve()
 
-  /** Rejects with the file system's error where the folder cannot be written to. */
+  /** Rejects with an Error that names the file where the folder cannot be written to. */
   static async open(folder: string, options: RecorderOptions): Promise<RunRecorder> {
-    const log = await MetricsLog.open(join(folder, 'metrics.jsonl'), options.step)
-    return new RunRecorder(folder, log, options)
+    const { step, tensorboard, config } = options
+    await removeSheets(folder, step)
+    await addSession(folder, { matmulRate: undefined, ...options })
+    const log = await MetricsLog.open(join(folder, runFiles.metrics), step)
+    const events = tensorboard ? await EventFile.create(folder, step) : undefined
+    events?.text(step, 'config', indentedCode(config))
+    return new RunRecorder(folder, log, events, options)
   }
 
-  private constructor(folder: string, log: MetricsLog, options: RecorderOptions) {
+  private constructor(
+    folder: string,
+    log: MetricsLog,
+    events: EventFile | undefined,
+    { seconds, every, matmulRate }: RecorderOptions,
+  ) {
+    this.#folder = folder
     this.#log = log
-    this.#events = options.tensorboard ? new EventFile(folder, options.step) : undefined
-    this.#interval = new Interval(options.seconds)
-    this.#every = options.every
+    this.#events = events
+    this.#interval = new Interval(seconds, matmulRate)
+    this.#every = every
   }
 
   step(report: StepReport): void {
@@ -43,32 +64,31 @@ export class RunRecorder {
     if (report.step % this.#every === 0) this.#record()
   }
 
-  /** A sheet of samples that was drawn at a step. */
-  async samples(step: number, sheet: Image): Promise<void> {
-    this.#events?.image(step, 'samples', {
-      png: await encodePng(sheet),
-      width: sheet.width,
-      height: sheet.height,
-    })
+  /** Keeps images drawn at a step, with their captions, as a PNG sheet. Rejects where it cannot be written. */
+  async samples(step: number, images: readonly Image[], captions: readonly string[]): Promise<void> {
+    const sheet = drawSampleSheet(`step ${step}`, images, captions)
+    const png = await encodePng(sheet)
+    this.#events?.image(step, 'samples', { png, width: sheet.width, height: sheet.height })
+    await writeAtomically(join(this.#folder, sheetFile(step)), png)
   }
 
-  /** Writes what was recorded. Rejects with the file system's error; the next call writes what this one could not. */
-  flush(): Promise<void> {
-    const flushed = this.#flushed.then(async () => {
-      await this.#log.flush()
-      await this.#events?.flush()
-    })
-    this.#flushed = flushed.catch(() => {})
-    return flushed
-  }
-
-  /** Writes the rest, the steps since the last record among it. */
-  async close(): Promise<void> {
+  /**
+   * Writes what was recorded, the steps since the last record among it: at a checkpoint, so that a run that goes on
+   * from there misses none. Rejects where a file cannot be written; the next call writes what this one could not.
+   */
+  async flush(): Promise<void> {
     if (this.#interval.steps > 0) this.#record()
+    await this.#log.flush()
+    await this.#events?.flush()
+  }
+
+  /** Flushes and closes the files. */
+  async close(): Promise<void> {
     try {
       await this.flush()
     } finally {
       await this.#log.close()
+      await this.#events?.close()
     }
   }
 
@@ -79,16 +99,31 @@ export class RunRecorder {
   }
 }
 
+/** Removes the sheets beyond a step, which a run that goes on from there draws anew. */
+async function removeSheets(folder: string, step: number): Promise<void> {
+  for (const sheet of await findSheets(folder)) if (sheet.step > step) await rm(sheet.path)
+}
+
+/** JSON as a block of code in Markdown. */
+const indentedCode = (value: unknown): string =>
+  JSON.stringify(value, null, 2)
+    .split('\n')
+    .map((line) => `    ${line}`)
+    .join('\n')
+
 function scalarsOf(record: MetricsRecord): Record<string, number> {
-  const { lm, diffusion, gradient_norm: norm } = record
-  return {
-    ...(lm !== null && { 'loss/lm': lm }),
-    ...(diffusion !== null && { 'loss/diffusion': diffusion }),
-    ...(norm !== null && { 'gradient/norm': norm }),
+  const values = {
+    'loss/lm': record.lm,
+    'loss/diffusion': record.diffusion,
+    'gradient/norm': record.gradient_norm,
     'gradient/spikes': record.gradient_spikes,
     'training/learning_rate': record.learning_rate,
     'training/positions_per_second': record.positions_per_second,
+    'training/matmul_share': record.matmul_share,
     'training/skipped_steps': record.skipped_steps,
     'training/skipped_documents': record.skipped_documents,
   }
+  return Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== null),
+  )
 }

@@ -18,6 +18,8 @@ export interface StepReport {
   positions: number
   targets: number
   images: number
+  /** Floating-point operations of the step's matrix products, see `trainingFlops`. */
+  flops: number
   /** Steps so far that were not applied, and documents that could not be read. */
   skippedSteps: number
   skippedDocuments: number

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { backward } from '../autograd/tape.js'
 import { parseConfig } from '../config.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
+import { trainingFlops } from '../models/transfusion/flops.js'
 import { loadWeights, type ModelParts, saveModel } from '../models/transfusion/folder.js'
 import {
   type Denominators,
@@ -198,6 +199,7 @@ export class Trainer {
       positions: total(({ ids }) => ids.length),
       targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
       images: denominators.images,
+      flops: total((packed) => trainingFlops(this.#model.network.config, packed)),
       skippedSteps: this.#skippedSteps,
       skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
       seconds: this.#clock.seconds,

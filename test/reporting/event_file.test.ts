@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { crc32c } from '../../lib/reporting/crc32c.js'
 import { EventFile } from '../../lib/reporting/event_file.js'
@@ -61,14 +61,16 @@ describe('crc32c', () => {
 })
 
 describe('EventFile', () => {
-  it('holds version, scalars and images by step', async () => {
-    const events = new EventFile(await temporaryFolder(), 0)
+  it('holds version, scalars, images and texts by step', async () => {
+    const events = await EventFile.create(await temporaryFolder(), 0)
     events.scalars(300, { 'loss/lm': 1.5, 'training/learning_rate': 0.25 })
     events.image(400, 'samples', { png: Buffer.from('png'), width: 200, height: 3 })
     await events.flush()
     events.scalars(500, { late: -2 })
     await events.flush()
-    const [version, scalars, image, late] = recordsOf(await readFile(events.path)).map(fieldsOf)
+    events.text(600, 'config', '    {}')
+    await events.close()
+    const [version, , scalars, image, late, text] = recordsOf(await readFile(events.path)).map(fieldsOf)
     expect(String(version!.get(3)![0])).toBe('brain.Event:2')
     expect(scalars!.get(2)).toEqual([300])
     const values = fieldsOf(scalars!.get(5)![0] as Buffer)
@@ -82,13 +84,22 @@ describe('EventFile', () => {
     const picture = fieldsOf(shown.get(4)![0] as Buffer)
     expect([picture.get(1), picture.get(2), String(picture.get(4)![0])]).toEqual([[3], [200], 'png'])
     expect(late!.get(2)).toEqual([500])
+    const shownText = fieldsOf(fieldsOf(text!.get(5)![0] as Buffer).get(1)![0] as Buffer)
+    const tensor = fieldsOf(shownText.get(8)![0] as Buffer)
+    expect([tensor.get(1), String(tensor.get(8)![0])]).toEqual([[7], '    {}'])
+    expect(String(shownText.get(9)![0])).toContain('text')
   })
 
-  it('says where a resumed run begins, so that older events beyond are dropped', async () => {
-    const events = new EventFile(await temporaryFolder(), 70)
-    await events.flush()
-    const [, start] = recordsOf(await readFile(events.path)).map(fieldsOf)
-    expect(start!.get(2)).toEqual([70])
-    expect(fieldsOf(start!.get(7)![0] as Buffer).get(1)).toEqual([1])
+  it('says where a session goes on, so that events of earlier ones beyond are dropped, in a file of its own', async () => {
+    const folder = await temporaryFolder()
+    for (const step of [0, 70]) {
+      const events = await EventFile.create(folder, step)
+      await events.close()
+      const [, start] = recordsOf(await readFile(events.path)).map(fieldsOf)
+      // What is at this step is dropped too.
+      expect(start!.get(2)).toEqual([step + 1])
+      expect(fieldsOf(start!.get(7)![0] as Buffer).get(1)).toEqual([1])
+    }
+    expect(await readdir(folder)).toHaveLength(2)
   })
 })

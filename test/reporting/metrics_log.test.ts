@@ -2,34 +2,16 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Interval, type MetricsRecord } from '../../lib/reporting/interval.js'
-import { MetricsLog } from '../../lib/reporting/metrics_log.js'
-import type { StepReport } from '../../lib/training/step_report.js'
+import { MetricsLog, readMetrics } from '../../lib/reporting/metrics_log.js'
 import { temporaryFolder } from '../temporary_folder.js'
-
-const report = (step: number, more: Partial<StepReport> = {}): StepReport => ({
-  step,
-  progress: 0,
-  lm: step,
-  diffusion: NaN,
-  gradientNorm: 2 * step,
-  applied: true,
-  gradientSpike: false,
-  learningRate: step / 10,
-  positions: 100,
-  targets: 10,
-  images: 1,
-  skippedSteps: 0,
-  skippedDocuments: 0,
-  seconds: step / 2,
-  ...more,
-})
+import { stepReport } from './step_report.js'
 
 describe('Interval', () => {
   it('averages what varies, adds what is counted, and leaves out what is not finite', () => {
-    const interval = new Interval()
-    interval.add(report(1))
-    interval.add(report(2, { gradientNorm: Infinity, applied: false, skippedSteps: 1 }))
-    interval.add(report(3, { gradientSpike: true, skippedSteps: 1 }))
+    const interval = new Interval(0, 8000)
+    interval.add(stepReport(1))
+    interval.add(stepReport(2, { gradientNorm: Infinity, applied: false, skippedSteps: 1 }))
+    interval.add(stepReport(3, { gradientSpike: true, skippedSteps: 1 }))
     expect(interval.take()).toEqual({
       step: 3,
       seconds: 1.5,
@@ -42,12 +24,20 @@ describe('Interval', () => {
       targets: 30,
       images: 3,
       positions_per_second: 200,
+      flops_per_second: 2000,
+      matmul_share: 0.25,
       skipped_steps: 1,
       skipped_documents: 0,
     })
     expect(interval.steps).toBe(0)
-    interval.add(report(4))
+    interval.add(stepReport(4))
     expect(interval.take()).toMatchObject({ step: 4, positions_per_second: 200, gradient_spikes: 0 })
+  })
+
+  it('counts the seconds of a resumed run from where it goes on', () => {
+    const interval = new Interval(100)
+    interval.add(stepReport(1, { seconds: 102 }))
+    expect(interval.take()).toMatchObject({ positions_per_second: 50, matmul_share: null })
   })
 })
 
@@ -61,15 +51,32 @@ describe('MetricsLog', () => {
     log.add(record(25))
     await log.flush()
     log.add(record(35))
-    await log.flush()
     await log.close()
     expect(await readFile(path, 'utf8')).toBe(
       '{"step":10,"note":"é"}\n{"step":20}\n{"step":25}\n{"step":35}\n',
     )
   })
 
+  it('begins anew where a run does', async () => {
+    const path = join(await temporaryFolder(), 'metrics.jsonl')
+    await writeFile(path, '{"step":10}\n')
+    await (await MetricsLog.open(path, 0)).close()
+    expect(await readFile(path, 'utf8')).toBe('')
+  })
+
   it('names the file that it cannot write', async () => {
     const folder = await temporaryFolder()
     await expect(MetricsLog.open(join(folder, 'none', 'metrics.jsonl'), 0)).rejects.toThrow('metrics.jsonl')
+  })
+})
+
+describe('readMetrics', () => {
+  it('reads the whole records at the beginning', async () => {
+    const path = join(await temporaryFolder(), 'metrics.jsonl')
+    expect(await readMetrics(path)).toEqual([])
+    await writeFile(path, '{"step":10}\n{"step":20}\nnull\n{"step":30}\n')
+    expect(await readMetrics(path)).toEqual([{ step: 10 }, { step: 20 }])
+    await writeFile(path, '{"step":10}\n{"step":20}')
+    expect(await readMetrics(path)).toEqual([{ step: 10 }])
   })
 })

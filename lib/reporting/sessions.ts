@@ -1,0 +1,68 @@
+import { cpus, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { parseConfig } from '../config.js'
+import { writeAtomically } from '../data/atomic_file.js'
+import { readJson } from '../data/json_file.js'
+import { deviceInfo } from '../tensor/device.js'
+import { runFiles } from './run_files.js'
+
+const sessionSchema = z.object({
+  /** ISO 8601. */
+  started: z.string(),
+  /** Steps done before. */
+  step: z.number(),
+  /** Floating-point operations per second, as measured at the start; null where that was not done. */
+  matmul_rate: z.number().nullable(),
+  machine: z.object({
+    processor: z.string(),
+    processors: z.number(),
+    /** Bytes. */
+    memory: z.number(),
+    simd: z.string(),
+    native_bf16: z.boolean(),
+    system: z.string(),
+    node: z.string(),
+  }),
+})
+
+const sessionsSchema = z.object({ parameters: z.number(), sessions: z.array(sessionSchema) })
+
+/** `run.json` of a run: the model's size, and a session for each time that the run was started or resumed. */
+export type Sessions = z.output<typeof sessionsSchema>
+
+/** Throws an Error that names the file and what is wrong in it; undefined where there is none. */
+export async function readSessions(folder: string): Promise<Sessions | undefined> {
+  const path = join(folder, runFiles.sessions)
+  const written = await readJson(path, null)
+  return written === null ? undefined : parseConfig(sessionsSchema, written, path)
+}
+
+/** Adds a session that begins now, at `step`; those of an earlier run (step 0) are forgotten. */
+export async function addSession(
+  folder: string,
+  { step, parameters, matmulRate }: { step: number; parameters: number; matmulRate: number | undefined },
+): Promise<void> {
+  const earlier = step > 0 ? ((await readSessions(folder))?.sessions ?? []) : []
+  const session = {
+    started: new Date().toISOString(),
+    step,
+    matmul_rate: matmulRate ?? null,
+    machine: describeMachine(),
+  }
+  const all: Sessions = { parameters, sessions: [...earlier, session] }
+  await writeAtomically(join(folder, runFiles.sessions), `${JSON.stringify(all, null, 2)}\n`)
+}
+
+function describeMachine(): Sessions['sessions'][number]['machine'] {
+  const { simd, nativeBf16, processors } = deviceInfo()
+  return {
+    processor: cpus()[0]?.model.trim() ?? process.arch,
+    processors,
+    memory: totalmem(),
+    simd,
+    native_bf16: nativeBf16,
+    system: `${process.platform} ${process.arch}`,
+    node: process.version,
+  }
+}

@@ -1,0 +1,68 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { readMetrics } from '../../lib/reporting/metrics_log.js'
+import { RunRecorder } from '../../lib/reporting/run_recorder.js'
+import { readSessions } from '../../lib/reporting/sessions.js'
+import { testImage } from '../models/tiny_model.js'
+import { temporaryFolder } from '../temporary_folder.js'
+import { stepReport } from './step_report.js'
+
+const options = { every: 3, tensorboard: true, parameters: 123, config: { a: '<b>' }, matmulRate: 1e9 }
+
+async function run(folder: string, from: number, to: number, close: boolean): Promise<void> {
+  const recorder = await RunRecorder.open(folder, { ...options, step: from, seconds: from / 2 })
+  for (let step = from + 1; step <= to; step++) {
+    recorder.step(stepReport(step))
+    // As at a checkpoint.
+    if (step % 4 === 0) await recorder.flush()
+  }
+  if (close) await recorder.close()
+}
+
+describe('RunRecorder', () => {
+  it('leaves the records of an uninterrupted run, whatever it was resumed from', async () => {
+    const [whole, resumed] = [await temporaryFolder(), await temporaryFolder()]
+    await run(whole, 0, 11, true)
+    await run(resumed, 0, 7, false)
+    await run(resumed, 4, 10, false)
+    await run(resumed, 8, 11, true)
+    const records = await readMetrics(join(whole, 'metrics.jsonl'))
+    expect(records.map(({ step }) => step)).toEqual([3, 4, 6, 8, 9, 11])
+    expect(records.map(({ positions }) => positions)).toEqual([300, 100, 200, 200, 100, 200])
+    expect(await readMetrics(join(resumed, 'metrics.jsonl'))).toEqual(records)
+    const sessions = await readSessions(resumed)
+    expect(sessions).toMatchObject({ parameters: 123 })
+    expect(sessions!.sessions.map(({ step }) => step)).toEqual([0, 4, 8])
+    expect((await readdir(resumed)).filter((name) => name.startsWith('events.out.tfevents.'))).toHaveLength(3)
+  })
+
+  it('keeps images as sheets, in the folder and for TensorBoard, and removes those that a resumed run draws anew', async () => {
+    const folder = await temporaryFolder()
+    const recorder = await RunRecorder.open(folder, { ...options, step: 0, seconds: 0 })
+    const images = Array.from({ length: 12 }, (_, i) => testImage(8, 8, i))
+    await recorder.samples(
+      20,
+      images,
+      images.map((_, i) => `image ${i}`),
+    )
+    await recorder.close()
+    const png = await readFile(join(folder, 'samples-0000020.png'))
+    expect(png.subarray(1, 4).toString()).toBe('PNG')
+    const events = (await readdir(folder)).find((name) => name.startsWith('events'))!
+    expect((await readFile(join(folder, events))).includes(png)).toBe(true)
+    await writeFile(join(folder, 'samples-0000010.png'), png)
+    await writeFile(join(folder, 'samples-mine.png'), png)
+    await (await RunRecorder.open(folder, { ...options, step: 15, seconds: 0 })).close()
+    expect((await readdir(folder)).filter((name) => name.startsWith('samples'))).toEqual([
+      'samples-0000010.png',
+      'samples-mine.png',
+    ])
+  })
+
+  it('writes no event files where they are not wanted', async () => {
+    const folder = await temporaryFolder()
+    await (await RunRecorder.open(folder, { ...options, tensorboard: false, step: 0, seconds: 0 })).close()
+    expect((await readdir(folder)).toSorted()).toEqual(['metrics.jsonl', 'run.json'])
+  })
+})
