@@ -2,7 +2,7 @@
 
 // Models: train, save, load, generate.
 export { type NewModelOptions, Transfusion } from './generation/transfusion.js'
-export type { GeneratedPart } from './generation/generate.js'
+export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
