@@ -1,8 +1,8 @@
 // argmax: the largest logit's id, of equals the lowest.
 // sample_tokens: ids drawn with probability proportional to exp((logits + bias) / temperature) among the
-// top_k most probable, of these the fewest that hold top_p of the probability and, of these, the ones at least
-// min_p times as probable as the most probable; temperature 0 is argmax.
-// A row's draw is a function of its seed (random.h) and its logits alone. Parallel over rows.
+// top_k most probable, of these the fewest that hold top_p of the probability and, of these, the ones at
+// least min_p times as probable as the most probable; temperature 0 is argmax. A row's draw is a function of
+// its seed (random.h) and its logits alone. Parallel over rows.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/sampling.cc"
 #include <hwy/foreach_target.h>
@@ -105,8 +105,7 @@ i32 SampleRow(const T* row, const float* bias, i64 V, const Choice& choice, cons
 Status CheckChoices(In temperature, In top_k, In top_p, In min_p) {
   for (i64 t = 0; t < temperature.elements(); ++t) {
     const auto row = static_cast<long long>(t);
-    const float heat = temperature.as<float>()[t], share = top_p.as<float>()[t],
-                least = min_p.as<float>()[t];
+    const float heat = temperature.as<float>()[t], share = top_p.as<float>()[t], least = min_p.as<float>()[t];
     if (!(heat >= 0 && std::isfinite(heat)))
       return fail("temperature[%lld] = %g is not a finite number of at least 0", row, heat);
     if (top_k.as<i32>()[t] < 0) return fail("top_k[%lld] = %d is negative", row, top_k.as<i32>()[t]);
