@@ -35,6 +35,16 @@ export {
   type ClassFigures,
   evaluateClasses,
 } from './evaluation/evaluate_classes.js'
+export {
+  cheapestSetting,
+  compareSamplers,
+  type CompareOptions,
+  type ReferenceFigures,
+  type SamplerFigures,
+  type SamplerSetting,
+  worseFigures,
+} from './evaluation/compare_samplers.js'
+export type { StandardErrors } from './evaluation/standard_errors.js'
 export { captionPerplexity } from './evaluation/perplexity.js'
 export {
   type TextPerplexity,
