@@ -1,7 +1,10 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
+import { captionCommand } from './caption.js'
+import { chatCommand } from './chat.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
+import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
 import { trainCommand } from './train.js'
 
@@ -9,8 +12,22 @@ const program = new Command('transfusion')
   .description('Train Transfusion models, one transformer over text and images, and sample from them.')
   .showHelpAfterError('(transfusion help COMMAND shows its options and examples)')
 
-for (const command of [trainCommand, evaluateCommand, samplersCommand, demoCommand])
-  program.addCommand(command().copyInheritedSettings(program))
+const commands = [
+  trainCommand,
+  sampleCommand,
+  captionCommand,
+  chatCommand,
+  evaluateCommand,
+  samplersCommand,
+  demoCommand,
+]
+for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
+
+// Whoever read the output has left: so do we, with the code of a process that SIGPIPE ends.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(141)
+})
 
 try {
   await program.parseAsync()

@@ -1,6 +1,7 @@
 /** Options that several commands have, each declared once. */
 import { InvalidArgumentError, Option } from 'commander'
 import { samplerSchema } from '../diffusion/samplers.js'
+import { imageProtocols } from './terminal_image.js'
 
 /** For commander: the text of an option as a number. Whether it is in range is for the option's schema to say. */
 export function toNumber(text: string): number {
@@ -33,6 +34,11 @@ export const stepsOption = (): Option => numberOption('--steps <number>', 'denoi
 
 export const guidanceOption = (): Option =>
   numberOption('--guidance <number>', 'scale of classifier-free guidance; 1 is none')
+
+export const showOption = (): Option =>
+  new Option('--show <how>', 'how images are shown, by default what the terminal seems able to').choices(
+    imageProtocols,
+  )
 
 /** The values that were given, without those that were not. */
 export const given = <Options extends object>(options: Options): Partial<Options> =>
