@@ -2,7 +2,7 @@
 
 // Models: train, save, load, generate.
 export { type NewModelOptions, Transfusion } from './generation/transfusion.js'
-export type { GeneratedPart } from './generation/generate.js'
+export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
@@ -35,6 +35,16 @@ export {
   type ClassFigures,
   evaluateClasses,
 } from './evaluation/evaluate_classes.js'
+export {
+  cheapestSetting,
+  compareSamplers,
+  type CompareOptions,
+  type ReferenceFigures,
+  type SamplerFigures,
+  type SamplerSetting,
+  worseFigures,
+} from './evaluation/compare_samplers.js'
+export type { StandardErrors } from './evaluation/standard_errors.js'
 export { captionPerplexity } from './evaluation/perplexity.js'
 export {
   type TextPerplexity,

@@ -39,7 +39,7 @@ export interface Kernels {
   cross_entropy(losses: Handle, lse: Handle, logits: Handle, labels: Handle, weights: Handle | undefined): void
   cross_entropy_backward(dlogits: Handle, dlosses: Handle, logits: Handle, lse: Handle, labels: Handle, weights: Handle | undefined): void
   argmax(ids: Handle, logits: Handle): void
-  sample_tokens(ids: Handle, logits: Handle, bias: Handle | undefined, temperature: Handle, topK: Handle, topP: Handle, seeds: Handle): void
+  sample_tokens(ids: Handle, logits: Handle, bias: Handle | undefined, temperature: Handle, topK: Handle, topP: Handle, minP: Handle, seeds: Handle): void
   patchify(patches: Handle, pixels: Handle, sizes: Handle, patch: number): void
   unpatchify(pixels: Handle, patches: Handle, sizes: Handle, patch: number): void
   timestep_embedding(y: Handle, t: Handle, maxPeriod: number): void

@@ -60,10 +60,10 @@
   /* cross_entropy.cc: logits [T, V]; labels [T] i32, -1 ignored; weights [T]; losses, lse [T] f32 */ \
   K(cross_entropy,          (Out losses, Out lse, In logits, In labels, InOptional weights)) \
   K(cross_entropy_backward, (Out dlogits, In dlosses, In logits, In lse, In labels, InOptional weights)) \
-  /* sampling.cc: ids [B] i32, logits [B, V]; bias [V] f32 added; temperature (0: greedy), top_p [B] f32, \
-     top_k [B] i32 (0: off); seeds [B, 4] i32 */ \
+  /* sampling.cc: ids [B] i32, logits [B, V]; bias [V] f32 added; temperature (0: greedy), top_p, min_p \
+     (0: off) [B] f32, top_k [B] i32 (0: off); seeds [B, 4] i32 */ \
   K(argmax,                 (Out ids, In logits)) \
-  K(sample_tokens,          (Out ids, In logits, InOptional bias, In temperature, In top_k, In top_p, In seeds)) \
+  K(sample_tokens,          (Out ids, In logits, InOptional bias, In temperature, In top_k, In top_p, In min_p, In seeds)) \
   /* patchify.cc: pixels [S, C], sizes [N, 2] i32 = height, width of each image; patches [P, patch^2 C] */ \
   K(patchify,               (Out patches, In pixels, In sizes, i64 patch)) \
   K(unpatchify,             (Out pixels, In patches, In sizes, i64 patch)) \

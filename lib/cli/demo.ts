@@ -1,3 +1,4 @@
+import { Command } from 'commander'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeAtomically } from '../data/atomic_file.js'
@@ -12,7 +13,17 @@ import { demoEvaluation, demoModel, demoObjective, demoTemplates, demoTraining }
 import { writeDemoSheet } from './demo_sheet.js'
 import { onInterrupt } from './interrupt.js'
 import { TrainingProgress } from './progress.js'
+import { numberOption, seedOption } from './options.js'
 import { modelOptions } from './train_config.js'
+
+export const demoCommand = (): Command =>
+  new Command('demo')
+    .description('train on Fashion-MNIST, draw from captions, describe test images, and judge the result')
+    .addOption(numberOption('--minutes <number>', 'time to train').default(3))
+    .option('--out <folder>', 'where the run is written', 'runs/demo')
+    .addOption(seedOption().default(0))
+    .addHelpText('after', '\nExample:\n  transfusion demo --minutes 20 --out runs/long-demo')
+    .action(demo)
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -20,11 +31,17 @@ const say = (line: string) => process.stdout.write(`${line}\n`)
  * `npm run demo`: trains a small model on Fashion-MNIST for some minutes, draws from captions, describes test images,
  * and has a classifier judge both. Ctrl-C ends training early; what was reached is judged all the same.
  */
-export async function demo(options: { minutes: string; out: string; seed: string }): Promise<void> {
+export async function demo({
+  minutes,
+  out,
+  seed,
+}: {
+  minutes: number
+  out: string
+  seed: number
+}): Promise<void> {
   const started = performance.now()
-  const minutes = positive('--minutes', options.minutes)
-  const { out } = options
-  const seed = Number(options.seed)
+  if (minutes <= 0) throw new RangeError(`--minutes: expected a positive number, received ${minutes}`)
   await mkdir(out, { recursive: true })
 
   const files = await findFashionMnist()
@@ -84,10 +101,3 @@ async function trainDemo(model: Transfusion, dataset: IdxDataset, options: Retur
 }
 
 const seconds = (since: number): number => (performance.now() - since) / 1000
-
-function positive(option: string, text: string): number {
-  const value = Number(text)
-  if (!(value > 0 && value < Infinity))
-    throw new RangeError(`${option}: expected a positive number, received ${text}`)
-  return value
-}

@@ -1,3 +1,4 @@
+import { Command } from 'commander'
 import { dirname, extname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
 import { writeAtomically } from '../data/atomic_file.js'
@@ -7,20 +8,54 @@ import { evaluateConfigSchema } from './evaluate_config.js'
 import { formatResults, type EvaluationResult } from './evaluation_result.js'
 import { runTask } from './evaluation_tasks.js'
 import { onInterrupt } from './interrupt.js'
+import {
+  given,
+  guidanceOption,
+  numberOption,
+  precisionOption,
+  samplerOption,
+  seedOption,
+  stepsOption,
+} from './options.js'
 
-/** Options of the command line, as text. */
+/** Options of the command line. */
 export interface EvaluateOptions {
   data?: string
-  perClass?: string
+  perClass?: number
   sampler?: string
-  steps?: string
-  guidance?: string
+  steps?: number
+  guidance?: number
   text?: string[]
   questions?: string[]
-  seed?: string
+  seed?: number
   precision?: string
   json?: string
 }
+
+export const evaluateCommand = (): Command =>
+  new Command('eval')
+    .description(
+      'measure a model on data that it was not trained on; without options, on the test images of Fashion-MNIST',
+    )
+    .argument('<model>', 'the model folder')
+    .argument('[config]', 'a JSON file with the tasks')
+    .option('--data <name>', 'draw, describe and judge the classes of: fashion-mnist')
+    .addOption(numberOption('--per-class <number>', 'images to draw of each class'))
+    .addOption(samplerOption())
+    .addOption(stepsOption())
+    .addOption(guidanceOption())
+    .option('--text <files...>', 'perplexity on plain text or JSON Lines')
+    .option('--questions <files...>', 'rank the options of questions in JSON Lines')
+    .addOption(seedOption())
+    .addOption(precisionOption())
+    .option('--json <file>', 'where the figures go, by default eval.json beside the model')
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  transfusion eval runs/demo/model --per-class 100 --steps 50\n' +
+        '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl',
+    )
+    .action(evaluate)
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
@@ -63,14 +98,13 @@ function withOptions(config: unknown, options: EvaluateOptions): unknown {
     tasks: Array.isArray(tasks)
       ? [...tasks, ...added, ...(tasks.length + added.length === 0 ? [{ type: 'classes' }] : [])]
       : tasks,
-    ...numbers({ seed: options.seed }),
-    ...(options.precision !== undefined && { precision: options.precision }),
+    ...given({ seed: options.seed, precision: options.precision }),
   }
 }
 
 function classTasks({ data, perClass, sampler, steps, guidance }: EvaluateOptions): object[] {
-  const images = { ...(sampler !== undefined && { sampler }), ...numbers({ steps, guidance }) }
-  const drawing = { ...numbers({ perClass }), ...(Object.keys(images).length > 0 && { images }) }
+  const images = given({ sampler, steps, guidance })
+  const drawing = { ...given({ perClass }), ...(Object.keys(images).length > 0 && { images }) }
   if (data === undefined && Object.keys(drawing).length === 0) return []
   return [{ type: 'classes', ...(data !== undefined && { data: { type: data } }), ...drawing }]
 }
@@ -83,9 +117,3 @@ const textTasks = ({ text = [] }: EvaluateOptions): object[] =>
 
 const questionTasks = ({ questions = [] }: EvaluateOptions): object[] =>
   questions.map((path) => ({ type: 'questions', path }))
-
-/** The given ones of some options as numbers. */
-const numbers = (options: Record<string, string | undefined>): Record<string, number> =>
-  Object.fromEntries(
-    Object.entries(options).flatMap(([name, text]) => (text === undefined ? [] : [[name, Number(text)]])),
-  )

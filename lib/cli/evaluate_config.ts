@@ -1,20 +1,7 @@
 import { z } from 'zod'
 import { sourceSchema } from '../data/data_config.js'
 import { imageOptionsSchema } from '../generation/options.js'
-
-const split = z.strictObject({ images: z.string(), labels: z.string() })
-
-const classDataSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('fashion-mnist') }),
-  z.strictObject({
-    type: z.literal('idx'),
-    /** What the judge is trained on. */
-    training: split,
-    /** Held out: what the model is evaluated on. */
-    test: split,
-    classNames: z.array(z.string()).min(1),
-  }),
-])
+import { classDataSchema } from './class_data.js'
 
 export const classTaskSchema = z.strictObject({
   type: z.literal('classes'),

@@ -1,13 +1,11 @@
-import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { openSource } from '../data/data_config.js'
-import { fillTemplate, IdxDataset } from '../data/sources/idx_dataset.js'
 import { PreparationPool } from '../data/stream/preparation_pool.js'
-import type { ClassData } from '../evaluation/classes.js'
 import { evaluateClasses } from '../evaluation/evaluate_classes.js'
 import { readQuestions } from '../evaluation/question_file.js'
 import { rankAccuracy, rankOptions } from '../evaluation/rank.js'
 import { textPerplexity } from '../evaluation/text_perplexity.js'
 import type { LoadedModel } from '../models/transfusion/folder.js'
+import { openClasses } from './class_data.js'
 import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
 import { type EvaluationResult, type Figure, shareFigure } from './evaluation_result.js'
 
@@ -42,7 +40,7 @@ function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOption
 }
 
 async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
-  const { name, ...data } = await openClasses(task)
+  const { name, ...data } = await openClasses(task.data, task.caption)
   const sampler = task.images.sampler ?? (model.objective.process === 'flow' ? 'euler' : 'ddim')
   const settings = { ...task, images: { ...task.images, sampler } }
   const { figures, drawn, described } = await evaluateClasses(model, data, { ...settings, ...options })
@@ -60,25 +58,6 @@ async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOpti
   })
   const { type: _type, ...stated } = settings
   return { data: name, settings: { seed: options.seed, ...stated }, figures: Object.fromEntries(shown) }
-}
-
-/** The splits of a data set with the caption of each class. */
-async function openClasses({ data, caption }: ClassTask): Promise<ClassData & { name: string }> {
-  const captionsOf = (classNames: readonly string[]) =>
-    classNames.map((label) => fillTemplate(caption, label))
-  if (data.type === 'fashion-mnist') {
-    const files = await findFashionMnist()
-    const [training, test] = await Promise.all([
-      openMnist(files, 'train', [caption]),
-      openMnist(files, 'test', [caption]),
-    ])
-    return { name: `${files.name}, test images`, training, test, captions: captionsOf(files.classNames) }
-  }
-  const { classNames } = data
-  const open = ({ images, labels }: typeof data.test) =>
-    IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: [caption] })
-  const [training, test] = await Promise.all([open(data.training), open(data.test)])
-  return { name: data.test.images, training, test, captions: captionsOf(classNames) }
 }
 
 async function runText(model: LoadedModel, task: TextTask, { signal, say }: TaskOptions): Promise<Outcome> {

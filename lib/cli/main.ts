@@ -1,54 +1,33 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import { demo } from './demo.js'
-import { evaluate } from './evaluate.js'
-import { train } from './train.js'
+import { captionCommand } from './caption.js'
+import { chatCommand } from './chat.js'
+import { demoCommand } from './demo.js'
+import { evaluateCommand } from './evaluate.js'
+import { sampleCommand } from './sample.js'
+import { samplersCommand } from './samplers.js'
+import { trainCommand } from './train.js'
 
-const program = new Command('transfusion').description(
-  'Train Transfusion models, one transformer over text and images, and sample from them.',
-)
+const program = new Command('transfusion')
+  .description('Train Transfusion models, one transformer over text and images, and sample from them.')
+  .showHelpAfterError('(transfusion help COMMAND shows its options and examples)')
 
-program
-  .command('train')
-  .description('train a model as a JSON config says')
-  .argument('<config>', 'the config file')
-  .option('--out <folder>', 'where the run is written, and resumed', 'runs/train')
-  .option('--init <folder>', 'weights to begin with: a model folder, or a Hugging Face Llama')
-  .addHelpText('after', '\nExample:\n  transfusion train examples/fashion-mnist.json --out runs/fashion')
-  .action(train)
+const commands = [
+  trainCommand,
+  sampleCommand,
+  captionCommand,
+  chatCommand,
+  evaluateCommand,
+  samplersCommand,
+  demoCommand,
+]
+for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
 
-program
-  .command('eval')
-  .description(
-    'measure a model on data that it was not trained on; without options, on the test images of Fashion-MNIST',
-  )
-  .argument('<model>', 'the model folder')
-  .argument('[config]', 'a JSON file with the tasks')
-  .option('--data <name>', 'draw, describe and judge the classes of: fashion-mnist')
-  .option('--per-class <number>', 'images to draw of each class')
-  .option('--sampler <name>', 'how they are drawn')
-  .option('--steps <number>', 'denoising steps')
-  .option('--guidance <number>', 'scale of guidance')
-  .option('--text <files...>', 'perplexity on plain text or JSON Lines')
-  .option('--questions <files...>', 'rank the options of questions in JSON Lines')
-  .option('--seed <number>', 'everything random follows from it')
-  .option('--precision <type>', 'f32 or bf16')
-  .option('--json <file>', 'where the figures go, by default eval.json beside the model')
-  .addHelpText(
-    'after',
-    '\nExamples:\n' +
-      '  transfusion eval runs/demo/model --per-class 100 --steps 50\n' +
-      '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl',
-  )
-  .action(evaluate)
-
-program
-  .command('demo')
-  .description('train on Fashion-MNIST, draw from captions, describe test images, and judge the result')
-  .option('--minutes <number>', 'time to train', '3')
-  .option('--out <folder>', 'where the run is written', 'runs/demo')
-  .option('--seed <number>', 'everything random follows from it', '0')
-  .action(demo)
+// Whoever read the output has left: so do we, with the code of a process that SIGPIPE ends.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(141)
+})
 
 try {
   await program.parseAsync()

@@ -1,3 +1,4 @@
+import { Command } from 'commander'
 import { join } from 'node:path'
 import { parseConfig } from '../config.js'
 import { openSources } from '../data/data_config.js'
@@ -12,6 +13,15 @@ import { TrainingProgress } from './progress.js'
 import { openRun, runPaths } from './run_folder.js'
 import { modelOptions, namedSizes, type TrainConfig, trainConfigSchema } from './train_config.js'
 import { firstTexts, openTokenizer, streamOpener } from './train_data.js'
+
+export const trainCommand = (): Command =>
+  new Command('train')
+    .description('train a model as a JSON config says')
+    .argument('<config>', 'the config file')
+    .option('--out <folder>', 'where the run is written, and resumed', 'runs/train')
+    .option('--init <folder>', 'weights to begin with: a model folder, or a Hugging Face Llama')
+    .addHelpText('after', '\nExample:\n  transfusion train examples/fashion-mnist.json --out runs/fashion')
+    .action(train)
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 /** Steps after which metrics are written at the latest. */

@@ -5,7 +5,13 @@ import type { IdxDataset } from '../data/sources/idx_dataset.js'
 import { completeTexts, drawImages } from '../generation/batch.js'
 import type { ImageOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { classMeanImages, firstOfEachClass, type ImageFigures, type Judged } from './figures.js'
+import {
+  classMeanImages,
+  firstOfEachClass,
+  type ImageEvidence,
+  type ImageFigures,
+  type Judged,
+} from './figures.js'
 import { Judge } from './judge.js'
 import { imageFigures } from './statistics.js'
 
@@ -36,6 +42,16 @@ export interface DrawingOptions {
   seed: number
   images?: ImageOptions
   signal?: AbortSignal
+}
+
+/** Throws a RangeError where the model draws images of another size than the data has. */
+export function checkClassImages({ network }: ModelParts, { test }: ClassData): void {
+  const { height, width, channels } = network.config.image
+  if (height !== test.height || width !== test.width || channels !== 1)
+    throw new RangeError(
+      `classes: the images are ${test.height} x ${test.width} in grayscale, the model's ${height} x ${width} of ` +
+        `${channels} channels: other data, or other tasks, suit it`,
+    )
 }
 
 /** Draws as many images from each caption. */
@@ -105,8 +121,13 @@ export class ClassReference {
   }
 
   /** The figures of drawn images, and of the judge itself. */
-  async figures({ images, asked }: DrawnClasses): Promise<ImageFigures> {
-    return imageFigures({ ...this.real, drawn: await this.judge.judge(concatenate(images)), asked })
+  async figures(drawn: DrawnClasses): Promise<ImageFigures> {
+    return imageFigures(await this.evidence(drawn))
+  }
+
+  /** What the judge sees in drawn images, beside what it saw in the real ones. */
+  async evidence({ images, asked }: DrawnClasses): Promise<ImageEvidence> {
+    return { ...this.real, drawn: await this.judge.judge(concatenate(images)), asked }
   }
 
   [Symbol.dispose](): void {

@@ -12,19 +12,23 @@ export interface LabelledFeatures {
  * class, averaged over the classes of which `drawn` has two or more images, over the same for `real` (our choice).
  * @throws RangeError where no class has two images in both sets
  */
-export function diversity(drawn: LabelledFeatures, real: LabelledFeatures): number {
-  const drawnRows = rowsByClass(drawn.labels)
-  const realRows = rowsByClass(real.labels)
-  let drawnDistance = 0
-  let realDistance = 0
-  for (const [label, rows] of drawnRows) {
-    const others = realRows.get(label) ?? []
-    if (rows.length < 2 || others.length < 2) continue
-    drawnDistance += meanDistance(drawn.features, rows)
-    realDistance += meanDistance(real.features, others)
-  }
+export const diversity = (drawn: LabelledFeatures, real: LabelledFeatures): number =>
+  diversityOf(distancesWithin(drawn), distancesWithin(real))
+
+/** The mean Euclidean distance between two vectors of a class, for each class that has two or more. */
+export function distancesWithin({ features, labels }: LabelledFeatures): Map<number, number> {
+  const several = [...rowsByClass(labels)].filter(([, rows]) => rows.length >= 2)
+  return new Map(several.map(([label, rows]) => [label, meanDistance(features, rows)]))
+}
+
+/** The diversity of sets with these distances within their classes. */
+export function diversityOf(drawn: ReadonlyMap<number, number>, real: ReadonlyMap<number, number>): number {
+  const shared = [...drawn.keys()].filter((label) => real.has(label))
+  const total = (distances: ReadonlyMap<number, number>) =>
+    shared.reduce((sum, label) => sum + distances.get(label)!, 0)
+  const realDistance = total(real)
   if (realDistance === 0) throw new RangeError('diversity: no class has two different images in both sets')
-  return drawnDistance / realDistance
+  return total(drawn) / realDistance
 }
 
 function rowsByClass(labels: ArrayLike<number>): Map<number, number[]> {

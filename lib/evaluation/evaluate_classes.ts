@@ -2,7 +2,14 @@ import type { Image } from '../data/document.js'
 import type { IdxDataset } from '../data/sources/idx_dataset.js'
 import type { ImageOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { type ClassData, ClassReference, describeImages, drawClasses, type DrawnClasses } from './classes.js'
+import {
+  checkClassImages,
+  type ClassData,
+  ClassReference,
+  describeImages,
+  drawClasses,
+  type DrawnClasses,
+} from './classes.js'
 import type { ImageFigures } from './figures.js'
 import { captionPerplexity } from './perplexity.js'
 import { rankAccuracy, type RankFigures, rankOptions } from './rank.js'
@@ -49,12 +56,7 @@ export async function evaluateClasses(
   const { test, captions } = data
   const { signal } = options
   const figures: ClassFigures = {}
-  const { height, width, channels } = model.network.config.image
-  if (height !== test.height || width !== test.width || channels !== 1)
-    throw new RangeError(
-      `classes: the images are ${test.height} x ${test.width} in grayscale, the model's ${height} x ${width} of ` +
-        `${channels} channels: other data, or other tasks, suit it`,
-    )
+  checkClassImages(model, data)
 
   let drawn: DrawnClasses | undefined
   if (perClass > 0) {

@@ -20,6 +20,9 @@ export const diversity = (drawn: LabelledFeatures, real: LabelledFeatures) => ru
 /** All figures of drawn images; see figures.ts. */
 export const imageFigures = (evidence: ImageEvidence) => run('imageFigures', evidence)
 
+/** How much figures would move with other images of the same model; see standard_errors.ts. */
+export const standardErrors = (evidence: ImageEvidence) => run('standardErrors', evidence)
+
 function run<Name extends keyof Statistics>(name: Name, ...args: Parameters<Statistics[Name]>) {
   const module = new URL('./statistics_worker.js', import.meta.url)
   return runInWorker<ReturnType<Statistics[Name]>>(module, { name, args })

@@ -5,12 +5,14 @@ import type { Features } from './features.js'
 import { imageFigures } from './figures.js'
 import { frechetDistance, momentsOf } from './frechet.js'
 import { kernelDistance } from './kid.js'
+import { standardErrors } from './standard_errors.js'
 
 const statistics = {
   diversity,
   frechetDistance: (a: Features, b: Features) => frechetDistance(momentsOf(a), momentsOf(b)),
   imageFigures,
   kernelDistance,
+  standardErrors,
 }
 
 export type Statistics = typeof statistics

@@ -82,7 +82,7 @@ export async function completeTexts(
   const spans = prompts.map((prompt) =>
     documentSpans({ parts: promptParts(prompt, tokenizer, config), end: false }, tokens),
   )
-  const greedy = { temperature: 0, topK: 0, topP: 1 }
+  const greedy = { temperature: 0, topK: 0, topP: 1, minP: 0 }
   const texts = prompts.map((): number[] => [])
 
   return cancellable(signal, async (job) => {

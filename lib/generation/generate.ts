@@ -9,16 +9,11 @@ import { advance, sequenceStart } from '../sequence/layout.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 import { Decoder } from './decoder.js'
 import { denoiseImages, denoiseSettings } from './denoise.js'
+import type { GenerationEvent } from './events.js'
 import { AbortableJob, infer } from './infer.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type GenerationOptions, generationOptionsSchema } from './options.js'
 import { type Prompt, promptParts } from './prompt.js'
-
-/** What a generation gives, in order. */
-export type GeneratedPart =
-  | { type: 'text'; text: string }
-  | { type: 'preview'; image: Image; step: number; steps: number }
-  | { type: 'image'; image: Image }
 
 /**
  * Goes on from a prompt: in LM mode a token at a time until BOI; then in diffusion mode, which draws an image from
@@ -29,10 +24,11 @@ export async function* generate(
   { network, tokenizer, objective }: ModelParts,
   prompt: Prompt,
   allOptions: GenerationOptions = {},
-): AsyncGenerator<GeneratedPart, void, undefined> {
-  const { signal, previewEvery = 0, ...rest } = allOptions
+): AsyncGenerator<GenerationEvent, void, undefined> {
+  const { signal, ...rest } = allOptions
   const options = parseConfig(generationOptionsSchema, rest, 'generation options')
   const { config } = network
+  const { previewEvery } = options
   const { image } = config
   const tokens = specialTokens(config)
   const parts = documentSpans({ parts: promptParts(prompt, tokenizer, config), end: false }, tokens)
@@ -52,7 +48,7 @@ export async function* generate(
       ]),
   )
   const text = new TextStream(tokenizer)
-  const flush = (): GeneratedPart[] => {
+  const flush = (): GenerationEvent[] => {
     const rest = text.flush()
     return rest ? [{ type: 'text', text: rest }] : []
   }
@@ -91,7 +87,7 @@ export async function* generate(
   }
 
   /** Diffusion mode: yields previews and returns the drawn pixels. */
-  async function* draw(): AsyncGenerator<GeneratedPart, Tensor, undefined> {
+  async function* draw(): AsyncGenerator<GenerationEvent, Tensor, undefined> {
     beginImage()
     const drawing = denoiseImages(network, decoder, [drawn], {
       ...denoiseSettings(options, objective),
@@ -103,7 +99,13 @@ export async function* generate(
         const { done, value } = await drawing.next()
         if (done) return value
         if (previewEvery > 0 && value.step % previewEvery === 0)
-          yield { type: 'preview', image: await toImage(value.x0), step: value.step, steps: value.steps }
+          yield {
+            type: 'preview',
+            index: images,
+            image: await toImage(value.x0),
+            step: value.step,
+            steps: value.steps,
+          }
       }
     } finally {
       // What it holds is freed even where the consumer leaves between two steps.
@@ -119,8 +121,8 @@ export async function* generate(
       if (token === tokens.boi) {
         yield* flush()
         using pixels = yield* draw()
+        yield { type: 'image', index: images, image: await toImage(pixels) }
         images++
-        yield { type: 'image', image: await toImage(pixels) }
         token = await next([drawn as PixelPart, { type: 'text', ids: [tokens.eoi] }], pixels)
       } else {
         if (count++ >= options.maxTokens) break

@@ -10,6 +10,8 @@ export interface TokenOptions {
   topK: number
   /** Only the most likely tokens that together have this probability; 1: all. */
   topP: number
+  /** Only tokens at least this many times as likely as the most likely one; 0: all. */
+  minP: number
 }
 
 /**
@@ -29,6 +31,7 @@ export function nextTokens(
     temperature: fromArray(new Float32Array(rows).fill(options.temperature)),
     topK: fromArray(new Int32Array(rows).fill(options.topK)),
     topP: fromArray(new Float32Array(rows).fill(options.topP)),
+    minP: fromArray(new Float32Array(rows).fill(options.minP)),
     seeds: fromArray(rowSeeds(seeds, 'token', position), [rows, 4]),
   })
 }

@@ -18,6 +18,8 @@ export const imageOptionsSchema = z.strictObject({
   clip: z.boolean().default(true),
 })
 
+const stopString = z.string().min(1, 'expected text: an empty string would stop at once')
+
 export const generationOptionsSchema = z.strictObject({
   ...imageOptionsSchema.shape,
   /** The same seed and prompt give the same result. */
@@ -28,15 +30,24 @@ export const generationOptionsSchema = z.strictObject({
   topK: z.int().min(0).default(0),
   /** Only the most likely tokens that together have this probability. */
   topP: z.number().gt(0).max(1).default(1),
+  /** Only tokens at least this many times as likely as the most likely one; 0: all. */
+  minP: z.number().min(0).max(1).default(0),
+  /** Text that ends the generation and is not given; wherever token borders lie. */
+  stop: z.union([stopString, z.array(stopString)]).default([]),
+  /** Ids of tokens that end the generation and give no text. */
+  stopTokens: z.array(z.int().min(0)).default([]),
+  /** image: the prompt is followed by an image; text: the model decides. */
+  startWith: z.enum(['text', 'image']).default('text'),
   /** Most text tokens, and most images, to generate. */
   maxTokens: z.int().min(0).default(256),
   maxImages: z.int().min(0).default(1),
+  /** Gives the image as it stands after every so many denoising steps; 0: never. */
+  previewEvery: z.int().min(0).default(0),
 })
 
 export type ImageOptions = z.input<typeof imageOptionsSchema>
+export type GenerationSettings = z.output<typeof generationOptionsSchema>
 export type GenerationOptions = z.input<typeof generationOptionsSchema> & {
-  /** Stops within a denoising step or a token; the iterator then throws the signal's reason. */
+  /** Stops within a denoising step or a token, and frees all; the iterator then throws the signal's reason. */
   signal?: AbortSignal
-  /** Yields the image as it stands after every so many denoising steps; 0, the default: never. */
-  previewEvery?: number
 }

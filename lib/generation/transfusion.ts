@@ -13,7 +13,8 @@ import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
 import type { SavedPrecision } from '../models/transfusion/weights.js'
 import type { ComputeType } from '../nn/arena.js'
 import { completeTexts, drawImages } from './batch.js'
-import { type GeneratedPart, generate } from './generate.js'
+import type { GenerationEvent } from './events.js'
+import { generate } from './generate.js'
 import type { GenerationOptions, ImageOptions } from './options.js'
 import type { Prompt } from './prompt.js'
 
@@ -101,7 +102,7 @@ export class Transfusion implements LoadedModel {
   }
 
   /** Goes on from a prompt of text and images; see generate.ts. */
-  generate(prompt: Prompt, options?: GenerationOptions): AsyncGenerator<GeneratedPart, void, undefined> {
+  generate(prompt: Prompt, options?: GenerationOptions): AsyncGenerator<GenerationEvent, void, undefined> {
     return generate(this, prompt, options)
   }
 

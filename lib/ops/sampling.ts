@@ -36,6 +36,8 @@ export type SamplingOptions = {
   topK: Tensor
   /** [B] f32 in (0, 1]: of these, among the fewest that hold this share of their probability; 1: among all. */
   topP: Tensor
+  /** [B] f32 in 0..1: of these, among those at least so many times as probable as the most probable; 0: among all. */
+  minP: Tensor
   /** [B, 4] i32: key and stream of Philox4x32-10, one draw for each seed. */
   seeds: Tensor
 }
@@ -43,7 +45,7 @@ export type SamplingOptions = {
 const sampleOp = defineOp({
   name: 'sample_tokens',
   optional: ['bias'],
-  forward({ logits, bias, temperature, topK, topP, seeds }: SamplingOptions & { logits: Tensor }) {
+  forward({ logits, bias, temperature, topK, topP, minP, seeds }: SamplingOptions & { logits: Tensor }) {
     const ids = emptyIds(logits)
     const [B, V] = logits.shape as [number, number]
     if (bias) {
@@ -56,6 +58,8 @@ const sampleOp = defineOp({
     checkShape('topK', topK, [B])
     checkDType('topP', topP, 'f32')
     checkShape('topP', topP, [B])
+    checkDType('minP', minP, 'f32')
+    checkShape('minP', minP, [B])
     checkDType('seeds', seeds, 'i32')
     checkShape('seeds', seeds, [B, 4])
     native.sample_tokens(
@@ -65,6 +69,7 @@ const sampleOp = defineOp({
       temperature.handle,
       topK.handle,
       topP.handle,
+      minP.handle,
       seeds.handle,
     )
     return { output: ids, saved: {} }
@@ -74,11 +79,11 @@ const sampleOp = defineOp({
 
 /**
  * Draws a token for each row of logits [B, V], f32 or bf16: p ~ exp((logits + bias) / temperature), cut to the top k,
- * then to the top p of what they hold together -> ids [B] i32. A row's token depends on its own logits, options and
- * seed alone. Reading rejects when an option is out of range, when a row holds NaN or infinity, or when all of its
+ * then to the top p of what they hold together, then to those of at least min p times the highest probability -> ids
+ * [B] i32. A row's token depends on its own logits, options and seed alone. Reading rejects when an option is out of range, when a row holds NaN or infinity, or when all of its
  * tokens are excluded.
  */
 export const sampleTokens = (logits: Tensor, options: SamplingOptions): Tensor => {
-  const { bias, temperature, topK, topP, seeds } = options
-  return sampleOp({ logits, bias, temperature, topK, topP, seeds }, {})
+  const { bias, temperature, topK, topP, minP, seeds } = options
+  return sampleOp({ logits, bias, temperature, topK, topP, minP, seeds }, {})
 }

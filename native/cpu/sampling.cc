@@ -1,7 +1,8 @@
 // argmax: the largest logit's id, of equals the lowest.
 // sample_tokens: ids drawn with probability proportional to exp((logits + bias) / temperature) among the
-// top_k most probable and, of these, the fewest that hold top_p of the probability; temperature 0 is argmax.
-// A row's draw is a function of its seed (random.h) and its logits alone. Parallel over rows.
+// top_k most probable, of these the fewest that hold top_p of the probability and, of these, the ones at
+// least min_p times as probable as the most probable; temperature 0 is argmax. A row's draw is a function of
+// its seed (random.h) and its logits alone. Parallel over rows.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/sampling.cc"
 #include <hwy/foreach_target.h>
@@ -70,7 +71,7 @@ double draw_uniform(const Seed& seed) {
 }
 
 struct Choice {
-  float temperature, top_p;
+  float temperature, top_p, min_p;
   i64 top_k;
 };
 
@@ -88,29 +89,35 @@ i32 SampleRow(const T* row, const float* bias, i64 V, const Choice& choice, cons
   if (peak.value == kNone) return kNoToken;
   if (choice.temperature == 0) return first_equal(values, V, peak.value);
   const Vec largest = set(peak.value), temperature = set(choice.temperature);
+  // The most probable token's weight is 1.
   for_each(V, [&](i64 i, auto io) HWY_ATTR {
     io.store(exp(hn::Div(hn::Sub(io.load(values + i), largest), temperature)), values + i);
   });
   const double u = draw_uniform(seed);
-  if (choice.top_k == 0 && choice.top_p == 1) return draw_token(values, V, u);
-  return draw_likely_token(values, V, choice.top_k, choice.top_p, u, candidates);
+  if (choice.top_k == 0 && choice.top_p == 1) {
+    for (i64 id = 0; choice.min_p > 0 && id < V; ++id)
+      if (values[id] < choice.min_p) values[id] = 0;
+    return draw_token(values, V, u);
+  }
+  return draw_likely_token(values, V, choice.top_k, choice.top_p, choice.min_p, u, candidates);
 }
 
-Status CheckChoices(In temperature, In top_k, In top_p) {
+Status CheckChoices(In temperature, In top_k, In top_p, In min_p) {
   for (i64 t = 0; t < temperature.elements(); ++t) {
     const auto row = static_cast<long long>(t);
-    const float heat = temperature.as<float>()[t], share = top_p.as<float>()[t];
+    const float heat = temperature.as<float>()[t], share = top_p.as<float>()[t], least = min_p.as<float>()[t];
     if (!(heat >= 0 && std::isfinite(heat)))
       return fail("temperature[%lld] = %g is not a finite number of at least 0", row, heat);
     if (top_k.as<i32>()[t] < 0) return fail("top_k[%lld] = %d is negative", row, top_k.as<i32>()[t]);
     if (!(share > 0 && share <= 1)) return fail("top_p[%lld] = %g is not above 0 and at most 1", row, share);
+    if (!(least >= 0 && least <= 1)) return fail("min_p[%lld] = %g is not in 0..1", row, least);
   }
   return ok();
 }
 
 Status SampleTokens(Context& context, Out ids, In logits, InOptional bias, In temperature, In top_k, In top_p,
-                    In seeds) {
-  if (const Status status = CheckChoices(temperature, top_k, top_p); status.failed) return status;
+                    In min_p, In seeds) {
+  if (const Status status = CheckChoices(temperature, top_k, top_p, min_p); status.failed) return status;
   return with_float(logits, [&](auto element) HWY_ATTR {
     using T = decltype(element);
     const i64 B = logits.rows(), V = logits.dim(-1);
@@ -118,7 +125,8 @@ Status SampleTokens(Context& context, Out ids, In logits, InOptional bias, In te
     float* values = context.scratch<float>(B * V);
     Candidate* candidates = context.scratch<Candidate>(B * V);
     parallel_for(B, 1, [&](i64 t, i64) HWY_ATTR {
-      const Choice choice{temperature.as<float>()[t], top_p.as<float>()[t], top_k.as<i32>()[t]};
+      const Choice choice{temperature.as<float>()[t], top_p.as<float>()[t], min_p.as<float>()[t],
+                          top_k.as<i32>()[t]};
       found[t] = SampleRow(logits.as<T>() + t * V, bias.as<float>(), V, choice, Seed::of(seeds, t),
                            values + t * V, candidates + t * V);
     });
@@ -140,8 +148,9 @@ Status argmax(Context& context, Out ids, In logits) {
 }
 
 Status sample_tokens(Context& context, Out ids, In logits, InOptional bias, In temperature, In top_k,
-                     In top_p, In seeds) {
-  return HWY_DYNAMIC_DISPATCH(SampleTokens)(context, ids, logits, bias, temperature, top_k, top_p, seeds);
+                     In top_p, In min_p, In seeds) {
+  return HWY_DYNAMIC_DISPATCH(SampleTokens)(context, ids, logits, bias, temperature, top_k, top_p, min_p,
+                                            seeds);
 }
 
 }  // namespace transfusion::cpu

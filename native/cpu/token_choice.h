@@ -1,5 +1,5 @@
 // Which token of a row is taken: drawn from all, or from the most probable ones (top-k, then top-p of what it
-// left).
+// left, then min-p).
 #pragma once
 
 #include <algorithm>
@@ -54,9 +54,10 @@ inline i32 draw_token(const float* weights, i64 V, double u) {
   return static_cast<i32>(first_beyond(u * total, V, [&](i64 id) { return weights[id]; }));
 }
 
-// The same among the top_k most probable tokens (0: all) and, of these, the fewest most probable whose
-// weights reach top_p of theirs together. `candidates` has room for V.
-inline i32 draw_likely_token(const float* weights, i64 V, i64 top_k, double top_p, double u,
+// The same among the top_k most probable tokens (0: all), of these the fewest most probable whose weights
+// reach top_p of theirs together, and of these the ones of at least the weight min_p, which the most probable
+// has. `candidates` has room for V.
+inline i32 draw_likely_token(const float* weights, i64 V, i64 top_k, double top_p, float min_p, double u,
                              Candidate* candidates) {
   i64 count = 0;
   double total = 0;
@@ -82,6 +83,8 @@ inline i32 draw_likely_token(const float* weights, i64 V, i64 top_k, double top_
   } else {
     while (kept < count && mass < top_p * total) keep_next();
   }
+  if (ranked(kept - 1).weight < min_p)
+    for (mass = 0, kept = 0; ranked(kept).weight >= min_p;) mass += ranked(kept++).weight;
   return ranked(first_beyond(u * mass, kept, [&](i64 rank) { return ranked(rank).weight; })).id;
 }
 

@@ -131,7 +131,7 @@ describe('transfusion eval', () => {
     await expect(
       run({ tasks: [{ type: 'text', data: { type: 'text', path: 'a.txt' }, windows: 3 }] }),
     ).rejects.toThrow('did you mean "window"?')
-    await expect(run(undefined, { steps: 'many' })).rejects.toThrow('tasks[0].images.steps')
+    await expect(run(undefined, { steps: 0.5 })).rejects.toThrow('tasks[0].images.steps')
     await expect(run({ tasks: {} })).rejects.toThrow('tasks: expected array')
     const task = await classTask()
     const small = { images: join(folder, 'small'), labels: task.data.test.labels }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { completeTexts, drawImages } from '../../lib/generation/batch.js'
-import { type GeneratedPart, generate } from '../../lib/generation/generate.js'
+import type { GenerationEvent } from '../../lib/generation/events.js'
+import { generate } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'
 import type { Prompt } from '../../lib/generation/prompt.js'
 import { fence, memory } from '../../lib/tensor/device.js'
@@ -11,17 +12,17 @@ const model = await scriptedModel()
 const options: GenerationOptions = { steps: 6, maxTokens: 8 }
 const image = testImage(4, 4, 1)
 
-async function partsOf(prompt: Prompt, more: GenerationOptions = {}): Promise<GeneratedPart[]> {
-  const parts: GeneratedPart[] = []
+async function partsOf(prompt: Prompt, more: GenerationOptions = {}): Promise<GenerationEvent[]> {
+  const parts: GenerationEvent[] = []
   for await (const part of generate(model, prompt, { ...options, ...more })) parts.push(part)
   return parts
 }
 
 /** Texts joined, an image as its kind. */
-const summary = (parts: readonly GeneratedPart[]) =>
+const summary = (parts: readonly GenerationEvent[]) =>
   parts.map((part) => (part.type === 'text' ? part.text : ` <${part.type}> `)).join('')
 
-const words = (parts: readonly GeneratedPart[]) => summary(parts).split(/\s+/).filter(Boolean).join(' ')
+const words = (parts: readonly GenerationEvent[]) => summary(parts).split(/\s+/).filter(Boolean).join(' ')
 
 describe('generate', () => {
   it('writes, draws an image of the configured size at BOI, then writes again', async () => {

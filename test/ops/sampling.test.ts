@@ -9,10 +9,11 @@ interface Options {
   temperature: number
   topK: number
   topP: number
+  minP: number
   bias?: Float32Array
 }
 
-const plain: Options = { temperature: 1, topK: 0, topP: 1 }
+const plain: Options = { temperature: 1, topK: 0, topP: 1, minP: 0 }
 const seedsOf = (rows: number) => randomSeeds(21, 'token', 0, rows)
 
 function sample(logits: Tensor, options: Options | Options[], seeds = seedsOf(logits.size(0))): Tensor {
@@ -23,12 +24,13 @@ function sample(logits: Tensor, options: Options | Options[], seeds = seedsOf(lo
     temperature: fromArray(Float32Array.from(rows, ({ temperature }) => temperature)),
     topK: fromArray(Int32Array.from(rows, ({ topK }) => topK)),
     topP: fromArray(Float32Array.from(rows, ({ topP }) => topP)),
+    minP: fromArray(Float32Array.from(rows, ({ minP }) => minP)),
     seeds: fromArray(seeds, [seeds.length / 4, 4]),
   })
 }
 
 /** Tokens of one row that may be drawn, most probable first, with their probabilities. */
-function distribution(row: ArrayLike<number>, { temperature, topK, topP, bias }: Options) {
+function distribution(row: ArrayLike<number>, { temperature, topK, topP, minP, bias }: Options) {
   const logits = Array.from(row, (logit, id) => logit + (bias?.[id] ?? 0))
   const largest = Math.max(...logits)
   let tokens = logits.map((logit, id) => ({ id, p: Math.exp((logit - largest) / temperature) }))
@@ -37,6 +39,8 @@ function distribution(row: ArrayLike<number>, { temperature, topK, topP, bias }:
   const total = tokens.reduce((sum, { p }) => sum + p, 0)
   let before = 0
   if (topP < 1) tokens = tokens.filter(({ p }) => (before += p) - p < Math.fround(topP) * total)
+  const highest = Math.max(...tokens.map(({ p }) => p))
+  tokens = tokens.filter(({ p }) => p >= Math.fround(minP) * highest)
   const mass = tokens.reduce((sum, { p }) => sum + p, 0)
   return tokens.map(({ id, p }) => ({ id, p: p / mass }))
 }
@@ -97,14 +101,18 @@ describe('sampleTokens', () => {
     [1, plain],
     [7, { ...plain, topK: 3 }],
     [33, { ...plain, temperature: 0.7 }],
-    [33, { temperature: 2, topK: 5, topP: 0.6 }],
+    [33, { ...plain, temperature: 2, topK: 5, topP: 0.6 }],
     [33, { ...plain, topK: 40 }],
+    [33, { ...plain, minP: 0.2 }],
+    [33, { ...plain, minP: 1 }],
+    [300, { ...plain, temperature: 1.5, minP: 0.1, topK: 30 }],
+    [300, { ...plain, minP: 0.05, topP: 0.7 }],
     [300, { ...plain, topP: 0.9 }],
     [
       300,
       { ...plain, topP: 0.25, bias: Float32Array.from({ length: 300 }, (_, id) => (id % 3 ? 0 : -Infinity)) },
     ],
-    [4099, { temperature: 1.5, topK: 50, topP: 1 }],
+    [4099, { ...plain, temperature: 1.5, topK: 50 }],
   ])('draws as the reference does, of %i tokens with %o', async (V, options) => {
     for (const dtype of ['f32', 'bf16'] as const) {
       const logits = roundTo(randomArray([64, V], 1, 4), dtype)
@@ -119,7 +127,9 @@ describe('sampleTokens', () => {
     { ...plain, temperature: 0.5 },
     { ...plain, topK: 8 },
     { ...plain, topP: 0.8 },
-    { temperature: 1.3, topK: 12, topP: 0.7 },
+    { ...plain, minP: 0.1 },
+    { ...plain, topK: 20, topP: 0.95, minP: 0.2 },
+    { ...plain, temperature: 1.3, topK: 12, topP: 0.7 },
   ])('draws tokens as often as their probabilities say, and no others, with %o', async (options) => {
     const V = 40
     const count = 40_000
@@ -152,15 +162,16 @@ describe('sampleTokens', () => {
   })
 
   it('gives a row its own options and seed, whatever rows are beside it and whatever the threads', async () => {
-    const logits = randomArray([5, 100], 9)
+    const logits = randomArray([6, 100], 9)
     const options = [
       plain,
       { ...plain, temperature: 0 },
       { ...plain, topK: 2 },
       { ...plain, topP: 0.5 },
-      { temperature: 3, topK: 10, topP: 0.9 },
+      { ...plain, temperature: 3, topK: 10, topP: 0.9 },
+      { ...plain, minP: 0.3 },
     ]
-    const seeds = seedsOf(5)
+    const seeds = seedsOf(6)
     const all = await sample(toTensor(logits), options, seeds).readInts()
     setThreads(1)
     expect(await sample(toTensor(logits), options, seeds).readInts()).toEqual(all)
@@ -179,6 +190,8 @@ describe('sampleTokens', () => {
     await reject({ ...plain, temperature: NaN }, 'temperature[1] = nan')
     await reject({ ...plain, topK: -2 }, 'top_k[1] = -2 is negative')
     await reject({ ...plain, topP: 0 }, 'top_p[1] = 0 is not above 0 and at most 1')
+    await reject({ ...plain, minP: -0.1 }, 'min_p[1] = -0.1 is not in 0..1')
+    await reject({ ...plain, minP: NaN }, 'min_p[1] = nan is not in 0..1')
     await reject({ ...plain, topP: 1.5 }, 'top_p[1] = 1.5 is not')
     const bad = fromArray(Float32Array.of(0, 1, NaN, 2), [2, 2])
     await expect(sample(bad, plain).read()).rejects.toThrow(

@@ -71,6 +71,7 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
         temperature: fromArray(Float32Array.of(0, 1)),
         topK: ints(0, 3),
         topP: fromArray(Float32Array.of(1, 0.5)),
+        minP: fromArray(Float32Array.of(0, 0.1)),
         seeds: seeds(2),
       },
     ],

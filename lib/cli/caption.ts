@@ -1,0 +1,88 @@
+import { Command } from 'commander'
+import type { GenerationOptions } from '../generation/options.js'
+import { Transfusion } from '../generation/transfusion.js'
+import type { ComputeType } from '../nn/arena.js'
+import { addTextOptions, type GenerationFlags, generationOptionsOf } from './generation_options.js'
+import { onInterrupt } from './interrupt.js'
+import { precisionOption } from './options.js'
+
+/** Files that are described together. */
+const atOnce = 16
+
+/** Options of the command line. */
+export interface CaptionFlags extends GenerationFlags {
+  json?: true
+  precision: ComputeType
+}
+
+export function captionCommand(): Command {
+  const command = new Command('caption')
+    .description('describe images')
+    .argument('<model>', 'the model folder')
+    .argument('<images...>', 'image files of any size')
+    .option('--json', 'one JSON object for each file, {"file", "caption"} or {"file", "error"}')
+    .addOption(precisionOption().default('f32'))
+  return addTextOptions(command, 64)
+    .addHelpText(
+      'after',
+      '\nWrites a line for each file, in their order: its name, a tab and what the model writes after the image. A file that\n' +
+        'cannot be read is named on standard error; the others are described all the same, and the exit code is 1.\n' +
+        '\nExamples:\n' +
+        '  transfusion caption runs/demo/model shoe.jpg bag.png\n' +
+        '  transfusion caption runs/train/model photos/*.jpg --json > captions.jsonl',
+    )
+    .action(caption)
+}
+
+/** `transfusion caption MODEL IMAGE...`: a line for each file. */
+export async function caption(folder: string, files: readonly string[], flags: CaptionFlags): Promise<void> {
+  using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
+  using model = await Transfusion.load(folder, { compute: flags.precision })
+  const failure = new AbortController()
+  const signal = AbortSignal.any([interrupt.signal, failure.signal])
+  const options = { ...generationOptionsOf(flags), maxImages: 0, signal }
+  const coming: Promise<Described>[] = []
+  try {
+    for (const i of files.keys()) {
+      for (const file of files.slice(coming.length, i + atOnce)) {
+        const described = describeFile(model, file, options)
+        // It is thrown where it is awaited.
+        described.catch(() => {})
+        coming.push(described)
+      }
+      report(files[i]!, await coming[i]!, flags.json)
+    }
+  } catch (error) {
+    failure.abort(error)
+    await Promise.allSettled(coming)
+    throw error
+  }
+}
+
+type Described = { caption: string } | { error: string }
+
+async function describeFile(
+  model: Transfusion,
+  file: string,
+  options: GenerationOptions,
+): Promise<Described> {
+  // What fails later, an option out of range say, is no fault of the file.
+  let image
+  try {
+    image = await model.readImage(file)
+  } catch (error) {
+    return { error: (error as Error).message }
+  }
+  let text = ''
+  for await (const event of model.generate([image], options)) if (event.type === 'text') text += event.text
+  return { caption: text.trim() }
+}
+
+function report(file: string, described: Described, json: boolean | undefined): void {
+  if ('error' in described) process.exitCode = 1
+  if (json) process.stdout.write(`${JSON.stringify({ file, ...described })}\n`)
+  else if ('error' in described) process.stderr.write(`transfusion: ${described.error}\n`)
+  else process.stdout.write(`${file}\t${oneLine(described.caption)}\n`)
+}
+
+const oneLine = (text: string): string => text.replaceAll(/\s+/g, ' ')

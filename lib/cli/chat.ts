@@ -1,0 +1,87 @@
+import { Command } from 'commander'
+import { on } from 'node:events'
+import { createInterface } from 'node:readline'
+import { Transfusion } from '../generation/transfusion.js'
+import type { ComputeType } from '../nn/arena.js'
+import { ChatSession } from './chat_session.js'
+import {
+  addImageOptions,
+  addTextOptions,
+  type GenerationFlags,
+  generationOptionsOf,
+} from './generation_options.js'
+import { precisionOption, showOption } from './options.js'
+import { PictureFolder } from './picture_folder.js'
+import { detectProtocol, type ImageProtocol } from './terminal_image.js'
+import { TerminalWriter } from './terminal_writer.js'
+
+/** Options of the command line. */
+export interface ChatFlags extends GenerationFlags {
+  out: string
+  show?: ImageProtocol
+  precision: ComputeType
+}
+
+export function chatCommand(): Command {
+  const command = new Command('chat')
+    .description('write a document in turns with the model')
+    .argument('<model>', 'the model folder')
+    .option('--out <folder>', 'where images go, numbered on from those that are there', 'samples')
+    .addOption(showOption())
+    .addOption(precisionOption().default('f32'))
+  return addImageOptions(addTextOptions(command))
+    .addHelpText(
+      'after',
+      '\nModels here are not trained to follow instructions: what you type and what the model writes and draws is one\n' +
+        'document, and the model goes on with it. /help lists the commands: images, drawing, seeds, saving. Ctrl-C stops an\n' +
+        'answer, Ctrl-D leaves. Lines may come from a file too. Each answer takes the next seed.\n' +
+        '\nExamples:\n' +
+        '  transfusion chat runs/train/model --temperature 0.8 --top-p 0.95 --max-tokens 100\n' +
+        "  printf '/draw a bag\\n/reset\\n/image shoe.png\\n' | transfusion chat runs/demo/model",
+    )
+    .action(chat)
+}
+
+/** `transfusion chat MODEL`: reads lines and answers them until the input ends. */
+export async function chat(folder: string, flags: ChatFlags): Promise<void> {
+  const { stdin: input, stdout: output, stderr: notes } = process
+  const pictures = await PictureFolder.open(flags.out)
+  using model = await Transfusion.load(folder, { compute: flags.precision })
+  const interactive = Boolean(input.isTTY && output.isTTY)
+  const protocol = flags.show ?? detectProtocol(output)
+  const session = new ChatSession(model, generationOptionsOf(flags), {
+    writer: new TerminalWriter({ out: output, notes, protocol }),
+    pictures,
+    previewFiles: protocol === 'none',
+  })
+  const reader = createInterface({ input, output: interactive ? output : undefined, prompt: '> ' })
+  const lines = on(reader, 'line', { close: ['close'] }) as AsyncIterable<[line: string]>
+
+  /** Ctrl-C: stops the answer; without one, empties the line, or ends a program that nobody sits before. */
+  const interrupted = () => {
+    if (session.stop()) return
+    if (!interactive) process.exit(130)
+    reader.write(null, { ctrl: true, name: 'u' })
+    notes.write('\n(/quit or Ctrl-D leaves)\n')
+    reader.prompt()
+  }
+  reader.on('SIGINT', interrupted)
+  process.on('SIGINT', interrupted)
+  // Ctrl-D leaves at once; a file's end comes before its lines are answered.
+  if (interactive) reader.on('close', () => session.stop())
+  try {
+    if (interactive)
+      notes.write('One document, in turns with the model. /help lists commands; Ctrl-D leaves.\n')
+    if (interactive) reader.prompt()
+    for await (const [line] of lines) {
+      const outcome = await session.take(line)
+      if (outcome === 'quit') break
+      // As in any script: what failed is in the exit code.
+      if (outcome === 'failed' && !interactive) process.exitCode = 1
+      if (interactive) reader.prompt()
+    }
+  } finally {
+    process.off('SIGINT', interrupted)
+    reader.close()
+  }
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod'
+import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
+import { fillTemplate, IdxDataset } from '../data/sources/idx_dataset.js'
+import type { ClassData } from '../evaluation/classes.js'
+
+const split = z.strictObject({ images: z.string(), labels: z.string() })
+
+/** Images in classes, by name or as files, for configs. */
+export const classDataSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('fashion-mnist') }),
+  z.strictObject({
+    type: z.literal('idx'),
+    /** What the judge is trained on. */
+    training: split,
+    /** Held out: what the model is evaluated on. */
+    test: split,
+    classNames: z.array(z.string()).min(1),
+  }),
+])
+
+/** The splits of a data set with the caption of each class: a template, see `fillTemplate`. */
+export async function openClasses(
+  data: z.output<typeof classDataSchema>,
+  caption: string,
+): Promise<ClassData & { name: string }> {
+  const captionsOf = (classNames: readonly string[]) =>
+    classNames.map((label) => fillTemplate(caption, label))
+  if (data.type === 'fashion-mnist') {
+    const files = await findFashionMnist()
+    const [training, test] = await Promise.all([
+      openMnist(files, 'train', [caption]),
+      openMnist(files, 'test', [caption]),
+    ])
+    return { name: `${files.name}, test images`, training, test, captions: captionsOf(files.classNames) }
+  }
+  const { classNames } = data
+  const open = ({ images, labels }: typeof data.test) =>
+    IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: [caption] })
+  const [training, test] = await Promise.all([open(data.training), open(data.test)])
+  return { name: data.test.images, training, test, captions: captionsOf(classNames) }
+}

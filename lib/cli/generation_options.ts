@@ -1,0 +1,83 @@
+/** The options of a generation as flags, and flags as the options of a generation. */
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { type GenerationOptions, generationOptionsSchema } from '../generation/options.js'
+import {
+  given,
+  guidanceOption,
+  numberOption,
+  samplerOption,
+  seedOption,
+  stepsOption,
+  toNumber,
+  toNumbers,
+} from './options.js'
+
+/** What commander makes of the flags. */
+export interface GenerationFlags extends Omit<GenerationOptions, 'stop' | 'stopTokens' | 'signal' | 'clip'> {
+  stop?: string[]
+  stopToken?: number[]
+}
+
+const defaults = generationOptionsSchema.parse({})
+
+/** Adds the flags of text; `maxTokens`: how long it may be where nothing is said. */
+export function addTextOptions(command: Command, maxTokens = defaults.maxTokens): Command {
+  const options = [
+    numberOption('--max-tokens <number>', 'most tokens of text').default(maxTokens),
+    numberOption('--temperature <number>', 'of text; 0 takes the most likely token').default(
+      defaults.temperature,
+    ),
+    numberOption('--top-k <number>', 'only the k most likely tokens; 0: all').default(defaults.topK),
+    numberOption(
+      '--top-p <share>',
+      'only the most likely tokens that together have this probability',
+    ).default(defaults.topP),
+    numberOption(
+      '--min-p <share>',
+      'only tokens at least this many times as likely as the most likely one',
+    ).default(defaults.minP),
+    new Option('--stop <text>', 'text that ends the answer, not shown; may be given again').argParser(
+      (text: string, earlier: readonly string[] = []) => [...earlier, text],
+    ),
+    new Option('--stop-token <id>', 'a token that ends the answer; may be given again').argParser(toNumbers),
+    seedOption().default(defaults.seed),
+  ]
+  for (const option of options) command.addOption(option.helpGroup('Text:'))
+  return command
+}
+
+/** Adds the flags of images. */
+export function addImageOptions(command: Command): Command {
+  const options = [
+    numberOption('--max-images <number>', 'most images').default(defaults.maxImages),
+    stepsOption().default(defaults.steps),
+    samplerOption(),
+    guidanceOption().default(defaults.guidance),
+    new Option(
+      '--guidance-interval <from,to>',
+      'where guidance counts, as shares of the noise times: 0.2,0.8',
+    )
+      .argParser(toInterval)
+      .default(defaults.guidanceInterval, defaults.guidanceInterval.join(',')),
+    numberOption(
+      '--preview-every <steps>',
+      'show an image while it is drawn; where the terminal cannot, write NUMBER-step-STEP.png',
+    ).default(defaults.previewEvery),
+  ]
+  for (const option of options) command.addOption(option.helpGroup('Images:'))
+  return command
+}
+
+/** The options of a generation among the flags of a command. */
+export function generationOptionsOf(flags: GenerationFlags): GenerationOptions {
+  const { stopToken: stopTokens, ...rest } = flags
+  const known = Object.keys(generationOptionsSchema.shape)
+  const options = Object.entries({ ...rest, stopTokens }).filter(([name]) => known.includes(name))
+  return given(Object.fromEntries(options))
+}
+
+function toInterval(text: string): readonly [number, number] {
+  const numbers = text.split(',').map(toNumber)
+  if (numbers.length !== 2) throw new InvalidArgumentError('Expected two numbers with a comma: 0.2,0.8.')
+  return [numbers[0]!, numbers[1]!]
+}

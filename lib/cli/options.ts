@@ -1,0 +1,45 @@
+/** Options that several commands have, each declared once. */
+import { InvalidArgumentError, Option } from 'commander'
+import { samplerSchema } from '../diffusion/samplers.js'
+import { imageProtocols } from './terminal_image.js'
+
+/** For commander: the text of an option as a number. Whether it is in range is for the option's schema to say. */
+export function toNumber(text: string): number {
+  const value = Number(text)
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new InvalidArgumentError(`Expected a number, received ${JSON.stringify(text)}.`)
+  return value
+}
+
+/** For commander: an option that may be given several times, or with several values. */
+export const toNumbers = (text: string, earlier: readonly number[] = []): number[] => [
+  ...earlier,
+  toNumber(text),
+]
+
+export const numberOption = (flags: string, description: string): Option =>
+  new Option(flags, description).argParser(toNumber)
+
+export const seedOption = (): Option => numberOption('--seed <number>', 'everything random follows from it')
+
+export const precisionOption = (): Option =>
+  new Option('--precision <type>', 'that the network computes in').choices(['f32', 'bf16'])
+
+export const samplerOption = (): Option =>
+  new Option('--sampler <name>', 'how images are drawn, by default ddpm; from a flow, euler').choices(
+    samplerSchema.options,
+  )
+
+export const stepsOption = (): Option => numberOption('--steps <number>', 'denoising steps of an image')
+
+export const guidanceOption = (): Option =>
+  numberOption('--guidance <number>', 'scale of classifier-free guidance; 1 is none')
+
+export const showOption = (): Option =>
+  new Option('--show <how>', 'how images are shown, by default what the terminal seems able to').choices(
+    imageProtocols,
+  )
+
+/** The values that were given, without those that were not. */
+export const given = <Options extends object>(options: Options): Partial<Options> =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Options>

@@ -1,0 +1,135 @@
+import { Command, Option } from 'commander'
+import { Readable } from 'node:stream'
+import type { GenerationEvent } from '../generation/events.js'
+import { Transfusion } from '../generation/transfusion.js'
+import type { ComputeType } from '../nn/arena.js'
+import {
+  addImageOptions,
+  addTextOptions,
+  type GenerationFlags,
+  generationOptionsOf,
+} from './generation_options.js'
+import { onInterrupt } from './interrupt.js'
+import { numberOption, precisionOption, showOption } from './options.js'
+import { PictureFolder } from './picture_folder.js'
+import { promptPieces, readPieces } from './prompt_pieces.js'
+import { eventJson, savePictures, type SavedEvent } from './saved_events.js'
+import { detectProtocol, type ImageProtocol } from './terminal_image.js'
+import { TerminalWriter } from './terminal_writer.js'
+
+/** Options of the command line. */
+export interface SampleFlags extends GenerationFlags {
+  count: number
+  out: string
+  json?: true
+  show?: ImageProtocol
+  precision: ComputeType
+}
+
+export function sampleCommand(): Command {
+  const command = new Command('sample')
+    .description('go on from a prompt of text and images: write text, draw images')
+    .argument('<model>', 'the model folder')
+    .argument('[prompt...]', 'texts and images in any order: @FILE is an image, @@ begins a text with @')
+    .option('--out <folder>', 'where images go, numbered on from those that are there', 'samples')
+    .addOption(numberOption('--count <number>', 'answers, from consecutive seeds').default(1))
+    .option('--json', 'one JSON object for each event, and nothing else, on standard output')
+    .addOption(showOption())
+    .addOption(precisionOption().default('f32'))
+  addTextOptions(command).addOption(
+    new Option('--start-with <what>', 'image: draw one after the prompt, whatever the model would do')
+      .choices(['text', 'image'])
+      .default('text')
+      .helpGroup('Images:'),
+  )
+  return addImageOptions(command)
+    .addHelpText(
+      'after',
+      '\nText goes to standard output as it is written, names of images to standard error. Events of --json are "text",\n' +
+        '"image-start", "preview" and "image" with the file, and "done" with the reason, usage and times in milliseconds.\n' +
+        '\nExamples:\n' +
+        '  transfusion sample runs/demo/model "an ankle boot" --guidance 1.5 --sampler ddim --steps 50 --count 4\n' +
+        '  transfusion sample runs/train/model "A cat:" @cat.jpg "and the same cat at night:" --start-with image\n' +
+        '  transfusion sample runs/train/model "Once upon a time" --temperature 0.8 --top-p 0.95 --stop "The end"\n' +
+        '  transfusion sample runs/demo/model "a bag" --json | jq -r \'select(.type == "image").file\'',
+    )
+    .action(sample)
+}
+
+/** `transfusion sample MODEL [PROMPT...]`: answers from consecutive seeds, computed together. */
+export async function sample(folder: string, words: readonly string[], flags: SampleFlags): Promise<void> {
+  const { count, out, json, precision } = flags
+  if (!Number.isInteger(count) || count < 1)
+    throw new RangeError(`--count: expected a positive integer, received ${count}`)
+  using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
+  const pictures = await PictureFolder.open(out)
+  using model = await Transfusion.load(folder, { compute: precision })
+  const prompt = await readPieces(promptPieces(words), (path) => model.readImage(path))
+  const { seed = 0, ...options } = generationOptionsOf(flags)
+  const protocol = json ? 'none' : (flags.show ?? detectProtocol(process.stdout))
+
+  // What one answer fails with, or an interrupt, ends the others.
+  const failure = new AbortController()
+  const signal = AbortSignal.any([interrupt.signal, failure.signal])
+  const answers = Array.from({ length: count }, (_, i) => {
+    const events = model.generate(prompt, { ...options, seed: seed + i, signal })
+    return { seed: seed + i, events: savePictures(events, pictures, protocol === 'none') }
+  })
+  try {
+    await (json ? writeJson(answers) : writeInTurn(answers, protocol))
+  } catch (error) {
+    failure.abort(error)
+    await Promise.allSettled(answers.map(({ events }) => events.return()))
+    throw error
+  }
+}
+
+interface Answer {
+  seed: number
+  events: AsyncGenerator<SavedEvent, void, undefined>
+}
+
+/** Each event as it comes, with the seed that tells whose it is. */
+async function writeJson(answers: readonly Answer[]): Promise<void> {
+  await Promise.all(
+    answers.map(async ({ seed, events }) => {
+      for await (const event of events)
+        process.stdout.write(`${JSON.stringify({ seed, ...eventJson(event) })}\n`)
+    }),
+  )
+}
+
+/** One answer after the other: the first as it comes, those after it as far as they have come when it is their turn. */
+async function writeInTurn(answers: readonly Answer[], protocol: ImageProtocol): Promise<void> {
+  const writer = new TerminalWriter({ out: process.stdout, notes: process.stderr, protocol })
+  const coming = answers.map(({ seed, events }) => ({ seed, events: readAhead(events) }))
+  for (const { seed, events } of coming) {
+    if (answers.length > 1) writer.note(`seed ${seed}:`)
+    for await (const event of events) {
+      await writer.write(event)
+      if (event.type === 'done') writer.note(summary(event))
+    }
+  }
+}
+
+/** Begins to read at once, and keeps what comes until it is taken. */
+function readAhead<Item>(source: AsyncIterable<Item>): AsyncIterable<Item> {
+  const stream = Readable.from(source, { highWaterMark: Number.MAX_SAFE_INTEGER })
+  // It is thrown where the stream is read.
+  stream.on('error', () => {})
+  stream.read(0)
+  return stream as AsyncIterable<Item>
+}
+
+function summary({ reason, usage, timings }: Extract<GenerationEvent, { type: 'done' }>): string {
+  const { textTokens, images } = usage
+  const made = [`${textTokens} tokens`, `${images} ${images === 1 ? 'image' : 'images'}`].join(', ')
+  return `(${made} in ${(timings.total / 1000).toFixed(1)} s; ${reasons[reason]})`
+}
+
+const reasons = {
+  end: 'the model ended the document',
+  stop: 'stopped as asked',
+  maxTokens: 'that was --max-tokens',
+  maxImages: 'that was --max-images',
+} as const

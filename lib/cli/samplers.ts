@@ -1,0 +1,100 @@
+import { Command, Option } from 'commander'
+import { dirname, join, resolve } from 'node:path'
+import { parseConfig } from '../config.js'
+import { writeAtomically } from '../data/atomic_file.js'
+import { readJson } from '../data/json_file.js'
+import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
+import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
+import { Transfusion } from '../generation/transfusion.js'
+import { openClasses } from './class_data.js'
+import { onInterrupt } from './interrupt.js'
+import { given, guidanceOption, numberOption, precisionOption, seedOption, toNumbers } from './options.js'
+import { samplersConfigSchema } from './samplers_config.js'
+import { conclusion, tableHead, tableLine } from './samplers_table.js'
+
+/** Options of the command line. */
+export interface SamplersOptions {
+  samplers?: string[]
+  steps?: number[]
+  guidance?: number
+  perClass?: number
+  seed?: number
+  precision?: string
+  json?: string
+}
+
+export const samplersCommand = (): Command =>
+  new Command('samplers')
+    .description('compare samplers and numbers of steps: how few keep the quality of many')
+    .argument('<model>', 'the model folder')
+    .argument('[config]', 'a JSON file with options, and with the data where it is not Fashion-MNIST')
+    .addOption(
+      new Option(
+        '--samplers <names...>',
+        'by default all that suit the model; the first is the reference',
+      ).choices(samplerSchema.options),
+    )
+    .addOption(
+      new Option(
+        '--steps <numbers...>',
+        'by default 250 100 50 25 15 10 5; the most are the reference',
+      ).argParser(toNumbers),
+    )
+    .addOption(guidanceOption())
+    .addOption(numberOption('--per-class <number>', 'images of each class for each setting, by default 50'))
+    .addOption(seedOption())
+    .addOption(precisionOption())
+    .option('--json <file>', 'where the figures go, by default samplers.json beside the model')
+    .addHelpText(
+      'after',
+      '\nA judge, trained on the real images, finds the class of each image drawn, and the features in which diversity\n' +
+        '(1: that of test images) and Fréchet distance (to test images, smaller is better) are measured.\n' +
+        '\nExamples:\n' +
+        '  transfusion samplers runs/demo/model\n' +
+        '  transfusion samplers runs/demo/model --samplers ddim dpmpp --steps 100 50 20 10 --per-class 100',
+    )
+    .action(samplers)
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+/** `transfusion samplers MODEL [config.json]`: a table of samplers and steps, also written as JSON after each line. */
+export async function samplers(
+  folder: string,
+  configPath: string | undefined,
+  { json, ...options }: SamplersOptions,
+): Promise<void> {
+  const file = configPath === undefined ? {} : await readJson(configPath)
+  const merged = typeof file === 'object' && !Array.isArray(file) ? { ...file, ...given(options) } : file
+  const config = parseConfig(samplersConfigSchema, merged, configPath ?? 'options')
+  const { seed, precision, perClass, guidance, guidanceInterval } = config
+  const path = json ?? join(dirname(resolve(folder)), 'samplers.json')
+  using interrupt = onInterrupt('Stopping; what is measured is kept. Press Ctrl-C again to leave at once.')
+  using model = await Transfusion.load(folder, { compute: precision })
+  const { name, ...data } = await openClasses(config.data, config.caption)
+  const names = config.samplers ?? samplersFor(model.objective.process)
+  // The first, the most steps of the first sampler, is what others are compared with.
+  const steps = config.steps.toSorted((a, b) => b - a)
+  const settings = names.flatMap((sampler) => steps.map((steps) => ({ sampler, steps })))
+
+  const images = data.captions.length * perClass
+  const found: SamplerFigures[] = []
+  const comparison = compareSamplers(model, data, settings, {
+    perClass,
+    seed,
+    signal: interrupt.signal,
+    say,
+    images: { guidance, guidanceInterval },
+  })
+  for await (const { reference, ...setting } of comparison) {
+    if (found.length === 0)
+      say(
+        `\n${name}; ${images} images a setting, guidance ${guidance}, seed ${seed}, ${precision}\n\n` +
+          tableHead(reference),
+      )
+    found.push(setting)
+    say(tableLine(setting, found[0]!))
+    const stated = { model: folder, ...config, samplers: names, reference, settings: found }
+    await writeAtomically(path, `${JSON.stringify(stated, null, 2)}\n`)
+  }
+  say(`\n${conclusion(found, images)}\nFigures: ${path}`)
+}

@@ -1,0 +1,42 @@
+import type { Image } from '../data/document.js'
+import type { GenerationEvent } from '../generation/events.js'
+import type { PictureFolder } from './picture_folder.js'
+
+/** A generation's events once its pictures are files. */
+export type SavedEvent =
+  | Exclude<GenerationEvent, { image: Image }>
+  | (Extract<GenerationEvent, { type: 'preview' }> & { file: string | undefined })
+  | (Extract<GenerationEvent, { type: 'image' }> & { file: string })
+
+/** Writes the pictures of a generation into a folder; the previews only where `previews` says so. */
+export async function* savePictures(
+  events: AsyncIterable<GenerationEvent>,
+  folder: PictureFolder,
+  previews: boolean,
+): AsyncGenerator<SavedEvent, void, undefined> {
+  let number = 0
+  for await (const event of events)
+    switch (event.type) {
+      case 'image-start':
+        number = folder.reserve()
+        yield event
+        break
+      case 'preview': {
+        const file = previews ? await folder.writePreview(number, event.step, event.image) : undefined
+        yield { ...event, file }
+        break
+      }
+      case 'image':
+        yield { ...event, file: await folder.write(number, event.image) }
+        break
+      default:
+        yield event
+    }
+}
+
+/** An event as JSON: pictures as the paths of their files and their sizes. */
+export function eventJson(event: SavedEvent): object {
+  if (event.type !== 'preview' && event.type !== 'image') return event
+  const { image, ...rest } = event
+  return { ...rest, width: image.width, height: image.height }
+}
