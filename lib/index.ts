@@ -6,7 +6,12 @@ export type { EndReason, GenerationEvent, Timings, Usage } from './generation/ev
 export type { GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
-export { transfusionLoss, type TrainingBatch, type TransfusionLoss } from './models/transfusion/loss.js'
+export {
+  type LossOptions,
+  transfusionLoss,
+  type TrainingBatch,
+  type TransfusionLoss,
+} from './models/transfusion/loss.js'
 export type { TransfusionConfig, TransfusionOptions } from './models/transfusion/config.js'
 export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
 export type { InitializeOptions } from './models/transfusion/initialize.js'
@@ -139,7 +144,7 @@ export { add } from './ops/add.js'
 export { attention, type AttentionSpans } from './ops/attention.js'
 export { cast } from './ops/cast.js'
 export { concat } from './ops/concat.js'
-export { crossEntropy } from './ops/cross_entropy.js'
+export { crossEntropy, type Penalties, penalizedCrossEntropy } from './ops/cross_entropy.js'
 export { denoise, type DenoiseStep } from './ops/denoise.js'
 export { diffusionLoss, type DiffusionTarget } from './ops/diffusion_loss.js'
 export { embedding } from './ops/embedding.js'

@@ -36,8 +36,8 @@ export interface Kernels {
   swiglu_backward(dx: Handle, dy: Handle, x: Handle): void
   softmax(y: Handle, x: Handle): void
   softmax_backward(dx: Handle, dy: Handle, y: Handle): void
-  cross_entropy(losses: Handle, lse: Handle, logits: Handle, labels: Handle, weights: Handle | undefined): void
-  cross_entropy_backward(dlogits: Handle, dlosses: Handle, logits: Handle, lse: Handle, labels: Handle, weights: Handle | undefined): void
+  cross_entropy(losses: Handle, penalties: Handle | undefined, lse: Handle, logits: Handle, labels: Handle, weights: Handle | undefined, smoothing: number, zLoss: number): void
+  cross_entropy_backward(dlogits: Handle, dlosses: Handle, dpenalties: Handle | undefined, logits: Handle, lse: Handle, labels: Handle, weights: Handle | undefined, smoothing: number, zLoss: number): void
   argmax(ids: Handle, logits: Handle): void
   sample_tokens(ids: Handle, logits: Handle, bias: Handle | undefined, temperature: Handle, topK: Handle, topP: Handle, minP: Handle, seeds: Handle): void
   patchify(patches: Handle, pixels: Handle, sizes: Handle, patch: number): void

@@ -1,12 +1,22 @@
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
-import { checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
+import { ArgumentError, checkDType, checkFinite, checkFloat, checkRank, checkShape } from '../tensor/check.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
+
+/** What is added to the cross-entropy: neither by default. */
+export interface Penalties {
+  /** Share 0..1 of the label's probability that is spread evenly over all V tokens (Szegedy et al. 2016). */
+  labelSmoothing?: number
+  /** Factor of the square of log sum_v exp(logits), which keeps logits from drifting away (PaLM, section 5). */
+  zLoss?: number
+}
+
+type Inputs = { logits: Tensor; labels: Tensor; weights: Tensor | undefined }
 
 const op = defineOp({
   name: 'cross_entropy',
   optional: ['weights'],
-  forward({ logits, labels, weights }: { logits: Tensor; labels: Tensor; weights: Tensor | undefined }) {
+  forward({ logits, labels, weights }: Inputs, penalties: Required<Penalties> | undefined) {
     checkFloat('logits', logits)
     checkRank('logits', logits, 2)
     const T = logits.size(0)
@@ -16,21 +26,44 @@ const op = defineOp({
       checkShape('weights', weights, [T])
       checkDType('weights', weights, 'f32')
     }
+    const { labelSmoothing, zLoss } = penalties ?? { labelSmoothing: 0, zLoss: 0 }
+    checkFinite('labelSmoothing', labelSmoothing)
+    if (labelSmoothing < 0 || labelSmoothing > 1)
+      throw new ArgumentError('labelSmoothing', 'be in 0..1', labelSmoothing)
+    checkFinite('zLoss', zLoss)
     const losses = empty([T])
     const lse = empty([T])
-    native.cross_entropy(losses.handle, lse.handle, logits.handle, labels.handle, weights?.handle)
-    return { output: losses, saved: { logits, lse, labels, weights } }
+    const added = penalties && empty([T])
+    native.cross_entropy(
+      losses.handle,
+      added?.handle,
+      lse.handle,
+      logits.handle,
+      labels.handle,
+      weights?.handle,
+      labelSmoothing,
+      zLoss,
+    )
+    const saved = { logits, lse, labels, weights, labelSmoothing, zLoss }
+    return { output: added ? [losses, added] : [losses], saved }
   },
-  backward(dlosses, { logits, lse, labels, weights }, request) {
+  backward(
+    [dlosses, dpenalties]: readonly Tensor[],
+    { logits, lse, labels, weights, labelSmoothing, zLoss },
+    request,
+  ) {
     if (request.wants('weights')) throw new Error('cross_entropy: there is no derivative for weights')
     const dlogits = emptyLike(logits)
     native.cross_entropy_backward(
       dlogits.handle,
-      dlosses.handle,
+      dlosses!.handle,
+      dpenalties?.handle,
       logits.handle,
       lse.handle,
       labels.handle,
       weights?.handle,
+      labelSmoothing,
+      zLoss,
     )
     return { logits: dlogits }
   },
@@ -42,4 +75,23 @@ const op = defineOp({
  * default ones; constants of the loss) -> losses [T] f32. Reading losses rejects when a label is not in -1..V-1.
  */
 export const crossEntropy = (logits: Tensor, labels: Tensor, options: { weights?: Tensor } = {}): Tensor =>
-  op({ logits, labels, weights: options.weights }, {})
+  op({ logits, labels, weights: options.weights }, undefined)[0]!
+
+/**
+ * The cross-entropy of each row as `crossEntropy` gives it, and apart from it what label smoothing and z-loss add:
+ *
+ *     penalties[t] = weights[t] (labelSmoothing (logits[t, labels[t]] - mean_v logits[t, v]) + zLoss lse[t]^2)
+ *     lse[t] = log sum_v exp(logits[t, v])
+ *
+ * so that losses stay comparable between runs; losses + penalties, without a z-loss, is the cross-entropy with smoothed
+ * labels. Both [T] f32.
+ */
+export function penalizedCrossEntropy(
+  logits: Tensor,
+  labels: Tensor,
+  options: { weights?: Tensor } & Penalties = {},
+): { losses: Tensor; penalties: Tensor } {
+  const { weights, labelSmoothing = 0, zLoss = 0 } = options
+  const [losses, penalties] = op({ logits, labels, weights }, { labelSmoothing, zLoss }) as [Tensor, Tensor]
+  return { losses, penalties }
+}

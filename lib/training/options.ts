@@ -20,6 +20,10 @@ export const trainingOptionsSchema = z
     timesteps: timestepsSchema.prefault({}),
     /** lambda in loss = LM + lambda * DDPM (section 3). */
     imageWeight: z.number().min(0).default(5),
+    /** Share of a target token's probability that is spread over all tokens (Szegedy et al. 2016); not in the paper. */
+    labelSmoothing: z.number().min(0).lt(1).default(0),
+    /** Factor of log^2 of the softmax's sum, which is added to LM; PaLM has 1e-4, Chameleon 1e-5, the paper none. */
+    zLoss: z.number().min(0).default(0),
     /** Share of captioned images whose caption precedes the image; in the others it follows (section 4.1). */
     captionFirst: z.number().min(0).max(1).default(captionFirstShare),
     /** Share of documents of which one image is trained without what precedes it, for guidance (our choice). */

@@ -4,7 +4,10 @@ export interface StepReport {
   step: number
   /** 0..1, of the steps or of the time. */
   progress: number
-  /** Mean cross-entropy per target token, in nats; NaN in a batch without targets. */
+  /**
+   * Mean cross-entropy per target token, in nats; NaN in a batch without targets. What label smoothing and z-loss add is
+   * trained on but not counted here, so that runs with and without them compare.
+   */
   lm: number
   /** The weighted diffusion loss, mean over images; NaN in a batch without images. */
   diffusion: number

@@ -210,7 +210,7 @@ export class Trainer {
   #backward(part: TrainingBatch, denominators: Denominators): Pick<TransfusionLoss, 'lm' | 'diffusion'> {
     return scope(() => {
       const { network } = this.#model
-      const { total, lm, diffusion } = transfusionLoss(network, part, this.#options.imageWeight, denominators)
+      const { total, lm, diffusion } = transfusionLoss(network, part, this.#options, denominators)
       backward(total)
       return { lm, diffusion }
     })

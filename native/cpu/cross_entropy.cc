@@ -1,5 +1,8 @@
 // losses[t] = weights[t] (lse[t] - logits[t, labels[t]]),  lse[t] = log sum_v exp(logits[t, v])
-// Backward: dlogits[t, v] = dlosses[t] weights[t] (exp(logits[t, v] - lse[t]) - [v = labels[t]])
+// penalties[t] = weights[t] (smoothing (logits[t, labels[t]] - mean_v logits[t, v]) + z_loss lse[t]^2):
+// losses + penalties have smoothed labels (Szegedy et al. 2016) and a z-loss (PaLM, section 5).
+// Backward, with p = exp(logits - lse) and dl, dp = weights (dlosses, dpenalties):
+//   dlogits[t, v] = (dl + 2 z_loss lse dp) p - smoothing dp / V + [v = labels[t]] (smoothing dp - dl)
 // Rows with label -1 have no loss and no gradient. Parallel over rows. Kept for backward: lse, never [T, V].
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/cross_entropy.cc"
@@ -18,7 +21,17 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 
 float WeightOf(InOptional weights, i64 t) { return weights.present() ? weights.as<float>()[t] : 1.0f; }
 
-Status CrossEntropy(Context&, Out losses, Out lse, In logits, In labels, InOptional weights) {
+// Of v - x over a row: the differences keep what large values of one sign would drown.
+template <class T>
+float MeanBelow(float v, const T* x, i64 n) {
+  const Vec from = set(v);
+  Vec sum = zero();
+  for_each(n, [&](i64 i, auto io) HWY_ATTR { sum = hn::Add(sum, hn::Sub(from, io.load(x + i, v))); });
+  return sum_of(sum) / static_cast<float>(n);
+}
+
+Status CrossEntropy(Context&, Out losses, OutOptional penalties, Out lse, In logits, In labels,
+                    InOptional weights, f32 smoothing, f32 z_loss) {
   return with_float(logits, [&](auto element) HWY_ATTR {
     using T = decltype(element);
     const i64 V = logits.dim(-1);
@@ -29,6 +42,7 @@ Status CrossEntropy(Context&, Out losses, Out lse, In logits, In labels, InOptio
         float& log_sum = lse.as<float>()[t];
         if (label < 0) {
           loss = log_sum = 0;
+          if (penalties.present()) penalties.as<float>()[t] = 0;
           continue;
         }
         const T* row = logits.as<T>() + t * V;
@@ -37,14 +51,18 @@ Status CrossEntropy(Context&, Out losses, Out lse, In logits, In labels, InOptio
         log_sum = exponents.largest + log_of_sum;
         // Not lse - logit: the difference of two large numbers would lose a small loss.
         loss = WeightOf(weights, t) * ((exponents.largest - to_float(row[label])) + log_of_sum);
+        if (!penalties.present()) continue;
+        // Without smoothing a logit of -infinity costs nothing.
+        const float smoothed = smoothing > 0 ? smoothing * MeanBelow(to_float(row[label]), row, V) : 0.0f;
+        penalties.as<float>()[t] = WeightOf(weights, t) * (smoothed + z_loss * log_sum * log_sum);
       }
     });
     return ok();
   });
 }
 
-Status CrossEntropyBackward(Context&, Out dlogits, In dlosses, In logits, In lse, In labels,
-                            InOptional weights) {
+Status CrossEntropyBackward(Context&, Out dlogits, In dlosses, InOptional dpenalties, In logits, In lse,
+                            In labels, InOptional weights, f32 smoothing, f32 z_loss) {
   return with_float(logits, [&](auto element) HWY_ATTR {
     using T = decltype(element);
     const i64 V = logits.dim(-1);
@@ -57,12 +75,20 @@ Status CrossEntropyBackward(Context&, Out dlogits, In dlosses, In logits, In lse
           std::memset(static_cast<void*>(gradients), 0, static_cast<size_t>(V) * sizeof(T));
           continue;
         }
-        const float factor = dlosses.as<float>()[t] * WeightOf(weights, t), log_sum = lse.as<float>()[t];
-        const Vec factors = set(factor), log_sums = set(log_sum);
+        const float weight = WeightOf(weights, t), log_sum = lse.as<float>()[t];
+        const float loss = weight * dlosses.as<float>()[t];
+        const float penalty = dpenalties.present() ? weight * dpenalties.as<float>()[t] : 0.0f;
+        const float pull = 2 * z_loss * log_sum * penalty, smoothed = smoothing * penalty;
+        const float everywhere = smoothed / static_cast<float>(V);
+        const Vec factors = set(loss + pull), subtracted = set(everywhere), log_sums = set(log_sum);
         for_each(V, [&](i64 v, auto io) HWY_ATTR {
-          io.store(hn::Mul(factors, exp(hn::Sub(io.load(row + v), log_sums))), gradients + v);
+          const Vec p = exp(hn::Sub(io.load(row + v), log_sums));
+          io.store(hn::MulSub(factors, p, subtracted), gradients + v);
         });
-        store_float(factor * std::expm1(to_float(row[label]) - log_sum), gradients + label);
+        const float below = to_float(row[label]) - log_sum;
+        // p - 1 is as good as p only when it is computed as one.
+        store_float(loss * std::expm1(below) + pull * std::exp(below) + (smoothed - everywhere),
+                    gradients + label);
       }
     });
     return ok();
@@ -78,14 +104,17 @@ namespace transfusion::cpu {
 HWY_EXPORT(CrossEntropy);
 HWY_EXPORT(CrossEntropyBackward);
 
-Status cross_entropy(Context& context, Out losses, Out lse, In logits, In labels, InOptional weights) {
+Status cross_entropy(Context& context, Out losses, OutOptional penalties, Out lse, In logits, In labels,
+                     InOptional weights, f32 smoothing, f32 z_loss) {
   if (const Status status = check_indices(labels, logits.dim(-1), "labels"); status.failed) return status;
-  return HWY_DYNAMIC_DISPATCH(CrossEntropy)(context, losses, lse, logits, labels, weights);
+  return HWY_DYNAMIC_DISPATCH(CrossEntropy)(context, losses, penalties, lse, logits, labels, weights,
+                                            smoothing, z_loss);
 }
 
-Status cross_entropy_backward(Context& context, Out dlogits, In dlosses, In logits, In lse, In labels,
-                              InOptional weights) {
-  return HWY_DYNAMIC_DISPATCH(CrossEntropyBackward)(context, dlogits, dlosses, logits, lse, labels, weights);
+Status cross_entropy_backward(Context& context, Out dlogits, In dlosses, InOptional dpenalties, In logits,
+                              In lse, In labels, InOptional weights, f32 smoothing, f32 z_loss) {
+  return HWY_DYNAMIC_DISPATCH(CrossEntropyBackward)(context, dlogits, dlosses, dpenalties, logits, lse,
+                                                    labels, weights, smoothing, z_loss);
 }
 
 }  // namespace transfusion::cpu

@@ -97,7 +97,7 @@ describe('recompute gives the same gradients', () => {
         network.recomputeBlocks = recomputeBlocks
         network.arena.zeroGradients()
         using loss = scope(() => {
-          const { total } = transfusionLoss(network, trainingBatch(documents), 5)
+          const { total } = transfusionLoss(network, trainingBatch(documents), { imageWeight: 5 })
           backward(total)
           return total
         })

@@ -96,7 +96,7 @@ describe('transfusionLoss', () => {
   it.each(variants)('is differentiated in every parameter (%o)', async (image) => {
     using network = await perturbedNetwork(configOf(image))
     void network.arena.gradients
-    scope(() => backward(transfusionLoss(network, trainingBatch(documents), 5).total))
+    scope(() => backward(transfusionLoss(network, trainingBatch(documents), { imageWeight: 5 }).total))
     for (const { name, tensor } of network.arena.parameters) {
       const gradient = await tensor.gradientTarget!.gradient.readFloats()
       expect(gradient.every(Number.isFinite), name).toBe(true)
@@ -111,7 +111,7 @@ describe('transfusionLoss', () => {
       const { arena } = network
       const batch = trainingBatch(documents)
       void arena.gradients
-      scope(() => backward(transfusionLoss(network, batch, 5).total))
+      scope(() => backward(transfusionLoss(network, batch, { imageWeight: 5 }).total))
       const next = generator(7)
       for (const parameter of arena.parameters) {
         const gradient = await parameter.tensor.gradientTarget!.gradient.readFloats()
@@ -124,7 +124,7 @@ describe('transfusionLoss', () => {
         const lossAt = async (distance: number): Promise<number> => {
           values.write(own.map((value, i) => value + distance * direction[i]!))
           arena.updated()
-          using total = scope(() => transfusionLoss(network, batch, 5).total)
+          using total = scope(() => transfusionLoss(network, batch, { imageWeight: 5 }).total)
           return (await total.readFloats())[0]!
         }
         const difference = (await lossAt(step)) - (await lossAt(-step))
@@ -142,7 +142,7 @@ describe('transfusionLoss', () => {
     const gradientsOf = (batches: TrainingBatch[]) => {
       arena.zeroGradients()
       for (const batch of batches)
-        scope(() => backward(transfusionLoss(network, batch, 5, denominators).total))
+        scope(() => backward(transfusionLoss(network, batch, { imageWeight: 5 }, denominators).total))
       return arena.gradients.readFloats()
     }
     const expected = await gradientsOf([whole])
@@ -161,10 +161,26 @@ describe('transfusionLoss', () => {
     expect(() => compare('gradients', first, expected, 'f32')).toThrow('gradients')
   })
 
+  it('adds label smoothing and z-loss to the total, and to nothing else', async () => {
+    using network = await perturbedNetwork()
+    const lossesOf = async (options: object) => {
+      const { total, lm } = scope(() =>
+        transfusionLoss(network, trainingBatch(documents), { imageWeight: 5, ...options }),
+      )
+      return { total: (await total.readFloats())[0]!, lm: (await lm!.readFloats())[0]! }
+    }
+    const plain = await lossesOf({})
+    const smoothed = await lossesOf({ labelSmoothing: 0.1 })
+    const both = await lossesOf({ labelSmoothing: 0.1, zLoss: 0.01 })
+    expect([smoothed.lm, both.lm]).toEqual([plain.lm, plain.lm])
+    expect(smoothed.total).not.toBe(plain.total)
+    expect(both.total).toBeGreaterThan(smoothed.total)
+  })
+
   it('adds the weighted parts, and leaves out what the batch has not', async () => {
     using network = await perturbedNetwork()
     const lossesOf = async (batchDocuments: readonly Document<PixelPart>[]) => {
-      const losses = scope(() => transfusionLoss(network, trainingBatch(batchDocuments), 5))
+      const losses = scope(() => transfusionLoss(network, trainingBatch(batchDocuments), { imageWeight: 5 }))
       const read = async (tensor: Tensor | undefined) => (tensor ? (await tensor.readFloats())[0]! : NaN)
       const [total, lm, diffusion] = await Promise.all([
         read(losses.total),

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { backward, trackGradient } from '../../lib/autograd/tape.js'
-import { crossEntropy } from '../../lib/ops/cross_entropy.js'
+import { add } from '../../lib/ops/add.js'
+import { crossEntropy, type Penalties, penalizedCrossEntropy } from '../../lib/ops/cross_entropy.js'
 import { sum } from '../../lib/ops/reduce.js'
-import { fromArray, zeros } from '../../lib/tensor/tensor.js'
+import { scale } from '../../lib/ops/scale.js'
+import { fromArray, type Tensor, zeros } from '../../lib/tensor/tensor.js'
 import { checkOp } from '../check_op.js'
 import { type HostArray, randomArray, randomInts } from '../host_array.js'
 
@@ -14,6 +16,28 @@ function reference(logits: HostArray, labels: Int32Array, weights?: Float32Array
     const largest = row.reduce((most, value) => Math.max(most, value), -Infinity)
     const total = row.reduce((sum, value) => sum + Math.exp(value - largest), 0)
     return (weights?.[t] ?? 1) * (largest - row[labels[t]!]! + Math.log(total))
+  })
+  return { shape: [T], data }
+}
+
+/** What label smoothing and z-loss add, each as its paper has it: the target's distribution spelled out. */
+function referencePenalties(
+  logits: HostArray,
+  labels: Int32Array,
+  { labelSmoothing = 0, zLoss = 0 }: Penalties,
+  weights?: Float32Array,
+): HostArray {
+  const [T, V] = logits.shape as [number, number]
+  const plain = reference(logits, labels)
+  const data = Float64Array.from({ length: T }, (_, t) => {
+    if (labels[t]! < 0) return 0
+    const row = logits.data.subarray(t * V, (t + 1) * V)
+    const lse = plain.data[t]! + row[labels[t]!]!
+    const smoothed = row.reduce((sum, value, v) => {
+      const target = labelSmoothing / V + (v === labels[t] ? 1 - labelSmoothing : 0)
+      return sum + target * (lse - value)
+    }, 0)
+    return (weights?.[t] ?? 1) * (smoothed - plain.data[t]! + zLoss * lse ** 2)
   })
   return { shape: [T], data }
 }
@@ -63,6 +87,79 @@ describe('crossEntropy', () => {
     )
     await expect(crossEntropy(zeros([2, 3]), labels).read()).rejects.toThrow(
       'cross_entropy: labels[1] = 3 is not -1 nor in 0..2',
+    )
+  })
+})
+
+describe('penalizedCrossEntropy', () => {
+  const sizes = [
+    [1, 1],
+    [7, 31],
+    [67, 33],
+    [3, 4099],
+    [0, 5],
+  ] as const
+  const penalties = [{ labelSmoothing: 0.1 }, { zLoss: 0.02 }, { labelSmoothing: 0.3, zLoss: 1e-2 }]
+
+  it.each(penalties)('agrees with the reference (%o)', async (options) => {
+    for (const [T, V] of sizes) {
+      const labels = randomInts(T, V)
+      if (T > 2) labels[1] = -1
+      const weights = Float32Array.from({ length: T }, (_, t) => (t % 5) / 2)
+      for (const weighted of [undefined, weights]) {
+        const run = (logits: Tensor) =>
+          penalizedCrossEntropy(logits, fromArray(labels), {
+            ...options,
+            ...(weighted && { weights: fromArray(weighted) }),
+          })
+        const inputs = { logits: randomArray([T, V], 1, 5) }
+        await checkOp({
+          inputs,
+          run: ({ logits }) => run(logits).penalties,
+          reference: ({ logits }) => referencePenalties(logits, labels, options, weighted),
+          outputDType: 'f32',
+        })
+        // Both at once, by different factors.
+        await checkOp({
+          inputs,
+          run: ({ logits }) => {
+            const { losses, penalties } = run(logits)
+            return add(losses, scale(penalties, 3))
+          },
+          reference: ({ logits }) => {
+            const plain = reference(logits, labels, weighted)
+            const added = referencePenalties(logits, labels, options, weighted)
+            return { shape: [T], data: plain.data.map((loss, t) => loss + 3 * added.data[t]!) }
+          },
+          outputDType: 'f32',
+        })
+      }
+    }
+  })
+
+  it('has the losses of crossEntropy to the bit, and nothing to add without options', async () => {
+    const logits = fromArray(Float32Array.from(randomArray([9, 13]).data), [9, 13])
+    const labels = fromArray(randomInts(9, 13))
+    const { losses, penalties } = penalizedCrossEntropy(logits, labels, { labelSmoothing: 0.2, zLoss: 0.1 })
+    expect(await losses.read()).toEqual(await crossEntropy(logits, labels).read())
+    expect((await penalties.read()).every((value) => value !== 0)).toBe(true)
+    const none = penalizedCrossEntropy(logits, labels)
+    expect((await none.penalties.read()).every((value) => value === 0)).toBe(true)
+  })
+
+  it('bears a logit of -infinity without smoothing', async () => {
+    const logits = fromArray(Float32Array.of(0, -Infinity), [1, 2])
+    const { penalties } = penalizedCrossEntropy(logits, fromArray(Int32Array.of(0)), { zLoss: 1 })
+    expect(await penalties.read()).toEqual(Float32Array.of(0))
+  })
+
+  it('names an option that is out of range', () => {
+    const [logits, labels] = [zeros([2, 3]), fromArray(Int32Array.of(0, 1))]
+    expect(() => penalizedCrossEntropy(logits, labels, { labelSmoothing: 1.5 })).toThrow(
+      'cross_entropy: labelSmoothing must be in 0..1, received 1.5',
+    )
+    expect(() => penalizedCrossEntropy(logits, labels, { zLoss: NaN })).toThrow(
+      'cross_entropy: zLoss must be a finite number, received NaN',
     )
   })
 })

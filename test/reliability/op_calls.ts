@@ -61,6 +61,10 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
     name: 'cross_entropy',
     arguments: () => [floats(3, 8), ints(7, -1, 0), { weights: floats(3) }],
   },
+  penalizedCrossEntropy: {
+    name: 'cross_entropy',
+    arguments: () => [floats(3, 8), ints(7, -1, 0), { weights: floats(3), labelSmoothing: 0.1, zLoss: 1e-4 }],
+  },
   argmax: { name: 'argmax', arguments: () => [floats(3, 8)] },
   sampleTokens: {
     name: 'sample_tokens',

@@ -1,6 +1,6 @@
 import type { DiffusionTargets } from '../../diffusion/objective.js'
 import { add } from '../../ops/add.js'
-import { crossEntropy } from '../../ops/cross_entropy.js'
+import { crossEntropy, type Penalties, penalizedCrossEntropy } from '../../ops/cross_entropy.js'
 import { diffusionLoss } from '../../ops/diffusion_loss.js'
 import { addNoise } from '../../ops/noise.js'
 import { sum } from '../../ops/reduce.js'
@@ -26,20 +26,29 @@ export interface Denominators {
   images: number
 }
 
+/** What the losses are added up to. */
+export interface LossOptions extends Penalties {
+  /** lambda, the diffusion loss's factor; the paper has 5. */
+  imageWeight: number
+}
+
 export interface TransfusionLoss {
-  /** lm + imageWeight * diffusion, one element. */
+  /** lm + penalties + imageWeight * diffusion, one element. */
   total: Tensor
-  /** Mean cross-entropy per target token, in nats; absent without targets. */
+  /** Mean cross-entropy per target token, in nats, without label smoothing and z-loss; absent without targets. */
   lm: Tensor | undefined
   /** Mean over images of each image's weighted mean squared error; absent without images. */
   diffusion: Tensor | undefined
 }
 
-/** loss = LM + imageWeight * DDPM (paper, section 3; it has imageWeight 5). Throws when the batch has nothing to learn. */
+/**
+ * loss = LM + imageWeight * DDPM (paper, section 3), and what label smoothing and z-loss add to LM. Throws when the batch
+ * has nothing to learn.
+ */
 export function transfusionLoss(
   model: TransfusionNetwork,
   batch: TrainingBatch,
-  imageWeight: number,
+  { imageWeight, labelSmoothing = 0, zLoss = 0 }: LossOptions,
   denominators: Denominators = { tokens: batch.packed.targets, images: batch.packed.images.length },
 ): TransfusionLoss {
   const { packed } = batch
@@ -49,16 +58,19 @@ export function transfusionLoss(
   const hidden = model.hidden(layout, noised && { pixels: noised.xt, t: noised.t })
 
   let lm: Tensor | undefined
+  let penalty: Tensor | undefined
   if (packed.targets > 0) {
     const rows = targetRows(packed.labels)
     const labels = fromArray(rows.map((row) => packed.labels[row]!))
     const weights = packed.labelWeights
-    const losses = crossEntropy(
-      model.logits(hidden, fromArray(rows)),
-      labels,
-      weights ? { weights: fromArray(Float32Array.from(rows, (row) => weights[row]!)) } : {},
-    )
-    lm = scale(sum(losses), 1 / denominators.tokens)
+    const logits = model.logits(hidden, fromArray(rows))
+    const options = weights ? { weights: fromArray(Float32Array.from(rows, (row) => weights[row]!)) } : {}
+    const mean = (losses: Tensor) => scale(sum(losses), 1 / denominators.tokens)
+    if (labelSmoothing > 0 || zLoss > 0) {
+      const parts = penalizedCrossEntropy(logits, labels, { ...options, labelSmoothing, zLoss })
+      lm = mean(parts.losses)
+      penalty = mean(parts.penalties)
+    } else lm = mean(crossEntropy(logits, labels, options))
   }
   let diffusion: Tensor | undefined
   if (noised) {
@@ -66,10 +78,9 @@ export function transfusionLoss(
     diffusion = scale(sum(losses), 1 / denominators.images)
   }
 
-  const weighted = diffusion && scale(diffusion, imageWeight)
-  const total = lm && weighted ? add(lm, weighted) : (lm ?? weighted)
-  if (!total) throw new Error('transfusionLoss: the batch has neither target tokens nor images')
-  return { total, lm, diffusion }
+  const terms = [lm, penalty, diffusion && scale(diffusion, imageWeight)].filter((term) => term !== undefined)
+  if (terms.length === 0) throw new Error('transfusionLoss: the batch has neither target tokens nor images')
+  return { total: terms.reduce((total, term) => add(total, term)), lm, diffusion }
 }
 
 /** The rows that have a label: logits are computed for them alone. */
