@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import { backward } from '../autograd/tape.js'
 import { parseConfig } from '../config.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
@@ -100,7 +101,8 @@ export class Trainer {
     this.#clock.start()
     while (this.#progress < 1 && !stopped()) {
       const batch = await batches.make(this.#step)
-      await runAhead.step(this.#enqueue(batch).then((report) => onStep?.(report)))
+      const { report } = await this.#enqueue(batch)
+      await runAhead.step(report.then((done) => onStep?.(done)))
       if (!due(every) && !due(checkpoints)) continue
       await runAhead.finish()
       this.#clock.stop()
@@ -165,19 +167,41 @@ export class Trainer {
     return steps === undefined ? this.#clock.seconds / (minutes! * 60) : this.#step / steps
   }
 
-  /** Enqueues one step; the promise resolves once the device has done it. */
-  async #enqueue({ parts, denominators, state }: StepBatch): Promise<StepReport> {
+  /**
+   * Enqueues one step; `report` resolves once the device has done it. Between the passes it lets the event loop turn:
+   * each is milliseconds of JavaScript.
+   */
+  async #enqueue({ parts, denominators, state }: StepBatch): Promise<{ report: Promise<StepReport> }> {
+    const losses: Losses[] = []
+    try {
+      for (const part of parts) losses.push(await this.#addGradients(part, denominators))
+    } catch (error) {
+      for (const { lm, diffusion } of losses) for (const tensor of [lm, diffusion]) tensor?.free()
+      throw error
+    }
     const learningRate = learningRateAt(this.#options.learningRate, this.#step, this.#progress)
-    const { losses, clip } = scope(() => {
-      const losses = parts.map((part) => this.#backward(part, denominators))
+    const clip = scope(() => {
       const clip = this.#optimizer.step(learningRate)
       this.#ema?.update()
-      return { losses, clip }
+      return clip
     })
     this.#step++
     this.#dataState = state
     const step = this.#step
     const progress = this.#progress
+    return {
+      report: this.#report(step, progress, learningRate, losses, clip, { parts, denominators, state }),
+    }
+  }
+
+  async #report(
+    step: number,
+    progress: number,
+    learningRate: number,
+    losses: readonly Losses[],
+    clip: Tensor,
+    { parts, denominators, state }: StepBatch,
+  ): Promise<StepReport> {
     const [lm, diffusion, clipped] = await Promise.all([
       sumOf(losses.map((loss) => loss.lm)),
       sumOf(losses.map((loss) => loss.diffusion)),
@@ -206,14 +230,25 @@ export class Trainer {
     }
   }
 
-  /** Adds a part's gradients; its losses are shares of the whole batch's. */
-  #backward(part: TrainingBatch, denominators: Denominators): Pick<TransfusionLoss, 'lm' | 'diffusion'> {
-    return scope(() => {
-      const { network } = this.#model
-      const { total, lm, diffusion } = transfusionLoss(network, part, this.#options, denominators)
-      backward(total)
-      return { lm, diffusion }
-    })
+  /** Adds a part's gradients; its losses, which the caller owns, are shares of the whole batch's. */
+  async #addGradients(part: TrainingBatch, denominators: Denominators): Promise<Losses> {
+    await setImmediate()
+    const { network } = this.#model
+    const { total, lm, diffusion } = scope(() =>
+      transfusionLoss(network, part, this.#options, denominators),
+    )
+    try {
+      await setImmediate()
+      scope(() => backward(total))
+    } catch (error) {
+      lm?.free()
+      diffusion?.free()
+      throw error
+    } finally {
+      total.free()
+    }
+    await setImmediate()
+    return { lm, diffusion }
   }
 
   #skip(step: number, norm: number, lm: number, diffusion: number): void {
@@ -253,6 +288,8 @@ export class Trainer {
     this.#ema?.[Symbol.dispose]()
   }
 }
+
+type Losses = Pick<TransfusionLoss, 'lm' | 'diffusion'>
 
 /** The sum of one-element tensors, which it frees; NaN where there are none. */
 async function sumOf(tensors: readonly (Tensor | undefined)[]): Promise<number> {
