@@ -234,9 +234,7 @@ export class Trainer {
   async #addGradients(part: TrainingBatch, denominators: Denominators): Promise<Losses> {
     await setImmediate()
     const { network } = this.#model
-    const { total, lm, diffusion } = scope(() =>
-      transfusionLoss(network, part, this.#options, denominators),
-    )
+    const { total, lm, diffusion } = scope(() => transfusionLoss(network, part, this.#options, denominators))
     try {
       await setImmediate()
       scope(() => backward(total))
