@@ -1,0 +1,94 @@
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, it } from 'vitest'
+import { ChatDocument } from '../../lib/cli/chat_document.js'
+import { writePng } from '../../lib/data/image_io.js'
+import { testImage } from '../models/tiny_model.js'
+import { command, type CommandOptions } from './command.js'
+import { scriptedFolder } from './scripted_folder.js'
+
+let folder: string
+
+beforeEach(async () => {
+  folder = await scriptedFolder()
+  await writePng(join(folder, 'picture.png'), testImage(4, 6, 1))
+})
+
+const chat = (args: readonly string[], options: Partial<CommandOptions>) =>
+  command(['chat', 'model', '--steps', '3', ...args], { cwd: folder, ...options })
+
+describe('transfusion chat', () => {
+  it('goes on with one document, which it saves as training reads it', async () => {
+    const { code, stdout, stderr } = await chat([], {
+      input: 'a\n/save one.jsonl\n/reset\n/image picture.png\n\n/save two.jsonl\n/quit\na\n',
+    })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'b\n c d e f\nc d e f\n' })
+    expect(stderr).toContain('(the document ends here for the model; /reset begins another)')
+    expect(JSON.parse(await readFile(join(folder, 'one.jsonl'), 'utf8'))).toEqual({
+      parts: ['a b', { image: join('samples', '0001.png') }, 'c d e f'],
+    })
+    expect(JSON.parse(await readFile(join(folder, 'two.jsonl'), 'utf8'))).toEqual({
+      parts: [{ image: 'picture.png' }, 'c d e f'],
+    })
+  })
+
+  it('draws on demand, and takes the next seed for each answer', async () => {
+    const { code, stdout } = await chat([], {
+      input: '/draw a\n/reset\n/draw a\n/reset\n/seed 1\n/draw a\n',
+    })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: '' })
+    const files = await readdir(join(folder, 'samples'))
+    expect(files).toEqual(['0001.png', '0002.png', '0003.png'])
+    const [first, second, third] = await Promise.all(
+      files.map((file) => readFile(join(folder, 'samples', file))),
+    )
+    expect(second!.equals(first!)).toBe(false)
+    expect(third!.equals(second!)).toBe(true)
+  })
+
+  it('says what is wrong with a line, goes on, and tells scripts by its exit code', async () => {
+    const { code, stdout, stderr } = await chat(['--max-images', '0'], {
+      input:
+        '/drew a\n/image missing.png\n/image\n/seed x\n/save model/config.json\nb\n/save model/config.json\n',
+    })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: 'e f\n' })
+    expect(stderr).toContain('/drew: unknown command; did you mean "draw"?')
+    expect(stderr).toContain('missing.png: cannot be read as an image')
+    expect(stderr).toContain('expected /image FILE')
+    expect(stderr).toContain('/seed: expected a whole number, received "x"')
+    expect(stderr).toContain('/save: the document is empty')
+    expect(stderr).toContain('/save: model/config.json exists already, and stays as it is')
+  })
+
+  it('on SIGINT stops the answer and not the program; without an answer it ends', async () => {
+    const sent: string[] = []
+    const { code, stdout, stderr } = await chat(['--preview-every', '1', '--steps', '1000'], {
+      input: '/draw a\n',
+      onOutput(child, output) {
+        if (sent.length === 0 && output.includes('-step-')) sent.push(String(child.kill('SIGINT')))
+        else if (sent.length === 1 && output.includes('(stopped)')) {
+          sent.push('line')
+          child.stdin.write('/reset\n/image picture.png\n\n')
+        } else if (sent.length === 2 && output.includes('(the document ends here'))
+          sent.push(String(child.kill('SIGINT')))
+      },
+    })
+    expect(sent).toEqual(['true', 'line', 'true'])
+    expect({ code, stdout }).toEqual({ code: 130, stdout: 'c d e f\n' })
+    expect(stderr).toContain('(stopped)')
+  })
+})
+
+describe('ChatDocument', () => {
+  it("joins a line of the user's to text by one space, and the model's text as it is", () => {
+    const document = new ChatDocument()
+    document.appendLine('Once')
+    document.append(' upon')
+    document.append(' a')
+    document.appendLine('time')
+    document.append('\n')
+    document.appendLine('There')
+    expect(document.prompt).toEqual(['Once upon a time\nThere'])
+    expect(new ChatDocument().isEmpty).toBe(true)
+  })
+})
