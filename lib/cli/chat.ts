@@ -73,13 +73,17 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
     if (interactive)
       notes.write('One document, in turns with the model. /help lists commands; Ctrl-D leaves.\n')
     if (interactive) reader.prompt()
+    let left = false
     for await (const [line] of lines) {
       const outcome = await session.take(line)
-      if (outcome === 'quit') break
+      left = outcome === 'quit'
+      if (left) break
       // As in any script: what failed is in the exit code.
       if (outcome === 'failed' && !interactive) process.exitCode = 1
       if (interactive) reader.prompt()
     }
+    // Ctrl-D leaves the cursor behind the prompt.
+    if (interactive && !left) notes.write('\n')
   } finally {
     process.off('SIGINT', interrupted)
     reader.close()

@@ -32,6 +32,9 @@ export class TerminalWriter {
     switch (event.type) {
       case 'text':
         return this.text(event.text)
+      case 'image-start':
+        this.#shown = undefined
+        return
       case 'preview':
         if (event.file !== undefined) this.note(event.file)
         return this.#show(event.image, true)
@@ -54,6 +57,8 @@ export class TerminalWriter {
   /** Says something about the answer, in a line of its own. */
   note(line: string): void {
     this.endLine()
+    // What is above it stays.
+    this.#shown = undefined
     this.#options.notes.write(`${line}\n`)
   }
 

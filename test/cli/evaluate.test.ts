@@ -3,47 +3,18 @@ import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { evaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
 import type { EvaluationResult } from '../../lib/cli/evaluation_result.js'
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
 import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
 import { evaluateClasses } from '../../lib/evaluation/evaluate_classes.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
 import { idxFile } from '../data/idx_file.js'
-import { generator } from '../host_array.js'
 import { temporaryFolder } from '../temporary_folder.js'
+import { captions, classNames, saveClassModel, writeClasses } from './class_folder.js'
 
-const side = 8
-const classNames = ['stripe', 'arch']
-const captions = ['a stripe', 'an arch']
 let folder: string
-
-/** Images of two kinds: bright on the left, or bright at the top. */
-async function writeSplit(name: string, count: number, seed: number) {
-  const next = generator(seed)
-  const pixels = Array.from({ length: count * side * side }, (_, i) => {
-    const [row, column] = [Math.floor(i / side) % side, i % side]
-    const isBright = (Math.floor(i / side ** 2) % 2 === 0 ? column : row) < side / 2
-    return (isBright ? 160 : 20) + 60 * next()
-  })
-  const paths = { images: join(folder, `${name}-images`), labels: join(folder, `${name}-labels`) }
-  await writeFile(paths.images, idxFile([count, side, side], pixels))
-  await writeFile(
-    paths.labels,
-    idxFile(
-      [count],
-      Array.from({ length: count }, (_, i) => i % 2),
-    ),
-  )
-  return paths
-}
 
 const classTask = async () => ({
   type: 'classes',
-  data: {
-    type: 'idx',
-    training: await writeSplit('train', 128, 1),
-    test: await writeSplit('test', 30, 2),
-    classNames,
-  },
+  data: await writeClasses(folder),
   perClass: 4,
   images: { steps: 2 },
   ranked: 10,
@@ -51,10 +22,7 @@ const classTask = async () => ({
 
 beforeEach(async () => {
   folder = await temporaryFolder()
-  const image = { channels: 1, patch: 4, height: side, width: side }
-  const sizes = { layers: 1, channels: 32, heads: 2, feedForward: 48, image }
-  using model = Transfusion.create(sizes, makeCaptionTokenizer(captions), { seed: 3 })
-  await model.save(join(folder, 'model'))
+  await saveClassModel(join(folder, 'model'))
 })
 
 /** Runs the command with a config, if any, and returns what it wrote. */
