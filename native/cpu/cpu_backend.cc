@@ -5,6 +5,7 @@
 
 #include "backend.h"
 #include "cpu/cpu.h"
+#include "cpu/runtime.h"
 
 namespace transfusion {
 namespace {
@@ -34,8 +35,12 @@ KernelTable cpu_kernels() {
 
 Backend& cpu_backend() {
   static const KernelTable& table = *new KernelTable(cpu_kernels());
-  static Backend& backend = *new Backend(
-      table, {allocate_on_cpu, [](void* data, size_t) { std::free(data); }}, default_memory_limit());
+  static Backend& backend = [&]() -> Backend& {
+    auto& made = *new Backend(table, {allocate_on_cpu, [](void* data, size_t) { std::free(data); }},
+                              default_memory_limit());
+    made.enqueue(cpu::lengthen_time_slice);
+    return made;
+  }();
   return backend;
 }
 

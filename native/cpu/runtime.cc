@@ -2,8 +2,15 @@
 
 #include <hwy/highway.h>
 #include <omp.h>
-#include <sched.h>
 
+#ifdef __linux__
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
@@ -30,5 +37,30 @@ bool has_native_bf16() { return onednn::may_use(dnnl::cpu_isa::avx512_core_bf16)
 int processor_count() { return omp_get_num_procs(); }
 
 void set_threads(int threads) { omp_set_num_threads(threads); }
+
+void lengthen_time_slice() {
+#if defined(__linux__) && defined(SYS_sched_setattr)
+  const char* text = std::getenv("TRANSFUSION_TIME_SLICE");
+  char* end = nullptr;
+  const double asked = text ? std::strtod(text, &end) : 0;
+  const double milliseconds = end != text && asked >= 0 && asked <= 100 ? asked : 20;
+  // Whoever has chosen another policy knows better.
+  if (milliseconds == 0 || sched_getscheduler(0) != SCHED_OTHER) return;
+  // The kernel's sched_attr, which C libraries declare since 2025 only.
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t slice, deadline, period;  // ns
+  } attributes{};
+  attributes.size = sizeof attributes;
+  attributes.policy = SCHED_OTHER;
+  attributes.nice = getpriority(PRIO_PROCESS, 0);  // of this thread
+  attributes.slice = static_cast<uint64_t>(milliseconds * 1e6);
+  // Linux before 6.12 takes no notice; a refusal changes nothing but how soon others are served.
+  syscall(SYS_sched_setattr, 0, &attributes, 0u);
+#endif
+}
 
 }  // namespace transfusion::cpu

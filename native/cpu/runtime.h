@@ -10,7 +10,12 @@ void apply_simd_override();
 // True where bf16 products run in hardware and dispatch is not forced below it.
 bool has_native_bf16();
 int processor_count();
-// Runs on the stream's thread.
+// Both run on the stream's thread.
 void set_threads(int threads);
+// Kernels keep every processor busy, and Linux lets a thread finish its slice of time before another that
+// wakes up, JavaScript's, gets its turn, unless the other asks for shorter slices: so kernels ask for long
+// ones, which cost them fewer interruptions besides. TRANSFUSION_TIME_SLICE=milliseconds, 20 by default, at
+// most 100; 0 leaves them as they are. Called once, before any kernel: OpenMP's threads inherit it.
+void lengthen_time_slice();
 
 }  // namespace transfusion::cpu
