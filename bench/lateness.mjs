@@ -1,33 +1,79 @@
 // How late a 1 ms timer is while a model of 10 M parameters trains, and while one samples: what other work of the same
-// process, a server's say, feels. `node bench/lateness.mjs [seconds]` prints percentiles in milliseconds.
-// Node's monitorEventLoopDelay samples too rarely to tell.
+// process, a server's say, feels. Node's monitorEventLoopDelay samples too rarely to tell.
+//   node bench/lateness.mjs [seconds] [rounds]
+// prints, in milliseconds, the median over the rounds of each percentile of
+//   late     how late the timer ran: all that follows, and what the system and other programs add
+//   own      between two ticks, the processor time of JavaScript's thread: long slices of its own work, whatever the
+//            load of the machine (Linux)
+//   waited   between two ticks, how long the thread was ready to run and another had the processor (Linux)
+// and the worst of all rounds. The idle process is the control.
+import { closeSync, openSync, readSync } from 'node:fs'
 import { captionedImage, makeCaptionTokenizer, Trainer, Transfusion } from '../dist/index.js'
 
 const seconds = Number(process.argv[2] ?? 20)
+const rounds = Number(process.argv[3] ?? 3)
+const columns = process.platform === 'linux' ? ['late', 'own', 'waited'] : ['late']
 
-/** Runs `work(signal)` until the time is over; resolves with the lateness of each tick in milliseconds. */
-async function latenessDuring(work) {
-  const late = []
+/** The main thread's processor time and its wait for a processor so far, in milliseconds: schedstat's two first fields. */
+function openClocks() {
+  if (process.platform !== 'linux') return { read: () => [0, 0], close() {} }
+  const file = openSync(`/proc/self/task/${process.pid}/schedstat`)
+  const buffer = Buffer.alloc(64)
+  return {
+    read() {
+      process.cpuUsage() // makes the kernel bring the running thread's time up to date
+      const length = readSync(file, buffer, 0, buffer.length, 0)
+      return buffer
+        .latin1Slice(0, length)
+        .split(' ', 2)
+        .map((nanoseconds) => Number(nanoseconds) / 1e6)
+    },
+    close: () => closeSync(file),
+  }
+}
+
+/** Runs `work(signal)` until the time is over; resolves with what each tick measured. */
+async function ticksDuring(work) {
+  const ticks = []
   const stop = new AbortController()
+  const clocks = openClocks()
+  let last = clocks.read()
   let ticking = true
   const tick = (due) => {
-    const now = performance.now()
-    late.push(now - due)
+    const late = performance.now() - due
+    const [own, waited] = clocks.read().map((now, i) => now - last[i])
+    ticks.push({ late, own, waited })
+    last = clocks.read()
     if (ticking) setTimeout(tick, 1, performance.now() + 1)
   }
   setTimeout(tick, 1, performance.now() + 1)
   setTimeout(() => stop.abort(), seconds * 1000)
   await work(stop.signal)
   ticking = false
-  return late
+  clocks.close()
+  return ticks
 }
 
-function report(name, late) {
-  const sorted = late.toSorted((a, b) => a - b)
-  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))].toFixed(2)
-  console.log(
-    `${name.padEnd(10)} ${late.length} ticks: median ${at(0.5)} ms, p99 ${at(0.99)}, p99.9 ${at(0.999)}, max ${at(1)}`,
-  )
+const percentiles = { median: 0.5, p99: 0.99, 'p99.9': 0.999, max: 1 }
+
+/** { median, p99, 'p99.9', max } of one column. */
+function summaryOf(ticks, column) {
+  const sorted = ticks.map((tick) => tick[column]).toSorted((a, b) => a - b)
+  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))]
+  return Object.fromEntries(Object.entries(percentiles).map(([name, share]) => [name, at(share)]))
+}
+
+const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+
+function report(name, measured) {
+  for (const column of columns) {
+    const summaries = measured.map((ticks) => summaryOf(ticks, column))
+    const figures = Object.keys(percentiles).map(
+      (key) => `${key} ${median(summaries.map((summary) => summary[key])).toFixed(2)}`,
+    )
+    const worst = Math.max(...summaries.map(({ max }) => max)).toFixed(2)
+    console.log(`${name.padEnd(9)} ${column.padEnd(7)} ${figures.join('  ')}  worst ${worst}`)
+  }
 }
 
 const names = Array.from({ length: 10 }, (_, i) => `kind ${i}`)
@@ -43,22 +89,32 @@ const model = Transfusion.create(
   makeCaptionTokenizer(names),
   { compute: 'f32' },
 )
-console.log(`${(model.parameterCount / 1e6).toFixed(1)} M parameters`)
-
-const idle = await latenessDuring(
-  (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
-)
-report('idle', idle)
-
 const trainer = new Trainer(model, dataset, { steps: 1_000_000, batchSize: 32 })
-report('training', await latenessDuring((signal) => trainer.run({ signal })))
 
-const sample = async (signal) => {
-  try {
-    for (let seed = 0; ; seed++)
-      for await (const _ of model.generate('kind 3', { seed, steps: 50, previewEvery: 5, signal }));
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
+let steps = 0
+let generations = 0
+const phases = {
+  idle: (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
+  training: (signal) => trainer.run({ signal, onStep: () => steps++ }),
+  async sampling(signal) {
+    try {
+      for (let seed = 0; ; seed++, generations++)
+        for await (const _ of model.generate('kind 3', {
+          seed,
+          steps: 50,
+          previewEvery: 5,
+          maxTokens: 64,
+          signal,
+        }));
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+  },
 }
-report('sampling', await latenessDuring(sample))
+
+console.log(`${(model.parameterCount / 1e6).toFixed(1)} M parameters, ${rounds} rounds of ${seconds} s`)
+const measured = Object.fromEntries(Object.keys(phases).map((name) => [name, []]))
+for (let round = 0; round < rounds; round++)
+  for (const [name, work] of Object.entries(phases)) measured[name].push(await ticksDuring(work))
+for (const [name, ticks] of Object.entries(measured)) report(name, ticks)
+console.log(`${steps} steps, ${generations} generations`)
