@@ -49,6 +49,7 @@ describe('weights to start from', () => {
     [{ sizes: { kvHeads: 1 } }, 'kvHeads is 2, expected 1'],
     [{ sizes: { image: { ...sizes.image, patch: 4 } } }, 'image.patch is 2, expected 4'],
     [{ objective: { prediction: 'eps' } }, 'prediction is "v", expected "eps"'],
+    [{ objective: { process: 'flow', prediction: 'v' } }, 'process is "ddpm", expected "flow"'],
   ])('are refused where %j differs, and nothing stays allocated', async (options, message) => {
     const { folder, network } = await modelFolder()
     network[Symbol.dispose]()

@@ -33,9 +33,9 @@ export async function initializeFrom(folder: string, options: InitializeOptions 
   const { model } = stored
   const kvHeads = model.kvHeads ?? model.heads
   refuseDifference(path, sizes, { ...model, kvHeads, feedForward: feedForwardOf(model) })
-  // Another weighting trains on; another prediction would give the network's outputs another meaning.
-  const { prediction } = objective
-  refuseDifference(path, { prediction }, { prediction: stored.objective.prediction })
+  // Another weighting trains on; another process or prediction would give what the network sees or says another meaning.
+  const { process, prediction } = objective
+  refuseDifference(path, { process, prediction }, stored.objective)
   const merged = {
     objective: parseConfig(objectiveSchema, { ...stored.objective, ...objective }, 'objective'),
     imagePreparation: imagePreparationOf(model, { ...stored.imagePreparation, ...others.imagePreparation }),
