@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { parseConfig } from '../../config.js'
 import { IMAGE_EXTENSIONS } from './captioned_files.js'
 import type { RawDocument, RawPart, UnreadableDocument } from './document_source.js'
+import { TarTail } from './tar_tail.js'
 
 /** A larger member is not read: it would be one image or caption. */
 export const LARGEST_MEMBER = 2 ** 26
@@ -19,6 +20,10 @@ const TEXT_EXTENSIONS: ReadonlySet<string> = new Set(['.txt', '.caption', '.json
  * caption, as text (`.txt`, `.caption`) or in a `.json` object as `caption` or `text`; other members are passed over,
  * and so are hidden ones. The first `skip` records are not read. A record that is incomplete comes as an unreadable
  * document, and so does the place where the file is damaged or cut short, after which nothing follows.
+ *
+ * A file that lacks the blocks of zeros that end an archive (POSIX, pax, "ustar Interchange Format") may have been cut
+ * between two members, as an interrupted copy often is where members are small; after its records comes an unreadable
+ * document. Some writers leave the blocks out; the message says how to add them.
  */
 export async function* readTar(
   path: string,
@@ -27,8 +32,9 @@ export async function* readTar(
   let record: TarRecord | undefined
   let member: string | undefined
   let count = 0
+  const tail = new TarTail()
   try {
-    for await (const entry of await openTar(path)) {
+    for await (const entry of await openTar(path, tail)) {
       member = entry.header.name
       const { key, extension } = splitName(member)
       const wanted = IMAGE_EXTENSIONS.has(extension) || TEXT_EXTENSIONS.has(extension)
@@ -43,7 +49,8 @@ export async function* readTar(
       if (count < skip) entry.resume()
       else record.members.set(extension, await readMember(entry))
     }
-    if (record && count >= skip) yield documentOf(path, record)
+    if (record && count++ >= skip) yield documentOf(path, record)
+    if (!tail.ended && count >= skip) yield unended(path)
   } catch (error) {
     if (count < skip) return
     yield unreadable(path, member, error as NodeJS.ErrnoException)
@@ -62,6 +69,15 @@ function unreadable(
   return { name, error: new Error(`${name}: ${what} (${error.message})`, { cause: error }) }
 }
 
+/** A file all of whose members are whole, which need not be all that it had. */
+function unended(path: string): UnreadableDocument {
+  const error = new Error(
+    `${path}: may be cut short: the blocks of zeros that end a tar file are missing. ` +
+      'If it is whole, add them with "head -c 1024 /dev/zero >> FILE", for .tar.gz "| gzip >> FILE"',
+  )
+  return { name: path, error }
+}
+
 interface TarRecord {
   readonly key: string
   /** By extension; the size of those that are too large. */
@@ -70,7 +86,8 @@ interface TarRecord {
 
 type Entry = ExtractEvents['entry'][1]
 
-async function openTar(path: string): Promise<AsyncIterable<Entry>> {
+/** The members of a file, whose bytes pass `tail`. */
+async function openTar(path: string, tail: TarTail): Promise<AsyncIterable<Entry>> {
   const file = await open(path)
   const magic = Buffer.alloc(2)
   try {
@@ -82,8 +99,8 @@ async function openTar(path: string): Promise<AsyncIterable<Entry>> {
   const bytes = file.createReadStream({ start: 0 })
   const members = extract()
   // What goes wrong arrives through `members`.
-  if (magic[0] === 0x1f && magic[1] === 0x8b) pipeline(bytes, createGunzip(), members, () => {})
-  else pipeline(bytes, members, () => {})
+  if (magic[0] === 0x1f && magic[1] === 0x8b) pipeline(bytes, createGunzip(), tail, members, () => {})
+  else pipeline(bytes, tail, members, () => {})
   return members
 }
 

@@ -106,6 +106,16 @@ describe('readTar', () => {
     expect(documents).toEqual([`1.png: has ${size} bytes; at most ${LARGEST_MEMBER} are read`, 'second: two'])
   })
 
+  it('takes one block of zeros for the end, and any number', async () => {
+    const tar = await tarFile({ '1.png': 'one', '1.txt': 'first' })
+    for (const bytes of [tar.subarray(0, -512), Buffer.concat([tar, Buffer.alloc(9216)]), gzipSync(tar)])
+      expect((await collect(readTar(await writeBytes(bytes)))).map(shown)).toEqual(['first: one'])
+    // As the message advises.
+    const mended = [tar.subarray(0, -1024), Buffer.alloc(1024)]
+    for (const bytes of [Buffer.concat(mended), Buffer.concat(mended.map((part) => gzipSync(part)))])
+      expect((await collect(readTar(await writeBytes(bytes)))).map(shown)).toEqual(['first: one'])
+  })
+
   it('takes no memory for a size that is only announced', async () => {
     const documents = await collect(readTar(await writeBytes(await headerOf('1.png', LARGEST_MEMBER - 1))))
     expect(documents.map(shown)).toEqual([expect.stringContaining('1.png: damaged or cut short')])
@@ -117,6 +127,7 @@ describe('readTar', () => {
     const descriptors = async () => (await readdir('/proc/self/fd')).length
     const before = await descriptors()
     const message = (document: RawDocument | UnreadableDocument) => shown(document).replace(/ \(.*/, '')
+    const unended = expect.stringMatching(/^may be cut short: the blocks of zeros .* \/dev\/zero/) as string
     const cut = tar.subarray(0, 2600)
     const damaged = Buffer.from(tar)
     damaged[2048 + 1] ^= 1
@@ -125,6 +136,12 @@ describe('readTar', () => {
       [damaged, ['1.txt: damaged or cut short']],
       [gzipSync(tar).subarray(0, 90), ['damaged or cut short']],
       [Buffer.from('this is no tar file'), ['damaged or cut short']],
+      // Between two members, and after the last: whether more followed cannot be told.
+      [tar.subarray(0, 2048), ['first: one', unended]],
+      [tar.subarray(0, 1024), ['1: has no caption', unended]],
+      [tar.subarray(0, -1024), ['first: one', `second: ${'two'.repeat(400)}`, 'third: three', unended]],
+      [gzipSync(tar.subarray(0, 2048)), ['first: one', unended]],
+      [Buffer.alloc(0), [unended]],
     ] as const) {
       const path = await writeBytes(bytes)
       const documents = await collect(readTar(path))
