@@ -103,13 +103,13 @@ export async function train(path: string, { out, init }: { out: string; init?: s
 
 /** A run's own model as its checkpoint has it, a new one, or one with the weights of the folder `init`. */
 async function openModel(
-  { objective, precision: compute, model, tokenizer, training: { seed } }: TrainConfig,
+  { objective, precision: compute, model, imagePreparation, tokenizer, training: { seed } }: TrainConfig,
   sources: readonly WeightedSource[],
   latest: string | undefined,
   init: string | undefined,
 ): Promise<Transfusion> {
   if (latest) return Transfusion.load(join(latest, 'model'), { compute })
-  const options = { objective, compute, seed }
+  const options = { objective, compute, seed, imagePreparation }
   if (init) return Transfusion.initializeFrom(init, { sizes: namedSizes(model), ...options })
   return Transfusion.create(modelOptions(model), await openTokenizer(tokenizer, sources), options)
 }

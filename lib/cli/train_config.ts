@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { dataSchema, loadingSchema } from '../data/data_config.js'
+import { imagePreparationOptionsSchema } from '../data/image_preparation.js'
 import { presets, type PresetName } from '../models/transfusion/presets.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { objectiveSchema } from '../diffusion/objective.js'
@@ -35,6 +36,8 @@ export const trainConfigSchema = z.strictObject({
     ])
     .default({ type: 'captions' }),
   model: modelOptionsSchema,
+  /** How image files become what the model reads, and is saved with it; by default to the size that it draws. */
+  imagePreparation: imagePreparationOptionsSchema.default({}),
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
   /** What the network predicts and how its error counts. */

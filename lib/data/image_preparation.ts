@@ -21,6 +21,16 @@ export const imagePreparationSchema = z.strictObject({
   autoOrient: z.boolean().default(true),
 })
 
-/** As written by a user, defaults left out. */
-export type ImagePreparationOptions = z.input<typeof imagePreparationSchema>
+const { width, height, channels, resize, background, autoOrient } = imagePreparationSchema.shape
+
+/** As written by a user: what is left out stays so, for a model to decide. */
+export const imagePreparationOptionsSchema = z.strictObject({
+  width: width.unwrap().optional(),
+  height: height.unwrap().optional(),
+  channels: channels.unwrap().optional(),
+  resize: resize.unwrap().optional(),
+  background: background.unwrap().optional(),
+  autoOrient: autoOrient.unwrap().optional(),
+})
+export type ImagePreparationOptions = z.input<typeof imagePreparationOptionsSchema>
 export type ImagePreparation = z.output<typeof imagePreparationSchema>

@@ -190,4 +190,29 @@ describe('transfusion train', () => {
       output: expect.stringContaining('going on from step 120'),
     })
   })
+
+  it('prepares image files as the config says, and saves that with the model', async () => {
+    const folder = await temporaryFolder()
+    const pictures = join(folder, 'pictures')
+    await mkdir(pictures)
+    await writePng(join(pictures, 'wide.png'), { width: 8, height: 4, channels: 1, data: new Uint8Array(32) })
+    await writeFile(join(pictures, 'wide.txt'), 'a wide picture')
+    const data = { type: 'folder', path: pictures }
+    const more = { data, imagePreparation: { resize: 'contain', background: [9, 9, 9] } }
+    await configure(folder, 2, more)
+    expect(await train(folder, 'run')).toMatchObject({ code: 0 })
+    const saved = JSON.parse(await readFile(join(folder, 'run', 'model', 'config.json'), 'utf8')) as object
+    expect(saved).toMatchObject({
+      preprocessing: { width: 8, height: 8, channels: 1, resize: 'contain', background: [9, 9, 9] },
+    })
+    // What is left out, another model's own takes the place of.
+    await configure(folder, 2, { data, imagePreparation: { autoOrient: false } })
+    expect(await train(folder, 'next', [], ['--init', join('run', 'model')])).toMatchObject({ code: 0 })
+    const next = JSON.parse(await readFile(join(folder, 'next', 'model', 'config.json'), 'utf8')) as object
+    expect(next).toMatchObject({ preprocessing: { resize: 'contain', autoOrient: false } })
+    await configure(folder, 2, { data, imagePreparation: { width: 9 } })
+    const refused = await train(folder, 'other')
+    expect(refused.code).toBe(1)
+    expect(refused.output).toContain("width: expected a multiple of the model's patch size (4); received 9")
+  })
 })
