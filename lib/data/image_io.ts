@@ -71,9 +71,10 @@ function nameOf(source: ImageSource): string {
 
 function reasonOf(error: unknown): string {
   const { message } = error as Error
-  return message.includes('exceeds pixel limit')
-    ? 'it has more pixels than 2^28, or than a file of its size can hold'
-    : message
+  if (message.includes('exceeds pixel limit'))
+    return 'it has more pixels than 2^28, or than a file of its size can hold'
+  // What a decoder warns of first is not always what it says.
+  return /failOn setting|read error|premature end/.test(message) ? 'it is damaged or cut short' : message
 }
 
 /** The bytes of a PNG file. Throws a RangeError where the image's data are not as long as its size says. */
