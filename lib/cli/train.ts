@@ -38,7 +38,13 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   const sources = await openSources(config.data)
   const { checkpoints, latest } = await openRun(out, config, config.checkpoints.keep)
   using model = await openModel(config, sources, latest, init)
-  const data = streamOpener(config, sources, model, ({ error }) => warn(`left out: ${error.message}`))
+  const leftOut = new Set<string>()
+  const data = streamOpener(config, sources, model, ({ name, error }) => {
+    // Not again in each epoch; all are counted.
+    if (leftOut.has(name)) return
+    leftOut.add(name)
+    warn(`left out: ${error.message}`)
+  })
   using trainer = new Trainer(model, data, config.training)
   if (latest) await trainer.restore(latest)
   const matmulRate = await measureMatmulRate(config.precision)
@@ -80,7 +86,11 @@ export async function train(path: string, { out, init }: { out: string; init?: s
         if (report.step % flushedSteps === 0 || report.step % config.checkpoints.every === 0) void flush()
       },
       every: { steps: config.samples.every, run: drawSamples },
-      checkpoints: { folder: checkpoints, steps: config.checkpoints.every },
+      checkpoints: {
+        folder: checkpoints,
+        steps: config.checkpoints.every,
+        onUnwritten: config.checkpoints.onUnwritten,
+      },
       onWarning: warn,
     })
     progress.stop(!interrupt.signal.aborted)

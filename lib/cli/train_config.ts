@@ -66,8 +66,10 @@ export const trainConfigSchema = z.strictObject({
     .strictObject({
       /** Steps between two; there is one more at the end. */
       every: z.int().positive().default(1000),
-      /** How many to keep: the latest. */
+      /** How many to keep: the latest. On a full disk it may be one. */
       keep: z.int().positive().default(2),
+      /** One that cannot be written, for want of space say, is left out, with a warning, or ends training. */
+      onUnwritten: z.enum(['skip', 'stop']).default('skip'),
     })
     .prefault({}),
 })

@@ -41,13 +41,20 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/** Whether a write failed for want of space; the error may be the cause of the one given. */
+export function isFullDisk(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOSPC' || code === 'EDQUOT' || isFullDisk(error.cause)
+}
+
 /** Of a failed write the reason; a disk without space, or a user's share of it, is what people can do something about. */
 export async function explainFullDisk(
   error: NodeJS.ErrnoException,
   path: string,
   bytes: number | undefined,
 ): Promise<Error> {
-  if (error.code !== 'ENOSPC' && error.code !== 'EDQUOT') return error
+  if (!isFullDisk(error)) return error
   const { bavail, bsize } = await statfs(dirname(path))
   const needed = bytes === undefined ? '' : `${bytes} bytes are needed, `
   return new Error(

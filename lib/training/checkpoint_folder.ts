@@ -1,6 +1,6 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { syncDirectory } from '../data/atomic_file.js'
+import { isFullDisk, syncDirectory } from '../data/atomic_file.js'
 
 const checkpointName = /^step-(\d{9,})$/
 /** What is being written, or removed: never taken for a checkpoint. */
@@ -22,12 +22,23 @@ export class CheckpointFolder {
 
   /**
    * Adds a checkpoint: `fill` writes it into a folder aside, which takes its name once all of it is on disk. Then those
-   * beyond `keep` are removed. Whenever the process ends, what has a checkpoint's name is whole.
+   * beyond `keep` are removed; on a full disk, before it, all but the latest. Whenever the process ends, what has a
+   * checkpoint's name is whole.
    */
   async add(step: number, fill: (folder: string) => Promise<void>): Promise<void> {
     await mkdir(this.path, { recursive: true })
     await this.#removeUnfinished()
     const name = `step-${String(step).padStart(9, '0')}`
+    try {
+      await this.#write(name, fill)
+    } catch (error) {
+      if (!isFullDisk(error) || !(await this.#removeAllBut(1))) throw error
+      await this.#write(name, fill)
+    }
+    await this.#removeAllBut(this.keep)
+  }
+
+  async #write(name: string, fill: (folder: string) => Promise<void>): Promise<void> {
     const aside = join(this.path, `unfinished-${name}`)
     try {
       await mkdir(aside)
@@ -40,7 +51,13 @@ export class CheckpointFolder {
       await rm(aside, { recursive: true, force: true })
       throw error
     }
-    for (const old of (await this.#names(checkpointName)).slice(0, -this.keep)) await this.#discard(old)
+  }
+
+  /** Whether there was one to remove. */
+  async #removeAllBut(kept: number): Promise<boolean> {
+    const old = (await this.#names(checkpointName)).slice(0, -kept)
+    for (const name of old) await this.#discard(name)
+    return old.length > 0
   }
 
   /** What a process that was killed has left. */

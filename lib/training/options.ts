@@ -36,7 +36,10 @@ export const trainingOptionsSchema = z
     learningRate: learningRateSchema.prefault({}),
     /** Largest decay of the average of weights that is sampled from and saved; 0: the weights themselves. */
     ema: z.number().min(0).lt(1).default(0),
-    /** A step whose gradient is not finite changes nothing: it is left out and counted, or training stops there. */
+    /**
+     * A step whose gradient is not finite changes nothing: it is left out and counted, or training stops there. After 100
+     * in a row it stops in any case.
+     */
     onNonFinite: z.enum(['skip', 'stop']).default('skip'),
     /** A gradient norm of more than so many times the recent mean is reported as a spike. */
     spikeFactor: z.number().gt(1).default(5),

@@ -32,8 +32,11 @@ export interface RunHooks {
   onStep?: (report: StepReport) => void
   /** Called between steps with the averaged weights in place; the clock stands still meanwhile. */
   every?: { steps: number; run: (step: number) => Promise<void> }
-  /** Where and how often to save; also at the end, when the signal aborts and when training fails. */
-  checkpoints?: { folder: CheckpointFolder; steps: number }
+  /**
+   * Where and how often to save; also at the end, when the signal aborts and when training fails. A checkpoint on the
+   * way that cannot be written is left out (see `onWarning`), or with 'stop' ends training.
+   */
+  checkpoints?: { folder: CheckpointFolder; steps: number; onUnwritten?: 'skip' | 'stop' }
   /** Told of a checkpoint that could not be written while training goes on. */
   onWarning?: (message: string) => void
 }
@@ -48,6 +51,7 @@ export class Trainer {
   readonly #clock = new Clock()
   #step = 0
   #skippedSteps = 0
+  #skippedInARow = 0
   #spikes: GradientSpikes
   #dataState: StreamState | undefined
 
@@ -71,7 +75,8 @@ export class Trainer {
   /**
    * Trains to the limit, or to the end of the step in which the signal aborts. The model then has the averaged
    * weights; another run goes on from its own. Rejects when a document cannot be read, or a gradient is not finite,
-   * and the options say to stop there; with checkpoints, what was reached is saved before.
+   * and the options say to stop there; with checkpoints, what was reached is saved before. Rejects when the last
+   * checkpoint cannot be written, and names the one to go on from.
    */
   async run(hooks: RunHooks = {}): Promise<void> {
     if (this.#ema?.lent) this.#ema.swap()
@@ -81,13 +86,14 @@ export class Trainer {
       await this.#train(new BatchMaker(stream, this.#model, this.#options), runAhead, hooks)
     } catch (error) {
       await runAhead.settle()
-      if (hooks.checkpoints) await this.#saveBefore(error, hooks.checkpoints.folder)
+      if (hooks.checkpoints && !(error instanceof UnwrittenError))
+        await this.#saveBefore(error, hooks.checkpoints.folder)
       throw error
     } finally {
       this.#clock.stop()
       await stream.close()
     }
-    await hooks.checkpoints?.folder.add(this.#step, (folder) => this.save(folder))
+    if (hooks.checkpoints) await this.#saveInto(hooks.checkpoints.folder)
     this.#ema?.swap()
   }
 
@@ -107,9 +113,10 @@ export class Trainer {
       await runAhead.finish()
       this.#clock.stop()
       if (due(checkpoints) && this.#progress < 1)
-        await checkpoints!.folder
-          .add(this.#step, (folder) => this.save(folder))
-          .catch((error: Error) => onWarning?.(`step ${this.#step} was not saved: ${error.message}`))
+        await this.#saveInto(checkpoints!.folder).catch((error: Error) => {
+          if (checkpoints!.onUnwritten === 'stop') throw error
+          onWarning?.(error.message)
+        })
       if (due(every)) await this.withAverage(() => every!.run(this.#step))
       this.#clock.start()
     }
@@ -208,7 +215,8 @@ export class Trainer {
       readAndFree(clip),
     ])
     const [gradientNorm, , applied] = clipped as unknown as [number, number, number]
-    if (applied === 0) this.#skip(step, gradientNorm, lm, diffusion)
+    if (applied === 1) this.#skippedInARow = 0
+    else this.#skip(step, gradientNorm, lm, diffusion)
     const total = (count: (packed: TrainingBatch['packed']) => number) =>
       parts.reduce((sum, { packed }) => sum + count(packed), 0)
     return {
@@ -251,21 +259,36 @@ export class Trainer {
 
   #skip(step: number, norm: number, lm: number, diffusion: number): void {
     this.#skippedSteps++
-    if (this.#options.onNonFinite === 'stop')
-      throw new Error(
-        `step ${step}: the gradient is not finite (norm ${norm}, LM loss ${lm}, diffusion loss ${diffusion}); ` +
-          'the weights are as they were before it. A lower learning rate may help; ' +
-          'with onNonFinite "skip" such steps are left out and counted',
-      )
+    const inARow = ++this.#skippedInARow
+    const stops = this.#options.onNonFinite === 'stop'
+    if (!stops && inARow < hopelessSteps) return
+    throw new Error(
+      `step ${step}: the gradient is not finite (norm ${norm}, LM loss ${lm}, diffusion loss ${diffusion})` +
+        `${stops ? '' : `, nor was it in the ${inARow - 1} steps before`}; ` +
+        'the weights are as they were before. A lower learning rate may help' +
+        `${stops ? '; with onNonFinite "skip" such steps are left out and counted' : ''}`,
+    )
   }
 
   /** After a failure: saves what was reached, unless that fails too, which must not hide the first error. */
   async #saveBefore(failure: unknown, folder: CheckpointFolder): Promise<void> {
     try {
+      await this.#saveInto(folder)
+    } catch (error) {
+      if (failure instanceof Error) failure.message += `; besides, ${(error as Error).message}`
+    }
+  }
+
+  async #saveInto(folder: CheckpointFolder): Promise<void> {
+    try {
       await folder.add(this.#step, (path) => this.save(path))
     } catch (error) {
-      if (failure instanceof Error)
-        failure.message += `; nor could step ${this.#step} be saved: ${(error as Error).message}`
+      const latest = await folder.latest().catch(() => undefined)
+      throw new UnwrittenError(
+        `step ${this.#step} was not saved: ${(error as Error).message}; ` +
+          (latest ? `${latest} is there to go on from` : 'there is no checkpoint yet'),
+        { cause: error },
+      )
     }
   }
 
@@ -288,6 +311,11 @@ export class Trainer {
 }
 
 type Losses = Pick<TransfusionLoss, 'lm' | 'diffusion'>
+/** Steps that are skipped in a row before training ends all the same: the weights are past mending (our choice). */
+const hopelessSteps = 100
+
+/** A checkpoint that could not be written. */
+class UnwrittenError extends Error {}
 
 /** The sum of one-element tensors, which it frees; NaN where there are none. */
 async function sumOf(tensors: readonly (Tensor | undefined)[]): Promise<number> {

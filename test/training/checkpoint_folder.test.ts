@@ -35,6 +35,20 @@ describe('CheckpointFolder', () => {
     expect(await readdir(folder.path)).toEqual(['step-000000001'])
   })
 
+  it('makes room on a full disk by keeping the latest alone', async () => {
+    const folder = new CheckpointFolder(await temporaryFolder(), 3)
+    for (const step of [1, 2, 3]) await folder.add(step, fill('whole'))
+    const fitting = (room: number) => async (path: string) => {
+      await fill('ha')(path)
+      if ((await readdir(folder.path)).length > room)
+        throw new Error('no space is left', { cause: Object.assign(new Error(), { code: 'ENOSPC' }) })
+    }
+    await folder.add(4, fitting(2))
+    expect((await readdir(folder.path)).toSorted()).toEqual(['step-000000003', 'step-000000004'])
+    await expect(folder.add(5, fitting(1))).rejects.toThrow('no space is left')
+    expect(await readdir(folder.path)).toEqual(['step-000000004'])
+  })
+
   it('removes what a killed process has left, and never takes it for a checkpoint', async () => {
     const folder = new CheckpointFolder(await temporaryFolder(), 3)
     await mkdir(join(folder.path, 'unfinished-step-000000009'))

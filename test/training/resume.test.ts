@@ -109,6 +109,43 @@ describe('a failure in training', () => {
     expect(network.arena.version).toBeGreaterThan(0)
   })
 
+  it.each(['skip', 'stop'] as const)(
+    'treats a checkpoint that cannot be written as it is told: %s',
+    async (policy) => {
+      const folder = new CheckpointFolder(join(await temporaryFolder(), 'checkpoints'), 2)
+      const add = folder.add.bind(folder)
+      folder.add = (step, fill) =>
+        step === 4 ? Promise.reject(new Error('no space is left')) : add(step, fill)
+      const model = newModel()
+      using network = model.network
+      using trainer = new Trainer(model, dataset, settings())
+      const warnings: string[] = []
+      const run = trainer.run({
+        checkpoints: { folder, steps: 2, onUnwritten: policy },
+        onWarning: (message) => warnings.push(message),
+      })
+      const message = `step 4 was not saved: no space is left; ${join(folder.path, 'step-000000002')} is there to go on from`
+      const failure = await run.then(
+        () => undefined,
+        (error: Error) => error.message,
+      )
+      expect(failure).toBe(policy === 'stop' ? message : undefined)
+      expect(warnings).toEqual(policy === 'stop' ? [] : [message])
+      expect(await folder.latest()).toBe(
+        join(folder.path, policy === 'stop' ? 'step-000000002' : 'step-000000009'),
+      )
+      expect(network.arena.version).toBeGreaterThan(0)
+    },
+  )
+
+  it('says so when the last checkpoint cannot be written', async () => {
+    const folder = new CheckpointFolder(join(await temporaryFolder(), 'checkpoints'), 2)
+    folder.add = () => Promise.reject(new Error('no space is left'))
+    await expect(train(settings(), { from: folder })).rejects.toThrow(
+      'step 9 was not saved: no space is left; there is no checkpoint yet',
+    )
+  })
+
   /** Images whose gradient overflows: the network's first weights are made infinite for one step. */
   const hurt = { ...settings(), learningRate: { peak: 1e38, final: 1e38, warmupSteps: 0 } }
 
@@ -116,6 +153,12 @@ describe('a failure in training', () => {
     const { reports } = await train(hurt)
     expect(reports[0]).toMatchObject({ applied: true, skippedSteps: 0 })
     expect(reports.at(-1)).toMatchObject({ applied: false, skippedSteps: reports.length - 1 })
+  })
+
+  it('stops after a hundred such steps in a row', async () => {
+    await expect(train({ ...hurt, steps: 300 })).rejects.toThrow(
+      /step 101: the gradient is not finite .*, nor was it in the 99 steps before; .* lower learning rate may help$/,
+    )
   })
 
   it('stops there where the options say so, with the weights saved', async () => {
