@@ -9,7 +9,7 @@
 
 #include <compare>
 
-#include "cpu/cpu.h"
+#include "cpu/convert.h"
 #include "cpu/lru_cache.h"
 #include "cpu/onednn.h"
 #include "cpu/parallel.h"
@@ -125,21 +125,6 @@ void execute_chunks(Context& context, const Product& whole, const TensorView& y,
   }
 }
 
-// A tensor of the same shape in scratch.
-TensorView scratch_like(Context& context, TensorView tensor, DType dtype) {
-  tensor.dtype = dtype;
-  tensor.data = context.scratch<char>(static_cast<i64>(tensor.bytes()));
-  return tensor;
-}
-
-Status convert(Context& context, const TensorView& to, const TensorView& from) {
-  Out out;
-  In in;
-  static_cast<TensorView&>(out) = to;
-  static_cast<TensorView&>(in) = from;
-  return cast(context, out, in);
-}
-
 Status multiply(Context& context, const TensorView& y, TensorView a, TensorView b, TensorView bias,
                 bool transpose_a, bool transpose_b, bool accumulate) {
   const i64 M = y.dim(-2), N = y.dim(-1), K = a.dim(transpose_a ? -2 : -1);
@@ -153,10 +138,7 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
   static const bool has_brgemm = onednn::may_use(dnnl::cpu_isa::avx512_core);
   if (a.dtype == DType::bf16 && !has_native_bf16()) {
     for (TensorView* operand : {&a, &b, &bias}) {
-      if (!operand->present() || operand->dtype == DType::f32) continue;
-      const TensorView wide = scratch_like(context, *operand, DType::f32);
-      if (const Status status = convert(context, wide, *operand); status.failed) return status;
-      *operand = wide;
+      if (const Status status = widen(context, *operand); status.failed) return status;
     }
   }
   const bool chunked = has_brgemm && transpose_a && K >= kThreadedDepth;

@@ -49,6 +49,48 @@ inline dnnl::matmul::primitive_desc matmul_primitive_desc(const dnnl::memory::de
 #endif
 }
 
+// A convolution's two-dimensional window.
+struct Window {
+  dnnl::memory::dims strides, padding;
+};
+
+inline constexpr auto kDirect = dnnl::algorithm::convolution_direct;
+
+// dst = src * weights + bias; an empty bias descriptor means none.
+inline dnnl::convolution_forward::primitive_desc convolution_primitive_desc(
+    const dnnl::memory::desc& src, const dnnl::memory::desc& weights, const dnnl::memory::desc& bias,
+    const dnnl::memory::desc& dst, const Window& w, const dnnl::primitive_attr& attributes) {
+  const auto kind = dnnl::prop_kind::forward_training;
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), kind, kDirect, src, weights, bias, dst, w.strides, w.padding, w.padding, attributes};
+#else
+  return {{kind, kDirect, src, weights, bias, dst, w.strides, w.padding, w.padding}, attributes, engine()};
+#endif
+}
+
+inline dnnl::convolution_backward_data::primitive_desc convolution_backward_data_primitive_desc(
+    const dnnl::memory::desc& src, const dnnl::memory::desc& weights, const dnnl::memory::desc& dst,
+    const Window& w, const dnnl::primitive_attr& attributes) {
+  const auto forward = convolution_primitive_desc(src, weights, {}, dst, w, attributes);
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), kDirect, src, weights, dst, w.strides, w.padding, w.padding, forward, attributes};
+#else
+  return {{kDirect, src, weights, dst, w.strides, w.padding, w.padding}, attributes, engine(), forward};
+#endif
+}
+
+// The gradient's dtype is that of `weights`; the forward pass has the activations' dtype throughout.
+inline dnnl::convolution_backward_weights::primitive_desc convolution_backward_weights_primitive_desc(
+    const dnnl::memory::desc& src, const dnnl::memory::desc& weights, const dnnl::memory::desc& dst,
+    const Window& w, const dnnl::primitive_attr& attributes, const dnnl::memory::desc& forward_weights) {
+  const auto forward = convolution_primitive_desc(src, forward_weights, {}, dst, w, attributes);
+#if DNNL_VERSION_MAJOR >= 3
+  return {engine(), kDirect, src, weights, dst, w.strides, w.padding, w.padding, forward, attributes};
+#else
+  return {{kDirect, src, weights, dst, w.strides, w.padding, w.padding}, attributes, engine(), forward};
+#endif
+}
+
 // Runs body() and turns oneDNN's exceptions, which must not cross the kernel table, into a status.
 template <class Body>
 Status guarded(const Body& body) {

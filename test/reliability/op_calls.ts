@@ -54,6 +54,15 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
     name: 'attention',
     arguments: () => [floats(5, 4, 8), floats(5, 2, 8), floats(5, 2, 8), spans()],
   },
+  conv2d: {
+    name: 'conv2d',
+    arguments: () => [
+      floats(2, 5, 4, 6),
+      floats(8, 3, 3, 3),
+      floats(8),
+      { stride: 2, padding: 1, groups: 2 },
+    ],
+  },
   silu: { name: 'silu', arguments: () => [floats(9)] },
   swiglu: { name: 'swiglu', arguments: () => [floats(3, 8)] },
   softmax: { name: 'softmax', arguments: () => [floats(3, 8)] },
