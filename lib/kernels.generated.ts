@@ -33,6 +33,10 @@ export interface Kernels {
   conv2d(y: Handle, x: Handle, weight: Handle, bias: Handle | undefined, stride: number, padding: number, groups: number): void
   conv2d_backward_input(dx: Handle, dy: Handle, weight: Handle, stride: number, padding: number, groups: number): void
   conv2d_backward_weight(dweight: Handle | undefined, dy: Handle, x: Handle, stride: number, padding: number, groups: number): void
+  group_norm(y: Handle, mean: Handle, rstd: Handle, x: Handle, weight: Handle, bias: Handle, eps: number, silu: boolean): void
+  group_norm_backward(dx: Handle, dweight: Handle | undefined, dbias: Handle | undefined, dy: Handle, x: Handle, weight: Handle, bias: Handle, mean: Handle, rstd: Handle, silu: boolean): void
+  layer_norm(y: Handle, mean: Handle, rstd: Handle, x: Handle, weight: Handle, bias: Handle, eps: number, silu: boolean): void
+  layer_norm_backward(dx: Handle, dweight: Handle | undefined, dbias: Handle | undefined, dy: Handle, x: Handle, weight: Handle, bias: Handle, mean: Handle, rstd: Handle, silu: boolean): void
   silu(y: Handle, x: Handle): void
   silu_backward(dx: Handle, dy: Handle, x: Handle): void
   swiglu(y: Handle, x: Handle): void

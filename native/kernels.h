@@ -53,6 +53,12 @@
   K(conv2d,                 (Out y, In x, In weight, InOptional bias, i64 stride, i64 padding, i64 groups)) \
   K(conv2d_backward_input,  (Out dx, In dy, In weight, i64 stride, i64 padding, i64 groups)) \
   K(conv2d_backward_weight, (Acc dweight, In dy, In x, i64 stride, i64 padding, i64 groups)) \
+  /* group_norm.cc: x [N, .., C], weight, bias [C]; mean, rstd [N, groups] f32; silu: of the result */ \
+  K(group_norm,             (Out y, Out mean, Out rstd, In x, In weight, In bias, f32 eps, bool silu)) \
+  K(group_norm_backward,    (Out dx, Acc dweight, Acc dbias, In dy, In x, In weight, In bias, In mean, In rstd, bool silu)) \
+  /* layer_norm.cc: x [T, C], weight, bias [C]; mean, rstd [T] f32; silu: of the result */ \
+  K(layer_norm,             (Out y, Out mean, Out rstd, In x, In weight, In bias, f32 eps, bool silu)) \
+  K(layer_norm_backward,    (Out dx, Acc dweight, Acc dbias, In dy, In x, In weight, In bias, In mean, In rstd, bool silu)) \
   /* silu.cc, swiglu.cc: x [T, 2 F] = gate, up; y [T, F] = silu(gate) up */ \
   K(silu,                   (Out y, In x)) \
   K(silu_backward,          (Out dx, In dy, In x)) \

@@ -27,6 +27,12 @@ HWY_INLINE Vec silu_slope(Vec x, Vec s) {
   return hn::Mul(s, hn::MulAdd(x, hn::Sub(set(1.0f), s), set(1.0f)));
 }
 
+// What a norm may end with: h itself or silu(h), and the gradient of h given that of the result.
+HWY_INLINE Vec activate(Vec h, bool silu) { return silu ? hn::Mul(h, sigmoid(h)) : h; }
+HWY_INLINE Vec activate_backward(Vec dy, Vec h, bool silu) {
+  return silu ? hn::Mul(dy, silu_slope(h, sigmoid(h))) : dy;
+}
+
 // largest = max_i x_i, sum = sum_i exp(x_i - largest).
 struct RowExponents {
   float largest, sum;

@@ -63,6 +63,14 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
       { stride: 2, padding: 1, groups: 2 },
     ],
   },
+  groupNorm: {
+    name: 'group_norm',
+    arguments: () => [floats(2, 3, 3, 8), floats(8), floats(8), 4, { eps: 1e-5, silu: true }],
+  },
+  layerNorm: {
+    name: 'layer_norm',
+    arguments: () => [floats(3, 8), floats(8), floats(8), { eps: 1e-5, silu: true }],
+  },
   silu: { name: 'silu', arguments: () => [floats(9)] },
   swiglu: { name: 'swiglu', arguments: () => [floats(3, 8)] },
   softmax: { name: 'softmax', arguments: () => [floats(3, 8)] },
