@@ -37,6 +37,8 @@ export interface Kernels {
   group_norm_backward(dx: Handle, dweight: Handle | undefined, dbias: Handle | undefined, dy: Handle, x: Handle, weight: Handle, bias: Handle, mean: Handle, rstd: Handle, silu: boolean): void
   layer_norm(y: Handle, mean: Handle, rstd: Handle, x: Handle, weight: Handle, bias: Handle, eps: number, silu: boolean): void
   layer_norm_backward(dx: Handle, dweight: Handle | undefined, dbias: Handle | undefined, dy: Handle, x: Handle, weight: Handle, bias: Handle, mean: Handle, rstd: Handle, silu: boolean): void
+  upsample_nearest(y: Handle, x: Handle, scale: number): void
+  sum_pool(y: Handle, x: Handle, scale: number): void
   silu(y: Handle, x: Handle): void
   silu_backward(dx: Handle, dy: Handle, x: Handle): void
   swiglu(y: Handle, x: Handle): void

@@ -59,6 +59,9 @@
   /* layer_norm.cc: x [T, C], weight, bias [C]; mean, rstd [T] f32; silu: of the result */ \
   K(layer_norm,             (Out y, Out mean, Out rstd, In x, In weight, In bias, f32 eps, bool silu)) \
   K(layer_norm_backward,    (Out dx, Acc dweight, Acc dbias, In dy, In x, In weight, In bias, In mean, In rstd, bool silu)) \
+  /* resample.cc: [N, H, W, C] <-> [N, factor H, factor W, C] */ \
+  K(upsample_nearest,       (Out y, In x, f32 scale))  /* every pixel of a block of y = scale x */ \
+  K(sum_pool,               (Out y, In x, f32 scale))  /* y = scale (sum of a block of x) */ \
   /* silu.cc, swiglu.cc: x [T, 2 F] = gate, up; y [T, F] = silu(gate) up */ \
   K(silu,                   (Out y, In x)) \
   K(silu_backward,          (Out dx, In dy, In x)) \

@@ -71,6 +71,8 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
     name: 'layer_norm',
     arguments: () => [floats(3, 8), floats(8), floats(8), { eps: 1e-5, silu: true }],
   },
+  upsampleNearest: { name: 'upsample_nearest', arguments: () => [floats(2, 3, 4, 5), 2] },
+  averagePool: { name: 'average_pool', arguments: () => [floats(2, 6, 4, 5), 2] },
   silu: { name: 'silu', arguments: () => [floats(9)] },
   swiglu: { name: 'swiglu', arguments: () => [floats(3, 8)] },
   softmax: { name: 'softmax', arguments: () => [floats(3, 8)] },

@@ -1,0 +1,25 @@
+import { defineOp } from '../autograd/op.js'
+import { native } from '../native.js'
+import { checkFloat, checkInteger, checkRank } from '../tensor/check.js'
+import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
+
+const op = defineOp({
+  name: 'upsample_nearest',
+  forward({ x }: { x: Tensor }, { factor }: { factor: number }) {
+    checkFloat('x', x)
+    checkRank('x', x, 4)
+    checkInteger('factor', factor, 1, 4096)
+    const [N, H, W, C] = x.shape as [number, number, number, number]
+    const y = empty([N, H * factor, W * factor, C], x.dtype)
+    native.upsample_nearest(y.handle, x.handle, 1)
+    return { output: y, saved: { x } }
+  },
+  backward(dy, { x }) {
+    const dx = emptyLike(x)
+    native.sum_pool(dx.handle, dy.handle, 1)
+    return { x: dx }
+  },
+})
+
+/** Each pixel becomes a block of factor by factor equal ones: x [N, H, W, C] -> [N, factor H, factor W, C]. */
+export const upsampleNearest = (x: Tensor, factor = 2): Tensor => op({ x }, { factor })
