@@ -8,7 +8,11 @@
       'target_name': 'transfusion',
       'sources': ['<!@(find native -name "*.cc" | sort)'],
       'include_dirs': ['native', '<!(node -p "require(\'node-addon-api\').include_dir")'],
-      'defines': ['HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4)', 'NAPI_VERSION=9', 'NODE_ADDON_API_CPP_EXCEPTIONS'],
+      'defines': [
+        'HWY_DISABLED_TARGETS=(HWY_SSSE3|HWY_SSE4)', 'NAPI_VERSION=9', 'NODE_ADDON_API_CPP_EXCEPTIONS',
+        # In a worker that is being terminated every call fails, and so does throwing that as an exception.
+        'NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS',
+      ],
       'cflags!': ['-std=gnu++17'],
       'cflags_cc!': ['-std=gnu++17', '-fno-exceptions', '-fno-rtti'],
       # Without contraction a kernel's result does not depend on where the compiler found an a * b + c.

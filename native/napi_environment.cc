@@ -7,12 +7,28 @@ namespace transfusion {
 namespace {
 
 constexpr i64 kIndexRange = i64{1} << 24;
+constexpr i64 kGenerationRange = i64{1} << 24;
+constexpr i64 kCopyRange = 32;  // a handle is exact as a double: below 2^53
+static_assert(kIndexRange * kGenerationRange * kCopyRange == i64{1} << 53);
 // V8 hears of native memory in steps, so that small tensors cost no call.
 constexpr i64 kReportStep = i64{16} << 20;
+
+bool is_handle(double number) { return number >= static_cast<double>(kIndexRange) && number < 0x1p53; }
+
+// The number of copies loaded before. Copies know of one another only by what they leave at `process`.
+i64 count_copy(Napi::Env env, Napi::Object process) {
+  const Napi::Symbol key = Napi::Symbol::For(env, "transfusion-js.copies");
+  const Napi::Value found = process.Get(key);
+  const i64 before = found.IsNumber() ? found.As<Napi::Number>().Int64Value() : 0;
+  process.Set(key, Napi::Number::New(env, static_cast<double>(before + 1)));
+  return before % kCopyRange;
+}
 
 }  // namespace
 
 Environment::Environment(Napi::Env env) : env_(env) {
+  const auto process = env.Global().Get("process").As<Napi::Object>();
+  copy_ = count_copy(env, process);
   napi_value name;
   napi_create_string_utf8(env, "transfusion", NAPI_AUTO_LENGTH, &name);
   napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, settle,
@@ -23,7 +39,6 @@ Environment::Environment(Napi::Env env) : env_(env) {
       env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
   // process.exit() runs no such hooks: without this, destructors of libraries would take a running kernel's
   // code away.
-  const auto process = env.Global().Get("process").As<Napi::Object>();
   const auto leave = [this](const Napi::CallbackInfo&) { cpu_backend().stream().leave(*owner_); };
   process.Get("once").As<Napi::Function>().Call(
       process, {Napi::String::New(env, "exit"), Napi::Function::New(env, leave)});
@@ -46,7 +61,7 @@ double Environment::create(Backend& backend, Block* block, size_t offset, const 
   i64 index;
   if (free_slots_.empty()) {
     index = static_cast<i64>(slots_.size());
-    slots_.emplace_back();
+    slots_.emplace_back().generation = copy_ * kGenerationRange + 1;
   } else {
     index = free_slots_.back();
     free_slots_.pop_back();
@@ -62,7 +77,7 @@ double Environment::create(Backend& backend, Block* block, size_t offset, const 
 }
 
 Slot* Environment::find(double handle) {
-  if (!(handle >= static_cast<double>(kIndexRange) && handle < 9e15)) return nullptr;
+  if (!is_handle(handle)) return nullptr;
   const i64 number = static_cast<i64>(handle);
   const auto index = static_cast<size_t>(number % kIndexRange);
   if (index >= slots_.size()) return nullptr;
@@ -72,6 +87,8 @@ Slot* Environment::find(double handle) {
 
 Slot& Environment::at(Napi::Env env, double handle) {
   if (Slot* slot = find(handle)) return *slot;
+  if (is_handle(handle) && static_cast<i64>(handle) / (kIndexRange * kGenerationRange) != copy_)
+    throw Napi::Error::New(env, "a tensor of another copy of transfusion-js was used");
   throw Napi::Error::New(env, "a tensor was used after it was freed");
 }
 
@@ -84,8 +101,8 @@ void Environment::release(double handle) {
     slot.backend->give_back(slot.block);
   }
   slot.block = nullptr;
-  ++slot.generation;
-  free_slots_.push_back(found - slots_.data());
+  // A slot whose generations are used up is left behind.
+  if (++slot.generation % kGenerationRange != 0) free_slots_.push_back(found - slots_.data());
   --live_handles_;
 }
 
@@ -131,26 +148,34 @@ void Environment::Mailbox::post(std::unique_ptr<Settlement> settlement) {
   if (function_) napi_call_threadsafe_function(function_, settlement.release(), napi_tsfn_nonblocking);
 }
 
+void Environment::Settlement::settle(Napi::Env env) {
+  if (failure) {
+    napi_reject_deferred(env, deferred_, Napi::Error::New(env, failure->message).Value());
+  } else if (bytes && bytes->empty()) {
+    // V8 takes an external buffer without memory for a detached one.
+    napi_resolve_deferred(env, deferred_, Napi::ArrayBuffer::New(env, 0));
+  } else if (bytes) {
+    // The ArrayBuffer takes the bytes over without a copy.
+    auto kept = std::make_unique<std::vector<uint8_t>>(std::move(*bytes));
+    const auto buffer = Napi::ArrayBuffer::New(
+        env, kept->data(), kept->size(), [](Napi::Env, void*, std::vector<uint8_t>* bytes) { delete bytes; },
+        kept.get());
+    kept.release();
+    napi_resolve_deferred(env, deferred_, buffer);
+  } else {
+    napi_resolve_deferred(env, deferred_, env.Undefined());
+  }
+}
+
 void Environment::settle(napi_env env, napi_value, void* context, void* data) {
   const std::unique_ptr<Settlement> settlement(static_cast<Settlement*>(data));
   auto& self = *static_cast<Environment*>(context);
   if (!env) return;  // the environment is ending
   if (--self.open_promises_ == 0) napi_unref_threadsafe_function(env, self.mailbox_->function_);
-  const Napi::Env napi_env_(env);
-  if (settlement->failure) {
-    napi_reject_deferred(env, settlement->deferred_,
-                         Napi::Error::New(napi_env_, settlement->failure->message).Value());
-  } else if (settlement->bytes && settlement->bytes->empty()) {
-    // V8 takes an external buffer without memory for a detached one.
-    napi_resolve_deferred(env, settlement->deferred_, Napi::ArrayBuffer::New(napi_env_, 0));
-  } else if (settlement->bytes) {
-    // The ArrayBuffer takes the bytes over without a copy.
-    auto* kept = new std::shared_ptr<std::vector<uint8_t>>(settlement->bytes);
-    const auto buffer = Napi::ArrayBuffer::New(napi_env_, (*kept)->data(), (*kept)->size(),
-                                               [kept](Napi::Env, void*) { delete kept; });
-    napi_resolve_deferred(env, settlement->deferred_, buffer);
-  } else {
-    napi_resolve_deferred(env, settlement->deferred_, napi_env_.Undefined());
+  try {
+    settlement->settle(env);
+  } catch (const Napi::Error&) {
+    // The worker is being terminated, which ends every call: no one waits any more.
   }
 }
 

@@ -13,13 +13,14 @@
 
 namespace transfusion {
 
-// A handle is a number: index + generation * 2^24, so that a stale one is recognised.
+// A handle is a number: index + generation * 2^24, so that a stale one is recognised. Generations begin at
+// copy * 2^24 + 1, so that a handle of another copy of this addon is recognised too.
 struct Slot {
   Backend* backend = nullptr;
   Block* block = nullptr;  // null: free
   size_t offset = 0;       // bytes
   TensorView view;
-  i64 generation = 1;
+  i64 generation = 0;
 };
 
 class Environment {
@@ -54,6 +55,8 @@ class Environment {
 
    private:
     friend class Environment;
+    void settle(Napi::Env env);
+
     napi_deferred deferred_ = nullptr;
   };
   Napi::Promise open_promise(Napi::Env env, std::unique_ptr<Settlement>& settlement);
@@ -76,6 +79,8 @@ class Environment {
   void close();
 
   napi_env env_;
+  // Among the copies of this addon that the thread has loaded.
+  i64 copy_;
   std::shared_ptr<Owner> owner_ = std::make_shared<Owner>();
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   i64 open_promises_ = 0;

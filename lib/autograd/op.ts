@@ -44,5 +44,8 @@ const describe = (value: unknown): string =>
   value === null
     ? 'null'
     : typeof value === 'object'
-      ? `a ${value.constructor?.name ?? 'object'}`
+      ? `a ${value.constructor?.name ?? 'object'}${isForeign(value) ? ' of another copy of transfusion-js' : ''}`
       : shown(value)
+
+/** Whether this is a tensor of another copy of this package: its class has the name, and is another. */
+const isForeign = (value: object): boolean => value.constructor?.name === Tensor.name

@@ -86,3 +86,21 @@ test('workers that end with work queued disturb no one, and give their memory ba
   expect(run).toMatchObject({ code: 0, signal: null, output: '1024\n1024\n1024\ntrue true' })
   expect(run.seconds).toBeLessThan(15)
 })
+
+test('workers that are terminated within native calls take no one with them', async () => {
+  const run = await runNode(`
+    const { Worker } = require('node:worker_threads')
+    const work = ${JSON.stringify(prelude)} + \`
+      require('node:worker_threads').parentPort.postMessage('begun')
+      while (true) native.release(native.create(0, [4, 4]))\`
+    const terminate = () => new Promise((resolve, reject) => {
+      const worker = new Worker(work, { eval: true })
+      worker.on('message', () => setTimeout(() => worker.terminate(), 5)).on('error', reject).on('exit', resolve)
+    })
+    const main = async () => {
+      for (let i = 0; i < 5; i++) await terminate()
+      native.read(x).then((bytes) => console.log(new Float32Array(bytes)[7]))
+    }
+    main()`)
+  expect(run).toMatchObject({ code: 0, signal: null, output: '1' })
+})
