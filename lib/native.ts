@@ -9,6 +9,8 @@ import type { NativeAddon } from './native_types.js'
 const require = createRequire(import.meta.url)
 const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
+const platformPackage = `@transfusion-js/${platform}`
+const { version } = require('../package.json') as { version: string }
 
 interface Attempt {
   place: string
@@ -36,7 +38,6 @@ function loadLocalBuild(): NativeAddon {
 }
 
 function userCachePath(): string {
-  const { version } = require('../package.json') as { version: string }
   const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
   return join(cache, 'transfusion-js', `${version}-${platform}`, 'transfusion.node')
 }
@@ -46,6 +47,13 @@ function loadFile(path: string): NativeAddon {
   return require(path) as NativeAddon
 }
 
+function loadPlatformPackage(): NativeAddon {
+  const found = (require(`${platformPackage}/package.json`) as { version: string }).version
+  // Kernels and the code that calls them change together.
+  if (found !== version) throw new Error(`it is version ${found}, this is transfusion-js ${version}`)
+  return require(platformPackage) as NativeAddon
+}
+
 /** The places a binary may lie in, best first. */
 function places(): [place: string, load: () => NativeAddon][] {
   // An override is an order, not a hint: a wrong path must not end in some other binary.
@@ -53,11 +61,10 @@ function places(): [place: string, load: () => NativeAddon][] {
   if (override) return [[`TRANSFUSION_NATIVE=${override}`, () => loadFile(resolve(override))]]
 
   const cached = userCachePath()
-  const packageName = `@transfusion-js/${platform}`
   return [
     [`local build ${join(packageRoot, 'build/{Release,cmake}/transfusion.node')}`, loadLocalBuild],
     [`user cache ${cached}`, () => loadFile(cached)],
-    [`platform package ${packageName}`, () => require(packageName) as NativeAddon],
+    [`platform package ${platformPackage}`, loadPlatformPackage],
   ]
 }
 
@@ -82,9 +89,21 @@ function load(): NativeAddon {
   const tried = attempts.map(({ place, error }) => `  - ${place}: ${error}`).join('\n')
   throw new Error(
     `transfusion-js: no native binary for ${platform} could be loaded. Tried:\n${tried}\n` +
-      `Remedy: \`npm run build\` in the package's folder (it needs a C++ compiler, oneDNN and Highway). ` +
-      `TRANSFUSION_NATIVE=/path/to/transfusion.node names a binary built elsewhere.`,
+      `Remedies, of which one is enough:\n${remedies()
+        .map((remedy) => `  - ${remedy}`)
+        .join('\n')}\n` +
+      `More: ${join(packageRoot, 'docs/troubleshooting.md')}#no-native-binary`,
   )
+}
+
+function remedies(): string[] {
+  if (process.env['TRANSFUSION_NATIVE'])
+    return ['set TRANSFUSION_NATIVE to the path of a transfusion.node, or do not set it']
+  return [
+    `install ${platformPackage} ${version}, which \`npm run pack:platform\` makes, beside transfusion-js`,
+    `run \`npm run build:native\` in ${packageRoot}; it needs a C++ compiler, oneDNN and Highway`,
+    'set TRANSFUSION_NATIVE to the path of a transfusion.node that was built elsewhere',
+  ]
 }
 
 /** The addon: one object per JavaScript environment, behind `import` and `require` alike. */

@@ -7,6 +7,9 @@ import { pathToFileURL } from 'node:url'
 import { generateKernels } from './generate-kernels.mjs'
 import { main, nodePrefix, root, run, runTool } from './run.mjs'
 
+/** Where the build puts the addon. */
+export const addonPath = join(root, 'build', nodePrefix ? 'Release' : 'cmake', 'transfusion.node')
+
 const werrorMark = join(root, 'build', 'werror')
 
 /**
@@ -32,9 +35,7 @@ export function buildNative({ werror = false } = {}) {
     runTool('cmake-js/bin/cmake-js', ['compile', ...options])
   }
   // A shared addon links without a kernel that its table names: only loading it tells.
-  run(process.execPath, ['-p', `require('./build/${nodePrefix ? 'Release' : 'cmake'}/transfusion.node')`], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  })
+  run(process.execPath, ['--eval', `require(${JSON.stringify(addonPath)})`])
 }
 
 /** Builds dist/ and brings the generated kernel types up to date. */

@@ -3,6 +3,7 @@
 //   node scripts/generate-kernels.mjs --check    fails when the file is not current
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
+import { Failure, main } from './run.mjs'
 
 const root = new URL('..', import.meta.url)
 const source = new URL('native/kernels.h', root)
@@ -24,7 +25,7 @@ const types = {
 }
 
 /**
- * The kernels declared in the text of a header, in its order. Throws an Error naming the kernel on a kind it
+ * The kernels declared in the text of a header, in its order. Throws a Failure naming the kernel on a kind it
  * does not know, an argument without a name, a kernel declared twice, and an entry it cannot read.
  * @param {string} header
  * @returns {{ name: string, args: { kind: keyof typeof types, name: string }[] }[]}
@@ -37,12 +38,12 @@ export function parseKernels(header) {
   const kernels = []
   const seen = new Set()
   for (const [, name, list] of code.matchAll(/\bK\(\s*(\w+)\s*,\s*\(([^()]*)\)\s*\)/g)) {
-    if (seen.has(name)) throw new Error(`kernels.h: ${name} is declared twice`)
+    if (seen.has(name)) throw new Failure('kernels-h', `kernels.h: ${name} is declared twice`)
     seen.add(name)
     const args = list.split(',').map((text) => {
       const [kind, arg, ...rest] = text.trim().split(/\s+/)
       if (!(kind in types) || arg === undefined || rest.length > 0) {
-        throw new Error(`kernels.h: ${name}: cannot read the argument "${text.trim()}"`)
+        throw new Failure('kernels-h', `kernels.h: ${name}: cannot read the argument "${text.trim()}"`)
       }
       return { kind, name: arg }
     })
@@ -50,7 +51,8 @@ export function parseKernels(header) {
   }
   const entries = code.match(/#define KERNELS\(K\)(.*)/)?.[1].match(/\bK\b/g) ?? []
   if (entries.length !== kernels.length) {
-    throw new Error(
+    throw new Failure(
+      'kernels-h',
       `kernels.h: KERNELS has ${entries.length} entries, of which ${kernels.length} could be read`,
     )
   }
@@ -82,10 +84,10 @@ export function generateKernels({ check = false } = {}) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const check = process.argv.includes('--check')
-  const stale = generateKernels({ check })
-  if (check && stale) {
-    console.error('lib/kernels.generated.ts is not current: run `npm run build`')
-    process.exitCode = 1
-  }
+  main(() => {
+    const check = process.argv.includes('--check')
+    if (generateKernels({ check }) && check) {
+      throw new Failure('kernels-h', 'lib/kernels.generated.ts is not current: run `npm run build`')
+    }
+  })
 }

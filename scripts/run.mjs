@@ -1,6 +1,7 @@
 // What the scripts share: the checkout's root, child processes, stages with a heading and a time.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -10,8 +11,13 @@ const prefix = dirname(dirname(process.execPath))
 /** Where the running node is installed, when its headers lie there too; else undefined. */
 export const nodePrefix = existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined
 
-/** A failure that is reported by its message alone. */
-export class Failure extends Error {}
+/** A failure that is reported by its message and its section of docs/troubleshooting.md, as in a link to it. */
+export class Failure extends Error {
+  constructor(section, message) {
+    super(message)
+    this.section = section
+  }
+}
 
 /** Runs a program with this terminal's streams; throws a Failure when it does not exit with 0. */
 export function run(program, args, { env = {}, ...options } = {}) {
@@ -21,13 +27,24 @@ export function run(program, args, { env = {}, ...options } = {}) {
     env: { ...process.env, ...env },
     ...options,
   })
-  if (result.error) throw new Failure(`${program}: ${result.error.message}`)
+  if (result.error) throw new Failure('a-program-cannot-be-started', `${program}: ${result.error.message}`)
   if (result.status !== 0) {
     throw new Failure(
+      'a-program-failed',
       `${program} ${args.join(' ')} ended with ${result.signal ?? `exit code ${result.status}`}`,
     )
   }
   return result
+}
+
+/** Runs a program and returns what it prints; throws a Failure with its errors when it does not exit with 0. */
+export function capture(program, args, options = {}) {
+  const result = spawnSync(program, args, { cwd: root, encoding: 'utf8', ...options })
+  if (result.error) throw new Failure('a-program-cannot-be-started', `${program}: ${result.error.message}`)
+  if (result.status !== 0) {
+    throw new Failure('a-program-failed', `${program} ${args.join(' ')}: ${result.stderr.trim()}`)
+  }
+  return result.stdout
 }
 
 /** Runs a program quietly; returns whether it exited with 0. */
@@ -35,9 +52,11 @@ export function succeeds(program, args, options = {}) {
   return spawnSync(program, args, { cwd: root, stdio: ['pipe', 'ignore', 'ignore'], ...options }).status === 0
 }
 
-/** Runs a command line tool of node_modules by its script, `npx` without the wait. */
+/** Runs a command line tool of a package by its script, wherever npm put the package: `npx` without the wait. */
 export function runTool(script, args, options) {
-  return run(process.execPath, [join(root, 'node_modules', script), ...args], options)
+  const [name, path] = /^((?:@[^/]+\/)?[^/]+)\/(.*)$/.exec(script).slice(1)
+  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
+  return run(process.execPath, [join(dirname(manifest), path), ...args], options)
 }
 
 /** Prints a heading, does the work, prints its time. */
@@ -49,13 +68,13 @@ export function stage(name, work) {
   return result
 }
 
-/** Runs a script's body; a Failure ends the process with its message and exit code 1. */
+/** Runs a script's body; a Failure ends the process with its message, where to read more, and exit code 1. */
 export function main(body) {
   try {
     body()
   } catch (error) {
     if (!(error instanceof Failure)) throw error
-    console.error(`\nFAILED: ${error.message}`)
+    console.error(`\nFAILED: ${error.message}\nMore: docs/troubleshooting.md#${error.section}`)
     process.exitCode = 1
   }
 }

