@@ -40,8 +40,8 @@ const op = defineOp({
 
 /**
  * Layer norm over the last axis, of images over the channels of each position, then SiLU where asked for:
- * y = (x - mean) / sqrt(variance + eps) * weight + bias. x [..., C], weight, bias [C] of x's dtype -> [..., C]. The
- * paper's U-Net blocks norm like this (section 4.1: plain layer norm instead of group norm).
+ * y = (x - mean) / sqrt(variance + eps) * weight + bias. x [..., C], weight, bias [C] of x's dtype -> [..., C].
+ * The paper's U-Net blocks have this plain layer norm in the place of an adaptive one (section 3).
  */
 export const layerNorm = (x: Tensor, weight: Tensor, bias: Tensor, options: NormOptions = {}): Tensor =>
   op({ x, weight, bias }, options)
