@@ -99,6 +99,8 @@ export { FolderDataset } from './data/sources/folder_dataset.js'
 export { findFashionMnist, openMnist } from './data/fashion_mnist.js'
 export { JsonTokenizer, type Tokenizer } from './data/tokenizer.js'
 export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
+export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/bpe/train_tokenizer.js'
+export type { BpeSettings } from './data/bpe/options.js'
 export { encodePng, type ImageSource, readImage, writePng } from './data/image_io.js'
 export {
   type ImagePreparation,

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { dirname, extname, join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
 import { writeAtomically } from '../data/atomic_file.js'
 import { readJson } from '../data/json_file.js'
@@ -17,6 +17,7 @@ import {
   seedOption,
   stepsOption,
 } from './options.js'
+import { textData } from './text_data.js'
 
 /** Options of the command line. */
 export interface EvaluateOptions {
@@ -110,10 +111,7 @@ function classTasks({ data, perClass, sampler, steps, guidance }: EvaluateOption
 }
 
 const textTasks = ({ text = [] }: EvaluateOptions): object[] =>
-  text.map((path) => ({
-    type: 'text',
-    data: { type: ['.jsonl', '.ndjson'].includes(extname(path)) ? 'jsonl' : 'text', path },
-  }))
+  text.map((path) => ({ type: 'text', data: textData(path) }))
 
 const questionTasks = ({ questions = [] }: EvaluateOptions): object[] =>
   questions.map((path) => ({ type: 'questions', path }))

@@ -6,6 +6,7 @@ import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
 import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
+import { tokenizerCommand } from './tokenizer.js'
 import { trainCommand } from './train.js'
 
 const program = new Command('transfusion')
@@ -19,6 +20,7 @@ const commands = [
   chatCommand,
   evaluateCommand,
   samplersCommand,
+  tokenizerCommand,
   demoCommand,
 ]
 for (const command of commands) program.addCommand(command().copyInheritedSettings(program))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { parseConfig } from '../config.js'
 import { openSources } from '../data/data_config.js'
 import { readJson } from '../data/json_file.js'
+import type { UnreadableDocument } from '../data/sources/document_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
@@ -37,14 +38,15 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   const config = parseConfig(trainConfigSchema, await readJson(path), path)
   const sources = await openSources(config.data)
   const { checkpoints, latest } = await openRun(out, config, config.checkpoints.keep)
-  using model = await openModel(config, sources, latest, init)
   const leftOut = new Set<string>()
-  const data = streamOpener(config, sources, model, ({ name, error }) => {
+  const onSkip = ({ name, error }: UnreadableDocument) => {
     // Not again in each epoch; all are counted.
     if (leftOut.has(name)) return
     leftOut.add(name)
     warn(`left out: ${error.message}`)
-  })
+  }
+  using model = await openModel(config, sources, latest, init, onSkip)
+  const data = streamOpener(config, sources, model, onSkip)
   using trainer = new Trainer(model, data, config.training)
   if (latest) await trainer.restore(latest)
   const matmulRate = await measureMatmulRate(config.precision)
@@ -113,13 +115,21 @@ export async function train(path: string, { out, init }: { out: string; init?: s
 
 /** A run's own model as its checkpoint has it, a new one, or one with the weights of the folder `init`. */
 async function openModel(
-  { objective, precision: compute, model, imagePreparation, tokenizer, training: { seed } }: TrainConfig,
+  config: TrainConfig,
   sources: readonly WeightedSource[],
   latest: string | undefined,
   init: string | undefined,
+  onSkip: (document: UnreadableDocument) => void,
 ): Promise<Transfusion> {
+  const {
+    objective,
+    precision: compute,
+    model,
+    imagePreparation,
+    training: { seed },
+  } = config
   if (latest) return Transfusion.load(join(latest, 'model'), { compute })
   const options = { objective, compute, seed, imagePreparation }
   if (init) return Transfusion.initializeFrom(init, { sizes: namedSizes(model), ...options })
-  return Transfusion.create(modelOptions(model), await openTokenizer(tokenizer, sources), options)
+  return Transfusion.create(modelOptions(model), await openTokenizer(config, sources, onSkip), options)
 }

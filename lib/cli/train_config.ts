@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { bpeTokenizerSchema } from '../data/bpe/options.js'
 import { dataSchema, loadingSchema } from '../data/data_config.js'
 import { imagePreparationOptionsSchema } from '../data/image_preparation.js'
 import { presets, type PresetName } from '../models/transfusion/presets.js'
@@ -33,6 +34,8 @@ export const trainConfigSchema = z.strictObject({
       /** A word-level tokenizer made from the data's captions. */
       z.strictObject({ type: z.literal('captions') }),
       z.strictObject({ type: z.literal('file'), path: z.string() }),
+      /** Byte-level BPE trained on the data's texts, each of which counts once whatever its source's weight. */
+      bpeTokenizerSchema,
     ])
     .default({ type: 'captions' }),
   model: modelOptionsSchema,

@@ -5,6 +5,7 @@ import { openStream, type WeightedSource } from '../data/stream/open_stream.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
 import type { Transfusion } from '../generation/transfusion.js'
 import { positionsOf, type TrainingData } from '../training/data.js'
+import { trainTokenizerShown } from './tokenizer_progress.js'
 import type { TrainConfig } from './train_config.js'
 
 /** What opens the stream of documents that a run trains on. */
@@ -27,15 +28,45 @@ export function streamOpener(
     })
 }
 
-/** The tokenizer of a file, or one made of the words of all texts. */
+/** The tokenizer of a file, or one made from the texts of the data; `onSkip` is told of documents that are left out. */
 export async function openTokenizer(
-  tokenizer: TrainConfig['tokenizer'],
+  { tokenizer, loading }: TrainConfig,
   sources: readonly WeightedSource[],
+  onSkip: (document: UnreadableDocument) => void,
 ): Promise<JsonTokenizer> {
-  if (tokenizer.type === 'file') return JsonTokenizer.load(tokenizer.path)
-  const texts = new Set<string>()
-  for (const { source } of sources) for await (const text of textsOf(source)) texts.add(text)
-  return makeCaptionTokenizer(texts)
+  switch (tokenizer.type) {
+    case 'file':
+      return JsonTokenizer.load(tokenizer.path)
+    case 'captions': {
+      const texts = new Set<string>()
+      for await (const text of textsOfAll(sources)) texts.add(text)
+      return makeCaptionTokenizer(texts)
+    }
+    case 'bpe': {
+      const { type: _type, ...settings } = tokenizer
+      const texts = textsOfAll(sources, unreadablePolicy(loading, onSkip))
+      return trainTokenizerShown(texts, settings)
+    }
+  }
+}
+
+/** What a config says of documents that cannot be read: they end what reads them, or `onSkip` is told of each. */
+export function unreadablePolicy(
+  { onUnreadable }: Pick<TrainConfig['loading'], 'onUnreadable'>,
+  onSkip: (document: UnreadableDocument) => void,
+): (document: UnreadableDocument) => void {
+  return (document) => {
+    if (onUnreadable === 'stop') throw document.error
+    onSkip(document)
+  }
+}
+
+/** The texts of several sources as {@link textsOf} gives them, one source after the other. */
+export async function* textsOfAll(
+  sources: readonly WeightedSource[],
+  onUnreadable?: (document: UnreadableDocument) => void,
+): AsyncGenerator<string, void, undefined> {
+  for (const { source } of sources) yield* textsOf(source, onUnreadable)
 }
 
 const textsLookedAt = 200

@@ -55,11 +55,14 @@ export interface DocumentSource {
 
 /**
  * The texts of every document, in stored order, without decoding images: what a tokenizer is made from. Documents
- * that cannot be read are left out.
+ * that cannot be read are left out; `onUnreadable` is told of them, and may throw.
  */
-export async function* textsOf(source: DocumentSource): AsyncGenerator<string, void, undefined> {
+export async function* textsOf(
+  source: DocumentSource,
+  onUnreadable?: (document: UnreadableDocument) => void,
+): AsyncGenerator<string, void, undefined> {
   for await (const document of source.once()) {
-    if ('error' in document) continue
-    for (const part of document.parts) if (part.type === 'text') yield part.text
+    if ('error' in document) onUnreadable?.(document)
+    else for (const part of document.parts) if (part.type === 'text') yield part.text
   }
 }

@@ -1,0 +1,97 @@
+import { Command } from 'commander'
+import { mkdir } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { parseConfig } from '../config.js'
+import { bpeOptionsSchema } from '../data/bpe/options.js'
+import { openSource, openSources, sourceSchema } from '../data/data_config.js'
+import { readJson } from '../data/json_file.js'
+import type { WeightedSource } from '../data/stream/open_stream.js'
+import { onInterrupt } from './interrupt.js'
+import { given, numberOption } from './options.js'
+import { textData } from './text_data.js'
+import { trainTokenizerShown } from './tokenizer_progress.js'
+import { trainConfigSchema } from './train_config.js'
+import { textsOfAll, unreadablePolicy } from './train_data.js'
+
+/** Options of the command line. */
+export interface TokenizerTrainOptions {
+  config?: string
+  vocabulary?: number
+  minFrequency?: number
+  specialTokens?: string[]
+  out: string
+}
+
+export const tokenizerCommand = (): Command =>
+  new Command('tokenizer').description('make tokenizers').addCommand(trainCommand())
+
+const trainCommand = (): Command =>
+  new Command('train')
+    .description("train a byte-level BPE tokenizer on texts, with the merges of Hugging Face's trainer")
+    .argument('[files...]', 'plain text or JSON Lines; folders of .txt files; patterns with *')
+    .option('--config <file>', 'train on the data of this config of a training run instead')
+    .addOption(numberOption('--vocabulary <number>', 'tokens in all, by default 16384'))
+    .addOption(
+      numberOption(
+        '--min-frequency <number>',
+        'what occurs less often does not become a token, by default 2',
+      ),
+    )
+    .option('--special-tokens <tokens...>', 'by default <s> </s> <|boi|> <|eoi|>')
+    .option('--out <file>', 'where the tokenizer is written', 'tokenizer.json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  transfusion tokenizer train books.txt captions.jsonl --vocabulary 32000 --out tokenizer.json\n' +
+        '  transfusion tokenizer train --config config.json',
+    )
+    .action(tokenizerTrain)
+
+/** `transfusion tokenizer train FILES...`: trains byte-level BPE on their texts and writes a tokenizer.json. */
+export async function tokenizerTrain(
+  files: readonly string[],
+  { config, out, vocabulary, minFrequency: minimumFrequency, specialTokens }: TokenizerTrainOptions,
+): Promise<void> {
+  const started = performance.now()
+  const settings = parseConfig(
+    bpeOptionsSchema,
+    given({ vocabulary, minimumFrequency, specialTokens }),
+    'options',
+  )
+  const { sources, loading } = await openData(files, config)
+  await mkdir(dirname(resolve(out)), { recursive: true })
+  using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
+  const onUnreadable = unreadablePolicy(loading, ({ error }) =>
+    process.stderr.write(`left out: ${error.message}\n`),
+  )
+  const tokenizer = await trainTokenizerShown(textsOfAll(sources, onUnreadable), settings, {
+    signal: interrupt.signal,
+  })
+  await tokenizer.save(out)
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  process.stdout.write(`${tokenizer.vocabularySize} tokens in ${seconds} s; the tokenizer is in ${out}\n`)
+  if (tokenizer.givenSize < settings.vocabulary)
+    process.stderr.write(
+      `There are fewer than the ${settings.vocabulary} asked for: no other pair of tokens occurs ` +
+        `${settings.minimumFrequency} times in the texts.\n`,
+    )
+}
+
+/** The sources of the files, or of the config of a training run, and how documents are read. */
+async function openData(
+  files: readonly string[],
+  config: string | undefined,
+): Promise<{ sources: WeightedSource[]; loading: { onUnreadable: 'stop' | 'skip' } }> {
+  if ((files.length === 0) === (config === undefined))
+    throw new Error(
+      'expected files to train on, or --config with a config that names the data, one of the two',
+    )
+  if (config !== undefined) {
+    const { data, loading } = parseConfig(trainConfigSchema, await readJson(config), config)
+    return { sources: await openSources(data), loading }
+  }
+  const sources: WeightedSource[] = []
+  for (const file of files)
+    sources.push({ source: await openSource(parseConfig(sourceSchema, textData(file), file)), weight: 1 })
+  return { sources, loading: { onUnreadable: 'stop' } }
+}

@@ -1,0 +1,35 @@
+import type { BpeSettings } from '../data/bpe/options.js'
+import { type BpeProgress, trainTokenizer } from '../data/bpe/train_tokenizer.js'
+import type { JsonTokenizer } from '../data/tokenizer.js'
+
+/** Seconds between two lines about progress: in a terminal, where each takes the place of the last, and elsewhere. */
+const TERMINAL_SECONDS = 0.2
+const PLAIN_SECONDS = 10
+
+/** Trains a tokenizer and shows how far it is on `stream`. Rejects as `trainTokenizer`, or with what `texts` throw. */
+export async function trainTokenizerShown(
+  texts: AsyncIterable<string>,
+  settings: BpeSettings,
+  { signal, stream = process.stderr }: { signal?: AbortSignal; stream?: NodeJS.WriteStream } = {},
+): Promise<JsonTokenizer> {
+  const started = performance.now()
+  let shown = started
+  const show = (progress: BpeProgress) => {
+    const now = performance.now()
+    if (now - shown < 1000 * (stream.isTTY ? TERMINAL_SECONDS : PLAIN_SECONDS)) return
+    shown = now
+    const line = `tokenizer: ${describe(progress)}, ${Math.round((now - started) / 1000)} s`
+    stream.write(stream.isTTY ? `\r\u001B[2K${line}` : `${line}\n`)
+  }
+  try {
+    return await trainTokenizer(texts, settings, { signal, onProgress: show })
+  } finally {
+    if (stream.isTTY && shown > started) stream.write('\n')
+  }
+}
+
+function describe(progress: BpeProgress): string {
+  const count = (number: number) => number.toLocaleString('en')
+  if (progress.stage === 'merging') return `${count(progress.tokens)} of ${count(progress.vocabulary)} tokens`
+  return `${count(progress.words)} different words in ${(progress.characters / 1e6).toFixed(1)} million characters`
+}

@@ -1,0 +1,61 @@
+/**
+ * What byte-level BPE never merges across: GPT-2's pattern, as Hugging Face's ByteLevel has it. Its `\s` is Unicode's
+ * white space there, which JavaScript's is not quite (U+0085, U+FEFF).
+ */
+const WORDS =
+  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu
+
+/** Between these two characters every text falls into words that are its parts' words. */
+const CUT = /\P{White_Space}(?=\p{White_Space})/gu
+
+/** Code units whose words are listed at a time. */
+const PIECE = 2 ** 16
+
+/** V8's Map takes no more. */
+const MOST_WORDS = 2 ** 24 - 1
+
+/** How often each word occurs in texts. */
+export class WordCounts {
+  readonly #counts = new Map<string, number>()
+
+  /** Different words. */
+  get size(): number {
+    return this.#counts.size
+  }
+
+  /** Adds a text, a piece at each step of the iteration. @throws Error beyond 16 million different words */
+  *add(text: string): Generator<void, void, undefined> {
+    for (const piece of piecesOf(text)) {
+      for (const word of piece.match(WORDS) ?? []) {
+        const count = this.#counts.get(word)
+        if (count !== undefined) this.#counts.set(word, count + 1)
+        else this.#addWord(word)
+      }
+      yield
+    }
+  }
+
+  entries(): IterableIterator<[word: string, count: number]> {
+    return this.#counts.entries()
+  }
+
+  #addWord(word: string): void {
+    if (this.#counts.size === MOST_WORDS)
+      throw new Error(`the texts have more than ${MOST_WORDS} different words; train on a part of them`)
+    // A copy: the word is a slice that would keep its whole text in memory.
+    this.#counts.set(Buffer.from(word, 'utf8').toString('utf8'), 1)
+  }
+}
+
+function* piecesOf(text: string): Generator<string, void, undefined> {
+  let from = 0
+  while (text.length - from > PIECE) {
+    CUT.lastIndex = from + PIECE
+    const found = CUT.exec(text)
+    if (!found) break
+    const end = found.index + found[0].length
+    yield text.slice(from, end)
+    from = end
+  }
+  yield text.slice(from)
+}
