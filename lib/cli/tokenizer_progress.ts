@@ -13,7 +13,7 @@ export async function trainTokenizerShown(
   { signal, stream = process.stderr }: { signal?: AbortSignal; stream?: NodeJS.WriteStream } = {},
 ): Promise<JsonTokenizer> {
   const started = performance.now()
-  let shown = started
+  let shown = -Infinity
   const show = (progress: BpeProgress) => {
     const now = performance.now()
     if (now - shown < 1000 * (stream.isTTY ? TERMINAL_SECONDS : PLAIN_SECONDS)) return
@@ -24,7 +24,7 @@ export async function trainTokenizerShown(
   try {
     return await trainTokenizer(texts, settings, { signal, onProgress: show })
   } finally {
-    if (stream.isTTY && shown > started) stream.write('\n')
+    if (stream.isTTY && shown > 0) stream.write('\n')
   }
 }
 

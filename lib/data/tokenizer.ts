@@ -1,6 +1,7 @@
 import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers'
 import { dirname, join } from 'node:path'
 import { writeAtomically } from './atomic_file.js'
+import { BYTE_LEVEL_WORDS } from './byte_level_words.js'
 import { readJson } from './json_file.js'
 
 /** Text to token ids and back, with the ids that frame documents and images. */
@@ -52,6 +53,12 @@ interface AddedToken {
   lstrip: boolean
   rstrip: boolean
   normalized: boolean
+}
+
+interface PreTokenizer {
+  type?: string
+  use_regex?: boolean
+  add_prefix_space?: boolean
 }
 
 const BEGIN_OF_IMAGE = '<|boi|>'
@@ -118,7 +125,9 @@ export class JsonTokenizer implements Tokenizer {
     const special = added.filter((token) => token.special && !BYTE_TOKEN.test(token.content))
     this.#special = new Set(special.map(({ id }) => id))
     // The library knows the unknown token of a word-level model from its configuration only.
-    this.#tokenizer = new HuggingFaceTokenizer(this.#json, { unk_token: json.model.unk_token })
+    this.#tokenizer = new HuggingFaceTokenizer(withExactWords(this.#json), {
+      unk_token: json.model.unk_token,
+    })
   }
 
   encode(text: string): Int32Array {
@@ -159,6 +168,22 @@ export class JsonTokenizer implements Tokenizer {
 /** An entry of `added_tokens` that is never split, trimmed or normalised. */
 export function specialToken(id: number, content: string): AddedToken {
   return { id, content, special: true, single_word: false, lstrip: false, rstrip: false, normalized: false }
+}
+
+/** The same tokenizer for the JavaScript library, whose ByteLevel cuts at other white space than the original does. */
+function withExactWords(json: TokenizerJson): TokenizerJson {
+  const byteLevel = json['pre_tokenizer'] as PreTokenizer | null | undefined
+  // A prefix space must be there before words are found.
+  if (byteLevel?.type !== 'ByteLevel' || byteLevel.use_regex === false || byteLevel.add_prefix_space)
+    return json
+  const words = {
+    type: 'Split',
+    pattern: { Regex: BYTE_LEVEL_WORDS.source },
+    behavior: 'Isolated',
+    invert: false,
+  }
+  const bytes = { ...byteLevel, use_regex: false }
+  return { ...json, pre_tokenizer: { type: 'Sequence', pretokenizers: [words, bytes] } }
 }
 
 function tokenIds({ model, added_tokens }: TokenizerJson): Map<string, number> {

@@ -3,7 +3,9 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { trainTokenizer } from '../../lib/data/bpe/train_tokenizer.js'
 import { writePng } from '../../lib/data/image_io.js'
+import { JsonTokenizer } from '../../lib/data/tokenizer.js'
 import { idxFile } from '../data/idx_file.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
@@ -122,6 +124,26 @@ describe('transfusion train', () => {
     expect(refused.output).toContain('they differ in precision, training.steps.')
     await configure(folder, 3, { samples: { every: 7, steps: 2 } })
     expect((await train(folder, 'run')).code).toBe(0)
+  })
+
+  it("trains a tokenizer on the data's texts, and goes on with it", async () => {
+    const settings = { vocabulary: 265, minimumFrequency: 3 }
+    const folder = await workplace(4, { tokenizer: { type: 'bpe', ...settings } })
+    const run = await train(folder, 'run')
+    expect(run).toMatchObject({ code: 0, output: expect.stringContaining('265 tokens, ') })
+    const captions = Array.from({ length: 8 }, (_, i) => `a ${i % 2 === 0 ? 'bag' : 'coat'}`)
+    const expected = await trainTokenizer(captions, settings)
+    const { definition } = await JsonTokenizer.load(join(folder, 'run', 'model', 'tokenizer.json'))
+    expect(definition[0]).toEqual(expected.definition[0])
+    const again = await train(folder, 'run')
+    expect(again).toMatchObject({ code: 0, output: expect.stringContaining('going on from step 4') })
+
+    await configure(folder, 4, { tokenizer: { type: 'bpe', vocabulary: 100 } })
+    const refused = await train(folder, 'other')
+    expect(refused).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('tokenizer.vocabulary: expected at least 260'),
+    })
   })
 
   it('trains on a mixture read by threads, leaves out what cannot be read, and resumes to the document', async () => {

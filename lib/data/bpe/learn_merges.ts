@@ -1,6 +1,6 @@
 import { BYTE_SYMBOLS } from './byte_symbols.js'
 import { grown } from './growing_array.js'
-import { type Candidate, MergeQueue } from './merge_queue.js'
+import { MergeQueue } from './merge_queue.js'
 import { NONE, NumberLists } from './number_lists.js'
 import { PairTable } from './pair_table.js'
 import type { WordCounts } from './word_counts.js'
@@ -18,12 +18,8 @@ const WORDS_AT_ONCE = 1024
 
 /**
  * Byte-pair encoding (Sennrich et al., 2016): the most frequent pair of neighbours becomes a token, again and again. Adds
- * the new tokens to `tokens`, which hold those of the bytes, and returns the pairs of ids in the order of their merging.
- * A step of the iteration takes a few milliseconds, rarely more.
- *
- * Results are those of Hugging Face's trainer, peculiarities included. The occurrences that a merge uses up stay in the
- * count of its pair. Where two pairs spell the same token, they share its id; so its pairs can be queued, and merged,
- * more than once, each time where they are new.
+ * the new tokens to `tokens`, which hold those of the bytes, and returns the pairs of ids in the order of their merging,
+ * which is that of Hugging Face's trainer. A step of the iteration takes a few milliseconds, rarely more.
  */
 export function* learnMerges(
   words: WordCounts,
@@ -32,7 +28,7 @@ export function* learnMerges(
 ): Generator<void, [left: number, right: number][], undefined> {
   const ids = new Map(tokens.map((token, id) => [token, id]))
   const byteTokens = BYTE_SYMBOLS.map((symbol) => ids.get(symbol)!)
-  const pairs = new NewPairs()
+  const pairs = new CountedPairs()
   let added = 0
   for (const [word, count] of words.entries()) {
     const bytes = Buffer.from(word, 'utf8')
@@ -42,18 +38,16 @@ export function* learnMerges(
     )
     if (++added % WORDS_AT_ONCE === 0) yield
   }
-  pairs.queue()
+  pairs.queueNew()
   const merges: [number, number][] = []
   while (tokens.length < vocabulary) {
-    const next = pairs.mostFrequent()
+    const next = pairs.takeMostFrequent()
     if (!next || next.count < minimumFrequency) break
     const { left, right } = next
     const token = tokens[left]! + tokens[right]!
-    let merged = ids.get(token)
-    if (merged === undefined) {
-      merged = tokens.push(token) - 1
-      ids.set(token, merged)
-    }
+    // Two pairs never spell the same token (its bytes are merged in the same order wherever it comes to be), but a pair
+    // may spell a special one, and then has its id.
+    const merged = ids.get(token) ?? tokens.push(token) - 1
     merges.push([left, right])
     pairs.merge(next, merged)
     yield
@@ -61,23 +55,24 @@ export function* learnMerges(
   return merges
 }
 
-interface FrequentPair extends Candidate {
+interface CountedPair {
+  readonly pair: number
+  readonly count: number
   readonly left: number
   readonly right: number
 }
 
-/** How often pairs occur, and where those are that have become new. */
-class NewPairs {
+/** How often pairs of neighbours occur in words, and where. */
+class CountedPairs {
   readonly #words = new Words()
   readonly #pairs = new PairTable()
   readonly #queue = new MergeQueue(this.#pairs)
   readonly #lists = new NumberLists()
   #counts = new Float64Array(1024)
-  /** For each pair the list of words where it is new, until it is queued; kept only for those in `#new`. */
+  /** For each pair the list of the words that had it when it was queued; it comes into no others later. */
   #places = new Int32Array(1024)
-  #new: number[] = []
-  /** For each pair: whether it is in `#new`. */
-  #isNew = new Int32Array(1024)
+  /** Pairs that have been queued: the first so many. */
+  #queued = 0
 
   /** Adds a word that occurs `count` times, and counts its pairs. */
   add(tokens: readonly number[], count: number): void {
@@ -85,49 +80,40 @@ class NewPairs {
     for (let i = 1; i < tokens.length; i++) this.#change(word, tokens[i - 1]!, tokens[i]!, 1)
   }
 
-  /** Queues the pairs that are new. */
-  queue(): void {
-    for (const pair of this.#new) {
-      const count = this.#counts[pair]!
-      const words = this.#places[pair]!
-      if (count > 0) this.#queue.push({ pair, count, words })
-      else this.#lists.take(words)
-      this.#isNew[pair] = 0
-    }
-    this.#new = []
+  /** Queues the pairs that have come since the last call. */
+  queueNew(): void {
+    for (; this.#queued < this.#pairs.size; this.#queued++)
+      this.#queue.push(this.#queued, this.#counts[this.#queued]!)
   }
 
-  mostFrequent(): FrequentPair | undefined {
+  takeMostFrequent(): CountedPair | undefined {
     for (let next; (next = this.#queue.pop());) {
-      const { pair, words } = next
+      const { pair } = next
       const count = this.#counts[pair]!
       if (count === next.count)
-        return { ...next, left: this.#pairs.left(pair), right: this.#pairs.right(pair) }
-      // Merges have changed how often it occurs since it was queued.
-      this.#queue.push({ pair, count, words })
+        return { pair, count, left: this.#pairs.left(pair), right: this.#pairs.right(pair) }
+      // Merges have used up some of it since it was queued.
+      this.#queue.push(pair, count)
     }
     return undefined
   }
 
-  /** Merges a pair where it was new when it was queued, and queues the pairs that come of it. */
-  merge({ words, left, right }: FrequentPair, merged: number): void {
-    for (const word of this.#lists.take(words))
+  /** Merges a pair wherever it is, and queues the pairs that come of it. */
+  merge({ pair, left, right }: CountedPair, merged: number): void {
+    for (const word of this.#lists.take(this.#places[pair]!))
       this.#words.merge(word, left, right, merged, (a, b, by) => this.#change(word, a, b, by))
-    this.queue()
+    this.queueNew()
   }
 
   #change(word: number, left: number, right: number, by: 1 | -1): void {
+    const known = this.#pairs.size
     const pair = this.#pairs.index(left, right)
-    this.#counts = grown(this.#counts, this.#pairs.size)
-    this.#counts[pair]! += by * this.#words.count(word)
-    if (by < 0) return
-    this.#isNew = grown(this.#isNew, this.#pairs.size)
-    this.#places = grown(this.#places, this.#pairs.size)
-    if (this.#isNew[pair] === 0) {
-      this.#isNew[pair] = 1
+    if (pair === known) {
+      this.#counts = grown(this.#counts, known + 1)
+      this.#places = grown(this.#places, known + 1)
       this.#places[pair] = NONE
-      this.#new.push(pair)
     }
-    this.#places[pair] = this.#lists.add(this.#places[pair]!, word)
+    this.#counts[pair]! += by * this.#words.count(word)
+    if (by > 0) this.#places[pair] = this.#lists.add(this.#places[pair]!, word)
   }
 }

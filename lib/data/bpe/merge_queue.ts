@@ -6,8 +6,6 @@ export interface Candidate {
   readonly pair: number
   /** How often it occurred when it was queued. */
   readonly count: number
-  /** The list of the words in which it then was new. */
-  readonly words: number
 }
 
 /**
@@ -19,24 +17,22 @@ export class MergeQueue {
   #size = 0
   #pair = new Int32Array(1024)
   #count = new Float64Array(1024)
-  #words = new Int32Array(1024)
 
   constructor(pairs: PairTable) {
     this.#pairs = pairs
   }
 
-  push(candidate: Candidate): void {
+  push(pair: number, count: number): void {
     let place = this.#size++
     this.#pair = grown(this.#pair, this.#size)
     this.#count = grown(this.#count, this.#size)
-    this.#words = grown(this.#words, this.#size)
     while (place > 0) {
       const parent = (place - 1) >> 1
-      if (!this.#precedes(candidate.pair, candidate.count, parent)) break
+      if (!this.#precedes(pair, count, parent)) break
       this.#move(parent, place)
       place = parent
     }
-    this.#put(candidate, place)
+    this.#put(pair, count, place)
   }
 
   pop(): Candidate | undefined {
@@ -50,7 +46,7 @@ export class MergeQueue {
       if (this.#precedes(last.pair, last.count, child)) break
       this.#move(child, place)
     }
-    this.#put(last, place)
+    this.#put(last.pair, last.count, place)
     return first
   }
 
@@ -63,18 +59,16 @@ export class MergeQueue {
   }
 
   #at(place: number): Candidate {
-    return { pair: this.#pair[place]!, count: this.#count[place]!, words: this.#words[place]! }
+    return { pair: this.#pair[place]!, count: this.#count[place]! }
   }
 
-  #put({ pair, count, words }: Candidate, place: number): void {
+  #put(pair: number, count: number, place: number): void {
     this.#pair[place] = pair
     this.#count[place] = count
-    this.#words[place] = words
   }
 
   #move(from: number, to: number): void {
     this.#pair[to] = this.#pair[from]!
     this.#count[to] = this.#count[from]!
-    this.#words[to] = this.#words[from]!
   }
 }

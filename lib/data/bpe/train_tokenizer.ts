@@ -83,13 +83,6 @@ function tokenizerJson(
   tokens: readonly string[],
   merges: readonly (readonly [left: number, right: number])[],
 ): TokenizerJson {
-  // What was merged twice has the rank of the last time.
-  const ranked = new Map<string, [string, string]>()
-  for (const [left, right] of merges) {
-    const pair = `${left} ${right}`
-    ranked.delete(pair)
-    ranked.set(pair, [tokens[left]!, tokens[right]!])
-  }
   const model = {
     type: 'BPE',
     dropout: null,
@@ -100,7 +93,7 @@ function tokenizerJson(
     byte_fallback: false,
     ignore_merges: false,
     vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-    merges: [...ranked.values()],
+    merges: merges.map(([left, right]) => [tokens[left]!, tokens[right]!]),
   }
   return {
     version: '1.0',

@@ -1,9 +1,4 @@
-/**
- * What byte-level BPE never merges across: GPT-2's pattern, as Hugging Face's ByteLevel has it. Its `\s` is Unicode's
- * white space there, which JavaScript's is not quite (U+0085, U+FEFF).
- */
-const WORDS =
-  /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu
+import { BYTE_LEVEL_WORDS } from '../byte_level_words.js'
 
 /** Between these two characters every text falls into words that are its parts' words. */
 const CUT = /\P{White_Space}(?=\p{White_Space})/gu
@@ -26,7 +21,7 @@ export class WordCounts {
   /** Adds a text, a piece at each step of the iteration. @throws Error beyond 16 million different words */
   *add(text: string): Generator<void, void, undefined> {
     for (const piece of piecesOf(text)) {
-      for (const word of piece.match(WORDS) ?? []) {
+      for (const word of piece.match(BYTE_LEVEL_WORDS) ?? []) {
         const count = this.#counts.get(word)
         if (count !== undefined) this.#counts.set(word, count + 1)
         else this.#addWord(word)
@@ -42,8 +37,9 @@ export class WordCounts {
   #addWord(word: string): void {
     if (this.#counts.size === MOST_WORDS)
       throw new Error(`the texts have more than ${MOST_WORDS} different words; train on a part of them`)
-    // A copy: the word is a slice that would keep its whole text in memory.
-    this.#counts.set(Buffer.from(word, 'utf8').toString('utf8'), 1)
+    // A copy: the word is a slice that would keep its whole text in memory. UTF-8 has no lone surrogates.
+    const copy = Buffer.from(word, 'utf8').toString('utf8')
+    this.#counts.set(copy, (this.#counts.get(copy) ?? 0) + 1)
   }
 }
 
