@@ -80,7 +80,7 @@ export class ChatSession {
         return 'done'
       }
       case 'draw':
-        if (argument !== '') this.#document.appendLine(argument)
+        this.#document.appendLine(argument)
         await this.#goOn({ startWith: 'image', maxTokens: 0, maxImages: 1 })
         return 'done'
       case 'seed':

@@ -22,10 +22,10 @@ describe('transfusion chat', () => {
     const { code, stdout, stderr } = await chat([], {
       input: 'a\n/save one.jsonl\n/reset\n/image picture.png\n\n/save two.jsonl\n/quit\na\n',
     })
-    expect({ code, stdout }).toEqual({ code: 0, stdout: 'b\n c d e f\nc d e f\n' })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'b\nc d e f\nc d e f\n' })
     expect(stderr).toContain('(the document ends here for the model; /reset begins another)')
     expect(JSON.parse(await readFile(join(folder, 'one.jsonl'), 'utf8'))).toEqual({
-      parts: ['a b', { image: join('samples', '0001.png') }, 'c d e f'],
+      parts: ['a', 'b', { image: join('samples', '0001.png') }, 'c d e f'],
     })
     expect(JSON.parse(await readFile(join(folder, 'two.jsonl'), 'utf8'))).toEqual({
       parts: [{ image: 'picture.png' }, 'c d e f'],
@@ -80,15 +80,17 @@ describe('transfusion chat', () => {
 })
 
 describe('ChatDocument', () => {
-  it("joins a line of the user's to text by one space, and the model's text as it is", () => {
+  it("keeps the user's lines and the model's answers apart, with a space before a line where there is none", () => {
     const document = new ChatDocument()
-    document.appendLine('Once')
-    document.append(' upon')
+    document.appendLine('Once upon')
     document.append(' a')
-    document.appendLine('time')
+    document.append(' time')
+    document.appendLine('there was')
     document.append('\n')
-    document.appendLine('There')
-    expect(document.prompt).toEqual(['Once upon a time\nThere'])
+    document.appendLine('')
+    document.append('a')
+    document.appendLine(' cat')
+    expect(document.prompt).toEqual(['Once upon', ' a time', ' there was', '\n', 'a', ' cat'])
     expect(new ChatDocument().isEmpty).toBe(true)
   })
 })

@@ -18,7 +18,7 @@ export interface CommandOptions {
 }
 
 const start = (args: readonly string[], cwd: string) =>
-  spawn(process.execPath, [main, ...args], { cwd, stdio: 'pipe' })
+  spawn(process.execPath, [main, ...args], { cwd, stdio: 'pipe', timeout: 240_000, killSignal: 'SIGKILL' })
 
 /** `transfusion` with these arguments, in a process of its own. */
 export async function command(

@@ -22,7 +22,7 @@ const pixels = async (file: string) => new Uint8Array(await sharp(file).toColour
 describe('transfusion sample', () => {
   it('writes text to standard output and pictures into numbered files, whose names it notes', async () => {
     const first = await sample(['a'])
-    expect(first).toMatchObject({ code: 0, stdout: 'b\n c d e f\n' })
+    expect(first).toMatchObject({ code: 0, stdout: 'b\nc d e f\n' })
     expect(first.stderr).toMatch(
       /^samples\/0001\.png\n\(5 tokens, 1 image in .*; the model ended the document\)\n$/,
     )
@@ -58,7 +58,7 @@ describe('transfusion sample', () => {
       },
     ])
     const texts = events.filter(({ type }) => type === 'text').map(({ text }) => text)
-    expect(texts.join('')).toBe('b c d e f')
+    expect(texts.join('')).toBe('bc d e f')
     expect(await readdir(join(folder, 'made'))).toEqual(['0001-step-0002.png', '0001.png'])
   })
 
@@ -99,7 +99,7 @@ describe('transfusion sample', () => {
       }
     }
     const shown = await sample(['a', '--count', '2'])
-    expect(shown.stdout).toBe('b\n c d e f\nb\n c d e f\n')
+    expect(shown.stdout).toBe('b\nc d e f\nb\nc d e f\n')
     expect(shown.stderr).toMatch(/^seed 0:\n.*\n.*\nseed 1:\n/)
   })
 
@@ -121,7 +121,7 @@ describe('transfusion sample', () => {
     const expected = await pixels(join(folder, 'samples', '0001.png'))
     expect(shown.pixels.map((colour) => colour![0])).toEqual([...expected])
     expect(stdout.startsWith('b\n\x1b[38;2;')).toBe(true)
-    expect(stdout.endsWith('\x1b[0m\n c d e f\n')).toBe(true)
+    expect(stdout.endsWith('\x1b[0m\nc d e f\n')).toBe(true)
   })
 
   it.each([

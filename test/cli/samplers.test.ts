@@ -35,10 +35,13 @@ describe('transfusion samplers', () => {
   it('measures each sampler with each number of steps as eval does, the reference first', async () => {
     await saveClassModel(join(folder, 'model'))
     const data = await writeClasses(folder)
-    const { said, file } = await run({ data, steps: [1, 3], seed: 9 }, { perClass: 4, seed: 5, guidance: 2 })
-    expect(file).toMatchObject({ seed: 5, perClass: 4, guidance: 2, samplers: ['ddpm', 'ddim', 'dpmpp'] })
+    const { said, file } = await run(
+      { data, steps: [1, 3], samplers: ['ddpm', 'ddim'], seed: 9 },
+      { perClass: 4, seed: 5, guidance: 2 },
+    )
+    expect(file).toMatchObject({ seed: 5, perClass: 4, guidance: 2, samplers: ['ddpm', 'ddim'] })
     expect(file.settings.map(({ sampler, steps, calls }) => [sampler, steps, calls])).toEqual(
-      ['ddpm', 'ddim', 'dpmpp'].flatMap((name) => [3, 1].map((steps) => [name, steps, steps])),
+      ['ddpm', 'ddim'].flatMap((name) => [3, 1].map((steps) => [name, steps, steps])),
     )
     using model = await Transfusion.load(join(folder, 'model'))
     const open = ({ images, labels }: { images: string; labels: string }) =>
