@@ -3,7 +3,7 @@ import type { GenerationOptions } from '../generation/options.js'
 import { Transfusion } from '../generation/transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import { addTextOptions, type GenerationFlags, generationOptionsOf } from './generation_options.js'
-import { onInterrupt } from './interrupt.js'
+import { onInterrupt, sharedSignal } from './interrupt.js'
 import { precisionOption } from './options.js'
 
 /** Files that are described together. */
@@ -38,8 +38,7 @@ export function captionCommand(): Command {
 export async function caption(folder: string, files: readonly string[], flags: CaptionFlags): Promise<void> {
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   using model = await Transfusion.load(folder, { compute: flags.precision })
-  const failure = new AbortController()
-  const signal = AbortSignal.any([interrupt.signal, failure.signal])
+  const { signal, fail } = sharedSignal(interrupt.signal)
   const options = { ...generationOptionsOf(flags), maxImages: 0, signal }
   const coming: Promise<Described>[] = []
   try {
@@ -53,7 +52,7 @@ export async function caption(folder: string, files: readonly string[], flags: C
       report(files[i]!, await coming[i]!, flags.json)
     }
   } catch (error) {
-    failure.abort(error)
+    fail(error)
     await Promise.allSettled(coming)
     throw error
   }

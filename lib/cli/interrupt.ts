@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /**
  * A signal that aborts at the first SIGINT or SIGTERM; a second one ends the process at once, with the exit code that
  * shells expect. `dispose` gives the signals back.
@@ -20,4 +22,13 @@ export function onInterrupt(message: string): { signal: AbortSignal; [Symbol.dis
       process.off('SIGTERM', handler)
     },
   }
+}
+
+/** A signal for any number of works that are done together: it aborts when `signal` does, or once one of them fails. */
+export function sharedSignal(signal: AbortSignal): { signal: AbortSignal; fail: (error: unknown) => void } {
+  const failure = new AbortController()
+  const shared = AbortSignal.any([signal, failure.signal])
+  // Node warns of more than ten listeners.
+  setMaxListeners(0, shared)
+  return { signal: shared, fail: (error) => failure.abort(error) }
 }

@@ -9,7 +9,7 @@ import {
   type GenerationFlags,
   generationOptionsOf,
 } from './generation_options.js'
-import { onInterrupt } from './interrupt.js'
+import { onInterrupt, sharedSignal } from './interrupt.js'
 import { numberOption, precisionOption, showOption } from './options.js'
 import { PictureFolder } from './picture_folder.js'
 import { promptPieces, readPieces } from './prompt_pieces.js'
@@ -68,9 +68,7 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   const { seed = 0, ...options } = generationOptionsOf(flags)
   const protocol = json ? 'none' : (flags.show ?? detectProtocol(process.stdout))
 
-  // What one answer fails with, or an interrupt, ends the others.
-  const failure = new AbortController()
-  const signal = AbortSignal.any([interrupt.signal, failure.signal])
+  const { signal, fail } = sharedSignal(interrupt.signal)
   const answers = Array.from({ length: count }, (_, i) => {
     const events = model.generate(prompt, { ...options, seed: seed + i, signal })
     return { seed: seed + i, events: savePictures(events, pictures, protocol === 'none') }
@@ -78,7 +76,7 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   try {
     await (json ? writeJson(answers) : writeInTurn(answers, protocol))
   } catch (error) {
-    failure.abort(error)
+    fail(error)
     await Promise.allSettled(answers.map(({ events }) => events.return()))
     throw error
   }
