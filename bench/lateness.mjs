@@ -38,18 +38,17 @@ async function ticksDuring(work) {
   const stop = new AbortController()
   const clocks = openClocks()
   let last = clocks.read()
-  let ticking = true
   const tick = (due) => {
     const late = performance.now() - due
     const [own, waited] = clocks.read().map((now, i) => now - last[i])
     ticks.push({ late, own, waited })
     last = clocks.read()
-    if (ticking) setTimeout(tick, 1, performance.now() + 1)
+    timer = setTimeout(tick, 1, performance.now() + 1)
   }
-  setTimeout(tick, 1, performance.now() + 1)
+  let timer = setTimeout(tick, 1, performance.now() + 1)
   setTimeout(() => stop.abort(), seconds * 1000)
   await work(stop.signal)
-  ticking = false
+  clearTimeout(timer)
   clocks.close()
   return ticks
 }
@@ -92,20 +91,23 @@ const model = Transfusion.create(
 const trainer = new Trainer(model, dataset, { steps: 1_000_000, batchSize: 32 })
 
 let steps = 0
-let generations = 0
+let images = 0
 const phases = {
   idle: (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
   training: (signal) => trainer.run({ signal, onStep: () => steps++ }),
+  // An image in 50 steps, then text.
   async sampling(signal) {
     try {
-      for (let seed = 0; ; seed++, generations++)
+      for (; ; images++) {
+        await model.drawImages(['kind 3'], [images], { steps: 50 }, signal)
         for await (const _ of model.generate('kind 3', {
-          seed,
-          steps: 50,
-          previewEvery: 5,
-          maxTokens: 64,
+          seed: images,
+          temperature: 1,
+          maxTokens: 32,
+          maxImages: 0,
           signal,
         }));
+      }
     } catch (error) {
       if (!signal.aborted) throw error
     }
@@ -117,4 +119,4 @@ const measured = Object.fromEntries(Object.keys(phases).map((name) => [name, []]
 for (let round = 0; round < rounds; round++)
   for (const [name, work] of Object.entries(phases)) measured[name].push(await ticksDuring(work))
 for (const [name, ticks] of Object.entries(measured)) report(name, ticks)
-console.log(`${steps} steps, ${generations} generations`)
+console.log(`${steps} steps, ${images} images`)

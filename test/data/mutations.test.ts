@@ -1,8 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import sharp from 'sharp'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { ConfigError, parseConfig } from '../../lib/config.js'
 import { trainConfigSchema } from '../../lib/cli/train_config.js'
 import { readIdx } from '../../lib/data/idx.js'
@@ -82,24 +83,59 @@ function mutatedJson(value: unknown, random: (limit: number) => number): unknown
   return others[random(others.length)]
 }
 
-/** Reads so many mutations and returns the share of those refused: with an Error that has a message, in little memory. */
-async function shareRefused(
+/** Mutations that are read at once, each from a file of its own: reading is mostly waiting. */
+const AT_ONCE = 32
+
+/**
+ * Files of one test to write mutations to, one for each that is read at once. They stay open and are written over:
+ * file systems write a file that is emptied and filled again to the disk at once.
+ */
+async function openFiles() {
+  const folder = await temporaryFolder()
+  const files = Array.from({ length: AT_ONCE }, (_, i) => {
+    const path = join(folder, `${i}`)
+    return { path, descriptor: openSync(path, 'w') }
+  })
+  onTestFinished(() => files.forEach(({ descriptor }) => closeSync(descriptor)))
+  return files.map(({ path, descriptor }) => (content: Uint8Array | string) => {
+    const bytes = Buffer.from(content)
+    ftruncateSync(descriptor, writeSync(descriptor, bytes, 0, bytes.length, 0))
+    return path
+  })
+}
+
+/**
+ * Reads so many mutations and returns the share of those refused: with an Error that has a message, in little memory.
+ * `write` writes what is to be read to a file and returns its path.
+ */
+async function shareRefused<M>(
   count: number,
   seed: number,
-  read: (random: (limit: number) => number) => Promise<unknown>,
+  mutate: (random: (limit: number) => number) => M,
+  read: (mutation: M, write: (content: Uint8Array | string) => string) => Promise<unknown>,
 ) {
   const random = randomIntegers(seed)
+  const files = await openFiles()
   const before = process.resourceUsage().maxRSS
   let refused = 0
-  for (let i = 0; i < count; i++) {
-    const failure: unknown = await read(random).then(
-      () => undefined,
-      (error: unknown) => error,
+  for (let first = 0; first < count; first += AT_ONCE) {
+    const mutations = Array.from({ length: Math.min(AT_ONCE, count - first) }, () => mutate(random))
+    const failures = await Promise.all(
+      mutations.map(async (mutation, i): Promise<unknown> => {
+        try {
+          await read(mutation, files[i]!)
+          return undefined
+        } catch (error) {
+          return error
+        }
+      }),
     )
-    if (failure === undefined) continue
-    refused++
-    if (!(failure instanceof Error) || failure.message === '' || failure instanceof RangeError)
-      throw new Error(`mutation ${i}: not a clear error`, { cause: failure })
+    failures.forEach((failure, i) => {
+      if (failure === undefined) return
+      refused++
+      if (!(failure instanceof Error) || failure.message === '' || failure instanceof RangeError)
+        throw new Error(`mutation ${first + i}: not a clear error`, { cause: failure })
+    })
   }
   // Kibibytes. A header that announces gigabytes must not be believed.
   expect(process.resourceUsage().maxRSS - before).toBeLessThan(300_000)
@@ -107,15 +143,16 @@ async function shareRefused(
 }
 
 it('reads 30,000 mutations of an IDX file', async () => {
-  const path = join(await temporaryFolder(), 'images')
   const whole = idxFile(
     [3, 4, 5],
     Array.from({ length: 60 }, (_, i) => i),
   )
-  const refused = await shareRefused(30_000, 1, async (random) => {
-    await writeFile(path, mutated(whole, random))
-    await readIdx(path, 3)
-  })
+  const refused = await shareRefused(
+    30_000,
+    1,
+    (random) => mutated(whole, random),
+    (mutation, write) => readIdx(write(mutation), 3),
+  )
   expect(refused).toBeGreaterThan(0.1)
 })
 
@@ -129,10 +166,12 @@ it('reads 30,000 mutations of a safetensors file', async () => {
     ]),
   )
   const whole = await readFile(path)
-  const refused = await shareRefused(30_000, 2, async (random) => {
-    await writeFile(path, mutated(whole, random))
-    await readSafetensors(path)
-  })
+  const refused = await shareRefused(
+    30_000,
+    2,
+    (random) => mutated(whole, random),
+    (mutation, write) => readSafetensors(write(mutation)),
+  )
   expect(refused).toBeGreaterThan(0.1)
 })
 
@@ -140,14 +179,19 @@ it('reads 25,000 mutations of a config', async () => {
   const whole: unknown = JSON.parse(
     await readFile(new URL('../../examples/fashion-mnist.json', import.meta.url), 'utf8'),
   )
-  const refused = await shareRefused(25_000, 3, async (random) => {
-    try {
-      parseConfig(trainConfigSchema, mutatedJson(whole, random), 'config')
-    } catch (error) {
-      if (!(error instanceof ConfigError)) throw new RangeError(`not a ConfigError: ${String(error)}`)
-      throw error
-    }
-  })
+  const refused = await shareRefused(
+    25_000,
+    3,
+    (random) => mutatedJson(whole, random),
+    async (mutation) => {
+      try {
+        parseConfig(trainConfigSchema, mutation, 'config')
+      } catch (error) {
+        if (!(error instanceof ConfigError)) throw new RangeError(`not a ConfigError: ${String(error)}`)
+        throw error
+      }
+    },
+  )
   expect(refused).toBeGreaterThan(0.1)
 })
 
@@ -155,19 +199,19 @@ it('reads 10,000 mutations of a tokenizer', async () => {
   const url = new URL('../fixtures/tokenizers/caption_tokenizer.json', import.meta.url)
   const { tokenizer } = JSON.parse(await readFile(url, 'utf8')) as { tokenizer?: TokenizerJson }
   const whole = tokenizer ?? (JSON.parse(await readFile(url, 'utf8')) as TokenizerJson)
-  const folder = await temporaryFolder()
-  const path = join(folder, 'tokenizer.json')
-  const refused = await shareRefused(10_000, 4, async (random) => {
-    await writeFile(path, JSON.stringify(mutatedJson(whole, random)))
-    const read = await JsonTokenizer.load(path)
-    read.decode(read.encode('a coat'))
-    throw new Error('read')
-  })
+  const refused = await shareRefused(
+    10_000,
+    4,
+    (random) => JSON.stringify(mutatedJson(whole, random)),
+    async (mutation, write) => {
+      const read = await JsonTokenizer.load(write(mutation))
+      read.decode(read.encode('a coat'))
+    },
+  )
   expect(refused).toBeGreaterThan(0.1)
 })
 
 it('reads 4,000 mutations of tar files, plain and gzipped', async () => {
-  const path = join(await temporaryFolder(), 'shard.tar')
   const members = Object.fromEntries(
     [0, 1, 2].flatMap((i) => [
       [`${'folder/'.repeat(20)}${i}.png`, 'x'.repeat(600 * i)],
@@ -176,10 +220,15 @@ it('reads 4,000 mutations of tar files, plain and gzipped', async () => {
   )
   const whole = await tarFile(members)
   const files = [whole, gzipSync(whole)]
-  const refused = await shareRefused(4000, 6, async (random) => {
-    await writeFile(path, mutated(files[random(2)]!, random))
-    for (const document of await collect(readTar(path))) if ('error' in document) throw document.error
-  })
+  const refused = await shareRefused(
+    4000,
+    6,
+    (random) => mutated(files[random(2)]!, random),
+    async (mutation, write) => {
+      for (const document of await collect(readTar(write(mutation))))
+        if ('error' in document) throw document.error
+    },
+  )
   expect(refused).toBeGreaterThan(0.1)
 })
 
@@ -191,8 +240,11 @@ it('reads 5,000 mutations of images', async () => {
     sharp(pixels, raw).jpeg().toBuffer(),
     sharp(pixels, raw).webp().toBuffer(),
   ])
-  const refused = await shareRefused(5000, 5, (random) =>
-    readImage(mutated(files[random(3)]!, random), { width: 8, height: 8, channels: 3 }),
+  const refused = await shareRefused(
+    5000,
+    5,
+    (random) => mutated(files[random(3)]!, random),
+    (mutation) => readImage(mutation, { width: 8, height: 8, channels: 3 }),
   )
   expect(refused).toBeGreaterThan(0.1)
 }, 120_000)
