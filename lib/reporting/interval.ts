@@ -9,6 +9,8 @@ export interface MetricsRecord {
   diffusion: number | null
   /** Mean over the steps whose gradient was finite; null where none was. */
   gradient_norm: number | null
+  /** The largest of those norms: a mean hides the height of a spike. */
+  gradient_norm_max: number | null
   gradient_spikes: number
   learning_rate: number
   positions: number
@@ -48,10 +50,12 @@ export class Interval {
   take(): MetricsRecord {
     const reports = this.#reports
     const last = reports.at(-1)!
+    const finite = (value: (report: StepReport) => number) => reports.map(value).filter(Number.isFinite)
     const mean = (value: (report: StepReport) => number) => {
-      const finite = reports.map(value).filter(Number.isFinite)
-      return finite.length === 0 ? null : finite.reduce((sum, x) => sum + x, 0) / finite.length
+      const values = finite(value)
+      return values.length === 0 ? null : values.reduce((sum, x) => sum + x, 0) / values.length
     }
+    const norms = finite((report) => report.gradientNorm)
     const total = (value: (report: StepReport) => number) =>
       reports.reduce((sum, report) => sum + value(report), 0)
     const seconds = last.seconds - this.#since
@@ -66,6 +70,7 @@ export class Interval {
       lm: mean((report) => report.lm),
       diffusion: mean((report) => report.diffusion),
       gradient_norm: mean((report) => report.gradientNorm),
+      gradient_norm_max: norms.length === 0 ? null : norms.reduce((a, b) => Math.max(a, b)),
       gradient_spikes: total((report) => Number(report.gradientSpike)),
       learning_rate: last.learningRate,
       positions,

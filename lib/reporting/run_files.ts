@@ -7,20 +7,34 @@ export const runFiles = {
   metrics: 'metrics.jsonl',
   /** Sizes, and the sessions with their machines. */
   sessions: 'run.json',
+  /** Figures of `transfusion eval`, and those of the demo with its sheet of drawn and described images. */
+  evaluation: 'eval.json',
+  figures: 'figures.json',
+  contactSheet: 'samples.png',
   report: 'report.html',
 } as const
 
-const sheetName = /^samples-(\d{7,})\.png$/
+const sheetName = /^samples-(\d{7,})\.(png|json)$/
 
 /** A sheet of samples drawn at a step. */
 export const sheetFile = (step: number): string => `samples-${String(step).padStart(7, '0')}.png`
 
-/** The sheets in a run's folder, in the order of their steps. */
-export async function findSheets(folder: string): Promise<{ step: number; path: string }[]> {
-  return (await readdir(folder))
-    .flatMap((name) => {
-      const step = sheetName.exec(name)?.[1]
-      return step === undefined ? [] : [{ step: Number(step), path: join(folder, name) }]
-    })
-    .toSorted((a, b) => a.step - b.step)
+/** The captions that a sheet's images were drawn from: a list of texts, for those who cannot see what the sheet says. */
+export const sheetCaptionsFile = (step: number): string => sheetFile(step).replace(/png$/, 'json')
+
+/** A file of a step. */
+export interface StepFile {
+  step: number
+  path: string
+}
+
+/** The sheets in a run's folder, and the lists of their captions, in the order of their steps. */
+export async function findSheets(folder: string): Promise<{ sheets: StepFile[]; captions: StepFile[] }> {
+  const [sheets, captions]: [StepFile[], StepFile[]] = [[], []]
+  for (const name of await readdir(folder)) {
+    const [, step, type] = sheetName.exec(name) ?? []
+    if (step) (type === 'png' ? sheets : captions).push({ step: Number(step), path: join(folder, name) })
+  }
+  const byStep = (a: StepFile, b: StepFile) => a.step - b.step
+  return { sheets: sheets.toSorted(byStep), captions: captions.toSorted(byStep) }
 }

@@ -7,9 +7,9 @@ import type { StepReport } from '../training/step_report.js'
 import { EventFile } from './event_file.js'
 import { Interval, type MetricsRecord } from './interval.js'
 import { MetricsLog } from './metrics_log.js'
-import { findSheets, runFiles, sheetFile } from './run_files.js'
+import { findSheets, runFiles, sheetCaptionsFile, sheetFile } from './run_files.js'
 import { drawSampleSheet } from './sample_sheet.js'
-import { addSession } from './sessions.js'
+import { addSession, endSession, type Outcome } from './sessions.js'
 
 export interface RecorderOptions {
   /** Where a resumed run goes on; 0 at the beginning. */
@@ -34,6 +34,7 @@ export class RunRecorder {
   readonly #events: EventFile | undefined
   readonly #interval: Interval
   readonly #every: number
+  #step: number
 
   /** Rejects with an Error that names the file where the folder cannot be written to. */
   static async open(folder: string, options: RecorderOptions): Promise<RunRecorder> {
@@ -50,16 +51,18 @@ export class RunRecorder {
     folder: string,
     log: MetricsLog,
     events: EventFile | undefined,
-    { seconds, every, matmulRate }: RecorderOptions,
+    { step, seconds, every, matmulRate }: RecorderOptions,
   ) {
     this.#folder = folder
     this.#log = log
     this.#events = events
     this.#interval = new Interval(seconds, matmulRate)
     this.#every = every
+    this.#step = step
   }
 
   step(report: StepReport): void {
+    this.#step = report.step
     this.#interval.add(report)
     if (report.step % this.#every === 0) this.#record()
   }
@@ -69,6 +72,7 @@ export class RunRecorder {
     const sheet = drawSampleSheet(`step ${step}`, images, captions)
     const png = await encodePng(sheet)
     this.#events?.image(step, 'samples', { png, width: sheet.width, height: sheet.height })
+    await writeAtomically(join(this.#folder, sheetCaptionsFile(step)), `${JSON.stringify(captions)}\n`)
     await writeAtomically(join(this.#folder, sheetFile(step)), png)
   }
 
@@ -82,13 +86,14 @@ export class RunRecorder {
     await this.#events?.flush()
   }
 
-  /** Flushes and closes the files. */
-  async close(): Promise<void> {
+  /** Flushes and closes the files, and notes how the session ended, where that is told. */
+  async close(outcome?: Outcome): Promise<void> {
     try {
       await this.flush()
     } finally {
       await this.#log.close()
       await this.#events?.close()
+      if (outcome) await endSession(this.#folder, this.#step, outcome)
     }
   }
 
@@ -101,7 +106,8 @@ export class RunRecorder {
 
 /** Removes the sheets beyond a step, which a run that goes on from there draws anew. */
 async function removeSheets(folder: string, step: number): Promise<void> {
-  for (const sheet of await findSheets(folder)) if (sheet.step > step) await rm(sheet.path)
+  const { sheets, captions } = await findSheets(folder)
+  for (const file of [...sheets, ...captions]) if (file.step > step) await rm(file.path)
 }
 
 /** JSON as a block of code in Markdown. */

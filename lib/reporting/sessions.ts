@@ -7,6 +7,19 @@ import { readJson } from '../data/json_file.js'
 import { deviceInfo } from '../tensor/device.js'
 import { runFiles } from './run_files.js'
 
+const endSchema = z.object({
+  /** ISO 8601. */
+  time: z.string(),
+  /** Steps done by then. */
+  step: z.number(),
+  how: z.enum(['finished', 'interrupted', 'failed']),
+  /** What failed. */
+  message: z.string().optional(),
+})
+
+/** How a session ended. */
+export type Outcome = Pick<z.output<typeof endSchema>, 'how' | 'message'>
+
 const sessionSchema = z.object({
   /** ISO 8601. */
   started: z.string(),
@@ -24,12 +37,15 @@ const sessionSchema = z.object({
     system: z.string(),
     node: z.string(),
   }),
+  /** Absent while the session goes on, and where it was killed. */
+  ended: endSchema.optional(),
 })
 
 const sessionsSchema = z.object({ parameters: z.number(), sessions: z.array(sessionSchema) })
 
 /** `run.json` of a run: the model's size, and a session for each time that the run was started or resumed. */
 export type Sessions = z.output<typeof sessionsSchema>
+export type Session = Sessions['sessions'][number]
 
 /** Throws an Error that names the file and what is wrong in it; undefined where there is none. */
 export async function readSessions(folder: string): Promise<Sessions | undefined> {
@@ -50,11 +66,22 @@ export async function addSession(
     matmul_rate: matmulRate ?? null,
     machine: describeMachine(),
   }
-  const all: Sessions = { parameters, sessions: [...earlier, session] }
-  await writeAtomically(join(folder, runFiles.sessions), `${JSON.stringify(all, null, 2)}\n`)
+  await writeSessions(folder, { parameters, sessions: [...earlier, session] })
 }
 
-function describeMachine(): Sessions['sessions'][number]['machine'] {
+/** Notes how the last session ended, and at which step. */
+export async function endSession(folder: string, step: number, outcome: Outcome): Promise<void> {
+  const all = await readSessions(folder)
+  const last = all?.sessions.at(-1)
+  if (!last) return
+  last.ended = { time: new Date().toISOString(), step, ...outcome }
+  await writeSessions(folder, all!)
+}
+
+const writeSessions = (folder: string, all: Sessions): Promise<void> =>
+  writeAtomically(join(folder, runFiles.sessions), `${JSON.stringify(all, null, 2)}\n`)
+
+function describeMachine(): Session['machine'] {
   const { simd, nativeBf16, processors } = deviceInfo()
   return {
     processor: cpus()[0]?.model.trim() ?? process.arch,

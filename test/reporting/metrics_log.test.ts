@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { Interval, type MetricsRecord } from '../../lib/reporting/interval.js'
-import { MetricsLog, readMetrics } from '../../lib/reporting/metrics_log.js'
+import { MetricsLog } from '../../lib/reporting/metrics_log.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { stepReport } from './step_report.js'
 
@@ -18,6 +18,7 @@ describe('Interval', () => {
       lm: 2,
       diffusion: null,
       gradient_norm: 4,
+      gradient_norm_max: 6,
       gradient_spikes: 1,
       learning_rate: 0.3,
       positions: 300,
@@ -57,6 +58,13 @@ describe('MetricsLog', () => {
     )
   })
 
+  it('keeps what follows a damaged line', async () => {
+    const path = join(await temporaryFolder(), 'metrics.jsonl')
+    await writeFile(path, '{"step":10}\n{"st\n{"step":20}\nnull\n')
+    await (await MetricsLog.open(path, 20)).close()
+    expect(await readFile(path, 'utf8')).toBe('{"step":10}\n{"st\n{"step":20}\n')
+  })
+
   it('begins anew where a run does', async () => {
     const path = join(await temporaryFolder(), 'metrics.jsonl')
     await writeFile(path, '{"step":10}\n')
@@ -67,16 +75,5 @@ describe('MetricsLog', () => {
   it('names the file that it cannot write', async () => {
     const folder = await temporaryFolder()
     await expect(MetricsLog.open(join(folder, 'none', 'metrics.jsonl'), 0)).rejects.toThrow('metrics.jsonl')
-  })
-})
-
-describe('readMetrics', () => {
-  it('reads the whole records at the beginning', async () => {
-    const path = join(await temporaryFolder(), 'metrics.jsonl')
-    expect(await readMetrics(path)).toEqual([])
-    await writeFile(path, '{"step":10}\n{"step":20}\nnull\n{"step":30}\n')
-    expect(await readMetrics(path)).toEqual([{ step: 10 }, { step: 20 }])
-    await writeFile(path, '{"step":10}\n{"step":20}')
-    expect(await readMetrics(path)).toEqual([{ step: 10 }])
   })
 })

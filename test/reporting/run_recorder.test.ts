@@ -1,7 +1,8 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readMetrics } from '../../lib/reporting/metrics_log.js'
+import type { MetricsRecord } from '../../lib/reporting/interval.js'
+import { metricsLines } from '../../lib/reporting/metrics_file.js'
 import { RunRecorder } from '../../lib/reporting/run_recorder.js'
 import { readSessions } from '../../lib/reporting/sessions.js'
 import { testImage } from '../models/tiny_model.js'
@@ -9,6 +10,12 @@ import { temporaryFolder } from '../temporary_folder.js'
 import { stepReport } from './step_report.js'
 
 const options = { every: 3, tensorboard: true, parameters: 123, config: { a: '<b>' }, matmulRate: 1e9 }
+
+async function readRecords(folder: string): Promise<(MetricsRecord | undefined)[]> {
+  const records = []
+  for await (const { record } of metricsLines(join(folder, 'metrics.jsonl'))) records.push(record)
+  return records
+}
 
 async function run(folder: string, from: number, to: number, close: boolean): Promise<void> {
   const recorder = await RunRecorder.open(folder, { ...options, step: from, seconds: from / 2 })
@@ -27,10 +34,10 @@ describe('RunRecorder', () => {
     await run(resumed, 0, 7, false)
     await run(resumed, 4, 10, false)
     await run(resumed, 8, 11, true)
-    const records = await readMetrics(join(whole, 'metrics.jsonl'))
-    expect(records.map(({ step }) => step)).toEqual([3, 4, 6, 8, 9, 11])
-    expect(records.map(({ positions }) => positions)).toEqual([300, 100, 200, 200, 100, 200])
-    expect(await readMetrics(join(resumed, 'metrics.jsonl'))).toEqual(records)
+    const records = await readRecords(whole)
+    expect(records.map((record) => record?.step)).toEqual([3, 4, 6, 8, 9, 11])
+    expect(records.map((record) => record?.positions)).toEqual([300, 100, 200, 200, 100, 200])
+    expect(await readRecords(resumed)).toEqual(records)
     const sessions = await readSessions(resumed)
     expect(sessions).toMatchObject({ parameters: 123 })
     expect(sessions!.sessions.map(({ step }) => step)).toEqual([0, 4, 8])
@@ -48,6 +55,7 @@ describe('RunRecorder', () => {
     )
     await recorder.close()
     const png = await readFile(join(folder, 'samples-0000020.png'))
+    expect(JSON.parse(await readFile(join(folder, 'samples-0000020.json'), 'utf8'))).toHaveLength(12)
     expect(png.subarray(1, 4).toString()).toBe('PNG')
     const events = (await readdir(folder)).find((name) => name.startsWith('events'))!
     expect((await readFile(join(folder, events))).includes(png)).toBe(true)
@@ -58,6 +66,15 @@ describe('RunRecorder', () => {
       'samples-0000010.png',
       'samples-mine.png',
     ])
+  })
+
+  it('notes how a session ended, and at which step', async () => {
+    const folder = await temporaryFolder()
+    const recorder = await RunRecorder.open(folder, { ...options, step: 4, seconds: 0 })
+    recorder.step(stepReport(5))
+    await recorder.close({ how: 'failed', message: 'no data' })
+    const { sessions } = (await readSessions(folder))!
+    expect(sessions[0]!.ended).toMatchObject({ step: 5, how: 'failed', message: 'no data' })
   })
 
   it('writes no event files where they are not wanted', async () => {
