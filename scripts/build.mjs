@@ -42,6 +42,9 @@ export function buildNative({ werror = false } = {}) {
 export function buildTypeScript() {
   generateKernels()
   runTool('typescript/bin/tsc', [])
+  // The script of the report's page, which knows a browser instead of Node, as one file.
+  runTool('typescript/bin/tsc', ['--project', 'lib/reporting/browser'])
+  runTool('vite/bin/vite.js', ['build', '--config', 'scripts/vite.page.mjs', '--configLoader', 'native'])
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -4,6 +4,7 @@ import { captionCommand } from './caption.js'
 import { chatCommand } from './chat.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
+import { reportCommand } from './report.js'
 import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
 import { tokenizerCommand } from './tokenizer.js'
@@ -21,6 +22,7 @@ const commands = [
   evaluateCommand,
   samplersCommand,
   tokenizerCommand,
+  reportCommand,
   demoCommand,
 ]
 for (const command of commands) program.addCommand(command().copyInheritedSettings(program))

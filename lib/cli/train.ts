@@ -11,6 +11,7 @@ import { RunRecorder } from '../reporting/run_recorder.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
 import { TrainingProgress } from './progress.js'
+import { recordedRun } from './recorded_run.js'
 import { openRun, runPaths } from './run_folder.js'
 import { modelOptions, namedSizes, type TrainConfig, trainConfigSchema } from './train_config.js'
 import { firstTexts, openTokenizer, streamOpener } from './train_data.js'
@@ -79,38 +80,38 @@ export async function train(path: string, { out, init }: { out: string; init?: s
     await flush()
   }
   const progress = new TrainingProgress({ matmulRate })
-  try {
-    await trainer.run({
-      signal: interrupt.signal,
-      onStep: (report) => {
-        progress.update(report)
-        recorder.step(report)
-        if (report.step % flushedSteps === 0 || report.step % config.checkpoints.every === 0) void flush()
-      },
-      every: { steps: config.samples.every, run: drawSamples },
-      checkpoints: {
-        folder: checkpoints,
-        steps: config.checkpoints.every,
-        onUnwritten: config.checkpoints.onUnwritten,
-      },
-      onWarning: warn,
-    })
-    progress.stop(!interrupt.signal.aborted)
-  } catch (error) {
-    progress.stop()
-    await flush()
-    throw error
-  }
-  const { steps } = trainer.done
-  if (interrupt.signal.aborted) {
-    await recorder.close()
-    say(`Stopped at step ${steps}, which is saved; the same command goes on from it.`)
-    return
-  }
-  await model.save(runPaths(out).model)
-  if (steps % config.samples.every !== 0) await drawSamples(steps)
-  await recorder.close()
-  say(`${steps} steps; the model is in ${runPaths(out).model}`)
+  await recordedRun(out, recorder, warn, async () => {
+    try {
+      await trainer.run({
+        signal: interrupt.signal,
+        onStep: (report) => {
+          progress.update(report)
+          recorder.step(report)
+          if (report.step % flushedSteps === 0 || report.step % config.checkpoints.every === 0) void flush()
+        },
+        every: { steps: config.samples.every, run: drawSamples },
+        checkpoints: {
+          folder: checkpoints,
+          steps: config.checkpoints.every,
+          onUnwritten: config.checkpoints.onUnwritten,
+        },
+        onWarning: warn,
+      })
+      progress.stop(!interrupt.signal.aborted)
+    } catch (error) {
+      progress.stop()
+      throw error
+    }
+    const { steps } = trainer.done
+    if (interrupt.signal.aborted) {
+      say(`Stopped at step ${steps}, which is saved; the same command goes on from it.`)
+      return 'interrupted'
+    }
+    await model.save(runPaths(out).model)
+    if (steps % config.samples.every !== 0) await drawSamples(steps)
+    say(`${steps} steps; the model is in ${runPaths(out).model}`)
+    return 'finished'
+  })
 }
 
 /** A run's own model as its checkpoint has it, a new one, or one with the weights of the folder `init`. */

@@ -86,3 +86,31 @@ export async function encodePng(image: Image): Promise<Buffer> {
 export async function writePng(path: string, image: Image): Promise<void> {
   await writeAtomically(path, await encodePng(image))
 }
+
+/**
+ * An image file's bytes for showing: as they are where there are no more than `largest` of them, otherwise as WebP,
+ * scaled down to `width` pixels where it is wider. Rejects with an Error that begins with `name` where they are no whole
+ * image.
+ */
+export async function compressImage(
+  bytes: Buffer,
+  name: string,
+  { largest, width }: { largest: number; width: number },
+): Promise<{ bytes: Buffer; type: string; width: number; height: number }> {
+  try {
+    const image = sharp(bytes, { limitInputPixels: pixelLimit(bytes.length) })
+    if (bytes.length > largest) {
+      const { data, info } = await image
+        .resize({ width, withoutEnlargement: true })
+        .webp({ quality: 82 })
+        .toBuffer({ resolveWithObject: true })
+      return { bytes: data, type: info.format, width: info.width, height: info.height }
+    }
+    const { format, width: ownWidth, height } = await image.metadata()
+    // Decodes all of it: a file that is cut short is found.
+    await image.stats()
+    return { bytes, type: format, width: ownWidth, height }
+  } catch (error) {
+    throw new Error(`${name}: cannot be read as an image (${reasonOf(error)})`, { cause: error })
+  }
+}

@@ -1,0 +1,194 @@
+import { mkdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { writeReport } from '../../lib/reporting/report.js'
+import { RunRecorder } from '../../lib/reporting/run_recorder.js'
+import { testImage } from '../models/tiny_model.js'
+import { temporaryFolder } from '../temporary_folder.js'
+import { stepReport } from './step_report.js'
+
+const evil = '</script><script>alert("1")</script><img src=x onerror=alert(2)>'
+const config = { data: { type: 'folder', path: evil }, training: { steps: 40 } }
+
+/** The folder of a run that was stopped at step 20 and went on to 40, all of whose texts are malicious. */
+async function exampleRun(): Promise<string> {
+  const folder = join(await temporaryFolder(), '<b>run')
+  await mkdir(folder)
+  await writeFile(join(folder, 'config.json'), JSON.stringify(config))
+  for (const [from, to] of [
+    [0, 20],
+    [20, 40],
+  ] as const) {
+    const recorder = await RunRecorder.open(folder, {
+      step: from,
+      seconds: from / 2,
+      every: 2,
+      tensorboard: false,
+      parameters: 1_240_000,
+      config,
+      matmulRate: 1e9,
+    })
+    for (let step = from + 1; step <= to; step++)
+      recorder.step(stepReport(step, { gradientSpike: step === 15, skippedSteps: Number(step > 30) }))
+    await recorder.samples(to, [testImage(8, 8, 1), testImage(8, 8, 2)], [evil, 'a "bag" & a coat'])
+    await recorder.close(from === 0 ? { how: 'interrupted' } : { how: 'failed', message: evil })
+  }
+  return folder
+}
+
+async function reportOf(folder: string) {
+  const { path, problems, bytes } = await writeReport(folder)
+  const page = await readFile(path, 'utf8')
+  const [, data] = /<script type="application\/json" id="chart-data">([^]*?)<\/script>/.exec(page)!
+  return {
+    page,
+    problems,
+    bytes,
+    data: JSON.parse(data!) as { steps: number[]; spikes: number[]; resumed: number[] },
+  }
+}
+
+describe('the report', () => {
+  it('holds curves, sheets, sessions and config in one page that loads nothing', async () => {
+    const folder = await exampleRun()
+    const { page, problems, data } = await reportOf(folder)
+    expect(problems).toEqual([])
+    expect(data.steps).toEqual(Array.from({ length: 20 }, (_, i) => 2 * i + 2))
+    expect(data.resumed).toEqual([20])
+    expect(data.spikes.indexOf(1)).toBe(7)
+    const png = await readFile(join(folder, 'samples-0000040.png'), 'base64')
+    expect(page).toContain(`src="data:image/png;base64,${png}"`)
+    for (const text of [
+      'Failed at step 40',
+      '1.24 M',
+      'a &quot;bag&quot; &amp; a coat',
+      'interrupted',
+      'Gflop/s',
+      '1 spike',
+      '&quot;steps&quot;: 40',
+    ])
+      expect(page).toContain(text)
+    expect(page).toContain("default-src 'none'".replaceAll("'", '&#39;'))
+    for (const [, address] of page.matchAll(/(?:src|href)="([^"]*)"/g)) expect(address).toMatch(/^data:/)
+    expect(page).not.toMatch(/url\(|@import/)
+  })
+
+  it('makes text from files harmless', async () => {
+    const folder = await exampleRun()
+    await writeFile(
+      join(folder, 'eval.json'),
+      JSON.stringify({
+        model: evil,
+        precision: evil,
+        seed: 0,
+        results: [
+          { task: evil, data: evil, settings: { evil }, figures: { [evil]: { value: 1 } }, seconds: 1 },
+        ],
+      }),
+    )
+    const { page } = await reportOf(folder)
+    expect(page).not.toContain('<script>alert')
+    expect(page).not.toContain('<img src=x')
+    expect(page).not.toContain('<b>run')
+    expect(page.match(/<\/script>/g)).toHaveLength(2)
+    expect(page).toContain('&lt;/script&gt;&lt;script&gt;alert(&quot;1&quot;)')
+  })
+
+  it('shows the figures of eval.json and of the demo with what they tell, and leaves out those of an earlier run', async () => {
+    const folder = await exampleRun()
+    const figures = {
+      image_accuracy: { value: 0.9123, standard_error: 0.0091, count: 1000 },
+      mine: { value: null },
+    }
+    const results = [{ task: 'classes', data: 'Fashion-MNIST', settings: { steps: 50 }, figures, seconds: 3 }]
+    const evaluation = join(folder, 'eval.json')
+    await writeFile(evaluation, JSON.stringify({ model: 'm', precision: 'f32', seed: 7, results }))
+    await writeFile(join(folder, 'figures.json'), '{"diversity": 0.81}')
+    const { page, problems } = await reportOf(folder)
+    expect(problems).toEqual([])
+    for (const text of ['0.9123', '± 0.0091', 'n = 1,000', 'Images right', 'not finite', 'Diversity', '0.81'])
+      expect(page).toContain(text)
+    await utimes(evaluation, 1, 1)
+    const later = await reportOf(folder)
+    expect(later.page).not.toContain('Images right')
+    expect(later.problems).toEqual([`${evaluation}: older than this run, of an earlier one; left out`])
+  })
+
+  it('takes a run that goes on: a half-written last line is no problem', async () => {
+    const folder = await exampleRun()
+    await writeFile(join(folder, 'metrics.jsonl'), '{"step":2,"seconds":1,"lm":3}\n{"step":4,"sec')
+    await rm(join(folder, 'run.json'))
+    const { data, problems } = await reportOf(folder)
+    expect(data.steps).toEqual([2])
+    expect(problems).toEqual([])
+  })
+
+  it('counts and names damaged lines', async () => {
+    const folder = await exampleRun()
+    const lines = Array.from({ length: 40 }, (_, i) => (i % 3 === 1 ? '{"st' : `{"step":${i + 1},"lm":1}`))
+    await writeFile(join(folder, 'metrics.jsonl'), `${lines.join('\n')}\n{"step":7}\n`)
+    const { data, page, problems } = await reportOf(folder)
+    expect(data.steps).toHaveLength(27)
+    expect(problems).toEqual([
+      expect.stringMatching(
+        /metrics\.jsonl: 14 of 41 lines left out, .*: 2, 5, 8, 11, 14, 17, 20, 23, 26, 29 \.\.\.$/,
+      ),
+    ])
+    expect(page).toContain('14 of 41 lines')
+  })
+
+  it('names files that are missing or damaged, and shows the rest', async () => {
+    const folder = await exampleRun()
+    await rm(join(folder, 'samples-0000020.png'))
+    await truncate(join(folder, 'samples-0000040.png'), 200)
+    await rm(join(folder, 'metrics.jsonl'))
+    await writeFile(join(folder, 'run.json'), '{"parameters": "many", "sessions": []}')
+    await writeFile(join(folder, 'config.json'), '{"data"')
+    await writeFile(join(folder, 'eval.json'), '[]')
+    await writeFile(join(folder, 'figures.json'), '{"diversity": "high"}')
+    const { page, problems } = await reportOf(folder)
+    for (const name of [
+      'samples-0000020.png',
+      'samples-0000040.png: cannot be read as an image',
+      'metrics.jsonl: missing',
+      'run.json',
+      'config.json: not JSON',
+      'eval.json',
+      'figures.json',
+    ])
+      expect(problems.filter((problem) => problem.includes(name))).toHaveLength(1)
+    expect(problems).toHaveLength(7)
+    expect(page).toContain('Missing or damaged')
+    expect(page).toContain('No metrics are written yet')
+    expect(page).toContain('There are no sheets of samples')
+  })
+
+  it('refuses a folder that is none of a run, and says what would be', async () => {
+    const folder = await temporaryFolder()
+    await expect(writeReport(join(folder, 'none'))).rejects.toThrow('none: no such folder')
+    await writeFile(join(folder, 'config.json'), '{}')
+    await expect(writeReport(join(folder, 'config.json'))).rejects.toThrow('config.json: not a folder')
+    await expect(writeReport(folder)).rejects.toThrow(
+      'it has neither metrics.jsonl nor run.json; name the --out folder of transfusion train or demo',
+    )
+  })
+
+  it('stays small for 250,000 steps and hundreds of sheets', async () => {
+    const folder = await exampleRun()
+    const line = (step: number) =>
+      `{"step":${step},"seconds":${step / 7},"lm":${Math.random()},"diffusion":${Math.random()},"gradient_norm":${Math.random()},"gradient_norm_max":${Math.random()},"gradient_spikes":${Number(step % 1000 === 0)},"learning_rate":${Math.random()},"positions_per_second":${1e4 * Math.random()},"matmul_share":${Math.random()},"skipped_steps":0,"skipped_documents":0}\n`
+    const lines = Array.from({ length: 250_000 }, (_, i) => line(i + 1))
+    await writeFile(join(folder, 'metrics.jsonl'), lines.join(''))
+    const sheet = await readFile(join(folder, 'samples-0000040.png'))
+    for (let step = 100; step <= 20_000; step += 100)
+      await writeFile(join(folder, `samples-${String(step).padStart(7, '0')}.png`), sheet)
+    const { page, bytes, data } = await reportOf(folder)
+    expect(bytes).toBeLessThan(3e6)
+    expect(data.steps.length).toBeGreaterThan(2000)
+    expect(data.steps.at(-1)).toBe(250_000)
+    expect(data.spikes.reduce((a, b) => a + b)).toBe(250)
+    expect(page).toContain('48 of 202 sheets are shown')
+    expect(page).toContain('data-step="20"')
+    expect(page).toContain('data-step="20000"')
+  })
+})
