@@ -7,13 +7,24 @@ import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { fillTemplate, type IdxDataset } from '../data/sources/idx_dataset.js'
 import { evaluateClasses } from '../evaluation/evaluate_classes.js'
 import { Transfusion } from '../generation/transfusion.js'
+import { measureMatmulRate } from '../reporting/matmul_rate.js'
+import { runFiles } from '../reporting/run_files.js'
+import { RunRecorder } from '../reporting/run_recorder.js'
 import { deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../training/trainer.js'
-import { demoEvaluation, demoModel, demoObjective, demoTemplates, demoTraining } from './demo_config.js'
+import {
+  demoEvaluation,
+  demoImages,
+  demoModel,
+  demoObjective,
+  demoTemplates,
+  demoTraining,
+} from './demo_config.js'
 import { writeDemoSheet } from './demo_sheet.js'
 import { onInterrupt } from './interrupt.js'
 import { TrainingProgress } from './progress.js'
 import { numberOption, seedOption } from './options.js'
+import { recordedRun } from './recorded_run.js'
 import { modelOptions } from './train_config.js'
 
 export const demoCommand = (): Command =>
@@ -26,6 +37,10 @@ export const demoCommand = (): Command =>
     .action(demo)
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
+const warn = (line: string) => process.stderr.write(`\n${line}\n`)
+
+/** Steps between two sheets of samples. */
+const sheetSteps = 1000
 
 /**
  * `npm run demo`: trains a small model on Fashion-MNIST for some minutes, draws from captions, describes test images,
@@ -52,10 +67,11 @@ export async function demo({
   const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0]!, name))
   const tokenizer = makeCaptionTokenizer(captions)
   const trainingOptions = demoTraining(minutes, seed)
+  // Half the bytes and twice the products, where the processor has them.
+  const precision = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
   using model = Transfusion.create(modelOptions(demoModel), tokenizer, {
     seed,
-    // Half the bytes and twice the products, where the processor has them.
-    compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32',
+    compute: precision,
     objective: demoObjective,
   })
   say(
@@ -64,36 +80,86 @@ export async function demo({
       `describe them, for ${minutes} minutes:`,
   )
 
-  const trained = await trainDemo(model, training, trainingOptions)
-  await model.save(join(out, 'model'))
-
-  const data = { training, test, captions }
-  const { figures, drawn, described } = await evaluateClasses(model, data, { ...demoEvaluation, seed, say })
-  const total_seconds = seconds(started)
-  const all = { ...figures, ...trained, total_seconds }
-  await writeAtomically(join(out, 'figures.json'), (file) =>
-    file.writeFile(`${JSON.stringify(all, null, 2)}\n`),
-  )
-  await writeDemoSheet(join(out, 'samples.png'), {
-    drawn: drawn!.images,
-    described: described.slice(0, 20),
-    captions,
-    name: files.name,
+  const config = {
+    data: files.name,
+    model: demoModel,
+    precision,
+    objective: demoObjective,
+    training: trainingOptions,
+    samples: { every: sheetSteps, prompts: captions, ...demoImages },
+  }
+  await writeAtomically(join(out, runFiles.config), `${JSON.stringify(config, null, 2)}\n`)
+  const matmulRate = await measureMatmulRate(precision)
+  const recorder = await RunRecorder.open(out, {
+    step: 0,
+    seconds: 0,
+    every: 10,
+    tensorboard: false,
+    parameters: model.parameterCount,
+    config,
+    matmulRate,
   })
-  for (const [name, value] of Object.entries(all)) say(`  ${name.padEnd(20)} ${Number(value.toPrecision(4))}`)
-  say(
-    `Pictures: ${join(out, 'samples.png')}   figures: ${join(out, 'figures.json')}   model: ${join(out, 'model')}`,
-  )
+  await recordedRun(out, recorder, warn, async () => {
+    const trained = await trainDemo(model, training, {
+      options: trainingOptions,
+      captions,
+      recorder,
+      matmulRate,
+    })
+    await model.save(join(out, 'model'))
+
+    const data = { training, test, captions }
+    const { figures, drawn, described } = await evaluateClasses(model, data, { ...demoEvaluation, seed, say })
+    const total_seconds = seconds(started)
+    const all = { ...figures, ...trained, total_seconds }
+    await writeAtomically(join(out, runFiles.figures), `${JSON.stringify(all, null, 2)}\n`)
+    await writeDemoSheet(join(out, runFiles.contactSheet), {
+      drawn: drawn!.images,
+      described: described.slice(0, 20),
+      captions,
+      name: files.name,
+    })
+    for (const [name, value] of Object.entries(all))
+      say(`  ${name.padEnd(20)} ${Number(value.toPrecision(4))}`)
+    const paths = [runFiles.contactSheet, runFiles.figures, 'model'].map((name) => join(out, name))
+    say(`Pictures: ${paths[0]}   figures: ${paths[1]}   model: ${paths[2]}`)
+    return 'finished'
+  })
 }
 
-async function trainDemo(model: Transfusion, dataset: IdxDataset, options: ReturnType<typeof demoTraining>) {
+interface DemoTraining {
+  options: ReturnType<typeof demoTraining>
+  /** Drawn on the way. */
+  captions: readonly string[]
+  recorder: RunRecorder
+  /** The machine's. */
+  matmulRate: number
+}
+
+async function trainDemo(
+  model: Transfusion,
+  dataset: IdxDataset,
+  { options, captions, recorder, matmulRate }: DemoTraining,
+) {
   using interrupt = onInterrupt(
     'Training ends here; judging what was reached. Press Ctrl-C again to leave at once.',
   )
   using trainer = new Trainer(model, dataset, options)
-  const progress = new TrainingProgress()
+  const progress = new TrainingProgress({ matmulRate })
+  const drawSamples = async (step: number) => {
+    await recorder.samples(step, await model.drawImages(captions, undefined, demoImages), captions)
+    await recorder.flush()
+  }
   try {
-    await trainer.run({ signal: interrupt.signal, onStep: (report) => progress.update(report) })
+    await trainer.run({
+      signal: interrupt.signal,
+      onStep: (report) => {
+        progress.update(report)
+        recorder.step(report)
+      },
+      every: { steps: sheetSteps, run: drawSamples },
+    })
+    await drawSamples(trainer.done.steps)
   } finally {
     progress.stop()
   }
