@@ -22,8 +22,16 @@ export interface TokenizerTrainOptions {
   out: string
 }
 
+const examples =
+  '\nExamples:\n' +
+  '  transfusion tokenizer train books.txt captions.jsonl --vocabulary 32000 --out tokenizer.json\n' +
+  '  transfusion tokenizer train --config config.json'
+
 export const tokenizerCommand = (): Command =>
-  new Command('tokenizer').description('make tokenizers').addCommand(trainCommand())
+  new Command('tokenizer')
+    .description('make tokenizers')
+    .addCommand(trainCommand())
+    .addHelpText('after', examples)
 
 const trainCommand = (): Command =>
   new Command('train')
@@ -39,12 +47,7 @@ const trainCommand = (): Command =>
     )
     .option('--special-tokens <tokens...>', 'by default <s> </s> <|boi|> <|eoi|>')
     .option('--out <file>', 'where the tokenizer is written', 'tokenizer.json')
-    .addHelpText(
-      'after',
-      '\nExamples:\n' +
-        '  transfusion tokenizer train books.txt captions.jsonl --vocabulary 32000 --out tokenizer.json\n' +
-        '  transfusion tokenizer train --config config.json',
-    )
+    .addHelpText('after', examples)
     .action(tokenizerTrain)
 
 /** `transfusion tokenizer train FILES...`: trains byte-level BPE on their texts and writes a tokenizer.json. */

@@ -1,27 +1,23 @@
-import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { trainTokenizerShown } from '../../lib/cli/tokenizer_progress.js'
 import { trainTokenizer } from '../../lib/data/bpe/train_tokenizer.js'
 import { JsonTokenizer } from '../../lib/data/tokenizer.js'
 import { temporaryFolder } from '../temporary_folder.js'
+import { command } from './command.js'
 
-const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
-
-/** `transfusion tokenizer train` in a process of its own; `signal` is sent once it shows progress. */
-async function run(folder: string, args: readonly string[], signal?: NodeJS.Signals) {
-  const child = spawn(process.execPath, [command, 'tokenizer', 'train', ...args], { cwd: folder })
-  let [stdout, stderr] = ['', '']
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text))
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-    if (signal && text.includes('different words')) child.kill(signal)
+/** `transfusion tokenizer train`; `signal` is sent once it shows progress. */
+function run(folder: string, args: readonly string[], signal?: NodeJS.Signals) {
+  let sent = false
+  return command(['tokenizer', 'train', ...args], {
+    cwd: folder,
+    onOutput(child, output) {
+      if (sent || !signal || !output.includes('different words')) return
+      sent = child.kill(signal)
+    },
   })
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
-  return { code, stdout, stderr }
 }
 
 const essay = 'the cat that sat on the mat and the cat that ate the hat\n'.repeat(4)
@@ -85,7 +81,7 @@ describe('transfusion tokenizer train', () => {
     [['a.txt', '--config', 'b.json'], 'transfusion: expected files to train on, or --config'],
     [['missing.txt'], 'transfusion: missing.txt: no such file or folder'],
     [['a.txt', '--vocabulary', '100'], 'vocabulary: expected at least 260'],
-    [['a.txt', '--vocabulary', 'many'], 'vocabulary: expected number; received NaN'],
+    [['a.txt', '--vocabulary', 'many'], 'Expected a number, received "many".'],
   ])('refuses %j', async (args, message) => {
     const { code, stderr } = await run(await temporaryFolder(), args)
     expect(stderr).toContain(message)
