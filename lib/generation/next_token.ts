@@ -1,38 +1,31 @@
 import { sampleTokens } from '../ops/sampling.js'
 import { rowSeeds } from '../random.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
+import type { GenerationSettings } from './options.js'
 
 /** How tokens are drawn: greedy by default, as in the paper. */
-export interface TokenOptions {
-  /** 0: the most likely token. */
-  temperature: number
-  /** Only the k most likely tokens; 0: all. */
-  topK: number
-  /** Only the most likely tokens that together have this probability; 1: all. */
-  topP: number
-  /** Only tokens at least this many times as likely as the most likely one; 0: all. */
-  minP: number
+export type TokenOptions = Pick<GenerationSettings, 'temperature' | 'topK' | 'topP' | 'minP' | 'seed'>
+
+/** A token to draw. */
+export interface TokenDraw {
+  options: TokenOptions
+  /** The token's number in its generation: the same seed and position draw alike, whatever is drawn beside it. */
+  position: number
 }
 
-/**
- * Draws the next token of each row of logits [B, V] -> ids [B] i32. `position` is the token's number in its
- * generation: the same seed and position draw alike, whatever is generated beside it. `bias` [V] is added.
- */
-export function nextTokens(
-  logits: Tensor,
-  bias: Tensor,
-  options: TokenOptions,
-  seeds: readonly number[],
-  position: number,
-): Tensor {
-  const rows = seeds.length
+/** Draws the next token of each row of logits [B, V] -> ids [B] i32. `bias` [V] is added. */
+export function nextTokens(logits: Tensor, bias: Tensor, draws: readonly TokenDraw[]): Tensor {
+  const floats = (of: (options: TokenOptions) => number) =>
+    fromArray(Float32Array.from(draws, ({ options }) => of(options)))
+  const seeds = new Int32Array(draws.length * 4)
+  draws.forEach(({ options, position }, i) => seeds.set(rowSeeds([options.seed], 'token', position), i * 4))
   return sampleTokens(logits, {
     bias,
-    temperature: fromArray(new Float32Array(rows).fill(options.temperature)),
-    topK: fromArray(new Int32Array(rows).fill(options.topK)),
-    topP: fromArray(new Float32Array(rows).fill(options.topP)),
-    minP: fromArray(new Float32Array(rows).fill(options.minP)),
-    seeds: fromArray(rowSeeds(seeds, 'token', position), [rows, 4]),
+    temperature: floats(({ temperature }) => temperature),
+    topK: fromArray(Int32Array.from(draws, ({ options }) => options.topK)),
+    topP: floats(({ topP }) => topP),
+    minP: floats(({ minP }) => minP),
+    seeds: fromArray(seeds, [draws.length, 4]),
   })
 }
 

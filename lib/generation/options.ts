@@ -20,30 +20,43 @@ export const imageOptionsSchema = z.strictObject({
 
 const stopString = z.string().min(1, 'expected text: an empty string would stop at once')
 
-export const generationOptionsSchema = z.strictObject({
-  ...imageOptionsSchema.shape,
-  /** The same seed and prompt give the same result. */
-  seed: z.int().min(0).default(0),
-  /** Of text; 0, the paper's, takes the most likely token. */
-  temperature: z.number().min(0).default(0),
-  /** Only the k most likely tokens; 0: all. */
-  topK: z.int().min(0).default(0),
-  /** Only the most likely tokens that together have this probability. */
-  topP: z.number().gt(0).max(1).default(1),
-  /** Only tokens at least this many times as likely as the most likely one; 0: all. */
-  minP: z.number().min(0).max(1).default(0),
-  /** Text that ends the generation and is not given; wherever token borders lie. */
-  stop: z.union([stopString, z.array(stopString)]).default([]),
-  /** Ids of tokens that end the generation and give no text. */
-  stopTokens: z.array(z.int().min(0)).default([]),
-  /** image: the prompt is followed by an image; text: the model decides. */
-  startWith: z.enum(['text', 'image']).default('text'),
-  /** Most text tokens, and most images, to generate. */
-  maxTokens: z.int().min(0).default(256),
-  maxImages: z.int().min(0).default(1),
-  /** Gives the image as it stands after every so many denoising steps; 0: never. */
-  previewEvery: z.int().min(0).default(0),
-})
+export const generationOptionsSchema = z
+  .strictObject({
+    ...imageOptionsSchema.shape,
+    /** The same seed and prompt give the same result. */
+    seed: z
+      .int()
+      .min(0)
+      .max(2 ** 43 - 1)
+      .default(0),
+    /** Of text; 0, the paper's, takes the most likely token. */
+    temperature: z.number().min(0).default(0),
+    /** Only the k most likely tokens; 0: all. */
+    topK: z.int().min(0).default(0),
+    /** Only the most likely tokens that together have this probability. */
+    topP: z.number().gt(0).max(1).default(1),
+    /** Only tokens at least this many times as likely as the most likely one; 0: all. */
+    minP: z.number().min(0).max(1).default(0),
+    /** Text that ends the generation and is not given; wherever token borders lie. */
+    stop: z.union([stopString, z.array(stopString)]).default([]),
+    /** Ids of tokens that end the generation and give no text. */
+    stopTokens: z.array(z.int().min(0)).default([]),
+    /** image: the prompt is followed by an image; text: the model decides. */
+    startWith: z.enum(['text', 'image']).default('text'),
+    /** Most text tokens, and most images, to generate. */
+    maxTokens: z.int().min(0).default(256),
+    maxImages: z.int().min(0).default(1),
+    /** Gives the image as it stands after every so many denoising steps; 0: never. */
+    previewEvery: z.int().min(0).default(0),
+  })
+  .refine(({ startWith, maxImages }) => startWith !== 'image' || maxImages > 0, {
+    error: "expected at least 1 with startWith 'image'",
+    path: ['maxImages'],
+  })
+  .refine(({ maxTokens, maxImages }) => maxTokens > 0 || maxImages > 0, {
+    error: 'expected at least 1 where maxImages is 0: there would be nothing to generate',
+    path: ['maxTokens'],
+  })
 
 export type ImageOptions = z.input<typeof imageOptionsSchema>
 export type GenerationSettings = z.output<typeof generationOptionsSchema>

@@ -2,14 +2,16 @@ import type { Image } from '../data/document.js'
 import type { Tokenizer } from '../data/tokenizer.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
-import type { Part, TextPart } from '../sequence/document.js'
+import { documentSpans, type Part, type SpecialTokens, type TextPart } from '../sequence/document.js'
+import { advance, sequenceStart } from '../sequence/layout.js'
 
 /** Text and images in any order. */
 export type Prompt = string | readonly (string | Image)[]
 
 /**
  * A prompt as parts of a document. Throws a RangeError that names what is wrong when an image has other channels
- * than the model, or is not cut evenly into patches.
+ * than the model, is not cut evenly into patches or lacks pixels, or a text has what is no token of the model's; a
+ * TypeError when a piece is neither text nor an image.
  */
 export function promptParts(
   prompt: Prompt,
@@ -17,9 +19,56 @@ export function promptParts(
   config: TransfusionConfig,
 ): Part<PixelPart>[] {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
-  return pieces.map((piece, i) =>
-    typeof piece === 'string' ? textPart(piece, tokenizer) : imagePart(piece, config, `prompt[${i}]`),
-  )
+  if (!Array.isArray(pieces)) throw new TypeError(`prompt: expected text, or a list of texts and images`)
+  return (pieces as readonly (string | Image)[]).map((piece, i) => {
+    if (typeof piece === 'string') return checkedIds(textPart(piece, tokenizer), config.vocabulary)
+    if (!(piece?.data instanceof Uint8Array))
+      throw new TypeError(`prompt[${i}]: expected text or an image { width, height, channels, data }`)
+    return imagePart(piece, config, `prompt[${i}]`)
+  })
+}
+
+/** A prompt as it stands in a sequence, BOS first. Throws as `promptParts`, and for BOI or EOI in a text. */
+export const promptSpans = (
+  prompt: Prompt,
+  tokenizer: Tokenizer,
+  config: TransfusionConfig,
+): Part<PixelPart>[] =>
+  documentSpans(
+    { parts: promptParts(prompt, tokenizer, config), end: false },
+    config.tokens as SpecialTokens,
+  ).filter((part) => part.type === 'image' || part.ids.length > 0)
+
+/**
+ * The first parts of at most `budget` positions, at least one, and the rest. A text may be cut anywhere; an image is
+ * read as a whole, since its patches see each other.
+ */
+export function firstParts(
+  parts: readonly Part<PixelPart>[],
+  budget: number,
+  patch: number,
+): [first: Part<PixelPart>[], rest: Part<PixelPart>[]] {
+  const first: Part<PixelPart>[] = []
+  let left = Math.max(1, budget)
+  for (const [i, part] of parts.entries()) {
+    const { length } = advance(sequenceStart, [part], patch)
+    if (length > left && part.type === 'text' && left > 0) {
+      first.push({ type: 'text', ids: part.ids.slice(0, left) })
+      return [first, [{ type: 'text', ids: part.ids.slice(left) }, ...parts.slice(i + 1)]]
+    }
+    if (length > left && first.length > 0) return [first, parts.slice(i)]
+    first.push(part)
+    left -= length
+  }
+  return [first, []]
+}
+
+/** The model's tokens alone: others would fail on the device, with all that is computed beside them. */
+function checkedIds(part: TextPart, vocabulary: number): TextPart {
+  for (const id of part.ids)
+    if (!(id >= 0 && id < vocabulary))
+      throw new RangeError(`prompt: token ${id} of the tokenizer, the model's vocabulary has ${vocabulary}`)
+  return part
 }
 
 export const textPart = (text: string, tokenizer: Tokenizer): TextPart => ({

@@ -1,18 +1,14 @@
 import { native } from '../native.js'
+import { gatherRows } from '../ops/gather_rows.js'
 import { keep } from '../tensor/scope.js'
 import { type Tensor, zeros } from '../tensor/tensor.js'
 
-/** The keys and values of a model's layers for `slots` positions; sequences own ranges of slots. */
+/** The keys and values of a model's layers for a number of positions; sequences own ranges of slots. */
 export class KvCache {
   readonly #layers: { k: Tensor; v: Tensor }[]
 
-  constructor(
-    readonly slots: number,
-    layers: number,
-    kvHeads: number,
-    headSize: number,
-    dtype: 'f32' | 'bf16',
-  ) {
+  /** `slots` positions, all empty. */
+  constructor(slots: number, layers: number, kvHeads: number, headSize: number, dtype: 'f32' | 'bf16') {
     const make = () => keep(zeros([slots, kvHeads, headSize], dtype))
     this.#layers = Array.from({ length: layers }, () => ({ k: make(), v: make() }))
   }
@@ -23,6 +19,19 @@ export class KvCache {
     native.write_rows(cache.k.handle, k.handle, slots.handle)
     native.write_rows(cache.v.handle, v.handle, slots.handle)
     return cache
+  }
+
+  /**
+   * Moves slots: slot i of the new ones, as many as rows [R], holds what slot rows[i] held, nothing where it is -1.
+   * Where memory runs out on the way the cache is of no use any more.
+   */
+  rearrange(rows: Tensor): void {
+    for (const layer of this.#layers)
+      for (const name of ['k', 'v'] as const) {
+        const moved = keep(gatherRows(layer[name], rows))
+        layer[name].free()
+        layer[name] = moved
+      }
   }
 
   [Symbol.dispose](): void {

@@ -137,3 +137,29 @@ function imageTables(images: readonly ImagePart[]): Pick<Layout, 'imageSizes' | 
   images.forEach((image, i) => (imageRows[i + 1] = imageRows[i]! + image.height * image.width))
   return { imageSizes: Int32Array.from(images.flatMap((image) => [image.height, image.width])), imageRows }
 }
+
+/** The same positions with the images in another order: image i of the result is image order[i]. */
+export function orderImages<L extends Layout>(layout: L, order: readonly number[]): L {
+  const images = order.map((image) => {
+    const [height, width] = layout.imageSizes.subarray(2 * image, 2 * image + 2)
+    return { type: 'image' as const, height: height!, width: width! }
+  })
+  const { imageSizes, imageRows } = imageTables(images)
+  // Patches of one image lie together, in the order of the images.
+  const first = new Int32Array(order.length + 1)
+  for (const image of layout.patchImage) first[image + 1]!++
+  for (let image = 0; image < order.length; image++) first[image + 1]! += first[image]!
+  const patches = layout.patchRows.length
+  const patchRows = new Int32Array(patches)
+  const patchImage = new Int32Array(patches)
+  const patchPositions = new Float32Array(2 * patches)
+  let patch = 0
+  for (const [i, image] of order.entries()) {
+    const [begin, end] = [first[image]!, first[image + 1]!]
+    patchRows.set(layout.patchRows.subarray(begin, end), patch)
+    patchImage.fill(i, patch, patch + end - begin)
+    patchPositions.set(layout.patchPositions.subarray(2 * begin, 2 * end), 2 * patch)
+    patch += end - begin
+  }
+  return { ...layout, imageSizes, imageRows, patchRows, patchImage, patchPositions }
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Decoder } from '../../lib/generation/decoder.js'
+import { Decoder } from './decoder.js'
 import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'
 import { type PixelPart, pixelsOf } from '../../lib/models/transfusion/pixel_parts.js'
 import { type Document, documentSpans, type Part, unconditionalPrefix } from '../../lib/sequence/document.js'

@@ -18,16 +18,25 @@ async function partsOf(prompt: Prompt, more: GenerationOptions = {}): Promise<Ge
   return parts
 }
 
-/** Texts joined, an image as its kind. */
+/** Texts joined, other events as their kind, the end as its reason. */
 const summary = (parts: readonly GenerationEvent[]) =>
-  parts.map((part) => (part.type === 'text' ? part.text : ` <${part.type}> `)).join('')
+  parts
+    .map((part) => {
+      if (part.type === 'text') return part.text
+      return part.type === 'done' ? ` <${part.reason}>` : ` <${part.type}> `
+    })
+    .join('')
+
+/** All but the times. */
+const timeless = (parts: readonly GenerationEvent[]) =>
+  parts.map((part) => (part.type === 'done' ? { ...part, timings: undefined } : part))
 
 const words = (parts: readonly GenerationEvent[]) => summary(parts).split(/\s+/).filter(Boolean).join(' ')
 
 describe('generate', () => {
   it('writes, draws an image of the configured size at BOI, then writes again', async () => {
     const parts = await partsOf('a')
-    expect(words(parts)).toBe('b <image> c d e f')
+    expect(words(parts)).toBe('b <image-start> <image> c d e f <end>')
     const { image } = parts.find((part) => part.type === 'image')!
     expect(image).toMatchObject({
       height: tinyConfig.image.height,
@@ -38,38 +47,70 @@ describe('generate', () => {
   })
 
   it.each([
-    ['nothing', [], '<image> c d e f'],
-    ['text', 'c', 'd e f'],
-    ['an image', [image], 'c d e f'],
-    ['text, then an image', ['a', image], 'c d e f'],
-    ['images around text', [image, 'g', testImage(2, 8, 2), 'a'], 'b <image> c d e f'],
+    ['nothing', [], '<image-start> <image> c d e f <end>'],
+    ['text', 'c', 'd e f <end>'],
+    ['an image', [image], 'c d e f <end>'],
+    ['text, then an image', ['a', image], 'c d e f <end>'],
+    ['images around text', [image, 'g', testImage(2, 8, 2), 'a'], 'b <image-start> <image> c d e f <end>'],
   ] as [string, Prompt, string][])('goes on from %s', async (_what, prompt, expected) => {
     expect(words(await partsOf(prompt))).toBe(expected)
   })
 
   it('writes neither EOI nor BOS, and no BOI beyond the images it may draw', async () => {
     // After d the model wants EOI, then BOS, then e; after b BOI, then e.
-    expect(words(await partsOf('d'))).toBe('e f')
-    expect(words(await partsOf('b', { maxImages: 0 }))).toBe('e f')
-    expect(words(await partsOf('a', { maxTokens: 3 }))).toBe('b <image> c d')
+    expect(words(await partsOf('d'))).toBe('e f <end>')
+    expect(words(await partsOf('b', { maxImages: 0 }))).toBe('e f <end>')
+    expect(words(await partsOf('a', { maxTokens: 3 }))).toBe('b <image-start> <image> c d <maxTokens>')
   })
 
   it('gives the same for the same seed, another image for another', async () => {
-    const drawn = await partsOf('a', { seed: 3 })
-    expect(await partsOf('a', { seed: 3 })).toEqual(drawn)
-    expect(await partsOf('a', { seed: 4 })).not.toEqual(drawn)
-    expect(await partsOf('a', { seed: 3, guidance: 1 })).not.toEqual(drawn)
+    const given = async (more: GenerationOptions) => timeless(await partsOf('a', more))
+    const drawn = await given({ seed: 3 })
+    expect(await given({ seed: 3 })).toEqual(drawn)
+    expect(await given({ seed: 4 })).not.toEqual(drawn)
+    expect(await given({ seed: 3, guidance: 1 })).not.toEqual(drawn)
     const warm = { seed: 3, temperature: 20, topK: 5 }
-    expect(await partsOf('a', warm)).toEqual(await partsOf('a', warm))
+    expect(await given(warm)).toEqual(await given(warm))
   })
 
   it('shows the image in the making', async () => {
     const parts = await partsOf('b', { previewEvery: 2 })
-    expect(words(parts)).toBe('<preview> <preview> <image> c d e f')
+    expect(words(parts)).toBe('<image-start> <preview> <preview> <image> c d e f <end>')
     expect(parts.filter((part) => part.type === 'preview').map(({ step, steps }) => [step, steps])).toEqual([
       [2, 6],
       [4, 6],
     ])
+  })
+
+  it('begins with an image where it is told to', async () => {
+    expect(words(await partsOf('c', { startWith: 'image', maxTokens: 2 }))).toBe(
+      '<image-start> <image> c d <maxTokens>',
+    )
+    expect(words(await partsOf('c', { startWith: 'image', maxTokens: 0 }))).toBe(
+      '<image-start> <image> <maxImages>',
+    )
+  })
+
+  it('ends at a stop string, across the borders of tokens, and at a stop token', async () => {
+    const stopped = await partsOf('c', { stop: ['x', 'e f'] })
+    expect(words(stopped)).toBe('d <stop>')
+    expect(stopped.at(-1)).toMatchObject({ stop: 'e f' })
+    // What could have become a stop string is given after all.
+    expect(words(await partsOf('c', { stop: 'e g' }))).toBe('d e f <end>')
+    const token = await partsOf('c', { stopTokens: [9] })
+    expect(words(token)).toBe('d <stop>')
+    expect(token.at(-1)).toMatchObject({ stop: 9 })
+  })
+
+  it('counts what it used', async () => {
+    const done = (await partsOf(['a', image, 'a'])).at(-1)!
+    expect(done).toMatchObject({
+      reason: 'end',
+      usage: { promptTokens: 2, promptImages: 1, textTokens: 5, images: 1, denoisingSteps: 6 },
+    })
+    const { total, ...phases } = (done as Extract<GenerationEvent, { type: 'done' }>).timings
+    expect(Object.values(phases).every((time) => time >= 0)).toBe(true)
+    expect(total).toBeCloseTo(Object.values(phases).reduce((sum, time) => sum + time))
   })
 
   it('names what is wrong with a prompt or an option', async () => {

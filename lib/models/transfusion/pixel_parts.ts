@@ -17,13 +17,19 @@ export interface PixelPart extends ImagePart {
 
 /**
  * An image as a part of a document. Throws a RangeError, which begins with `what`, when it has other channels than
- * the model reads or is not cut evenly into patches.
+ * the model reads, is not cut evenly into patches, or has more or fewer values than pixels.
  */
 export function imagePart(image: Image, config: TransfusionConfig, what: string): PixelPart {
   const { channels, patch } = config.image
   if (image.channels !== channels)
     throw new RangeError(`${what}: an image of ${image.channels} channels, the model reads ${channels}`)
   patchGrid(image, patch)
+  const values = image.width * image.height * channels
+  if (image.data.length !== values)
+    throw new RangeError(
+      `${what}: ${image.data.length} values for ${image.width} x ${image.height} pixels of ${channels} channels, ` +
+        `expected ${values}`,
+    )
   return { type: 'image', height: image.height, width: image.width, image }
 }
 

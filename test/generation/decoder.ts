@@ -1,11 +1,11 @@
-import type { KvCache } from '../nn/kv_cache.js'
-import { type DeviceLayout, uploadLayout } from '../models/transfusion/device_layout.js'
-import type { TransfusionNetwork } from '../models/transfusion/model.js'
-import type { ModelImages } from '../models/transfusion/patches.js'
-import { type DecodeLayout, decodeLayout } from '../sequence/decode_layout.js'
-import type { Part } from '../sequence/document.js'
-import { type Cursor, sequenceStart } from '../sequence/layout.js'
-import { fromArray, type Tensor } from '../tensor/tensor.js'
+import type { KvCache } from '../../lib/nn/kv_cache.js'
+import { type DeviceLayout, uploadLayout } from '../../lib/models/transfusion/device_layout.js'
+import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
+import type { ModelImages } from '../../lib/models/transfusion/patches.js'
+import { type DecodeLayout, decodeLayout } from '../../lib/sequence/decode_layout.js'
+import type { Part } from '../../lib/sequence/document.js'
+import { type Cursor, sequenceStart } from '../../lib/sequence/layout.js'
+import { fromArray, type Tensor } from '../../lib/tensor/tensor.js'
 
 /** One call of the model that extends sequences, laid out and uploaded. */
 export interface DecodeCall {

@@ -1,0 +1,47 @@
+import { type Objective, type Prediction, scheduleOf } from '../diffusion/objective.js'
+import { type Denoising, denoiseCoefficients, type SamplerStep } from '../diffusion/sampler.js'
+import { createSampler } from '../diffusion/samplers.js'
+import type { NoiseSchedule } from '../diffusion/schedule.js'
+import type { GenerationSettings } from './options.js'
+
+/** How images are drawn. */
+export interface Drawing {
+  readonly schedule: NoiseSchedule
+  readonly prediction: Prediction
+  /** One for each call of the network. */
+  readonly steps: readonly SamplerStep[]
+  /** Scale of classifier-free guidance; 1 is none. */
+  readonly guidance: number
+  /** Of t / T: beyond it the scale is 1. */
+  readonly guidanceInterval: readonly [number, number]
+  /** Whether x0 is clipped to the data's range at every step. */
+  readonly clip: boolean
+}
+
+/** Throws a RangeError where the sampler does not go with the process that the model was trained with. */
+export function drawingOf(
+  options: Pick<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>,
+  objective: Objective,
+): Drawing {
+  const { sampler, steps, guidance, guidanceInterval, clip } = options
+  return {
+    schedule: scheduleOf(objective),
+    prediction: objective.prediction,
+    steps: createSampler(sampler, objective).steps(steps),
+    guidance,
+    guidanceInterval,
+    clip,
+  }
+}
+
+export const isGuided = ({ guidance }: Drawing): boolean => guidance !== 1
+
+/** What the kernel `denoise` needs to know of one step. */
+export function coefficientsOf(drawing: Drawing, number: number): Float32Array {
+  const { schedule, prediction, guidance, guidanceInterval } = drawing
+  const step = drawing.steps[number]!
+  const [least, most] = guidanceInterval
+  const guided = step.t >= least * schedule.steps && step.t <= most * schedule.steps
+  const denoising: Denoising = { step, guidance: guided ? guidance : 1 }
+  return denoiseCoefficients(schedule, prediction, [denoising])
+}
