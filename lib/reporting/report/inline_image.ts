@@ -27,4 +27,4 @@ export async function inlineImage(path: string): Promise<InlineImage> {
 
 /** The element of an image; `text` says what it shows. */
 export const picture = ({ source, width, height }: InlineImage, text: string): Html =>
-  html`<img src="${source}" width="${width}" height="${height}" alt="${text}" decoding="async" />`
+  html`<img src="${source}" width="${width}" height="${height}" alt="${text}" />`
