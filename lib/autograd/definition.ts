@@ -2,6 +2,7 @@ import type { Tensor } from '../tensor/tensor.js'
 
 /** The tensors that an op takes, by name; an optional one is undefined, several are an array. */
 export type Inputs = Record<string, Tensor | readonly Tensor[] | undefined>
+/** What an op makes: one tensor, or several. */
 export type Outputs = Tensor | readonly Tensor[]
 /** What the backward pass needs: tensors, which the tape frees after use, and anything else. */
 export type Saved = Record<string, unknown>
@@ -16,12 +17,15 @@ export type Gradients<I extends Inputs> = {
  * parameters go through `request.accumulator(name)`. An op without a derivative says 'none'.
  */
 export interface OpDefinition<I extends Inputs, O, Y extends Outputs, S extends Saved> {
+  /** In messages, before the name of the argument: "add: b must ...". */
   name: string
   /** The inputs that are several tensors. */
   lists?: readonly (keyof I)[]
   /** The inputs that may be left out. */
   optional?: readonly (keyof I)[]
+  /** Checks arguments, enqueues kernels; `saved` is what backward is given. */
   forward: (inputs: I, options: O) => { output: Y; saved: S }
+  /** The derivative, see above. */
   backward: ((dy: Y, saved: S, request: GradientRequest<I>) => Gradients<I>) | 'none'
 }
 

@@ -1,33 +1,46 @@
 import { GLYPH_HEIGHT, GLYPH_WIDTH, glyph } from './bitmap_font.js'
 import type { Image } from './document.js'
 
+/** 0 .. 255 each. */
 export type Colour = readonly [red: number, green: number, blue: number]
 
 /** Text under an image, wrapped to the width of the section's widest image. */
 export interface Caption {
+  /** What it says. */
   readonly text: string
-  /** Default {@link INK}. */
+  /** Default: dark grey. */
   readonly colour?: Colour
 }
 
+/** An image with what is written under it. */
 export interface SheetCell {
+  /** Of any size. */
   readonly image: Image
+  /** One below the other. */
   readonly captions?: readonly Caption[]
 }
 
+/** Images beside each other. */
 export interface SheetRow {
   /** One line above the row, such as the caption that all its images were drawn from. */
   readonly label?: string
+  /** From left to right. */
   readonly cells: readonly SheetCell[]
 }
 
+/** Rows under a heading. */
 export interface SheetSection {
+  /** Above the rows. */
   readonly heading: string
+  /** From top to bottom. */
   readonly rows: readonly SheetRow[]
 }
 
+/** A picture of many images, in rows under headings. */
 export interface ContactSheet {
+  /** Above everything. */
   readonly title: string
+  /** From top to bottom. */
   readonly sections: readonly SheetSection[]
   /** Sheet pixels for each image pixel; an integer. */
   readonly scale: number

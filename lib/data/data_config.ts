@@ -88,6 +88,7 @@ export const loadingSchema = z.strictObject({
 })
 
 export type SourceConfig = z.output<typeof sourceSchema>
+/** The data of a training config, defaults filled in: a source, or a mixture of them with weights. @useDeclaredType */
 export type DataConfig = z.output<typeof dataSchema>
 
 /** Opens one source. Rejects with an Error that names the file or folder that is missing or cannot be read. */
@@ -110,7 +111,7 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
   }
 }
 
-/** Opens all sources, for `openStream` and `textsOf`. Rejects as {@link openSource}. */
+/** Opens all sources, for `openStream` and `textsOf`. Rejects with an Error that names what cannot be read. */
 export async function openSources(data: DataConfig): Promise<WeightedSource[]> {
   if (data.type !== 'mixture') return [{ source: await openSource(data), weight: 1 }]
   const sources: WeightedSource[] = []

@@ -1,6 +1,7 @@
 import type { Image } from './document.js'
 import type { SourceCursor } from './sources/document_source.js'
 
+/** A text as token ids, or an image as the model reads it. */
 export type PreparedPart =
   { readonly type: 'text'; readonly ids: Int32Array } | { readonly type: 'image'; readonly image: Image }
 
@@ -8,14 +9,17 @@ export type PreparedPart =
 export interface PreparedDocument {
   /** Where it came from, for messages. */
   readonly name: string
+  /** In reading order. */
   readonly parts: readonly PreparedPart[]
 }
 
 /** Where a stream stands, as a checkpoint keeps it: one entry for each source of the mixture. */
 export interface StreamState {
+  /** In the order of the sources. */
   readonly sources: readonly SourceState[]
 }
 
+/** Where a stream stands in one source. */
 export interface SourceState {
   /** Absent before the first document. */
   readonly cursor?: SourceCursor

@@ -32,8 +32,11 @@ export const DIGIT_CLASSES = [
 
 /** A data set of the MNIST family on this machine: a folder with four IDX files, and what its labels mean. */
 export interface MnistFiles {
+  /** Of the data set. */
   readonly name: 'Fashion-MNIST' | 'MNIST'
+  /** Where its files lie. */
   readonly folder: string
+  /** By label. */
   readonly classNames: readonly string[]
   /** '.gz' or '', what follows the files' usual names. */
   readonly suffix: string

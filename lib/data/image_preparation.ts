@@ -7,6 +7,7 @@ const byte = z.int().min(0).max(255)
 export const imagePreparationSchema = z.strictObject({
   /** The result's size in pixels. */
   width: side.default(256),
+  /** See width. */
   height: side.default(256),
   /** 1: grayscale, 3: RGB. */
   channels: z.union([z.literal(1), z.literal(3)]).default(3),
@@ -25,12 +26,20 @@ const { width, height, channels, resize, background, autoOrient } = imagePrepara
 
 /** As written by a user: what is left out stays so, for a model to decide. */
 export const imagePreparationOptionsSchema = z.strictObject({
+  /** Pixels; default: what the model draws. */
   width: width.unwrap().optional(),
+  /** Pixels; default: what the model draws. */
   height: height.unwrap().optional(),
+  /** 1: grayscale, 3: RGB. */
   channels: channels.unwrap().optional(),
+  /** Cut to fill the size, or fitted into it. */
   resize: resize.unwrap().optional(),
+  /** Red, green and blue behind transparency and beside a contained image. */
   background: background.unwrap().optional(),
+  /** Whether photos are turned upright as their EXIF orientation says. */
   autoOrient: autoOrient.unwrap().optional(),
 })
+/** As written by a user: what is left out stays so, for a model to decide. @useDeclaredType */
 export type ImagePreparationOptions = z.input<typeof imagePreparationOptionsSchema>
+/** How image files become what a model reads, defaults filled in. @useDeclaredType */
 export type ImagePreparation = z.output<typeof imagePreparationSchema>

@@ -12,8 +12,11 @@ import { LARGEST_TRANSFER, SafetensorsReader, type SafetensorsTensor } from './s
 export { SafetensorsError } from './safetensors_header.js'
 export type { SafetensorsTensor } from './safetensors_reader.js'
 
+/** What a safetensors file holds. */
 export interface SafetensorsFile {
+  /** Texts by name, `__metadata__` in the file. */
   readonly metadata: Readonly<Record<string, string>>
+  /** By name. */
   readonly tensors: Map<string, SafetensorsTensor>
 }
 
@@ -30,8 +33,11 @@ export async function readSafetensors(path: string): Promise<SafetensorsFile> {
 
 /** A tensor whose values are asked for when they are written: of many, only one has to be in memory. */
 export interface PendingTensor {
+  /** Sizes of the axes, row-major. */
   readonly shape: readonly number[]
+  /** As the file names it. */
   readonly dtype: SafetensorsTensor['dtype']
+  /** Called once, when it is written. */
   readonly read: () => Promise<SafetensorsTensor['data']>
 }
 

@@ -9,10 +9,15 @@ export type FileDtype = keyof typeof ELEMENT_SIZES
 
 /** Where a tensor lies: bytes `begin` (inclusive) to `end` (exclusive), counted from the end of the header. */
 export interface TensorEntry {
+  /** As the file has it. */
   readonly name: string
+  /** As the file names it. */
   readonly dtype: FileDtype
+  /** Row-major. */
   readonly shape: readonly number[]
+  /** The first byte. */
   readonly begin: number
+  /** After the last byte. */
   readonly end: number
 }
 

@@ -21,7 +21,9 @@ export type SafetensorsTensor = { readonly shape: readonly number[] } & (
  * is not in memory twice. To be closed.
  */
 export class SafetensorsReader {
+  /** The file that is open, for messages. */
   readonly path: string
+  /** Texts by name, `__metadata__` in the file. */
   readonly metadata: Readonly<Record<string, string>>
   /** By name, in the order of their bytes. */
   readonly entries: ReadonlyMap<string, TensorEntry>
@@ -106,10 +108,12 @@ export class SafetensorsReader {
     return floats
   }
 
+  /** Closes the file. */
   close(): Promise<void> {
     return this.#file.close()
   }
 
+  /** `close`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -25,6 +25,7 @@ export interface Tokenizer {
   decode(ids: Iterable<number>, options?: DecodeOptions): string
 }
 
+/** How ids become text. */
 export interface DecodeOptions {
   /** Leaves special tokens (begin of document and the like) out of the text. Default false. */
   readonly skipSpecial?: boolean
@@ -32,26 +33,40 @@ export interface DecodeOptions {
 
 /** Names or ids of special tokens, where they are not the usual ones. */
 export interface SpecialTokenNames {
+  /** Begins a document. */
   readonly bos?: string | number
+  /** Ends a document. */
   readonly eos?: string | number
+  /** Begins an image. */
   readonly boi?: string | number
+  /** Ends an image. */
   readonly eoi?: string | number
 }
 
 /** What we read of a `tokenizer.json`; the rest of it is the library's. */
 export interface TokenizerJson {
+  /** Tokens beside the vocabulary, special ones among them. */
   added_tokens: AddedToken[]
+  /** The vocabulary and its kind. */
   model: { type?: string; vocab: Record<string, number> | [string, number][]; unk_token?: string | null }
   [key: string]: unknown
 }
 
-interface AddedToken {
+/** A token beside the vocabulary. */
+export interface AddedToken {
+  /** Its id. */
   id: number
+  /** The text that stands for it. */
   content: string
+  /** Whether it frames documents instead of being text. */
   special: boolean
+  /** Whether it must not be part of a word. */
   single_word: boolean
+  /** Whether white space before it belongs to it. */
   lstrip: boolean
+  /** Whether white space after it belongs to it. */
   rstrip: boolean
+  /** Whether it is looked for in normalized text. */
   normalized: boolean
 }
 
@@ -77,7 +92,7 @@ export class JsonTokenizer implements Tokenizer {
   readonly eos?: number
   readonly boi: number
   readonly eoi: number
-  /** What the constructor takes to make the same tokenizer again, on another thread for instance. */
+  /** What the constructor takes to make the same tokenizer again, on another thread for instance. @internal */
   readonly definition: readonly [json: TokenizerJson, names: SpecialTokenNames]
   readonly #json: TokenizerJson
   readonly #tokenizer: HuggingFaceTokenizer

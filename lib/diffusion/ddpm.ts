@@ -8,6 +8,10 @@
 import { trailingTimesteps, type Sampler } from './sampler.js'
 import { type NoiseSchedule } from './schedule.js'
 
+/**
+ * The paper's sampler: each step draws from the posterior of the step before (Ho et al. 2020), with fresh
+ * noise.
+ */
 export function ddpm(schedule: NoiseSchedule): Sampler {
   return {
     steps(count) {

@@ -22,6 +22,7 @@ export const objectiveSchema = z
     prediction: predictionSchema.default('eps'),
     /** As whose its error counts; minSnr: |x0 error|^2 min(SNR, snrLimit) (Hang et al. 2023). eps is the paper's. */
     weighting: z.enum(['eps', 'v', 'velocity', 'x0', 'minSnr']).default('eps'),
+    /** The limit of minSnr. */
     snrLimit: z.number().positive().default(5),
     /**
      * The most that one image's error is multiplied by (our choice). It matters where the network gives something
@@ -34,6 +35,7 @@ export const objectiveSchema = z
       'expected velocity, v or x0 with flow, at whose end nothing is left of the image: the noise does not tell it',
     path: ['prediction'],
   })
+/** What the network gives for images and how its error counts, defaults filled in. @useDeclaredType */
 export type Objective = z.infer<typeof objectiveSchema>
 
 /** The noise that an objective's images are trained and drawn with. */
@@ -46,10 +48,13 @@ export interface DiffusionTargets {
   readonly t: Float32Array
   /** x_t = signal x0 + sigma eps. */
   readonly signal: Float32Array
+  /** See signal. */
   readonly sigma: Float32Array
   /** The network is to give targetX0 x0 + targetEps eps; its mean squared error is multiplied by weight. */
   readonly targetX0: Float32Array
+  /** See targetX0. */
   readonly targetEps: Float32Array
+  /** See targetX0. */
   readonly weight: Float32Array
 }
 

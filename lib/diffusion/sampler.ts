@@ -10,14 +10,21 @@ import type { NoiseSchedule } from './schedule.js'
  * where x0 is what the network sees in x_t, clipped, `previous` the x0 of the step before, and eps fresh noise.
  */
 export interface SamplerStep {
+  /** The timestep that the network is called at. */
   readonly t: number
+  /** The timestep of what the step makes, below t. */
   readonly tNext: number
+  /** Factor of x_t. */
   readonly kX: number
+  /** Factor of the clean image that the network sees in x_t. */
   readonly kX0: number
+  /** Factor of the clean image of the step before. */
   readonly kPrevious: number
+  /** Factor of fresh noise; 0: the step is deterministic. */
   readonly kEps: number
 }
 
+/** How an image is drawn: what is made of each call of the network. */
 export interface Sampler {
   /** The calls of the network from T to 0 in `count` steps, most samplers' one call a step. Throws a RangeError unless count is an integer in 1 .. T. */
   steps(count: number): SamplerStep[]

@@ -9,6 +9,7 @@ import type { Sampler } from './sampler.js'
 import type { NoiseSchedule } from './schedule.js'
 
 export const samplerSchema = z.enum(['ddpm', 'ddim', 'dpmpp', 'euler', 'heun'])
+/** ddpm, ddim and dpmpp (DPM-Solver++ 2M) for models of the ddpm process, euler and heun for flow. @useDeclaredType */
 export type SamplerName = z.infer<typeof samplerSchema>
 
 const samplers: Record<

@@ -5,10 +5,13 @@
 
 /** Factors of the image and of the noise. */
 export interface NoiseLevel {
+  /** Factor of the image. */
   readonly signal: number
+  /** Factor of the noise. */
   readonly sigma: number
 }
 
+/** How much of the image and how much noise there is at each timestep: x_t = signal x0 + sigma eps. */
 export interface NoiseSchedule {
   /** T. */
   readonly steps: number
@@ -20,7 +23,9 @@ export interface NoiseSchedule {
 
 /** A schedule of integer timesteps, as tables [T + 1]. */
 export interface TabulatedSchedule extends NoiseSchedule {
+  /** `[T + 1]`. */
   readonly signal: Float64Array
+  /** `[T + 1]`. */
   readonly sigma: Float64Array
 }
 

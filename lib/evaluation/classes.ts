@@ -20,6 +20,7 @@ const describedAtOnce = 200
 /** Enough for a class's name and the end of the document. */
 const captionTokens = 6
 
+/** A data set whose classes are drawn and described. */
 export interface ClassData {
   /** What the judge is trained on. */
   training: IdxDataset
@@ -29,6 +30,7 @@ export interface ClassData {
   captions: readonly string[]
 }
 
+/** Drawn images with the classes they were to show. */
 export interface DrawnClasses {
   /** In the order of the classes. */
   images: readonly Image[]
@@ -36,11 +38,15 @@ export interface DrawnClasses {
   asked: Int32Array
 }
 
+/** How many images of each class are drawn, and how. */
 export interface DrawingOptions {
+  /** Images of each class. */
   perClass: number
   /** Image i is drawn from the seed 1,000,000 seed + i. */
   seed: number
+  /** Sampler, steps, guidance: as of a generation. */
   images?: ImageOptions
+  /** Ends the drawing; it then rejects with the signal's reason. */
   signal?: AbortSignal
 }
 
@@ -87,6 +93,7 @@ export async function describeImages(
 /** A judge trained on real images, and what it sees in those that drawn images are compared with. */
 export class ClassReference {
   private constructor(
+    /** The classifier, which this owns. */
     readonly judge: Judge,
     private readonly real: { test: Judged; testLabels: Uint8Array; training: Judged; classMeans: Judged },
   ) {}
@@ -130,6 +137,7 @@ export class ClassReference {
     return { ...this.real, drawn: await this.judge.judge(concatenate(images)), asked }
   }
 
+  /** Frees the judge. */
   [Symbol.dispose](): void {
     this.judge[Symbol.dispose]()
   }

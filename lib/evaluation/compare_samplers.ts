@@ -6,8 +6,11 @@ import { ClassReference, checkClassImages, type ClassData, drawClasses } from '.
 import type { StandardErrors } from './standard_errors.js'
 import { imageFigures, standardErrors } from './statistics.js'
 
+/** A way to draw images. */
 export interface SamplerSetting {
+  /** Its name. */
   readonly sampler: SamplerName
+  /** Denoising steps of each image. */
   readonly steps: number
 }
 
@@ -15,7 +18,9 @@ export interface SamplerSetting {
 export interface SamplerFigures extends SamplerSetting {
   /** Of the network for one image: steps, but for Heun's nearly twice as many. */
   readonly calls: number
+  /** Of the images that were drawn. */
   readonly figures: StandardErrors
+  /** Standard errors of the figures. */
   readonly errors: StandardErrors
   /** Of drawing, many images at a time. */
   readonly secondsPerImage: number
@@ -23,17 +28,23 @@ export interface SamplerFigures extends SamplerSetting {
 
 /** The figures of real images, between which those of drawn ones lie. */
 export interface ReferenceFigures {
+  /** Share of the test images whose class the judge finds. */
   readonly judge_accuracy: number
+  /** Of images of the training set: what perfect drawings would score. */
   readonly frechet_training: number
+  /** Of the mean image of each class. */
   readonly frechet_class_means: number
 }
 
+/** How samplers are compared. */
 export interface CompareOptions {
   /** Images of each class for each setting: 3 or more, and the same seeds for all settings. */
   perClass: number
+  /** Everything random follows from it. */
   seed: number
   /** Guidance and the like, the same for all settings. */
   images?: Omit<ImageOptions, 'sampler' | 'steps'>
+  /** Ends the comparison; it then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Told what begins. */
   say?: (line: string) => void

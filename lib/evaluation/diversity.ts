@@ -2,7 +2,9 @@ import type { Features } from './features.js'
 
 /** Feature vectors with the class of each: labels [N]. */
 export interface LabelledFeatures {
+  /** `[N, width]`. */
   readonly features: Features
+  /** `[N]`, from 0. */
   readonly labels: ArrayLike<number>
 }
 

@@ -14,16 +14,19 @@ import type { ImageFigures } from './figures.js'
 import { captionPerplexity } from './perplexity.js'
 import { rankAccuracy, type RankFigures, rankOptions } from './rank.js'
 
+/** How many images are drawn, described and ranked, and how. */
 export interface ClassEvaluationOptions {
   /** Of drawing and of the judge. */
   seed: number
   /** Images to draw from each caption; 0: none, and no judge is trained. */
   perClass: number
+  /** Sampler, steps, guidance: as of a generation. */
   images?: ImageOptions
   /** Test images, from the first, to describe; 0: none. */
   described: number
   /** Test images, from the first, for which all captions are ranked; 0: none. */
   ranked: number
+  /** Ends the evaluation; it then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Told what begins. */
   say?: (line: string) => void
@@ -37,8 +40,11 @@ export interface ClassFigures extends Partial<ImageFigures>, Partial<RankFigures
   perplexity?: number
 }
 
+/** Figures, and what they were computed from. */
 export interface ClassEvaluation {
+  /** As written to JSON. */
   readonly figures: ClassFigures
+  /** Absent where no images were asked for. */
   readonly drawn: DrawnClasses | undefined
   /** Test images with their class's caption and the one that the model wrote. */
   readonly described: readonly { image: Image; caption: string; written: string }[]

@@ -1,6 +1,8 @@
 /** Feature vectors of N images, one a row: data [N, width]. */
 export interface Features {
+  /** `[N, width]`, row-major. */
   readonly data: Float32Array
+  /** Features of an image. */
   readonly width: number
 }
 

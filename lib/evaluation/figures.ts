@@ -6,7 +6,9 @@ import { kernelDistance } from './kid.js'
 
 /** Images as a judge sees them: classes [N] and features of each. */
 export interface Judged {
+  /** The class that the judge finds in each image, from 0. */
   readonly classes: Int32Array
+  /** What the judge's last layer reads. */
   readonly features: Features
 }
 
@@ -14,9 +16,11 @@ export interface Judged {
 export interface ImageEvidence {
   /** Images that the model drew, and the class that each was asked to show. */
   readonly drawn: Judged
+  /** `[N]`: the class that each drawn image was to show. */
   readonly asked: Int32Array
   /** Real images that neither the model nor the judge was trained on, with their classes. */
   readonly test: Judged
+  /** `[N]`: the classes of the test images. */
   readonly testLabels: ArrayLike<number>
   /** Images of the training set, for scale. */
   readonly training: Judged
@@ -40,9 +44,11 @@ export interface ImageFigures {
   readonly frechet_training: number
   /** Kernel distance between drawn images and as many test images, the same number of each class; see kid.ts. */
   readonly kid: number
+  /** Of `kid`, over its subsets. */
   readonly kid_standard_error: number
   /** The same for the class's mean images, and for images of the training set. */
   readonly kid_class_means: number
+  /** Kernel distance of images of the training set: what perfect drawings would score. */
   readonly kid_training: number
 }
 

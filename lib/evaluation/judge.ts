@@ -25,15 +25,23 @@ const batchSize = 64
 const cell = 2
 const normEps = 1e-5
 
+/** What a judge is trained on, and for how long. */
 export interface JudgeTraining {
   /** Square grayscale images in a row [N, side * side], bytes, and their classes [N]; `side` is even. */
   images: Uint8Array
+  /** `[N]`, from 0. */
   labels: ArrayLike<number>
+  /** Width and height, pixels; even. */
   side: number
+  /** Number of classes. */
   classes: number
+  /** Weights and order follow from it. */
   seed: number
+  /** How often each image is seen. */
   epochs: number
+  /** Ends training; it then rejects with the signal's reason. */
   signal?: AbortSignal
+  /** Told the share of training that is done, 0 .. 1. */
   onProgress?: (share: number) => void
 }
 
@@ -52,7 +60,9 @@ export class Judge {
   readonly #rows: Tensor[]
 
   private constructor(
+    /** Width and height of the images it judges, pixels. */
     readonly side: number,
+    /** Number of classes. */
     readonly classes: number,
     seed: number,
   ) {
@@ -156,6 +166,7 @@ export class Judge {
     return { features, logits: this.#output.forward(features) }
   }
 
+  /** Frees its weights. */
   [Symbol.dispose](): void {
     this.#arena[Symbol.dispose]()
     this.#sizes.free()

@@ -1,5 +1,6 @@
 import { countOf, type Features } from './features.js'
 
+/** A kernel distance and how sure it is. */
 export interface KernelDistance {
   /** Around 0 for two sets of one distribution, below it as often as above. */
   readonly kid: number

@@ -12,12 +12,15 @@ import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 export interface Likelihood {
   /** Negative log-likelihood of all tokens that count, in nats. */
   readonly nll: number
+  /** How many tokens count. */
   readonly tokens: number
 }
 
+/** How much is computed at a time. */
 export interface LikelihoodOptions {
   /** Positions (tokens and patches) that go through the model together; a longer document goes alone. */
   positions?: number
+  /** Ends the work; it then rejects with the signal's reason. */
   signal?: AbortSignal
 }
 

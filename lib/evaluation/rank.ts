@@ -5,6 +5,7 @@ import type { Document } from '../sequence/document.js'
 import { accuracy } from './figures.js'
 import { documentLikelihoods, type Likelihood, type LikelihoodOptions } from './likelihood.js'
 
+/** A question with the answers to choose from. */
 export interface Question {
   /** What precedes every option. */
   readonly context: Prompt
@@ -14,12 +15,15 @@ export interface Question {
 
 /** A question's options by their likelihood. */
 export interface Ranking {
+  /** Of each option, in the order of the question. */
   readonly likelihoods: readonly Likelihood[]
   /** The option that is likeliest as a whole, and the one whose tokens are on average; the first of equal ones. */
   readonly best: number
+  /** The option whose tokens are the likeliest on average. */
   readonly bestPerToken: number
 }
 
+/** How often the right option ranks first. */
 export interface RankFigures {
   /** Share of the questions whose right option is the likeliest. */
   readonly rank_accuracy: number
@@ -27,6 +31,7 @@ export interface RankFigures {
   readonly rank_accuracy_per_token: number
 }
 
+/** How options are ranked. */
 export interface RankOptions extends LikelihoodOptions {
   /** Whether the option ends the document, its end token counting as one of its own. Default false. */
   end?: boolean

@@ -7,6 +7,7 @@ import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { Document } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
 
+/** How much text the model sees at a time. */
 export interface TextPerplexityOptions extends LikelihoodOptions {
   /** Most tokens of text that the model sees at a time. */
   window?: number
@@ -14,13 +15,17 @@ export interface TextPerplexityOptions extends LikelihoodOptions {
   stride?: number
 }
 
+/** How well a model predicts text. */
 export interface TextPerplexity {
   /** exp(mean negative log-likelihood) per token: comparable between models of one tokenizer. */
   readonly perplexity: number
   /** Bits per byte of UTF-8: comparable between any two models. */
   readonly bitsPerByte: number
+  /** Documents that were read. */
   readonly documents: number
+  /** Tokens that were predicted. */
   readonly tokens: number
+  /** Their bytes of UTF-8. */
   readonly bytes: number
 }
 

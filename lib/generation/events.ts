@@ -4,9 +4,11 @@ import type { Image } from '../data/document.js'
 export interface Usage {
   /** Text tokens of the prompt, without those that frame the document and its images. */
   promptTokens: number
+  /** Images of the prompt. */
   promptImages: number
   /** Text tokens generated; the end of the document, a stop token and what frames images are not counted. */
   textTokens: number
+  /** Images drawn. */
   images: number
   /** Calls of the network that images took, guidance not counted apart. */
   denoisingSteps: number

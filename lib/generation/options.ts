@@ -43,8 +43,9 @@ export const generationOptionsSchema = z
     stopTokens: z.array(z.int().min(0)).default([]),
     /** image: the prompt is followed by an image; text: the model decides. */
     startWith: z.enum(['text', 'image']).default('text'),
-    /** Most text tokens, and most images, to generate. */
+    /** Most text tokens. */
     maxTokens: z.int().min(0).default(256),
+    /** The most images that are drawn. */
     maxImages: z.int().min(0).default(1),
     /** Gives the image as it stands after every so many denoising steps; 0: never. */
     previewEvery: z.int().min(0).default(0),
@@ -58,9 +59,11 @@ export const generationOptionsSchema = z
     path: ['maxTokens'],
   })
 
+/** How images are drawn, as written by a user, defaults left out. @useDeclaredType */
 export type ImageOptions = z.input<typeof imageOptionsSchema>
 export type GenerationSettings = z.output<typeof generationOptionsSchema>
-export type GenerationOptions = z.input<typeof generationOptionsSchema> & {
+/** How text is chosen and images are drawn, as written by a user, defaults left out. */
+export interface GenerationOptions extends z.input<typeof generationOptionsSchema> {
   /** Stops within a denoising step or a token, and frees all; the iterator then throws the signal's reason. */
   signal?: AbortSignal
 }

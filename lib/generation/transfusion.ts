@@ -32,8 +32,11 @@ export interface NewModelOptions {
 
 /** A model with its tokenizer: what one trains, saves, loads and generates with. */
 export class Transfusion implements LoadedModel {
+  /** The weights, and how they are computed with. */
   readonly network: TransfusionNetwork
+  /** Text to token ids and back; saved with the model. */
   readonly tokenizer: JsonTokenizer
+  /** What the network gives for images; saved with the model. */
   readonly objective: Objective
   /** How `readImage` turns a file into what the model reads; saved with the model. */
   readonly imagePreparation: ImagePreparation
@@ -89,6 +92,7 @@ export class Transfusion implements LoadedModel {
     })
   }
 
+  /** Number of weights. */
   get parameterCount(): number {
     return this.network.arena.parameterCount
   }
@@ -126,6 +130,7 @@ export class Transfusion implements LoadedModel {
     return saveModel(folder, this, precision)
   }
 
+  /** Frees the weights. */
   [Symbol.dispose](): void {
     this.network[Symbol.dispose]()
   }

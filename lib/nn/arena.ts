@@ -4,11 +4,14 @@ import { elementsOf } from '../tensor/shape.js'
 import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 import type { Parameter } from './parameters.js'
 
+/** What a model computes in; its weights stay f32. */
 export type ComputeType = 'f32' | 'bf16'
 
 /** A contiguous range of an arena, in elements. */
 export interface Range {
+  /** First element. */
   start: number
+  /** Number of elements. */
   length: number
 }
 
@@ -23,11 +26,15 @@ const align = (elements: number) => Math.ceil(elements / alignment) * alignment
  * 64-byte boundary and the padding between them stays zero.
  */
 export class ParameterArena {
+  /** In the order that they lie in: those with weight decay first. */
   readonly parameters: readonly Parameter[]
+  /** What ops on the parameters compute in. */
   readonly compute: ComputeType
+  /** Length of the arena, padding included. */
   readonly elements: number
   /** Ranges of the parameters with and without weight decay. */
   readonly decayed: Range
+  /** Those without. */
   readonly undecayed: Range
   /** f32 [elements]: the values that the optimizer updates. */
   readonly values: Tensor
@@ -140,6 +147,7 @@ export class ParameterArena {
     this.updated()
   }
 
+  /** Sets all gradients to 0. */
   zeroGradients(): void {
     native.fill(this.gradients.handle, 0)
   }
@@ -148,6 +156,7 @@ export class ParameterArena {
     return flat.view(parameter.shape, this.#starts.get(parameter)!)
   }
 
+  /** Frees values and gradients: the model can no longer be used. */
   [Symbol.dispose](): void {
     for (const { tensor } of this.parameters) {
       tensor.gradientTarget?.gradient.free()

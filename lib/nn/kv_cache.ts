@@ -34,6 +34,7 @@ export class KvCache {
       }
   }
 
+  /** Frees keys and values. */
   [Symbol.dispose](): void {
     for (const { k, v } of this.#layers) {
       k.free()

@@ -4,7 +4,9 @@ import type { Initial, Parameter, ParameterList } from './parameters.js'
 
 /** y = x W^T + b. x [..., I] -> [..., O]; the bias is left out by default, as in Llama. */
 export class Linear {
+  /** W [O, I]. */
   readonly weight: Parameter
+  /** b [O]. */
   readonly bias: Parameter | undefined
 
   /** The weight begins normal with std 1 / sqrt(I) unless `initial` says otherwise (our choice). */
@@ -18,6 +20,7 @@ export class Linear {
     this.bias = options.bias ? list.add('bias', [outputs], { value: 0 }) : undefined
   }
 
+  /** x [..., I] -> [..., O]. */
   forward(x: Tensor): Tensor {
     return linear(x, this.weight.tensor, this.bias?.tensor)
   }

@@ -9,8 +9,11 @@ export class Parameter {
   #tensor: Tensor | undefined
 
   constructor(
+    /** By which files know it: "embedding.weight". */
     readonly name: string,
+    /** Row-major; a matrix is [outputs, inputs]. */
     readonly shape: Shape,
+    /** What it begins with. */
     readonly initial: Initial,
     /** Whether weight decay applies: matrices, not norms and biases. */
     readonly decay: boolean,
@@ -37,14 +40,17 @@ export class ParameterList {
     this.#prefix = prefix
   }
 
+  /** All of the model, in the order they were added. */
   get parameters(): readonly Parameter[] {
     return this.#all
   }
 
+  /** The same list, for a part of the model: names below get `name.` in front. */
   under(name: string): ParameterList {
     return new ParameterList(this.#all, `${this.#prefix}${name}.`)
   }
 
+  /** Adds a parameter; a matrix gets weight decay, a vector none. */
   add(name: string, shape: Shape, initial: Initial): Parameter {
     const parameter = new Parameter(`${this.#prefix}${name}`, shape, initial, shape.length >= 2)
     this.#all.push(parameter)

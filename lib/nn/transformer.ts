@@ -13,11 +13,17 @@ import type { ParameterList } from './parameters.js'
 
 /** Sizes of a Llama block: C channels, H query heads, G key/value heads (C / H each), F feed-forward width. */
 export interface TransformerSizes {
+  /** Blocks. */
   layers: number
+  /** C, a multiple of the heads. */
   channels: number
+  /** H. */
   heads: number
+  /** G, which divides H; H: every head has its own. */
   kvHeads: number
+  /** F. */
   feedForward: number
+  /** Of RMSNorm. */
   normEps: number
 }
 
@@ -25,6 +31,7 @@ export interface TransformerSizes {
 export interface TransformerContext {
   /** Rotary table [T, D]: cosines, then sines. */
   rope: Tensor
+  /** Which keys each query sees. */
   spans: AttentionSpans
   /** The cache, and the slot [T] of each position; attention then sees the cache's slots. */
   cache?: { kv: KvCache; slots: Tensor }
@@ -109,6 +116,7 @@ export class Transformer {
 
   constructor(
     list: ParameterList,
+    /** As it was made. */
     readonly sizes: TransformerSizes,
   ) {
     this.#blocks = Array.from(
@@ -118,6 +126,7 @@ export class Transformer {
     this.#norm = new RmsNorm(list.under('norm'), sizes.channels, sizes.normEps)
   }
 
+  /** x [T, C] -> [T, C], normed at the end. */
   forward(x: Tensor, context: TransformerContext): Tensor {
     let h = x
     for (const block of this.#blocks) h = this.#forward(block, h, context)

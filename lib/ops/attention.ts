@@ -5,13 +5,13 @@ import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
 /** What each query sees: see `attention`. All i32; T queries, B sequences. */
 export interface AttentionSpans {
-  /** [T]: the first key that a query sees, in key positions of its own sequence. */
+  /** `[T]`: the first key that a query sees, in key positions of its own sequence. */
   keyStart: Tensor
-  /** [T]: one past the last key that it sees. */
+  /** `[T]`: one past the last key that it sees. */
   keyEnd: Tensor
-  /** [B + 1]: sequence b has the queries queryRows[b] .. queryRows[b + 1] - 1. */
+  /** `[B + 1]`: sequence b has the queries queryRows[b] .. queryRows[b + 1] - 1. */
   queryRows: Tensor
-  /** [B + 1]: and the keys, or cache slots, keyRows[b] .. keyRows[b + 1] - 1. */
+  /** `[B + 1]`: and the keys, or cache slots, keyRows[b] .. keyRows[b + 1] - 1. */
   keyRows: Tensor
 }
 

@@ -10,6 +10,7 @@ import {
 } from '../tensor/check.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
+/** How the window moves over the image; defaults come last. */
 export interface Conv2dOptions {
   /** How far the window moves from one output to the next, down and to the right; 1. */
   stride?: number

@@ -21,12 +21,13 @@ type Inputs = {
   seeds: Tensor
 }
 
-type Clip = readonly [least: number, most: number] | undefined
-
-export type DenoiseStep = Inputs & {
+/** What a denoising step needs. S rows of C channels of N images. */
+export interface DenoiseStep extends Inputs {
   /** The data's range, to which x0 is clipped; undefined: not clipped. */
-  clip: Clip
+  clip: readonly [least: number, most: number] | undefined
 }
+
+type Clip = DenoiseStep['clip']
 
 const op = defineOp({
   name: 'denoise',

@@ -4,6 +4,7 @@ import { checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.j
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 import { checkImages } from './image_rows.js'
 
+/** What images were noised with, and what the network was to give. S rows of C channels of N images. */
 export type DiffusionTarget = {
   /** The clean images [S, C], of the prediction's dtype. */
   x0: Tensor

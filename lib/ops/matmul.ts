@@ -3,6 +3,7 @@ import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFloat, checkRank } from '../tensor/check.js'
 import { emptyLike, empty, type Tensor } from '../tensor/tensor.js'
 
+/** Which of the matrices are given transposed. */
 export interface MatmulOptions {
   /** a is given as [..., K, M]. */
   transposeA?: boolean

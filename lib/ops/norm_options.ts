@@ -1,6 +1,7 @@
 import { checkDType, checkShape } from '../tensor/check.js'
 import type { Tensor } from '../tensor/tensor.js'
 
+/** What norms do besides; defaults last. */
 export interface NormOptions {
   /** Added to the variance; 1e-5. */
   eps?: number

@@ -27,6 +27,7 @@ const argmaxOp = defineOp({
  */
 export const argmax = (logits: Tensor): Tensor => argmaxOp({ logits }, {})
 
+/** How tokens are drawn from logits. */
 export type SamplingOptions = {
   /** [V] f32, added to every row: -Infinity excludes a token. */
   bias?: Tensor | undefined

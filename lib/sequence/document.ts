@@ -3,17 +3,23 @@
 export interface ImageSize {
   /** In pixels of what the model reads (latent pixels where a VAE stands before it). */
   readonly height: number
+  /** In the same pixels. */
   readonly width: number
 }
 
+/** Text as token ids. */
 export interface TextPart {
+  /** Tells it from an image. */
   readonly type: 'text'
+  /** Of the tokens. */
   readonly ids: readonly number[] | Int32Array
   /** Weight of these tokens as LM targets; default 1, 0: not trained. */
   readonly weight?: number
 }
 
+/** The size of an image in a document. */
 export interface ImagePart extends ImageSize {
+  /** Tells it from text. */
   readonly type: 'image'
   /** Whether training limits this image's noise. Default: yes where no text precedes it (paper.md; section 4.3.4). */
   readonly limited?: boolean
@@ -22,7 +28,9 @@ export interface ImagePart extends ImageSize {
 /** `Image` may carry more than its size (pixels, a file's name): packing hands the parts back in order. */
 export type Part<Image extends ImagePart = ImagePart> = TextPart | Image
 
+/** A document as packing takes it: ids of tokens, and sizes of images. */
 export interface Document<Image extends ImagePart = ImagePart> {
+  /** In reading order. */
   readonly parts: readonly Part<Image>[]
   /** Whether the end token closes the document (default true); false for a prompt. */
   readonly end?: boolean
@@ -32,9 +40,13 @@ export interface Document<Image extends ImagePart = ImagePart> {
 
 /** Ids of the tokens that frame documents and images. Without `bos` a document begins with its first part. */
 export interface SpecialTokens {
+  /** Begins a document. */
   readonly bos?: number
+  /** Ends a document. */
   readonly end: number
+  /** Begins an image. */
   readonly boi: number
+  /** Ends an image. */
   readonly eoi: number
 }
 

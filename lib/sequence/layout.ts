@@ -23,29 +23,30 @@ export interface Run {
 }
 
 export interface Layout {
-  /** [T]: token ids, -1 at patches. */
+  /** `[T]`: token ids, -1 at patches. */
   readonly ids: Int32Array
   /**
-   * [T]: position q sees the keys keyStart[q] .. keyEnd[q] - 1 of its own sequence. keyStart: where its document
+   * `[T]`: position q sees the keys keyStart[q] .. keyEnd[q] - 1 of its own sequence. keyStart: where its document
    * begins; keyEnd: q + 1, or the end of the image that holds q (section 3, Transfusion attention).
    */
   readonly keyStart: Int32Array
+  /** `[T]`: the key after the last that a query sees, see keyStart. */
   readonly keyEnd: Int32Array
   /**
-   * [T, 3]: rotary positions along sequence, row and column. A token has three equal ones, so that text alone is
+   * `[T, 3]`: rotary positions along sequence, row and column. A token has three equal ones, so that text alone is
    * plain RoPE; an image that begins at p gives its patches (p, p + row, p + column), and what follows continues
    * after the largest. The scheme is Qwen2-VL's multimodal RoPE; the paper has plain RoPE: our choice.
    */
   readonly positions: Float32Array
-  /** [P]: row of each patch in the sequence. */
+  /** `[P]`: row of each patch in the sequence. */
   readonly patchRows: Int32Array
-  /** [P]: the image that each patch belongs to. */
+  /** `[P]`: the image that each patch belongs to. */
   readonly patchImage: Int32Array
-  /** [P, 2]: row and column of each patch in its image, in patches. */
+  /** `[P, 2]`: row and column of each patch in its image, in patches. */
   readonly patchPositions: Float32Array
-  /** [N, 2]: height and width in pixels. */
+  /** `[N, 2]`: height and width in pixels. */
   readonly imageSizes: Int32Array
-  /** [N + 1]: image i owns the pixel rows imageRows[i] .. imageRows[i + 1] - 1. */
+  /** `[N + 1]`: image i owns the pixel rows imageRows[i] .. imageRows[i + 1] - 1. */
   readonly imageRows: Int32Array
 }
 

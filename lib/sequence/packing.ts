@@ -2,31 +2,34 @@
 import { documentSpans, type Document, type ImagePart, type Part, type SpecialTokens } from './document.js'
 import { advance, layoutRuns, sequenceStart, type Layout, type Run } from './layout.js'
 
+/** What packing must know of the model. */
 export interface PackingOptions {
   /** Side of a patch in pixels. */
   readonly patch: number
+  /** Ids of the tokens that frame documents and images. */
   readonly tokens: SpecialTokens
 }
 
 /** All that a model needs to be trained on a sequence, except the pixels. T positions, N images. */
 export interface PackedBatch<Image extends ImagePart = ImagePart> extends Layout {
-  /** [0, T]: queries and keys are one sequence. */
+  /** `[0, T]`: queries and keys are one sequence. */
   readonly queryRows: Int32Array
+  /** `[0, T]`: queries and keys are one sequence. */
   readonly keyRows: Int32Array
   /**
-   * [T]: the next token, or -1 where there is none to learn: at BOI and patches, whose next is a patch or EOI,
+   * `[T]`: the next token, or -1 where there is none to learn: at BOI and patches, whose next is a patch or EOI,
    * and at the end of a document.
    */
   readonly labels: Int32Array
-  /** [T]: weight of each label; null where all are 1. */
+  /** `[T]`: weight of each label; null where all are 1. */
   readonly labelWeights: Float32Array | null
   /** Sum of the labels' weights: the denominator of the LM loss. */
   readonly targets: number
-  /** [N]: the document that each image belongs to. */
+  /** `[N]`: the document that each image belongs to. */
   readonly documentOfImage: Int32Array
-  /** [N]: 1 where training limits the noise. */
+  /** `[N]`: 1 where training limits the noise. */
   readonly limited: Uint8Array
-  /** [N]: the images' parts. */
+  /** `[N]`: the images' parts. */
   readonly images: readonly Image[]
 }
 

@@ -22,6 +22,7 @@ export class Job {
     }
   }
 
+  /** Drops its ops that have not begun; reading what they would have made rejects. */
   cancel(): void {
     native.cancel_job(this.#id)
   }

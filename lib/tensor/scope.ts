@@ -1,22 +1,24 @@
 /** What scopes free: the base of Tensor. */
 export abstract class Scoped {
-  /** Taken out of its scope by `keep`. */
+  /** Taken out of its scope by `keep`. @internal */
   kept = false
-  /** How many tape nodes saved it for their backward pass. */
+  /** How many tape nodes saved it for their backward pass. @internal */
   saves = 0
-  /** Its scope has ended; only the tape holds it. */
+  /** Its scope has ended; only the tape holds it. @internal */
   orphaned = false
 
   constructor() {
     current?.add(this)
   }
 
-  /** Called when its scope has ended and the tape goes on needing it. */
+  /** Called when its scope has ended and the tape goes on needing it. @internal */
   orphan(): void {
     this.orphaned = true
   }
 
+  /** Whether its memory was given back. */
   abstract get freed(): boolean
+  /** Gives the memory back; a second call does nothing. */
   abstract free(): void
 }
 

@@ -1,3 +1,4 @@
+/** Sizes of the axes, from the outermost; [] is a scalar. */
 export type Shape = readonly number[]
 
 /** Number of elements of a tensor of this shape. */

@@ -28,17 +28,19 @@ export interface TapeEntry {
  * once and run in order on the device's stream; only reading waits.
  */
 export class Tensor extends Scoped {
+  /** Sizes of the axes. */
   readonly shape: Shape
+  /** Type of the elements. */
   readonly dtype: DType
-  /** Set on what is differentiated through. */
+  /** Set on what is differentiated through. @internal */
   tapeEntry: TapeEntry | undefined
-  /** Set on parameters. */
+  /** Set on parameters. @internal */
   gradientTarget: GradientTarget | undefined
   /** The memory's identity: views share it. */
   readonly storage: object
   #handle: Handle
 
-  /** Wraps a handle that it then owns; use the functions below. */
+  /** Wraps a handle that it then owns; use the functions below. @internal */
   constructor(handle: Handle, shape: Shape, dtype: DType, storage: object = {}) {
     super()
     this.#handle = handle
@@ -54,18 +56,22 @@ export class Tensor extends Scoped {
     return this.#handle
   }
 
+  /** Whether its memory was given back. */
   override get freed(): boolean {
     return this.#handle === 0
   }
 
+  /** Number of axes. */
   get rank(): number {
     return this.shape.length
   }
 
+  /** Product of the shape. */
   get elements(): number {
     return elementsOf(this.shape)
   }
 
+  /** Of native memory. */
   get bytes(): number {
     return this.elements * dtypeBytes[this.dtype]
   }
@@ -96,6 +102,7 @@ export class Tensor extends Scoped {
     entry?.node.drop()
   }
 
+  /** `free`, for `using`. */
   [Symbol.dispose](): void {
     this.free()
   }
@@ -195,6 +202,7 @@ export function full(shape: Shape, value: number, dtype: 'f32' | 'bf16' = 'f32')
   return tensor
 }
 
+/** A tensor of zeros. Throws a RangeError when memory is out. */
 export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32'): Tensor => full(shape, 0, dtype)
 
 /**

@@ -6,14 +6,18 @@ import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 
 /** AdamW with decoupled weight decay; the paper's values (section 4.1) are the defaults. */
 export const adamwSchema = z.strictObject({
+  /** Decay of the mean of gradients. */
   beta1: z.number().min(0).lt(1).default(0.9),
+  /** Decay of the mean of their squares. */
   beta2: z.number().min(0).lt(1).default(0.95),
+  /** Added to the root of that mean. */
   epsilon: z.number().positive().default(1e-8),
   /** Applies to matrices, not to norms and biases. */
   weightDecay: z.number().min(0).default(0.1),
   /** Largest norm of all gradients together; beyond it they are scaled down. */
   clip: z.number().positive().default(1),
 })
+/** AdamW's settings, defaults filled in. @useDeclaredType */
 export type AdamWOptions = z.output<typeof adamwSchema>
 
 /**
@@ -87,6 +91,7 @@ export class AdamW {
     })
   }
 
+  /** Frees the moments. */
   [Symbol.dispose](): void {
     for (const tensor of this.state.values()) tensor.free()
   }

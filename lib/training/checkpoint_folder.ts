@@ -9,6 +9,7 @@ const unfinishedName = /^unfinished-/
 /** The checkpoints of a run: a folder for each, `step-000001000` and so on. */
 export class CheckpointFolder {
   constructor(
+    /** The folder of all of them. */
     readonly path: string,
     /** How many to keep: the latest. */
     readonly keep: number,

@@ -12,6 +12,7 @@ import { documentLength } from '../sequence/packing.js'
 
 /** Where a stream of documents is to begin. */
 export interface StreamStart {
+  /** The order of documents follows from it. */
   readonly seed: number
   /** As an earlier stream gave it; absent: at the beginning. */
   readonly state?: StreamState

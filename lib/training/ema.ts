@@ -15,6 +15,7 @@ export class Ema {
   /** `decay`: the largest; it grows as (1 + n) / (10 + n), so that early values are soon forgotten. */
   constructor(
     arena: ParameterArena,
+    /** The largest decay. */
     readonly decay: number,
   ) {
     this.#arena = arena
@@ -22,6 +23,7 @@ export class Ema {
     this.updates = keep(fromArray(Int32Array.of(0)))
   }
 
+  /** Takes the model's weights, as they are now, into the average. */
   update(): void {
     native.ema(this.average.handle, this.updates.handle, this.#arena.values.handle, this.decay)
   }
@@ -48,6 +50,7 @@ export class Ema {
     }
   }
 
+  /** Frees the average. */
   [Symbol.dispose](): void {
     this.average.free()
     this.updates.free()

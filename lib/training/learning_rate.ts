@@ -2,10 +2,14 @@ import { z } from 'zod'
 
 /** Warm-up, then cosine; the paper's values (section 4.1) are the defaults. */
 export const learningRateSchema = z.strictObject({
+  /** After the warm-up. */
   peak: z.number().positive().default(3e-4),
+  /** At the end, to which it falls as a cosine. */
   final: z.number().min(0).default(1.5e-5),
+  /** Steps of the linear rise from 0. */
   warmupSteps: z.int().min(0).default(4000),
 })
+/** The schedule of the learning rate, defaults filled in. @useDeclaredType */
 export type LearningRateOptions = z.output<typeof learningRateSchema>
 
 /**

@@ -11,12 +11,15 @@ export const trainingOptionsSchema = z
     seed: z.int().min(0).default(0),
     /** Size of a step's batch, in documents (64 where neither is set) or in positions, tokens and patches alike. */
     batchSize: z.int().positive().optional(),
+    /** The other of the two. */
     batchTokens: z.int().positive().optional(),
     /** Parts that a batch is computed in, one after the other, for memory's sake; the sums are over all of them. */
     accumulate: z.int().positive().default(1),
     /** When training ends, by steps or by minutes; one of the two. The learning rate follows it. */
     steps: z.int().positive().optional(),
+    /** The other of the two. */
     minutes: z.number().positive().optional(),
+    /** The noise that images are trained at. */
     timesteps: timestepsSchema.prefault({}),
     /** lambda in loss = LM + lambda * DDPM (section 3). */
     imageWeight: z.number().min(0).default(5),
@@ -32,7 +35,9 @@ export const trainingOptionsSchema = z
     captionFirstTextWeight: z.number().min(0).default(1),
     /** Keeps only what goes into each block for the backward pass and computes the rest again: less memory, a third more time. */
     recompute: z.boolean().default(false),
+    /** AdamW's settings. */
     optimizer: adamwSchema.prefault({}),
+    /** Its schedule. */
     learningRate: learningRateSchema.prefault({}),
     /** Largest decay of the average of weights that is sampled from and saved; 0: the weights themselves. */
     ema: z.number().min(0).lt(1).default(0),
@@ -56,6 +61,7 @@ export const trainingOptionsSchema = z
     path: ['accumulate'],
   })
 
+/** How to train, defaults filled in. @useDeclaredType */
 export type TrainingOptions = z.output<typeof trainingOptionsSchema>
-/** As written by a user, defaults left out. */
+/** As written by a user, defaults left out. @useDeclaredType */
 export type TrainingSettings = z.input<typeof trainingOptionsSchema>

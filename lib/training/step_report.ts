@@ -11,20 +11,25 @@ export interface StepReport {
   lm: number
   /** The weighted diffusion loss, mean over images; NaN in a batch without images. */
   diffusion: number
+  /** Of all gradients together, before they are clipped. */
   gradientNorm: number
   /** False when the gradient was not finite and the weights were left as they were. */
   applied: boolean
   /** Whether the norm stands out from those before. */
   gradientSpike: boolean
+  /** Of this step. */
   learningRate: number
   /** Positions of the batch, patches included, and those of them that had a token to learn. */
   positions: number
+  /** Positions that had a token to learn. */
   targets: number
+  /** Images of the batch. */
   images: number
   /** Floating-point operations of the step's matrix products, see `trainingFlops`. */
   flops: number
   /** Steps so far that were not applied, and documents that could not be read. */
   skippedSteps: number
+  /** Documents that could not be read, so far. */
   skippedDocuments: number
   /** Seconds of training so far. */
   seconds: number

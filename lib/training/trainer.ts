@@ -26,9 +26,11 @@ import { learningRateAt } from './learning_rate.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
 import type { StepReport } from './step_report.js'
 
+/** What happens beside training: checkpoints, samples, reports. */
 export interface RunHooks {
   /** Ends training after the current step. */
   signal?: AbortSignal
+  /** Told of each step, once it is done. */
   onStep?: (report: StepReport) => void
   /** Called between steps with the averaged weights in place; the clock stands still meanwhile. */
   every?: { steps: number; run: (step: number) => Promise<void> }
@@ -304,6 +306,7 @@ export class Trainer {
     return tensors
   }
 
+  /** Frees the optimizer and the average; the model stays. */
   [Symbol.dispose](): void {
     this.#optimizer[Symbol.dispose]()
     this.#ema?.[Symbol.dispose]()

@@ -3,6 +3,7 @@ import type { Image } from '../document.js'
 /** An image before it is made what the model reads: a file, an encoded file's bytes (PNG, JPEG, WebP), or pixels. */
 export type RawImage = { readonly path: string } | { readonly bytes: Uint8Array } | { readonly image: Image }
 
+/** A text, or an image before it is decoded. */
 export type RawPart =
   { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly source: RawImage }
 
@@ -10,11 +11,13 @@ export type RawPart =
 export interface RawDocument {
   /** Where it came from, for messages: a path, "captions.jsonl:17", "shard-000.tar: 00042". */
   readonly name: string
+  /** In reading order. */
   readonly parts: readonly RawPart[]
 }
 
 /** A document that could not be read. Whoever reads the source decides whether to stop or to go on. */
 export interface UnreadableDocument {
+  /** Where it came from, as of a document that can be read. */
   readonly name: string
   /** Its message names the file. */
   readonly error: Error
@@ -34,7 +37,9 @@ export function cursorNumber(cursor: SourceCursor, name: string): number {
   return value!
 }
 
+/** What reading a source gives, one after the other. */
 export interface SourceItem {
+  /** What was read, or why it could not be. */
   readonly document: RawDocument | UnreadableDocument
   /** Where to `read` from to have the documents after this one. */
   readonly next: SourceCursor

@@ -4,7 +4,7 @@ import { indexedSource } from './indexed_source.js'
 
 /**
  * A folder of images with their captions beside them (`name.png` and `name.txt`), at any depth, shuffled in each
- * epoch. Rejects as {@link listCaptionedFiles}.
+ * epoch. Rejects with an Error that names the file, where an image has no caption or the folder has no images.
  */
 export async function openFolderSource(folder: string): Promise<DocumentSource> {
   const files = await listCaptionedFiles(folder)

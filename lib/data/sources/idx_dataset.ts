@@ -2,8 +2,11 @@ import type { Image } from '../document.js'
 import { IdxError, readIdx, type IdxArray } from '../idx.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
 
+/** Where IDX files lie, and how their images are captioned. */
 export interface IdxDatasetOptions {
+  /** IDX file of bytes [length, height, width], gzipped or not. */
   readonly imagesPath: string
+  /** IDX file of bytes [length]. */
   readonly labelsPath: string
   /** Name of each label, by its number. */
   readonly classNames: readonly string[]
@@ -16,8 +19,11 @@ export interface IdxDatasetOptions {
 
 /** Labelled grayscale images of the MNIST family, captioned by filling templates with the class's name. */
 export class IdxDataset implements ImageDataset {
+  /** Number of images. */
   readonly length: number
+  /** Of every image, pixels. */
   readonly width: number
+  /** Of every image, pixels. */
   readonly height: number
   readonly classNames: readonly string[]
   /** All images in a row, [length, height, width]. */
@@ -66,11 +72,16 @@ export class IdxDataset implements ImageDataset {
     return { width, height, channels: 1, data: this.pixels.subarray(index * size, (index + 1) * size) }
   }
 
+  /** The class of image `index`, from 0. Throws a RangeError for an index outside 0 .. length - 1. */
   label(index: number): number {
     checkIndex(index, this.length, 'IdxDataset')
     return this.labels[index]
   }
 
+  /**
+   * The image with a caption from the templates, in turn. Throws a RangeError for an index outside 0 ..
+   * length - 1.
+   */
   get(index: number): Sample {
     const label = this.label(index)
     const template = this.#templates[index % this.#templates.length]

@@ -8,6 +8,7 @@ export interface Sample extends Document {
 
 /** Captioned images by index: `get(i)` is the same sample at every call. */
 export interface ImageDataset {
+  /** Number of samples. */
   readonly length: number
   /** Empty where the data has no classes. */
   readonly classNames: readonly string[]
@@ -15,6 +16,7 @@ export interface ImageDataset {
   get(index: number): Sample | Promise<Sample>
 }
 
+/** A caption and its image as one sample, the caption first; `label` is its class, where it has one. */
 export function captionedImage(text: string, image: Image, label?: number): Sample {
   const parts = [{ type: 'text', text } as const, { type: 'image', image } as const]
   return label === undefined ? { parts } : { parts, label }

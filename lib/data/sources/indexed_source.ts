@@ -11,16 +11,19 @@ import {
 
 /** Documents that can be had by number, in any order. */
 export interface DocumentCollection {
+  /** Number of documents. */
   readonly length: number
   /** Begins reading. What it holds open, `close` closes. */
   open(): DocumentReader
 }
 
+/** Reads the documents of a collection by number. */
 export interface DocumentReader {
   /** What document `index` is called in messages. */
   name(index: number): string
   /** Throws an Error that names the file where the document cannot be read. */
   parts(index: number): readonly RawPart[] | Promise<readonly RawPart[]>
+  /** Closes what reading holds open. */
   close?(): Promise<void>
 }
 

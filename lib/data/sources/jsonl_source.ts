@@ -5,17 +5,22 @@ import { indexedSource } from './indexed_source.js'
 import { documentOf } from './json_document.js'
 import { RecordFiles } from './record_files.js'
 
+/** Where documents in JSON Lines lie. */
 export interface JsonlOptions {
-  /** Files, folders of `.jsonl` files, or patterns, see {@link listFiles}. */
+  /** Files, folders of `.jsonl` files, or patterns with `*` in the last component. */
   readonly path: string | readonly string[]
   /** The key of a document's text. Default 'text'. */
   readonly field?: string | undefined
 }
 
 /**
- * Files with one document on each line, text and images in any order, in the forms of {@link documentOf}, shuffled in
+ * Files with one document on each line, text and images in any order, as below, shuffled in
  * each epoch. Lines are found once and read from disk when their turn comes, so files may be larger than memory. Lines
  * are those of JSON Lines: UTF-8, ended by a line feed; empty ones are left out.
+ *
+ *     {"parts": ["some text", {"image": "pictures/a.png"}, "more text"]}
+ *     {"image": "a.png", "caption": "a cat"}
+ *     {"text": "some text"}
  */
 export async function openJsonlSource({ path, field }: JsonlOptions): Promise<DocumentSource> {
   const files = await RecordFiles.open(await listFiles(path, ['.jsonl', '.ndjson']), { separator: '\n' })

@@ -11,8 +11,9 @@ import {
 import { listFiles } from './file_list.js'
 import { readTar } from './tar_records.js'
 
+/** Where tar files in the layout of WebDataset lie. */
 export interface TarOptions {
-  /** Files, folders of `.tar`, `.tar.gz` and `.tgz` files, or patterns, see {@link listFiles}. */
+  /** Files, folders of `.tar`, `.tar.gz` and `.tgz` files, or patterns with `*` in the last component. */
   readonly path: string | readonly string[]
   /** Records that are read and shuffled together; memory holds so many encoded images. Default 1000. */
   readonly shuffleBuffer?: number
@@ -24,7 +25,7 @@ type Document = RawDocument | UnreadableDocument
 const LARGEST_BLOCK = 2 ** 28
 
 /**
- * Images and captions in tar files of WebDataset's layout (see {@link readTar}), read as streams. Each epoch takes the
+ * Images and captions in tar files of WebDataset's layout (`00042.png`, `00042.txt`), read as streams. Each epoch takes the
  * files in a shuffled order, and the records of a file in blocks, each of which is shuffled. The cursor is
  * `{ shard, record, index }`: files read so far, records of the file before the block, and documents of the block: to
  * resume, one file is read up to the block.

@@ -3,8 +3,9 @@ import { listFiles } from './file_list.js'
 import { indexedSource } from './indexed_source.js'
 import { RecordFiles } from './record_files.js'
 
+/** Where plain text lies. */
 export interface TextOptions {
-  /** Files, folders of `.txt` files, or patterns, see {@link listFiles}. */
+  /** Files, folders of `.txt` files, or patterns with `*` in the last component. */
   readonly path: string | readonly string[]
   /** What stands between two documents of a file, such as a blank line; without it, a file is one document. */
   readonly separator?: string | undefined

@@ -9,18 +9,23 @@ import { SourceReader } from './source_reader.js'
 
 /** A source and its share of a mixture. */
 export interface WeightedSource {
+  /** What is read. */
   readonly source: DocumentSource
   /** Positions taken from it for each that is taken from a source of weight 1. */
   readonly weight: number
 }
 
+/** How sources become a stream of what a model is trained on. */
 export interface StreamOptions {
+  /** Of the model. */
   readonly tokenizer: JsonTokenizer
   /** What image files are made; pixels stay as they are. */
   readonly image: ImagePreparationOptions
+  /** How long a document is, which weights and limits count in. */
   readonly positionsOf: PositionsOf
   /** The most positions of a document; longer texts are cut. Default: no limit. */
   readonly longest?: number
+  /** The order of documents follows from it. */
   readonly seed: number
   /** Where to go on, as an earlier stream of the same sources and options gave it. */
   readonly state?: StreamState

@@ -8,6 +8,7 @@ import type { JsonTokenizer } from '../tokenizer.js'
 export interface Preparation {
   /** Rejects only where preparing itself breaks down, not where a document cannot be read. */
   prepare(document: RawDocument): Promise<PreparedDocument | UnreadableDocument>
+  /** Ends the threads that it has. */
   close(): Promise<void>
 }
 

@@ -35,6 +35,7 @@ export const transfusionConfigSchema = z
       boi: z.int().min(0),
       eoi: z.int().min(0),
     }),
+    /** Transformer blocks. */
     layers: count,
     /** C, the model's width. */
     channels: count,
@@ -44,8 +45,11 @@ export const transfusionConfigSchema = z
     kvHeads: count.optional(),
     /** F, the width inside SwiGLU; by default 8/3 of `channels`, rounded up to a multiple of 256, as in Llama. */
     feedForward: count.optional(),
+    /** Base of the rotary frequencies, Llama 2's. */
     ropeTheta: z.number().positive().default(10_000),
+    /** Added to the mean of the squares in RMSNorm, as in Llama. */
     normEps: z.number().positive().default(1e-5),
+    /** The images that it reads and draws. */
     image: imageSchema,
   })
   .superRefine((config, context) => {
@@ -68,8 +72,9 @@ export const transfusionConfigSchema = z
       problem('channels', 'expected a multiple of 4: the embeddings of row and column share the channels')
   })
 
-/** As written by a user, defaults left out. */
+/** As written by a user, defaults left out. @useDeclaredType */
 export type TransfusionOptions = z.input<typeof transfusionConfigSchema>
+/** The sizes of a model, defaults filled in. @useDeclaredType */
 export type TransfusionConfig = z.output<typeof transfusionConfigSchema>
 
 export const feedForwardOf = ({ channels, feedForward }: TransfusionConfig): number =>

@@ -31,14 +31,19 @@ const folderConfigSchema = z.strictObject({
 
 /** A model and what it takes to use it. */
 export interface ModelParts {
+  /** The weights. */
   network: TransfusionNetwork
+  /** Text to token ids and back. */
   tokenizer: JsonTokenizer
+  /** What the network gives for images. */
   objective: z.output<typeof objectiveSchema>
   /** How image files become what the model reads; by default to the size that it draws. */
   imagePreparation?: ImagePreparationOptions
 }
 
+/** A model as its folder describes it. */
 export interface LoadedModel extends ModelParts {
+  /** How image files become what the model reads. */
   imagePreparation: ImagePreparation
 }
 

@@ -19,6 +19,7 @@ import type { LoadedModel } from './folder.js'
 import { TransfusionNetwork, transfusionParameters } from './model.js'
 import { imagePreparationOf } from './pixel_parts.js'
 
+/** What a Llama lacks, to be grown on it. */
 export interface FromLlamaOptions {
   /** The images to read and draw: a Llama has none. */
   image: TransfusionOptions['image']

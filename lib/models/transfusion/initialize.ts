@@ -7,6 +7,7 @@ import { isModelFolder, type LoadedModel, loadModel, readModelConfig } from './f
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
 import { imagePreparationOf } from './pixel_parts.js'
 
+/** What is asked of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromLlamaOptions,
   'objective' | 'compute' | 'seed' | 'imagePreparation'

@@ -12,17 +12,21 @@ import type { TransfusionNetwork } from './model.js'
 
 /** A packed sequence with its pixels and how they are noised. */
 export interface TrainingBatch {
+  /** Token ids, spans and positions. */
   packed: PackedBatch
   /** [S, image channels] */
   pixels: Float32Array
+  /** How each image is noised, and what the network is to give. */
   targets: DiffusionTargets
-  /** [N, 4]: the noise of each image. */
+  /** `[N, 4]`: the noise of each image. */
   seeds: Int32Array
 }
 
 /** What the losses' sums are divided by: counts over the whole optimizer batch, micro-batches and ranks included. */
 export interface Denominators {
+  /** Tokens that are targets. */
   tokens: number
+  /** Images. */
   images: number
 }
 
@@ -32,6 +36,7 @@ export interface LossOptions extends Penalties {
   imageWeight: number
 }
 
+/** The parts of the loss, on the tape. */
 export interface TransfusionLoss {
   /** lm + penalties + imageWeight * diffusion, one element. */
   total: Tensor

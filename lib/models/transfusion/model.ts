@@ -59,7 +59,9 @@ export function transfusionParameters(options: TransfusionOptions): readonly Par
  * text, a patch encoder and decoder for images, everything between them shared.
  */
 export class TransfusionNetwork {
+  /** Its sizes. */
   readonly config: TransfusionConfig
+  /** Its weights. */
   readonly arena: ParameterArena
   readonly #modules: ReturnType<typeof makeModules>
   readonly #frequencies: Tensor
@@ -76,6 +78,7 @@ export class TransfusionNetwork {
     this.#axes = keep(fromArray(axes))
   }
 
+  /** What it computes in; its weights stay f32. */
   get compute(): ComputeType {
     return this.arena.compute
   }
@@ -85,14 +88,17 @@ export class TransfusionNetwork {
     return this.#modules.transformer.recomputeBlocks
   }
 
+  /** Whether training computes blocks a second time instead of keeping what is in them; see `Transformer`. */
   set recomputeBlocks(recompute: boolean) {
     this.#modules.transformer.recomputeBlocks = recompute
   }
 
+  /** D = C / H, even. */
   get headSize(): number {
     return this.config.channels / this.config.heads
   }
 
+  /** G, which divides H. */
   get kvHeads(): number {
     return this.config.kvHeads ?? this.config.heads
   }
@@ -105,6 +111,7 @@ export class TransfusionNetwork {
   /**
    * The transformer's output at every position [T, C]. `images` may be absent when the layout has none. With a cache
    * the new positions' keys and values are written to it and attention sees the cache.
+   * @internal
    */
   hidden(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): Tensor {
     const text = embedding(this.#modules.embedding.tensor, layout.ids)
@@ -115,16 +122,17 @@ export class TransfusionNetwork {
     return this.#modules.transformer.forward(x, { rope, spans: layout.spans, ...(cache && { cache }) })
   }
 
-  /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. */
+  /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. @internal */
   logits(hidden: Tensor, rows: Tensor): Tensor {
     return cast(this.#modules.output.forward(gatherRows(hidden, rows)), 'f32')
   }
 
-  /** What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. */
+  /** What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. @internal */
   imagePrediction(hidden: Tensor, layout: DeviceLayout): Tensor {
     return this.#modules.decoder.forward(gatherRows(hidden, layout.patchRows), layout)
   }
 
+  /** Frees the weights. */
   [Symbol.dispose](): void {
     this.arena[Symbol.dispose]()
     this.#frequencies.free()

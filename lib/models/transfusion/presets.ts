@@ -13,6 +13,7 @@ export const presets = {
   small: { layers: 6, channels: 256, heads: 4, feedForward: 704 },
 } as const satisfies Record<string, Sizes>
 
+/** A size by name: five of the paper, and two for CPUs. */
 export type PresetName = keyof typeof presets
 
 /** The paper's images: latents of 32 x 32 x 8 from its VAE, in patches of 2 x 2 (256 a picture). */
