@@ -60,6 +60,9 @@ export interface Kernels {
   gradient_norm(clip: Handle, gradients: Handle, maxNorm: number): void
   count_step(steps: Handle, clip: Handle): void
   adamw(parameters: Handle, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, steps: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number): void
+  muon_momentum(momentum: Handle, direction: Handle, gradients: Handle, clip: Handle, beta: number): void
+  muon_polynomial(p: Handle, gram: Handle, square: Handle, constant: number, linear: number, quadratic: number): void
+  muon_update(parameters: Handle, direction: Handle, clip: Handle, learningRate: number, scale: number, weightDecay: number): void
   ema(average: Handle, updates: Handle, values: Handle, maxDecay: number): void
   swap(a: Handle, b: Handle): void
 }

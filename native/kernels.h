@@ -98,6 +98,11 @@
   K(gradient_norm,          (Out clip, In gradients, f32 max_norm)) \
   K(count_step,             (State steps, In clip))  /* steps [1] i32: adds clip[2] */ \
   K(adamw,                  (State parameters, State first_moment, State second_moment, In gradients, In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay)) /* steps: this one counted */ \
+  /* muon.cc: one matrix [M, N] or a batch of them [B, M, N]; momentum, gradients, parameters f32, the others \
+     f32 or bf16 */ \
+  K(muon_momentum,          (State momentum, Out direction, In gradients, In clip, f32 beta)) \
+  K(muon_polynomial,        (Out p, In gram, In square, f32 constant, f32 linear, f32 quadratic)) /* square = gram gram [B, M, M]; p = constant I + linear gram + quadratic square */ \
+  K(muon_update,            (State parameters, In direction, In clip, f32 learning_rate, f32 scale, f32 weight_decay)) \
   /* ema.cc: flat f32 arenas; updates [1] i32, counted by ema */ \
   K(ema,                    (State average, State updates, In values, f32 max_decay)) \
   K(swap,                   (State a, State b))

@@ -32,10 +32,6 @@ export class ParameterArena {
   readonly compute: ComputeType
   /** Length of the arena, padding included. */
   readonly elements: number
-  /** Ranges of the parameters with and without weight decay. */
-  readonly decayed: Range
-  /** Those without. */
-  readonly undecayed: Range
   /** f32 [elements]: the values that the optimizer updates. */
   readonly values: Tensor
   /** Changes with every update: a backward pass over older values throws. */
@@ -48,15 +44,11 @@ export class ParameterArena {
     this.parameters = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
     this.compute = compute
     let end = 0
-    let decayedEnd = 0
     for (const parameter of this.parameters) {
       this.#starts.set(parameter, end)
       end += align(elementsOf(parameter.shape))
-      if (parameter.decay) decayedEnd = end
     }
     this.elements = end
-    this.decayed = { start: 0, length: decayedEnd }
-    this.undecayed = { start: decayedEnd, length: end - decayedEnd }
     this.values = keep(zeros([end]))
     this.#computed = compute === 'f32' ? this.values : keep(zeros([end], 'bf16'))
     for (const parameter of this.parameters) parameter.tensor = keep(this.#slice(this.#computed, parameter))
@@ -83,6 +75,24 @@ export class ParameterArena {
   /** Number of parameters, padding not counted. */
   get parameterCount(): number {
     return this.parameters.reduce((total, { shape }) => total + elementsOf(shape), 0)
+  }
+
+  /** Where the parameters that are chosen lie, paddings included: as few ranges as there can be, in order. */
+  ranges(chosen: (parameter: Parameter) => boolean): Range[] {
+    const ranges: Range[] = []
+    for (const parameter of this.parameters.filter(chosen)) {
+      const start = this.startOf(parameter)
+      const length = align(elementsOf(parameter.shape))
+      const last = ranges.at(-1)
+      if (last && last.start + last.length === start) last.length += length
+      else ranges.push({ start, length })
+    }
+    return ranges
+  }
+
+  /** The element that a parameter begins at. */
+  startOf(parameter: Parameter): number {
+    return this.#starts.get(parameter)!
   }
 
   /** Draws the initial values: the same for the same seed, names and shapes. */
@@ -153,7 +163,7 @@ export class ParameterArena {
   }
 
   #slice(flat: Tensor, parameter: Parameter): Tensor {
-    return flat.view(parameter.shape, this.#starts.get(parameter)!)
+    return flat.view(parameter.shape, this.startOf(parameter))
   }
 
   /** Frees values and gradients: the model can no longer be used. */

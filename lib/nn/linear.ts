@@ -9,14 +9,18 @@ export class Linear {
   /** b [O]. */
   readonly bias: Parameter | undefined
 
-  /** The weight begins normal with std 1 / sqrt(I) unless `initial` says otherwise (our choice). */
+  /**
+   * The weight begins normal with std 1 / sqrt(I) unless `initial` says otherwise (our choice). `matrixRows`: the outputs
+   * of each matrix between hidden channels that it is made of, see {@link Parameter}.
+   */
   constructor(
     list: ParameterList,
     inputs: number,
     outputs: number,
-    options: { initial?: Initial; bias?: boolean } = {},
+    options: { initial?: Initial; bias?: boolean; matrixRows?: readonly number[] } = {},
   ) {
-    this.weight = list.add('weight', [outputs, inputs], options.initial ?? { std: 1 / Math.sqrt(inputs) })
+    const { initial = { std: 1 / Math.sqrt(inputs) }, matrixRows } = options
+    this.weight = list.add('weight', [outputs, inputs], initial, matrixRows)
     this.bias = options.bias ? list.add('bias', [outputs], { value: 0 }) : undefined
   }
 

@@ -17,6 +17,11 @@ export class Parameter {
     readonly initial: Initial,
     /** Whether weight decay applies: matrices, not norms and biases. */
     readonly decay: boolean,
+    /**
+     * Rows of each matrix that it is made of, one below the other, where an optimizer may treat it as matrices: those
+     * between hidden channels, which Muon is for. Absent: not one of them.
+     */
+    readonly matrixRows?: readonly number[],
   ) {}
 
   /** The values that ops use: f32, or bf16 where the model computes in bf16. */
@@ -50,9 +55,9 @@ export class ParameterList {
     return new ParameterList(this.#all, `${this.#prefix}${name}.`)
   }
 
-  /** Adds a parameter; a matrix gets weight decay, a vector none. */
-  add(name: string, shape: Shape, initial: Initial): Parameter {
-    const parameter = new Parameter(`${this.#prefix}${name}`, shape, initial, shape.length >= 2)
+  /** Adds a parameter; a matrix gets weight decay, a vector none. `matrixRows`: see Parameter. */
+  add(name: string, shape: Shape, initial: Initial, matrixRows?: readonly number[]): Parameter {
+    const parameter = new Parameter(`${this.#prefix}${name}`, shape, initial, shape.length >= 2, matrixRows)
     this.#all.push(parameter)
     return parameter
   }

@@ -48,8 +48,12 @@ class SelfAttention {
   ) {
     const { channels, heads, kvHeads, layers } = sizes
     const headSize = channels / heads
-    this.#qkv = new Linear(list.under('qkv'), channels, (heads + 2 * kvHeads) * headSize)
-    this.#output = new Linear(list.under('output'), channels, channels, residualInitial(channels, layers))
+    const matrixRows = [heads, kvHeads, kvHeads].map((count) => count * headSize)
+    this.#qkv = new Linear(list.under('qkv'), channels, (heads + 2 * kvHeads) * headSize, { matrixRows })
+    this.#output = new Linear(list.under('output'), channels, channels, {
+      initial: residualInitial(channels, layers),
+      matrixRows: [channels],
+    })
   }
 
   forward(x: Tensor, { rope, spans, cache }: TransformerContext): Tensor {
@@ -66,8 +70,12 @@ class FeedForward {
   readonly #down: Linear
 
   constructor(list: ParameterList, { channels, feedForward, layers }: TransformerSizes) {
-    this.#gateUp = new Linear(list.under('gate_up'), channels, 2 * feedForward)
-    this.#down = new Linear(list.under('down'), feedForward, channels, residualInitial(feedForward, layers))
+    const matrixRows = [feedForward, feedForward]
+    this.#gateUp = new Linear(list.under('gate_up'), channels, 2 * feedForward, { matrixRows })
+    this.#down = new Linear(list.under('down'), feedForward, channels, {
+      initial: residualInitial(feedForward, layers),
+      matrixRows: [channels],
+    })
   }
 
   forward(x: Tensor): Tensor {
@@ -76,9 +84,7 @@ class FeedForward {
 }
 
 /** What is added to the residual stream begins smaller with depth, as in GPT-2 (our choice). */
-const residualInitial = (inputs: number, layers: number) => ({
-  initial: { std: 1 / Math.sqrt(inputs * 2 * layers) },
-})
+const residualInitial = (inputs: number, layers: number) => ({ std: 1 / Math.sqrt(inputs * 2 * layers) })
 
 class TransformerBlock {
   readonly #attentionNorm: RmsNorm

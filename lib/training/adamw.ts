@@ -1,8 +1,10 @@
 import { z } from 'zod'
 import { native } from '../native.js'
 import type { ParameterArena, Range } from '../nn/arena.js'
-import { keep, scope } from '../tensor/scope.js'
-import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
+import type { Parameter } from '../nn/parameters.js'
+import { keep } from '../tensor/scope.js'
+import { type Tensor, zeros } from '../tensor/tensor.js'
+import { type Optimizer, OptimizerStep } from './optimizer_step.js'
 
 /** AdamW with decoupled weight decay; the paper's values (section 4.1) are the defaults. */
 export const adamwSchema = z.strictObject({
@@ -20,79 +22,87 @@ export const adamwSchema = z.strictObject({
 /** AdamW's settings, defaults filled in. @useDeclaredType */
 export type AdamWOptions = z.output<typeof adamwSchema>
 
-/**
- * One fused kernel over a model's arena. The clip factor, and whether the norm is finite at all, stay on the device:
- * a step with a NaN or infinite gradient, or after a failed op, leaves parameters and state as they were.
- */
-export class AdamW {
-  readonly #arena: ParameterArena
-  readonly #options: AdamWOptions
-  readonly #firstMoment: Tensor
-  readonly #secondMoment: Tensor
-  readonly #steps: Tensor
+/** One fused kernel for each range of a model's arena with and without weight decay. */
+export class AdamW implements Optimizer {
+  readonly #step: OptimizerStep
+  readonly #moments: AdamWMoments
 
   constructor(arena: ParameterArena, options: AdamWOptions) {
-    this.#arena = arena
-    this.#options = options
-    arena.zeroGradients()
-    this.#firstMoment = keep(zeros([arena.elements]))
-    this.#secondMoment = keep(zeros([arena.elements]))
-    this.#steps = keep(fromArray(Int32Array.of(0)))
+    this.#step = new OptimizerStep(arena, options.clip)
+    this.#moments = new AdamWMoments(arena, options)
   }
 
   /** All that steps depend on besides the arena's values: moments f32 [elements], steps taken i32 [1]. */
   get state(): ReadonlyMap<string, Tensor> {
+    return new Map([...this.#moments.state, ...this.#step.state])
+  }
+
+  step(learningRate: number): Tensor {
+    return this.#step.run((clip, steps) => this.#moments.update(clip, steps, learningRate))
+  }
+
+  /** Frees the moments. */
+  [Symbol.dispose](): void {
+    for (const tensor of this.state.values()) tensor.free()
+  }
+}
+
+/** AdamW's moments of some of an arena's parameters, and their updates. */
+export class AdamWMoments {
+  readonly #arena: ParameterArena
+  readonly #options: AdamWOptions
+  readonly #ranges: readonly (Range & { decay: number; moments: number })[]
+  readonly #first: Tensor
+  readonly #second: Tensor
+
+  constructor(
+    arena: ParameterArena,
+    options: AdamWOptions,
+    chosen: (parameter: Parameter) => boolean = () => true,
+  ) {
+    this.#arena = arena
+    this.#options = options
+    let elements = 0
+    this.#ranges = [true, false].flatMap((decays) =>
+      arena
+        .ranges((parameter) => parameter.decay === decays && chosen(parameter))
+        .map((range) => {
+          const moments = elements
+          elements += range.length
+          return { ...range, decay: decays ? options.weightDecay : 0, moments }
+        }),
+    )
+    this.#first = keep(zeros([elements]))
+    this.#second = keep(zeros([elements]))
+  }
+
+  /** Both f32, of all ranges in a row. */
+  get state(): ReadonlyMap<string, Tensor> {
     return new Map([
-      ['first_moment', this.#firstMoment],
-      ['second_moment', this.#secondMoment],
-      ['steps', this.#steps],
+      ['first_moment', this.#first],
+      ['second_moment', this.#second],
     ])
   }
 
-  /**
-   * Applies the arena's gradients and zeroes them. Returns [3] f32: the gradients' norm, the factor they were scaled
-   * by, and 1 if the step was taken, 0 if the norm was not finite.
-   */
-  step(learningRate: number): Tensor {
-    const arena = this.#arena
-    const clip = empty([3])
-    native.gradient_norm(clip.handle, arena.gradients.handle, this.#options.clip)
-    native.count_step(this.#steps.handle, clip.handle)
-    this.#update(arena.decayed, clip, learningRate, this.#options.weightDecay)
-    this.#update(arena.undecayed, clip, learningRate, 0)
-    arena.updated()
-    arena.zeroGradients()
-    return clip
-  }
-
-  #update(range: Range, clip: Tensor, learningRate: number, decay: number): void {
-    if (range.length === 0) return
+  /** To be called by a step, in a scope, with its clip and the steps taken. */
+  update(clip: Tensor, steps: Tensor, learningRate: number): void {
     const { beta1, beta2, epsilon } = this.#options
-    scope(() => {
-      const [values, first, second, gradients] = [
-        this.#arena.values,
-        this.#firstMoment,
-        this.#secondMoment,
-        this.#arena.gradients,
-      ].map((flat) => flat.view([range.length], range.start).handle) as [number, number, number, number]
+    const { values, gradients } = this.#arena
+    for (const { start, length, moments, decay } of this.#ranges) {
+      const at = (flat: Tensor, begin: number) => flat.view([length], begin).handle
       native.adamw(
-        values,
-        first,
-        second,
-        gradients,
+        at(values, start),
+        at(this.#first, moments),
+        at(this.#second, moments),
+        at(gradients, start),
         clip.handle,
-        this.#steps.handle,
+        steps.handle,
         learningRate,
         beta1,
         beta2,
         epsilon,
         decay,
       )
-    })
-  }
-
-  /** Frees the moments. */
-  [Symbol.dispose](): void {
-    for (const tensor of this.state.values()) tensor.free()
+    }
   }
 }

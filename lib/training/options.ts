@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { timestepsSchema } from '../diffusion/timesteps.js'
 import { captionFirstShare } from '../sequence/order.js'
-import { adamwSchema } from './adamw.js'
 import { learningRateSchema } from './learning_rate.js'
+import { optimizerSchema } from './optimizer.js'
 
 /** How a model is trained; the paper's choices are the defaults. */
 export const trainingOptionsSchema = z
@@ -35,8 +35,8 @@ export const trainingOptionsSchema = z
     captionFirstTextWeight: z.number().min(0).default(1),
     /** Keeps only what goes into each block for the backward pass and computes the rest again: less memory, a third more time. */
     recompute: z.boolean().default(false),
-    /** AdamW's settings. */
-    optimizer: adamwSchema.prefault({}),
+    /** AdamW, the paper's, or with type 'muon' Muon for the blocks' matrices. */
+    optimizer: optimizerSchema.prefault({}),
     /** Its schedule. */
     learningRate: learningRateSchema.prefault({}),
     /** Largest decay of the average of weights that is sampled from and saved; 0: the weights themselves. */

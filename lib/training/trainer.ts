@@ -14,7 +14,6 @@ import {
 import { RunAhead } from '../tensor/run_ahead.js'
 import { keep, scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
-import { AdamW } from './adamw.js'
 import { BatchMaker, type StepBatch } from './batches.js'
 import { readTrainingState, type TrainingState, writeTrainingState } from './checkpoint.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
@@ -23,6 +22,8 @@ import { openTrainingData, type TrainingData } from './data.js'
 import { Ema } from './ema.js'
 import { GradientSpikes } from './gradient_spikes.js'
 import { learningRateAt } from './learning_rate.js'
+import { createOptimizer } from './optimizer.js'
+import type { Optimizer } from './optimizer_step.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
 import type { StepReport } from './step_report.js'
 
@@ -48,7 +49,7 @@ export class Trainer {
   readonly #model: ModelParts
   readonly #data: TrainingData
   readonly #options: TrainingOptions
-  readonly #optimizer: AdamW
+  readonly #optimizer: Optimizer
   readonly #ema: Ema | undefined
   readonly #clock = new Clock()
   #step = 0
@@ -64,7 +65,7 @@ export class Trainer {
     this.#data = data
     this.#options = options
     model.network.recomputeBlocks = options.recompute
-    this.#optimizer = new AdamW(model.network.arena, options.optimizer)
+    this.#optimizer = createOptimizer(model.network.arena, options.optimizer)
     this.#ema = options.ema > 0 ? new Ema(model.network.arena, options.ema) : undefined
     this.#spikes = new GradientSpikes(options.spikeFactor)
   }

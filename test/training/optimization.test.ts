@@ -42,7 +42,10 @@ describe('AdamW', () => {
   it('agrees with the formula, decays matrices alone, and zeroes the gradients', async () => {
     using arena = newArena()
     using optimizer = new AdamW(arena, options)
-    expect(arena.decayed).toEqual({ start: 0, length: 32 })
+    const decayed = 32
+    expect(arena.ranges(({ decay }) => decay)).toEqual([{ start: 0, length: decayed }])
+    expect(arena.ranges(({ decay }) => !decay)).toEqual([{ start: decayed, length: 32 }])
+    expect(arena.ranges(() => true)).toEqual([{ start: 0, length: 64 }])
     const expected = Float64Array.from(await arena.values.readFloats())
     const [m, v] = [new Float64Array(expected.length), new Float64Array(expected.length)]
     for (let t = 1; t <= 3; t++) {
@@ -57,7 +60,7 @@ describe('AdamW', () => {
         m[i] = 0.9 * m[i]! + 0.1 * g
         v[i] = 0.95 * v[i]! + 0.05 * g * g
         const update = m[i]! / (1 - 0.9 ** t) / (Math.sqrt(v[i]! / (1 - 0.95 ** t)) + 1e-8)
-        expected[i] = p - rate * (update + (i < arena.decayed.length ? 0.1 * p : 0))
+        expected[i] = p - rate * (update + (i < decayed ? 0.1 * p : 0))
       })
       compare('clip', await clip.readFloats(), [norm, factor, 1], 'f32', 'elementwise')
       compare(`values after step ${t}`, await arena.values.readFloats(), expected, 'f32', 'elementwise')

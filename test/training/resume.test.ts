@@ -46,6 +46,7 @@ describe('resumed training', () => {
     ['batches by positions, in parts', { batchSize: undefined, batchTokens: 190, accumulate: 2 }, 'f32'],
     ['an average of the weights', { ema: 0.9 }, 'f32'],
     ['bf16', { ema: 0.9 }, 'bf16'],
+    ['Muon', { optimizer: { type: 'muon' }, ema: 0.9 }, 'f32'],
   ])('is bit for bit the uninterrupted one: %s', async (_, more, compute) => {
     const whole = await train(settings(more), { compute })
     const folder = new CheckpointFolder(join(await temporaryFolder(), 'checkpoints'), 2)
@@ -76,7 +77,8 @@ describe('resumed training', () => {
   it('refuses a checkpoint of another kind of training', async () => {
     const folder = new CheckpointFolder(await temporaryFolder(), 2)
     await train(settings(), { from: folder, until: 2 })
-    await expect(train(settings({ ema: 0.9 }), { from: folder })).rejects.toThrow('training.safetensors')
+    for (const other of [{ ema: 0.9 }, { optimizer: { type: 'muon' } }] as const)
+      await expect(train(settings(other), { from: folder })).rejects.toThrow('training.safetensors')
   })
 })
 

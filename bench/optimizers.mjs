@@ -1,0 +1,95 @@
+// AdamW against Muon on the demo's set-up, at equal cost: first the time of a step of each, in turns in one process, then
+// a training of each, the dearer one for fewer steps, and their losses on test images that are the same for all.
+//   node bench/optimizers.mjs [steps of AdamW = 4000] [seed = 0] [AdamW's rate = 0.006] [Muon's rate = 0.01]
+// Time is the processor's, of all threads: the wall's depends on what else the machine does.
+import { noGrad } from '../dist/autograd/tape.js'
+import { demoModel, demoObjective, demoTemplates, demoTraining } from '../dist/cli/demo_config.js'
+import { modelOptions } from '../dist/cli/train_config.js'
+import { findFashionMnist, openMnist } from '../dist/data/fashion_mnist.js'
+import { fillTemplate } from '../dist/data/sources/idx_dataset.js'
+import {
+  deviceInfo,
+  makeCaptionTokenizer,
+  scope,
+  Trainer,
+  Transfusion,
+  transfusionLoss,
+} from '../dist/index.js'
+import { BatchMaker } from '../dist/training/batches.js'
+import { openTrainingData } from '../dist/training/data.js'
+import { trainingOptionsSchema } from '../dist/training/options.js'
+
+const [steps = 4000, seed = 0, adamwRate = 0.006, muonRate = 0.01] = process.argv.slice(2).map(Number)
+const rates = { adamw: adamwRate, muon: muonRate }
+
+const files = await findFashionMnist()
+const [training, test] = await Promise.all(
+  ['train', 'test'].map((set) => openMnist(files, set, demoTemplates)),
+)
+const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0], name))
+const compute = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
+const { minutes: _, ...settings } = demoTraining(1, seed)
+
+function newRun(type, steps) {
+  const model = Transfusion.create(modelOptions(demoModel), makeCaptionTokenizer(captions), {
+    seed,
+    compute,
+    objective: demoObjective,
+  })
+  const options = trainingOptionsSchema.parse({
+    ...settings,
+    steps,
+    optimizer: { type },
+    learningRate: { ...settings.learningRate, peak: rates[type] },
+  })
+  return { model, options, trainer: new Trainer(model, training, options) }
+}
+
+const processorSeconds = () => {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1e6
+}
+
+async function stepSeconds() {
+  const runs = { adamw: newRun('adamw', 100_000), muon: newRun('muon', 100_000) }
+  const times = { adamw: [], muon: [] }
+  for (let round = 0; round < 8; round++)
+    for (const [type, { trainer }] of Object.entries(runs)) {
+      const first = trainer.done.steps
+      const stop = new AbortController()
+      const started = processorSeconds()
+      await trainer.run({ signal: stop.signal, onStep: ({ step }) => step === first + 50 && stop.abort() })
+      // The first rounds make what is kept.
+      if (round > 1) times[type].push((processorSeconds() - started) / (trainer.done.steps - first))
+    }
+  const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1]
+  return { adamw: median(times.adamw), muon: median(times.muon) }
+}
+
+async function heldOutLosses({ model, options }, batches = 40) {
+  const stream = await openTrainingData(test, model, { seed: 123 })
+  const maker = new BatchMaker(stream, model, { ...options, seed: 123, conditionDropout: 0 })
+  const sums = { lm: 0, diffusion: 0 }
+  for (let i = 0; i < batches; i++) {
+    const { parts, denominators } = await maker.make(i)
+    const losses = noGrad(() => scope(() => transfusionLoss(model.network, parts[0], options, denominators)))
+    for (const name of ['lm', 'diffusion']) sums[name] += (await losses[name].readFloats())[0] / batches
+  }
+  await stream.close()
+  return sums
+}
+
+const cost = await stepSeconds()
+console.log(
+  `processor ms a step (${compute}): AdamW ${(1e3 * cost.adamw).toFixed(1)}, Muon ${(1e3 * cost.muon).toFixed(1)}`,
+)
+for (const type of ['adamw', 'muon']) {
+  const run = newRun(type, Math.round((steps * cost.adamw) / cost[type]))
+  await run.trainer.run()
+  const { lm, diffusion } = await heldOutLosses(run)
+  const total = lm + run.options.imageWeight * diffusion
+  console.log(
+    `${type}: ${run.trainer.done.steps} steps, rate ${rates[type]}: held-out text loss ${lm.toFixed(4)}, ` +
+      `image loss ${diffusion.toFixed(4)}, total ${total.toFixed(4)}`,
+  )
+}

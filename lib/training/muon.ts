@@ -1,0 +1,129 @@
+import { z } from 'zod'
+import { native } from '../native.js'
+import type { ParameterArena } from '../nn/arena.js'
+import { keep, scope } from '../tensor/scope.js'
+import { empty, emptyLike, type Tensor, zeros } from '../tensor/tensor.js'
+import { AdamWMoments, adamwSchema } from './adamw.js'
+import { type MatrixBatch, matrixBatches } from './matrix_batches.js'
+import { type Optimizer, OptimizerStep } from './optimizer_step.js'
+
+/** Muon for the blocks' matrices; AdamW, with the values of the other options, for the rest. */
+export const muonSchema = z.strictObject({
+  /** Nesterov's, of the matrices' gradients. */
+  momentum: z.number().min(0).lt(1).default(0.95),
+  ...adamwSchema.shape,
+})
+export type MuonOptions = z.output<typeof muonSchema>
+
+/** Iterations of the orthogonalisation, and its polynomial a x + b x^3 + c x^5 (Jordan et al. 2024). */
+const iterations = 5
+const [a, b, c] = [3.4445, -4.775, 2.0315]
+
+/** The root mean square of an update's elements: about AdamW's (Liu et al. 2025). */
+const updateSize = 0.2
+
+/**
+ * Muon (Jordan et al. 2024): the update of a matrix is its momentum with all singular values made about 1, by
+ * Newton-Schulz iterations. It is multiplied by 0.2 sqrt(max(rows, columns)) (Liu et al. 2025, "Muon is Scalable for
+ * LLM Training"), so that AdamW's learning rate and weight decay serve both. Query, key, value, gate and up are
+ * matrices of their own, whatever lies fused in memory. The products are computed in the model's compute type; they are
+ * about 5 channels / positions of a step's others, so large batches hardly feel them.
+ */
+export class Muon implements Optimizer {
+  readonly #options: MuonOptions
+  readonly #step: OptimizerStep
+  readonly #rest: AdamWMoments
+  readonly #batches: readonly MatrixBatch[]
+  readonly #momentum: Tensor
+  readonly #arena: ParameterArena
+
+  constructor(arena: ParameterArena, options: MuonOptions) {
+    this.#arena = arena
+    this.#options = options
+    this.#step = new OptimizerStep(arena, options.clip)
+    this.#rest = new AdamWMoments(arena, options, ({ matrixRows }) => !matrixRows)
+    this.#batches = matrixBatches(arena)
+    this.#momentum = keep(
+      zeros([
+        this.#batches.reduce((sum, { starts, rows, columns }) => sum + starts.length * rows * columns, 0),
+      ]),
+    )
+  }
+
+  /** The matrices' momentum f32, batch by batch; of the rest AdamW's moments; steps taken i32 [1]. */
+  get state(): ReadonlyMap<string, Tensor> {
+    return new Map([['momentum', this.#momentum], ...this.#rest.state, ...this.#step.state])
+  }
+
+  step(learningRate: number): Tensor {
+    return this.#step.run((clip, steps) => {
+      this.#rest.update(clip, steps, learningRate)
+      let momentum = 0
+      for (const batch of this.#batches) {
+        scope(() => this.#update(batch, momentum, clip, learningRate))
+        momentum += batch.starts.length * batch.rows * batch.columns
+      }
+    })
+  }
+
+  #update(
+    { rows, columns, starts }: MatrixBatch,
+    momentum: number,
+    clip: Tensor,
+    learningRate: number,
+  ): void {
+    const { compute, values, gradients } = this.#arena
+    const elements = rows * columns
+    const gathered = empty([starts.length, rows, columns], compute)
+    starts.forEach((start, i) =>
+      native.muon_momentum(
+        this.#momentum.view([elements], momentum + i * elements).handle,
+        gathered.view([elements], i * elements).handle,
+        gradients.view([elements], start).handle,
+        clip.handle,
+        this.#options.momentum,
+      ),
+    )
+    const direction = orthogonalize(gathered)
+    starts.forEach((start, i) =>
+      native.muon_update(
+        values.view([elements], start).handle,
+        direction.view([elements], i * elements).handle,
+        clip.handle,
+        learningRate,
+        updateSize * Math.sqrt(Math.max(rows, columns)),
+        this.#options.weightDecay,
+      ),
+    )
+  }
+
+  [Symbol.dispose](): void {
+    for (const tensor of this.state.values()) tensor.free()
+  }
+}
+
+/**
+ * Brings the singular values of matrices [B, M, N] of norm 1 to 0.7..1.2: X <- (a I + b G + c G G) X with G = X X', on
+ * the shorter side.
+ */
+function orthogonalize(matrices: Tensor): Tensor {
+  const [B, M, N] = matrices.shape as [number, number, number]
+  const wide = M <= N
+  const side = Math.min(M, N)
+  let x = matrices
+  for (let i = 0; i < iterations; i++) {
+    x = scope(() => {
+      const gram = empty([B, side, side], x.dtype)
+      native.matmul(gram.handle, x.handle, x.handle, undefined, !wide, wide)
+      const square = emptyLike(gram)
+      native.matmul(square.handle, gram.handle, gram.handle, undefined, false, false)
+      const polynomial = emptyLike(gram)
+      native.muon_polynomial(polynomial.handle, gram.handle, square.handle, a, b, c)
+      const next = emptyLike(x)
+      const [left, right] = wide ? [polynomial, x] : [x, polynomial]
+      native.matmul(next.handle, left.handle, right.handle, undefined, false, false)
+      return next
+    })
+  }
+  return x
+}

@@ -1,0 +1,20 @@
+import { z } from 'zod'
+import type { ParameterArena } from '../nn/arena.js'
+import { AdamW, adamwSchema } from './adamw.js'
+import { Muon, muonSchema } from './muon.js'
+import type { Optimizer } from './optimizer_step.js'
+
+/** AdamW, the paper's and the default, or Muon. */
+export const optimizerSchema = z.discriminatedUnion(
+  'type',
+  [
+    adamwSchema.extend({ type: z.literal('adamw').default('adamw') }),
+    muonSchema.extend({ type: z.literal('muon') }),
+  ],
+  { error: 'expected "adamw" or "muon"' },
+)
+export type OptimizerOptions = z.output<typeof optimizerSchema>
+
+/** The optimizer that the options name. */
+export const createOptimizer = (arena: ParameterArena, options: OptimizerOptions): Optimizer =>
+  options.type === 'muon' ? new Muon(arena, options) : new AdamW(arena, options)
