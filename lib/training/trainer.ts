@@ -12,7 +12,7 @@ import {
   transfusionLoss,
 } from '../models/transfusion/loss.js'
 import { RunAhead } from '../tensor/run_ahead.js'
-import { keep, scope } from '../tensor/scope.js'
+import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { BatchMaker, type StepBatch } from './batches.js'
 import { readTrainingState, type TrainingState, writeTrainingState } from './checkpoint.js'
@@ -25,6 +25,8 @@ import { learningRateAt } from './learning_rate.js'
 import { createOptimizer } from './optimizer.js'
 import type { Optimizer } from './optimizer_step.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
+import { readAndFree, sumOf } from './read_losses.js'
+import { SkippedSteps } from './skipped_steps.js'
 import type { StepReport } from './step_report.js'
 
 /** What happens beside training: checkpoints, samples, reports. */
@@ -53,8 +55,7 @@ export class Trainer {
   readonly #ema: Ema | undefined
   readonly #clock = new Clock()
   #step = 0
-  #skippedSteps = 0
-  #skippedInARow = 0
+  #skipped: SkippedSteps
   #spikes: GradientSpikes
   #dataState: StreamState | undefined
 
@@ -68,6 +69,7 @@ export class Trainer {
     this.#optimizer = createOptimizer(model.network.arena, options.optimizer)
     this.#ema = options.ema > 0 ? new Ema(model.network.arena, options.ema) : undefined
     this.#spikes = new GradientSpikes(options.spikeFactor)
+    this.#skipped = new SkippedSteps(options.onNonFinite)
   }
 
   /** Steps and seconds of training done. */
@@ -139,7 +141,7 @@ export class Trainer {
     const state: TrainingState = {
       step: this.#step,
       seconds: this.#clock.seconds,
-      skippedSteps: this.#skippedSteps,
+      skippedSteps: this.#skipped.count,
       gradientNorms: this.#spikes.state,
       ...(this.#dataState && { data: this.#dataState }),
     }
@@ -160,7 +162,7 @@ export class Trainer {
     this.#model.network.arena.updated()
     this.#step = state.step
     this.#clock.seconds = state.seconds
-    this.#skippedSteps = state.skippedSteps
+    this.#skipped = new SkippedSteps(this.#options.onNonFinite, state.skippedSteps)
     this.#spikes = new GradientSpikes(this.#options.spikeFactor, state.gradientNorms)
     this.#dataState = state.data
   }
@@ -217,9 +219,9 @@ export class Trainer {
       sumOf(losses.map((loss) => loss.diffusion)),
       readAndFree(clip),
     ])
-    const [gradientNorm, , applied] = clipped as unknown as [number, number, number]
-    if (applied === 1) this.#skippedInARow = 0
-    else this.#skip(step, gradientNorm, lm, diffusion)
+    const [gradientNorm, , taken] = clipped as unknown as [number, number, number]
+    const applied = taken === 1
+    this.#skipped.add({ step, applied, gradientNorm, lm, diffusion })
     const total = (count: (packed: TrainingBatch['packed']) => number) =>
       parts.reduce((sum, { packed }) => sum + count(packed), 0)
     return {
@@ -228,14 +230,14 @@ export class Trainer {
       lm,
       diffusion,
       gradientNorm,
-      applied: applied === 1,
+      applied,
       gradientSpike: this.#spikes.add(gradientNorm),
       learningRate,
       positions: total(({ ids }) => ids.length),
       targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
       images: denominators.images,
       flops: total((packed) => trainingFlops(this.#model.network.config, packed)),
-      skippedSteps: this.#skippedSteps,
+      skippedSteps: this.#skipped.count,
       skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
       seconds: this.#clock.seconds,
     }
@@ -258,19 +260,6 @@ export class Trainer {
     }
     await setImmediate()
     return { lm, diffusion }
-  }
-
-  #skip(step: number, norm: number, lm: number, diffusion: number): void {
-    this.#skippedSteps++
-    const inARow = ++this.#skippedInARow
-    const stops = this.#options.onNonFinite === 'stop'
-    if (!stops && inARow < hopelessSteps) return
-    throw new Error(
-      `step ${step}: the gradient is not finite (norm ${norm}, LM loss ${lm}, diffusion loss ${diffusion})` +
-        `${stops ? '' : `, nor was it in the ${inARow - 1} steps before`}; ` +
-        'the weights are as they were before. A lower learning rate may help' +
-        `${stops ? '; with onNonFinite "skip" such steps are left out and counted' : ''}`,
-    )
   }
 
   /** After a failure: saves what was reached, unless that fails too, which must not hide the first error. */
@@ -315,21 +304,6 @@ export class Trainer {
 }
 
 type Losses = Pick<TransfusionLoss, 'lm' | 'diffusion'>
-/** Steps that are skipped in a row before training ends all the same: the weights are past mending (our choice). */
-const hopelessSteps = 100
 
 /** A checkpoint that could not be written. */
 class UnwrittenError extends Error {}
-
-/** The sum of one-element tensors, which it frees; NaN where there are none. */
-async function sumOf(tensors: readonly (Tensor | undefined)[]): Promise<number> {
-  const values = await Promise.all(tensors.flatMap((tensor) => (tensor ? [readAndFree(tensor)] : [])))
-  return values.length === 0 ? NaN : values.reduce((sum, [value]) => sum + value!, 0)
-}
-
-/** Enqueues the read; the memory is given back in stream order, after it. */
-function readAndFree(tensor: Tensor): Promise<Float32Array> {
-  const values = keep(tensor).readFloats()
-  tensor.free()
-  return values
-}
