@@ -29,10 +29,8 @@ export function run(program, args, { env = {}, ...options } = {}) {
   })
   if (result.error) throw new Failure('a-program-cannot-be-started', `${program}: ${result.error.message}`)
   if (result.status !== 0) {
-    throw new Failure(
-      'a-program-failed',
-      `${program} ${args.join(' ')} ended with ${result.signal ?? `exit code ${result.status}`}`,
-    )
+    const end = result.signal ?? `exit code ${result.status}`
+    throw new Failure('a-program-failed', `${program} ${args.join(' ')} ended with ${end}`)
   }
   return result
 }
