@@ -2,7 +2,8 @@ import { setMaxListeners } from 'node:events'
 
 /**
  * A signal that aborts at the first SIGINT or SIGTERM; a second one ends the process at once, with the exit code that
- * shells expect. `dispose` gives the signals back.
+ * shells expect. `dispose` gives the signals back, but not after one came: the process is about to end, and a second one
+ * while it does must not end it otherwise.
  */
 export function onInterrupt(message: string): { signal: AbortSignal; [Symbol.dispose](): void } {
   const controller = new AbortController()
@@ -18,6 +19,7 @@ export function onInterrupt(message: string): { signal: AbortSignal; [Symbol.dis
   return {
     signal: controller.signal,
     [Symbol.dispose]() {
+      if (controller.signal.aborted) return
       process.off('SIGINT', handler)
       process.off('SIGTERM', handler)
     },

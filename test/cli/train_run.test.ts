@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -12,7 +13,7 @@ import { temporaryFolder } from '../temporary_folder.js'
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 interface Run {
-  code: number | null
+  code: number
   output: string
 }
 
@@ -37,7 +38,10 @@ async function train(
       const signal = signals[sent++]
       setTimeout(() => child.kill(signal), 300)
     })
-  const code = await new Promise<number | null>((resolve) => child.on('close', resolve))
+  // As a shell tells it: a signal that comes while Node takes itself down finds no handler, and ends the process.
+  const code = await new Promise<number>((resolve) =>
+    child.on('close', (code, signal) => resolve(code ?? 128 + constants.signals[signal!])),
+  )
   return { code, output }
 }
 
