@@ -19,4 +19,4 @@ await trainer.run()
 
 for await (const part of model.generate('left', { sampler: 'ddim', steps: 20 }))
   if (part.type === 'image') await writePng('left.png', part.image)
-for await (const part of model.generate([picture('right')])) console.log(part.text)
+for await (const part of model.generate([picture('right')])) if (part.type === 'text') console.log(part.text)

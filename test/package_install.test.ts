@@ -97,7 +97,7 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
 
   const expectSampled = (stdout: string) => {
     const { parts, files, user } = JSON.parse(stdout) as { parts: string[]; files: string[]; user: number }
-    expect(parts.join(' ')).toBe('b image c d e f')
+    expect(parts.join(' ')).toBe('b image-start image c d e f done')
     expect(user).toBe(isRoot ? nobody : process.getuid!())
     const loaded = files.filter((file) => /(transfusion\.node|lib(dnnl|hwy|gomp|OpenCL)\S*)$/.test(file))
     expect(loaded.toSorted()).toEqual(binaries.map((name) => join(installed, name)))

@@ -256,7 +256,8 @@ export class Trainer {
       diffusion?.free()
       throw error
     } finally {
-      total.free()
+      // A part without images has no other loss.
+      if (total !== lm) total.free()
     }
     await setImmediate()
     return { lm, diffusion }
