@@ -13,6 +13,7 @@ export const muonSchema = z.strictObject({
   momentum: z.number().min(0).lt(1).default(0.95),
   ...adamwSchema.shape,
 })
+/** Muon's settings, defaults filled in. @useDeclaredType */
 export type MuonOptions = z.output<typeof muonSchema>
 
 /** Iterations of the orthogonalisation, and its polynomial a x + b x^3 + c x^5 (Jordan et al. 2024). */
@@ -97,6 +98,7 @@ export class Muon implements Optimizer {
     )
   }
 
+  /** Frees the moments. */
   [Symbol.dispose](): void {
     for (const tensor of this.state.values()) tensor.free()
   }

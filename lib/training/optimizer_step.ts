@@ -14,6 +14,7 @@ export interface Optimizer {
    */
   step(learningRate: number): Tensor
 
+  /** Frees its state. */
   [Symbol.dispose](): void
 }
 

@@ -37,5 +37,5 @@ export const bpeOptionsSchema = refined(bpeShape)
 export const bpeTokenizerSchema = refined(bpeShape.extend({ type: z.literal('bpe') }))
 
 export type BpeOptions = z.output<typeof bpeOptionsSchema>
-/** As written by a user, defaults left out. */
+/** As written by a user, defaults left out. @useDeclaredType */
 export type BpeSettings = z.input<typeof bpeOptionsSchema>

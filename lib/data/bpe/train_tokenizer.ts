@@ -21,6 +21,7 @@ export type BpeProgress =
       readonly vocabulary: number
     }
 
+/** What happens beside training: progress, and its end. */
 export interface BpeHooks {
   /** Ends training: the promise rejects with its reason. */
   readonly signal?: AbortSignal | undefined
