@@ -10,7 +10,7 @@ constexpr i64 kIndexRange = i64{1} << 24;
 constexpr i64 kGenerationRange = i64{1} << 24;
 constexpr i64 kCopyRange = 32;  // a handle is exact as a double: below 2^53
 static_assert(kIndexRange * kGenerationRange * kCopyRange == i64{1} << 53);
-// V8 hears of native memory in steps, so that small tensors cost no call.
+// V8 hears of native memory in steps: each call may start a collection.
 constexpr i64 kReportStep = i64{16} << 20;
 
 bool is_handle(double number) { return number >= static_cast<double>(kIndexRange) && number < 0x1p53; }
@@ -71,7 +71,7 @@ double Environment::create(Backend& backend, Block* block, size_t offset, const 
   slot.block = block;
   slot.offset = offset;
   slot.view = view;
-  if (block->references++ == 0) report_memory(static_cast<i64>(block->bytes));
+  if (block->references++ == 0) live_bytes_ += static_cast<i64>(block->bytes);
   ++live_handles_;
   return static_cast<double>(slot.generation * kIndexRange + index);
 }
@@ -97,7 +97,7 @@ void Environment::release(double handle) {
   if (!found) return;
   Slot& slot = *found;
   if (--slot.block->references == 0) {
-    report_memory(-static_cast<i64>(slot.block->bytes));
+    live_bytes_ -= static_cast<i64>(slot.block->bytes);
     slot.backend->give_back(slot.block);
   }
   slot.block = nullptr;
@@ -106,12 +106,11 @@ void Environment::release(double handle) {
   --live_handles_;
 }
 
-void Environment::report_memory(i64 change) {
-  unreported_bytes_ += change;
-  if (std::abs(unreported_bytes_) < kReportStep) return;
+void Environment::report_memory() {
+  if (std::abs(live_bytes_ - reported_bytes_) < kReportStep) return;
   int64_t total;
-  napi_adjust_external_memory(env_, unreported_bytes_, &total);
-  unreported_bytes_ = 0;
+  napi_adjust_external_memory(env_, live_bytes_ - reported_bytes_, &total);
+  reported_bytes_ = live_bytes_;
 }
 
 double Environment::create_job() {
@@ -172,6 +171,7 @@ void Environment::settle(napi_env env, napi_value, void* context, void* data) {
   auto& self = *static_cast<Environment*>(context);
   if (!env) return;  // the environment is ending
   if (--self.open_promises_ == 0) napi_unref_threadsafe_function(env, self.mailbox_->function_);
+  self.report_memory();
   try {
     settlement->settle(env);
   } catch (const Napi::Error&) {

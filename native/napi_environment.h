@@ -88,9 +88,11 @@ class Environment {
   std::vector<Slot> slots_;
   std::vector<i64> free_slots_;
   i64 live_handles_ = 0;
-  // V8 hears of native memory now and then.
-  i64 unreported_bytes_ = 0;
-  void report_memory(i64 change);
+  // V8 hears of native memory as promises settle: what lives then has an owner, or only the collector can
+  // free it. What a step takes and gives back in between would make it collect everything, step after step.
+  i64 live_bytes_ = 0;
+  i64 reported_bytes_ = 0;
+  void report_memory();
 
   std::unordered_map<double, std::shared_ptr<Job>> jobs_;
   std::shared_ptr<Job> current_job_;

@@ -7,9 +7,14 @@ export abstract class Scoped {
   /** Its scope has ended; only the tape holds it. @internal */
   orphaned = false
 
-  constructor() {
+  /** Enters the open scope; returns false where there is none. @internal */
+  protected enterScope(): boolean {
     current?.add(this)
+    return current !== undefined
   }
+
+  /** Called when no scope will free it any more. @internal */
+  abstract guard(): void
 
   /** Called when its scope has ended and the tape goes on needing it. @internal */
   orphan(): void {
@@ -51,14 +56,20 @@ export function scope<R>(body: () => R): R {
   } finally {
     current = outer
     for (const tensor of made) {
-      if (tensor.kept || tensor.freed) continue
-      if (survivors.has(tensor)) outer?.add(tensor)
+      if (tensor.freed) continue
+      if (tensor.kept) tensor.guard()
+      else if (survivors.has(tensor)) moveTo(outer, tensor)
       else if (tensor.saves > 0) {
         tensor.orphan()
-        outer?.add(tensor)
+        moveTo(outer, tensor)
       } else tensor.free()
     }
   }
+}
+
+function moveTo(outer: Set<Scoped> | undefined, tensor: Scoped): void {
+  if (outer) outer.add(tensor)
+  else tensor.guard()
 }
 
 const isPromise = (value: unknown): boolean =>

@@ -5,7 +5,8 @@ import { currentOp } from './op_name.js'
 import { Scoped } from './scope.js'
 import { completeShape, elementsOf, formatShape, type Shape } from './shape.js'
 
-// A safety net: what no scope and no owner freed goes with its JavaScript object.
+// A safety net: what no scope and no owner freed goes with its JavaScript object. What a scope will free is not in
+// it: thousands of entries a step would cost the collector more than the step's own JavaScript.
 const registry = new FinalizationRegistry<Handle>((handle) => native.release(handle))
 
 /** Where the gradient of a parameter is summed up. */
@@ -47,7 +48,7 @@ export class Tensor extends Scoped {
     this.storage = storage
     this.shape = shape
     this.dtype = dtype
-    registry.register(this, handle)
+    if (!this.enterScope()) this.guard()
   }
 
   /** For native calls. Throws when the tensor was freed. */
@@ -89,6 +90,10 @@ export class Tensor extends Scoped {
     native.release(this.#handle)
     this.#handle = 0
     this.#leaveTape()
+  }
+
+  override guard(): void {
+    registry.register(this, this.#handle)
   }
 
   override orphan(): void {

@@ -1,15 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { generate } from '../../lib/generation/generate.js'
 import { fence, memory } from '../../lib/tensor/device.js'
 import { Trainer } from '../../lib/training/trainer.js'
+import { collectGarbage } from '../collect_garbage.js'
 import { scriptedModel } from '../generation/scripted_model.js'
 import { dataset, newModel, trainedConfig, trainingOptions } from './synthetic_dataset.js'
-
-setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as () => void
 
 /** V8 gives the pages of its young generation back in the background: of a few readings the lowest counts. */
 async function held() {
