@@ -222,7 +222,7 @@ Napi::Value device_info(const Napi::CallbackInfo& info) {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   cpu::apply_simd_override();
-  env.SetInstanceData(new Environment(env));
+  Environment::open(env);
 #define K(name, arguments) \
   exports.Set(#name,       \
               Napi::Function::New<call_kernel<&KernelTable::name>>(env, #name, const_cast<char*>(#name)));

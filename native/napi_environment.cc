@@ -26,25 +26,27 @@ i64 count_copy(Napi::Env env, Napi::Object process) {
 
 }  // namespace
 
-Environment::Environment(Napi::Env env) : env_(env) {
+void Environment::open(Napi::Env env) {
+  auto& self = *new Environment(env);
+  // From here on the environment is its owner, whatever throws: a worker may be terminated at any of these
+  // calls.
+  env.SetInstanceData(&self);
   const auto process = env.Global().Get("process").As<Napi::Object>();
-  copy_ = count_copy(env, process);
+  self.copy_ = count_copy(env, process);
   napi_value name;
   napi_create_string_utf8(env, "transfusion", NAPI_AUTO_LENGTH, &name);
-  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, settle,
-                                  &mailbox_->function_);
+  napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, &self, settle,
+                                  &self.mailbox_->function_);
   // Only an open promise keeps the process alive.
-  napi_unref_threadsafe_function(env, mailbox_->function_);
+  napi_unref_threadsafe_function(env, self.mailbox_->function_);
   napi_add_env_cleanup_hook(
-      env, [](void* self) { static_cast<Environment*>(self)->close(); }, this);
+      env, [](void* self) { static_cast<Environment*>(self)->close(); }, &self);
   // process.exit() runs no such hooks: without this, destructors of libraries would take a running kernel's
   // code away.
-  const auto leave = [this](const Napi::CallbackInfo&) { cpu_backend().stream().leave(*owner_); };
+  const auto leave = [&self](const Napi::CallbackInfo&) { cpu_backend().stream().leave(*self.owner_); };
   process.Get("once").As<Napi::Function>().Call(
       process, {Napi::String::New(env, "exit"), Napi::Function::New(env, leave)});
 }
-
-Environment::~Environment() = default;
 
 void Environment::close() {
   cpu_backend().stream().leave(*owner_);
@@ -137,7 +139,7 @@ void Environment::enqueue(Backend& backend, std::unique_ptr<Command> command) {
 Napi::Promise Environment::open_promise(Napi::Env env, std::unique_ptr<Settlement>& settlement) {
   settlement = std::make_unique<Settlement>();
   napi_value promise;
-  napi_create_promise(env, &settlement->deferred_, &promise);
+  if (napi_create_promise(env, &settlement->deferred_, &promise) != napi_ok) throw Napi::Error::New(env);
   if (open_promises_++ == 0) napi_ref_threadsafe_function(env, mailbox_->function_);
   return Napi::Promise(env, promise);
 }

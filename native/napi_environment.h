@@ -25,8 +25,8 @@ struct Slot {
 
 class Environment {
  public:
-  explicit Environment(Napi::Env env);
-  ~Environment();
+  // Makes the one of `env`, where `of` finds it.
+  static void open(Napi::Env env);
 
   static Environment& of(const Napi::CallbackInfo& info) {
     return *info.Env().GetInstanceData<Environment>();
@@ -73,6 +73,7 @@ class Environment {
   std::shared_ptr<Mailbox> mailbox() const { return mailbox_; }
 
  private:
+  explicit Environment(Napi::Env env) : env_(env) {}
   // The slot of a live tensor, or null.
   Slot* find(double handle);
   static void settle(napi_env env, napi_value callback, void* context, void* data);
