@@ -22,11 +22,10 @@ app.post('/generate', async (context) => {
     try {
       // `generate` checks the options. A client that has left costs at most one more denoising step.
       for await (const part of model.generate(prompt, { ...options, signal: left.signal })) {
-        if (part.type === 'text') await send('text', part.text)
         if (part.type === 'image' || part.type === 'preview')
           await send(part.type, (await encodePng(part.image)).toString('base64'))
+        else await send(part.type, part.type === 'text' ? part.text : JSON.stringify(part))
       }
-      await send('done', '')
     } catch (error) {
       if (left.signal.aborted) console.log('the client has left')
       else await send('error', error.message)

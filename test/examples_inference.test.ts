@@ -65,7 +65,9 @@ describe('the example', () => {
     const text = events.flatMap(([event, data]) => (event === 'text' ? [data] : []))
     expect(text.join('').replace(/\s+/g, ' ').trim()).toMatch(/^b ?c d e f$/)
     const kinds = events.map(([event]) => event).filter((event, i, all) => event !== all[i - 1])
-    expect(kinds).toEqual(['text', 'preview', 'image', 'text', 'done'])
+    expect(kinds).toEqual(['text', 'image-start', 'preview', 'image', 'text', 'done'])
+    const [, done] = events.at(-1)!
+    expect(JSON.parse(done)).toMatchObject({ reason: 'end', usage: { textTokens: 5, images: 1 } })
     const [, drawn] = events.find(([event]) => event === 'image')!
     expect((await readImage(Buffer.from(drawn, 'base64'), size)).data.length).toBe(24)
 

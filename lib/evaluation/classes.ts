@@ -15,8 +15,6 @@ import {
 import { Judge } from './judge.js'
 import { imageFigures } from './statistics.js'
 
-const drawnAtOnce = 100
-const describedAtOnce = 200
 /** Enough for a class's name and the end of the document. */
 const captionTokens = 6
 
@@ -67,13 +65,9 @@ export async function drawClasses(
   { perClass, seed, images, signal }: DrawingOptions,
 ): Promise<DrawnClasses> {
   const asked = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))
-  const drawn: Image[] = []
-  for (let first = 0; first < asked.length; first += drawnAtOnce) {
-    const prompts = Array.from(asked.subarray(first, first + drawnAtOnce), (label) => captions[label]!)
-    const seeds = prompts.map((_, i) => seed * 1_000_000 + first + i)
-    drawn.push(...(await drawImages(model, prompts, seeds, images, signal)))
-  }
-  return { images: drawn, asked }
+  const prompts = Array.from(asked, (label) => captions[label]!)
+  const seeds = prompts.map((_, i) => seed * 1_000_000 + i)
+  return { images: await drawImages(model, prompts, seeds, images, signal), asked }
 }
 
 /** The greedy caption of each image. */
@@ -82,11 +76,8 @@ export async function describeImages(
   images: readonly Image[],
   signal?: AbortSignal,
 ): Promise<string[]> {
-  const written: string[] = []
-  for (let first = 0; first < images.length; first += describedAtOnce) {
-    const prompts = images.slice(first, first + describedAtOnce).map((image) => [image])
-    written.push(...(await completeTexts(model, prompts, captionTokens, signal)))
-  }
+  const prompts = images.map((image) => [image])
+  const written = await completeTexts(model, prompts, captionTokens, signal)
   return written.map((text) => text.trim())
 }
 

@@ -14,7 +14,14 @@ import { advance, sequenceStart } from '../sequence/layout.js'
 import { Job } from '../tensor/job.js'
 import { Admission } from './admission.js'
 import { isGuided } from './drawing.js'
-import { type Framing, Generation, type GenerationRequest, type Listener, type Turn } from './generation.js'
+import {
+  type Framing,
+  Generation,
+  type GenerationRequest,
+  type Listener,
+  type Turn,
+  type TurnResult,
+} from './generation.js'
 import { type Limits, limitsOf } from './limits.js'
 import { type Entry, spansOf } from './plan.js'
 import { firstParts } from './prompt.js'
@@ -246,20 +253,25 @@ export class Engine {
 
   /** Tells a round's generations what came of it, after the round before. Never rejects. */
   async #deliver({ entries, job, results }: Round, earlier: Promise<void>): Promise<void> {
-    try {
-      const delivered = await results
-      await earlier
-      entries.forEach(({ generation, turn }, i) => {
-        if (!generation.failure && !generation.done) generation.deliver(turn, delivered[i]!)
-      })
-    } catch (error) {
-      await earlier
-      // A failed kernel leaves its mark on the cache: all whose keys are there fail with the call. Others may have come
-      // since, where all of these were given up.
-      if (job === this.#job)
-        for (const generation of this.#active) if (!generation.done) generation.failure ??= { error }
-    }
+    const [delivered] = await Promise.allSettled([results, earlier])
+    if (delivered.status === 'fulfilled')
+      entries.forEach((entry, i) => this.#tell(entry, delivered.value[i]!))
+    // A failed kernel leaves its mark on the cache: all whose keys are there fail with the call. Others may have come
+    // since, where all of these were given up.
+    else if (job === this.#job)
+      for (const generation of this.#active)
+        if (!generation.done) generation.failure ??= { error: delivered.reason }
     this.#retire()
+  }
+
+  #tell({ generation, turn }: Entry, result: TurnResult): void {
+    if (generation.failure || generation.done) return
+    try {
+      generation.deliver(turn, result)
+    } catch (error) {
+      // A tokenizer that cannot decode, say: nobody else's matter.
+      generation.failure = { error }
+    }
   }
 }
 

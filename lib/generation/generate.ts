@@ -26,7 +26,7 @@ export function generate(
 ): AsyncGenerator<GenerationEvent, void, undefined> {
   return new GenerationStream((listener) => {
     const engine = engineOf(model.network)
-    const generation = engine.submit(requestOf(model, prompt, options), listener)
+    const generation = engine.submit(generationRequest(model, prompt, options), listener)
     return {
       cancel: (error) => engine.cancel(generation, error),
       resume: () => engine.wake(),
@@ -34,7 +34,8 @@ export function generate(
   }, signal)
 }
 
-function requestOf(
+/** What the engine is asked for. Throws as `generate` does. */
+export function generationRequest(
   { network, tokenizer, objective }: ModelParts,
   prompt: Prompt,
   options: Omit<GenerationOptions, 'signal'>,

@@ -9,8 +9,10 @@ export class KvCache {
 
   /** `slots` positions, all empty. */
   constructor(slots: number, layers: number, kvHeads: number, headSize: number, dtype: 'f32' | 'bf16') {
-    const make = () => keep(zeros([slots, kvHeads, headSize], dtype))
+    const make = () => zeros([slots, kvHeads, headSize], dtype)
     this.#layers = Array.from({ length: layers }, () => ({ k: make(), v: make() }))
+    // Only now: where memory runs out on the way, the open scope frees what there is.
+    for (const { k, v } of this.#layers) [k, v].forEach(keep)
   }
 
   /** Puts k and v [T, G, D] into the given slots [T] of a layer; returns all of the layer's slots. */

@@ -1,130 +1,304 @@
-import { describe, expect, it } from 'vitest'
+import { execFile } from 'node:child_process'
+import { setTimeout } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
+import { objectiveSchema } from '../../lib/diffusion/objective.js'
+import { drawImages } from '../../lib/generation/batch.js'
+import { Engine, engineOf } from '../../lib/generation/engine.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
-import { generate } from '../../lib/generation/generate.js'
+import { generate, generationRequest } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'
 import type { Prompt } from '../../lib/generation/prompt.js'
-import { fence, memory } from '../../lib/tensor/device.js'
+import { fence, memory, setMemoryLimit } from '../../lib/tensor/device.js'
+import { fromArray } from '../../lib/tensor/tensor.js'
 import { testImage } from '../models/tiny_model.js'
 import { scriptedModel } from './scripted_model.js'
 
 const model = await scriptedModel()
-const image = testImage(4, 4, 1)
+model.objective = objectiveSchema.parse({ prediction: 'v', weighting: 'v' })
+const { network } = model
 
-async function eventsOf(prompt: Prompt, options: GenerationOptions): Promise<GenerationEvent[]> {
+async function eventsOf(prompt: Prompt, options: GenerationOptions = {}): Promise<GenerationEvent[]> {
   const events: GenerationEvent[] = []
-  for await (const event of generate(model, prompt, options)) events.push(event)
+  for await (const event of generate(model, prompt, { steps: 6, ...options })) events.push(event)
   return events
 }
 
-/** The message of what a promise rejects with. */
-const failureOf = (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'no failure',
-    (error: Error) => error.message,
-  )
+const textOf = (events: readonly GenerationEvent[]) =>
+  events
+    .flatMap((event) => (event.type === 'text' ? event.text.split(' ') : []))
+    .filter(Boolean)
+    .join(' ')
 
-/** Fails unless both gave the same: texts exactly, images to a byte's rounding. */
-function expectSame(together: readonly GenerationEvent[], alone: readonly GenerationEvent[]): void {
-  const plain = (events: readonly GenerationEvent[]) =>
-    events.map((event) => ({
-      ...event,
-      ...('image' in event && { image: undefined }),
-      ...(event.type === 'done' && { timings: undefined }),
-    }))
-  expect(plain(together)).toEqual(plain(alone))
-  const pixels = (events: readonly GenerationEvent[]) =>
-    events.flatMap((event) => ('image' in event ? [...event.image.data] : []))
-  const expected = pixels(alone)
-  pixels(together).forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(1))
-}
-
-/** Prompts of different lengths; text, images and both; samplers, steps and guidance of each their own. */
-const requests: [Prompt, GenerationOptions][] = [
-  ['a', { seed: 1, steps: 9, previewEvery: 3 }],
-  ['c', { seed: 2, temperature: 5, maxTokens: 12, maxImages: 0 }],
-  [['g', image, testImage(2, 8, 2), 'a'], { seed: 3, steps: 4, sampler: 'ddim', guidance: 1 }],
-  ['g g g g g g', { seed: 4, steps: 7, sampler: 'dpmpp', startWith: 'image', guidanceInterval: [0.2, 0.8] }],
-  [[image], { seed: 5, steps: 5, maxTokens: 2 }],
-  ['b', { seed: 6, steps: 6, clip: false }],
-]
-
-async function alone(): Promise<GenerationEvent[][]> {
-  const all: GenerationEvent[][] = []
-  for (const [prompt, options] of requests) all.push(await eventsOf(prompt, options))
-  return all
-}
-
-describe('generations of one model at once', () => {
-  it('give what each gives alone', async () => {
-    const together = await Promise.all(requests.map(([prompt, options]) => eventsOf(prompt, options)))
-    ;(await alone()).forEach((events, i) => expectSame(together[i]!, events))
+/** Sees the calls of the network: how many positions each had. */
+function watchCalls(each?: (call: number) => void): number[] {
+  const calls: number[] = []
+  const hidden = network.hidden.bind(network)
+  const spy = vi.spyOn(network, 'hidden').mockImplementation((layout, ...rest) => {
+    calls.push(layout.ids.elements)
+    each?.(calls.length)
+    return hidden(layout, ...rest)
   })
+  onTestFinished(() => spy.mockRestore())
+  return calls
+}
 
-  it('give the same wherever the others stand when they begin', async () => {
-    const expected = await alone()
-    const running = []
-    for (const [prompt, options] of requests) {
-      running.push(eventsOf(prompt, options))
-      for (let turn = 0; turn < 3; turn++) await fence()
+const tensors = async () => {
+  await fence()
+  return memory().tensors
+}
+
+const atFirst = await tensors()
+afterEach(async () => {
+  const left = (await tensors()) - atFirst
+  if (left !== 0) throw new Error(`${left} tensors were not freed`)
+})
+
+describe('rounds', () => {
+  it('are shared: together generations take as many calls as the longest alone', async () => {
+    const options: GenerationOptions[] = [
+      { steps: 9 },
+      { steps: 3 },
+      { maxImages: 0 },
+      { guidance: 1, steps: 5 },
+    ]
+    const calls = watchCalls()
+    const alone: number[] = []
+    for (const each of options) {
+      const from = calls.length
+      await eventsOf('a', each)
+      alone.push(calls.length - from)
     }
-    ;(await Promise.all(running)).forEach((events, i) => expectSame(events, expected[i]!))
+    const from = calls.length
+    await Promise.all(options.map((each) => eventsOf('a', each)))
+    expect(calls.length - from).toBe(Math.max(...alone))
   })
 
-  it('go on where one is aborted, one is left and one is refused; nothing is held', async () => {
-    const [prompt, options] = requests[0]!
-    const expected = await eventsOf(prompt, options)
-    await fence()
-    const before = memory().tensors
-    const controller = new AbortController()
-    const aborted = failureOf(eventsOf('b', { steps: 1000, signal: controller.signal }))
-    const left = (async () => {
-      for await (const { type } of generate(model, 'b', { steps: 1000, previewEvery: 1 }))
-        if (type === 'preview') break
-      controller.abort(new Error('enough'))
-    })()
-    const refused = failureOf(eventsOf([testImage(3, 4, 1)], {}))
-    const going = eventsOf(prompt, options)
-    expect(await aborted).toMatch('enough')
-    expect(await refused).toMatch('multiples of the patch size 2')
-    await left
-    expectSame(await going, expected)
-    await fence()
-    expect(memory().tensors).toBe(before)
+  it('go on for a short generation beside a long one, and beside a batch, as if it were alone', async () => {
+    const calls = watchCalls()
+    await eventsOf('c')
+    const alone = calls.length
+    const long = generate(model, 'b', { steps: 1000, guidance: 1 })
+    await long.next()
+    const batch = new AbortController()
+    const prompts = Array.from({ length: 2000 }, () => 'b')
+    const seeds = prompts.map((_, i) => i)
+    const drawing = drawImages(model, prompts, seeds, { steps: 1000 }, batch.signal)
+    while (calls.length < alone + 5) await setTimeout(1)
+    const from = calls.length
+    expect(textOf(await eventsOf('c'))).toBe('d e f')
+    // One call may be under way when it comes, and one when its end is told.
+    expect(calls.length - from).toBeLessThanOrEqual(alone + 2)
+    batch.abort()
+    await expect(drawing).rejects.toThrow('aborted')
+    await long.return()
   })
 
-  it('let a short one end while a long one is under way', async () => {
-    const ends: string[] = []
-    const controller = new AbortController()
-    const running = eventsOf('b', { steps: 1000, signal: controller.signal })
-    const long = failureOf(running.finally(() => ends.push('long')))
-    await eventsOf('c', { maxTokens: 4 })
-    ends.push('short')
-    controller.abort(new Error('enough'))
-    expect(await long).toMatch('enough')
-    expect(ends).toEqual(['short', 'long'])
-  })
-
-  it('do not wait for one whose consumer is slow, which misses nothing', async () => {
-    const slow = generate(model, 'a', { steps: 40, previewEvery: 1 })
-    const first = await slow.next()
-    expect(first.value).toMatchObject({ type: 'text' })
-    expectSame(await eventsOf('b', { steps: 60 }), await eventsOf('b', { steps: 60 }))
-    const rest: GenerationEvent[] = []
-    for await (const event of slow) rest.push(event)
-    expect(rest.filter(({ type }) => type === 'preview').length).toBe(39)
-    expect(rest.at(-1)).toMatchObject({ type: 'done', reason: 'end' })
-  })
-
-  it('of two models do not meddle with each other', async () => {
-    const other = await scriptedModel()
-    const events: GenerationEvent[] = []
-    const both = await Promise.all([
-      eventsOf('a', { seed: 9, steps: 5 }),
-      (async () => {
-        for await (const event of generate(other, 'a', { seed: 9, steps: 5 })) events.push(event)
-      })(),
+  it('have bounds, within which a crowd with long prompts gives what each gives alone', async () => {
+    const limits = { positions: 60, token: 1, slots: 300 }
+    const engine = new Engine(network, limits)
+    const longPrompt = [testImage(4, 6, 1), 'g f '.repeat(80), testImage(2, 8, 2), 'a']
+    const cases: [Prompt, GenerationOptions][] = Array.from({ length: 40 }, (_, i) => [
+      (['a', longPrompt, ['c', testImage(4, 4, i)], 'b'] as Prompt[])[i % 4]!,
+      { steps: 3 + (i % 3), guidance: i % 2 === 0 ? 1 : 2, seed: i },
     ])
-    expectSame(events, both[0])
-    other.network[Symbol.dispose]()
+    const expected = []
+    for (const [prompt, options] of cases) expected.push(await eventsOf(prompt, options))
+    const calls = watchCalls()
+    const results = await Promise.all(
+      cases.map(
+        ([prompt, options], i) =>
+          new Promise<GenerationEvent[]>((resolve, reject) => {
+            const events: GenerationEvent[] = []
+            // Half of them from one caller.
+            const request = generationRequest(model, prompt, options)
+            engine.submit(i % 2 === 0 ? { ...request, caller: model } : request, {
+              full: false,
+              event: (event) => events.push(event),
+              end: (failure) => (failure ? reject(failure.error) : resolve(events)),
+            })
+          }),
+      ),
+    )
+    for (const [i, events] of results.entries()) {
+      expect(textOf(events)).toBe(textOf(expected[i]!))
+      const images = events.flatMap((event) => (event.type === 'image' ? [event.image] : []))
+      const alone = expected[i]!.flatMap((event) => (event.type === 'image' ? [event.image] : []))
+      expect(images.length).toBe(alone.length)
+      alone.forEach(({ data }, n) =>
+        data.forEach((value, p) => expect(Math.abs(value - images[n]!.data[p]!)).toBeLessThanOrEqual(1)),
+      )
+    }
+    // Twice the limit, for prompts and for the rest.
+    expect(Math.max(...calls)).toBeLessThanOrEqual(4 * limits.positions)
+    expect(calls.length).toBeGreaterThan(20)
   })
+})
+
+describe('a generation', () => {
+  it('waits for a consumer that is slow, while others go on', async () => {
+    const calls = watchCalls()
+    const slow = generate(model, 'b', { steps: 400, previewEvery: 1, maxTokens: 0 })
+    await slow.next()
+    while (calls.length < 10) await setTimeout(1)
+    expect(textOf(await eventsOf('c'))).toBe('d e f')
+    let seen = -1
+    while (seen !== calls.length) {
+      seen = calls.length
+      await setTimeout(100)
+    }
+    // What it may hold, and what was under way.
+    expect(calls.length).toBeLessThan(40)
+    expect(textOf(await eventsOf('a', { steps: 3 }))).toBe('b c d e f')
+    const rest = []
+    for await (const event of slow) rest.push(event.type)
+    expect(rest.filter((type) => type === 'preview').length).toBe(399)
+    expect(rest.slice(-2)).toEqual(['image', 'done'])
+  })
+
+  it('that waits for its consumer ends when its signal aborts', async () => {
+    const abort = new AbortController()
+    const slow = generate(model, 'b', { steps: 1000, previewEvery: 1, signal: abort.signal })
+    await slow.next()
+    // Later events are all there: it waits.
+    await eventsOf('b', { steps: 60 })
+    abort.abort(new Error('enough'))
+    await expect(slow.next()).rejects.toThrow('enough')
+    expect(await slow.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('whose text cannot be decoded fails alone', async () => {
+    const tokenizer = {
+      encode: (text: string) => model.tokenizer.encode(text),
+      decode() {
+        throw new Error('no such token')
+      },
+    } as unknown as typeof model.tokenizer
+    const broken = async () => {
+      for await (const _ of generate({ ...model, tokenizer }, 'c'));
+    }
+    const [failed, given] = await Promise.allSettled([broken(), eventsOf('a')])
+    expect(failed).toMatchObject({ status: 'rejected', reason: { message: 'no such token' } })
+    expect(given.status === 'fulfilled' && textOf(given.value)).toBe('b c d e f')
+  })
+
+  it('ends at once when it is left while an event is awaited', async () => {
+    const calls = watchCalls()
+    const events = generate(model, 'b', { steps: 1000 })
+    expect((await events.next()).value).toMatchObject({ type: 'image-start' })
+    const next = events.next()
+    const from = calls.length
+    expect(await events.return(undefined)).toEqual({ done: true, value: undefined })
+    expect(await next).toEqual({ done: true, value: undefined })
+    expect(calls.length - from).toBeLessThanOrEqual(2)
+    expect(await events.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('that is never asked for anything does nothing', async () => {
+    const calls = watchCalls()
+    const events = generate(model, 'b', {})
+    await setTimeout(20)
+    expect(calls).toEqual([])
+    expect(await events.return(undefined)).toEqual({ done: true, value: undefined })
+    expect(await events.next()).toEqual({ done: true, value: undefined })
+  })
+
+  it('that is refused, left or aborted leaves the others unharmed', async () => {
+    const expected = await eventsOf('a', { seed: 5 })
+    const abort = new AbortController()
+    const leave = async () => {
+      for await (const event of generate(model, 'b', { steps: 50, previewEvery: 1 }))
+        if (event.type === 'preview') break
+    }
+    const [given, ...others] = await Promise.allSettled([
+      eventsOf('a', { seed: 5 }),
+      eventsOf([testImage(3, 4, 1)]),
+      eventsOf('<boi>', { maxTokens: -1 }),
+      leave(),
+      eventsOf('b', { steps: 1000, signal: AbortSignal.any([abort.signal, AbortSignal.timeout(20)]) }),
+    ])
+    expect(others.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'rejected'])
+    if (given.status === 'rejected') throw given.reason
+    const timeless = (events: readonly GenerationEvent[]) => events.filter(({ type }) => type !== 'done')
+    expect(timeless(given.value)).toEqual(timeless(expected))
+  })
+})
+
+describe('a call that fails', () => {
+  it('when it is enqueued rejects those in it, and the next ones go on', async () => {
+    let broken = true
+    watchCalls((call) => {
+      if (broken && call === 4) throw new Error('broken')
+    })
+    const failing = await Promise.allSettled([eventsOf('a'), eventsOf('b'), eventsOf('c')])
+    // The third has ended by then.
+    expect(failing.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected'])
+    broken = false
+    expect(textOf(await eventsOf('a'))).toBe('b c d e f')
+  })
+
+  it('on the device rejects those in it with what failed there, and the next ones go on', async () => {
+    const hidden = network.hidden.bind(network)
+    let calls = 0
+    const spy = vi.spyOn(network, 'hidden').mockImplementation((layout, ...rest) => {
+      const ids = ++calls === 3 ? fromArray(new Int32Array(layout.ids.elements).fill(99)) : layout.ids
+      return hidden({ ...layout, ids }, ...rest)
+    })
+    const failing = await Promise.allSettled([eventsOf('a'), eventsOf('b', { steps: 50 })])
+    spy.mockRestore()
+    for (const result of failing)
+      expect(result).toMatchObject({
+        status: 'rejected',
+        reason: { message: expect.stringMatching(/^embedding: ids\[0\] = 99/) },
+      })
+    expect(textOf(await eventsOf('a'))).toBe('b c d e f')
+  })
+
+  it('for want of memory says so, and the next ones go on', async () => {
+    const { limit, live } = memory()
+    onTestFinished(() => setMemoryLimit(limit))
+    // Wherever it runs out: in the cache, in the prompt's call, while it draws.
+    const outcomes: string[] = []
+    for (let spare = 200; spare < 400_000; spare *= 2) {
+      setMemoryLimit(live + spare)
+      const [outcome] = await Promise.allSettled([eventsOf('a')])
+      setMemoryLimit(limit)
+      outcomes.push(outcome.status === 'fulfilled' ? textOf(outcome.value) : String(outcome.reason))
+      expect(await tensors()).toBe(atFirst)
+    }
+    const failed = outcomes.findIndex((outcome) => outcome === 'b c d e f')
+    expect(failed).toBeGreaterThan(3)
+    for (const outcome of outcomes.slice(0, failed)) expect(outcome).toMatch(/^RangeError: .*out of memory/)
+    expect(textOf(await eventsOf('a'))).toBe('b c d e f')
+  })
+})
+
+it('generates with two models at once as with each alone', async () => {
+  const other = await scriptedModel()
+  const run = async (parts: typeof model, seed: number) => {
+    const events = []
+    for await (const event of generate(parts, 'a', { steps: 6, seed }))
+      if (event.type !== 'done') events.push(event)
+    return events
+  }
+  const alone = [await run(model, 1), await run(other, 2)]
+  expect(await Promise.all([run(model, 1), run(other, 2)])).toEqual(alone)
+  expect(engineOf(model.network)).not.toBe(engineOf(other.network))
+  other.network[Symbol.dispose]()
+})
+
+it('does not keep a process alive that has left its generations', async () => {
+  const script = `
+    import { makeCaptionTokenizer, Transfusion } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)}
+    const image = { channels: 1, patch: 2, height: 4, width: 4 }
+    const sizes = { layers: 1, channels: 16, heads: 2, feedForward: 16, image }
+    const model = Transfusion.create(sizes, makeCaptionTokenizer(['a b']))
+    const options = { startWith: 'image', steps: 1000, previewEvery: 1 }
+    for await (const event of model.generate('a', options)) if (event.type === 'preview') break
+    const { value } = await model.generate('b', options).next()
+    console.log(value.type)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+    timeout: 60_000,
+  })
+  expect(stdout).toBe('image-start\n')
 })

@@ -18,25 +18,31 @@ async function partsOf(prompt: Prompt, more: GenerationOptions = {}): Promise<Ge
   return parts
 }
 
-/** Texts joined, other events as their kind, the end as its reason. */
+/** Texts joined, an image as its kind; without an image's start and the end. */
 const summary = (parts: readonly GenerationEvent[]) =>
   parts
     .map((part) => {
       if (part.type === 'text') return part.text
-      return part.type === 'done' ? ` <${part.reason}>` : ` <${part.type}> `
+      return part.type === 'image' || part.type === 'preview' ? ` <${part.type}> ` : ''
     })
     .join('')
 
-/** All but the times. */
+const words = (parts: readonly GenerationEvent[]) => summary(parts).split(/\s+/).filter(Boolean).join(' ')
+
+const doneOf = (parts: readonly GenerationEvent[]) => {
+  const done = parts.at(-1)!
+  if (done.type !== 'done') throw new Error(`the last event is ${done.type}`)
+  return done
+}
+
+/** Without times. */
 const timeless = (parts: readonly GenerationEvent[]) =>
   parts.map((part) => (part.type === 'done' ? { ...part, timings: undefined } : part))
-
-const words = (parts: readonly GenerationEvent[]) => summary(parts).split(/\s+/).filter(Boolean).join(' ')
 
 describe('generate', () => {
   it('writes, draws an image of the configured size at BOI, then writes again', async () => {
     const parts = await partsOf('a')
-    expect(words(parts)).toBe('b <image-start> <image> c d e f <end>')
+    expect(words(parts)).toBe('b <image> c d e f')
     const { image } = parts.find((part) => part.type === 'image')!
     expect(image).toMatchObject({
       height: tinyConfig.image.height,
@@ -47,20 +53,20 @@ describe('generate', () => {
   })
 
   it.each([
-    ['nothing', [], '<image-start> <image> c d e f <end>'],
-    ['text', 'c', 'd e f <end>'],
-    ['an image', [image], 'c d e f <end>'],
-    ['text, then an image', ['a', image], 'c d e f <end>'],
-    ['images around text', [image, 'g', testImage(2, 8, 2), 'a'], 'b <image-start> <image> c d e f <end>'],
+    ['nothing', [], '<image> c d e f'],
+    ['text', 'c', 'd e f'],
+    ['an image', [image], 'c d e f'],
+    ['text, then an image', ['a', image], 'c d e f'],
+    ['images around text', [image, 'g', testImage(2, 8, 2), 'a'], 'b <image> c d e f'],
   ] as [string, Prompt, string][])('goes on from %s', async (_what, prompt, expected) => {
     expect(words(await partsOf(prompt))).toBe(expected)
   })
 
   it('writes neither EOI nor BOS, and no BOI beyond the images it may draw', async () => {
     // After d the model wants EOI, then BOS, then e; after b BOI, then e.
-    expect(words(await partsOf('d'))).toBe('e f <end>')
-    expect(words(await partsOf('b', { maxImages: 0 }))).toBe('e f <end>')
-    expect(words(await partsOf('a', { maxTokens: 3 }))).toBe('b <image-start> <image> c d <maxTokens>')
+    expect(words(await partsOf('d'))).toBe('e f')
+    expect(words(await partsOf('b', { maxImages: 0 }))).toBe('e f')
+    expect(words(await partsOf('a', { maxTokens: 3 }))).toBe('b <image> c d')
   })
 
   it('gives the same for the same seed, another image for another', async () => {
@@ -71,46 +77,84 @@ describe('generate', () => {
     expect(await given({ seed: 3, guidance: 1 })).not.toEqual(drawn)
     const warm = { seed: 3, temperature: 20, topK: 5 }
     expect(await given(warm)).toEqual(await given(warm))
+    // Of all tokens only the likeliest is as likely as that.
+    expect(await given({ seed: 3, temperature: 20, minP: 1 })).toEqual(drawn)
+  })
+
+  it('tells when an image begins, and at the end why, how much and how long', async () => {
+    const started = performance.now()
+    const parts = await partsOf(['a', image, 'b'], { previewEvery: 3 })
+    expect(parts.map(({ type }) => type)).toEqual(
+      'image-start preview image text text text text done'.split(' '),
+    )
+    expect(parts[0]).toEqual({ type: 'image-start', index: 0, width: 6, height: 4, steps: 6 })
+    const { reason, usage, timings } = doneOf(parts)
+    expect(reason).toBe('end')
+    expect(usage).toEqual({ promptTokens: 2, promptImages: 1, textTokens: 4, images: 1, denoisingSteps: 6 })
+    const { total, ...phases } = timings
+    expect(Object.keys(phases)).toEqual(['queued', 'prompt', 'text', 'images'])
+    expect(Math.min(...Object.values(phases))).toBeGreaterThan(0)
+    expect(total).toBeCloseTo(Object.values(phases).reduce((sum, time) => sum + time))
+    expect(total).toBeLessThanOrEqual(performance.now() - started)
+  })
+
+  it.each([
+    ['a', {}, 'b <image> c d e f', 'end'],
+    ['a', { maxTokens: 3 }, 'b <image> c d', 'maxTokens'],
+    // After c the model would go on writing; after b it draws, though no more text may come.
+    ['c', { maxTokens: 1 }, 'd', 'maxTokens'],
+    ['a', { maxTokens: 1 }, 'b <image>', 'maxImages'],
+    ['c', { maxTokens: 1, maxImages: 0 }, 'd', 'maxTokens'],
+    ['b', { maxTokens: 0 }, '<image>', 'maxImages'],
+    ['c', { maxTokens: 0 }, '', 'maxTokens'],
+    ['b', { maxTokens: 0, maxImages: 2 }, '<image>', 'maxTokens'],
+    ['e', { maxTokens: 1 }, 'f', 'end'],
+  ] as [string, GenerationOptions, string, string][])(
+    'goes on from %s with %o and ends for the right reason',
+    async (prompt, more, expected, reason) => {
+      const parts = await partsOf(prompt, more)
+      expect(words(parts)).toBe(expected)
+      expect(doneOf(parts).reason).toBe(reason)
+    },
+  )
+
+  it('stops at a string, wherever token borders lie, and does not give it', async () => {
+    const parts = await partsOf('a', { stop: ['never', 'd e'] })
+    expect(words(parts)).toBe('b <image> c')
+    expect(doneOf(parts)).toMatchObject({ reason: 'stop', stop: 'd e', usage: { textTokens: 4 } })
+    const single = await partsOf('c', { stop: 'e' })
+    expect(words(single)).toBe('d')
+    // What is held back is given when an image begins, or the text ends otherwise.
+    expect(words(await partsOf('a', { stop: 'b c' }))).toBe('b <image> c d e f')
+    expect(words(await partsOf('c', { stop: 'f g' }))).toBe('d e f')
+  })
+
+  it('stops at a token, and does not give its text', async () => {
+    const parts = await partsOf('a', { stopTokens: [9] })
+    expect(words(parts)).toBe('b <image> c d')
+    expect(doneOf(parts)).toMatchObject({ reason: 'stop', stop: 9 })
+  })
+
+  it('draws an image first where it is told to', async () => {
+    const parts = await partsOf('a', { startWith: 'image' })
+    expect(words(parts)).toBe('<image> c d e f')
+    expect(words(await partsOf('', { startWith: 'image', maxTokens: 0 }))).toBe('<image>')
+    // The same image as where the model decides so.
+    const [forced, chosen] = await Promise.all([
+      partsOf('b', { startWith: 'image', seed: 4 }),
+      partsOf('b', { seed: 4 }),
+    ])
+    const drawn = (parts: readonly GenerationEvent[]) => parts.find(({ type }) => type === 'image')
+    expect(drawn(forced)).toEqual(drawn(chosen))
   })
 
   it('shows the image in the making', async () => {
     const parts = await partsOf('b', { previewEvery: 2 })
-    expect(words(parts)).toBe('<image-start> <preview> <preview> <image> c d e f <end>')
+    expect(words(parts)).toBe('<preview> <preview> <image> c d e f')
     expect(parts.filter((part) => part.type === 'preview').map(({ step, steps }) => [step, steps])).toEqual([
       [2, 6],
       [4, 6],
     ])
-  })
-
-  it('begins with an image where it is told to', async () => {
-    expect(words(await partsOf('c', { startWith: 'image', maxTokens: 2 }))).toBe(
-      '<image-start> <image> c d <maxTokens>',
-    )
-    expect(words(await partsOf('c', { startWith: 'image', maxTokens: 0 }))).toBe(
-      '<image-start> <image> <maxImages>',
-    )
-  })
-
-  it('ends at a stop string, across the borders of tokens, and at a stop token', async () => {
-    const stopped = await partsOf('c', { stop: ['x', 'e f'] })
-    expect(words(stopped)).toBe('d <stop>')
-    expect(stopped.at(-1)).toMatchObject({ stop: 'e f' })
-    // What could have become a stop string is given after all.
-    expect(words(await partsOf('c', { stop: 'e g' }))).toBe('d e f <end>')
-    const token = await partsOf('c', { stopTokens: [9] })
-    expect(words(token)).toBe('d <stop>')
-    expect(token.at(-1)).toMatchObject({ stop: 9 })
-  })
-
-  it('counts what it used', async () => {
-    const done = (await partsOf(['a', image, 'a'])).at(-1)!
-    expect(done).toMatchObject({
-      reason: 'end',
-      usage: { promptTokens: 2, promptImages: 1, textTokens: 5, images: 1, denoisingSteps: 6 },
-    })
-    const { total, ...phases } = (done as Extract<GenerationEvent, { type: 'done' }>).timings
-    expect(Object.values(phases).every((time) => time >= 0)).toBe(true)
-    expect(total).toBeCloseTo(Object.values(phases).reduce((sum, time) => sum + time))
   })
 
   it('names what is wrong with a prompt or an option', async () => {
@@ -118,6 +162,16 @@ describe('generate', () => {
     const rgb = { ...image, channels: 3 as const, data: new Uint8Array(48) }
     await expect(partsOf(['a', rgb])).rejects.toThrow('prompt[1]: an image of 3 channels, the model reads 1')
     await expect(partsOf('a', { step: 3 } as object)).rejects.toThrow(/step: unknown key.*steps/)
+    const short = { ...image, data: new Uint8Array(15) }
+    await expect(partsOf([short])).rejects.toThrow('prompt[0]: 15 values for 4 x 4 pixels of 1 channels')
+    await expect(partsOf([7] as never)).rejects.toThrow('prompt[0]: expected text or an image')
+    await expect(partsOf(undefined as never)).rejects.toThrow('prompt: expected text, or a list')
+    await expect(partsOf('a', { stop: [''] })).rejects.toThrow('stop[0]: expected text')
+    await expect(partsOf('a', { stopTokens: [12] })).rejects.toThrow('stopTokens: token 12')
+    await expect(partsOf('a', { minP: 2 })).rejects.toThrow('minP')
+    await expect(partsOf('a', { startWith: 'image', maxImages: 0 })).rejects.toThrow('maxImages: expected')
+    await expect(partsOf('a', { maxTokens: 0, maxImages: 0 })).rejects.toThrow('maxTokens: expected')
+    await expect(partsOf('a', { sampler: 'euler' })).rejects.toThrow('euler does not draw')
   })
 
   describe('frees all it made', () => {
@@ -125,7 +179,7 @@ describe('generate', () => {
       await fence()
       return memory().tensors
     }
-    const kinds = ['text', 'preview', 'image'] as const
+    const kinds = ['text', 'image-start', 'preview', 'image', 'done'] as const
 
     it('at the end', async () => {
       const before = await tensors()
@@ -142,18 +196,21 @@ describe('generate', () => {
       expect(await tensors()).toBe(before)
     })
 
-    it.each(kinds)('when the signal aborts at a part of kind %s, and throws its reason', async (kind) => {
-      const before = await tensors()
-      const controller = new AbortController()
-      const reason = new Error('enough')
-      const consume = async () => {
-        const { signal } = controller
-        for await (const { type } of generate(model, 'a', { ...options, previewEvery: 1, signal }))
-          if (type === kind) controller.abort(reason)
-      }
-      await expect(consume()).rejects.toBe(reason)
-      expect(await tensors()).toBe(before)
-    })
+    it.each(kinds.filter((kind) => kind !== 'done'))(
+      'when the signal aborts at a part of kind %s, and throws its reason',
+      async (kind) => {
+        const before = await tensors()
+        const controller = new AbortController()
+        const reason = new Error('enough')
+        const consume = async () => {
+          const { signal } = controller
+          for await (const { type } of generate(model, 'a', { ...options, previewEvery: 1, signal }))
+            if (type === kind) controller.abort(reason)
+        }
+        await expect(consume()).rejects.toBe(reason)
+        expect(await tensors()).toBe(before)
+      },
+    )
 
     it('when the signal aborts while the device works', async () => {
       const before = await tensors()

@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { backward } from '../../lib/autograd/tape.js'
 import { readSafetensors, type SafetensorsTensor } from '../../lib/data/safetensors.js'
-import { Decoder } from '../generation/decoder.js'
 import { readLlamaConfig } from '../../lib/models/llama/config.js'
 import { llamaTensors } from '../../lib/models/llama/tensors.js'
 import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'
@@ -15,6 +14,7 @@ import { layoutRuns, sequenceStart } from '../../lib/sequence/layout.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
 import { compare } from '../check_op.js'
+import { completion } from '../generation/completion.js'
 import { fixture, llamaTokenizer } from './llama_folder.js'
 
 const expectedJson = JSON.parse(await readFile(join(fixture, 'expected.json'), 'utf8'))
@@ -66,21 +66,7 @@ describe('the transformer, with the weights of a Llama checkpoint', () => {
     using network = await llama()
     const prompt = ids.subarray(0, 9)
     const wanted: number[] = expectedJson.greedy_from_first_9
-    using decoder = new Decoder(network, [wanted.length])
-    const sequence = [...prompt]
-    let following = [...prompt]
-    while (sequence.length < wanted.length) {
-      const logits = scope(() => {
-        const call = decoder.prepare([[text(following)]])
-        const hidden = decoder.run(call)
-        decoder.commit(call)
-        return network.logits(hidden, fromArray(call.lastRows))
-      })
-      const values = await logits.readFloats()
-      logits.free()
-      following = [values.indexOf(Math.max(...values))]
-      sequence.push(...following)
-    }
-    expect(sequence).toEqual(wanted)
+    const following = await completion(network, [text(prompt)], wanted.length - prompt.length)
+    expect([...prompt, ...following]).toEqual(wanted)
   })
 })

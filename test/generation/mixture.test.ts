@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import type { Image } from '../../lib/data/document.js'
+import { objectiveSchema } from '../../lib/diffusion/objective.js'
+import { completeTexts, drawImages } from '../../lib/generation/batch.js'
+import type { GenerationEvent } from '../../lib/generation/events.js'
+import { generate } from '../../lib/generation/generate.js'
+import type { GenerationOptions } from '../../lib/generation/options.js'
+import type { Prompt } from '../../lib/generation/prompt.js'
+import type { ModelParts } from '../../lib/models/transfusion/folder.js'
+import { perturbedNetwork, testImage, tinyConfig } from '../models/tiny_model.js'
+import { referenceGeneration } from './reference_generation.js'
+import { tokenizer } from './scripted_model.js'
+
+const objectives = {
+  ddpm: objectiveSchema.parse({ prediction: 'v', weighting: 'v' }),
+  flow: objectiveSchema.parse({ process: 'flow', prediction: 'velocity', weighting: 'velocity' }),
+}
+
+const networks = {
+  text: await perturbedNetwork(),
+  // Positions as vectors, and the timestep within the patches.
+  sincos: await perturbedNetwork(
+    { ...tinyConfig, image: { ...tinyConfig.image, positions: 'sincos', timestep: 'before' } },
+    'f32',
+    2,
+  ),
+}
+
+type Case = [prompt: Prompt, options: GenerationOptions]
+
+/** Different in all that may differ. */
+const cases = (samplers: readonly GenerationOptions['sampler'][]): Case[] =>
+  [
+    ['a', {}],
+    ['', { startWith: 'image', guidance: 1 }],
+    [['c d', testImage(4, 4, 1), 'e'], { startWith: 'image', steps: 7, maxImages: 2 }],
+    [[testImage(2, 8, 2), 'b b b b b b b b b b b b'], { maxTokens: 30, maxImages: 0 }],
+    [[testImage(4, 6, 3), testImage(8, 2, 4)], { startWith: 'image', clip: false, steps: 5 }],
+    ['g f e d c b a', { startWith: 'image', guidanceInterval: [0.2, 0.7], steps: 12, guidance: 2 }],
+    ['d', { startWith: 'image', guidance: 1, clip: false, steps: 1, maxTokens: 3 }],
+    ['e a', { maxTokens: 40, maxImages: 3 }],
+  ].map(([prompt, options], i) => [
+    prompt as Prompt,
+    {
+      steps: 4,
+      maxTokens: 10,
+      seed: 100 + i,
+      sampler: samplers[i % samplers.length],
+      ...(options as GenerationOptions),
+    },
+  ])
+
+async function resultOf(events: AsyncIterable<GenerationEvent>): Promise<{ text: string; images: Image[] }> {
+  const result = { text: '', images: [] as Image[] }
+  for await (const event of events) {
+    if (event.type === 'text') result.text += event.text
+    if (event.type === 'image') result.images.push(event.image)
+  }
+  return { ...result, text: result.text.trim() }
+}
+
+/** To rounding: a byte may fall to either side of one. */
+function expectAlike(image: Image | undefined, expected: Image): void {
+  expect(image).toMatchObject({ width: expected.width, height: expected.height })
+  const differences = expected.data.map((value, i) => Math.abs(value - image!.data[i]!))
+  expect(Math.max(...differences)).toBeLessThanOrEqual(1)
+}
+
+/** Runs all, each begun a few calls of the network after the one before it, or when those before have ended. */
+async function staggered<R>(
+  { network }: ModelParts,
+  calls: number,
+  starts: readonly (() => Promise<R>)[],
+): Promise<R[]> {
+  const running: Promise<R>[] = []
+  const startNext = () => {
+    const start = starts[running.length]
+    if (start) running.push(start())
+  }
+  const hidden = network.hidden.bind(network)
+  let called = 0
+  network.hidden = (...args) => {
+    if (++called % calls === 0) startNext()
+    return hidden(...args)
+  }
+  try {
+    while (running.length < starts.length) {
+      startNext()
+      await Promise.all(running)
+    }
+    return await Promise.all(running)
+  } finally {
+    delete (network as Partial<typeof network>).hidden
+  }
+}
+
+describe.each([
+  ['text', 'ddpm', ['ddpm', 'ddim', 'dpmpp']],
+  ['sincos', 'flow', ['euler', 'heun']],
+] as const)('generations of the model "%s" by %s', (name, process, samplers) => {
+  const model: ModelParts = { network: networks[name], tokenizer, objective: objectives[process] }
+  const given = cases(samplers)
+
+  it('give together, whenever they come, what the loop of the paper gives alone without a cache', async () => {
+    const expected = []
+    for (const [prompt, options] of given) expected.push(await referenceGeneration(model, prompt, options))
+    expect(expected.flatMap(({ images }) => images).length).toBeGreaterThanOrEqual(5)
+    expect(expected.flatMap(({ ids }) => ids).length).toBeGreaterThan(20)
+    for (const calls of [1, 3]) {
+      const together = await staggered(
+        model,
+        calls,
+        given.map(
+          ([prompt, options]) =>
+            () =>
+              resultOf(generate(model, prompt, options)),
+        ),
+      )
+      for (const [i, { ids, images }] of expected.entries()) {
+        expect(together[i]!.text).toBe(tokenizer.decode(ids, { skipSpecial: true }).trim())
+        expect(together[i]!.images.length).toBe(images.length)
+        images.forEach((image, n) => expectAlike(together[i]!.images[n], image))
+      }
+    }
+  })
+
+  it('draw tokens from their own seeds, whatever is drawn beside them', async () => {
+    const options = { temperature: 1.5, topK: 8, topP: 0.95, minP: 0.01, maxTokens: 30, maxImages: 0 }
+    const prompts = ['a', 'b c', ['d', testImage(4, 4, 1)], 'a'] as Prompt[]
+    const one = (prompt: Prompt, i: number) =>
+      resultOf(generate(model, prompt, { ...options, seed: i, temperature: 1 + i / 4 }))
+    const together = await Promise.all(prompts.map(one))
+    for (const [i, prompt] of prompts.entries()) expect(await one(prompt, i)).toEqual(together[i])
+    expect(new Set(together.map(({ text }) => text)).size).toBe(4)
+  })
+
+  it('are unharmed by batches beside them', async () => {
+    const [prompt, options] = given[2]!
+    const alone = await resultOf(generate(model, prompt, options))
+    const prompts: Prompt[] = ['a', 'b', 'c d', [testImage(4, 4, 3)]]
+    const seeds = [1, 2, 3, 4]
+    const drawn = await drawImages(model, prompts, seeds, { steps: 6 })
+    const texts = await completeTexts(model, prompts, 7)
+    const [beside, drawnBeside, textsBeside] = await Promise.all([
+      resultOf(generate(model, prompt, options)),
+      drawImages(model, prompts, seeds, { steps: 6 }),
+      completeTexts(model, prompts, 7),
+    ])
+    expect(beside.text).toBe(alone.text)
+    alone.images.forEach((image, i) => expectAlike(beside.images[i], image))
+    drawn.forEach((image, i) => expectAlike(drawnBeside[i], image))
+    expect(textsBeside).toEqual(texts)
+  })
+})
