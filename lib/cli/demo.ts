@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeAtomically } from '../data/atomic_file.js'
+import { writeJson } from '../data/json_file.js'
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { fillTemplate, type IdxDataset } from '../data/sources/idx_dataset.js'
@@ -88,7 +88,7 @@ export async function demo({
     training: trainingOptions,
     samples: { every: sheetSteps, prompts: captions, ...demoImages },
   }
-  await writeAtomically(join(out, runFiles.config), `${JSON.stringify(config, null, 2)}\n`)
+  await writeJson(join(out, runFiles.config), config)
   const matmulRate = await measureMatmulRate(precision)
   const recorder = await RunRecorder.open(out, {
     step: 0,
@@ -112,7 +112,7 @@ export async function demo({
     const { figures, drawn, described } = await evaluateClasses(model, data, { ...demoEvaluation, seed, say })
     const total_seconds = seconds(started)
     const all = { ...figures, ...trained, total_seconds }
-    await writeAtomically(join(out, runFiles.figures), `${JSON.stringify(all, null, 2)}\n`)
+    await writeJson(join(out, runFiles.figures), all)
     await writeDemoSheet(join(out, runFiles.contactSheet), {
       drawn: drawn!.images,
       described: described.slice(0, 20),

@@ -1,8 +1,7 @@
 import { Command } from 'commander'
 import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
-import { writeAtomically } from '../data/atomic_file.js'
-import { readJson } from '../data/json_file.js'
+import { readJson, writeJson } from '../data/json_file.js'
 import { loadModel } from '../models/transfusion/folder.js'
 import { evaluateConfigSchema } from './evaluate_config.js'
 import { formatResults, type EvaluationResult } from './evaluation_result.js'
@@ -85,7 +84,7 @@ export async function evaluate(
     results,
     seconds: (performance.now() - started) / 1000,
   }
-  await writeAtomically(path, (file) => file.writeFile(`${JSON.stringify(summary, null, 2)}\n`))
+  await writeJson(path, summary)
   say(`\n${formatResults(results)}\n\nseed ${seed}, ${precision}; figures: ${path}`)
 }
 

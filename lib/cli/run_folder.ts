@@ -1,7 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeAtomically } from '../data/atomic_file.js'
-import { readJson } from '../data/json_file.js'
+import { readJson, writeJson } from '../data/json_file.js'
 import { CheckpointFolder } from '../training/checkpoint_folder.js'
 
 /** Where the parts of a run lie. */
@@ -39,7 +38,7 @@ export async function openRun(
       )
   }
   await mkdir(folder, { recursive: true })
-  await writeAtomically(paths.config, (file) => file.writeFile(`${JSON.stringify(written, null, 2)}\n`))
+  await writeJson(paths.config, written)
   return { checkpoints, latest }
 }
 

@@ -1,8 +1,7 @@
 import { Command, Option } from 'commander'
 import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
-import { writeAtomically } from '../data/atomic_file.js'
-import { readJson } from '../data/json_file.js'
+import { readJson, writeJson } from '../data/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
 import { Transfusion } from '../generation/transfusion.js'
@@ -94,7 +93,7 @@ export async function samplers(
     found.push(setting)
     say(tableLine(setting, found[0]!))
     const stated = { model: folder, ...config, samplers: names, reference, settings: found }
-    await writeAtomically(path, `${JSON.stringify(stated, null, 2)}\n`)
+    await writeJson(path, stated)
   }
   say(`\n${conclusion(found, images)}\nFigures: ${path}`)
 }

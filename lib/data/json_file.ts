@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { writeAtomically } from './atomic_file.js'
 
 /**
  * Reads a JSON file; where there is none, `missing` is returned if it is given.
@@ -16,6 +17,10 @@ export async function readJson(path: string, missing?: unknown): Promise<unknown
   }
   return parseJson(text, path)
 }
+
+/** Writes a value as JSON to be read by people too, the whole file or nothing; rejects as `writeAtomically`. */
+export const writeJson = (path: string, value: unknown): Promise<void> =>
+  writeAtomically(path, `${JSON.stringify(value, null, 2)}\n`)
 
 /** Parses JSON. Throws an Error that begins with `name` where it is none. */
 export function parseJson(text: string, name: string): unknown {

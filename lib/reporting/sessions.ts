@@ -2,8 +2,7 @@ import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../config.js'
-import { writeAtomically } from '../data/atomic_file.js'
-import { readJson } from '../data/json_file.js'
+import { readJson, writeJson } from '../data/json_file.js'
 import { deviceInfo } from '../tensor/device.js'
 import { runFiles } from './run_files.js'
 
@@ -79,7 +78,7 @@ export async function endSession(folder: string, step: number, outcome: Outcome)
 }
 
 const writeSessions = (folder: string, all: Sessions): Promise<void> =>
-  writeAtomically(join(folder, runFiles.sessions), `${JSON.stringify(all, null, 2)}\n`)
+  writeJson(join(folder, runFiles.sessions), all)
 
 function describeMachine(): Session['machine'] {
   const { simd, nativeBf16, processors } = deviceInfo()

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../config.js'
-import { writeAtomically } from '../data/atomic_file.js'
-import { readJson } from '../data/json_file.js'
+import { readJson, writeJson } from '../data/json_file.js'
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../data/safetensors.js'
 import { sameShape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
@@ -46,8 +45,7 @@ export async function writeTrainingState(
   const values = new Map<string, SafetensorsTensor>()
   for (const [name, tensor] of tensors) values.set(name, await valuesOf(tensor))
   await writeSafetensors(join(folder, tensorFile), values)
-  const json = JSON.stringify(state, null, 2)
-  await writeAtomically(join(folder, stateFile), (file) => file.writeFile(`${json}\n`))
+  await writeJson(join(folder, stateFile), state)
 }
 
 async function valuesOf(tensor: Tensor): Promise<SafetensorsTensor> {

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../../config.js'
-import { writeAtomically } from '../../data/atomic_file.js'
 import { currentFile, replaceFiles } from '../../data/atomic_folder.js'
-import { readJson } from '../../data/json_file.js'
+import { readJson, writeJson } from '../../data/json_file.js'
 import {
   type ImagePreparation,
   type ImagePreparationOptions,
@@ -61,7 +60,7 @@ export async function saveModel(
   await replaceFiles(folder, async (aside) => {
     await writeWeights(join(aside, files.weights), network.arena, precision)
     await tokenizer.save(join(aside, files.tokenizer))
-    await writeAtomically(join(aside, files.config), `${JSON.stringify(config, null, 2)}\n`)
+    await writeJson(join(aside, files.config), config)
   })
 }
 
