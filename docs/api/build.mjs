@@ -81,6 +81,9 @@ const app = await Application.bootstrap({
   tsconfig: join(root, 'tsconfig.json'),
   out: join(root, 'build/docs'),
   basePath: root,
+  // To the files in lib, from build/docs: what a checkout's remote is called, or whether it has one, does not matter.
+  disableGit: true,
+  sourceLinkTemplate: '../../../lib/{path}#L{line}',
   name: 'transfusion-js',
   includeVersion: true,
   readme: join(here, 'welcome.md'),
