@@ -1,4 +1,5 @@
 import cliProgress from 'cli-progress'
+import { clockTime } from '../reporting/clock_time.js'
 import type { StepReport } from '../training/step_report.js'
 
 /** What a recent step weighs in the means that are shown. */
@@ -114,7 +115,7 @@ export class TrainingProgress {
     // Of the first step alone, which is slower than others, one can but take its whole time.
     const begin = first === last ? { seconds: 0, progress: 0 } : first
     const seconds = ((last.seconds - begin.seconds) / (last.progress - begin.progress)) * (1 - last.progress)
-    return Number.isFinite(seconds) ? formatTime(seconds) : '-:--'
+    return Number.isFinite(seconds) ? clockTime(seconds) : '-:--'
   }
 }
 
@@ -122,10 +123,3 @@ export class TrainingProgress {
 const permille = (progress: number): number => Math.min(1000, Math.floor(progress * 1000))
 
 const count = (number: number, thing: string): string => `${number} ${thing}${number === 1 ? '' : 's'}`
-
-function formatTime(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds))
-  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
-  const two = (value: number) => String(value).padStart(2, '0')
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`
-}

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { clock, placeOfStep, positive, readable, smoothed } from '../../lib/reporting/browser/points.js'
+import { clockTime } from '../../lib/reporting/clock_time.js'
+import { placeOfStep, positive, readable, smoothed } from '../../lib/reporting/browser/points.js'
 
 describe("the page's curves", () => {
   it('are smoothed from their first value on, gaps left as they are', () => {
@@ -28,6 +29,6 @@ describe("the page's curves", () => {
       '13,504',
       '2.50e6',
     ])
-    expect([0, 61.4, 3723].map(clock)).toEqual(['0:00', '1:01', '1:02:03'])
+    expect([0, 61.4, 3723].map(clockTime)).toEqual(['0:00', '1:01', '1:02:03'])
   })
 })

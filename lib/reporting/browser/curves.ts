@@ -1,6 +1,7 @@
+import { clockTime } from '../clock_time.js'
 import type { ChartData } from '../report/chart_data.js'
 import { Plot } from './plot.js'
-import { clock, type View } from './points.js'
+import { type View } from './points.js'
 
 /** Draws the charts and makes the controls above them work. */
 export function startCurves(data: ChartData): Plot[] {
@@ -55,7 +56,7 @@ export function startCurves(data: ChartData): Plot[] {
     const shown = view()
     for (const plot of plots) plot.show(shown)
     const [first, last] = range ?? ends()
-    const name = (x: number) => (shown.x === 'steps' ? Math.round(x).toLocaleString('en') : clock(x))
+    const name = (x: number) => (shown.x === 'steps' ? Math.round(x).toLocaleString('en') : clockTime(x))
     output('smoothing', String(shown.smoothing))
     output('from', name(first))
     output('to', name(last))

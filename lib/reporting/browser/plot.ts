@@ -1,7 +1,8 @@
 import uPlot from 'uplot'
+import { clockTime } from '../clock_time.js'
 import type { ChartData } from '../report/chart_data.js'
 import { appearance } from './appearance.js'
-import { clock, type Column, placeOfStep, positive, readable, smoothed, type View } from './points.js'
+import { type Column, placeOfStep, positive, readable, smoothed, type View } from './points.js'
 
 /** The places of a chart's columns. */
 const Row = { x: 0, low: 1, high: 2, mean: 3, smooth: 4 } as const
@@ -116,7 +117,7 @@ export class Plot {
         axes: [
           {
             ...axis,
-            values: (_, ticks) => ticks.map((tick) => (x === 'steps' ? readable(tick) : clock(tick))),
+            values: (_, ticks) => ticks.map((tick) => (x === 'steps' ? readable(tick) : clockTime(tick))),
             space: 70,
             size: 30,
           },
@@ -173,7 +174,7 @@ export class Plot {
     const spikes = this.#measure === 'gradient_norm' ? this.#data.spikes[idx]! : 0
     this.#readout.textContent = [
       `step ${this.#data.steps[idx]!.toLocaleString('en')}`,
-      clock(this.#data.seconds[idx]!),
+      clockTime(this.#data.seconds[idx]!),
       readable(value) +
         (typeof low === 'number' && typeof high === 'number' && high > low
           ? ` (${readable(low)} to ${readable(high)})`

@@ -43,11 +43,3 @@ export function readable(value: number): string {
   if (size > 0 && size < 1e-3) return value.toExponential(2)
   return String(Number(value.toPrecision(4)))
 }
-
-/** Hours, minutes and seconds. */
-export function clock(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds))
-  const two = (value: number) => String(value).padStart(2, '0')
-  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60]
-  return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`
-}
