@@ -1,8 +1,8 @@
 import type { Image } from '../data/document.js'
 import type { Tokenizer } from '../data/tokenizer.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
-import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
-import { documentSpans, type Part, type SpecialTokens, type TextPart } from '../sequence/document.js'
+import { imagePart, type PixelPart, specialTokens } from '../models/transfusion/pixel_parts.js'
+import { documentSpans, type Part, type TextPart } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
 
 /** Text and images in any order. */
@@ -34,10 +34,9 @@ export const promptSpans = (
   tokenizer: Tokenizer,
   config: TransfusionConfig,
 ): Part<PixelPart>[] =>
-  documentSpans(
-    { parts: promptParts(prompt, tokenizer, config), end: false },
-    config.tokens as SpecialTokens,
-  ).filter((part) => part.type === 'image' || part.ids.length > 0)
+  documentSpans({ parts: promptParts(prompt, tokenizer, config), end: false }, specialTokens(config)).filter(
+    (part) => part.type === 'image' || part.ids.length > 0,
+  )
 
 /**
  * The first parts of at most `budget` positions, at least one, and the rest. A text may be cut anywhere; an image is

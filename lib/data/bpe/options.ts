@@ -36,6 +36,5 @@ export const bpeOptionsSchema = refined(bpeShape)
 /** The same as a choice among tokenizers in a config. */
 export const bpeTokenizerSchema = refined(bpeShape.extend({ type: z.literal('bpe') }))
 
-export type BpeOptions = z.output<typeof bpeOptionsSchema>
 /** As written by a user, defaults left out. @useDeclaredType */
 export type BpeSettings = z.input<typeof bpeOptionsSchema>

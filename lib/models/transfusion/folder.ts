@@ -64,10 +64,6 @@ export async function saveModel(
   })
 }
 
-/** Whether a `config.json` is a model's of ours, as it says itself. */
-export const isModelConfig = (json: unknown): boolean =>
-  typeof json === 'object' && json !== null && 'architecture' in json && json.architecture === architecture
-
 /** Whether a folder is a model's of ours, as its `config.json` says. */
 export async function isModelFolder(folder: string): Promise<boolean> {
   const json = await readJson(await currentFile(folder, files.config))
