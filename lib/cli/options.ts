@@ -25,8 +25,9 @@ export const seedOption = (): Option => numberOption('--seed <number>', 'everyth
 export const precisionOption = (): Option =>
   new Option('--precision <type>', 'that the network computes in').choices(['f32', 'bf16'])
 
-export const samplerOption = (): Option =>
-  new Option('--sampler <name>', 'how images are drawn, by default ddpm; from a flow, euler').choices(
+/** `usual`: the sampler that the command takes where none is named and the model is no flow. */
+export const samplerOption = (usual = 'ddpm'): Option =>
+  new Option('--sampler <name>', `how images are drawn, by default ${usual}; from a flow, euler`).choices(
     samplerSchema.options,
   )
 
