@@ -22,6 +22,7 @@ import {
 } from './demo_config.js'
 import { writeDemoSheet } from './demo_sheet.js'
 import { onInterrupt } from './interrupt.js'
+import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
 import { numberOption, seedOption } from './options.js'
 import { recordedRun } from './recorded_run.js'
@@ -35,9 +36,6 @@ export const demoCommand = (): Command =>
     .addOption(seedOption().default(0))
     .addHelpText('after', '\nExample:\n  transfusion demo --minutes 20 --out runs/long-demo')
     .action(demo)
-
-const say = (line: string) => process.stdout.write(`${line}\n`)
-const warn = (line: string) => process.stderr.write(`\n${line}\n`)
 
 /** Steps between two sheets of samples. */
 const sheetSteps = 1000

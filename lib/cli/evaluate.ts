@@ -7,6 +7,7 @@ import { evaluateConfigSchema } from './evaluate_config.js'
 import { formatResults, type EvaluationResult } from './evaluation_result.js'
 import { runTask } from './evaluation_tasks.js'
 import { onInterrupt } from './interrupt.js'
+import { say } from './output.js'
 import {
   given,
   guidanceOption,
@@ -41,7 +42,7 @@ export const evaluateCommand = (): Command =>
     .argument('[config]', 'a JSON file with the tasks')
     .option('--data <name>', 'draw, describe and judge the classes of: fashion-mnist')
     .addOption(numberOption('--per-class <number>', 'images to draw of each class'))
-    .addOption(samplerOption())
+    .addOption(samplerOption('ddim'))
     .addOption(stepsOption())
     .addOption(guidanceOption())
     .option('--text <files...>', 'perplexity on plain text or JSON Lines')
@@ -56,8 +57,6 @@ export const evaluateCommand = (): Command =>
         '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl',
     )
     .action(evaluate)
-
-const say = (line: string) => process.stdout.write(`${line}\n`)
 
 /** `transfusion eval MODEL [config.json]`: measures a model on held-out data, as the config or the options say. */
 export async function evaluate(

@@ -7,6 +7,7 @@ import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samp
 import { Transfusion } from '../generation/transfusion.js'
 import { openClasses } from './class_data.js'
 import { onInterrupt } from './interrupt.js'
+import { say } from './output.js'
 import { given, guidanceOption, numberOption, precisionOption, seedOption, toNumbers } from './options.js'
 import { samplersConfigSchema } from './samplers_config.js'
 import { conclusion, tableHead, tableLine } from './samplers_table.js'
@@ -53,8 +54,6 @@ export const samplersCommand = (): Command =>
         '  transfusion samplers runs/demo/model --samplers ddim dpmpp --steps 100 50 20 10 --per-class 100',
     )
     .action(samplers)
-
-const say = (line: string) => process.stdout.write(`${line}\n`)
 
 /** `transfusion samplers MODEL [config.json]`: a table of samplers and steps, also written as JSON after each line. */
 export async function samplers(

@@ -10,6 +10,7 @@ import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
+import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
 import { recordedRun } from './recorded_run.js'
 import { openRun, runPaths } from './run_folder.js'
@@ -25,11 +26,8 @@ export const trainCommand = (): Command =>
     .addHelpText('after', '\nExample:\n  transfusion train examples/fashion-mnist.json --out runs/fashion')
     .action(train)
 
-const say = (line: string) => process.stdout.write(`${line}\n`)
 /** Steps after which metrics are written at the latest. */
 const flushedSteps = 100
-
-const warn = (line: string) => process.stderr.write(`\n${line}\n`)
 
 /**
  * `transfusion train config.json`: trains, draws sheets of samples and saves checkpoints on the way, and leaves a model
