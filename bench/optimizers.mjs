@@ -31,7 +31,7 @@ const compute = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
 const { minutes: _, ...settings } = demoTraining(1, seed)
 
 function newRun(type, steps) {
-  const model = Transfusion.create(modelOptions(demoModel), makeCaptionTokenizer(captions), {
+  const model = Transfusion.create(modelOptions(demoModel(1)), makeCaptionTokenizer(captions), {
     seed,
     compute,
     objective: demoObjective,

@@ -67,7 +67,8 @@ export async function demo({
   const trainingOptions = demoTraining(minutes, seed)
   // Half the bytes and twice the products, where the processor has them.
   const precision = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
-  using model = Transfusion.create(modelOptions(demoModel), tokenizer, {
+  const sizes = demoModel(minutes)
+  using model = Transfusion.create(modelOptions(sizes), tokenizer, {
     seed,
     compute: precision,
     objective: demoObjective,
@@ -80,7 +81,7 @@ export async function demo({
 
   const config = {
     data: files.name,
-    model: demoModel,
+    model: sizes,
     precision,
     objective: demoObjective,
     training: trainingOptions,
