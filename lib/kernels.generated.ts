@@ -30,7 +30,7 @@ export interface Kernels {
   split_rope_backward(dqkv: Handle, dq: Handle, dk: Handle, dv: Handle, table: Handle): void
   attention(y: Handle, yRest: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
   attention_backward(dq: Handle, dk: Handle, dv: Handle, dy: Handle, y: Handle, yRest: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
-  conv2d(y: Handle, x: Handle, weight: Handle, bias: Handle | undefined, stride: number, padding: number, groups: number): void
+  conv2d(y: Handle, x: Handle, weight: Handle, bias: Handle | undefined, residual: Handle | undefined, stride: number, padding: number, groups: number): void
   conv2d_backward_input(dx: Handle, dy: Handle, weight: Handle, stride: number, padding: number, groups: number): void
   conv2d_backward_weight(dweight: Handle | undefined, dy: Handle, x: Handle, stride: number, padding: number, groups: number): void
   group_norm(y: Handle, mean: Handle, rstd: Handle, x: Handle, weight: Handle, bias: Handle, eps: number, silu: boolean): void

@@ -84,12 +84,12 @@ async function batchLikelihoods(
   const chunk = Math.max(1, Math.floor(logitsAtOnce / config.vocabulary))
   const losses = noGrad(() =>
     scope(() => {
-      const layout = uploadLayout(packed)
+      const layout = uploadLayout(packed, network.config.image)
       const images = packed.images.length > 0 && {
         pixels: fromArray(pixelsOf(packed.images), [-1, config.image.channels]),
         t: zeros([layout.images]),
       }
-      const hidden = network.hidden(layout, images || undefined)
+      const { hidden } = network.forward(layout, images || undefined)
       const chunks: Tensor[] = []
       for (let first = 0; first < rows.length; first += chunk)
         chunks.push(

@@ -1,5 +1,10 @@
 import { specialTokens, type PixelPart } from '../models/transfusion/pixel_parts.js'
-import { type DeviceLayout, uploadLayout } from '../models/transfusion/device_layout.js'
+import {
+  type DeviceLayout,
+  firstImages,
+  tensorsOfLayout,
+  uploadLayout,
+} from '../models/transfusion/device_layout.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import { decodeLayout } from '../sequence/decode_layout.js'
 import { type Part, type SpecialTokens, unconditionalPrefix } from '../sequence/document.js'
@@ -123,8 +128,7 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
   const order = [...places]
   places.forEach((place, i) => (order[place] = i))
   const ordered = orderImages(laidOut, order)
-  const layout = uploadLayout(ordered)
-  const patches = firstPatches(ordered.patchImage, drawers.length + guided)
+  const layout = uploadLayout(ordered, config.image)
   return {
     entries,
     drawers,
@@ -133,20 +137,10 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
     given,
     extensions: parts,
     layout,
-    drawnLayout: {
-      ...layout,
-      patchRows: layout.patchRows.view([patches]),
-      imageSizes: layout.imageSizes.view([drawers.length + guided, 2]),
-    },
+    drawnLayout: firstImages(layout, ordered, drawers.length + guided, config.image),
     slots: fromArray(laidOut.slots),
     lastRows: new Map(parts.flatMap(({ entry }, i) => (entry ? [[entry, laidOut.lastRows[i]!]] : []))),
   }
-}
-
-/** How many patches belong to the first images. */
-function firstPatches(patchImage: Int32Array, images: number): number {
-  const end = patchImage.findIndex((image) => image >= images)
-  return end < 0 ? patchImage.length : end
 }
 
 /** Of the images that the kernel `denoise` takes in one call; guided ones come first. */
@@ -154,13 +148,8 @@ export const kindOf = ({ generation: { request } }: DrawEntry): number =>
   (isGuided(request.drawing) ? 0 : 2) + (request.drawing.clip ? 0 : 1)
 
 /** The tensors of a plan. */
-export function tensorsOf({ layout, drawnLayout, slots }: Plan): Tensor[] {
-  const { spans, pixelRows: _rows, images: _images, ...tensors } = layout
-  return [
-    slots,
-    drawnLayout.patchRows,
-    drawnLayout.imageSizes,
-    ...Object.values(spans),
-    ...Object.values(tensors),
-  ]
-}
+export const tensorsOf = ({ layout, drawnLayout, slots }: Plan): Tensor[] => [
+  slots,
+  // Of the layout's own tensors some are in both.
+  ...new Set([...tensorsOfLayout(layout), ...tensorsOfLayout(drawnLayout)]),
+]

@@ -1,6 +1,6 @@
 import type { Image } from '../data/document.js'
 import { imageFromFloats } from '../data/pixels.js'
-import type { TransfusionNetwork } from '../models/transfusion/model.js'
+import type { ModelOutput, TransfusionNetwork } from '../models/transfusion/model.js'
 import { pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { concat } from '../ops/concat.js'
 import { denoise } from '../ops/denoise.js'
@@ -73,9 +73,9 @@ export class Rounds {
       const owners = drawers.map(({ generation }) => generation)
       const before = drawers.length > 0 ? this.#canvas.take(owners, begun) : undefined
       const images = this.#modelImages(plan, before?.x)
-      const hidden = this.#network.hidden(plan.layout, images, { kv, slots: plan.slots })
-      const after = before && this.#denoise(plan, hidden, before)
-      const readings = [...this.#sample(plan, hidden), ...(after ? this.#show(drawers, after) : [])]
+      const output = this.#network.forward(plan.layout, images, { kv, slots: plan.slots })
+      const after = before && this.#denoise(plan, output, before)
+      const readings = [...this.#sample(plan, output.hidden), ...(after ? this.#show(drawers, after) : [])]
       const results = collect(entries, readings)
       results.catch(() => {})
       for (const { sequence, end } of extensions) sequence.cursor = end
@@ -148,11 +148,11 @@ export class Rounds {
   }
 
   /** One step of every image: x and x0 [N, values]. */
-  #denoise(plan: Plan, hidden: Tensor, before: { x: Tensor; x0: Tensor }): { x: Tensor; x0: Tensor } {
+  #denoise(plan: Plan, output: ModelOutput, before: { x: Tensor; x0: Tensor }): { x: Tensor; x0: Tensor } {
     const { drawers, guided } = plan
     const { image } = this.#network.config
     const { values } = this.#canvas
-    const predicted = this.#network.imagePrediction(hidden, plan.drawnLayout)
+    const predicted = this.#network.imagePrediction(output, plan.drawnLayout)
     const rowsOf = (tensor: Tensor, first: number, count: number) =>
       tensor.view([count * image.height * image.width, image.channels], first * values)
     const pieces: { y: Tensor; x0: Tensor }[] = []

@@ -1,3 +1,4 @@
+import { layerNorm } from '../ops/layer_norm.js'
 import { rmsNorm } from '../ops/rms_norm.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Parameter, ParameterList } from './parameters.js'
@@ -19,5 +20,28 @@ export class RmsNorm {
   /** x [T, C] -> [T, C]. */
   forward(x: Tensor): Tensor {
     return rmsNorm(x, this.weight.tensor, this.eps)
+  }
+}
+
+/** Layer norm over the channels of each position, then SiLU where asked for. x [..., C] -> [..., C]. */
+export class LayerNorm {
+  /** `[C]`, ones at first. */
+  readonly weight: Parameter
+  /** `[C]`, zeros at first. */
+  readonly bias: Parameter
+
+  constructor(
+    list: ParameterList,
+    channels: number,
+    /** Whether SiLU follows. */
+    readonly silu = false,
+  ) {
+    this.weight = list.add('weight', [channels], { value: 1 })
+    this.bias = list.add('bias', [channels], { value: 0 })
+  }
+
+  /** x [..., C] -> [..., C]. */
+  forward(x: Tensor): Tensor {
+    return layerNorm(x, this.weight.tensor, this.bias.tensor, { silu: this.silu })
   }
 }

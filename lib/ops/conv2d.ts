@@ -1,3 +1,4 @@
+import type { GradientRequest } from '../autograd/definition.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import {
@@ -8,10 +9,11 @@ import {
   checkRank,
   checkShape,
 } from '../tensor/check.js'
+import type { Shape } from '../tensor/shape.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
 /** How the window moves over the image; defaults come last. */
-export interface Conv2dOptions {
+export interface Conv2dWindow {
   /** How far the window moves from one output to the next, down and to the right; 1. */
   stride?: number
   /** Rows and columns of zeros around each image, fewer than the window has; 0. */
@@ -20,14 +22,30 @@ export interface Conv2dOptions {
   groups?: number
 }
 
-type Inputs = { x: Tensor; weight: Tensor; bias: Tensor | undefined }
+/** The window, and what is added to the result. */
+export interface Conv2dOptions extends Conv2dWindow {
+  /** [N, Ho, Wo, O], added without a pass of its own; none. */
+  residual?: Tensor
+}
 
-function checkInputs({ x, weight, bias }: Inputs, { stride, padding, groups }: Required<Conv2dOptions>) {
+interface Inputs {
+  [name: string]: Tensor | undefined
+  x: Tensor
+  weight: Tensor
+  bias: Tensor | undefined
+  residual: Tensor | undefined
+}
+
+/** Shape of the result. Throws an ArgumentError that names what does not fit. */
+function checkInputs(
+  { x, weight, bias, residual }: Inputs,
+  { stride, padding, groups }: Required<Conv2dWindow>,
+): Shape {
   checkFloat('x', x)
   checkRank('x', x, 4)
   if (x.shape.slice(1).includes(0)) throw new ArgumentError('x', 'have rows, columns and channels', x)
   checkInteger('groups', groups, 1)
-  const channels = x.size(3)
+  const [N, H, W, channels] = x.shape as [number, number, number, number]
   if (channels % groups !== 0)
     throw new ArgumentError('groups', `divide the ${channels} channels of x`, groups)
   checkShape('weight', weight, [-1, -1, -1, channels / groups])
@@ -36,45 +54,67 @@ function checkInputs({ x, weight, bias }: Inputs, { stride, padding, groups }: R
   if (weight.elements === 0) throw new ArgumentError('weight', 'have outputs, rows and columns', weight)
   if (outputs % groups !== 0)
     throw new ArgumentError('groups', `divide the ${outputs} outputs of weight`, groups)
-  if (bias) {
-    checkShape('bias', bias, [outputs])
-    checkDType('bias', bias, x.dtype)
-  }
   checkInteger('stride', stride, 1, 4096)
   checkInteger('padding', padding, 0, Math.min(kernelHeight, kernelWidth) - 1)
-  if (kernelHeight > x.size(1) + 2 * padding || kernelWidth > x.size(2) + 2 * padding)
+  if (kernelHeight > H + 2 * padding || kernelWidth > W + 2 * padding)
     throw new ArgumentError('weight', `be no larger than the images of ${x} with padding ${padding}`, weight)
+  const places = (size: number, window: number) => Math.floor((size + 2 * padding - window) / stride) + 1
+  const shape = [N, places(H, kernelHeight), places(W, kernelWidth), outputs]
+  if (bias) {
+    checkShape('bias', bias, bias.rank === 2 ? [N, outputs] : [outputs])
+    checkDType('bias', bias, x.dtype)
+  }
+  if (residual) {
+    checkShape('residual', residual, shape)
+    checkDType('residual', residual, x.dtype)
+  }
+  return shape
 }
 
 const op = defineOp({
   name: 'conv2d',
-  optional: ['bias'],
-  forward(inputs: Inputs, { stride = 1, padding = 0, groups = 1 }: Conv2dOptions) {
-    checkInputs(inputs, { stride, padding, groups })
-    const { x, weight, bias } = inputs
-    const [N, H, W] = x.shape as [number, number, number]
-    const [O, kernelHeight, kernelWidth] = weight.shape as [number, number, number]
-    const places = (size: number, window: number) => Math.floor((size + 2 * padding - window) / stride) + 1
-    const y = empty([N, places(H, kernelHeight), places(W, kernelWidth), O], x.dtype)
-    native.conv2d(y.handle, x.handle, weight.handle, bias?.handle, stride, padding, groups)
-    return { output: y, saved: { x, weight, stride, padding, groups } }
+  optional: ['bias', 'residual'],
+  forward(inputs: Inputs, { stride = 1, padding = 0, groups = 1 }: Conv2dWindow) {
+    const y = empty(checkInputs(inputs, { stride, padding, groups }), inputs.x.dtype)
+    const { x, weight, bias, residual } = inputs
+    native.conv2d(y.handle, x.handle, weight.handle, bias?.handle, residual?.handle, stride, padding, groups)
+    return { output: y, saved: { x, weight, perImage: bias?.rank === 2, stride, padding, groups } }
   },
-  backward(dy, { x, weight, stride, padding, groups }, request) {
+  backward(dy, { x, weight, perImage, stride, padding, groups }, request) {
     const dweight = request.accumulator('weight')
     if (dweight) native.conv2d_backward_weight(dweight.handle, dy.handle, x.handle, stride, padding, groups)
-    const dbias = request.accumulator('bias')
-    if (dbias) native.sum_rows(dbias.handle, dy.handle)
-    if (!request.wants('x')) return {}
-    const dx = emptyLike(x)
-    native.conv2d_backward_input(dx.handle, dy.handle, weight.handle, stride, padding, groups)
-    return { x: dx }
+    let dx: Tensor | undefined
+    if (request.wants('x')) {
+      dx = emptyLike(x)
+      native.conv2d_backward_input(dx.handle, dy.handle, weight.handle, stride, padding, groups)
+    }
+    return { x: dx, bias: biasGradient(dy, perImage, request), residual: dy }
   },
 })
 
+/** Of a bias of each image; that of all images is accumulated. */
+function biasGradient(dy: Tensor, perImage: boolean, request: GradientRequest<Inputs>): Tensor | undefined {
+  if (!perImage) {
+    const dbias = request.accumulator('bias')
+    if (dbias) native.sum_rows(dbias.handle, dy.handle)
+    return undefined
+  }
+  if (!request.wants('bias')) return undefined
+  const [N, , , O] = dy.shape as [number, number, number, number]
+  const dbias = empty([N, O], dy.dtype)
+  native.sum_to(dbias.view([N, 1, 1, O]).handle, dy.handle, 1)
+  return dbias
+}
+
 /**
- * Convolution (cross-correlation) of images, channels last: x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O],
- * all of one dtype -> [N, Ho, Wo, O], Ho = floor((H + 2 padding - Kh) / stride) + 1 and Wo alike. bf16 is summed in
- * f32; the gradients of weight and bias are added up in f32. An image's result does not depend on the other images.
+ * Convolution (cross-correlation) of images, channels last: x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O], or
+ * [N, O] for one vector per image, such as a timestep's, all of one dtype -> [N, Ho, Wo, O], Ho = floor((H + 2 padding -
+ * Kh) / stride) + 1 and Wo alike. bf16 is summed in f32; the gradients of weight and bias are added up in f32. An image's
+ * result does not depend on the other images.
  */
-export const conv2d = (x: Tensor, weight: Tensor, bias?: Tensor, options: Conv2dOptions = {}): Tensor =>
-  op({ x, weight, bias }, options)
+export const conv2d = (
+  x: Tensor,
+  weight: Tensor,
+  bias?: Tensor,
+  { residual, ...window }: Conv2dOptions = {},
+): Tensor => op({ x, weight, bias, residual }, window)

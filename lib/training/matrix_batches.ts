@@ -1,4 +1,5 @@
 import type { ParameterArena } from '../nn/arena.js'
+import { elementsOf } from '../tensor/shape.js'
 
 /** Matrices of one shape, which are computed together. */
 export interface MatrixBatch {
@@ -16,7 +17,8 @@ export function matrixBatches(arena: ParameterArena): MatrixBatch[] {
   const filling = new Map<string, { rows: number; columns: number; starts: number[] }>()
   const batches: MatrixBatch[] = []
   for (const parameter of arena.parameters) {
-    const columns = parameter.shape.at(-1)!
+    // A convolution's filters are the rows of one matrix.
+    const columns = elementsOf(parameter.shape.slice(1))
     let start = arena.startOf(parameter)
     for (const rows of parameter.matrixRows ?? []) {
       const shape = `${rows} x ${columns}`

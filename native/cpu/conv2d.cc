@@ -1,7 +1,7 @@
-// y[n, i, j, o] = bias[o] + sum_{u, v, c} x[n, s i + u - p, s j + v - p, c] weight[o, u, v, c], s the stride,
-// p the padding, with zeros outside the image and c over the channels of o's group. oneDNN computes it on
-// activations as they lie, channels last; weights are packed into the format that it asks for. bf16 is
-// widened to f32 where the CPU has no bf16 products.
+// y[n, i, j, o] = bias[o] + residual[n, i, j, o] + sum_{u, v, c} x[n, s i + u - p, s j + v - p, c] weight[o, u, v, c],
+// s the stride, p the padding, with zeros outside the image and c over the channels of o's group; bias may be
+// [n, o]. oneDNN computes it on activations as they lie, channels last; weights are packed into the format
+// that it asks for. bf16 is widened to f32 where the CPU has no bf16 products.
 //
 // No sum may depend on the number of threads or on the other images: each image is a primitive made for one
 // thread, and images are divided among threads. Weight gradients are partial sums over chunks of images, cut
@@ -30,7 +30,7 @@ struct Convolution {
   i64 images, height, width, channels, out_height, out_width, out_channels, kernel_height, kernel_width;
   i64 stride, padding, groups;
   DType dtype;
-  bool has_bias;
+  bool has_bias, has_residual;
   int threads;  // that pack weights
   auto operator<=>(const Convolution&) const = default;
 };
@@ -76,6 +76,11 @@ struct Executable {
     const onednn::Window window{{c.stride, c.stride}, {c.padding, c.padding}};
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (c.has_residual) {
+      dnnl::post_ops add;
+      add.append_binary(dnnl::algorithm::binary_add, y);
+      attributes.set_post_ops(add);
+    }
     if (c.pass == Pass::forward) {
       const auto made = onednn::convolution_primitive_desc(x, any(dtype), bias, y, window, attributes);
       primitive = dnnl::convolution_forward(made);
@@ -170,6 +175,7 @@ Convolution convolution_of(Pass pass, const TensorView& x, const TensorView& wei
           .groups = groups,
           .dtype = x.dtype,
           .has_bias = false,
+          .has_residual = false,
           .threads = omp_get_max_threads()};
 }
 
@@ -217,16 +223,19 @@ i64 images_of_chunk(i64 images, i64 weights) {
 
 }  // namespace
 
-Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, i64 stride, i64 padding,
-              i64 groups) {
+Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptional residual, i64 stride,
+              i64 padding, i64 groups) {
   if (y.elements() == 0) return ok();
   TensorView result = y;
   if (must_widen(x)) {
-    if (const Status status = widen_all(context, {&x, &weight, &bias}); status.failed) return status;
+    if (const Status status = widen_all(context, {&x, &weight, &bias, &residual}); status.failed)
+      return status;
     result = scratch_like(context, y, DType::f32);
   }
   Convolution one = convolution_of(Pass::forward, x, weight, y, stride, padding, groups);
   one.has_bias = bias.present();
+  one.has_residual = residual.present();
+  const int residual_argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
   const Status status = onednn::guarded([&] {
     const Executable& convolution = executable(one);
     void* packed = packed_weights(context, convolution, weight.data);
@@ -234,7 +243,9 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, i64 str
       Arguments arguments{{DNNL_ARG_SRC, at(convolution.x, image(x, i))},
                           {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},
                           {DNNL_ARG_DST, at(convolution.y, image(result, i))}};
-      if (bias.present()) arguments.emplace(DNNL_ARG_BIAS, at(convolution.bias, bias.data));
+      if (bias.present())
+        arguments.emplace(DNNL_ARG_BIAS, at(convolution.bias, bias.rank == 2 ? image(bias, i) : bias.data));
+      if (residual.present()) arguments.emplace(residual_argument, at(convolution.y, image(residual, i)));
       return arguments;
     });
   });

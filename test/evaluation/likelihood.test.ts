@@ -34,8 +34,9 @@ async function lossesOf(ids: number[]): Promise<number[]> {
   const document = { parts: [text(ids)], end: false }
   const logits = noGrad(() =>
     scope(() => {
-      const layout = uploadLayout(packDocuments([document], { patch: tinyConfig.image.patch, tokens }))
-      return network.logits(network.hidden(layout), fromArray(Int32Array.from(ids.keys())))
+      const packed = packDocuments([document], { patch: tinyConfig.image.patch, tokens })
+      const layout = uploadLayout(packed, tinyConfig.image)
+      return network.logits(network.forward(layout).hidden, fromArray(Int32Array.from(ids.keys())))
     }),
   )
   const values = await logits.readFloats()

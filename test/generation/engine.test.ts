@@ -33,11 +33,11 @@ const textOf = (events: readonly GenerationEvent[]) =>
 /** Sees the calls of the network: how many positions each had. */
 function watchCalls(each?: (call: number) => void): number[] {
   const calls: number[] = []
-  const hidden = network.hidden.bind(network)
-  const spy = vi.spyOn(network, 'hidden').mockImplementation((layout, ...rest) => {
+  const forward = network.forward.bind(network)
+  const spy = vi.spyOn(network, 'forward').mockImplementation((layout, ...rest) => {
     calls.push(layout.ids.elements)
     each?.(calls.length)
-    return hidden(layout, ...rest)
+    return forward(layout, ...rest)
   })
   onTestFinished(() => spy.mockRestore())
   return calls
@@ -238,11 +238,11 @@ describe('a call that fails', () => {
   })
 
   it('on the device rejects those in it with what failed there, and the next ones go on', async () => {
-    const hidden = network.hidden.bind(network)
+    const forward = network.forward.bind(network)
     let calls = 0
-    const spy = vi.spyOn(network, 'hidden').mockImplementation((layout, ...rest) => {
+    const spy = vi.spyOn(network, 'forward').mockImplementation((layout, ...rest) => {
       const ids = ++calls === 3 ? fromArray(new Int32Array(layout.ids.elements).fill(99)) : layout.ids
-      return hidden({ ...layout, ids }, ...rest)
+      return forward({ ...layout, ids }, ...rest)
     })
     const failing = await Promise.allSettled([eventsOf('a'), eventsOf('b', { steps: 50 })])
     spy.mockRestore()

@@ -7,7 +7,7 @@ import { generate } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'
 import type { Prompt } from '../../lib/generation/prompt.js'
 import type { ModelParts } from '../../lib/models/transfusion/folder.js'
-import { perturbedNetwork, testImage, tinyConfig } from '../models/tiny_model.js'
+import { perturbedNetwork, testImage, tinyConfig, tinyUNet } from '../models/tiny_model.js'
 import { referenceGeneration } from './reference_generation.js'
 import { tokenizer } from './scripted_model.js'
 
@@ -24,6 +24,7 @@ const networks = {
     'f32',
     2,
   ),
+  unet: await perturbedNetwork({ ...tinyConfig, image: { ...tinyConfig.image, unet: tinyUNet } }, 'f32', 3),
 }
 
 type Case = [prompt: Prompt, options: GenerationOptions]
@@ -54,9 +55,13 @@ async function resultOf(events: AsyncIterable<GenerationEvent>): Promise<{ text:
   const result = { text: '', images: [] as Image[] }
   for await (const event of events) {
     if (event.type === 'text') result.text += event.text
-    if (event.type === 'image') result.images.push(event.image)
+    if (event.type === 'image') {
+      result.images.push(event.image)
+      // Text before an image and behind it are two.
+      result.text += ' '
+    }
   }
-  return { ...result, text: result.text.trim() }
+  return { ...result, text: result.text.replace(/ +/g, ' ').trim() }
 }
 
 /** To rounding: a byte may fall to either side of one. */
@@ -77,11 +82,11 @@ async function staggered<R>(
     const start = starts[running.length]
     if (start) running.push(start())
   }
-  const hidden = network.hidden.bind(network)
+  const forward = network.forward.bind(network)
   let called = 0
-  network.hidden = (...args) => {
+  network.forward = (...args) => {
     if (++called % calls === 0) startNext()
-    return hidden(...args)
+    return forward(...args)
   }
   try {
     while (running.length < starts.length) {
@@ -90,13 +95,14 @@ async function staggered<R>(
     }
     return await Promise.all(running)
   } finally {
-    delete (network as Partial<typeof network>).hidden
+    delete (network as Partial<typeof network>).forward
   }
 }
 
 describe.each([
   ['text', 'ddpm', ['ddpm', 'ddim', 'dpmpp']],
   ['sincos', 'flow', ['euler', 'heun']],
+  ['unet', 'ddpm', ['dpmpp', 'ddpm']],
 ] as const)('generations of the model "%s" by %s', (name, process, samplers) => {
   const model: ModelParts = { network: networks[name], tokenizer, objective: objectives[process] }
   const given = cases(samplers)

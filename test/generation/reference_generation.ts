@@ -48,15 +48,15 @@ export async function referenceGeneration(
   const call = (spans: readonly Part<NoisyPart>[]) => {
     const laidOut = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], image.patch)
     const rows = Int32Array.of(0, laidOut.ids.length)
-    const layout = uploadLayout({ ...laidOut, queryRows: rows, keyRows: rows })
+    const layout = uploadLayout({ ...laidOut, queryRows: rows, keyRows: rows }, image)
     const images = spans.filter((span) => span.type === 'image')
     const pixels = Float32Array.from(images.flatMap((part) => [...part.pixels]))
     const t = Float32Array.from(images, (part) => part.t)
     const read = { pixels: fromArray(pixels, [-1, image.channels]), t: fromArray(t) }
-    return { layout, hidden: network.hidden(layout, images.length > 0 ? read : undefined) }
+    return { layout, output: network.forward(layout, images.length > 0 ? read : undefined) }
   }
   const nextToken = async (): Promise<number> => {
-    const { hidden } = call(sequence)
+    const { hidden } = call(sequence).output
     const logits = await network.logits(hidden, fromArray(Int32Array.of(hidden.size(0) - 1))).readFloats()
     const out = [tokens.bos, tokens.eoi, result.images.length < settings.maxImages ? undefined : tokens.boi]
     const allowed = Array.from({ length: vocabulary }, (_, id) => id).filter((id) => !out.includes(id))
@@ -75,8 +75,8 @@ export async function referenceGeneration(
         size.height * size.width,
       ).readFloats()
     const predicted = async (prefix: readonly Part<NoisyPart>[], pixels: Float32Array, t: number) => {
-      const { layout, hidden } = call([...prefix, { ...size, pixels, t }])
-      return (await network.imagePrediction(hidden, layout).readFloats()).slice(-values)
+      const { layout, output } = call([...prefix, { ...size, pixels, t }])
+      return (await network.imagePrediction(output, layout).readFloats()).slice(-values)
     }
     let x = await noise(0)
     let previous = new Float32Array(values)

@@ -3,7 +3,7 @@ import { transfusionConfigSchema } from '../../lib/models/transfusion/config.js'
 import { trainingFlops } from '../../lib/models/transfusion/flops.js'
 import { transfusionParameters } from '../../lib/models/transfusion/model.js'
 import { packDocuments } from '../../lib/sequence/packing.js'
-import { testImagePart, tinyConfig, tokens } from './tiny_model.js'
+import { testImagePart, tinyConfig, tinyUNet, tokens } from './tiny_model.js'
 
 /** Elements of the matrices whose names begin so. */
 const matrixElements = (options: typeof tinyConfig, prefix: string): number =>
@@ -31,4 +31,33 @@ it('counts each matrix by the rows that it is multiplied with, and attention by 
   expect(trainingFlops(transfusionConfigSchema.parse(options), packed)).toBe(
     6 * products + 12 * options.layers * options.channels * pairs,
   )
+})
+
+it('counts a U-Net by the positions of the level that each weight is used on', () => {
+  const text: { type: 'text'; ids: number[] } = { type: 'text', ids: [8] }
+  const packed = packDocuments([{ parts: [text, testImagePart(4, 6, 1), testImagePart(8, 4, 2)] }], {
+    patch: 2,
+    tokens,
+  })
+  const flopsOf = (unet?: typeof tinyUNet) =>
+    trainingFlops(
+      transfusionConfigSchema.parse({ ...tinyConfig, image: { ...tinyConfig.image, unet } }),
+      packed,
+    )
+  const linear = transfusionParameters(tinyConfig).filter(({ name }) => name.startsWith('patch_'))
+  const unet = transfusionParameters({ ...tinyConfig, image: { ...tinyConfig.image, unet: tinyUNet } })
+  const positions = [4 * 6 + 8 * 4, 6 + 8]
+  const [images, patches] = [2, positions[1]!]
+  let products = 0
+  for (const { name, shape } of unet.filter(({ name, shape }) => /^patch_/.test(name) && shape.length > 1)) {
+    const elements = shape.reduce((a, b) => a * b)
+    // What makes an image smaller or larger is computed on the smaller; the lowest level has the attention.
+    const low = /levels\.1|smaller|larger|attention|coder\.projection/.test(name)
+    products += elements * (/timestep/.test(name) ? images : positions[low ? 1 : 0]!)
+  }
+  const seen = 6 ** 2 + 8 ** 2
+  products += 2 * tinyUNet.blocks * 2 * seen * 16
+  for (const { name, shape } of linear.filter(({ shape }) => shape.length > 1))
+    products -= shape.reduce((a, b) => a * b) * (/timestep/.test(name) ? images : patches)
+  expect(flopsOf(tinyUNet) - flopsOf()).toBe(6 * products)
 })

@@ -34,7 +34,8 @@ async function logitsOf(network: TransfusionNetwork): Promise<Float32Array> {
   const spans = [{ type: 'text' as const, ids: [...ids] }]
   const layout = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], image.patch)
   using logits = scope(() => {
-    const hidden = network.hidden(uploadLayout({ ...layout, queryRows: rows, keyRows: rows }))
+    const uploaded = uploadLayout({ ...layout, queryRows: rows, keyRows: rows }, network.config.image)
+    const { hidden } = network.forward(uploaded)
     return network.logits(hidden, fromArray(Int32Array.from(ids.keys())))
   })
   return await logits.readFloats()

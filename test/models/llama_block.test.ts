@@ -45,7 +45,7 @@ describe('the transformer, with the weights of a Llama checkpoint', () => {
       keyRows: rows,
     }
     const { logits, loss } = scope(() => {
-      const hidden = network.hidden(uploadLayout(layout))
+      const hidden = network.forward(uploadLayout(layout, network.config.image)).hidden
       const logits = network.logits(hidden, fromArray(Int32Array.from(ids.keys())))
       const predicting = network.logits(hidden, fromArray(Int32Array.from(ids.keys()).subarray(0, -1)))
       const loss = mean(crossEntropy(predicting, fromArray(ids.slice(1))))

@@ -23,6 +23,9 @@ export const tinyConfig = {
   image: { channels: 1, patch: 2, height: 4, width: 6 },
 } as const satisfies TransfusionOptions
 
+/** Two levels, so that there are skip connections; for patches of 2 pixels. */
+export const tinyUNet = { channels: [8, 16], blocks: 2, heads: 2, stem: 1 }
+
 /**
  * A network whose every weight matters: the initial values moved at random, so that no zero of the initialisation
  * hides a gradient and no two norms are alike.

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { native } from '../../lib/native.js'
-import { type Conv2dOptions, conv2d } from '../../lib/ops/conv2d.js'
+import { type Conv2dWindow, conv2d } from '../../lib/ops/conv2d.js'
 import { setThreads } from '../../lib/tensor/device.js'
 import { empty, fromArray, full, type Tensor, zeros } from '../../lib/tensor/tensor.js'
 import { checkOp } from '../check_op.js'
@@ -9,14 +9,14 @@ import { type HostArray, randomArray, toTensor } from '../host_array.js'
 afterEach(() => setThreads(2))
 
 /** The places on a window's axis that lie inside the image: [in the window, in the image]. */
-function inside(output: number, window: number, size: number, { stride, padding }: Required<Conv2dOptions>) {
+function inside(output: number, window: number, size: number, { stride, padding }: Required<Conv2dWindow>) {
   const places = Array.from({ length: window }, (_, u) => [u, output * stride + u - padding] as const)
   return places.filter(([, place]) => place >= 0 && place < size)
 }
 
 function reference(
-  { x, weight, bias }: { x: HostArray; weight: HostArray; bias?: HostArray },
-  { stride = 1, padding = 0, groups = 1 }: Conv2dOptions,
+  { x, weight, bias, residual }: { x: HostArray; weight: HostArray; bias?: HostArray; residual?: HostArray },
+  { stride = 1, padding = 0, groups = 1 }: Conv2dWindow,
 ): HostArray {
   const [N, H, W, C] = x.shape as [number, number, number, number]
   const [O, Kh, Kw, I] = weight.shape as [number, number, number, number]
@@ -27,13 +27,14 @@ function reference(
   for (let place = 0; place < N * Ho * Wo; place++) {
     const rows = inside(Math.floor(place / Wo) % Ho, Kh, H, options)
     const columns = inside(place % Wo, Kw, W, options)
-    const image = Math.floor(place / Wo / Ho) * H
+    const n = Math.floor(place / Wo / Ho)
     for (let o = 0; o < O; o++) {
       const first = Math.floor(o / (O / groups)) * I
-      let sum = bias?.data[o] ?? 0
+      const added = bias?.data[bias.shape.length === 2 ? n * O + o : o] ?? 0
+      let sum = added + (residual?.data[place * O + o] ?? 0)
       for (const [u, row] of rows)
         for (const [v, column] of columns) {
-          const pixel = ((image + row) * W + column) * C + first
+          const pixel = ((n * H + row) * W + column) * C + first
           const filter = ((o * Kh + u) * Kw + v) * I
           for (let c = 0; c < I; c++) sum += x.data[pixel + c]! * weight.data[filter + c]!
         }
@@ -44,7 +45,7 @@ function reference(
 }
 
 /** Forward and both gradients with one dtype. */
-function passes(x: Tensor, weight: Tensor, dy: Tensor, options: Conv2dOptions): Tensor[] {
+function passes(x: Tensor, weight: Tensor, dy: Tensor, options: Conv2dWindow): Tensor[] {
   const { stride = 1, padding = 0, groups = 1 } = options
   const dx = empty(x.shape, x.dtype)
   native.conv2d_backward_input(dx.handle, dy.handle, weight.handle, stride, padding, groups)
@@ -53,7 +54,7 @@ function passes(x: Tensor, weight: Tensor, dy: Tensor, options: Conv2dOptions): 
   return [conv2d(x, weight, undefined, options), dx, dweight]
 }
 
-const cases: [number[], number[], Conv2dOptions][] = [
+const cases: [number[], number[], Conv2dWindow][] = [
   [[1, 1, 1, 1], [1, 1, 1, 1], {}],
   [[2, 5, 4, 3], [7, 3, 3, 3], { padding: 1 }],
   [[2, 5, 3, 31], [33, 3, 3, 31], { padding: 1 }],
@@ -66,7 +67,7 @@ const cases: [number[], number[], Conv2dOptions][] = [
   [[67, 2, 3, 2], [3, 2, 2, 2], {}],
 ]
 
-const equalSizes: [number[], number[], Conv2dOptions][] = [
+const equalSizes: [number[], number[], Conv2dWindow][] = [
   [[71, 14, 14, 32], [64, 3, 3, 32], { padding: 1 }],
   [[9, 16, 16, 64], [64, 3, 3, 64], { stride: 2, padding: 1 }],
   [[5, 13, 11, 31], [33, 3, 3, 31], { padding: 1 }],
@@ -90,8 +91,25 @@ describe('conv2d', () => {
     })
   })
 
+  it.each(cases)(
+    'adds a bias of each image, and a residual: x %j, weight %j, %j',
+    async (shape, of, options) => {
+      const inputs = { x: randomArray(shape), weight: randomArray(of, 2) }
+      const outputs = reference(inputs, options).shape
+      await checkOp({
+        inputs: {
+          ...inputs,
+          bias: randomArray([shape[0]!, of[0]!], 3),
+          residual: randomArray(outputs, 4),
+        },
+        run: ({ x, weight, bias, residual }) => conv2d(x, weight, bias, { ...options, residual }),
+        reference: (arrays) => reference(arrays, options),
+      })
+    },
+  )
+
   describe.each(['f32', 'bf16'] as const)('in %s', (dtype) => {
-    const tensorsOf = (shape: number[], weightShape: number[], options: Conv2dOptions) => {
+    const tensorsOf = (shape: number[], weightShape: number[], options: Conv2dWindow) => {
       const x = toTensor(randomArray(shape), dtype)
       const weight = toTensor(randomArray(weightShape, 2), dtype)
       const { shape: outputs } = conv2d(x, weight, undefined, options)

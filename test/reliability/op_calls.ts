@@ -60,8 +60,12 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
       floats(2, 5, 4, 6),
       floats(8, 3, 3, 3),
       floats(8),
-      { stride: 2, padding: 1, groups: 2 },
+      { stride: 2, padding: 1, groups: 2, residual: floats(2, 3, 2, 8) },
     ],
+  },
+  convTranspose2d: {
+    name: 'conv_transpose2d',
+    arguments: () => [floats(2, 3, 2, 4), floats(4, 2, 2, 5), { stride: 2 }],
   },
   groupNorm: {
     name: 'group_norm',

@@ -2,6 +2,19 @@ import { z } from 'zod'
 
 const count = z.int().positive()
 
+const unetSchema = z.strictObject({
+  /** Channels of each level, from the finest; each level is half as high and wide as the one before it. */
+  channels: z.array(count).min(1).max(6),
+  /** Residual blocks on each level, on the way down and again on the way up. */
+  blocks: count.default(1),
+  /** Heads of the attention over the positions of the lowest level; they divide its channels. */
+  heads: count.default(4),
+  /** Side, in pixels, of the blocks of pixels that become channels before the first convolution; 1: none. */
+  stem: count.default(1),
+})
+/** Sizes of a U-Net patch encoder and decoder. */
+export type UNetConfig = z.output<typeof unetSchema>
+
 const imageSchema = z.strictObject({
   /** Values per pixel (or per latent position, where a VAE stands before the model). */
   channels: count,
@@ -18,6 +31,11 @@ const imageSchema = z.strictObject({
    * patch's vector. The paper is silent: our choice.
    */
   positions: z.enum(['rotary', 'sincos']).default('rotary'),
+  /**
+   * U-Net blocks between the pixels and the transformer instead of linear layers (section 3); the timestep then goes
+   * into them. A position of the lowest level is a patch.
+   */
+  unet: unetSchema.optional(),
   /** The size, in pixels, of an image that the model decides to draw. */
   height: count,
   width: count,
@@ -68,6 +86,15 @@ export const transfusionConfigSchema = z
     for (const side of ['height', 'width'] as const)
       if (config.image[side] % config.image.patch !== 0)
         problem(`image.${side}`, `expected a multiple of the patch size (${config.image.patch})`)
+    const { unet, patch } = config.image
+    if (unet && patch !== unet.stem * 2 ** (unet.channels.length - 1))
+      problem(
+        'image.patch',
+        `expected ${unet.stem * 2 ** (unet.channels.length - 1)}: the U-Net's stem of ${unet.stem}, doubled by each of ` +
+          `its ${unet.channels.length} levels but the first`,
+      )
+    if (unet && unet.channels.at(-1)! % unet.heads !== 0)
+      problem('image.unet.heads', `expected a divisor of the lowest level's ${unet.channels.at(-1)} channels`)
     if (config.image.positions === 'sincos' && config.channels % 4 !== 0)
       problem('channels', 'expected a multiple of 4: the embeddings of row and column share the channels')
   })

@@ -1,6 +1,7 @@
 import type { AttentionSpans } from '../../ops/attention.js'
 import type { Layout } from '../../sequence/layout.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import { groupImages, type ImageGroups, tensorsOfGroups } from './image_groups.js'
 
 /** A layout (sequence/layout.ts) on the device. */
 export interface DeviceLayout {
@@ -15,13 +16,26 @@ export interface DeviceLayout {
   patchColumn: Tensor
   imageSizes: Tensor
   imageRows: Tensor
+  /** For convolutions; of no images where nobody asked for them. */
+  imageGroups: ImageGroups
   /** Pixels of all images. */
   pixelRows: number
   images: number
 }
 
-/** Uploads a layout; the tensors belong to the open scope. */
-export function uploadLayout(layout: Layout & { queryRows: Int32Array; keyRows: Int32Array }): DeviceLayout {
+/** What of a model's images decides how a layout is uploaded. */
+export interface LayoutImages {
+  /** In pixels. */
+  patch: number
+  /** Present where convolutions read them. */
+  unet?: object | undefined
+}
+
+/** Uploads a layout for a model of such images; the tensors belong to the open scope. */
+export function uploadLayout(
+  layout: Layout & { queryRows: Int32Array; keyRows: Int32Array },
+  image: LayoutImages,
+): DeviceLayout {
   const { patchPositions, imageRows } = layout
   const patches = layout.patchRows.length
   const images = imageRows.length - 1
@@ -40,7 +54,34 @@ export function uploadLayout(layout: Layout & { queryRows: Int32Array; keyRows: 
     patchColumn: fromArray(Float32Array.from({ length: patches }, (_, i) => patchPositions[2 * i + 1]!)),
     imageSizes: fromArray(layout.imageSizes, [images, 2]),
     imageRows: fromArray(imageRows),
+    imageGroups: groupsFor(layout.imageSizes, image),
     pixelRows: imageRows.at(-1)!,
     images,
   }
+}
+
+const groupsFor = (imageSizes: Int32Array, { patch, unet }: LayoutImages): ImageGroups =>
+  unet ? groupImages(imageSizes, patch) : { list: [], order: undefined }
+
+/** The first images alone, as they are drawn: what `TransfusionNetwork.imagePrediction` needs of a layout. */
+export function firstImages(
+  layout: DeviceLayout,
+  { imageSizes, patchImage }: Layout,
+  images: number,
+  image: LayoutImages,
+): DeviceLayout {
+  const end = patchImage.findIndex((index) => index >= images)
+  const patches = end < 0 ? patchImage.length : end
+  return {
+    ...layout,
+    patchRows: layout.patchRows.view([patches]),
+    imageSizes: layout.imageSizes.view([images, 2]),
+    imageGroups: groupsFor(imageSizes.subarray(0, 2 * images), image),
+  }
+}
+
+/** The tensors of a layout. */
+export function tensorsOfLayout(layout: DeviceLayout): Tensor[] {
+  const { spans, pixelRows: _rows, images: _images, imageGroups, ...tensors } = layout
+  return [...Object.values({ ...spans }), ...Object.values(tensors), ...tensorsOfGroups(imageGroups)]
 }

@@ -57,10 +57,10 @@ export function transfusionLoss(
   denominators: Denominators = { tokens: batch.packed.targets, images: batch.packed.images.length },
 ): TransfusionLoss {
   const { packed } = batch
-  const layout = uploadLayout(packed)
+  const layout = uploadLayout(packed, model.config.image)
   const noised =
     packed.images.length > 0 ? noiseImages(batch, layout.imageRows, model.config.image.channels) : undefined
-  const hidden = model.hidden(layout, noised && { pixels: noised.xt, t: noised.t })
+  const output = model.forward(layout, noised && { pixels: noised.xt, t: noised.t })
 
   let lm: Tensor | undefined
   let penalty: Tensor | undefined
@@ -68,7 +68,7 @@ export function transfusionLoss(
     const rows = targetRows(packed.labels)
     const labels = fromArray(rows.map((row) => packed.labels[row]!))
     const weights = packed.labelWeights
-    const logits = model.logits(hidden, fromArray(rows))
+    const logits = model.logits(output.hidden, fromArray(rows))
     const options = weights ? { weights: fromArray(Float32Array.from(rows, (row) => weights[row]!)) } : {}
     const mean = (losses: Tensor) => scale(sum(losses), 1 / denominators.tokens)
     if (labelSmoothing > 0 || zLoss > 0) {
@@ -79,7 +79,7 @@ export function transfusionLoss(
   }
   let diffusion: Tensor | undefined
   if (noised) {
-    const losses = diffusionLoss(model.imagePrediction(hidden, layout), noised)
+    const losses = diffusionLoss(model.imagePrediction(output, layout), noised)
     diffusion = scale(sum(losses), 1 / denominators.images)
   }
 

@@ -18,7 +18,9 @@ import {
   type TransfusionOptions,
 } from './config.js'
 import type { DeviceLayout } from './device_layout.js'
-import { LinearPatchDecoder, LinearPatchEncoder, type ModelImages } from './patches.js'
+import { LinearPatchDecoder, LinearPatchEncoder } from './linear_patches.js'
+import type { ImageSkips, ModelImages, PatchDecoder, PatchEncoder } from './patch_coder.js'
+import { UNetPatchDecoder, UNetPatchEncoder } from './unet_patches.js'
 
 /** Where a decode step keeps its keys and values. */
 export interface CacheUse {
@@ -27,13 +29,31 @@ export interface CacheUse {
   slots: Tensor
 }
 
+/** What the network makes of a sequence. */
+export interface ModelOutput {
+  /** [T, C]: the transformer's output at every position. */
+  hidden: Tensor
+  /** What the images' encoder hands on to their decoder. */
+  skips: readonly ImageSkips[]
+}
+
+function makeEncoder(list: ParameterList, config: TransfusionConfig): PatchEncoder {
+  const { unet } = config.image
+  return unet ? new UNetPatchEncoder(list, config, unet) : new LinearPatchEncoder(list, config)
+}
+
+function makeDecoder(list: ParameterList, config: TransfusionConfig): PatchDecoder {
+  const { unet } = config.image
+  return unet ? new UNetPatchDecoder(list, config, unet) : new LinearPatchDecoder(list, config)
+}
+
 /** A model's modules, their parameters collected in `list`; none has memory yet. */
 function makeModules(list: ParameterList, config: TransfusionConfig) {
   const { vocabulary, layers, channels, heads, kvHeads = heads, normEps } = config
   return {
     // Of the size of the patches' vectors; the first norm makes the transformer indifferent to their common scale.
     embedding: list.under('embedding').add('weight', [vocabulary, channels], { std: 1 }),
-    encoder: new LinearPatchEncoder(list.under('patch_encoder'), config),
+    encoder: makeEncoder(list.under('patch_encoder'), config),
     transformer: new Transformer(list, {
       layers,
       channels,
@@ -42,7 +62,7 @@ function makeModules(list: ParameterList, config: TransfusionConfig) {
       feedForward: feedForwardOf(config),
       normEps,
     }),
-    decoder: new LinearPatchDecoder(list.under('patch_decoder'), config),
+    decoder: makeDecoder(list.under('patch_decoder'), config),
     output: new Linear(list.under('output'), channels, vocabulary),
   }
 }
@@ -109,17 +129,21 @@ export class TransfusionNetwork {
   }
 
   /**
-   * The transformer's output at every position [T, C]. `images` may be absent when the layout has none. With a cache
-   * the new positions' keys and values are written to it and attention sees the cache.
+   * Runs the network on a sequence. `images` may be absent when the layout has none. With a cache the new positions' keys
+   * and values are written to it and attention sees the cache.
    * @internal
    */
-  hidden(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): Tensor {
+  forward(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): ModelOutput {
     const text = embedding(this.#modules.embedding.tensor, layout.ids)
-    const x = images
-      ? scatterAddRows(text, this.#modules.encoder.forward(images, layout, this.compute), layout.patchRows)
-      : text
+    const encoded = images && this.#modules.encoder.forward(images, layout, this.compute)
+    const x = encoded ? scatterAddRows(text, encoded.vectors, layout.patchRows) : text
     const rope = ropeTable(layout.positions, this.#frequencies, this.#axes)
-    return this.#modules.transformer.forward(x, { rope, spans: layout.spans, ...(cache && { cache }) })
+    const hidden = this.#modules.transformer.forward(x, {
+      rope,
+      spans: layout.spans,
+      ...(cache && { cache }),
+    })
+    return { hidden, skips: encoded?.skips ?? [] }
   }
 
   /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. @internal */
@@ -127,9 +151,13 @@ export class TransfusionNetwork {
     return cast(this.#modules.output.forward(gatherRows(hidden, rows)), 'f32')
   }
 
-  /** What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. @internal */
-  imagePrediction(hidden: Tensor, layout: DeviceLayout): Tensor {
-    return this.#modules.decoder.forward(gatherRows(hidden, layout.patchRows), layout)
+  /**
+   * What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. The layout is the
+   * one that was run, or its first images alone.
+   * @internal
+   */
+  imagePrediction({ hidden, skips }: ModelOutput, layout: DeviceLayout): Tensor {
+    return this.#modules.decoder.forward(gatherRows(hidden, layout.patchRows), layout, skips)
   }
 
   /** Frees the weights. */

@@ -1,0 +1,58 @@
+/** What stands between images and the transformer: an encoder before it, a decoder behind it. */
+import type { ComputeType } from '../../nn/arena.js'
+import { add } from '../../ops/add.js'
+import { cast } from '../../ops/cast.js'
+import { concat } from '../../ops/concat.js'
+import { timestepEmbedding } from '../../ops/timestep_embedding.js'
+import type { Tensor } from '../../tensor/tensor.js'
+import type { TransfusionConfig } from './config.js'
+import type { DeviceLayout } from './device_layout.js'
+
+/** Images as the model reads them. */
+export interface ModelImages {
+  /** [S, image channels] f32: the pixels of all images, noised to t. */
+  pixels: Tensor
+  /** [N] f32: the timestep of each image, 0 .. T. */
+  t: Tensor
+}
+
+/** What the decoder is told of the images of one size, beside what the transformer made of them. */
+export interface ImageSkips {
+  /** In pixels, of each of the images. */
+  height: number
+  /** In pixels, of each of the images. */
+  width: number
+  /** [n, timestep channels] */
+  timestep: Tensor
+  /** From the finest level, [n, H, W, its channels] each. */
+  levels: readonly Tensor[]
+}
+
+/** Images as the transformer reads them. */
+export interface EncodedImages {
+  /** [P, C] */
+  vectors: Tensor
+  /** Empty where the decoder needs none. */
+  skips: readonly ImageSkips[]
+}
+
+/** Noisy pixels to one vector of the transformer for each patch. */
+export interface PatchEncoder {
+  forward(images: ModelImages, layout: DeviceLayout, compute: ComputeType): EncodedImages
+}
+
+/** Vectors of the transformer [P, C] to what the network says of each pixel [S, image channels] f32. */
+export interface PatchDecoder {
+  forward(vectors: Tensor, layout: DeviceLayout, skips: readonly ImageSkips[]): Tensor
+}
+
+/** The patches' vectors [P, C] with the embedding of their places, where the model has one. */
+export function addPositions(
+  vectors: Tensor,
+  layout: DeviceLayout,
+  { channels, image }: TransfusionConfig,
+): Tensor {
+  if (image.positions === 'rotary') return vectors
+  const place = [layout.patchRow, layout.patchColumn].map((p) => timestepEmbedding(p, channels / 2))
+  return add(vectors, cast(concat(place, 1), vectors.dtype as ComputeType))
+}
