@@ -1,4 +1,8 @@
 /** The public API: everything that users of transfusion-js may rely on. */
+import { profileOptionsOf, profileProcess } from './profiling/process_profile.js'
+
+// TRANSFUSION_PROFILE and TRANSFUSION_TRACE, for whatever program uses the library.
+profileProcess(profileOptionsOf(process.env))
 
 // Models: train, save, load, generate.
 export { type NewModelOptions, Transfusion } from './generation/transfusion.js'
@@ -182,6 +186,18 @@ export { RunAhead } from './tensor/run_ahead.js'
 export type { DeviceInfo, MemoryInfo } from './native_types.js'
 export { deviceInfo, fence, memory, setMemoryLimit, setThreads, trimMemory } from './tensor/device.js'
 export { ArgumentError } from './tensor/check.js'
+export {
+  type KernelArgument,
+  type KernelProfile,
+  type KernelSpan,
+  type KernelWork,
+  type Profile,
+  type ProfileOptions,
+  type ProfileReport,
+  startProfile,
+} from './profiling/profile.js'
+export { formatProfile, kernelTotals } from './profiling/profile_table.js'
+export { writeTrace } from './profiling/trace.js'
 export { backward, noGrad, trackGradient } from './autograd/tape.js'
 export { recompute } from './autograd/recompute.js'
 export { defineOp } from './autograd/op.js'

@@ -26,6 +26,29 @@ export interface DeviceInfo {
   processors: number
 }
 
+/** A profile that is open, as the addon knows it. */
+export interface NativeProfileHandle {
+  readonly brand: 'profile'
+}
+
+/** What a profile counted; times in milliseconds. */
+export interface NativeProfile {
+  time: number
+  idle: number
+  kernels: {
+    name: string
+    /** `argument`: its number in the contract; lists have several tensors of one. */
+    tensors: { argument: number; dtype: number; shape: number[] }[]
+    calls: number
+    time: number
+    bytesRead: number
+    bytesWritten: number
+    flops: number
+  }[]
+  /** Single calls: which of `kernels`, when from the profile's begin, how long. */
+  spans: { entries: Uint32Array; starts: Float64Array; times: Float64Array; leftOut: number }
+}
+
 /** What the addon exports: the kernels of native/kernels.h, and what lib/tensor wraps. */
 export interface NativeAddon extends Kernels {
   create(dtype: number, shape: readonly number[]): Handle
@@ -43,6 +66,8 @@ export interface NativeAddon extends Kernels {
   trim_memory(): void
   set_threads(threads: number): void
   device_info(): DeviceInfo
+  profile_start(spans: number): NativeProfileHandle
+  profile_stop(profile: NativeProfileHandle): NativeProfile
   /** The text of the kernel list this binary was built from, one kernel a line. */
   contract: string
 }

@@ -5,35 +5,37 @@
 #include <new>
 
 #include "cpu/runtime.h"
+#include "flops.h"
 #include "napi_convert.h"
 #include "napi_environment.h"
+#include "napi_profile.h"
 
 namespace transfusion {
 namespace {
 
 // ---- kernels ----
 
-template <class... Arguments, size_t... I>
+template <auto KernelTable::*Member, class... Arguments, size_t... I>
 void enqueue_kernel(const Napi::CallbackInfo& info, Backend& backend, const char* name,
                     Status (*kernel)(Context&, Arguments...), std::index_sequence<I...>) {
   Environment& environment = Environment::of(info);
   using Call = KernelCommand<Arguments...>;
   typename Call::Held held{
       Convert<Arguments>::from(environment, info[I], Place{name, static_cast<int>(I) + 1})...};
-  environment.enqueue(backend, std::make_unique<Call>(name, kernel, std::move(held)));
+  environment.enqueue(backend, std::make_unique<Call>(name, kernel, std::move(held), flops_of<Member>));
 }
 
-template <class... Arguments>
+template <auto KernelTable::*Member, class... Arguments>
 void enqueue_kernel(const Napi::CallbackInfo& info, Backend& backend, const char* name,
                     Status (*kernel)(Context&, Arguments...)) {
   if (!kernel) throw Napi::Error::New(info.Env(), std::string(name) + ": this build lacks the kernel");
-  enqueue_kernel(info, backend, name, kernel, std::index_sequence_for<Arguments...>());
+  enqueue_kernel<Member>(info, backend, name, kernel, std::index_sequence_for<Arguments...>());
 }
 
 template <auto KernelTable::*Member>
 void call_kernel(const Napi::CallbackInfo& info) {
   Backend& backend = cpu_backend();
-  enqueue_kernel(info, backend, static_cast<const char*>(info.Data()), backend.kernels.*Member);
+  enqueue_kernel<Member>(info, backend, static_cast<const char*>(info.Data()), backend.kernels.*Member);
 }
 
 // ---- tensors ----
@@ -96,6 +98,10 @@ struct Upload final : Command {
     target.block->mark = nullptr;
   }
   void cancel() override { target.block->mark = cancelled_mark(); }
+  void describe(Work& work) override {
+    work.name = "(upload)";
+    work.add(0, target.view, false, true);
+  }
 };
 
 // upload(handle, typed array of the tensor's size in bytes)
@@ -109,6 +115,7 @@ void upload(const Napi::CallbackInfo& info) {
                                                 " bytes received for a tensor of " +
                                                 std::to_string(slot.view.bytes()));
   auto command = std::make_unique<Upload>();
+  static_cast<TensorView&>(command->target.view) = slot.view;
   command->target.block = slot.block;
   command->target.offset = slot.offset;
   const auto* source = static_cast<const uint8_t*>(array.ArrayBuffer().Data()) + array.ByteOffset();
@@ -135,6 +142,10 @@ struct Read final : Command {
   void cancel() override {
     settlement->failure = cancelled_mark();
     mailbox->post(std::move(settlement));
+  }
+  void describe(Work& work) override {
+    work.name = source.block ? "(read)" : "(fence)";
+    if (source.block) work.add(0, source.view, true, false);
   }
 
  private:
@@ -246,6 +257,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_function("trim_memory", trim_memory);
   export_function("set_threads", set_threads);
   export_function("device_info", device_info);
+  export_function("profile_start", profile_start);
+  export_function("profile_stop", profile_stop);
 
   std::string contract;
 #define K(name, arguments) contract += #name " " #arguments "\n";

@@ -7,6 +7,7 @@ struct Action final : Command {
   explicit Action(std::function<void()> action) : action(std::move(action)) {}
   void run(Context&) override { action(); }
   void cancel() override { action(); }
+  void describe(Work& work) override { work.name = "(housekeeping)"; }
   std::function<void()> action;
 };
 

@@ -7,6 +7,7 @@
 
 #include "kernel_types.h"
 #include "pool.h"
+#include "recording.h"
 
 namespace transfusion {
 
@@ -27,6 +28,8 @@ class Command {
   virtual void run(Context& context) = 0;
   // Runs instead of run() when the job was cancelled first.
   virtual void cancel() = 0;
+  // What a profile is told of it, before run() and on the same thread.
+  virtual void describe(Work& work) = 0;
 
   std::shared_ptr<Job> job;
   std::shared_ptr<Owner> owner;

@@ -70,6 +70,9 @@ constexpr bool is_overwritten = std::is_same_v<Kind, Out> || std::is_same_v<Kind
 template <class Kind>
 constexpr bool is_marked = is_overwritten<Kind> || std::is_same_v<Kind, Acc> || std::is_same_v<Kind, InOut>;
 
+template <class Kind>
+constexpr bool is_written = std::is_base_of_v<WritableView<Kind>, Kind>;
+
 template <class T>
 void find_mark(Mark&, const T&) {}
 template <class Kind>
@@ -92,14 +95,25 @@ void set_mark(const Mark& mark, Bound<Kind>& bound) {
   }
 }
 
+template <class T>
+void describe(Work&, int, const T&) {}
+template <class Kind>
+void describe(Work& work, int argument, const Bound<Kind>& bound) {
+  if (bound.block) work.add(argument, bound.view, !is_overwritten<Kind>, is_written<Kind>);
+}
+inline void describe(Work& work, int argument, const BoundList& list) {
+  for (const auto& item : list.items) describe(work, argument, item);
+}
+
 template <class... Arguments>
 class KernelCommand final : public Command {
  public:
   using Kernel = Status (*)(Context&, Arguments...);
   using Held = std::tuple<typename Stored<Arguments>::type...>;
+  using Flops = double (*)(const Arguments&...);  // see flops.h
 
-  KernelCommand(const char* name, Kernel kernel, Held held)
-      : name_(name), kernel_(kernel), held_(std::move(held)) {}
+  KernelCommand(const char* name, Kernel kernel, Held held, Flops flops = nullptr)
+      : name_(name), kernel_(kernel), flops_(flops), held_(std::move(held)) {}
 
   void run(Context& context) override {
     Mark mark;
@@ -113,6 +127,13 @@ class KernelCommand final : public Command {
   }
 
   void cancel() override { set_marks(cancelled_mark()); }
+
+  void describe(Work& work) override {
+    work.name = name_;
+    int argument = 0;
+    std::apply([&](auto&... held) { (transfusion::describe(work, argument++, held), ...); }, held_);
+    if (flops_) work.flops = std::apply([&](auto&... held) { return flops_(resolve(held)...); }, held_);
+  }
 
  private:
   Status call(Context& context) {
@@ -129,6 +150,7 @@ class KernelCommand final : public Command {
 
   const char* name_;
   Kernel kernel_;
+  Flops flops_;
   Held held_;
 };
 

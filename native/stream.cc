@@ -67,27 +67,64 @@ size_t Stream::pending() const {
   return queue_.size() + (running_ ? 1 : 0);
 }
 
+std::shared_ptr<Recording> Stream::record(size_t span_limit) {
+  auto recording = std::make_shared<Recording>(span_limit);
+  std::lock_guard lock(mutex_);
+  recordings_.push_back(recording);
+  return recording;
+}
+
+void Stream::stop(Recording& recording) {
+  std::lock_guard lock(mutex_);
+  const auto open = [&](const auto& other) { return other.get() == &recording; };
+  const auto found = std::find_if(recordings_.begin(), recordings_.end(), open);
+  if (found == recordings_.end()) return;
+  recordings_.erase(found);
+  recording.stop();
+  if (idle_since_) recording.add_idle(*idle_since_, Clock::now());
+}
+
+void Stream::wait_for_command(std::unique_lock<std::mutex>& lock) {
+  if (!queue_.empty()) return;
+  idle_since_ = Clock::now();
+  wake_.wait(lock, [&] { return !queue_.empty(); });
+  for (const auto& recording : recordings_) recording->add_idle(*idle_since_, Clock::now());
+  idle_since_.reset();
+}
+
 void Stream::work() {
   Context context;
   context.arena = &arena_;
   context.allocate = allocate_from;
+  Work work;
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [&] { return !queue_.empty(); });
+    wait_for_command(lock);
     std::unique_ptr<Command> command = std::move(queue_.front());
     queue_.pop_front();
     running_ = command->owner.get();
+    const bool cancelled = command->job && command->job->cancelled;
+    const bool recorded = !recordings_.empty() && !cancelled;
     lock.unlock();
 
-    if (command->job && command->job->cancelled)
+    Clock::time_point start, end;
+    if (recorded) {
+      work.clear();
+      command->describe(work);
+      start = Clock::now();
+    }
+    if (cancelled)
       command->cancel();
     else
       command->run(context);
+    if (recorded) end = Clock::now();
     arena_.reset();
 
     const std::shared_ptr<Owner> owner = command->owner;  // outlives the comparison in leave()
     command.reset();
     lock.lock();
+    if (recorded)
+      for (const auto& recording : recordings_) recording->add(work, start, end);
     running_ = nullptr;
     idle_.notify_all();
   }

@@ -5,6 +5,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "command.h"
 
@@ -35,14 +36,22 @@ class Stream {
   void leave(Owner& owner);
   size_t pending() const;
 
+  // Opens a profile of what ends from now on; any number may be open.
+  std::shared_ptr<Recording> record(size_t span_limit);
+  // Closes it: it may be read now. A second call does nothing.
+  void stop(Recording& recording);
+
  private:
   void work();
+  void wait_for_command(std::unique_lock<std::mutex>& lock);
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   std::condition_variable idle_;
   std::deque<std::unique_ptr<Command>> queue_;
   Owner* running_ = nullptr;
+  std::vector<std::shared_ptr<Recording>> recordings_;
+  std::optional<Clock::time_point> idle_since_;  // while the queue is empty and nothing runs
   Arena arena_;
 };
 

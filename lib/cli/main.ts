@@ -9,10 +9,19 @@ import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
 import { tokenizerCommand } from './tokenizer.js'
 import { trainCommand } from './train.js'
+import { profileOptionsOf, profileProcess } from '../profiling/process_profile.js'
 
 const program = new Command('transfusion')
   .description('Train Transfusion models, one transformer over text and images, and sample from them.')
+  .option(
+    '--trace <file>',
+    'write a Chrome trace of the kernels that run; TRANSFUSION_PROFILE=1 prints a table',
+  )
   .showHelpAfterError('(transfusion help COMMAND shows its options and examples)')
+  .configureHelp({ showGlobalOptions: true })
+  .hook('preAction', () => {
+    profileProcess({ ...profileOptionsOf(process.env), ...program.opts<{ trace?: string }>() })
+  })
 
 const commands = [
   trainCommand,

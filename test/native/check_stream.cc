@@ -1,7 +1,7 @@
 // Environments as threads that share one stream and pool, as worker_threads do: they enqueue kernel calls of
-// a stub kernel, cancel jobs, give memory back while it is in use, trim, and leave with work queued. Every
-// value that is read must be the one written last in its environment's order. Meant for ThreadSanitizer, and
-// right without it.
+// a stub kernel, cancel jobs, give memory back while it is in use, trim, open and close profiles, and leave
+// with work queued. Every value that is read must be the one written last in its environment's order. Meant
+// for ThreadSanitizer, and right without it.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -45,6 +45,18 @@ Bound<Kind> bind(Block* block, i64 size) {
   return bound;
 }
 
+// A closed profile: kernels and idleness lie within its time, and calls are those of its entries.
+void check(const Recording& recording) {
+  u64 calls = 0;
+  Clock::duration busy{};
+  for (const auto& entry : recording.entries()) {
+    calls += entry.calls;
+    busy += entry.time;
+  }
+  wrong += busy + recording.idle() > recording.length();
+  wrong += calls != recording.spans().size() + recording.spans_left_out();
+}
+
 void environment(Backend& backend, unsigned seed) {
   std::mt19937 random(seed);
   const auto below = [&](u64 limit) { return static_cast<i64>(random() % limit); };
@@ -54,7 +66,15 @@ void environment(Backend& backend, unsigned seed) {
     command->job = job;
     backend.enqueue(std::move(command));
   };
+  std::shared_ptr<Recording> recording;
   for (int round = 0; round < kRounds; ++round) {
+    if (below(50) == 0) {
+      if (recording) {
+        backend.stream().stop(*recording);
+        check(*recording);
+      }
+      recording = below(2) == 0 ? backend.stream().record(static_cast<size_t>(below(100))) : nullptr;
+    }
     const i64 size = 1 + below(5000);
     Block* block;
     try {
@@ -76,6 +96,7 @@ void environment(Backend& backend, unsigned seed) {
     if (below(50) == 0) backend.pool().set_limit(static_cast<size_t>(1 + below(4)) << 20);
     if (below(20) == 0 && backend.pool().stats().peak == 0) ++wrong;
   }
+  if (recording) backend.stream().stop(*recording);
   backend.stream().leave(*owner);
 }
 

@@ -1,0 +1,135 @@
+import { native } from '../native.js'
+import type { NativeProfile } from '../native_types.js'
+import { type DType, dtypeCodes } from '../tensor/dtype.js'
+import type { Shape } from '../tensor/shape.js'
+
+/** What is counted of calls of one kernel. */
+export interface KernelWork {
+  calls: number
+  /** In milliseconds. */
+  time: number
+  /** Of the tensors that it takes: all of each, also where it reads a few rows. */
+  bytesRead: number
+  /** Of the tensors that it makes or adds to. */
+  bytesWritten: number
+  /** A product and a sum are two; 0 where they are not counted: outside matrix products, convolutions, attention. */
+  flops: number
+}
+
+/** A tensor argument of a kernel, `name` as native/kernels.h has it. */
+export interface KernelArgument {
+  name: string
+  dtype: DType
+  shape: Shape
+}
+
+/** The calls of a kernel with tensors of the same shapes and dtypes. */
+export interface KernelProfile extends KernelWork {
+  /** As native/kernels.h has it; in parentheses what is no kernel: (upload), (read), (fence), (housekeeping). */
+  name: string
+  tensors: readonly KernelArgument[]
+}
+
+/** One call. */
+export interface KernelSpan {
+  kernel: KernelProfile
+  /** In milliseconds from the profile's begin. */
+  start: number
+  /** In milliseconds. */
+  time: number
+}
+
+/** What the device's stream did while a profile was open. Times are in milliseconds. */
+export interface ProfileReport {
+  /** From begin to end. */
+  time: number
+  /** In kernels. */
+  busy: number
+  /** Without anything to do: JavaScript had not asked for more. What is left of `time` passed between kernels. */
+  idle: number
+  /** By kernel and shapes, those that took longest first. */
+  kernels: readonly KernelProfile[]
+  /** The first calls in their order, as many as were asked for. */
+  spans: Iterable<KernelSpan>
+  /** Calls that are not among `spans`. */
+  spansLeftOut: number
+}
+
+/** Options of a profile. */
+export interface ProfileOptions {
+  /** So many calls are kept one by one, the first ones, for a trace; 24 bytes each. By default none. */
+  spans?: number
+}
+
+/**
+ * Counts what the device's stream does from now on, of whatever environment of the process. Any number of profiles may
+ * be open at once; each costs about a microsecond a kernel. Throws a RangeError for a number of spans that is none.
+ */
+export function startProfile({ spans = 0 }: ProfileOptions = {}): Profile {
+  if (!Number.isSafeInteger(spans) || spans < 0)
+    throw new RangeError(`startProfile: spans: a whole number is needed, received ${spans}`)
+  return new Profile(spans)
+}
+
+/** A profile that is open: see `startProfile`. */
+export class Profile {
+  readonly #handle
+  #report: ProfileReport | undefined
+
+  /** @internal */
+  constructor(spans: number) {
+    this.#handle = native.profile_start(spans)
+  }
+
+  /** Waits for what was enqueued so far, ends the profile and returns what it counted. */
+  async stop(): Promise<ProfileReport> {
+    await native.fence()
+    return this.stopNow()
+  }
+
+  /** Ends the profile at once: without the kernel that is running, and those that wait. */
+  stopNow(): ProfileReport {
+    return (this.#report ??= reportOf(native.profile_stop(this.#handle)))
+  }
+}
+
+function reportOf({ time, idle, kernels, spans }: NativeProfile): ProfileReport {
+  const found = kernels.map(({ tensors, ...kernel }) => ({
+    ...kernel,
+    tensors: tensors.map(({ argument, dtype, shape }) => ({
+      name: argumentsOf(kernel.name)[argument] ?? 'tensor',
+      dtype: dtypeNames[dtype]!,
+      shape,
+    })),
+  }))
+  return {
+    time,
+    idle,
+    busy: found.reduce((sum, kernel) => sum + kernel.time, 0),
+    kernels: found.toSorted((a, b) => b.time - a.time),
+    spans: {
+      *[Symbol.iterator]() {
+        for (const [i, entry] of spans.entries.entries())
+          yield { kernel: found[entry]!, start: spans.starts[i]!, time: spans.times[i]! }
+      },
+    },
+    spansLeftOut: spans.leftOut,
+  }
+}
+
+const dtypeNames = Object.fromEntries(Object.entries(dtypeCodes).map(([name, code]) => [code, name as DType]))
+
+/** The names of a kernel's arguments, from the contract's lines: "rms_norm (Out y, Out rstd, In x, ...)". */
+const argumentsOf = (kernel: string): readonly string[] => contract().get(kernel) ?? []
+
+let names: Map<string, string[]> | undefined
+
+function contract(): Map<string, string[]> {
+  names ??= new Map(
+    [...native.contract.matchAll(/^(\w+) \((.*)\)$/gm)].map(([, kernel, list]) => [
+      kernel!,
+      list!.split(',').map((argument) => argument.trim().split(' ')[1]!),
+    ]),
+  )
+  return names
+}
