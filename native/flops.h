@@ -42,8 +42,8 @@ inline constexpr auto flops_of<&KernelTable::matmul_accumulate> = +[](const Acc&
 
 template <>
 inline constexpr auto flops_of<&KernelTable::conv2d> = +[](const Out& y, const In&, const In& weight,
-                                                           const InOptional&, const i64&, const i64&,
-                                                           const i64&) {
+                                                           const InOptional&, const InOptional&, const i64&,
+                                                           const i64&, const i64&) {
   return convolution_flops(y, weight);
 };
 

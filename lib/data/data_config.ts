@@ -15,7 +15,10 @@ const paths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
 /** Captions; {label} and {a label} stand for the class's name. */
 const templates = z.array(z.string()).min(1).default(['{a label}'])
 
-const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates })
+/** Black pixels added on each side, for patches that do not divide the images' size. */
+const padding = z.int().min(0).default(0)
+
+const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates, padding })
 
 const idx = z.strictObject({
   type: z.literal('idx'),
@@ -23,6 +26,7 @@ const idx = z.strictObject({
   labels: z.string(),
   classNames: z.array(z.string()).min(1),
   templates,
+  padding,
 })
 
 const folder = z.strictObject({
@@ -94,8 +98,10 @@ export type DataConfig = z.output<typeof dataSchema>
 /** Opens one source. Rejects with an Error that names the file or folder that is missing or cannot be read. */
 export async function openSource(config: SourceConfig): Promise<DocumentSource> {
   switch (config.type) {
-    case 'fashion-mnist':
-      return datasetSource(await openMnist(await findFashionMnist(), 'train', config.templates))
+    case 'fashion-mnist': {
+      const { templates, padding } = config
+      return datasetSource(await openMnist(await findFashionMnist(), 'train', templates, padding))
+    }
     case 'idx': {
       const { images, labels, ...rest } = config
       return datasetSource(await IdxDataset.open({ ...rest, imagesPath: images, labelsPath: labels }))

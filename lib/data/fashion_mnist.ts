@@ -66,14 +66,15 @@ export async function findFashionMnist(folders: readonly string[] = []): Promise
   )
 }
 
-/** Opens the 60,000 images of `train` or the 10,000 of `test`; `templates` as in {@link IdxDataset}. */
+/** Opens the 60,000 images of `train` or the 10,000 of `test`; `templates` and `padding` as in {@link IdxDataset}. */
 export async function openMnist(
   files: MnistFiles,
   split: 'train' | 'test',
   templates: readonly string[],
+  padding = 0,
 ): Promise<IdxDataset> {
   const [imagesPath, labelsPath] = splitPaths(files.folder, split, files.suffix)
-  return IdxDataset.open({ imagesPath, labelsPath, classNames: files.classNames, templates })
+  return IdxDataset.open({ imagesPath, labelsPath, classNames: files.classNames, templates, padding })
 }
 
 function splitPaths(

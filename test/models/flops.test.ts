@@ -49,7 +49,9 @@ it('counts a U-Net by the positions of the level that each weight is used on', (
   const positions = [4 * 6 + 8 * 4, 6 + 8]
   const [images, patches] = [2, positions[1]!]
   let products = 0
-  for (const { name, shape } of unet.filter(({ name, shape }) => /^patch_/.test(name) && shape.length > 1)) {
+  for (const { name, shape } of unet.filter(
+    ({ name, shape }) => name.startsWith('patch_') && shape.length > 1,
+  )) {
     const elements = shape.reduce((a, b) => a * b)
     // What makes an image smaller or larger is computed on the smaller; the lowest level has the attention.
     const low = /levels\.1|smaller|larger|attention|coder\.projection/.test(name)

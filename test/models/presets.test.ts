@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import { TransfusionNetwork, transfusionParameters } from '../../lib/models/transfusion/model.js'
-import { paperImages, paperVocabulary, presets } from '../../lib/models/transfusion/presets.js'
+import { paperImages, paperUNet, paperVocabulary, presets } from '../../lib/models/transfusion/presets.js'
 import type { Parameter } from '../../lib/nn/parameters.js'
 import { memory } from '../../lib/tensor/device.js'
 import { elementsOf } from '../../lib/tensor/shape.js'
@@ -26,6 +26,15 @@ describe('presets', () => {
     expect((transformer / 1e9).toFixed(3)).toBe(String(billions))
     expect(count(parameters.filter(isPatchPart)) / transformer).toBeLessThan(0.005)
   })
+
+  it.each(Object.keys(presets).filter((name) => name.endsWith('B')) as (keyof typeof presets)[])(
+    "%s gets about the paper's 0.27 B more with a U-Net",
+    (name) => {
+      const image = { ...paperImages, unet: { ...paperUNet, channels: [...paperUNet.channels] } }
+      const parameters = transfusionParameters({ ...presets[name], ...paperVocabulary, image })
+      expect(count(parameters.filter(isPatchPart)) / 1e9).toBeCloseTo(0.27, 1.6)
+    },
+  )
 
   it('are counted as the network has them', () => {
     using network = new TransfusionNetwork(tinyConfig)
@@ -64,6 +73,16 @@ describe('model config', () => {
       'image sizes',
       { image: { ...tinyConfig.image, width: 5 } },
       /image\.width: expected a multiple of the patch size \(2\); received 5/,
+    ],
+    [
+      'patches and U-Net levels',
+      { image: { ...tinyConfig.image, unet: { channels: [8, 16, 32] } } },
+      /image\.patch: expected 4: the U-Net's stem of 1, doubled by each of its 3 levels but the first; received 2/,
+    ],
+    [
+      'a U-Net and its heads',
+      { image: { ...tinyConfig.image, unet: { channels: [8, 18] } } },
+      /image\.unet\.heads: expected a divisor of the lowest level's 18 channels; received 4/,
     ],
   ])('refuses %s that do not fit', (_what, change, message) => {
     expect(errorOf(change)).toThrow(message)

@@ -15,6 +15,8 @@ export interface IdxDatasetOptions {
    * Image i takes template i modulo their number.
    */
   readonly templates: readonly string[]
+  /** Black pixels that are added on each side, for patches that do not divide the images' size; 0. */
+  readonly padding?: number
 }
 
 /** Labelled grayscale images of the MNIST family, captioned by filling templates with the class's name. */
@@ -57,9 +59,13 @@ export class IdxDataset implements ImageDataset {
   }
 
   private constructor(images: IdxArray, labels: IdxArray, options: IdxDatasetOptions) {
-    ;[this.length, this.height, this.width] = images.shape
+    const { padding = 0 } = options
+    const [length, height, width] = images.shape
+    this.length = length
+    this.height = height + 2 * padding
+    this.width = width + 2 * padding
     this.classNames = options.classNames
-    this.pixels = images.data
+    this.pixels = padding === 0 ? images.data : padded(images, padding)
     this.labels = labels.data
     this.#templates = options.templates
   }
@@ -96,4 +102,17 @@ export function fillTemplate(template: string, label: string): string {
   }
   const article = /^[aeiou]/i.test(label) ? 'an' : 'a'
   return template.replaceAll('{label}', () => label).replaceAll('{a label}', () => `${article} ${label}`)
+}
+
+function padded({ shape, data }: IdxArray, padding: number): Uint8Array {
+  const [length, height, width] = shape
+  const row = width + 2 * padding
+  const result = new Uint8Array(length * (height + 2 * padding) * row)
+  for (let image = 0; image < length; image++)
+    for (let y = 0; y < height; y++) {
+      const from = (image * height + y) * width
+      const to = (image * (height + 2 * padding) + y + padding) * row + padding
+      result.set(data.subarray(from, from + width), to)
+    }
+  return result
 }

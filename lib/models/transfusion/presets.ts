@@ -24,3 +24,9 @@ export const paperVocabulary = {
   vocabulary: 32_002,
   tokens: { bos: 1, end: 2, boi: 32_000, eoi: 32_001 },
 } as const
+
+/**
+ * A U-Net for the paper's images: 0.26 to 0.27 B parameters in models of 0.16 to 7 B. The paper has about 0.27 B and gives
+ * no sizes: two residual blocks a level and these widths are our choice.
+ */
+export const paperUNet = { channels: [672, 1344], blocks: 2, heads: 21 } as const

@@ -5,7 +5,9 @@ import { IdxDataset, fillTemplate } from '../../../lib/data/sources/idx_dataset.
 import { temporaryFolder } from '../../temporary_folder.js'
 import { idxFile } from '../idx_file.js'
 
-async function open(options: { labels?: number[]; templates?: string[]; classNames?: string[] } = {}) {
+async function open(
+  options: { labels?: number[]; templates?: string[]; classNames?: string[]; padding?: number } = {},
+) {
   const folder = await temporaryFolder()
   const imagesPath = join(folder, 'images')
   const labelsPath = join(folder, 'labels')
@@ -16,7 +18,8 @@ async function open(options: { labels?: number[]; templates?: string[]; classNam
   } = options
   await writeFile(imagesPath, idxFile([3, 2, 1], [1, 2, 3, 4, 5, 6]))
   await writeFile(labelsPath, idxFile([labels.length], labels))
-  return IdxDataset.open({ imagesPath, labelsPath, classNames, templates })
+  const { padding } = options
+  return IdxDataset.open({ imagesPath, labelsPath, classNames, templates, ...(padding && { padding }) })
 }
 
 describe('IdxDataset', () => {
@@ -32,6 +35,13 @@ describe('IdxDataset', () => {
       expect(parts[1]).toMatchObject({ type: 'image', image: { width: 1, height: 2, channels: 1 } })
       expect(new Uint8Array(dataset.image(i).data)).toEqual(data)
     })
+  })
+
+  it('adds black pixels on each side where it is asked for', async () => {
+    const dataset = await open({ padding: 1 })
+    const { width, height, data } = dataset.image(1)
+    expect({ width, height }).toEqual({ width: 3, height: 4 })
+    expect([...data]).toEqual([0, 0, 0, 0, 3, 0, 0, 4, 0, 0, 0, 0])
   })
 
   it.each([-1, 3, 0.5])('refuses the index %d', async (index) => {
