@@ -22,7 +22,13 @@ export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models
 export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
 export type { InitializeOptions } from './models/transfusion/initialize.js'
 export type { SavedPrecision } from './models/transfusion/weights.js'
-export { paperImages, paperUNet, paperVocabulary, type PresetName, presets } from './models/transfusion/presets.js'
+export {
+  paperImages,
+  paperUNet,
+  paperVocabulary,
+  type PresetName,
+  presets,
+} from './models/transfusion/presets.js'
 
 // Training.
 export { type RunHooks, Trainer } from './training/trainer.js'

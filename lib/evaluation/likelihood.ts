@@ -1,7 +1,7 @@
 import { noGrad } from '../autograd/tape.js'
 import { uploadLayout } from '../models/transfusion/device_layout.js'
 import type { TransfusionNetwork } from '../models/transfusion/model.js'
-import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
+import { packingOf, type PixelPart, pixelsOf } from '../models/transfusion/pixel_parts.js'
 import { crossEntropy } from '../ops/cross_entropy.js'
 import type { Document } from '../sequence/document.js'
 import { documentLength, packDocuments } from '../sequence/packing.js'
@@ -37,7 +37,7 @@ export async function* documentLikelihoods(
   documents: Iterable<Document<PixelPart>> | AsyncIterable<Document<PixelPart>>,
   { positions = 2048, signal }: LikelihoodOptions = {},
 ): AsyncGenerator<Likelihood, void, undefined> {
-  const options = { patch: network.config.image.patch, tokens: specialTokens(network.config) }
+  const options = packingOf(network.config)
   // One batch is laid out while another is computed.
   let computed: Promise<Likelihood[]> | undefined
   let batch: Document<PixelPart>[] = []
@@ -76,10 +76,10 @@ async function batchLikelihoods(
   lengths: readonly number[],
 ): Promise<Likelihood[]> {
   const { config } = network
-  const tokens = specialTokens(config)
-  const packed = packDocuments(documents, { patch: config.image.patch, tokens })
+  const packing = packingOf(config)
+  const packed = packDocuments(documents, packing)
   const rows = Int32Array.from(packed.labels.keys()).filter(
-    (row) => packed.labels[row]! >= 0 && packed.labels[row] !== tokens.boi,
+    (row) => packed.labels[row]! >= 0 && packed.labels[row] !== packing.tokens.boi,
   )
   const chunk = Math.max(1, Math.floor(logitsAtOnce / config.vocabulary))
   const losses = noGrad(() =>

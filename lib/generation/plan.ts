@@ -1,4 +1,4 @@
-import { specialTokens, type PixelPart } from '../models/transfusion/pixel_parts.js'
+import { packingOf, type PixelPart } from '../models/transfusion/pixel_parts.js'
 import {
   type DeviceLayout,
   firstImages,
@@ -70,8 +70,8 @@ export function spansOf(
 
 /** Lays out a round; `slots`: how many the cache has. What it uploads belongs to the open scope. */
 export function planRound(entries: readonly Entry[], config: TransfusionConfig, slots: number): Plan {
-  const tokens = specialTokens(config)
-  const { patch } = config.image
+  const packing = packingOf(config)
+  const { patch, tokens } = packing
   const drawers = entries
     .filter((entry): entry is DrawEntry => entry.turn.type === 'denoise')
     .toSorted((a, b) => kindOf(a) - kindOf(b))
@@ -111,7 +111,7 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
   const laidOut = decodeLayout(
     parts.map(({ sequence, spans }) => ({ start: sequence.cursor, spans })),
     keyRows,
-    patch,
+    packing,
   )
 
   const given: PixelPart[] = []

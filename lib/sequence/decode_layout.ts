@@ -8,7 +8,7 @@
  * (t = 0) followed by EOI, from whose cursor the sequence goes on.
  */
 import type { Part } from './document.js'
-import { advance, layoutRuns, type Cursor, type Layout } from './layout.js'
+import { advance, type ImageLayout, layoutRuns, type Cursor, type Layout } from './layout.js'
 
 export interface Extension {
   /** Where the sequence stands: `sequenceStart`, or the cursor that an earlier call gave. */
@@ -32,13 +32,13 @@ export interface DecodeLayout extends Layout {
 }
 
 /**
- * Lays out one call. `extensions` [B], `keyRows` [B + 1], `patch` in pixels.
+ * Lays out one call. `extensions` [B], `keyRows` [B + 1].
  * Throws a RangeError when a sequence does not fit its slots, when the two disagree on B, and as patchGrid.
  */
 export function decodeLayout(
   extensions: readonly Extension[],
   keyRows: Int32Array,
-  patch: number,
+  images: ImageLayout,
 ): DecodeLayout {
   if (keyRows.length !== extensions.length + 1) {
     throw new RangeError(
@@ -46,7 +46,7 @@ export function decodeLayout(
         `expected ${extensions.length + 1}`,
     )
   }
-  const ends = extensions.map(({ start, spans }) => advance(start, spans, patch))
+  const ends = extensions.map(({ start, spans }) => advance(start, spans, images.patch))
   const queryRows = new Int32Array(extensions.length + 1)
   ends.forEach((end, b) => {
     const capacity = keyRows[b + 1]! - keyRows[b]!
@@ -63,7 +63,7 @@ export function decodeLayout(
   return {
     ...layoutRuns(
       extensions.map((extension) => ({ ...extension, keyStart: 0 })),
-      patch,
+      images,
     ),
     queryRows,
     keyRows,

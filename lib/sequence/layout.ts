@@ -27,7 +27,8 @@ export interface Layout {
   readonly ids: Int32Array
   /**
    * `[T]`: position q sees the keys keyStart[q] .. keyEnd[q] - 1 of its own sequence. keyStart: where its document
-   * begins; keyEnd: q + 1, or the end of the image that holds q (section 3, Transfusion attention).
+   * begins; keyEnd: q + 1, or the end of the image that holds q (section 3, Transfusion attention) unless images are
+   * causal.
    */
   readonly keyStart: Int32Array
   /** `[T]`: the key after the last that a query sees, see keyStart. */
@@ -78,8 +79,16 @@ export function advance(start: Cursor, spans: readonly Part[], patch: number): C
   return { length, position }
 }
 
+/** How a model's images are laid out. */
+export interface ImageLayout {
+  /** Side of a patch in pixels. */
+  readonly patch: number
+  /** Whether a patch sees those before it alone; it then is as a token. */
+  readonly causalImages?: boolean
+}
+
 /** Lays out runs one after the other. Throws as patchGrid. */
-export function layoutRuns(runs: readonly Run[], patch: number): Layout {
+export function layoutRuns(runs: readonly Run[], { patch, causalImages = false }: ImageLayout): Layout {
   const images = runs.flatMap((run) => run.spans.filter((span) => span.type === 'image'))
   const length = runs.reduce(
     (sum, run) => sum + advance(run.start, run.spans, patch).length - run.start.length,
@@ -123,7 +132,7 @@ export function layoutRuns(runs: readonly Run[], patch: number): Layout {
           layout.patchImage[patchIndex] = imageIndex
           layout.patchPositions.set([patchRow, patchColumn], patchIndex * 2)
           patchIndex++
-          place(-1, run, end.length, [p, p + patchRow, p + patchColumn])
+          place(-1, run, causalImages ? first + i + 1 : end.length, [p, p + patchRow, p + patchColumn])
         }
         imageIndex++
       }

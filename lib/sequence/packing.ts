@@ -1,11 +1,9 @@
 /** Documents for training: any number of them in a row, in one sequence, none of which sees another. */
 import { documentSpans, type Document, type ImagePart, type Part, type SpecialTokens } from './document.js'
-import { advance, layoutRuns, sequenceStart, type Layout, type Run } from './layout.js'
+import { advance, type ImageLayout, layoutRuns, sequenceStart, type Layout, type Run } from './layout.js'
 
 /** What packing must know of the model. */
-export interface PackingOptions {
-  /** Side of a patch in pixels. */
-  readonly patch: number
+export interface PackingOptions extends ImageLayout {
   /** Ids of the tokens that frame documents and images. */
   readonly tokens: SpecialTokens
 }
@@ -36,8 +34,9 @@ export interface PackedBatch<Image extends ImagePart = ImagePart> extends Layout
 /** Packs documents in the order given. Throws a RangeError as documentSpans and patchGrid. */
 export function packDocuments<Image extends ImagePart>(
   documents: readonly Document<Image>[],
-  { patch, tokens }: PackingOptions,
+  { tokens, ...images }: PackingOptions,
 ): PackedBatch<Image> {
+  const { patch } = images
   const documentParts = documents.map((document) => documentSpans(document, tokens))
   let total = 0
   const runs = documentParts.map((spans): Run => {
@@ -45,8 +44,8 @@ export function packDocuments<Image extends ImagePart>(
     total += advance(sequenceStart, spans, patch).length
     return { spans, start: sequenceStart, keyStart }
   })
-  const layout = layoutRuns(runs, patch)
-  const images = documents.flatMap(imagesOf)
+  const layout = layoutRuns(runs, images)
+  const parts = documents.flatMap(imagesOf)
   return {
     ...layout,
     queryRows: Int32Array.of(0, total),
@@ -54,7 +53,7 @@ export function packDocuments<Image extends ImagePart>(
     ...labelsOf(documents, documentParts, layout, patch),
     documentOfImage: Int32Array.from(documents.flatMap((document, i) => imagesOf(document).map(() => i))),
     limited: Uint8Array.from(documents.flatMap(limitedImages), Number),
-    images,
+    images: parts,
   }
 }
 

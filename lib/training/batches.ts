@@ -5,7 +5,7 @@ import { drawTimesteps } from '../diffusion/timesteps.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import type { Denominators, TrainingBatch } from '../models/transfusion/loss.js'
-import { type PixelPart, pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
+import { packingOf, type PixelPart, pixelsOf } from '../models/transfusion/pixel_parts.js'
 import { randomSeeds } from '../random.js'
 import type { Document } from '../sequence/document.js'
 import { documentLength, packDocuments } from '../sequence/packing.js'
@@ -39,7 +39,7 @@ export class BatchMaker {
   ) {
     const { config } = model.network
     this.#schedule = scheduleOf(model.objective)
-    this.#packing = { patch: config.image.patch, tokens: specialTokens(config) }
+    this.#packing = packingOf(config)
   }
 
   /** Rejects as the stream does, and when a document does not fit the model or the batch. */

@@ -6,7 +6,7 @@ import { openStream } from '../data/stream/open_stream.js'
 import type { PositionsOf } from '../data/stream/pieces.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { specialTokens } from '../models/transfusion/pixel_parts.js'
+import { packingOf } from '../models/transfusion/pixel_parts.js'
 import type { ImagePart } from '../sequence/document.js'
 import { documentLength } from '../sequence/packing.js'
 
@@ -44,7 +44,7 @@ export function openTrainingData(
 
 /** Counts the positions that a document takes in a batch of a model. */
 export function positionsOf(config: TransfusionConfig): PositionsOf {
-  const packing = { patch: config.image.patch, tokens: specialTokens(config) }
+  const packing = packingOf(config)
   return ({ parts }) =>
     documentLength(
       { parts: parts.map((part) => (part.type === 'text' ? part : sizeOf(part.image))) },

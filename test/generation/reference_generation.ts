@@ -7,7 +7,7 @@ import { type GenerationOptions, generationOptionsSchema } from '../../lib/gener
 import { type Prompt, promptSpans } from '../../lib/generation/prompt.js'
 import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'
 import type { ModelParts } from '../../lib/models/transfusion/folder.js'
-import { specialTokens } from '../../lib/models/transfusion/pixel_parts.js'
+import { packingOf } from '../../lib/models/transfusion/pixel_parts.js'
 import { normal } from '../../lib/ops/noise.js'
 import { rowSeeds } from '../../lib/random.js'
 import type { ImagePart, Part } from '../../lib/sequence/document.js'
@@ -36,7 +36,8 @@ export async function referenceGeneration(
 ): Promise<ReferenceResult> {
   const settings = generationOptionsSchema.parse(options)
   const { image, vocabulary } = network.config
-  const tokens = specialTokens(network.config)
+  const packing = packingOf(network.config)
+  const { tokens } = packing
   const schedule = scheduleOf(objective)
   const steps = createSampler(settings.sampler, objective).steps(settings.steps)
   const text = (...ids: number[]): Part<NoisyPart> => ({ type: 'text', ids })
@@ -46,7 +47,7 @@ export async function referenceGeneration(
   const result: ReferenceResult = { ids: [], images: [] }
 
   const call = (spans: readonly Part<NoisyPart>[]) => {
-    const laidOut = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], image.patch)
+    const laidOut = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], packing)
     const rows = Int32Array.of(0, laidOut.ids.length)
     const layout = uploadLayout({ ...laidOut, queryRows: rows, keyRows: rows }, image)
     const images = spans.filter((span) => span.type === 'image')

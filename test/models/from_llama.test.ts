@@ -32,7 +32,7 @@ const ids = expected.get('ids')!.data as Int32Array
 async function logitsOf(network: TransfusionNetwork): Promise<Float32Array> {
   const rows = Int32Array.of(0, ids.length)
   const spans = [{ type: 'text' as const, ids: [...ids] }]
-  const layout = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], image.patch)
+  const layout = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], image)
   using logits = scope(() => {
     const uploaded = uploadLayout({ ...layout, queryRows: rows, keyRows: rows }, network.config.image)
     const { hidden } = network.forward(uploaded)

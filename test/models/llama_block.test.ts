@@ -40,7 +40,7 @@ describe('the transformer, with the weights of a Llama checkpoint', () => {
     void network.arena.gradients
     const rows = Int32Array.of(0, ids.length)
     const layout = {
-      ...layoutRuns([{ spans: [text(ids)], start: sequenceStart, keyStart: 0 }], 2),
+      ...layoutRuns([{ spans: [text(ids)], start: sequenceStart, keyStart: 0 }], { patch: 2 }),
       queryRows: rows,
       keyRows: rows,
     }

@@ -81,7 +81,7 @@ describe('model config', () => {
     ],
     [
       'a U-Net and its heads',
-      { image: { ...tinyConfig.image, unet: { channels: [8, 18] } } },
+      { image: { ...tinyConfig.image, unet: { channels: [8, 18], heads: 4 } } },
       /image\.unet\.heads: expected a divisor of the lowest level's 18 channels; received 4/,
     ],
   ])('refuses %s that do not fit', (_what, change, message) => {

@@ -9,25 +9,29 @@ const text = (...ids: number[]): Part => ({ type: 'text', ids })
 const image: Part = { type: 'image', height: 4, width: 4 }
 
 describe('decodeLayout', () => {
-  it('extends a sequence span by span as packing lays it out whole', () => {
-    for (let seed = 0; seed < 20; seed++) {
-      const [document] = randomDocuments(seed, 1)
-      const whole = packDocuments([document!], { patch, tokens })
-      const keyRows = Int32Array.of(10, 500)
-      let start: Cursor = sequenceStart
-      for (const span of documentSpans(document!, tokens)) {
-        const call = decodeLayout([{ start, spans: [span] }], keyRows, patch)
-        const end = call.ends[0]!
-        expect(call.ids).toEqual(whole.ids.slice(start.length, end.length))
-        expect(call.keyStart).toEqual(whole.keyStart.slice(start.length, end.length))
-        expect(call.keyEnd).toEqual(whole.keyEnd.slice(start.length, end.length))
-        expect(call.positions).toEqual(whole.positions.slice(start.length * 3, end.length * 3))
-        expect(Array.from(call.slots)).toEqual(Array.from(call.ids, (_, i) => 10 + start.length + i))
-        start = end
+  it.each([false, true])(
+    'extends a sequence span by span as packing lays it out whole (%s)',
+    (causalImages) => {
+      const images = { patch, causalImages }
+      for (let seed = 0; seed < 20; seed++) {
+        const [document] = randomDocuments(seed, 1)
+        const whole = packDocuments([document!], { ...images, tokens })
+        const keyRows = Int32Array.of(10, 500)
+        let start: Cursor = sequenceStart
+        for (const span of documentSpans(document!, tokens)) {
+          const call = decodeLayout([{ start, spans: [span] }], keyRows, images)
+          const end = call.ends[0]!
+          expect(call.ids).toEqual(whole.ids.slice(start.length, end.length))
+          expect(call.keyStart).toEqual(whole.keyStart.slice(start.length, end.length))
+          expect(call.keyEnd).toEqual(whole.keyEnd.slice(start.length, end.length))
+          expect(call.positions).toEqual(whole.positions.slice(start.length * 3, end.length * 3))
+          expect(Array.from(call.slots)).toEqual(Array.from(call.ids, (_, i) => 10 + start.length + i))
+          start = end
+        }
+        expect(start.length).toBe(whole.ids.length)
       }
-      expect(start.length).toBe(whole.ids.length)
-    }
-  })
+    },
+  )
 
   it("runs a token of one generation and both guidance branches of another's image as one call", () => {
     const prompt = advance(sequenceStart, [text(1, 5, 6, 7, tokens.boi)], patch)
@@ -41,7 +45,7 @@ describe('decodeLayout', () => {
         { start: prefix, spans: [image] },
       ],
       Int32Array.of(0, 40, 60, 70, 80),
-      patch,
+      { patch },
     )
     expect(Array.from(call.queryRows)).toEqual([0, 1, 5, 5, 9])
     expect(Array.from(call.ids)).toEqual([9, -1, -1, -1, -1, -1, -1, -1, -1])
@@ -65,8 +69,8 @@ describe('decodeLayout', () => {
   it('commits a clean image over the keys of the noisy one', () => {
     const start = advance(sequenceStart, [text(1, 5, tokens.boi)], patch)
     const keyRows = Int32Array.of(0, 8)
-    const noisy = decodeLayout([{ start, spans: [image] }], keyRows, patch)
-    const clean = decodeLayout([{ start, spans: [image, text(tokens.eoi)] }], keyRows, patch)
+    const noisy = decodeLayout([{ start, spans: [image] }], keyRows, { patch })
+    const clean = decodeLayout([{ start, spans: [image, text(tokens.eoi)] }], keyRows, { patch })
     expect(clean.slots.slice(0, 4)).toEqual(noisy.slots)
     expect(clean.keyEnd.slice(0, 4)).toEqual(noisy.keyEnd)
     expect(clean.positions.slice(0, 12)).toEqual(noisy.positions)
@@ -75,9 +79,11 @@ describe('decodeLayout', () => {
 
   it('refuses a sequence that outgrows its slots, and slots for another number of sequences', () => {
     const full = { start: { length: 8, position: 8 }, spans: [text(5)] }
-    expect(() => decodeLayout([full], Int32Array.of(0, 8), patch)).toThrow(
+    expect(() => decodeLayout([full], Int32Array.of(0, 8), { patch })).toThrow(
       'sequence 0 needs 9 cache slots, has 8',
     )
-    expect(() => decodeLayout([full], Int32Array.of(0, 8, 16), patch)).toThrow('3 entries for 1 sequences')
+    expect(() => decodeLayout([full], Int32Array.of(0, 8, 16), { patch })).toThrow(
+      '3 entries for 1 sequences',
+    )
   })
 })

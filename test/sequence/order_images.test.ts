@@ -6,7 +6,7 @@ const image = (height: number, width: number) => ({ type: 'image' as const, heig
 it('puts images in another order, where they stand unchanged', () => {
   const sizes = [image(2, 4), image(4, 4), image(2, 2)]
   const spans = sizes.flatMap((size) => [{ type: 'text' as const, ids: [7] }, size])
-  const layout = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], 2)
+  const layout = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], { patch: 2 })
   const ordered = orderImages(layout, [2, 0, 1])
   expect([...ordered.imageSizes]).toEqual([2, 2, 2, 4, 4, 4])
   expect([...ordered.imageRows]).toEqual([0, 4, 12, 28])

@@ -10,6 +10,14 @@ const text = (...ids: number[]) => ({ type: 'text', ids }) as const
 const limited = (...parts: Document['parts']) => Array.from(packDocuments([{ parts }], options).limited)
 
 describe('packDocuments', () => {
+  it('lets a patch see those before it alone where images are causal', () => {
+    const documents = randomDocuments(3, 5)
+    const batch = packDocuments(documents, { ...options, causalImages: true })
+    const usual = packDocuments(documents, options)
+    expect(batch.keyEnd).toEqual(batch.keyEnd.map((_, q) => q + 1))
+    expect({ ...batch, keyEnd: usual.keyEnd }).toEqual(usual)
+  })
+
   it('lays out a document with two images side by side', () => {
     const batch = packDocuments([{ parts: [text(7, 8), image(4, 6), image(2, 2), text(9)] }], options)
     //       BOS 7 8 BOI 2x3 patches          EOI BOI patch EOI 9 end

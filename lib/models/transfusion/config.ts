@@ -31,6 +31,8 @@ const imageSchema = z.strictObject({
    * patch's vector. The paper is silent: our choice.
    */
   positions: z.enum(['rotary', 'sincos']).default('rotary'),
+  /** Whether the patches of an image see each other, or each those before it alone, as text does (table 5). */
+  attention: z.enum(['bidirectional', 'causal']).default('bidirectional'),
   /**
    * U-Net blocks between the pixels and the transformer instead of linear layers (section 3); the timestep then goes
    * into them. A position of the lowest level is a patch.

@@ -8,6 +8,7 @@ import {
 import { bytesToFloats } from '../../data/pixels.js'
 import type { ImagePart, SpecialTokens } from '../../sequence/document.js'
 import { patchGrid } from '../../sequence/layout.js'
+import type { PackingOptions } from '../../sequence/packing.js'
 import type { TransfusionConfig } from './config.js'
 
 /** An image part that carries its pixels. */
@@ -64,6 +65,13 @@ export function pixelsOf(images: readonly PixelPart[]): Float32Array {
   }
   return pixels
 }
+
+/** How documents are laid out for a model. */
+export const packingOf = (config: TransfusionConfig): PackingOptions => ({
+  patch: config.image.patch,
+  causalImages: config.image.attention === 'causal',
+  tokens: specialTokens(config),
+})
 
 /** The ids that frame documents and images, as the model's config has them. */
 export const specialTokens = ({ tokens }: TransfusionConfig): SpecialTokens => tokens as SpecialTokens
