@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { captionCommand } from './caption.js'
 import { chatCommand } from './chat.js'
+import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
 import { reportCommand } from './report.js'
@@ -30,6 +31,7 @@ const commands = [
   chatCommand,
   evaluateCommand,
   samplersCommand,
+  compareCommand,
   tokenizerCommand,
   reportCommand,
   demoCommand,

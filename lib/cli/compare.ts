@@ -1,0 +1,116 @@
+import { Argument, Command } from 'commander'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { drawContactSheet } from '../data/contact_sheet.js'
+import type { Image } from '../data/document.js'
+import { writePng } from '../data/image_io.js'
+import { readJson, writeJson } from '../data/json_file.js'
+import { type References, referenceOf, type RunResult, runVariant } from './comparison_run.js'
+import { comparisonTable } from './comparison_table.js'
+import { type Comparison, type ComparisonName, comparisons } from './comparisons.js'
+import { onInterrupt } from './interrupt.js'
+import { numberOption } from './options.js'
+import { say } from './output.js'
+
+/** Options of the command line. */
+export interface CompareOptions {
+  steps: number
+  seeds: number
+  perClass: number
+  out?: string
+}
+
+export const compareCommand = (): Command =>
+  new Command('compare')
+    .description("train small models that differ in one thing, as the paper's ablations do, and judge them")
+    .addArgument(new Argument('<what>', 'what they differ in').choices(Object.keys(comparisons)))
+    .addOption(numberOption('--steps <number>', 'steps of training').default(1000))
+    .addOption(numberOption('--seeds <number>', 'models of each kind').default(3))
+    .addOption(numberOption('--per-class <number>', 'images of each class to judge by').default(50))
+    .option('--out <folder>', 'where figures and pictures go, by default runs/compare-WHAT')
+    .addHelpText(
+      'after',
+      '\nRuns that the folder has are not run again: an interrupted comparison goes on where it was.\n' +
+        '\nExample:\n  transfusion compare patches --steps 1000 --seeds 3',
+    )
+    .action(compare)
+
+/** `transfusion compare WHAT`: a table, a sheet of pictures and the figures of each run. */
+export async function compare(what: ComparisonName, options: CompareOptions): Promise<void> {
+  const { steps, seeds, perClass, out = join('runs', `compare-${what}`) } = options
+  for (const [name, value, least] of [
+    ['steps', steps, 4],
+    ['seeds', seeds, 1],
+    ['per-class', perClass, 10],
+  ] as const)
+    if (!Number.isInteger(value) || value < least)
+      throw new RangeError(`--${name}: expected an integer of at least ${least}, received ${value}`)
+  const comparison: Comparison = comparisons[what]
+  const folder = join(out, 'runs')
+  await mkdir(folder, { recursive: true })
+  using interrupt = onInterrupt('Stopping; finished runs are kept. Press Ctrl-C again to leave at once.')
+  const references: References = new Map()
+  const results: RunResult[] = []
+  const sheets: { name: string; drawn: readonly Image[] }[] = []
+  let captions: readonly string[] = []
+  try {
+    for (let seed = 0; seed < seeds; seed++) {
+      for (const variant of comparison.variants) {
+        const name = variant.name.replaceAll(/[^\w]+/g, '-')
+        const path = join(folder, `${name}-${steps}-seed${seed}.json`)
+        const known = await finished(path)
+        if (known) {
+          results.push(known)
+          continue
+        }
+        say(`${variant.name}, seed ${seed} ...`)
+        const reference = await referenceOf(references, variant.padding ?? 0, interrupt.signal)
+        captions = reference.data.captions
+        const model = results.find((run) => run.variant === variant.asLongAs && run.seed === seed)
+        const length = model ? { seconds: model.points.at(-1)!.seconds } : { steps }
+        const { result, drawn } = await runVariant(variant, reference, {
+          seed,
+          ...length,
+          perClass,
+          signal: interrupt.signal,
+        })
+        await writeJson(path, result)
+        await writePng(path.replace(/json$/, 'png'), sheetOf([{ name: variant.name, drawn }], captions))
+        if (seed === 0) sheets.push({ name: variant.name, drawn })
+        results.push(result)
+        await writeFile(join(out, 'table.md'), comparisonTable(comparison, results))
+      }
+    }
+  } finally {
+    for (const { reference } of references.values()) reference[Symbol.dispose]()
+  }
+  const table = comparisonTable(comparison, results)
+  await writeFile(join(out, 'table.md'), table)
+  if (sheets.length > 0) await writePng(join(out, 'samples.png'), sheetOf(sheets, captions))
+  say(`\n${table}\nTable: ${join(out, 'table.md')}   figures and pictures of each run: ${folder}`)
+}
+
+/** What an earlier run of the command wrote. */
+const finished = async (path: string): Promise<RunResult | undefined> =>
+  ((await readJson(path, false)) || undefined) as RunResult | undefined
+
+/** Pictures of each caption in a row, a section for each kind of model. */
+function sheetOf(
+  sections: readonly { name: string; drawn: readonly Image[] }[],
+  captions: readonly string[],
+): Image {
+  return drawContactSheet({
+    title: 'Drawn from captions',
+    scale: 3,
+    sections: sections.map(({ name, drawn }) => {
+      const perClass = drawn.length / captions.length
+      return {
+        heading: name,
+        rows: captions.map((label, i) => ({
+          label,
+          cells: drawn.slice(i * perClass, i * perClass + 10).map((image) => ({ image })),
+        })),
+      }
+    }),
+  })
+}

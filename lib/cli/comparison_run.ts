@@ -1,0 +1,123 @@
+/** One run of a comparison: a variant trained from one seed and judged on the way. */
+import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
+import type { Image } from '../data/document.js'
+import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
+import { fillTemplate } from '../data/sources/idx_dataset.js'
+import { type ClassData, ClassReference, describeImages, drawClasses } from '../evaluation/classes.js'
+import { Transfusion } from '../generation/transfusion.js'
+import { deviceInfo } from '../tensor/device.js'
+import { Trainer } from '../training/trainer.js'
+import type { Variant } from './comparisons.js'
+import { demoModel, demoObjective, demoTemplates, demoTraining } from './demo_config.js'
+import { modelOptions, modelOptionsSchema } from './train_config.js'
+
+/** Few steps, so that judging takes less time than training. */
+const drawing = { sampler: 'dpmpp', steps: 20, guidance: 2.5, guidanceInterval: [0.2, 0.8] } as const
+
+/** Test images that are described, at most. */
+const mostDescribed = 2000
+
+/** Figures of a model at some point of its training, by held-out images. */
+export interface Point {
+  readonly step: number
+  /** Of training alone. */
+  readonly seconds: number
+  readonly captions: number
+  readonly images: number
+  readonly diversity: number
+  /** The Fréchet distance over that of each class's mean image. */
+  readonly frechet: number
+  readonly kid: number
+}
+
+/** What is kept of a run. */
+export interface RunResult {
+  readonly variant: string
+  readonly seed: number
+  readonly parameters: number
+  readonly points: readonly Point[]
+}
+
+/** How long to train, and how much to judge. */
+export interface RunOptions {
+  seed: number
+  /** The other is given. */
+  steps?: number
+  /** The other is given. */
+  seconds?: number
+  perClass: number
+  signal: AbortSignal
+}
+
+/** Judges that were trained, by the padding of the images. */
+export type References = Map<number, { data: ClassData; reference: ClassReference }>
+
+/** The data of a variant, and the judge of its images. */
+export async function referenceOf(references: References, padding: number, signal: AbortSignal) {
+  const known = references.get(padding)
+  if (known) return known
+  const files = await findFashionMnist()
+  const [training, test] = await Promise.all([
+    openMnist(files, 'train', demoTemplates, padding),
+    openMnist(files, 'test', demoTemplates, padding),
+  ])
+  const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0]!, name))
+  const data = { training, test, captions }
+  // One judge for all seeds: it is a part of the yardstick.
+  const made = { data, reference: await ClassReference.prepare(data, { perClass: 100, seed: 0, signal }) }
+  references.set(padding, made)
+  return made
+}
+
+/** Trains and judges at a quarter, a half and the end of training; the images are those of the end. */
+export async function runVariant(
+  variant: Variant,
+  { data, reference }: { data: ClassData; reference: ClassReference },
+  { seed, steps, seconds, perClass, signal }: RunOptions,
+): Promise<{ result: RunResult; drawn: readonly Image[] }> {
+  const sizes = demoModel(1)
+  using model = Transfusion.create(
+    modelOptions(modelOptionsSchema.parse({ ...sizes, image: { ...sizes.image, ...variant.image } })),
+    makeCaptionTokenizer(data.captions),
+    { seed, compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32', objective: demoObjective },
+  )
+  const { minutes: _, ...options } = demoTraining(1, seed)
+  using trainer = new Trainer(model, data.training, {
+    ...options,
+    ...variant.training,
+    ...(seconds === undefined ? { steps: steps! } : { minutes: seconds / 60 }),
+  })
+  const points: Point[] = []
+  let drawn: readonly Image[] = []
+  const judge = async () => {
+    signal.throwIfAborted()
+    const images = await drawClasses(model, data.captions, { perClass, seed, images: drawing, signal })
+    drawn = images.images
+    const figures = await reference.figures(images)
+    const described = Math.min(mostDescribed, data.test.length)
+    const tests = Array.from({ length: described }, (_, i) => data.test.image(i))
+    const written = await describeImages(model, tests, signal)
+    const right = written.filter((text, i) => text === data.captions[data.test.label(i)]).length
+    points.push({
+      step: trainer.done.steps,
+      seconds: trainer.done.seconds,
+      captions: right / described,
+      images: figures.image_accuracy,
+      diversity: figures.diversity,
+      frechet: figures.frechet / figures.frechet_class_means,
+      kid: figures.kid,
+    })
+  }
+  const quarter = Math.ceil((steps ?? Infinity) / 4)
+  await trainer.run({
+    signal,
+    every: {
+      steps: quarter,
+      run: async (step) => {
+        if (step === quarter || step === 2 * quarter) await judge()
+      },
+    },
+  })
+  await judge()
+  return { result: { variant: variant.name, seed, parameters: model.parameterCount, points }, drawn }
+}
