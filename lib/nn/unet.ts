@@ -2,6 +2,7 @@
  * The two halves of a U-Net (Ronneberger et al. 2015; blocks of Nichol and Dhariwal 2021). The transformer stands between
  * them. Levels are counted from the finest; each is half as high and wide as the one above.
  */
+import { recompute } from '../autograd/recompute.js'
 import type { AttentionSpans } from '../ops/attention.js'
 import { concat } from '../ops/concat.js'
 import { upsampleNearest } from '../ops/upsample_nearest.js'
@@ -32,6 +33,8 @@ export interface UNetContext {
   timestep: Tensor
   /** On the lowest level: N sequences, of which each position sees all. */
   spans: AttentionSpans
+  /** Whether each block keeps its input alone for the backward pass, which then runs the block again. */
+  recompute?: boolean
 }
 
 /** Residual blocks on one level, on the lowest with attention after each of them. */
@@ -57,11 +60,15 @@ class Level {
         : []
   }
 
-  forward(x: Tensor, { timestep, spans }: UNetContext): Tensor {
+  forward(x: Tensor, context: UNetContext): Tensor {
+    // Either way a function of tensors alone.
+    const run: typeof recompute = context.recompute ? recompute : (body, inputs) => body(inputs)
+    const { timestep, spans } = context
     let h = x
     for (const [i, block] of this.#blocks.entries()) {
-      h = block.forward(h, timestep)
-      h = this.#attention[i]?.forward(h, spans) ?? h
+      h = run(({ h, timestep }) => block.forward(h, timestep), { h, timestep })
+      const attention = this.#attention[i]
+      if (attention) h = run(({ h, ...spans }) => attention.forward(h, spans), { h, ...spans })
     }
     return h
   }

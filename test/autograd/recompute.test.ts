@@ -14,7 +14,7 @@ import { split } from '../../lib/ops/split.js'
 import { memory } from '../../lib/tensor/device.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { fromArray, type Tensor } from '../../lib/tensor/tensor.js'
-import { perturbedNetwork, testImagePart, tinyConfig, trainingBatch } from '../models/tiny_model.js'
+import { perturbedNetwork, testImagePart, tinyConfig, tinyUNet, trainingBatch } from '../models/tiny_model.js'
 
 const parameter = (values: number[], shape?: number[]): [Tensor, Tensor] => {
   const tensor = fromArray(Float32Array.from(values), shape)
@@ -89,24 +89,26 @@ describe('recompute gives the same gradients', () => {
     expect(received).toEqual(expected)
   })
 
-  test.each(['f32', 'bf16'] as const)(
-    'of every parameter of a Transfusion, to the bit (%s)',
-    async (compute) => {
-      using network = await perturbedNetwork(tinyConfig, compute)
-      const step = async (recomputeBlocks: boolean) => {
-        network.recomputeBlocks = recomputeBlocks
-        network.arena.zeroGradients()
-        using loss = scope(() => {
-          const { total } = transfusionLoss(network, trainingBatch(documents), { imageWeight: 5 })
-          backward(total)
-          return total
-        })
-        return [await loss.readFloats(), await network.arena.gradients.readFloats()]
-      }
-      const expected = await step(false)
-      expect(await step(true)).toEqual(expected)
-    },
-  )
+  test.each([
+    ['f32', undefined],
+    ['bf16', undefined],
+    ['f32', tinyUNet],
+  ] as const)('of every parameter of a Transfusion, to the bit (%s, %o)', async (compute, unet) => {
+    const config = unet ? { ...tinyConfig, image: { ...tinyConfig.image, unet } } : tinyConfig
+    using network = await perturbedNetwork(config, compute)
+    const step = async (recomputeBlocks: boolean) => {
+      network.recomputeBlocks = recomputeBlocks
+      network.arena.zeroGradients()
+      using loss = scope(() => {
+        const { total } = transfusionLoss(network, trainingBatch(documents), { imageWeight: 5 })
+        backward(total)
+        return total
+      })
+      return [await loss.readFloats(), await network.arena.gradients.readFloats()]
+    }
+    const expected = await step(false)
+    expect(await step(true)).toEqual(expected)
+  })
 })
 
 describe('recompute', () => {

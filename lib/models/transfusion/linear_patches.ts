@@ -1,4 +1,3 @@
-import type { ComputeType } from '../../nn/arena.js'
 import { Linear } from '../../nn/linear.js'
 import type { ParameterList } from '../../nn/parameters.js'
 import { add } from '../../ops/add.js'
@@ -10,6 +9,7 @@ import type { TransfusionConfig } from './config.js'
 import type { DeviceLayout } from './device_layout.js'
 import {
   addPositions,
+  type Computing,
   type EncodedImages,
   type ModelImages,
   type PatchDecoder,
@@ -32,7 +32,7 @@ export class LinearPatchEncoder implements PatchEncoder {
     this.#timestep = new TimestepEncoder(list.under('timestep'), channels, timestepOutputs)
   }
 
-  forward({ pixels, t }: ModelImages, layout: DeviceLayout, compute: ComputeType): EncodedImages {
+  forward({ pixels, t }: ModelImages, layout: DeviceLayout, { compute }: Computing): EncodedImages {
     const { image } = this.#config
     const patches = cast(patchify(pixels, layout.imageSizes, image.patch), compute)
     const timesteps = gatherRows(this.#timestep.forward(t, compute), layout.patchImage)

@@ -19,7 +19,7 @@ import {
 } from './config.js'
 import type { DeviceLayout } from './device_layout.js'
 import { LinearPatchDecoder, LinearPatchEncoder } from './linear_patches.js'
-import type { ImageSkips, ModelImages, PatchDecoder, PatchEncoder } from './patch_coder.js'
+import type { Computing, ImageSkips, ModelImages, PatchDecoder, PatchEncoder } from './patch_coder.js'
 import { UNetPatchDecoder, UNetPatchEncoder } from './unet_patches.js'
 
 /** Where a decode step keeps its keys and values. */
@@ -135,7 +135,7 @@ export class TransfusionNetwork {
    */
   forward(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): ModelOutput {
     const text = embedding(this.#modules.embedding.tensor, layout.ids)
-    const encoded = images && this.#modules.encoder.forward(images, layout, this.compute)
+    const encoded = images && this.#modules.encoder.forward(images, layout, this.#computing)
     const x = encoded ? scatterAddRows(text, encoded.vectors, layout.patchRows) : text
     const rope = ropeTable(layout.positions, this.#frequencies, this.#axes)
     const hidden = this.#modules.transformer.forward(x, {
@@ -157,7 +157,12 @@ export class TransfusionNetwork {
    * @internal
    */
   imagePrediction({ hidden, skips }: ModelOutput, layout: DeviceLayout): Tensor {
-    return this.#modules.decoder.forward(gatherRows(hidden, layout.patchRows), layout, skips)
+    const vectors = gatherRows(hidden, layout.patchRows)
+    return this.#modules.decoder.forward(vectors, layout, skips, this.#computing)
+  }
+
+  get #computing(): Computing {
+    return { compute: this.compute, recompute: this.recomputeBlocks }
   }
 
   /** Frees the weights. */

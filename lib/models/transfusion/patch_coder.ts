@@ -36,14 +36,22 @@ export interface EncodedImages {
   skips: readonly ImageSkips[]
 }
 
+/** How a model computes. */
+export interface Computing {
+  /** What its ops compute in. */
+  compute: ComputeType
+  /** Whether blocks are run again for the backward pass instead of being kept. */
+  recompute: boolean
+}
+
 /** Noisy pixels to one vector of the transformer for each patch. */
 export interface PatchEncoder {
-  forward(images: ModelImages, layout: DeviceLayout, compute: ComputeType): EncodedImages
+  forward(images: ModelImages, layout: DeviceLayout, computing: Computing): EncodedImages
 }
 
 /** Vectors of the transformer [P, C] to what the network says of each pixel [S, image channels] f32. */
 export interface PatchDecoder {
-  forward(vectors: Tensor, layout: DeviceLayout, skips: readonly ImageSkips[]): Tensor
+  forward(vectors: Tensor, layout: DeviceLayout, skips: readonly ImageSkips[], computing: Computing): Tensor
 }
 
 /** The patches' vectors [P, C] with the embedding of their places, where the model has one. */

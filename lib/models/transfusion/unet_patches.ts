@@ -1,4 +1,3 @@
-import type { ComputeType } from '../../nn/arena.js'
 import { Linear } from '../../nn/linear.js'
 import { LayerNorm } from '../../nn/norm.js'
 import type { ParameterList } from '../../nn/parameters.js'
@@ -13,6 +12,7 @@ import type { DeviceLayout } from './device_layout.js'
 import { type ImageGroup, joinGroups, rowsOfGroup } from './image_groups.js'
 import {
   addPositions,
+  type Computing,
   type EncodedImages,
   type ImageSkips,
   type ModelImages,
@@ -49,7 +49,11 @@ export class UNetPatchEncoder implements PatchEncoder {
     this.#projection = new Linear(list.under('projection'), lowest, config.channels, { bias: true })
   }
 
-  forward({ pixels, t }: ModelImages, layout: DeviceLayout, compute: ComputeType): EncodedImages {
+  forward(
+    { pixels, t }: ModelImages,
+    layout: DeviceLayout,
+    { compute, recompute }: Computing,
+  ): EncodedImages {
     const timesteps = silu(this.#timestep.forward(t, compute))
     const { imageGroups } = layout
     const skips = imageGroups.list.map((group): ImageSkips => {
@@ -57,7 +61,7 @@ export class UNetPatchEncoder implements PatchEncoder {
       const timestep = rowsOfGroup(timesteps, group, 'images')
       const blocks = cast(patchify(rowsOfGroup(pixels, group, 'pixels'), sizes, this.#stem), compute)
       const x = reshape(blocks, [count, height / this.#stem, width / this.#stem, blocks.size(-1)])
-      return { height, width, timestep, levels: this.#down.forward(x, { timestep, spans }) }
+      return { height, width, timestep, levels: this.#down.forward(x, { timestep, spans, recompute }) }
     })
     const vectors = skips.map(({ levels }) => {
       const lowest = this.#norm.forward(levels.at(-1)!)
@@ -83,13 +87,18 @@ export class UNetPatchDecoder implements PatchDecoder {
     this.#up = new UNetUp(list.under('up'), unet.stem ** 2 * image.channels, sizesOf(unet))
   }
 
-  forward(vectors: Tensor, { imageGroups }: DeviceLayout, skips: readonly ImageSkips[]): Tensor {
+  forward(
+    vectors: Tensor,
+    { imageGroups }: DeviceLayout,
+    skips: readonly ImageSkips[],
+    { recompute }: Computing,
+  ): Tensor {
     const pixels = imageGroups.list.map((group) => {
       const { count, height, width, sizes, spans } = group
       const projected = this.#projection.forward(rowsOfGroup(vectors, group, 'patches'))
       const x = reshape(projected, [count, height / this.#patch, width / this.#patch, this.#lowest])
       const { timestep, levels } = skipsOf(group, skips)
-      const blocks = cast(this.#up.forward(x, levels, { timestep, spans }), 'f32')
+      const blocks = cast(this.#up.forward(x, levels, { timestep, spans, recompute }), 'f32')
       return unpatchify(reshape(blocks, [-1, blocks.size(-1)]), sizes, this.#stem)
     })
     return joinGroups(pixels, imageGroups, 'pixels')
