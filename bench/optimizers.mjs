@@ -3,10 +3,9 @@
 //   node bench/optimizers.mjs [steps of AdamW = 4000] [seed = 0] [AdamW's rate = 0.006] [Muon's rate = 0.01]
 // Time is the processor's, of all threads: the wall's depends on what else the machine does.
 import { noGrad } from '../dist/autograd/tape.js'
-import { demoModel, demoObjective, demoTemplates, demoTraining } from '../dist/cli/demo_config.js'
+import { openClasses } from '../dist/cli/class_data.js'
+import { fashionMnistCaption, openFashionMnistTask } from '../dist/cli/demo_fashion_mnist.js'
 import { modelOptions } from '../dist/cli/train_config.js'
-import { findFashionMnist, openMnist } from '../dist/data/fashion_mnist.js'
-import { fillTemplate } from '../dist/data/sources/idx_dataset.js'
 import {
   deviceInfo,
   makeCaptionTokenizer,
@@ -22,19 +21,16 @@ import { trainingOptionsSchema } from '../dist/training/options.js'
 const [steps = 4000, seed = 0, adamwRate = 0.006, muonRate = 0.01] = process.argv.slice(2).map(Number)
 const rates = { adamw: adamwRate, muon: muonRate }
 
-const files = await findFashionMnist()
-const [training, test] = await Promise.all(
-  ['train', 'test'].map((set) => openMnist(files, set, demoTemplates)),
-)
-const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0], name))
+const task = await openFashionMnistTask({ minutes: 1, seed })
+const { test } = await openClasses({ type: 'fashion-mnist' }, fashionMnistCaption)
 const compute = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
-const { minutes: _, ...settings } = demoTraining(1, seed)
+const { minutes: _, ...settings } = task.options
 
 function newRun(type, steps) {
-  const model = Transfusion.create(modelOptions(demoModel(1)), makeCaptionTokenizer(captions), {
+  const model = Transfusion.create(modelOptions(task.model), makeCaptionTokenizer(task.captions), {
     seed,
     compute,
-    objective: demoObjective,
+    objective: task.objective,
   })
   const options = trainingOptionsSchema.parse({
     ...settings,
@@ -42,7 +38,7 @@ function newRun(type, steps) {
     optimizer: { type },
     learningRate: { ...settings.learningRate, peak: rates[type] },
   })
-  return { model, options, trainer: new Trainer(model, training, options) }
+  return { model, options, trainer: new Trainer(model, task.training, options) }
 }
 
 const processorSeconds = () => {

@@ -18,11 +18,18 @@ export const classDataSchema = z.discriminatedUnion('type', [
   }),
 ])
 
+/** A data set in classes, and what it is called. */
+export interface NamedClasses extends ClassData {
+  readonly name: string
+  /** What its test images are called. */
+  readonly testName: string
+}
+
 /** The splits of a data set with the caption of each class: a template, see `fillTemplate`. */
 export async function openClasses(
   data: z.output<typeof classDataSchema>,
   caption: string,
-): Promise<ClassData & { name: string }> {
+): Promise<NamedClasses> {
   const captionsOf = (classNames: readonly string[]) =>
     classNames.map((label) => fillTemplate(caption, label))
   if (data.type === 'fashion-mnist') {
@@ -31,11 +38,13 @@ export async function openClasses(
       openMnist(files, 'train', [caption]),
       openMnist(files, 'test', [caption]),
     ])
-    return { name: `${files.name}, test images`, training, test, captions: captionsOf(files.classNames) }
+    const { name, classNames } = files
+    return { name, testName: `${name}, test images`, training, test, captions: captionsOf(classNames) }
   }
   const { classNames } = data
   const open = ({ images, labels }: typeof data.test) =>
     IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: [caption] })
   const [training, test] = await Promise.all([open(data.training), open(data.test)])
-  return { name: data.test.images, training, test, captions: captionsOf(classNames) }
+  const name = data.test.images
+  return { name, testName: name, training, test, captions: captionsOf(classNames) }
 }

@@ -1,91 +1,92 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeJson } from '../data/json_file.js'
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
-import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
-import { fillTemplate, type IdxDataset } from '../data/sources/idx_dataset.js'
-import { evaluateClasses } from '../evaluation/evaluate_classes.js'
+import { drawContactSheet } from '../data/contact_sheet.js'
+import { writePng } from '../data/image_io.js'
+import { writeJson } from '../data/json_file.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { runFiles } from '../reporting/run_files.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
 import { deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../training/trainer.js'
-import {
-  demoEvaluation,
-  demoImages,
-  demoModel,
-  demoObjective,
-  demoTemplates,
-  demoTraining,
-} from './demo_config.js'
-import { writeDemoSheet } from './demo_sheet.js'
+import { openEmojiTask } from './demo_emoji.js'
+import { openFashionMnistTask } from './demo_fashion_mnist.js'
+import type { DemoSettings, DemoTask } from './demo_task.js'
 import { onInterrupt } from './interrupt.js'
+import { numberOption, seedOption } from './options.js'
 import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
-import { numberOption, seedOption } from './options.js'
 import { recordedRun } from './recorded_run.js'
 import { modelOptions } from './train_config.js'
 
+/** By the name of the data. */
+const openTask = { 'fashion-mnist': openFashionMnistTask, emoji: openEmojiTask }
+
 export const demoCommand = (): Command =>
   new Command('demo')
-    .description('train on Fashion-MNIST, draw from captions, describe test images, and judge the result')
+    .description(
+      'train on Fashion-MNIST or emoji, draw from captions, describe test images, and judge the result',
+    )
+    .addOption(
+      new Option('--data <name>', 'what to learn').choices(Object.keys(openTask)).default('fashion-mnist'),
+    )
     .addOption(numberOption('--minutes <number>', 'time to train').default(3))
     .option('--out <folder>', 'where the run is written', 'runs/demo')
     .addOption(seedOption().default(0))
-    .addHelpText('after', '\nExample:\n  transfusion demo --minutes 20 --out runs/long-demo')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  transfusion demo --minutes 20 --out runs/long-demo\n' +
+        '  transfusion demo --data emoji --minutes 30 --out runs/emoji',
+    )
     .action(demo)
 
 /** Steps between two sheets of samples. */
 const sheetSteps = 1000
 
 /**
- * `npm run demo`: trains a small model on Fashion-MNIST for some minutes, draws from captions, describes test images,
- * and has a classifier judge both. Ctrl-C ends training early; what was reached is judged all the same.
+ * `npm run demo`: trains a small model for some minutes, draws from captions, describes test images, and has a classifier
+ * judge what was drawn. Ctrl-C ends training early; what was reached is judged all the same.
  */
 export async function demo({
+  data,
   minutes,
   out,
   seed,
-}: {
-  minutes: number
-  out: string
-  seed: number
-}): Promise<void> {
+}: DemoSettings & { data: keyof typeof openTask; out: string }): Promise<void> {
   const started = performance.now()
   if (minutes <= 0) throw new RangeError(`--minutes: expected a positive number, received ${minutes}`)
   await mkdir(out, { recursive: true })
+  await runDemo(await openTask[data]({ minutes, seed }), { out, started })
+}
 
-  const files = await findFashionMnist()
-  const [training, test] = await Promise.all([
-    openMnist(files, 'train', demoTemplates),
-    openMnist(files, 'test', demoTemplates),
-  ])
-  const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0]!, name))
-  const tokenizer = makeCaptionTokenizer(captions)
-  const trainingOptions = demoTraining(minutes, seed)
+/** Learns a task and writes the run into a folder; `started` as `performance.now()` gave it. */
+export async function runDemo(
+  task: DemoTask,
+  { out, started }: { out: string; started: number },
+): Promise<void> {
+  const { name, training, objective, options, images, prompts } = task
   // Half the bytes and twice the products, where the processor has them.
   const precision = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
-  const sizes = demoModel(minutes)
-  using model = Transfusion.create(modelOptions(sizes), tokenizer, {
-    seed,
+  using model = Transfusion.create(modelOptions(task.model), makeCaptionTokenizer(task.captions), {
+    seed: options.seed,
     compute: precision,
-    objective: demoObjective,
+    objective,
   })
   say(
-    `${files.name}: ${training.length} images to learn from, ${test.length} to be tested on.\n` +
+    `${name}: ${training.length} images to learn from, ${task.testLength} to be tested on.\n` +
       `One transformer of ${model.parameterCount.toLocaleString('en')} parameters learns to draw and to ` +
-      `describe them, for ${minutes} minutes:`,
+      `describe them, for ${options.minutes} minutes:`,
   )
 
   const config = {
-    data: files.name,
-    model: sizes,
+    data: name,
+    model: task.model,
     precision,
-    objective: demoObjective,
-    training: trainingOptions,
-    samples: { every: sheetSteps, prompts: captions, ...demoImages },
+    objective,
+    training: options,
+    samples: { every: sheetSteps, prompts, ...images },
   }
   await writeJson(join(out, runFiles.config), config)
   const matmulRate = await measureMatmulRate(precision)
@@ -99,54 +100,35 @@ export async function demo({
     matmulRate,
   })
   await recordedRun(out, recorder, warn, async () => {
-    const trained = await trainDemo(model, training, {
-      options: trainingOptions,
-      captions,
-      recorder,
-      matmulRate,
-    })
+    const trained = await train(model, task, recorder, matmulRate)
     await model.save(join(out, 'model'))
 
-    const data = { training, test, captions }
-    const { figures, drawn, described } = await evaluateClasses(model, data, { ...demoEvaluation, seed, say })
-    const total_seconds = seconds(started)
-    const all = { ...figures, ...trained, total_seconds }
+    const { figures, sheet } = await task.evaluate(model, say)
+    const all = { ...figures, ...trained, total_seconds: seconds(started) }
     await writeJson(join(out, runFiles.figures), all)
-    await writeDemoSheet(join(out, runFiles.contactSheet), {
-      drawn: drawn!.images,
-      described: described.slice(0, 20),
-      captions,
-      name: files.name,
-    })
-    for (const [name, value] of Object.entries(all))
-      say(`  ${name.padEnd(20)} ${Number(value.toPrecision(4))}`)
-    const paths = [runFiles.contactSheet, runFiles.figures, 'model'].map((name) => join(out, name))
+    await writePng(join(out, runFiles.contactSheet), drawContactSheet(sheet))
+    const widest = Math.max(20, ...Object.keys(all).map((figure) => figure.length))
+    for (const [figure, value] of Object.entries(all))
+      say(`  ${figure.padEnd(widest)} ${Number(value.toPrecision(4))}`)
+    const paths = [runFiles.contactSheet, runFiles.figures, 'model'].map((file) => join(out, file))
     say(`Pictures: ${paths[0]}   figures: ${paths[1]}   model: ${paths[2]}`)
     return 'finished'
   })
 }
 
-interface DemoTraining {
-  options: ReturnType<typeof demoTraining>
-  /** Drawn on the way. */
-  captions: readonly string[]
-  recorder: RunRecorder
-  /** The machine's. */
-  matmulRate: number
-}
-
-async function trainDemo(
+async function train(
   model: Transfusion,
-  dataset: IdxDataset,
-  { options, captions, recorder, matmulRate }: DemoTraining,
+  { training, options, prompts, images }: DemoTask,
+  recorder: RunRecorder,
+  matmulRate: number,
 ) {
   using interrupt = onInterrupt(
     'Training ends here; judging what was reached. Press Ctrl-C again to leave at once.',
   )
-  using trainer = new Trainer(model, dataset, options)
+  using trainer = new Trainer(model, training, options)
   const progress = new TrainingProgress({ matmulRate })
   const drawSamples = async (step: number) => {
-    await recorder.samples(step, await model.drawImages(captions, undefined, demoImages), captions)
+    await recorder.samples(step, await model.drawImages(prompts, undefined, images), prompts)
     await recorder.flush()
   }
   try {

@@ -40,7 +40,7 @@ function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOption
 }
 
 async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
-  const { name, ...data } = await openClasses(task.data, task.caption)
+  const { testName, ...data } = await openClasses(task.data, task.caption)
   const sampler = task.images.sampler ?? (model.objective.process === 'flow' ? 'euler' : 'ddim')
   const settings = { ...task, images: { ...task.images, sampler } }
   const { figures, drawn, described } = await evaluateClasses(model, data, { ...settings, ...options })
@@ -57,7 +57,7 @@ async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOpti
     return [figure, figure === 'kid' ? { value, standard_error: kid_standard_error! } : { value }]
   })
   const { type: _type, ...stated } = settings
-  return { data: name, settings: { seed: options.seed, ...stated }, figures: Object.fromEntries(shown) }
+  return { data: testName, settings: { seed: options.seed, ...stated }, figures: Object.fromEntries(shown) }
 }
 
 async function runText(model: LoadedModel, task: TextTask, { signal, say }: TaskOptions): Promise<Outcome> {

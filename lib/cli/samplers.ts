@@ -68,7 +68,7 @@ export async function samplers(
   const path = json ?? join(dirname(resolve(folder)), 'samplers.json')
   using interrupt = onInterrupt('Stopping; what is measured is kept. Press Ctrl-C again to leave at once.')
   using model = await Transfusion.load(folder, { compute: precision })
-  const { name, ...data } = await openClasses(config.data, config.caption)
+  const { testName, ...data } = await openClasses(config.data, config.caption)
   const names = config.samplers ?? samplersFor(model.objective.process)
   // The first, the most steps of the first sampler, is what others are compared with.
   const steps = config.steps.toSorted((a, b) => b - a)
@@ -86,7 +86,7 @@ export async function samplers(
   for await (const { reference, ...setting } of comparison) {
     if (found.length === 0)
       say(
-        `\n${name}; ${images} images a setting, guidance ${guidance}, seed ${seed}, ${precision}\n\n` +
+        `\n${testName}; ${images} images a setting, guidance ${guidance}, seed ${seed}, ${precision}\n\n` +
           tableHead(reference),
       )
     found.push(setting)

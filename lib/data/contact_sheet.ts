@@ -46,6 +46,12 @@ export interface ContactSheet {
   readonly scale: number
 }
 
+/** Cells in rows of so many. */
+export const inRows = (cells: readonly SheetCell[], columns: number): SheetRow[] =>
+  Array.from({ length: Math.ceil(cells.length / columns) }, (_, row) => ({
+    cells: cells.slice(row * columns, (row + 1) * columns),
+  }))
+
 export const INK: Colour = [32, 32, 36]
 export const MUTED: Colour = [120, 120, 128]
 export const RIGHT: Colour = [18, 120, 60]

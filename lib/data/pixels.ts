@@ -30,3 +30,30 @@ export function imageFromFloats(
   }
   return { width, height, channels, data: floatsToBytes(floats) }
 }
+
+/** Images of one size beside each other, with two columns of pixels of this grey, 0 .. 255, between them. */
+export function sideBySide(images: readonly Image[], grey: number): Image {
+  const gap = 2
+  const { width, height, channels } = images[0]!
+  const step = width + gap
+  const total = images.length * step - gap
+  const data = new Uint8Array(total * height * channels).fill(grey)
+  images.forEach((image, i) => {
+    for (let y = 0; y < height; y++) {
+      const row = image.data.subarray(y * width * channels, (y + 1) * width * channels)
+      data.set(row, (y * total + i * step) * channels)
+    }
+  })
+  return { width: total, height, channels, data }
+}
+
+/** The bytes of all images, one image after the other. */
+export function concatenateImages(images: readonly Image[]): Uint8Array {
+  const bytes = new Uint8Array(images.reduce((total, { data }) => total + data.length, 0))
+  let offset = 0
+  for (const { data } of images) {
+    bytes.set(data, offset)
+    offset += data.length
+  }
+  return bytes
+}

@@ -1,6 +1,6 @@
 /** Images in classes, each class with its caption: how well a model draws them and describes them. */
 import type { Image } from '../data/document.js'
-import { floatsToBytes } from '../data/pixels.js'
+import { concatenateImages, floatsToBytes } from '../data/pixels.js'
 import type { IdxDataset } from '../data/sources/idx_dataset.js'
 import { completeTexts, drawImages } from '../generation/batch.js'
 import type { ImageOptions } from '../generation/options.js'
@@ -109,7 +109,7 @@ export class ClassReference {
       return new ClassReference(judge, {
         test: await judge.judge(test.pixels),
         testLabels: test.labels,
-        training: await judge.judge(concatenate(sample)),
+        training: await judge.judge(concatenateImages(sample)),
         classMeans: await judge.judge(floatsToBytes(await classMeanImages(images, labels, captions.length))),
       })
     } catch (error) {
@@ -125,21 +125,11 @@ export class ClassReference {
 
   /** What the judge sees in drawn images, beside what it saw in the real ones. */
   async evidence({ images, asked }: DrawnClasses): Promise<ImageEvidence> {
-    return { ...this.real, drawn: await this.judge.judge(concatenate(images)), asked }
+    return { ...this.real, drawn: await this.judge.judge(concatenateImages(images)), asked }
   }
 
   /** Frees the judge. */
   [Symbol.dispose](): void {
     this.judge[Symbol.dispose]()
   }
-}
-
-function concatenate(images: readonly Image[]): Uint8Array {
-  const bytes = new Uint8Array(images.reduce((total, { data }) => total + data.length, 0))
-  let offset = 0
-  for (const { data } of images) {
-    bytes.set(data, offset)
-    offset += data.length
-  }
-  return bytes
 }

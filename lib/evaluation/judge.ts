@@ -1,4 +1,5 @@
 import { backward, noGrad } from '../autograd/tape.js'
+import type { Image } from '../data/document.js'
 import { bytesToFloats } from '../data/pixels.js'
 import { ParameterArena } from '../nn/arena.js'
 import { Linear } from '../nn/linear.js'
@@ -27,12 +28,14 @@ const normEps = 1e-5
 
 /** What a judge is trained on, and for how long. */
 export interface JudgeTraining {
-  /** Square grayscale images in a row [N, side * side], bytes, and their classes [N]; `side` is even. */
+  /** Square images in a row [N, side * side * channels], bytes, channels last. */
   images: Uint8Array
   /** `[N]`, from 0. */
   labels: ArrayLike<number>
   /** Width and height, pixels; even. */
   side: number
+  /** 1, the default: grayscale; 3: RGB. */
+  channels?: Image['channels']
   /** Number of classes. */
   classes: number
   /** Weights and order follow from it. */
@@ -62,6 +65,8 @@ export class Judge {
   private constructor(
     /** Width and height of the images it judges, pixels. */
     readonly side: number,
+    /** Values of a pixel. */
+    readonly channels: Image['channels'],
     /** Number of classes. */
     readonly classes: number,
     seed: number,
@@ -75,7 +80,7 @@ export class Judge {
     })
     const first: WindowGrid = { side: side / cell, window: 3, stride: 1 }
     const second: WindowGrid = { side: windowsPerSide(first), window: 3, stride: 2 }
-    this.#layers = [layer('first', first, cell ** 2, 32), layer('second', second, 32, 64)]
+    this.#layers = [layer('first', first, cell ** 2 * channels, 32), layer('second', second, 32, 64)]
     this.#hidden = new Linear(list.under('hidden'), windowsPerSide(second) ** 2 * 64, featureWidth, options)
     this.#output = new Linear(list.under('output'), featureWidth, classes, options)
     this.#arena = new ParameterArena(list.parameters)
@@ -89,11 +94,12 @@ export class Judge {
    * do not fit the images, with the signal's reason when it aborts.
    */
   static async train(training: JudgeTraining): Promise<Judge> {
-    const { images, labels, side, classes, seed, epochs, signal, onProgress } = training
+    const { images, labels, side, channels = 1, classes, seed, epochs, signal, onProgress } = training
     if (side % cell !== 0) throw new RangeError(`Judge.train: side must be even, received ${side}`)
-    if (labels.length * side ** 2 !== images.length)
-      throw new RangeError(`Judge.train: ${labels.length} labels for ${images.length / side ** 2} images`)
-    const judge = new Judge(side, classes, seed)
+    const size = side ** 2 * channels
+    if (labels.length * size !== images.length)
+      throw new RangeError(`Judge.train: ${labels.length} labels for ${images.length / size} images`)
+    const judge = new Judge(side, channels, classes, seed)
     using optimizer = new AdamW(judge.#arena, {
       beta1: 0.9,
       beta2: 0.99,
@@ -109,7 +115,7 @@ export class Judge {
         const chosen = Array.from({ length: batchSize }, (_, i) =>
           sampleIndex(step * batchSize + i, labels.length, seed),
         )
-        const pixels = pixelsOf(images, chosen, side ** 2)
+        const pixels = pixelsOf(images, chosen, size)
         const loss = scope(() => {
           const target = fromArray(Int32Array.from(chosen, (index) => labels[index]!))
           const loss = mean(crossEntropy(judge.#forward(pixels).logits, target))
@@ -130,9 +136,9 @@ export class Judge {
     }
   }
 
-  /** The class that each image [N, side * side] of bytes most likely shows, and its features. */
+  /** The class that each image [N, side * side * channels] of bytes most likely shows, and its features. */
   async judge(images: Uint8Array): Promise<Judged> {
-    const size = this.side ** 2
+    const size = this.side ** 2 * this.channels
     const count = images.length / size
     const classes = new Int32Array(count)
     // Shared, so that handing it to a thread that compares features copies nothing.
@@ -157,7 +163,7 @@ export class Judge {
 
   /** pixels of a batch -> features [batch, 128], logits [batch, classes] */
   #forward(pixels: Float32Array): { features: Tensor; logits: Tensor } {
-    let x = patchify(fromArray(pixels, [pixels.length, 1]), this.#sizes, cell)
+    let x = patchify(fromArray(pixels, [pixels.length / this.channels, this.channels]), this.#sizes, cell)
     this.#layers.forEach(({ grid, linear, norm }, layer) => {
       const windows = reshape(gatherRows(x, this.#rows[layer]!), [-1, grid.window ** 2 * x.size(1)])
       x = silu(norm.forward(linear.forward(windows)))

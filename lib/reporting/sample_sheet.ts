@@ -1,4 +1,4 @@
-import { drawContactSheet } from '../data/contact_sheet.js'
+import { drawContactSheet, inRows } from '../data/contact_sheet.js'
 import type { Image } from '../data/document.js'
 
 const columns = 10
@@ -8,10 +8,7 @@ const cellWidth = 112
 /** Images with a caption below each, in rows of ten, as one image. */
 export function drawSampleSheet(title: string, images: readonly Image[], captions: readonly string[]): Image {
   const cells = images.map((image, i) => ({ image, captions: [{ text: captions[i]! }] }))
-  const rows = Array.from({ length: Math.ceil(cells.length / columns) }, (_, row) => ({
-    cells: cells.slice(row * columns, (row + 1) * columns),
-  }))
   const widest = Math.max(...images.map(({ width }) => width))
   const scale = Math.max(1, Math.ceil(cellWidth / widest))
-  return drawContactSheet({ title, scale, sections: [{ heading: '', rows }] })
+  return drawContactSheet({ title, scale, sections: [{ heading: '', rows: inRows(cells, columns) }] })
 }

@@ -1,0 +1,54 @@
+import { parseConfig } from '../config.js'
+import { emojiCaption, emojiSide, openEmoji, type EmojiData } from '../data/emoji.js'
+import { evaluateEmoji } from '../evaluation/evaluate_emoji.js'
+import { demoImages, demoObjective, demoTraining, longModel } from './demo_config.js'
+import { emojiSheet } from './demo_emoji_sheet.js'
+import type { DemoSettings, DemoTask } from './demo_task.js'
+import { modelOptionsSchema } from './train_config.js'
+
+const emojiModel = parseConfig(
+  modelOptionsSchema,
+  {
+    ...longModel,
+    image: {
+      channels: 3,
+      // 64 patches: of 8 x 8 pixels there are but 16, but a linear layer draws each of them without its neighbours.
+      patch: 4,
+      height: emojiSide,
+      width: emojiSide,
+      // A 48-value patch has little room for a timestep; after the layer it has all channels.
+      timestep: 'after',
+      // A patch's place matters more than its distance to others: emoji are centred.
+      positions: 'sincos',
+    },
+  },
+  'demo model',
+)
+
+/** So many training pairs, and so many held-out ones, are drawn on the way. */
+const promptsOfEach = 10
+
+/** Emoji in two styles. Rejects with an Error that says how to get the icons where they are missing. */
+export const openEmojiTask = async (settings: DemoSettings): Promise<DemoTask> =>
+  emojiTask(await openEmoji(), settings)
+
+/** The task for given pictures. */
+export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
+  const { training, heldOut } = data
+  return {
+    name: 'emoji',
+    training,
+    testLength: heldOut.length,
+    captions: [training, heldOut].flatMap(({ pictures }) => pictures.map(emojiCaption)),
+    prompts: [training, heldOut].flatMap((part) => part.spread(promptsOfEach).map(emojiCaption)),
+    model: emojiModel,
+    objective: demoObjective,
+    options: demoTraining(settings),
+    images: demoImages,
+    async evaluate(model, say) {
+      const { seed } = settings
+      const { figures, ...answers } = await evaluateEmoji(model, data, { seed, images: demoImages, say })
+      return { figures: { ...figures }, sheet: emojiSheet(answers, training) }
+    },
+  }
+}

@@ -1,0 +1,50 @@
+import { type ContactSheet, inRows, RIGHT, type SheetCell, WRONG } from '../data/contact_sheet.js'
+import type { Image } from '../data/document.js'
+import { emojiCaption, type EmojiDataset } from '../data/emoji.js'
+import { otherStyle } from '../data/emoji/emoji_names.js'
+import { sideBySide } from '../data/pixels.js'
+import type { EmojiAnswer, EmojiEvaluation } from '../evaluation/evaluate_emoji.js'
+
+/** Of each section; a held-out cell has three images, the others two. */
+const shown = { training: { rows: 4, columns: 6 }, heldOut: { rows: 6, columns: 4 } }
+const white = 255
+
+/** The demo's contact sheet: drawn emoji beside the real ones, with the caption asked for and the one that the real one got. */
+export function emojiSheet(
+  { training, heldOut }: Pick<EmojiEvaluation, 'training' | 'heldOut'>,
+  trained: EmojiDataset,
+): ContactSheet {
+  const rowsOf = (cells: readonly SheetCell[], { rows, columns }: { rows: number; columns: number }) =>
+    inRows(cells.slice(0, rows * columns), columns)
+  const images = new Map(trained.pictures.map((picture) => [emojiCaption(picture), picture.image]))
+  const otherOf = ({ name, style }: EmojiAnswer['picture']) =>
+    images.get(emojiCaption({ name, style: otherStyle(style) }))!
+  return {
+    title: 'Transfusion on emoji',
+    scale: 3,
+    sections: [
+      {
+        heading: 'Pairs of style and name that it learned from: drawn, and the real one',
+        rows: rowsOf(
+          training.map((answer) => cell(answer, [])),
+          shown.training,
+        ),
+      },
+      {
+        heading: 'Held-out pairs: drawn, the real one, and the style that it learned from',
+        rows: rowsOf(
+          heldOut.map((answer) => cell(answer, [otherOf(answer.picture)])),
+          shown.heldOut,
+        ),
+      },
+    ],
+  }
+}
+
+function cell({ picture, drawn, written }: EmojiAnswer, more: readonly Image[]): SheetCell {
+  const caption = emojiCaption(picture)
+  return {
+    image: sideBySide([drawn, picture.image, ...more], white),
+    captions: [{ text: caption }, { text: `"${written}"`, colour: written === caption ? RIGHT : WRONG }],
+  }
+}

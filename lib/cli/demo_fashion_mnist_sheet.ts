@@ -1,0 +1,36 @@
+import { type ContactSheet, inRows, RIGHT, WRONG } from '../data/contact_sheet.js'
+import type { Image } from '../data/document.js'
+import type { ClassEvaluation } from '../evaluation/evaluate_classes.js'
+
+const columns = 10
+
+/** The demo's contact sheet: a row of drawn images for each caption, then test images with the captions written. */
+export function fashionMnistSheet({
+  drawn,
+  described,
+  captions,
+  name,
+}: {
+  drawn: readonly Image[]
+  described: ClassEvaluation['described']
+  captions: readonly string[]
+  name: string
+}): ContactSheet {
+  const perClass = drawn.length / captions.length
+  const drawnRows = captions.map((label, i) => ({
+    label,
+    cells: drawn.slice(i * perClass, i * perClass + columns).map((image) => ({ image })),
+  }))
+  const describedCells = described.map(({ image, caption, written }) => ({
+    image,
+    captions: [{ text: written, colour: written === caption ? RIGHT : WRONG }],
+  }))
+  return {
+    title: `Transfusion on ${name}`,
+    scale: 4,
+    sections: [
+      { heading: 'Drawn from captions', rows: drawnRows },
+      { heading: 'Test images and the captions written for them', rows: inRows(describedCells, columns) },
+    ],
+  }
+}
