@@ -5,9 +5,12 @@ import type { ClassData } from '../evaluation/classes.js'
 
 const split = z.strictObject({ images: z.string(), labels: z.string() })
 
+/** As the model's training data had it: black pixels on each side. */
+const padding = z.int().min(0).default(0)
+
 /** Images in classes, by name or as files, for configs. */
 export const classDataSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('fashion-mnist') }),
+  z.strictObject({ type: z.literal('fashion-mnist'), padding }),
   z.strictObject({
     type: z.literal('idx'),
     /** What the judge is trained on. */
@@ -15,6 +18,7 @@ export const classDataSchema = z.discriminatedUnion('type', [
     /** Held out: what the model is evaluated on. */
     test: split,
     classNames: z.array(z.string()).min(1),
+    padding,
   }),
 ])
 
@@ -27,7 +31,7 @@ export interface NamedClasses extends ClassData {
 
 /** The splits of a data set with the caption of each class: a template, see `fillTemplate`. */
 export async function openClasses(
-  data: z.output<typeof classDataSchema>,
+  data: z.input<typeof classDataSchema>,
   caption: string,
 ): Promise<NamedClasses> {
   const captionsOf = (classNames: readonly string[]) =>
@@ -35,15 +39,21 @@ export async function openClasses(
   if (data.type === 'fashion-mnist') {
     const files = await findFashionMnist()
     const [training, test] = await Promise.all([
-      openMnist(files, 'train', [caption]),
-      openMnist(files, 'test', [caption]),
+      openMnist(files, 'train', [caption], data.padding),
+      openMnist(files, 'test', [caption], data.padding),
     ])
     const { name, classNames } = files
     return { name, testName: `${name}, test images`, training, test, captions: captionsOf(classNames) }
   }
-  const { classNames } = data
+  const { classNames, padding } = data
   const open = ({ images, labels }: typeof data.test) =>
-    IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: [caption] })
+    IdxDataset.open({
+      imagesPath: images,
+      labelsPath: labels,
+      classNames,
+      templates: [caption],
+      ...(padding && { padding }),
+    })
   const [training, test] = await Promise.all([open(data.training), open(data.test)])
   const name = data.test.images
   return { name, testName: name, training, test, captions: captionsOf(classNames) }

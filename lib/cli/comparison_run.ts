@@ -1,14 +1,14 @@
 /** One run of a comparison: a variant trained from one seed and judged on the way. */
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import type { Image } from '../data/document.js'
-import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
-import { fillTemplate } from '../data/sources/idx_dataset.js'
 import { type ClassData, ClassReference, describeImages, drawClasses } from '../evaluation/classes.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../training/trainer.js'
+import { openClasses } from './class_data.js'
 import type { Variant } from './comparisons.js'
-import { demoModel, demoObjective, demoTemplates, demoTraining } from './demo_config.js'
+import { demoObjective, demoTraining } from './demo_config.js'
+import { fashionMnistCaption, fashionMnistModel } from './demo_fashion_mnist.js'
 import { modelOptions, modelOptionsSchema } from './train_config.js'
 
 /** Few steps, so that judging takes less time than training. */
@@ -56,13 +56,7 @@ export type References = Map<number, { data: ClassData; reference: ClassReferenc
 export async function referenceOf(references: References, padding: number, signal: AbortSignal) {
   const known = references.get(padding)
   if (known) return known
-  const files = await findFashionMnist()
-  const [training, test] = await Promise.all([
-    openMnist(files, 'train', demoTemplates, padding),
-    openMnist(files, 'test', demoTemplates, padding),
-  ])
-  const captions = files.classNames.map((name) => fillTemplate(demoTemplates[0]!, name))
-  const data = { training, test, captions }
+  const data = await openClasses({ type: 'fashion-mnist', padding }, fashionMnistCaption)
   // One judge for all seeds: it is a part of the yardstick.
   const made = { data, reference: await ClassReference.prepare(data, { perClass: 100, seed: 0, signal }) }
   references.set(padding, made)
@@ -75,13 +69,13 @@ export async function runVariant(
   { data, reference }: { data: ClassData; reference: ClassReference },
   { seed, steps, seconds, perClass, signal }: RunOptions,
 ): Promise<{ result: RunResult; drawn: readonly Image[] }> {
-  const sizes = demoModel(1)
+  const sizes = fashionMnistModel(1)
   using model = Transfusion.create(
     modelOptions(modelOptionsSchema.parse({ ...sizes, image: { ...sizes.image, ...variant.image } })),
     makeCaptionTokenizer(data.captions),
     { seed, compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32', objective: demoObjective },
   )
-  const { minutes: _, ...options } = demoTraining(1, seed)
+  const { minutes: _, ...options } = demoTraining({ minutes: 1, seed })
   using trainer = new Trainer(model, data.training, {
     ...options,
     ...variant.training,

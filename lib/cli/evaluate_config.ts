@@ -5,7 +5,7 @@ import { classDataSchema } from './class_data.js'
 
 export const classTaskSchema = z.strictObject({
   type: z.literal('classes'),
-  data: classDataSchema.default({ type: 'fashion-mnist' }),
+  data: classDataSchema.prefault({ type: 'fashion-mnist' }),
   /** A class's caption: {label} and {a label} stand for its name. */
   caption: z.string().default('{a label}'),
   /** Images to draw of each class; 0: none. */
