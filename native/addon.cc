@@ -96,6 +96,7 @@ struct Upload final : Command {
   void run(Context&) override {
     if (!bytes.empty()) std::memcpy(target.resolve().data, bytes.data(), bytes.size());
     target.block->mark = nullptr;
+    target.block->version = next_version();
   }
   void cancel() override { target.block->mark = cancelled_mark(); }
   void describe(Work& work) override {

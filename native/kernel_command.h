@@ -21,7 +21,10 @@ struct Bound {
 
   Kind resolve() const {
     Kind resolved = view;
-    if (block) resolved.data = static_cast<char*>(block->data) + offset;
+    if (block) {
+      resolved.data = static_cast<char*>(block->data) + offset;
+      resolved.version = block->version;
+    }
     return resolved;
   }
 };
@@ -96,6 +99,15 @@ void set_mark(const Mark& mark, Bound<Kind>& bound) {
 }
 
 template <class T>
+void renew(T&) {}
+template <class Kind>
+void renew(Bound<Kind>& bound) {
+  if constexpr (is_written<Kind>) {
+    if (bound.block) bound.block->version = next_version();
+  }
+}
+
+template <class T>
 void describe(Work&, int, const T&) {}
 template <class Kind>
 void describe(Work& work, int argument, const Bound<Kind>& bound) {
@@ -120,6 +132,7 @@ class KernelCommand final : public Command {
     std::apply([&](auto&... held) { (find_mark(mark, held), ...); }, held_);
     if (!mark) {
       const Status status = call(context);
+      std::apply([](auto&... held) { (renew(held), ...); }, held_);
       if (status.failed)
         mark = std::make_shared<const Failure>(Failure{std::string(name_) + ": " + status.message});
     }

@@ -30,6 +30,8 @@ struct TensorView {
   DType dtype = DType::f32;
   int32_t rank = 0;
   i64 shape[kMaxRank] = {};
+  // Of what the memory around it holds: equal for equal data pointers only while nothing was written there.
+  u64 version = 0;
 
   bool present() const { return data != nullptr; }
   i64 elements() const {

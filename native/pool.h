@@ -3,6 +3,7 @@
 // even while queued kernels still use it.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <map>
 #include <memory>
@@ -10,6 +11,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "kernel_types.h"
 
 namespace transfusion {
 
@@ -19,10 +22,16 @@ struct Failure {
 };
 using Mark = std::shared_ptr<const Failure>;
 
+inline u64 next_version() {
+  static std::atomic<u64> count = 0;
+  return ++count;
+}
+
 struct Block {
   void* data = nullptr;
   size_t bytes = 0;
-  Mark mark;           // touched by the stream's thread only
+  Mark mark;           // touched by the stream's thread only, and so is
+  u64 version = 0;     // of what it holds: another after every write
   int references = 0;  // handles on this block; touched by the owning JavaScript thread only
 };
 

@@ -1,7 +1,7 @@
-// y[n, i, j, o] = bias[o] + residual[n, i, j, o] + sum_{u, v, c} x[n, s i + u - p, s j + v - p, c] weight[o, u, v, c],
-// s the stride, p the padding, with zeros outside the image and c over the channels of o's group; bias may be
-// [n, o]. oneDNN computes it on activations as they lie, channels last; weights are packed into the format
-// that it asks for. bf16 is widened to f32 where the CPU has no bf16 products.
+// y[n, i, j, o] = bias[o] + residual[n, i, j, o] + sum_{u, v, c} x[n, s i + u - p, s j + v - p, c] weight[o,
+// u, v, c], s the stride, p the padding, with zeros outside the image and c over the channels of o's group;
+// bias may be [n, o]. oneDNN computes it on activations as they lie, channels last; weights are packed into
+// the format that it asks for. bf16 is widened to f32 where the CPU has no bf16 products.
 //
 // No sum may depend on the number of threads or on the other images: each image is a primitive made for one
 // thread, and images are divided among threads. Weight gradients are partial sums over chunks of images, cut
@@ -14,6 +14,7 @@
 #include "cpu/convert.h"
 #include "cpu/lru_cache.h"
 #include "cpu/onednn.h"
+#include "cpu/packed_cache.h"
 #include "cpu/parallel.h"
 #include "cpu/runtime.h"
 
@@ -21,6 +22,7 @@ namespace transfusion::cpu {
 namespace {
 
 constexpr size_t kCachedPrimitives = 512;
+constexpr size_t kPackedBytes = size_t{1} << 30;
 
 enum class Pass { forward, backward_input, backward_weight };
 
@@ -122,11 +124,13 @@ void reorder(const dnnl::memory::desc& from, void* source, const dnnl::memory::d
   onednn::stream().wait();
 }
 
-void* packed_weights(Context& context, const Executable& executable, void* weight) {
-  if (executable.packed == executable.weight) return weight;
-  void* packed = context.scratch<char>(static_cast<i64>(executable.packed.get_size()));
-  reorder(executable.weight, weight, executable.packed, packed);
-  return packed;
+// The weights as the primitive of this convolution wants them.
+void* packed_weights(Context& context, const Convolution& convolution, const Executable& executable,
+                     const In& weight) {
+  if (executable.packed == executable.weight) return weight.data;
+  static auto& cache = *new PackedCache<Convolution>(kCachedPrimitives, kPackedBytes);
+  return cache.get(context, convolution, weight, executable.packed.get_size(),
+                   [&](void* packed) { reorder(executable.weight, weight.data, executable.packed, packed); });
 }
 
 // Runs a primitive `count` times, each on one thread; arguments(i) are the i-th's without scratch.
@@ -238,7 +242,7 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
   const int residual_argument = DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1;
   const Status status = onednn::guarded([&] {
     const Executable& convolution = executable(one);
-    void* packed = packed_weights(context, convolution, weight.data);
+    void* packed = packed_weights(context, one, convolution, weight);
     run_each(context, convolution, x.dim(0), [&](i64 i) {
       Arguments arguments{{DNNL_ARG_SRC, at(convolution.x, image(x, i))},
                           {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},
@@ -263,7 +267,7 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
   const Convolution one = convolution_of(Pass::backward_input, result, weight, dy, stride, padding, groups);
   const Status status = onednn::guarded([&] {
     const Executable& convolution = executable(one);
-    void* packed = packed_weights(context, convolution, weight.data);
+    void* packed = packed_weights(context, one, convolution, weight);
     run_each(context, convolution, dx.dim(0), [&](i64 i) {
       return Arguments{{DNNL_ARG_DIFF_DST, at(convolution.y, image(dy, i))},
                        {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},

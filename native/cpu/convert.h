@@ -8,6 +8,7 @@ namespace transfusion::cpu {
 // A tensor of the same shape in scratch.
 inline TensorView scratch_like(Context& context, TensorView tensor, DType dtype) {
   tensor.dtype = dtype;
+  tensor.version = 0;
   tensor.data = context.scratch<char>(static_cast<i64>(tensor.bytes()));
   return tensor;
 }

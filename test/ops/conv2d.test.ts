@@ -152,6 +152,31 @@ describe('conv2d', () => {
     )
   })
 
+  it.each(['f32', 'bf16'] as const)(
+    'sees that weights have changed, after any number of uses (%s)',
+    async (dtype) => {
+      const [shape, of] = [
+        [3, 6, 6, 16],
+        [32, 3, 3, 16],
+      ]
+      const x = randomArray(shape!)
+      const elements = of!.reduce((a, b) => a * b)
+      const both = toTensor(randomArray([2 * elements], 2), dtype)
+      const input = toTensor(x, dtype)
+      // Two weights in one piece of memory, packed ones of which are kept from the second use on.
+      const outputsOf = () =>
+        [0, elements].map((offset) => conv2d(input, both.view(of!, offset), undefined, { padding: 1 }))
+      const first = await Promise.all(outputsOf().map((y) => y.readFloats()))
+      expect(first[0]).not.toEqual(first[1])
+      for (let use = 0; use < 3; use++)
+        expect(await Promise.all(outputsOf().map((y) => y.readFloats()))).toEqual(first)
+      native.scale(both.handle, both.handle, 2)
+      const doubled = first.map((values) => values.map((value) => 2 * value))
+      for (let use = 0; use < 3; use++)
+        expect(await Promise.all(outputsOf().map((y) => y.readFloats()))).toEqual(doubled)
+    },
+  )
+
   it('adds the gradient of its weight to what is there', async () => {
     const [x, dy] = [full([3, 2, 2, 1], 2), full([3, 2, 2, 1], 3)]
     const dweight = full([1, 1, 1, 1], 10)
