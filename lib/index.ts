@@ -7,7 +7,7 @@ profileProcess(profileOptionsOf(process.env))
 // Models: train, save, load, generate.
 export { type NewModelOptions, Transfusion } from './generation/transfusion.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
-export type { GenerationOptions, ImageOptions } from './generation/options.js'
+export type { DrawOptions, GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
 export type { LoadedModel, ModelParts } from './models/transfusion/folder.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'

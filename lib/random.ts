@@ -13,6 +13,7 @@ const purposes = {
   shuffle: 5,
   initialize: 6,
   token: 7,
+  attempt: 8,
 } as const
 export type Purpose = keyof typeof purposes
 

@@ -1,5 +1,5 @@
 import { parseConfig } from '../config.js'
-import { imageOptionsSchema } from '../generation/options.js'
+import { drawOptionsSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
 import type { DemoSettings } from './demo_task.js'
 
@@ -39,7 +39,7 @@ export const demoTraining = ({ minutes, seed }: DemoSettings) =>
  * from a fifth to four fifths of T alone. DDPM's fresh noise mends what earlier steps got wrong; DDIM's does not.
  */
 export const demoImages = parseConfig(
-  imageOptionsSchema,
+  drawOptionsSchema,
   { sampler: 'ddpm', steps: 100, guidance: 2.5, guidanceInterval: [0.2, 0.8] },
   'demo images',
 )

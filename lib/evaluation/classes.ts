@@ -2,8 +2,9 @@
 import type { Image } from '../data/document.js'
 import { concatenateImages, floatsToBytes } from '../data/pixels.js'
 import type { IdxDataset } from '../data/sources/idx_dataset.js'
-import { completeTexts, drawImages } from '../generation/batch.js'
-import type { ImageOptions } from '../generation/options.js'
+import { completeTexts } from '../generation/batch.js'
+import { drawImages } from '../generation/draw_images.js'
+import type { DrawOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import {
   classMeanImages,
@@ -43,7 +44,7 @@ export interface DrawingOptions {
   /** Image i is drawn from the seed 1,000,000 seed + i. */
   seed: number
   /** Sampler, steps, guidance: as of a generation. */
-  images?: ImageOptions
+  images?: DrawOptions
   /** Ends the drawing; it then rejects with the signal's reason. */
   signal?: AbortSignal
 }

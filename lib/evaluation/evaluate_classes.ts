@@ -1,6 +1,6 @@
 import type { Image } from '../data/document.js'
 import type { IdxDataset } from '../data/sources/idx_dataset.js'
-import type { ImageOptions } from '../generation/options.js'
+import type { DrawOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import {
   checkClassImages,
@@ -21,7 +21,7 @@ export interface ClassEvaluationOptions {
   /** Images to draw from each caption; 0: none, and no judge is trained. */
   perClass: number
   /** Sampler, steps, guidance: as of a generation. */
-  images?: ImageOptions
+  images?: DrawOptions
   /** Test images, from the first, to describe; 0: none. */
   described: number
   /** Test images, from the first, for which all captions are ranked; 0: none. */

@@ -2,8 +2,9 @@
 import { emojiCaption, type EmojiData, emojiSide, type EmojiPicture } from '../data/emoji.js'
 import type { Image } from '../data/document.js'
 import type { Tokenizer } from '../data/tokenizer.js'
-import { completeTexts, drawImages } from '../generation/batch.js'
-import type { ImageOptions } from '../generation/options.js'
+import { completeTexts } from '../generation/batch.js'
+import { drawImages } from '../generation/draw_images.js'
+import type { DrawOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { EmojiGallery } from './emoji_gallery.js'
 import { EmojiJudges } from './emoji_judges.js'
@@ -13,7 +14,7 @@ export interface EmojiEvaluationOptions {
   /** Of drawing and of the judges; image i is drawn from the seed 1,000,000 seed + i. */
   seed: number
   /** Sampler, steps, guidance: as of a generation. */
-  images?: ImageOptions
+  images?: DrawOptions
   /** Ends the evaluation; it then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Told what begins. */

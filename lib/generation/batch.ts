@@ -9,11 +9,8 @@ import { generationOptionsSchema, type ImageOptions, imageOptionsSchema } from '
 import { type Prompt, promptSpans } from './prompt.js'
 import { WholeText } from './text_output.js'
 
-/**
- * Draws one image after each prompt, as many together as is good for speed; image i depends on prompt i and seeds[i]
- * alone (to rounding).
- */
-export async function drawImages(
+/** Draws one image after each prompt, see `drawImages`. */
+export async function drawOnce(
   model: ModelParts,
   prompts: readonly Prompt[],
   seeds: readonly number[],

@@ -18,6 +18,14 @@ export const imageOptionsSchema = z.strictObject({
   clip: z.boolean().default(true),
 })
 
+export const drawOptionsSchema = imageOptionsSchema.extend({
+  /**
+   * How often an image is drawn, at most: again where the model, shown it, writes another text than its prompt. For
+   * prompts that it would write, such as the captions it has learned.
+   */
+  attempts: z.int().min(1).default(1),
+})
+
 const stopString = z.string().min(1, 'expected text: an empty string would stop at once')
 
 export const generationOptionsSchema = z
@@ -61,6 +69,8 @@ export const generationOptionsSchema = z
 
 /** How images are drawn, as written by a user, defaults left out. @useDeclaredType */
 export type ImageOptions = z.input<typeof imageOptionsSchema>
+/** The same for images that are drawn by themselves. @useDeclaredType */
+export type DrawOptions = z.input<typeof drawOptionsSchema>
 export type GenerationSettings = z.output<typeof generationOptionsSchema>
 /** How text is chosen and images are drawn, as written by a user, defaults left out. */
 export interface GenerationOptions extends z.input<typeof generationOptionsSchema> {

@@ -12,10 +12,11 @@ import { TransfusionNetwork } from '../models/transfusion/model.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
 import type { SavedPrecision } from '../models/transfusion/weights.js'
 import type { ComputeType } from '../nn/arena.js'
-import { completeTexts, drawImages } from './batch.js'
+import { completeTexts } from './batch.js'
+import { drawImages } from './draw_images.js'
 import type { GenerationEvent } from './events.js'
 import { generate } from './generate.js'
-import type { GenerationOptions, ImageOptions } from './options.js'
+import type { GenerationOptions, DrawOptions } from './options.js'
 import type { Prompt } from './prompt.js'
 
 /** What a new model has besides its sizes and its tokenizer. */
@@ -110,11 +111,11 @@ export class Transfusion implements LoadedModel {
     return generate(this, prompt, options)
   }
 
-  /** Draws one image after each prompt, all together: image i depends on prompt i and seeds[i] alone. */
+  /** Draws one image after each prompt, all together: image i depends on prompt i and seeds[i] alone; see draw_images.ts. */
   drawImages(
     prompts: readonly Prompt[],
     seeds: readonly number[] = prompts.map((_, i) => i),
-    options?: ImageOptions,
+    options?: DrawOptions,
     signal?: AbortSignal,
   ): Promise<Image[]> {
     return drawImages(this, prompts, seeds, options, signal)

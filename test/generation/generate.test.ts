@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { completeTexts, drawImages } from '../../lib/generation/batch.js'
+import { completeTexts } from '../../lib/generation/batch.js'
+import { drawImages } from '../../lib/generation/draw_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
 import { generate } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'

@@ -1,0 +1,68 @@
+import { parseConfig } from '../config.js'
+import type { Image } from '../data/document.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { randomWords } from '../random.js'
+import { completeTexts, drawOnce } from './batch.js'
+import { type DrawOptions, drawOptionsSchema } from './options.js'
+import type { Prompt } from './prompt.js'
+
+/**
+ * Draws one image after each prompt, as many together as is good for speed; image i depends on prompt i and seeds[i]
+ * alone (to rounding). With `attempts` above 1 the model reads what it drew: where it describes an image otherwise than the
+ * prompt, it draws another from a seed that follows from the first; where none of them agrees, the first is kept. (Our
+ * choice: DALL-E chose among drawings by another model, CLIP; this one reads images itself.) Throws a ConfigError that names
+ * what is wrong in the options, and a RangeError for a prompt of more than one text where there are several attempts.
+ */
+export async function drawImages(
+  model: ModelParts,
+  prompts: readonly Prompt[],
+  seeds: readonly number[],
+  options: DrawOptions = {},
+  signal?: AbortSignal,
+): Promise<Image[]> {
+  const { attempts, ...imageOptions } = parseConfig(drawOptionsSchema, options, 'image options')
+  const captions = attempts > 1 ? prompts.map(captionOf) : []
+  const images = await drawOnce(model, prompts, seeds, imageOptions, signal)
+  if (attempts === 1) return images
+  let latest = images
+  let open = [...captions.keys()]
+  for (let attempt = 1; ; attempt++) {
+    const asked = open.map((i) => captions[i]!)
+    const agree = await agreeing(model, latest, asked, signal)
+    for (const [n, i] of open.entries()) if (agree[n]) images[i] = latest[n]!
+    open = open.filter((_, n) => !agree[n])
+    if (attempt === attempts || open.length === 0) return images
+    const again = open.map((i) => seedOfAttempt(seeds[i]!, attempt))
+    latest = await drawOnce(
+      model,
+      open.map((i) => prompts[i]!),
+      again,
+      imageOptions,
+      signal,
+    )
+  }
+}
+
+function captionOf(prompt: Prompt): string {
+  if (typeof prompt === 'string') return prompt.trim()
+  throw new RangeError('attempts: expected prompts of one text each, which the model can write itself')
+}
+
+/** Whether the model's most likely description of each image is the caption. */
+async function agreeing(
+  model: ModelParts,
+  images: readonly Image[],
+  captions: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<boolean[]> {
+  const tokens = Math.max(0, ...captions.map((caption) => model.tokenizer.encode(caption).length)) + 1
+  const prompts = images.map((image) => [image])
+  const written = await completeTexts(model, prompts, tokens, signal)
+  return written.map((text, i) => text.trim() === captions[i])
+}
+
+/** Of the attempts after the first. */
+function seedOfAttempt(seed: number, attempt: number): number {
+  const [high, low] = randomWords(seed, 'attempt', attempt, 0)
+  return (high! >>> 11) * 2 ** 32 + low!
+}

@@ -1,0 +1,66 @@
+import { beforeEach, expect, it, vi } from 'vitest'
+import type { Image } from '../../lib/data/document.js'
+import { completeTexts, drawOnce } from '../../lib/generation/batch.js'
+import { drawImages } from '../../lib/generation/draw_images.js'
+import { scriptedModel } from './scripted_model.js'
+
+vi.mock('../../lib/generation/batch.js')
+
+const model = await scriptedModel()
+const imageOf = (seed: number): Image => ({
+  width: 1,
+  height: 1,
+  channels: 1,
+  data: Uint8Array.of(seed % 251),
+})
+/** Every third picture is read as what it should be. */
+const readsRight = ({ data }: Image) => data[0]! % 3 === 0
+
+const drawn: number[][] = []
+beforeEach(() => {
+  drawn.length = 0
+  vi.mocked(drawOnce).mockImplementation(async (_model, _prompts, seeds) => {
+    drawn.push([...seeds])
+    return seeds.map(imageOf)
+  })
+  vi.mocked(completeTexts).mockImplementation(async (_model, prompts) =>
+    prompts.map((prompt) => (readsRight(prompt[0] as Image) ? ' a b ' : 'a b c')),
+  )
+})
+
+const prompts = Array.from({ length: 12 }, () => 'a b')
+const seeds = prompts.map((_, i) => i)
+
+it('draws once where it is not asked for more, and reads nothing', async () => {
+  expect(await drawImages(model, prompts, seeds)).toEqual(seeds.map(imageOf))
+  expect(drawn).toEqual([seeds])
+  expect(completeTexts).not.toHaveBeenCalled()
+})
+
+it('draws those again that the model describes otherwise, until they agree or attempts are used up', async () => {
+  const images = await drawImages(model, prompts, seeds, { attempts: 3 })
+  expect(drawn[0]).toEqual(seeds)
+  expect(drawn.length).toBe(3)
+  // What is drawn again are those that were wrong each time.
+  const wrong = (list: readonly number[]) => list.filter((seed) => !readsRight(imageOf(seed))).length
+  expect(drawn[1]).toHaveLength(wrong(drawn[0]!))
+  expect(drawn[2]).toHaveLength(wrong(drawn[1]!))
+  expect(new Set(drawn.flat()).size).toBe(drawn.flat().length)
+  const neverRight = wrong(drawn[2]!)
+  expect(images.filter(readsRight)).toHaveLength(prompts.length - neverRight)
+  // Those that agreed at once, and those that never did, are the first ones.
+  const first = images.filter((image, i) => image.data[0] === imageOf(seeds[i]!).data[0])
+  expect(first).toHaveLength(prompts.length - wrong(drawn[0]!) + neverRight)
+})
+
+it("draws the same again from the same seeds, whatever other images' attempts", async () => {
+  const together = await drawImages(model, prompts, seeds, { attempts: 5 })
+  for (const [i, seed] of seeds.entries())
+    expect(await drawImages(model, ['a b'], [seed], { attempts: 5 })).toEqual([together[i]])
+})
+
+it('refuses prompts that are no text where there are several attempts', async () => {
+  await expect(drawImages(model, [['a', imageOf(1)]], [0], { attempts: 2 })).rejects.toThrow(
+    'attempts: expected prompts of one text each',
+  )
+})
