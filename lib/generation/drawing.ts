@@ -36,12 +36,18 @@ export function drawingOf(
 
 export const isGuided = ({ guidance }: Drawing): boolean => guidance !== 1
 
+/** Whether guidance counts at a step. */
+export function isGuidedAt(drawing: Drawing, number: number): boolean {
+  const { schedule, steps, guidanceInterval } = drawing
+  const [least, most] = guidanceInterval
+  const { t } = steps[number]!
+  return isGuided(drawing) && t >= least * schedule.steps && t <= most * schedule.steps
+}
+
 /** What the kernel `denoise` needs to know of one step. */
 export function coefficientsOf(drawing: Drawing, number: number): Float32Array {
-  const { schedule, prediction, guidance, guidanceInterval } = drawing
+  const { schedule, prediction, guidance } = drawing
   const step = drawing.steps[number]!
-  const [least, most] = guidanceInterval
-  const guided = step.t >= least * schedule.steps && step.t <= most * schedule.steps
-  const denoising: Denoising = { step, guidance: guided ? guidance : 1 }
+  const denoising: Denoising = { step, guidance: isGuidedAt(drawing, number) ? guidance : 1 }
   return denoiseCoefficients(schedule, prediction, [denoising])
 }

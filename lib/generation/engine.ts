@@ -233,8 +233,8 @@ export class Engine {
   /** Slots for what a turn adds; false where the cache has none. */
   #makeRoom({ generation, turn }: Entry, must: boolean): boolean {
     const { patch, tokens } = this.#framing
-    const { spans, unconditional } = spansOf(turn, this.#framing, tokens)
-    if (turn.type === 'denoise' && turn.step === 0 && isGuided(generation.request.drawing)) {
+    const { spans, unconditional } = spansOf({ generation, turn }, tokens)
+    if (unconditional.length > 0) {
       generation.unconditional ??= this.#cache.open(positions(unconditional, patch), must)
       if (!generation.unconditional) return false
     }

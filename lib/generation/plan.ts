@@ -10,7 +10,7 @@ import { decodeLayout } from '../sequence/decode_layout.js'
 import { type Part, type SpecialTokens, unconditionalPrefix } from '../sequence/document.js'
 import { advance, type Cursor, orderImages } from '../sequence/layout.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
-import { isGuided } from './drawing.js'
+import { isGuidedAt } from './drawing.js'
 import type { Generation, Turn } from './generation.js'
 import type { CachedSequence } from './sequence_cache.js'
 
@@ -48,25 +48,29 @@ export interface Plan {
   readonly drawnLayout: DeviceLayout
   /** [T]: the slot of each position. */
   readonly slots: Tensor
+  /** Whether the next round may be the same but for t. */
+  readonly repeatable: boolean
   /** The row from which an entry's next token is drawn, by entry. */
   readonly lastRows: ReadonlyMap<Entry, number>
 }
 
-/** What a turn adds to the generation's sequences; the second is the form without the condition. */
+/**
+ * What a turn adds to the generation's sequences; the second is the form without the condition, to which it adds nothing
+ * where guidance does not count.
+ */
 export function spansOf(
-  turn: Turn,
-  { drawn }: Generation['framing'],
+  { generation, turn }: Entry,
   tokens: SpecialTokens,
 ): { spans: readonly Part[]; kept: readonly Part[]; unconditional: readonly Part[] } {
   if (turn.type === 'read') return { spans: turn.spans, kept: turn.spans, unconditional: [] }
-  const begins = turn.step === 0
-  const kept: Part[] = begins ? [{ type: 'text', ids: [tokens.boi] }] : []
-  return {
-    spans: [...kept, drawn],
-    kept,
-    unconditional: [...(begins ? [unconditionalPrefix(tokens)] : []), drawn],
-  }
+  const { drawn } = generation.framing
+  const kept: Part[] = turn.step === 0 ? [{ type: 'text', ids: [tokens.boi] }] : []
+  const prefix = hasBegun(generation.unconditional) ? [] : [unconditionalPrefix(tokens)]
+  const guided = isGuidedAt(generation.request.drawing, turn.step)
+  return { spans: [...kept, drawn], kept, unconditional: guided ? [...prefix, drawn] : [] }
 }
+
+const hasBegun = (sequence: CachedSequence | undefined): boolean => (sequence?.cursor.length ?? 0) > 0
 
 /** Lays out a round; `slots`: how many the cache has. What it uploads belongs to the open scope. */
 export function planRound(entries: readonly Entry[], config: TransfusionConfig, slots: number): Plan {
@@ -75,7 +79,7 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
   const drawers = entries
     .filter((entry): entry is DrawEntry => entry.turn.type === 'denoise')
     .toSorted((a, b) => kindOf(a) - kindOf(b))
-  const guided = drawers.filter(({ generation }) => isGuided(generation.request.drawing)).length
+  const guided = drawers.filter(isGuidedEntry).length
   const drawn = entries.flatMap(({ generation, turn }) =>
     turn.type === 'read' && turn.drawn ? [generation] : [],
   )
@@ -86,7 +90,7 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
   const parts: (Extension & { entry: Entry | undefined; image: number | undefined })[] = []
   for (const entry of entries) {
     const { generation, turn } = entry
-    const { spans, kept, unconditional } = spansOf(turn, generation.framing, tokens)
+    const { spans, kept, unconditional } = spansOf(entry, tokens)
     const number = numbers.get(entry)
     const add = (sequence: CachedSequence, spans: readonly Part[], kept: readonly Part[], image?: number) =>
       parts.push({
@@ -102,8 +106,8 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
       kept,
       number ?? (turn.type === 'read' && turn.drawn ? drawnNumbers.get(generation) : undefined),
     )
-    if (number !== undefined && generation.unconditional)
-      add(generation.unconditional, unconditional, unconditional.slice(0, -1), drawers.length + number)
+    if (number !== undefined && unconditional.length > 0)
+      add(generation.unconditional!, unconditional, unconditional.slice(0, -1), drawers.length + number)
   }
   // The kernel finds a sequence's keys from its first slot on; sequences come in the order of their slots.
   parts.sort((a, b) => a.sequence.start - b.sequence.start)
@@ -139,13 +143,17 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
     layout,
     drawnLayout: firstImages(layout, ordered, drawers.length + guided, config.image),
     slots: fromArray(laidOut.slots),
+    repeatable: drawers.length === entries.length && parts.every(({ spans }) => spans.length === 1),
     lastRows: new Map(parts.flatMap(({ entry }, i) => (entry ? [[entry, laidOut.lastRows[i]!]] : []))),
   }
 }
 
 /** Of the images that the kernel `denoise` takes in one call; guided ones come first. */
-export const kindOf = ({ generation: { request } }: DrawEntry): number =>
-  (isGuided(request.drawing) ? 0 : 2) + (request.drawing.clip ? 0 : 1)
+export const kindOf = (entry: DrawEntry): number =>
+  (isGuidedEntry(entry) ? 0 : 2) + (entry.generation.request.drawing.clip ? 0 : 1)
+
+const isGuidedEntry = ({ generation, turn }: DrawEntry): boolean =>
+  isGuidedAt(generation.request.drawing, turn.step)
 
 /** The tensors of a plan. */
 export const tensorsOf = ({ layout, drawnLayout, slots }: Plan): Tensor[] => [

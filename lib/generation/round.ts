@@ -101,7 +101,7 @@ export class Rounds {
       kept &&
       kept.slots === this.#cache.slots &&
       kept.plan.entries.length === entries.length &&
-      entries.every((entry, i) => repeats(entry) && entry.generation === kept.plan.entries[i]!.generation) &&
+      entries.every((entry, i) => repeats(entry, kept.plan.entries[i]!)) &&
       kept.plan.extensions.every(({ sequence }, i) => sequence.start === kept.starts[i])
     ) {
       const turns = new Map(entries.map((entry) => [entry.generation, entry as DrawEntry]))
@@ -117,7 +117,7 @@ export class Rounds {
   #keepPlan(plan: Plan): void {
     if (this.#plan?.plan.slots === plan.slots) return
     this.#forgetPlan()
-    if (!plan.entries.every(repeats)) return
+    if (!plan.repeatable) return
     tensorsOf(plan).forEach(keep)
     const starts = plan.extensions.map(({ sequence }) => sequence.start)
     this.#plan = { plan, starts, slots: this.#cache.slots }
@@ -234,8 +234,14 @@ export class Rounds {
 
 const samples = ({ turn }: Entry): boolean => turn.type === 'read' && turn.following === 'token'
 
-/** Whether the same images are denoised in the round before, if by the same generations. */
-const repeats = ({ turn }: Entry): boolean => turn.type === 'denoise' && turn.step > 0
+/** Whether the same image was denoised in the round before, and in the same way. */
+const repeats = (entry: Entry, before: Entry): boolean =>
+  entry.generation === before.generation &&
+  isDrawn(entry) &&
+  isDrawn(before) &&
+  kindOf(entry) === kindOf(before)
+
+const isDrawn = (entry: Entry): entry is DrawEntry => entry.turn.type === 'denoise' && entry.turn.step > 0
 
 /** Waits for what a call gives; at the least until it has run. */
 async function collect(entries: readonly Entry[], readings: readonly Reading[]): Promise<TurnResult[]> {

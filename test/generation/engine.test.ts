@@ -55,6 +55,14 @@ afterEach(async () => {
 })
 
 describe('rounds', () => {
+  it('compute the branch without the condition where guidance counts, and nowhere else', async () => {
+    const calls = watchCalls()
+    const guided = { guidance: 2, guidanceInterval: [0.25, 0.75], steps: 8 } as const
+    await eventsOf('a', { startWith: 'image', maxTokens: 0, ...guided })
+    // BOS and a; BOI and six patches; then t = 0.875 T, guided from 0.75 T with BOS, BOI and six patches beside them.
+    expect(calls).toEqual([2, 7, 6, 6 + 8, 12, 12, 12, 12, 6])
+  })
+
   it('are shared: together generations take as many calls as the longest alone', async () => {
     const options: GenerationOptions[] = [
       { steps: 9 },
