@@ -32,7 +32,7 @@ export {
 
 // Training.
 export { type RunHooks, Trainer } from './training/trainer.js'
-export type { StepReport } from './training/step_report.js'
+export type { BatchWork, StepReport } from './training/step_report.js'
 export type { StreamStart, TrainingData } from './training/data.js'
 export { CheckpointFolder } from './training/checkpoint_folder.js'
 export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './training/options.js'

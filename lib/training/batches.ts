@@ -3,6 +3,7 @@ import { diffusionTargets, scheduleOf } from '../diffusion/objective.js'
 import type { NoiseSchedule } from '../diffusion/schedule.js'
 import { drawTimesteps } from '../diffusion/timesteps.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
+import { trainingFlops } from '../models/transfusion/flops.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import type { Denominators, TrainingBatch } from '../models/transfusion/loss.js'
 import { packingOf, type PixelPart, pixelsOf } from '../models/transfusion/pixel_parts.js'
@@ -11,6 +12,7 @@ import type { Document } from '../sequence/document.js'
 import { documentLength, packDocuments } from '../sequence/packing.js'
 import { arrangeDocument } from './arrange.js'
 import type { TrainingOptions } from './options.js'
+import type { BatchWork } from './step_report.js'
 
 /** What one step of the optimizer is trained on. */
 export interface StepBatch {
@@ -115,4 +117,17 @@ interface Drawn {
   documents: number
   images: number
   state: StreamState | undefined
+}
+
+/** What a step of the optimizer on this batch comes to. */
+export function workOf({ parts, denominators, state }: StepBatch, config: TransfusionConfig): BatchWork {
+  const total = (count: (packed: TrainingBatch['packed']) => number) =>
+    parts.reduce((sum, { packed }) => sum + count(packed), 0)
+  return {
+    positions: total(({ ids }) => ids.length),
+    targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
+    images: denominators.images,
+    flops: total((packed) => trainingFlops(config, packed)),
+    skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
+  }
 }

@@ -1,5 +1,19 @@
+/** What a step computes. */
+export interface BatchWork {
+  /** Positions of the batch, patches included. */
+  positions: number
+  /** Positions that have a token to learn. */
+  targets: number
+  /** Images of the batch. */
+  images: number
+  /** Floating-point operations of the step's matrix products, see `trainingFlops`. */
+  flops: number
+  /** Documents that could not be read, so far. */
+  skippedDocuments: number
+}
+
 /** What one step reports, once the device has done it. */
-export interface StepReport {
+export interface StepReport extends BatchWork {
   /** Steps done, this one included. */
   step: number
   /** 0..1, of the steps or of the time. */
@@ -19,18 +33,8 @@ export interface StepReport {
   gradientSpike: boolean
   /** Of this step. */
   learningRate: number
-  /** Positions of the batch, patches included, and those of them that had a token to learn. */
-  positions: number
-  /** Positions that had a token to learn. */
-  targets: number
-  /** Images of the batch. */
-  images: number
-  /** Floating-point operations of the step's matrix products, see `trainingFlops`. */
-  flops: number
-  /** Steps so far that were not applied, and documents that could not be read. */
+  /** Steps so far that were not applied. */
   skippedSteps: number
-  /** Documents that could not be read, so far. */
-  skippedDocuments: number
   /** Seconds of training so far. */
   seconds: number
 }

@@ -3,7 +3,6 @@ import { setImmediate } from 'node:timers/promises'
 import { backward } from '../autograd/tape.js'
 import { parseConfig } from '../config.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
-import { trainingFlops } from '../models/transfusion/flops.js'
 import { loadWeights, type ModelParts, saveModel } from '../models/transfusion/folder.js'
 import {
   type Denominators,
@@ -14,7 +13,7 @@ import {
 import { RunAhead } from '../tensor/run_ahead.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
-import { BatchMaker, type StepBatch } from './batches.js'
+import { BatchMaker, type StepBatch, workOf } from './batches.js'
 import { readTrainingState, type TrainingState, writeTrainingState } from './checkpoint.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
@@ -27,7 +26,7 @@ import type { Optimizer } from './optimizer_step.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
 import { readAndFree, sumOf } from './read_losses.js'
 import { SkippedSteps } from './skipped_steps.js'
-import type { StepReport } from './step_report.js'
+import type { BatchWork, StepReport } from './step_report.js'
 
 /** What happens beside training: checkpoints, samples, reports. */
 export interface RunHooks {
@@ -183,7 +182,8 @@ export class Trainer {
    * Enqueues one step; `report` resolves once the device has done it. Between the passes it lets the event loop turn:
    * each is milliseconds of JavaScript.
    */
-  async #enqueue({ parts, denominators, state }: StepBatch): Promise<{ report: Promise<StepReport> }> {
+  async #enqueue(batch: StepBatch): Promise<{ report: Promise<StepReport> }> {
+    const { parts, denominators, state } = batch
     const losses: Losses[] = []
     try {
       for (const part of parts) losses.push(await this.#addGradients(part, denominators))
@@ -200,10 +200,8 @@ export class Trainer {
     this.#step++
     this.#dataState = state
     const step = this.#step
-    const progress = this.#progress
-    return {
-      report: this.#report(step, progress, learningRate, losses, clip, { parts, denominators, state }),
-    }
+    const work = workOf(batch, this.#model.network.config)
+    return { report: this.#report(step, this.#progress, learningRate, losses, clip, work) }
   }
 
   async #report(
@@ -212,7 +210,7 @@ export class Trainer {
     learningRate: number,
     losses: readonly Losses[],
     clip: Tensor,
-    { parts, denominators, state }: StepBatch,
+    work: BatchWork,
   ): Promise<StepReport> {
     const [lm, diffusion, clipped] = await Promise.all([
       sumOf(losses.map((loss) => loss.lm)),
@@ -222,8 +220,6 @@ export class Trainer {
     const [gradientNorm, , taken] = clipped as unknown as [number, number, number]
     const applied = taken === 1
     this.#skipped.add({ step, applied, gradientNorm, lm, diffusion })
-    const total = (count: (packed: TrainingBatch['packed']) => number) =>
-      parts.reduce((sum, { packed }) => sum + count(packed), 0)
     return {
       step,
       progress,
@@ -233,12 +229,8 @@ export class Trainer {
       applied,
       gradientSpike: this.#spikes.add(gradientNorm),
       learningRate,
-      positions: total(({ ids }) => ids.length),
-      targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
-      images: denominators.images,
-      flops: total((packed) => trainingFlops(this.#model.network.config, packed)),
+      ...work,
       skippedSteps: this.#skipped.count,
-      skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
       seconds: this.#clock.seconds,
     }
   }
