@@ -20,7 +20,9 @@ export class ImageAttention {
   /** The heads divide the channels. */
   constructor(
     list: ParameterList,
+    /** C. */
     readonly channels: number,
+    /** Each of C / heads channels. */
     readonly heads: number,
   ) {
     this.#norm = new LayerNorm(list.under('norm'), channels)

@@ -12,7 +12,7 @@ const unetSchema = z.strictObject({
   /** Side, in pixels, of the blocks of pixels that become channels before the first convolution; 1: none. */
   stem: count.default(1),
 })
-/** Sizes of a U-Net patch encoder and decoder. */
+/** Sizes of a U-Net patch encoder and decoder, defaults filled in. @useDeclaredType */
 export type UNetConfig = z.output<typeof unetSchema>
 
 const imageSchema = z.strictObject({
