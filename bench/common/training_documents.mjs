@@ -1,0 +1,36 @@
+// What the models are trained on: documents of 1024 positions, of which two images' patches are the half.
+import { image, patchesPerImage, words } from './models.mjs'
+
+export const batchTokens = 2048
+const positions = 1024
+// BOS, end, and BOI and EOI of each image are positions too.
+const textTokens = (positions - 2 * patchesPerImage - 2 - 4) / 2
+
+const pixels = Uint8Array.from(
+  { length: image.height * image.width * image.channels },
+  (_, i) => (i * 37) % 256,
+)
+
+function documentOf({ tokenizer }, number) {
+  const text = (part) => ({ type: 'text', ids: tokenizer.encode(words(textTokens, 2 * number + part)) })
+  const picture = { type: 'image', image: { ...image, data: pixels } }
+  return { name: `document ${number}`, parts: [text(0), picture, text(1), picture] }
+}
+
+/** Two documents without end, made once: training data that costs nothing to read. */
+export const readyDocuments = (model) => () => {
+  const documents = [0, 1].map((number) => documentOf(model, number))
+  let next = 0
+  return {
+    next: async () => ({ document: documents[next++ % 2], state: { sources: [] } }),
+    close: async () => {},
+  }
+}
+
+/** AdamW with the paper's settings, a batch being two documents as they are. */
+export const trainingSettings = {
+  steps: 1_000_000,
+  batchTokens,
+  conditionDropout: 0,
+  learningRate: { peak: 1e-3, warmupSteps: 0 },
+}

@@ -1,0 +1,22 @@
+"""The other end of bench/common/subject.mjs: requests and answers are lines of JSON."""
+
+import json
+import os
+import resource
+import sys
+
+# What the program itself prints must not stand between the answers.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+
+def serve(prepare):
+    """`prepare(options)` gives what answers a request."""
+    answer = prepare(json.loads(sys.stdin.readline()))
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))), file=answers)
+
+
+def peak_memory():
+    """Of the process, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

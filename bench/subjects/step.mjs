@@ -1,0 +1,56 @@
+// Training steps through the Trainer, on documents that are ready.
+//   { size, compute }, then { steps } -> { seconds, losses, flops, positions, rate, peakMemory }, or
+//   { folder, warmUp } -> { config, batches, weights }: what bench/peers/step.py begins with to do the same as a new
+//   Trainer from here on, `warmUp` steps of another one having made the weights less special than new ones are
+import { join } from 'node:path'
+import { Trainer } from '../../dist/index.js'
+import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
+import { exportBatches, exportConfig } from '../common/export_batches.mjs'
+import { makeModel } from '../common/models.mjs'
+import { serve } from '../common/subject.mjs'
+import { readyDocuments, trainingSettings } from '../common/training_documents.mjs'
+
+/** Steps of the file of batches; a peer begins it anew at its end. */
+const exportedSteps = 4
+
+/** Trains for so many steps, at least 2. */
+async function train(trainer, steps) {
+  const stop = new AbortController()
+  const reports = []
+  const before = trainer.done.seconds
+  await trainer.run({
+    signal: stop.signal,
+    onStep(report) {
+      reports.push(report)
+      // One more is under way.
+      if (reports.length === steps - 1) stop.abort()
+    },
+  })
+  return { reports, seconds: (trainer.done.seconds - before) / reports.length }
+}
+
+await serve(({ size, compute }) => {
+  const model = makeModel(size, compute)
+  const newTrainer = () => new Trainer(model, readyDocuments(model), trainingSettings)
+  let trainer = newTrainer()
+
+  async function exportTo(folder, warmUp) {
+    const config = exportConfig(model)
+    const batches = await exportBatches(model, exportedSteps, folder)
+    if (warmUp === 0) return { config, batches }
+    await train(trainer, warmUp)
+    trainer[Symbol.dispose]()
+    trainer = newTrainer()
+    await model.save(folder)
+    return { config, batches, weights: join(folder, 'model.safetensors') }
+  }
+
+  return async ({ folder, warmUp = 0, steps }) => {
+    if (folder) return exportTo(folder, warmUp)
+    const rate = await measureMatmulRate(compute)
+    const { reports, seconds } = await train(trainer, steps)
+    const { flops, positions } = reports[0]
+    const losses = reports.map(({ lm, diffusion }) => ({ lm, diffusion }))
+    return { seconds, losses, flops, positions, rate, peakMemory: process.resourceUsage().maxRSS * 1024 }
+  }
+})
