@@ -3,7 +3,7 @@ import { inTurns } from './turns.mjs'
 
 /**
  * Asks all sides the same, once a round; each answers with { seconds, ... }. Resolves with { sides: { name: { best, median,
- * ...the last answer } }, rate }: the machine's best rate that a side has measured.
+ * ...the last answer } }, rate }: the most that a side has measured of the machine.
  */
 export async function compareSides(sides, request, options) {
   const answers = {}

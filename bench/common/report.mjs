@@ -17,9 +17,9 @@ export function parseOptions(options = {}) {
   }
 }
 
-/** Lines of a table. `columns`: { name: format }; `rows`: { name: value } each, undefined where there is none. */
+/** Lines of a table. `columns`: { name: format }; `rows`: { name: value } each. A column that no row has is left out. */
 export function formatTable(columns, rows) {
-  const names = Object.keys(columns)
+  const names = Object.keys(columns).filter((name) => rows.some((row) => row[name] !== undefined))
   const cells = [
     names,
     ...rows.map((row) => names.map((name) => (row[name] === undefined ? '' : columns[name](row[name])))),

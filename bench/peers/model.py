@@ -77,7 +77,8 @@ class TimestepEncoder(nn.Module):
         self.outer = nn.Linear(channels, outputs)
 
     def forward(self, t):
-        return self.outer(F.silu(self.inner(sinusoidal(t, self.channels))))
+        embedded = sinusoidal(t, self.channels).to(self.inner.weight.dtype)
+        return self.outer(F.silu(self.inner(embedded)))
 
 
 class PatchEncoder(nn.Module):
@@ -88,6 +89,7 @@ class PatchEncoder(nn.Module):
 
     def forward(self, patches, t):
         """patches [N, P / N, values], t [N] -> [P, C]"""
+        patches = patches.to(self.projection.weight.dtype)
         return self.projection(patches + self.timestep(t)[:, None]).flatten(0, 1)
 
 

@@ -8,26 +8,11 @@ import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
 import { exportBatches, exportConfig } from '../common/export_batches.mjs'
 import { makeModel } from '../common/models.mjs'
 import { serve } from '../common/subject.mjs'
+import { trainSteps } from '../common/train_steps.mjs'
 import { readyDocuments, trainingSettings } from '../common/training_documents.mjs'
 
 /** Steps of the file of batches; a peer begins it anew at its end. */
 const exportedSteps = 4
-
-/** Trains for so many steps, at least 2. */
-async function train(trainer, steps) {
-  const stop = new AbortController()
-  const reports = []
-  const before = trainer.done.seconds
-  await trainer.run({
-    signal: stop.signal,
-    onStep(report) {
-      reports.push(report)
-      // One more is under way.
-      if (reports.length === steps - 1) stop.abort()
-    },
-  })
-  return { reports, seconds: (trainer.done.seconds - before) / reports.length }
-}
 
 await serve(({ size, compute }) => {
   const model = makeModel(size, compute)
@@ -38,7 +23,7 @@ await serve(({ size, compute }) => {
     const config = exportConfig(model)
     const batches = await exportBatches(model, exportedSteps, folder)
     if (warmUp === 0) return { config, batches }
-    await train(trainer, warmUp)
+    await trainSteps(trainer, warmUp)
     trainer[Symbol.dispose]()
     trainer = newTrainer()
     await model.save(folder)
@@ -48,7 +33,7 @@ await serve(({ size, compute }) => {
   return async ({ folder, warmUp = 0, steps }) => {
     if (folder) return exportTo(folder, warmUp)
     const rate = await measureMatmulRate(compute)
-    const { reports, seconds } = await train(trainer, steps)
+    const { reports, seconds } = await trainSteps(trainer, steps)
     const { flops, positions } = reports[0]
     const losses = reports.map(({ lm, diffusion }) => ({ lm, diffusion }))
     return { seconds, losses, flops, positions, rate, peakMemory: process.resourceUsage().maxRSS * 1024 }
