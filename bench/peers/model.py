@@ -27,6 +27,13 @@ def rotate(x, cos, sin):
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).to(x.dtype)
 
 
+class RMSNorm(nn.RMSNorm):
+    """In x's type, whatever the weight's."""
+
+    def forward(self, x):
+        return F.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype), self.eps)
+
+
 class Attention(nn.Module):
     def __init__(self, channels, heads):
         super().__init__()
@@ -59,9 +66,9 @@ class FeedForward(nn.Module):
 class Block(nn.Module):
     def __init__(self, channels, heads, width, eps):
         super().__init__()
-        self.attention_norm = nn.RMSNorm(channels, eps)
+        self.attention_norm = RMSNorm(channels, eps)
         self.attention = Attention(channels, heads)
-        self.feed_forward_norm = nn.RMSNorm(channels, eps)
+        self.feed_forward_norm = RMSNorm(channels, eps)
         self.feed_forward = FeedForward(channels, width)
 
     def forward(self, x, mask, rotation, cache=None):
@@ -103,8 +110,11 @@ class PatchDecoder(nn.Module):
 
 
 class Transfusion(nn.Module):
-    def __init__(self, config):
+    """`compute`: the type of what flows between the blocks; products are autocast's."""
+
+    def __init__(self, config, compute=torch.float32):
         super().__init__()
+        self.compute = compute
         channels, heads = config["channels"], config["heads"]
         width, image = config["feedForward"], config["image"]
         self.patch, self.theta, self.head_size = image["patch"], config["ropeTheta"], channels // heads
@@ -114,7 +124,7 @@ class Transfusion(nn.Module):
         self.layers = nn.ModuleList(
             Block(channels, heads, width, config["normEps"]) for _ in range(config["layers"])
         )
-        self.norm = nn.RMSNorm(channels, config["normEps"])
+        self.norm = RMSNorm(channels, config["normEps"])
         self.patch_decoder = PatchDecoder(channels, values)
         self.output = nn.Linear(channels, config["vocabulary"], bias=False)
 
@@ -132,11 +142,11 @@ class Transfusion(nn.Module):
         return self.norm(x)
 
     def forward(self, batch):
-        """LM and diffusion loss of a batch as bench/subjects/export_batches.mjs writes it."""
+        """LM and diffusion loss of a batch as bench/common/export_batches.mjs writes it."""
         B, T = batch["ids"].shape
-        text = self.embedding(batch["ids"].clamp(min=0)).flatten(0, 1)
-        patches = self.patch_encoder(self.patchify(batch["xt"]), batch["t"])
-        x = text.index_copy(0, batch["patch_rows"], patches.to(text.dtype)).view(B, T, -1)
+        text = self.embedding(batch["ids"].clamp(min=0)).flatten(0, 1).to(self.compute)
+        patches = self.patch_encoder(self.patchify(batch["xt"]), batch["t"]).to(self.compute)
+        x = text.index_copy(0, batch["patch_rows"], patches).view(B, T, -1)
         hidden = self.hidden(x, batch["mask"], batch["positions"]).flatten(0, 1)
         logits = self.output(hidden[batch["target_rows"]]).float()
         lm = F.cross_entropy(logits, batch["targets"])

@@ -36,13 +36,13 @@ def make_optimizer(model):
 
 def prepare(options):
     torch.manual_seed(0)
-    model = Transfusion(options["config"])
+    bf16 = options["compute"] == "bf16"
+    model = Transfusion(options["config"], torch.bfloat16 if bf16 else torch.float32)
     if options.get("weights"):
         model.load_state_dict(load_file(options["weights"]))
     batches = read_batches(options["batches"])
     optimizer = make_optimizer(model)
     losses_of = torch.compile(model) if options["compiled"] else model
-    bf16 = options["compute"] == "bf16"
     precision = lambda: torch.autocast("cpu", torch.bfloat16) if bf16 else contextlib.nullcontext()
 
     def step(batch):
