@@ -1,6 +1,6 @@
 // How late a 1 ms timer is while a model of 10 M parameters trains, and while one samples: what other work of the same
 // process, a server's say, feels. Node's monitorEventLoopDelay samples too rarely to tell.
-//   node bench/lateness.mjs [seconds] [rounds]
+//   npm run bench -- lateness [seconds] [rounds]
 // prints, in milliseconds, the median over the rounds of each percentile of
 //   late     how late the timer ran: all that follows, and what the system and other programs add
 //   own      between two ticks, the processor time of JavaScript's thread: long slices of its own work, whatever the
@@ -9,6 +9,7 @@
 // and the worst of all rounds. The idle process is the control.
 import { closeSync, openSync, readSync } from 'node:fs'
 import { captionedImage, makeCaptionTokenizer, Trainer, Transfusion } from '../dist/index.js'
+import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const seconds = Number(process.argv[2] ?? 20)
 const rounds = Number(process.argv[3] ?? 3)
@@ -114,6 +115,7 @@ const phases = {
   },
 }
 
+console.log(describeLimits(await measureLimits()))
 console.log(`${(model.parameterCount / 1e6).toFixed(1)} M parameters, ${rounds} rounds of ${seconds} s`)
 const measured = Object.fromEntries(Object.keys(phases).map((name) => [name, []]))
 for (let round = 0; round < rounds; round++)

@@ -1,5 +1,5 @@
 // Whether memory stays flat: 10,000 training steps and 1,000 generations of a tiny model.
-//   node bench/memory.mjs [steps] [generations]
+//   npm run bench -- memory [steps] [generations]
 // prints, for each quantity, its value after the warm-up (the first fifth) and at the end, the slope of a line fitted
 // between (per 1,000 steps or generations), and the growth that the slope makes over the run. Exits with 1 where a
 // quantity grows by more than its allowance: none for tensors and live bytes, 1 MiB for cached bytes and JavaScript's
@@ -8,6 +8,7 @@ import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { captionedImage, fence, makeCaptionTokenizer, memory, Trainer, Transfusion } from '../dist/index.js'
+import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const steps = Number(process.argv[2] ?? 10_000)
 const generations = Number(process.argv[3] ?? 1000)
@@ -92,6 +93,7 @@ const model = Transfusion.create(
   makeCaptionTokenizer(names),
 )
 
+console.log(describeLimits(await measureLimits()))
 const training = []
 const trainer = new Trainer(model, dataset, { steps, batchSize: 4, ema: 0.9 })
 const interval = Math.max(1, Math.floor(steps / readingsPerRun))

@@ -1,6 +1,6 @@
 // AdamW against Muon on the demo's set-up, at equal cost: first the time of a step of each, in turns in one process, then
 // a training of each, the dearer one for fewer steps, and their losses on test images that are the same for all.
-//   node bench/optimizers.mjs [steps of AdamW = 4000] [seed = 0] [AdamW's rate = 0.006] [Muon's rate = 0.01]
+//   npm run bench -- optimizers [steps of AdamW = 4000] [seed = 0] [AdamW's rate = 0.006] [Muon's rate = 0.01]
 // Time is the processor's, of all threads: the wall's depends on what else the machine does.
 import { noGrad } from '../dist/autograd/tape.js'
 import { openClasses } from '../dist/cli/class_data.js'
@@ -17,6 +17,7 @@ import {
 import { BatchMaker } from '../dist/training/batches.js'
 import { openTrainingData } from '../dist/training/data.js'
 import { trainingOptionsSchema } from '../dist/training/options.js'
+import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const [steps = 4000, seed = 0, adamwRate = 0.006, muonRate = 0.01] = process.argv.slice(2).map(Number)
 const rates = { adamw: adamwRate, muon: muonRate }
@@ -75,6 +76,7 @@ async function heldOutLosses({ model, options }, batches = 40) {
   return sums
 }
 
+console.log(describeLimits(await measureLimits()))
 const cost = await stepSeconds()
 console.log(
   `processor ms a step (${compute}): AdamW ${(1e3 * cost.adamw).toFixed(1)}, Muon ${(1e3 * cost.muon).toFixed(1)}`,

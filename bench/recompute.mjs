@@ -1,6 +1,6 @@
 // What recomputing blocks costs and saves: peak memory and time of a training step of a transformer of 12 layers, 512
 // channels, on 1,024 positions. Each case runs in a process of its own, as the peak only rises.
-//   node bench/recompute.mjs
+//   npm run bench -- recompute
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import {
@@ -18,6 +18,7 @@ import {
   sum,
   Transformer,
 } from '../dist/index.js'
+import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const [T, channels, heads] = [1024, 512, 8]
 const sizes = { layers: 12, channels, heads, kvHeads: heads, feedForward: 1408, normEps: 1e-5 }
@@ -65,7 +66,8 @@ async function measure(compute, recomputeBlocks) {
 
 const [compute, recomputed] = process.argv.slice(2)
 if (compute) console.log(JSON.stringify(await measure(compute, recomputed === 'true')))
-else
+else {
+  console.log(describeLimits(await measureLimits()))
   for (const type of ['f32', 'bf16'])
     for (const recompute of [false, true]) {
       const child = [fileURLToPath(import.meta.url), type, String(recompute)]
@@ -76,3 +78,4 @@ else
           `${activations.toFixed(0)} of them beside weights, gradients and moments; ${result.milliseconds.toFixed(0)} ms a step`,
       )
     }
+}

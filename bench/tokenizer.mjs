@@ -1,7 +1,7 @@
 // How long training a tokenizer of 32,768 tokens on text files takes, and its peak memory; with a Python that has
 // Hugging Face's tokenizers, the same for its trainer, in turns, and whether both make the same tokenizer. Each runs in a
 // process of its own and reads the same JSON Lines.
-//   node bench/tokenizer.mjs corpus.txt [python]
+//   npm run bench -- tokenizer corpus.txt [python]
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import { openJsonlSource, openTextSource, textsOf, trainTokenizer } from '../dist/index.js'
+import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const vocabulary = 32_768
 const minimumFrequency = 2
@@ -63,6 +64,7 @@ const describe = ({ seconds, cpu, megabytes, pause }) =>
 const [file, python, out] = process.argv.slice(2)
 if (file === '--ours') console.log(JSON.stringify(await trainOurs(python, out)))
 else {
+  console.log(describeLimits(await measureLimits()))
   const folder = await mkdtemp(join(tmpdir(), 'tokenizer-bench-'))
   try {
     const [lines, ours, theirs] = ['texts.jsonl', 'ours.json', 'theirs.json'].map((name) =>
