@@ -12,5 +12,6 @@ export default defineConfig({
     },
     // Far beyond what a test takes alone: other work may hold the cores.
     testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 })

@@ -74,6 +74,12 @@ export {
   worseFigures,
 } from './evaluation/compare_samplers.js'
 export type { StandardErrors } from './evaluation/standard_errors.js'
+export {
+  type EmojiEvaluation,
+  type EmojiEvaluationOptions,
+  evaluateEmoji,
+} from './evaluation/evaluate_emoji.js'
+export type { EmojiAnswer, EmojiAnswers, EmojiFigures } from './evaluation/emoji_figures.js'
 export { captionPerplexity } from './evaluation/perplexity.js'
 export {
   type TextPerplexity,
@@ -122,6 +128,8 @@ export { openStream, type StreamOptions, type WeightedSource } from './data/stre
 export { captionedImage } from './data/sources/image_dataset.js'
 export { IdxDataset, type IdxDatasetOptions } from './data/sources/idx_dataset.js'
 export { FolderDataset } from './data/sources/folder_dataset.js'
+export { emojiCaption, type EmojiData, EmojiDataset, type EmojiPicture, openEmoji } from './data/emoji.js'
+export type { EmojiStyle } from './data/emoji/emoji_names.js'
 export { findFashionMnist, type MnistFiles, openMnist } from './data/fashion_mnist.js'
 export {
   type AddedToken,

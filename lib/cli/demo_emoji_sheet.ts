@@ -3,17 +3,14 @@ import type { Image } from '../data/document.js'
 import { emojiCaption, type EmojiDataset } from '../data/emoji.js'
 import { otherStyle } from '../data/emoji/emoji_names.js'
 import { sideBySide } from '../data/pixels.js'
-import type { EmojiAnswer, EmojiEvaluation } from '../evaluation/evaluate_emoji.js'
+import type { EmojiAnswer, EmojiAnswers } from '../evaluation/emoji_figures.js'
 
 /** Of each section; a held-out cell has three images, the others two. */
 const shown = { training: { rows: 4, columns: 6 }, heldOut: { rows: 6, columns: 4 } }
 const white = 255
 
 /** The demo's contact sheet: drawn emoji beside the real ones, with the caption asked for and the one that the real one got. */
-export function emojiSheet(
-  { training, heldOut }: Pick<EmojiEvaluation, 'training' | 'heldOut'>,
-  trained: EmojiDataset,
-): ContactSheet {
+export function emojiSheet({ training, heldOut }: EmojiAnswers, trained: EmojiDataset): ContactSheet {
   const rowsOf = (cells: readonly SheetCell[], { rows, columns }: { rows: number; columns: number }) =>
     inRows(cells.slice(0, rows * columns), columns)
   const images = new Map(trained.pictures.map((picture) => [emojiCaption(picture), picture.image]))

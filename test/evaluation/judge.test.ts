@@ -62,10 +62,27 @@ describe('Judge', () => {
     expect(memory().live).toBe(live)
   })
 
+  it('tells colours apart', async () => {
+    const next = generator(5)
+    /** Grey noise, of which the label's channel is brighter and the others are darker: in grayscale all are alike. */
+    const colours = (count: number) => {
+      const labels = Int32Array.from({ length: count }, (_, i) => i % 3)
+      const images = Uint8Array.from(
+        { length: count * side * side * 3 },
+        (_, i) => 100 + 80 * next() + (i % 3 === labels[Math.floor(i / (3 * side * side))] ? 40 : -20),
+      )
+      return { images, labels, side, channels: 3, classes: 3 } as const
+    }
+    using judge = await Judge.train({ ...colours(300), seed: 1, epochs: 8 })
+    const { images, labels } = colours(100)
+    expect(accuracy((await judge.judge(images)).classes, labels)).toBeGreaterThan(0.95)
+  })
+
   it('refuses what it cannot read', async () => {
     const data = bars(3, 1)
     const settings = { ...data, seed: 1, epochs: 1 }
     await expect(Judge.train({ ...settings, side: 11 })).rejects.toThrow('side must be even, received 11')
     await expect(Judge.train({ ...settings, labels: [0] })).rejects.toThrow('1 labels for 3 images')
+    await expect(Judge.train({ ...settings, channels: 3 })).rejects.toThrow('3 labels for 1 images')
   })
 })

@@ -45,6 +45,70 @@ export const figureMeanings: Readonly<Record<string, { label: string; meaning: s
     meaning:
       'Share of the real images whose likeliest caption, word by word, is the right one. Higher is better.',
   },
+  training_group_accuracy: {
+    label: 'Learned pairs: groups right',
+    meaning:
+      'Share of the emoji, drawn for pairs of style and name that the model learned from, that the judge sees the asked group in (smileys, food ...).',
+  },
+  training_style_accuracy: {
+    label: 'Learned pairs: styles right',
+    meaning: 'The same for the style.',
+  },
+  held_out_group_accuracy: {
+    label: 'Held-out pairs: groups right',
+    meaning: 'Of emoji drawn for pairs whose name the model knows in the other style alone.',
+  },
+  held_out_style_accuracy: { label: 'Held-out pairs: styles right', meaning: 'The same for the style.' },
+  judge_group_accuracy: {
+    label: 'Judge: groups right',
+    meaning:
+      'Of the real pictures of the held-out pairs: what perfect drawings of these could be expected to reach.',
+  },
+  judge_style_accuracy: { label: 'Judge: styles right', meaning: 'The same for the style.' },
+  training_found: {
+    label: 'Learned pairs: found',
+    meaning:
+      'Share of the drawn emoji to which, of all real pictures of the style, that of the asked name is the nearest. Higher is better.',
+  },
+  held_out_found: {
+    label: 'Held-out pairs: found',
+    meaning: 'The same for held-out pairs, whose real pictures the model has not seen.',
+  },
+  other_style_found: {
+    label: 'Other style: found',
+    meaning: 'For scale: what copies of the pictures in the style that the model knows would score.',
+  },
+  training_farther: {
+    label: 'Learned pairs: others farther',
+    meaning:
+      'Mean share of the real pictures of other names that are farther from the drawn emoji than that of the asked name. 1 is perfect, 0.5 chance.',
+  },
+  held_out_farther: { label: 'Held-out pairs: others farther', meaning: 'The same for held-out pairs.' },
+  other_style_farther: {
+    label: 'Other style: others farther',
+    meaning: 'For scale: what copies of the pictures in the style that the model knows would score.',
+  },
+  held_out_restyled: {
+    label: 'Held-out pairs: restyled',
+    meaning:
+      'Share of the emoji drawn for held-out pairs that are nearer to the real picture than to the one in the style that the model knows.',
+  },
+  training_caption_accuracy: {
+    label: 'Learned pairs: captions right',
+    meaning: 'Share of the real pictures whose likeliest caption, word by word, is right in style and name.',
+  },
+  held_out_caption_accuracy: {
+    label: 'Held-out pairs: captions right',
+    meaning: 'The same for pictures that the model has not seen.',
+  },
+  held_out_name_accuracy: {
+    label: 'Held-out pairs: names written right',
+    meaning: 'Share of these captions that have the right name, whatever style they tell.',
+  },
+  held_out_caption_style_accuracy: {
+    label: 'Held-out pairs: styles written right',
+    meaning: 'Share of these captions that tell the right style, whatever they name.',
+  },
   perplexity: {
     label: 'Perplexity',
     meaning:
