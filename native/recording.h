@@ -51,7 +51,7 @@ class Recording {
   void add(const Work& work, Clock::time_point start, Clock::time_point end);
   // The queue was empty; what lies before the recording does not count.
   void add_idle(Clock::time_point start, Clock::time_point end);
-  void stop() { end_ = Clock::now(); }
+  void stop(Clock::time_point now) { end_ = now; }
 
   Clock::time_point begin() const { return begin_; }
   Clock::duration length() const { return end_ - begin_; }

@@ -80,8 +80,9 @@ void Stream::stop(Recording& recording) {
   const auto found = std::find_if(recordings_.begin(), recordings_.end(), open);
   if (found == recordings_.end()) return;
   recordings_.erase(found);
-  recording.stop();
-  if (idle_since_) recording.add_idle(*idle_since_, Clock::now());
+  const auto now = Clock::now();
+  if (idle_since_) recording.add_idle(*idle_since_, now);
+  recording.stop(now);
 }
 
 void Stream::wait_for_command(std::unique_lock<std::mutex>& lock) {
