@@ -11,7 +11,12 @@ import { inTurns } from './common/turns.mjs'
 const target = 0.7
 const readElements = 2 ** 25
 
-const { only = '', dtype, rounds = '30', json } = parseOptions({
+const {
+  only = '',
+  dtype,
+  rounds = '30',
+  json,
+} = parseOptions({
   only: { type: 'string' },
   dtype: { type: 'string' },
   rounds: { type: 'string' },

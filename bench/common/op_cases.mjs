@@ -22,9 +22,17 @@ function casesOf(dtype) {
   const x = (shape = [T, C]) => full(shape, 0.5, dtype)
   const y = (shape = [T, C]) => empty(shape, dtype)
   const acc = (shape) => full(shape, 0)
-  const seeds = () => fromArray(Int32Array.from({ length: 4 * images }, (_, i) => i), [images, 4])
+  const seeds = () =>
+    fromArray(
+      Int32Array.from({ length: 4 * images }, (_, i) => i),
+      [images, 4],
+    )
   const imageRows = () => ints(images + 1, (i) => (i * T) / images)
-  const sizes = () => fromArray(Int32Array.from({ length: 2 * images }, () => 16), [images, 2])
+  const sizes = () =>
+    fromArray(
+      Int32Array.from({ length: 2 * images }, () => 16),
+      [images, 2],
+    )
   const perImage = (value) => floats(images, value)
 
   const [V, R] = [16_384, 1024]
@@ -76,7 +84,18 @@ function casesOf(dtype) {
     },
     group_norm_backward: {
       bytes: bytes(3 * N),
-      make: () => [y(maps), acc([C]), acc([C]), x(maps), x(maps), x([C]), x([C]), moments(), moments(), false],
+      make: () => [
+        y(maps),
+        acc([C]),
+        acc([C]),
+        x(maps),
+        x(maps),
+        x([C]),
+        x([C]),
+        moments(),
+        moments(),
+        false,
+      ],
     },
     upsample_nearest: { bytes: bytes(1.25 * N), make: () => [y(maps), x([images, 8, 8, C]), 1] },
     sum_pool: { bytes: bytes(1.25 * N), make: () => [y([images, 8, 8, C]), x(maps), 1] },
@@ -100,7 +119,17 @@ function casesOf(dtype) {
     },
     cross_entropy_backward: {
       bytes: bytes(2 * R * V),
-      make: () => [y([R, V]), floats(R, 1), undefined, x([R, V]), floats(R, 10), shuffled(R), undefined, 0, 0],
+      make: () => [
+        y([R, V]),
+        floats(R, 1),
+        undefined,
+        x([R, V]),
+        floats(R, 10),
+        shuffled(R),
+        undefined,
+        0,
+        0,
+      ],
     },
     argmax: { bytes: bytes(R * V), make: () => [ints(R, () => 0), x([R, V])] },
     patchify: { bytes: bytes(2 * N), make: () => [y([T / 4, 4 * C]), x(), sizes(), 2] },
@@ -134,7 +163,11 @@ const optimizerCases = {
       ...[0.5, 0.1, 0.1, 0.5].map((value) => floats(N, value)),
       floats(3, 1),
       ints(1, () => 1),
-      ...[1e-4, 0.9, 0.95, 1e-8, 0.1],
+      1e-4,
+      0.9,
+      0.95,
+      1e-8,
+      0.1,
     ],
   },
   ema: { bytes: 12 * N, make: () => [floats(N, 0.5), ints(1, () => 0), floats(N, 0.25), 0.999] },

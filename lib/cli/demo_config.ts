@@ -36,10 +36,11 @@ export const demoTraining = ({ minutes, seed }: DemoSettings) =>
 
 /**
  * Guidance buys accuracy with diversity, and most dearly near pure noise, where it decides between shapes: it counts
- * from a fifth to four fifths of T alone. DDPM's fresh noise mends what earlier steps got wrong; DDIM's does not.
+ * from a fifth to four fifths of T alone, and little. Instead an image that the model itself describes otherwise than it was
+ * asked for is drawn again. 20 steps of DPM-Solver++ draw as well as 100 of DDPM.
  */
 export const demoImages = parseConfig(
   drawOptionsSchema,
-  { sampler: 'ddpm', steps: 100, guidance: 2.5, guidanceInterval: [0.2, 0.8] },
+  { sampler: 'dpmpp', steps: 20, guidance: 1.5, guidanceInterval: [0.2, 0.8], attempts: 4 },
   'demo images',
 )
