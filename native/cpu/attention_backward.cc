@@ -19,23 +19,37 @@ HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 namespace {
 
-constexpr i64 kRows = 64, kKeys = 64;
+constexpr i64 kRows = 64, kKeys = 128;
 constexpr i64 kStep = 16;  // rows at a time where not every row sees every key
 
-// One thread's scratch; Dp is D padded to whole vectors.
+// One thread's scratch; Dp is D padded to whole vectors. Scores and dp are products of words, all else is
+// f32.
+template <class Words>
 struct BackwardScratch {
-  float *k, *k_transposed, *v_transposed;  // [kKeys, Dp], [D, kKeys] twice
-  float *dk, *dv;                          // [kKeys, Dp]
-  float *q, *dy;                           // [kRows, Dp], q times scale log2(e)
-  float *p, *ds;                           // [kRows, kKeys]: first scores and dp
-  float *lse, *delta;                      // [kRows], lse in units of log 2
+  i64 D, Dp, row_words;
+  float *k_transposed, *v_transposed;  // [words of D, kKeys]
+  float* k;                            // [kKeys, Dp]
+  float* loaded;                       // [kKeys, row_words]: k or v in words
+  float *dk, *dv;                      // [kKeys, Dp]
+  float *q_words, *dy_words;           // [kRows, row_words]
+  float *q, *dy;                       // [kRows, Dp]
+  float *p, *ds;                       // [kRows, kKeys]: first scores and dp
+  float *lse, *delta;                  // [kRows], lse in units of log 2
 
-  static i64 floats(i64 Dp) { return (5 * kKeys + 2 * kRows) * Dp + 2 * kRows * kKeys + 2 * kRows; }
-  BackwardScratch(float* own, i64 Dp) {
+  static i64 floats(i64 D) {
+    return (3 * kKeys + 2 * kRows) * padded_words<Words>(D) + (3 * kKeys + 2 * kRows) * padded(D) +
+           2 * kRows * kKeys + 2 * kRows;
+  }
+  BackwardScratch(float* own, i64 D) : D(D), Dp(padded(D)), row_words(padded_words<Words>(D)) {
     const auto take = [&](i64 count) { return std::exchange(own, own + count); };
-    k = take(kKeys * Dp), k_transposed = take(Dp * kKeys), v_transposed = take(Dp * kKeys);
+    const auto take_words = [&](i64 rows, float* same) {
+      return Words::kDepth == 1 ? same : take(rows * row_words);
+    };
+    k_transposed = take(kKeys * row_words), v_transposed = take(kKeys * row_words);
+    k = take(kKeys * Dp), loaded = take_words(kKeys, k);
     dk = take(kKeys * Dp), dv = take(kKeys * Dp);
-    q = take(kRows * Dp), dy = take(kRows * Dp);
+    q = take(kRows * Dp), q_words = take_words(kRows, q);
+    dy = take(kRows * Dp), dy_words = take_words(kRows, dy);
     p = take(kRows * kKeys), ds = take(kRows * kKeys);
     lse = take(kRows), delta = take(kRows);
   }
@@ -75,30 +89,37 @@ struct BackwardCall {
 };
 
 // Loads keys and values that some query of the sequence sees, and zeros for the others.
-template <class T>
-void LoadKeys(const BackwardScratch& s, const RowSpans& spans, QueryRange queries, const HeadRows<const T>& k,
-              const HeadRows<const T>& v, i64 key0, i64 key_end, i64 Dp) {
-  const auto load_tile = [&](float* tile, const HeadRows<const T>& from) HWY_ATTR {
-    const auto at = [&](i64 key) { return tile + (key - key0) * Dp; };
+template <class Words, class T>
+void LoadKeys(const BackwardScratch<Words>& s, const RowSpans& spans, QueryRange queries,
+              const HeadRows<const T>& k, const HeadRows<const T>& v, i64 key0, i64 key_end) {
+  const auto load_tile = [&]<class As>(As, float* tile, const HeadRows<const T>& from) HWY_ATTR {
+    const i64 stride = padded_words<As>(s.D);
+    const auto at = [&](i64 key) { return tile + (key - key0) * stride; };
     spans.for_each_run(
         queries.begin, queries.end, key0, key_end,
-        [&](i64 k0, i64 k1) HWY_ATTR { LoadTile(at(k0), Dp, from, k0, k1 - k0, from.D, 1.0f); },
-        [&](i64 k0, i64 k1) { ZeroTile(at(k0), Dp, k1 - k0); });
-    ZeroTile(at(key_end), Dp, key0 + kKeys - key_end);
+        [&](i64 k0, i64 k1) HWY_ATTR { LoadTile<As>(at(k0), stride, from, k0, k1 - k0); },
+        [&](i64 k0, i64 k1) { ZeroTile(at(k0), stride, k1 - k0); });
+    ZeroTile(at(key_end), stride, key0 + kKeys - key_end);
   };
-  load_tile(s.k, v);
-  TransposeTile(s.v_transposed, kKeys, s.k, Dp, kKeys, k.D);
-  load_tile(s.k, k);
-  TransposeTile(s.k_transposed, kKeys, s.k, Dp, kKeys, k.D);
+  load_tile(Words{}, s.loaded, v);
+  TransposeTile(s.v_transposed, kKeys, s.loaded, s.row_words, kKeys, words<Words>(s.D));
+  load_tile(Words{}, s.loaded, k);
+  TransposeTile(s.k_transposed, kKeys, s.loaded, s.row_words, kKeys, words<Words>(s.D));
+  if (s.loaded != s.k) load_tile(Floats{}, s.k, k);
 }
 
 // Rows [r0, r1) of the tile of rows at row0.
-template <class T>
-void LoadRows(const BackwardScratch& s, const BackwardCall<T>& call, const HeadRows<const T>& q,
-              const HeadRows<const T>& dy, const RowSpans& spans, i64 row0, i64 r0, i64 r1, i64 g, i64 query0,
-              i64 Dp) {
-  LoadTile(s.q + (r0 - row0) * Dp, Dp, q, r0, r1 - r0, q.D, call.scale * kLog2e);
-  LoadTile(s.dy + (r0 - row0) * Dp, Dp, dy, r0, r1 - r0, q.D, 1.0f);
+template <class Words, class T>
+void LoadRows(const BackwardScratch<Words>& s, const BackwardCall<T>& call, const HeadRows<const T>& q,
+              const HeadRows<const T>& dy, const RowSpans& spans, i64 row0, i64 r0, i64 r1, i64 g,
+              i64 query0) {
+  const auto load_tile = [&](float* tile, float* tile_words, const HeadRows<const T>& from) HWY_ATTR {
+    LoadTile<Floats>(tile + (r0 - row0) * s.Dp, s.Dp, from, r0, r1 - r0);
+    if (tile_words != tile)
+      LoadTile<Words>(tile_words + (r0 - row0) * s.row_words, s.row_words, from, r0, r1 - r0);
+  };
+  load_tile(s.q, s.q_words, q);
+  load_tile(s.dy, s.dy_words, dy);
   for (i64 row = r0; row < r1; ++row) {
     const i64 h = g * spans.group + row % spans.group;
     const i64 at = h * call.shape.T + query0 + spans.query(row);
@@ -107,15 +128,16 @@ void LoadRows(const BackwardScratch& s, const BackwardCall<T>& call, const HeadR
   }
 }
 
-// Turns scores and dp of one row into p and ds, over keys [begin, end) of which it sees [start, stop).
-void DifferentiateRow(float* p, float* ds, i64 begin, i64 end, i64 start, i64 stop, bool masked, float lse,
-                      float delta) {
+// Turns scores and dp of one row into p and ds, over keys [begin, end) of which it sees [start, stop); a
+// score is worth `scale` in the exponent.
+void DifferentiateRow(float* p, float* ds, i64 begin, i64 end, i64 start, i64 stop, bool masked, float scale,
+                      float lse, float delta) {
   const hn::RebindToSigned<F32> i32_tag;
-  const Vec lse_vector = set(lse), delta_vector = set(delta);
+  const Vec factor = set(scale), lse_vector = set(lse), delta_vector = set(delta);
   const auto first = hn::Set(i32_tag, static_cast<i32>(start));
   const auto last = hn::Set(i32_tag, static_cast<i32>(stop));
   for (i64 key = begin; key < end; key += lanes(), p += lanes(), ds += lanes()) {
-    Vec probability = Exp2(hn::Sub(load(p), lse_vector));
+    Vec probability = Exp2(hn::MulSub(load(p), factor, lse_vector));
     Vec gradient = hn::Mul(probability, hn::Sub(load(ds), delta_vector));
     if (masked) {
       const auto keys = hn::Iota(i32_tag, static_cast<i32>(key));
@@ -129,38 +151,42 @@ void DifferentiateRow(float* p, float* ds, i64 begin, i64 end, i64 start, i64 st
 }
 
 // p and ds of one block, and what they add to dv and dk. The tile of rows begins at row0, of keys at key0.
-void AddToKeys(const BackwardScratch& s, const ScoreBlock& block, const RowSpans& spans, i64 row0, i64 key0,
-               i64 D, i64 Dp) {
+template <class Words>
+void AddToKeys(const BackwardScratch<Words>& s, const ScoreBlock& block, const RowSpans& spans, i64 row0,
+               i64 key0, float scale) {
   // Whole vectors of keys: those before the block's first, if any, are computed and masked in vain.
   const i64 row = block.row - row0, aligned = (block.begin - key0) / lanes() * lanes();
   const i64 key = block.begin - key0, keys = block.end - block.begin, width = block.end - key0 - aligned;
+  const i64 depth = words<Words>(s.D);
   float *p = s.p + row * kKeys + aligned, *ds = s.ds + row * kKeys + aligned;
-  const float *q = s.q + row * Dp, *dy = s.dy + row * Dp;
-  Product(p, kKeys, AsIs{q, Dp}, s.k_transposed + aligned, kKeys, block.rows, width, D, false);
-  Product(ds, kKeys, AsIs{dy, Dp}, s.v_transposed + aligned, kKeys, block.rows, width, D, false);
+  const AsIs q{s.q_words + row * s.row_words, s.row_words}, dy{s.dy_words + row * s.row_words, s.row_words};
+  Product<Words>(p, kKeys, q, s.k_transposed + aligned, kKeys, block.rows, width, depth, false);
+  Product<Words>(ds, kKeys, dy, s.v_transposed + aligned, kKeys, block.rows, width, depth, false);
   for (i64 r = 0; r < block.rows; ++r) {
     const i64 query = spans.query(block.row + r);
     DifferentiateRow(p + r * kKeys, ds + r * kKeys, key0 + aligned, block.end, spans.start[query],
-                     spans.end[query], block.masked, s.lse[row + r], s.delta[row + r]);
+                     spans.end[query], block.masked, scale, s.lse[row + r], s.delta[row + r]);
   }
-  Product(s.dv + key * Dp, Dp, Transposed{s.p + row * kKeys + key, kKeys}, dy, Dp, keys, D, block.rows, true);
-  Product(s.dk + key * Dp, Dp, Transposed{s.ds + row * kKeys + key, kKeys}, q, Dp, keys, D, block.rows, true);
+  Product<Floats>(s.dv + key * s.Dp, s.Dp, Transposed{s.p + row * kKeys + key, kKeys}, s.dy + row * s.Dp,
+                  s.Dp, keys, s.D, block.rows, true);
+  Product<Floats>(s.dk + key * s.Dp, s.Dp, Transposed{s.ds + row * kKeys + key, kKeys}, s.q + row * s.Dp,
+                  s.Dp, keys, s.D, block.rows, true);
 }
 
-void AddToQueries(const BackwardScratch& s, const ScoreBlock& block, float* dq, i64 row0, i64 key0, i64 D,
-                  i64 Dp) {
+template <class Words>
+void AddToQueries(const BackwardScratch<Words>& s, const ScoreBlock& block, float* dq, i64 row0, i64 key0) {
   const i64 row = block.row - row0, key = block.begin - key0;
-  Product(dq + row * Dp, Dp, AsIs{s.ds + row * kKeys + key, kKeys}, s.k + key * Dp, Dp, block.rows, D,
-          block.end - block.begin, true);
+  Product<Floats>(dq + row * s.Dp, s.Dp, AsIs{s.ds + row * kKeys + key, kKeys}, s.k + key * s.Dp, s.Dp,
+                  block.rows, s.D, block.end - block.begin, true);
 }
 
 // Key tile `tile` of one sequence and key head against every tile of rows that may see it.
-template <class T>
+template <class Words, class T>
 void BackwardTile(const BackwardCall<T>& call, QueryGradients& gradients, SequenceTile tile, i64 g,
                   float* scratch) {
   const AttentionSpans& shape = call.shape;
-  const i64 D = shape.D, Dp = padded(D), b = tile.sequence, rows = shape.rows(b), T0 = shape.query_rows[b];
-  const BackwardScratch s(scratch, Dp);
+  const i64 D = shape.D, b = tile.sequence, rows = shape.rows(b), T0 = shape.query_rows[b];
+  const BackwardScratch<Words> s(scratch, D);
   const RowSpans spans = shape.spans(b);
   const auto query_head = [&](auto* data) { return HeadRows(data, T0, shape.H, g, shape.group, D); };
   const auto key_head = [&](auto* data) { return HeadRows(data, shape.key_rows[b], shape.G, g, 1, D); };
@@ -170,9 +196,9 @@ void BackwardTile(const BackwardCall<T>& call, QueryGradients& gradients, Sequen
 
   const i64 key0 = tile.tile * kKeys, key_end = std::min(shape.keys(b), key0 + kKeys);
   const QueryRange queries = queries_of_keys(spans.start, spans.end, shape.queries(b), key0, key_end);
-  LoadKeys(s, spans, queries, key_head(call.k), key_head(call.v), key0, key_end, Dp);
-  ZeroTile(s.dk, Dp, kKeys);
-  ZeroTile(s.dv, Dp, kKeys);
+  LoadKeys(s, spans, queries, key_head(call.k), key_head(call.v), key0, key_end);
+  ZeroTile(s.dk, s.Dp, kKeys);
+  ZeroTile(s.dv, s.Dp, kKeys);
   const i64 first = queries.begin * shape.group;
   // Keys behind all that any query sees have no tile of rows to wait for.
   const i64 last = first < rows ? queries.end * shape.group : first / kRows * kRows;
@@ -182,24 +208,24 @@ void BackwardTile(const BackwardCall<T>& call, QueryGradients& gradients, Sequen
     const auto for_each_block = [&](const auto& body) {
       if (r0 < r1) spans.for_each_block(r0, r1, kStep, key0, key_end, body);
     };
-    LoadRows(s, call, q, dy, spans, row0, r0, r1, g, T0, Dp);
-    for_each_block([&](const ScoreBlock& block) HWY_ATTR { AddToKeys(s, block, spans, row0, key0, D, Dp); });
+    if (r0 < r1) LoadRows(s, call, q, dy, spans, row0, r0, r1, g, T0);
+    for_each_block([&](const ScoreBlock& block)
+                       HWY_ATTR { AddToKeys(s, block, spans, row0, key0, call.scale * kLog2e); });
 
     const i64 index = gradients.index(b, g, row0 / kRows);
-    float* sums = gradients.sums + index * kRows * Dp;
+    float* sums = gradients.sums + index * kRows * s.Dp;
     const QueryRange tiles = {spans.start[spans.query(row0)] / kKeys,
                               ceil_div(spans.end[spans.query(row_end - 1)], kKeys)};
     gradients.await_turn(index, tile.tile - tiles.begin);
-    if (tile.tile == tiles.begin) ZeroTile(sums, Dp, kRows);
-    for_each_block([&](const ScoreBlock& block)
-                       HWY_ATTR { AddToQueries(s, block, sums, row0, key0, D, Dp); });
+    if (tile.tile == tiles.begin) ZeroTile(sums, s.Dp, kRows);
+    for_each_block([&](const ScoreBlock& block) HWY_ATTR { AddToQueries(s, block, sums, row0, key0); });
     if (tile.tile + 1 == tiles.end)
-      for (i64 row = row0; row < row_end; ++row) StoreRow(dq, row, sums + (row - row0) * Dp, D, call.scale);
+      for (i64 row = row0; row < row_end; ++row) StoreRow(dq, row, sums + (row - row0) * s.Dp, D, call.scale);
     gradients.end_turn(index);
   }
   for (i64 key = key0; key < key_end; ++key) {
-    StoreRow(dk, key, s.dk + (key - key0) * Dp, D, kLn2);
-    StoreRow(dv, key, s.dv + (key - key0) * Dp, D, 1.0f);
+    StoreRow(dk, key, s.dk + (key - key0) * s.Dp, D, call.scale);
+    StoreRow(dv, key, s.dv + (key - key0) * s.Dp, D, 1.0f);
   }
 }
 
@@ -230,6 +256,18 @@ void ZeroUnusedSlots(T* dk, const AttentionSpans& shape) {
   std::fill(dk + end, dk + shape.K * slot, T{});
 }
 
+template <class Words, class T>
+void Backward(Context& context, const BackwardCall<T>& call) {
+  const AttentionSpans& shape = call.shape;
+  QueryGradients gradients(context, shape, padded(shape.D));
+  const auto tiles = sequence_tiles(shape.B, kKeys, [&](i64 b) { return shape.keys(b); });
+  const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
+  parallel_tasks(context, tasks, BackwardScratch<Words>::floats(shape.D),
+                 [&](i64 task, float* scratch) HWY_ATTR {
+                   BackwardTile<Words>(call, gradients, tiles[task / shape.G], task % shape.G, scratch);
+                 });
+}
+
 Status AttentionBackward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse,
                          In q, In k, In v, const AttentionSpans& shape, f32 scale) {
   return with_float(q, [&](auto element) HWY_ATTR {
@@ -240,13 +278,7 @@ Status AttentionBackward(Context& context, Out dq, Out dk, Out dv, In dy, In y, 
                                   k.as<T>(), v.as<T>(),  lse.as<float>(), delta,      scale};
     ZeroUnusedSlots(dk.as<T>(), shape);
     ZeroUnusedSlots(dv.as<T>(), shape);
-    const i64 Dp = padded(shape.D);
-    QueryGradients gradients(context, shape, Dp);
-    const auto tiles = sequence_tiles(shape.B, kKeys, [&](i64 b) { return shape.keys(b); });
-    const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
-    parallel_tasks(context, tasks, BackwardScratch::floats(Dp), [&](i64 task, float* scratch) HWY_ATTR {
-      BackwardTile(call, gradients, tiles[task / shape.G], task % shape.G, scratch);
-    });
+    with_words<T>([&](auto words) HWY_ATTR { Backward<decltype(words)>(context, call); });
     return ok();
   });
 }

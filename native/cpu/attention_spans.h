@@ -46,14 +46,16 @@ struct RowSpans {
 
   i64 query(i64 row) const { return group == 1 ? row : row / group; }
 
-  // Cuts rows [row, row_end) against keys [begin, key_end) into blocks: a single one where all is visible,
-  // else `step` rows at a time with the keys that some of them may see.
+  // Cuts rows [row, row_end) against keys [begin, key_end) into blocks: a single one where all rows see the
+  // same, else `step` rows at a time with the keys that some of them may see.
   template <class Body>
   void for_each_block(i64 row, i64 row_end, i64 step, i64 begin, i64 key_end, const Body& body) const {
-    const i64 last = query(row_end - 1);
-    const TileClass kind = classify_tile(start, end, query(row), last + 1, begin, key_end);
-    if (kind == TileClass::full) return body(ScoreBlock{row, row_end - row, begin, key_end, false});
-    if (kind == TileClass::empty) return;
+    const i64 first = query(row), last = query(row_end - 1);
+    begin = std::max<i64>(begin, start[first]);
+    key_end = std::min<i64>(key_end, end[last]);
+    if (begin >= key_end) return;
+    if (classify_tile(start, end, first, last + 1, begin, key_end) == TileClass::full)
+      return body(ScoreBlock{row, row_end - row, begin, key_end, false});
     for (i64 r = row; r < row_end; r += step) {
       const i64 r_end = std::min(row_end, r + step), q0 = query(r), q1 = query(r_end - 1) + 1;
       const i64 k0 = std::max<i64>(begin, start[q0]), k1 = std::min<i64>(key_end, end[q1 - 1]);

@@ -1,6 +1,7 @@
 // Small matrices in scratch for kernels that work tile by tile: loading, transposing, and one product for all
-// of them, compiled once per SIMD target as simd.h is. A tile is f32; its rows are padded with zeros to whole
-// vectors: a product may compute into the padding, and reads no operand beyond it.
+// of them, compiled once per SIMD target as simd.h is. A tile's words are f32 or, as operands of products on
+// CPUs that multiply bf16, pairs of bf16 along the axis that the product sums over. Rows are padded with
+// zeros to whole vectors: a product may compute into the padding, and reads no operand beyond it.
 #if defined(TRANSFUSION_TILE_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TRANSFUSION_TILE_H
 #undef TRANSFUSION_TILE_H
@@ -9,7 +10,9 @@
 #endif
 
 #include <cmath>
+#include <type_traits>
 
+#include "cpu/runtime.h"
 #include "cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,16 +20,108 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 
 HWY_INLINE i64 padded(i64 count) { return ceil_div(count, lanes()) * lanes(); }
 
-// tile[i, 0 .. width) = factor rows[begin + i], for i < count.
-template <class Rows>
-HWY_INLINE void LoadTile(float* tile, i64 stride, const Rows& rows, i64 begin, i64 count, i64 width,
-                         float factor) {
-  const Vec multiplier = set(factor);
+// The words of a product's operands: how many elements they hold, and what a pair of them adds to a sum. All
+// travel as f32, whatever their bits.
+struct Floats {
+  static constexpr i64 kDepth = 1;
+  static constexpr uint32_t kSigns = 0x80000000;
+  static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) { return hn::MulAdd(a, b, sum); }
+};
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+// Where the elements of a pair's vector come from: two vectors' lower halves, or upper ones, or one's halves.
+struct PairOrder {
+  alignas(64) uint16_t lower[32], upper[32], halves[32];
+  constexpr PairOrder() : lower(), upper(), halves() {
+    for (uint16_t i = 0; i < 32; ++i) {
+      lower[i] = static_cast<uint16_t>(i / 2 + i % 2 * 32);
+      upper[i] = static_cast<uint16_t>(lower[i] + 16);
+      halves[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
+    }
+  }
+};
+inline constexpr PairOrder kPairOrder;
+
+// For CPUs with has_native_bf16(). Assembly, as Highway 1.0.3 does not know these instructions, and a
+// function for a target of their own could not be inlined into the templates that all words share.
+struct Pairs {
+  static constexpr i64 kDepth = 2;
+  static constexpr uint32_t kSigns = 0x80008000;
+  static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) {
+    asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
+    return sum;
+  }
+  // Two vectors rounded to bf16: all of `first`, then all of `second`.
+  static HWY_INLINE Vec Round(Vec first, Vec second) {
+    Vec both;
+    asm("vcvtne2ps2bf16 %1, %2, %0" : "=v"(both.raw) : "v"(first.raw), "v"(second.raw));
+    return both;
+  }
+  // What Round gave, as pairs of first[i] and second[i].
+  static HWY_INLINE Vec PairUp(Vec both) { return Permute(both, kPairOrder.halves, both); }
+  // to[i] = pairs of from's rows 2 i and 2 i + 1, of `elements` bf16 each, for an even count of rows.
+  static HWY_INLINE void PairRows(float* to, const float* from, i64 count, i64 elements) {
+    const i64 stride = padded(ceil_div(elements, 2));
+    for (i64 i = 0; i < count; i += 2, to += 2 * stride, from += 2 * stride)
+      for (i64 c = 0; c < stride; c += lanes()) {
+        const Vec first = load(from + c), second = load(from + stride + c);
+        store(Permute(first, kPairOrder.lower, second), to + 2 * c);
+        store(Permute(first, kPairOrder.upper, second), to + 2 * c + lanes());
+      }
+  }
+
+ private:
+  static HWY_INLINE Vec Permute(Vec a, const uint16_t* order, Vec b) {
+    const auto permuted = _mm512_permutex2var_epi16(_mm512_castps_si512(a.raw), _mm512_load_si512(order),
+                                                    _mm512_castps_si512(b.raw));
+    return Vec{_mm512_castsi512_ps(permuted)};
+  }
+};
+#else
+using Pairs = Floats;  // has_native_bf16() is false
+#endif
+
+// Calls body(Words{}) with the words in which elements of T are multiplied.
+template <class T, class Body>
+HWY_INLINE void with_words(const Body& body) {
+  if (std::is_same_v<T, bf16> && has_native_bf16())
+    body(Pairs{});
+  else
+    body(Floats{});
+}
+
+// Words in a row of `elements`, and in its padded form.
+template <class Words>
+HWY_INLINE i64 words(i64 elements) {
+  return ceil_div(elements, Words::kDepth);
+}
+template <class Words>
+HWY_INLINE i64 padded_words(i64 elements) {
+  return padded(words<Words>(elements));
+}
+
+// tile[i] = rows[begin + i] as words along the row, for i < count.
+template <class Words, class Rows>
+HWY_INLINE void LoadTile(float* tile, i64 stride, const Rows& rows, i64 begin, i64 count) {
   for (i64 i = 0; i < count; ++i) {
     const auto* row = rows[begin + i];
-    for_each(width, [&](i64 c, auto io)
-                        HWY_ATTR { store(hn::Mul(io.load(row + c), multiplier), tile + i * stride + c); });
+    float* to = tile + i * stride;
+    if constexpr (Words::kDepth == 1) {
+      for_each(rows.D, [&](i64 c, auto io) HWY_ATTR { store(io.load(row + c), to + c); });
+    } else {
+      const i64 whole = rows.D / (2 * lanes()) * lanes();
+      for (i64 c = 0; c < whole; c += lanes()) store(load(reinterpret_cast<const float*>(row) + c), to + c);
+      if (2 * whole == rows.D) continue;
+      store(zero(), to + whole);
+      std::memcpy(to + whole, row + 2 * whole, static_cast<size_t>(rows.D - 2 * whole) * sizeof *row);
+    }
   }
+}
+
+template <class Words>
+HWY_INLINE void FlipSigns(float* tile, i64 count) {
+  const Vec signs = hn::BitCast(f32_tag, hn::Set(U32(), Words::kSigns));
+  for (i64 i = 0; i < count; i += lanes()) store(hn::Xor(load(tile + i), signs), tile + i);
 }
 
 template <class Rows>
@@ -74,19 +169,22 @@ HWY_INLINE void TransposeTile(float* to, i64 to_stride, const float* from, i64 f
 #endif
 }
 
-// 2^x; 0 below 2^-125. The polynomial is Cephes' exp2f, good to 2 units in the last place for |x| <= 1/2.
+// 2^x for |x| < 2^22; 0 below -125. The polynomial is the best of its degree with 2^0 = 1: good to 1e-7
+// before its own rounding.
 HWY_INLINE Vec Exp2(Vec x) {
-  const hn::RebindToSigned<F32> i32_tag;
-  const Vec whole = hn::Round(x), f = hn::Sub(x, whole);
-  Vec y = set(1.535336188319500e-4f);
-  y = hn::MulAdd(y, f, set(1.339887440266574e-3f));
-  y = hn::MulAdd(y, f, set(9.618437357674640e-3f));
-  y = hn::MulAdd(y, f, set(5.550332471162809e-2f));
-  y = hn::MulAdd(y, f, set(2.402264791363012e-1f));
-  y = hn::MulAdd(y, f, set(6.931472028550421e-1f));
+  const U32 u32;
+  // Adding 1.5 * 2^23 rounds to a whole number, which is then in the lowest bits.
+  const Vec shift = set(12582912.0f);
+  const Vec shifted = hn::Add(x, shift);
+  const Vec f = hn::Sub(x, hn::Sub(shifted, shift));
+  Vec y = set(1.326462625e-3f);
+  y = hn::MulAdd(y, f, set(9.671504140e-3f));
+  y = hn::MulAdd(y, f, set(5.550733912e-2f));
+  y = hn::MulAdd(y, f, set(2.402224223e-1f));
+  y = hn::MulAdd(y, f, set(6.931469776e-1f));
   y = hn::MulAdd(y, f, set(1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::ConvertTo(i32_tag, whole));
-  const Vec power = hn::BitCast(f32_tag, hn::Add(hn::BitCast(i32_tag, y), exponent));
+  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(u32, shifted));
+  const Vec power = hn::BitCast(f32_tag, hn::Add(hn::BitCast(u32, y), exponent));
   return hn::IfThenZeroElse(hn::Lt(x, set(-125.0f)), power);
 }
 
@@ -103,7 +201,7 @@ struct Transposed {
 };
 
 // MR rows by NR vectors of c, in registers over the whole depth.
-template <int MR, int NR, class Left>
+template <class Words, int MR, int NR, class Left>
 HWY_INLINE void ProductBlock(float* c, i64 c_stride, const Left& a, i64 row, const float* b, i64 b_stride,
                              i64 depth, bool add) {
   Vec sums[MR][NR];
@@ -119,7 +217,7 @@ HWY_INLINE void ProductBlock(float* c, i64 c_stride, const Left& a, i64 row, con
     for (int i = 0; i < MR; ++i) {
       const Vec left = set(*a.at(row + i, p));
 #pragma GCC unroll 16
-      for (int j = 0; j < NR; ++j) sums[i][j] = hn::MulAdd(left, right[j], sums[i][j]);
+      for (int j = 0; j < NR; ++j) sums[i][j] = Words::MulAdd(left, right[j], sums[i][j]);
     }
   }
 #pragma GCC unroll 16
@@ -128,34 +226,37 @@ HWY_INLINE void ProductBlock(float* c, i64 c_stride, const Left& a, i64 row, con
     for (int j = 0; j < NR; ++j) store(sums[i][j], c + i * c_stride + j * lanes());
 }
 
-template <int NR, class Left>
+template <class Words, int NR, class Left>
 HWY_INLINE void ProductPanel(float* c, i64 c_stride, const Left& a, const float* b, i64 b_stride, i64 rows,
                              i64 depth, bool add) {
   constexpr int kRegisters = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR ? 16 : 32;
   constexpr int kRows = std::min(12, (kRegisters - 1 - NR) / NR);
   i64 row = 0;
   for (; row + kRows <= rows; row += kRows)
-    ProductBlock<kRows, NR>(c + row * c_stride, c_stride, a, row, b, b_stride, depth, add);
+    ProductBlock<Words, kRows, NR>(c + row * c_stride, c_stride, a, row, b, b_stride, depth, add);
   for (; row + 4 <= rows; row += 4)
-    ProductBlock<4, NR>(c + row * c_stride, c_stride, a, row, b, b_stride, depth, add);
+    ProductBlock<Words, 4, NR>(c + row * c_stride, c_stride, a, row, b, b_stride, depth, add);
+  for (; row + 2 <= rows; row += 2)
+    ProductBlock<Words, 2, NR>(c + row * c_stride, c_stride, a, row, b, b_stride, depth, add);
   for (; row < rows; ++row)
-    ProductBlock<1, NR>(c + row * c_stride, c_stride, a, row, b, b_stride, depth, add);
+    ProductBlock<Words, 1, NR>(c + row * c_stride, c_stride, a, row, b, b_stride, depth, add);
 }
 
-// c [rows, width] = a b, or += where `add`; a [rows, depth], b [depth, width], width padded to whole vectors.
-// Each element is one chain of fused multiply-adds over ascending depth, however the work is blocked.
-template <class Left>
+// c [rows, width] = a b, or += where `add`; a [rows, depth], b [depth, width], width padded to whole vectors,
+// depth in words. Each element is one chain of fused multiply-adds over ascending depth, however the work is
+// blocked.
+template <class Words, class Left>
 void Product(float* c, i64 c_stride, const Left& a, const float* b, i64 b_stride, i64 rows, i64 width,
              i64 depth, bool add) {
   constexpr i64 kMost = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR ? 2 : 4;
   i64 vectors = ceil_div(width, lanes());
   while (vectors > 0) {
     const i64 panel = ceil_div(vectors, ceil_div(vectors, kMost));
-    if (panel == 1) ProductPanel<1>(c, c_stride, a, b, b_stride, rows, depth, add);
-    if (panel == 2) ProductPanel<2>(c, c_stride, a, b, b_stride, rows, depth, add);
+    if (panel == 1) ProductPanel<Words, 1>(c, c_stride, a, b, b_stride, rows, depth, add);
+    if (panel == 2) ProductPanel<Words, 2>(c, c_stride, a, b, b_stride, rows, depth, add);
     if constexpr (kMost == 4) {
-      if (panel == 3) ProductPanel<3>(c, c_stride, a, b, b_stride, rows, depth, add);
-      if (panel == 4) ProductPanel<4>(c, c_stride, a, b, b_stride, rows, depth, add);
+      if (panel == 3) ProductPanel<Words, 3>(c, c_stride, a, b, b_stride, rows, depth, add);
+      if (panel == 4) ProductPanel<Words, 4>(c, c_stride, a, b, b_stride, rows, depth, add);
     }
     c += panel * lanes();
     b += panel * lanes();
