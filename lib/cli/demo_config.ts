@@ -36,11 +36,19 @@ export const demoTraining = ({ minutes, seed }: DemoSettings) =>
 
 /**
  * Guidance buys accuracy with diversity, and most dearly near pure noise, where it decides between shapes: it counts
- * from a fifth to four fifths of T alone, and little. Instead an image that the model itself describes otherwise than it was
- * asked for is drawn again. 20 steps of DPM-Solver++ draw as well as 100 of DDPM.
+ * where t is between a tenth and seven tenths of T alone, and less in the long run, whose model needs it less. Instead an
+ * image that the model itself describes otherwise than it was asked for is drawn again. DDPM's fresh noise mends what
+ * earlier steps got wrong.
  */
-export const demoImages = parseConfig(
-  drawOptionsSchema,
-  { sampler: 'dpmpp', steps: 20, guidance: 1.5, guidanceInterval: [0.2, 0.8], attempts: 4 },
-  'demo images',
-)
+export const demoImages = (minutes: number) =>
+  parseConfig(
+    drawOptionsSchema,
+    {
+      sampler: 'ddpm',
+      steps: 100,
+      guidance: minutes < longMinutes ? 2 : 1.5,
+      guidanceInterval: [0.1, 0.7],
+      attempts: 4,
+    },
+    'demo images',
+  )

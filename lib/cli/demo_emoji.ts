@@ -35,6 +35,8 @@ export const openEmojiTask = async (settings: DemoSettings): Promise<DemoTask> =
 /** The task for given pictures. */
 export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
   const { training, heldOut } = data
+  // Drawn once: what is asked is what it draws of pairs that it has never seen.
+  const images = { ...demoImages(settings.minutes), attempts: 1 }
   return {
     name: 'emoji',
     training,
@@ -44,10 +46,10 @@ export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
     model: emojiModel,
     objective: demoObjective,
     options: demoTraining(settings),
-    images: demoImages,
+    images,
     async evaluate(model, say) {
       const { seed } = settings
-      const { figures, ...answers } = await evaluateEmoji(model, data, { seed, images: demoImages, say })
+      const { figures, ...answers } = await evaluateEmoji(model, data, { seed, images, say })
       return { figures: { ...figures }, sheet: emojiSheet(answers, training) }
     },
   }

@@ -31,12 +31,13 @@ export const fashionMnistModel = (minutes: number) =>
   )
 
 /** 1,000 drawn images and the 10,000 test images. */
-const evaluation = { perClass: 100, images: demoImages, described: 10_000, ranked: 0 }
+const evaluation = { perClass: 100, described: 10_000, ranked: 0 }
 
 /** Garments and shoes in ten classes. Rejects with an Error that says how to get the data where they are missing. */
 export async function openFashionMnistTask(settings: DemoSettings): Promise<DemoTask> {
   const { name, ...data } = await openClasses({ type: 'fashion-mnist' }, fashionMnistCaption)
   const { training, test, captions } = data
+  const images = demoImages(settings.minutes)
   return {
     name,
     training,
@@ -46,10 +47,15 @@ export async function openFashionMnistTask(settings: DemoSettings): Promise<Demo
     model: fashionMnistModel(settings.minutes),
     objective: demoObjective,
     options: demoTraining(settings),
-    images: demoImages,
+    images,
     async evaluate(model, say) {
       const { seed } = settings
-      const { figures, drawn, described } = await evaluateClasses(model, data, { ...evaluation, seed, say })
+      const { figures, drawn, described } = await evaluateClasses(model, data, {
+        ...evaluation,
+        images,
+        seed,
+        say,
+      })
       return {
         figures: { ...figures },
         sheet: fashionMnistSheet({
