@@ -1,0 +1,70 @@
+// The two halves of a U-Net, forward and backward (lib/nn/unet.ts).
+//   { count, side, inputs, channels, blocks, heads, compute }, then { repeats } -> { seconds (the best), flops, rate,
+//   peakMemory }
+import { backpropagate } from '../../dist/autograd/tape.js'
+import {
+  cast,
+  fence,
+  fromArray,
+  keep,
+  normal,
+  ParameterArena,
+  ParameterList,
+  scope,
+  startProfile,
+  UNetDown,
+  UNetUp,
+} from '../../dist/index.js'
+import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
+import { serve } from '../common/subject.mjs'
+import { bestOf } from '../common/turns.mjs'
+
+await serve(({ count, side, inputs, channels, blocks, heads, compute }) => {
+  const timestepChannels = 4 * channels[0]
+  const sizes = { channels, blocks, heads, timestepChannels }
+  const list = new ParameterList()
+  const down = new UNetDown(list.under('down'), inputs, sizes)
+  const up = new UNetUp(list.under('up'), inputs, sizes)
+  const arena = new ParameterArena(list.parameters, compute)
+  arena.initialize(0)
+  void arena.gradients
+
+  const random = (number, ...shape) =>
+    scope(() => {
+      const rows = shape.slice(0, -1).reduce((a, b) => a * b)
+      const seeds = fromArray(Int32Array.of(number, 0, 0, 0), [1, 4])
+      const values = normal(fromArray(Int32Array.of(0, rows)), seeds, shape.at(-1), rows)
+      return keep(cast(values.view(shape), compute))
+    })
+  const low = side / 2 ** (channels.length - 1)
+  const x = random(1, count, side, side, inputs)
+  // What the transformer would make of the lowest level.
+  const vectors = random(2, count, low, low, channels.at(-1))
+  const timestep = random(3, count, timestepChannels)
+  const dy = random(4, count, side, side, inputs)
+  const begins = fromArray(Int32Array.from({ length: count + 1 }, (_, i) => i * low ** 2))
+  const spans = {
+    keyStart: fromArray(new Int32Array(count * low ** 2)),
+    keyEnd: fromArray(new Int32Array(count * low ** 2).fill(low ** 2)),
+    queryRows: begins,
+    keyRows: begins,
+  }
+  const both = async () => {
+    scope(() => {
+      const skips = down.forward(x, { timestep, spans })
+      backpropagate([up.forward(vectors, skips, { timestep, spans })], [dy], {})
+    })
+    await fence()
+  }
+  return async ({ repeats }) => {
+    const profile = startProfile()
+    await both()
+    const { kernels } = await profile.stop()
+    return {
+      seconds: await bestOf(both, repeats),
+      flops: kernels.reduce((sum, kernel) => sum + kernel.flops, 0),
+      rate: await measureMatmulRate(compute),
+      peakMemory: process.resourceUsage().maxRSS * 1024,
+    }
+  }
+})
