@@ -6,9 +6,6 @@ import type { DemoSettings } from './demo_task.js'
 /** From so many minutes on a larger model draws better than more steps of a small one. */
 export const longMinutes = 10
 
-/** 2.3 M parameters, of which two cores take some 20 steps of Fashion-MNIST a second. */
-export const longModel = { layers: 6, channels: 192, heads: 6, feedForward: 512 } as const
-
 /** Errors at high noise, where it is decided what is drawn, count too little with eps. */
 export const demoObjective = { prediction: 'v', weighting: 'v' } as const
 

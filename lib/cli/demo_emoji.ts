@@ -1,23 +1,26 @@
 import { parseConfig } from '../config.js'
 import { emojiCaption, emojiSide, openEmoji, type EmojiData } from '../data/emoji.js'
 import { evaluateEmoji } from '../evaluation/evaluate_emoji.js'
-import { demoImages, demoObjective, demoTraining, longModel } from './demo_config.js'
+import { demoImages, demoObjective, demoTraining } from './demo_config.js'
 import { emojiSheet } from './demo_emoji_sheet.js'
 import type { DemoSettings, DemoTask } from './demo_task.js'
 import { modelOptionsSchema } from './train_config.js'
 
+/** About 4 M parameters, of which two cores take some five steps a second. */
 const emojiModel = parseConfig(
   modelOptionsSchema,
   {
-    ...longModel,
+    layers: 4,
+    channels: 192,
+    heads: 6,
+    feedForward: 512,
     image: {
       channels: 3,
-      // 64 patches: of 8 x 8 pixels there are but 16, but a linear layer draws each of them without its neighbours.
+      // 64 patches. U-Net blocks, because emoji are all edges, which linear patches draw each for itself, with seams.
       patch: 4,
+      unet: { channels: [64, 128], stem: 2 },
       height: emojiSide,
       width: emojiSide,
-      // A 48-value patch has little room for a timestep; after the layer it has all channels.
-      timestep: 'after',
       // A patch's place matters more than its distance to others: emoji are centred.
       positions: 'sincos',
     },

@@ -1,7 +1,7 @@
 import { parseConfig } from '../config.js'
 import { evaluateClasses } from '../evaluation/evaluate_classes.js'
 import { openClasses } from './class_data.js'
-import { demoImages, demoObjective, demoTraining, longMinutes, longModel } from './demo_config.js'
+import { demoImages, demoObjective, demoTraining, longMinutes } from './demo_config.js'
 import { fashionMnistSheet } from './demo_fashion_mnist_sheet.js'
 import type { DemoSettings, DemoTask } from './demo_task.js'
 import { modelOptionsSchema } from './train_config.js'
@@ -14,7 +14,9 @@ export const fashionMnistModel = (minutes: number) =>
   parseConfig(
     modelOptionsSchema,
     {
-      ...(minutes < longMinutes ? { preset: 'tiny' } : longModel),
+      ...(minutes < longMinutes
+        ? { preset: 'tiny' }
+        : { layers: 6, channels: 192, heads: 6, feedForward: 512 }),
       image: {
         channels: 1,
         // 16 patches of 7 x 7 pixels: a short sequence, so that minutes suffice.
