@@ -10,31 +10,39 @@ import type { EmojiJudges } from './emoji_judges.js'
  * pictures of a style, some 1,580.
  */
 export interface EmojiFigures {
-  /** Share of the emoji drawn for training pairs in which the judges see the group, or the style, that was asked for. */
+  /** Share of the emoji drawn for training pairs in which the judge of groups sees the asked one. */
   readonly training_group_accuracy: number
+  /** The same for styles. */
   readonly training_style_accuracy: number
-  /** The same for held-out pairs. */
+  /** Share of the emoji drawn for held-out pairs in which the judge of groups sees the asked one. */
   readonly held_out_group_accuracy: number
+  /** The same for styles. */
   readonly held_out_style_accuracy: number
-  /** The same for the real pictures of the held-out pairs, which the judges have not seen: what perfect drawings would score. */
+  /** Share of the held-out pairs' real pictures, new to the judge, whose group it finds: what perfect drawings would score. */
   readonly judge_group_accuracy: number
+  /** The same for styles. */
   readonly judge_style_accuracy: number
-  /** Share of the drawn emoji to which no real picture of the style is as near as that of the asked name. */
+  /** Share of the emoji drawn for training pairs to which no real picture of the style is as near as that of the asked name. */
   readonly training_found: number
+  /** The same for held-out pairs. */
   readonly held_out_found: number
   /** The same for the held-out names' real pictures in the style that was trained: what copying these would score. */
   readonly other_style_found: number
   /** Mean share of the other names' real pictures in the style that are farther from the drawn emoji than the asked name's. */
   readonly training_farther: number
+  /** The same for held-out pairs. */
   readonly held_out_farther: number
+  /** The same for the held-out names' real pictures in the style that was trained. */
   readonly other_style_farther: number
   /** Share of the held-out pairs drawn nearer to the real picture than to the name's picture in the style that was trained. */
   readonly held_out_restyled: number
-  /** Share of the real pictures whose greedy caption is right to the letter. */
+  /** Share of the training pairs' real pictures whose greedy caption is right to the letter. */
   readonly training_caption_accuracy: number
+  /** The same for held-out pairs. */
   readonly held_out_caption_accuracy: number
-  /** Of the held-out pictures: right name, or right style, whatever the rest of the caption says. */
+  /** Share of the held-out pairs' real pictures whose greedy caption has the right name, whatever style it tells. */
   readonly held_out_name_accuracy: number
+  /** The same for styles, whatever the caption names. */
   readonly held_out_caption_style_accuracy: number
 }
 

@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto'
 import type { IconSet } from './icon_set.js'
 
-/** What the styles are called in captions. */
-export const emojiStyles = ['noto', 'fluent'] as const
+/** The hand that drew an emoji, as captions call it: Google's Noto, or Microsoft's Fluent. */
+export type EmojiStyle = 'noto' | 'fluent'
 
-/** The hand that drew an emoji: Google's Noto, or Microsoft's Fluent. */
-export type EmojiStyle = (typeof emojiStyles)[number]
+export const emojiStyles: readonly EmojiStyle[] = ['noto', 'fluent']
 
 /** The one of the two that is not this one. */
 export const otherStyle = (style: EmojiStyle): EmojiStyle => (style === 'noto' ? 'fluent' : 'noto')
