@@ -1,5 +1,6 @@
 import { parseConfig } from '../config.js'
 import { emojiCaption, emojiSide, openEmoji, type EmojiData } from '../data/emoji.js'
+import { evenlySpread } from '../data/sample_order.js'
 import { evaluateEmoji } from '../evaluation/evaluate_emoji.js'
 import { demoImages, demoObjective, demoTraining } from './demo_config.js'
 import { emojiSheet } from './demo_emoji_sheet.js'
@@ -45,7 +46,9 @@ export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
     training,
     testLength: heldOut.length,
     captions: [training, heldOut].flatMap(({ pictures }) => pictures.map(emojiCaption)),
-    prompts: [training, heldOut].flatMap((part) => part.spread(promptsOfEach).map(emojiCaption)),
+    prompts: [training, heldOut].flatMap(({ pictures }) =>
+      evenlySpread(pictures, promptsOfEach).map(emojiCaption),
+    ),
     model: emojiModel,
     objective: demoObjective,
     options: demoTraining(settings),

@@ -3,16 +3,18 @@ import type { Image } from '../data/document.js'
 import { emojiCaption, type EmojiDataset } from '../data/emoji.js'
 import { otherStyle } from '../data/emoji/emoji_names.js'
 import { sideBySide } from '../data/pixels.js'
+import { evenlySpread } from '../data/sample_order.js'
 import type { EmojiAnswer, EmojiAnswers } from '../evaluation/emoji_figures.js'
 
-/** Of each section; a held-out cell has three images, the others two. */
-const shown = { training: { rows: 4, columns: 6 }, heldOut: { rows: 6, columns: 4 } }
+const cellsOfEach = 24
+/** A held-out cell has three images, the others two. */
+const columns = { training: 6, heldOut: 4 }
 const white = 255
 
 /** The demo's contact sheet: drawn emoji beside the real ones, with the caption asked for and the one that the real one got. */
 export function emojiSheet({ training, heldOut }: EmojiAnswers, trained: EmojiDataset): ContactSheet {
-  const rowsOf = (cells: readonly SheetCell[], { rows, columns }: { rows: number; columns: number }) =>
-    inRows(cells.slice(0, rows * columns), columns)
+  const some = (answers: readonly EmojiAnswer[]) =>
+    evenlySpread(answers, Math.min(cellsOfEach, answers.length))
   const images = new Map(trained.pictures.map((picture) => [emojiCaption(picture), picture.image]))
   const otherOf = ({ name, style }: EmojiAnswer['picture']) =>
     images.get(emojiCaption({ name, style: otherStyle(style) }))!
@@ -22,16 +24,16 @@ export function emojiSheet({ training, heldOut }: EmojiAnswers, trained: EmojiDa
     sections: [
       {
         heading: 'Pairs of style and name that it learned from: drawn, and the real one',
-        rows: rowsOf(
-          training.map((answer) => cell(answer, [])),
-          shown.training,
+        rows: inRows(
+          some(training).map((answer) => cell(answer, [])),
+          columns.training,
         ),
       },
       {
         heading: 'Held-out pairs: drawn, the real one, and the style that it learned from',
-        rows: rowsOf(
-          heldOut.map((answer) => cell(answer, [otherOf(answer.picture)])),
-          shown.heldOut,
+        rows: inRows(
+          some(heldOut).map((answer) => cell(answer, [otherOf(answer.picture)])),
+          columns.heldOut,
         ),
       },
     ],

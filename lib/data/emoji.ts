@@ -45,11 +45,6 @@ export class EmojiDataset implements ImageDataset {
     return this.pictures.length
   }
 
-  /** So many pictures, evenly spread over all. */
-  spread(count: number): EmojiPicture[] {
-    return Array.from({ length: count }, (_, i) => this.pictures[Math.floor((i * this.length) / count)]!)
-  }
-
   /** Throws a RangeError for an index outside 0 .. length - 1. */
   get(index: number): Sample {
     checkIndex(index, this.length, 'EmojiDataset')

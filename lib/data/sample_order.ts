@@ -27,6 +27,10 @@ export function sampleIndex(position: number, length: number, seed: number): num
   return index
 }
 
+/** So many of a list's items, evenly spread from the first on; some repeatedly where there are fewer. */
+export const evenlySpread = <T>(items: readonly T[], count: number): T[] =>
+  Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!)
+
 const ROUNDS = 8
 
 /** A bijection of 0 .. 4^halfBits - 1. */

@@ -1,5 +1,6 @@
 /** Emoji in pairs of style and name: how well a model draws and describes those that it learned from, and held-out ones. */
 import { emojiCaption, type EmojiData, emojiSide } from '../data/emoji.js'
+import { evenlySpread } from '../data/sample_order.js'
 import type { Tokenizer } from '../data/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
 import { drawImages } from '../generation/draw_images.js'
@@ -38,7 +39,7 @@ export async function evaluateEmoji(
   checkSize(model)
   const { training, heldOut } = data
   const unseen = heldOut.pictures
-  const seen = training.spread(unseen.length)
+  const seen = evenlySpread(training.pictures, unseen.length)
   const asked = [...seen, ...unseen]
   const captions = asked.map(emojiCaption)
   say(`Drawing ${asked.length} emoji, ${unseen.length} of them of held-out pairs of style and name ...`)

@@ -110,10 +110,6 @@ describe('openEmoji', () => {
     expect(group).toBe('Smileys & Emotion')
     expect(() => data.training.get(2930)).toThrow('index must be an integer from 0 to 2929; received 2930')
   })
-
-  it('spreads a choice evenly', () => {
-    expect(data.heldOut.spread(3)).toEqual([0, 78, 156].map((index) => data.heldOut.pictures[index]))
-  })
 })
 
 describe('IconSet', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { sampleIndex } from '../../lib/data/sample_order.js'
+import { evenlySpread, sampleIndex } from '../../lib/data/sample_order.js'
 
 function epoch(length: number, seed: number, number = 0): number[] {
   return Array.from({ length }, (_, i) => sampleIndex(number * length + i, length, seed))
@@ -77,5 +77,13 @@ describe('sampleIndex', () => {
     [0.5, 5, 'received 0.5'],
   ])('refuses position %d of %d', (position, length, message) => {
     expect(() => sampleIndex(position, length, 1)).toThrow(message)
+  })
+})
+
+describe('evenlySpread', () => {
+  it('takes so many from the whole list, and repeats what is not enough', () => {
+    expect(evenlySpread([0, 1, 2, 3, 4, 5, 6], 3)).toEqual([0, 2, 4])
+    expect(evenlySpread(['a', 'b'], 4)).toEqual(['a', 'a', 'b', 'b'])
+    expect(evenlySpread(['a', 'b'], 0)).toEqual([])
   })
 })
