@@ -4,43 +4,24 @@
 // Time is the processor's, of all threads: the wall's depends on what else the machine does.
 import { noGrad } from '../dist/autograd/tape.js'
 import { openClasses } from '../dist/cli/class_data.js'
-import { fashionMnistCaption, openFashionMnistTask } from '../dist/cli/demo_fashion_mnist.js'
-import { modelOptions } from '../dist/cli/train_config.js'
-import {
-  deviceInfo,
-  makeCaptionTokenizer,
-  scope,
-  Trainer,
-  Transfusion,
-  transfusionLoss,
-} from '../dist/index.js'
+import { fashionMnistCaption } from '../dist/cli/demo_fashion_mnist.js'
+import { scope, transfusionLoss } from '../dist/index.js'
 import { BatchMaker } from '../dist/training/batches.js'
 import { openTrainingData } from '../dist/training/data.js'
-import { trainingOptionsSchema } from '../dist/training/options.js'
+import { demoCompute, newDemoRun, openDemo } from './common/demo.mjs'
 import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const [steps = 4000, seed = 0, adamwRate = 0.006, muonRate = 0.01] = process.argv.slice(2).map(Number)
 const rates = { adamw: adamwRate, muon: muonRate }
 
-const task = await openFashionMnistTask({ minutes: 1, seed })
+const task = await openDemo(seed)
 const { test } = await openClasses({ type: 'fashion-mnist' }, fashionMnistCaption)
-const compute = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
-const { minutes: _, ...settings } = task.options
 
-function newRun(type, steps) {
-  const model = Transfusion.create(modelOptions(task.model), makeCaptionTokenizer(task.captions), {
-    seed,
-    compute,
-    objective: task.objective,
-  })
-  const options = trainingOptionsSchema.parse({
-    ...settings,
-    steps,
+const newRun = (type, steps) =>
+  newDemoRun(task, steps, {
     optimizer: { type },
-    learningRate: { ...settings.learningRate, peak: rates[type] },
+    learningRate: { ...task.options.learningRate, peak: rates[type] },
   })
-  return { model, options, trainer: new Trainer(model, task.training, options) }
-}
 
 const processorSeconds = () => {
   const { user, system } = process.cpuUsage()
@@ -79,7 +60,7 @@ async function heldOutLosses({ model, options }, batches = 40) {
 console.log(describeLimits(await measureLimits()))
 const cost = await stepSeconds()
 console.log(
-  `processor ms a step (${compute}): AdamW ${(1e3 * cost.adamw).toFixed(1)}, Muon ${(1e3 * cost.muon).toFixed(1)}`,
+  `processor ms a step (${demoCompute}): AdamW ${(1e3 * cost.adamw).toFixed(1)}, Muon ${(1e3 * cost.muon).toFixed(1)}`,
 )
 for (const type of ['adamw', 'muon']) {
   const run = newRun(type, Math.round((steps * cost.adamw) / cost[type]))

@@ -1,0 +1,23 @@
+// The demo's training on Fashion-MNIST, without its command.
+import { openFashionMnistTask } from '../../dist/cli/demo_fashion_mnist.js'
+import { modelOptions } from '../../dist/cli/train_config.js'
+import { deviceInfo, makeCaptionTokenizer, Trainer, Transfusion } from '../../dist/index.js'
+import { trainingOptionsSchema } from '../../dist/training/options.js'
+
+/** What the demo computes in on this machine. */
+export const demoCompute = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
+
+/** Its data, sizes and options, as for the shortest run. */
+export const openDemo = (seed = 0) => openFashionMnistTask({ minutes: 1, seed })
+
+/** A new model of the demo, its options and a trainer for so many steps; `changes` to what the demo trains with. */
+export function newDemoRun({ training, captions, model: sizes, objective, options }, steps, changes = {}) {
+  const { minutes: _, ...settings } = options
+  const model = Transfusion.create(modelOptions(sizes), makeCaptionTokenizer(captions), {
+    seed: settings.seed,
+    compute: demoCompute,
+    objective,
+  })
+  const runOptions = trainingOptionsSchema.parse({ ...settings, steps, ...changes })
+  return { model, options: runOptions, trainer: new Trainer(model, training, runOptions) }
+}
