@@ -14,15 +14,17 @@ export interface Edge {
 }
 
 /** By the name of the input. */
-export type Edges = Map<string, readonly (Edge | undefined)[]>
+export type Edges = Record<string, readonly (Edge | undefined)[]>
 
 /** What the tape has of an op: all that its backward pass takes. */
 export type RecordedOp = Pick<AnyOp, 'name' | 'backward'>
 
-/** An op that has run, as the backward pass finds it. */
+/** An op that has run, as the backward pass finds it. Thousands are made a second: hence loops, and no lists. */
 export class Node {
   static count = 0
   readonly id = Node.count++
+  /** The nodes that made its inputs, one for each input. */
+  readonly sources: readonly Node[]
   /** Undefined once the backward pass has used it, or nothing can reach it any more. */
   use: { op: RecordedOp; saved: Saved } | undefined
   /** Its output tensors that live, the nodes that lead to it, a backward pass on its way. */
@@ -36,13 +38,9 @@ export class Node {
     saved: Saved,
   ) {
     this.use = { op, saved }
-    for (const tensor of savedTensors(saved)) tensor.saves++
-    for (const node of this.sources()) node.hold()
-  }
-
-  /** The nodes that made its inputs, one for each input. */
-  *sources(): Generator<Node> {
-    for (const edges of this.edges.values()) for (const edge of edges) if (edge?.node) yield edge.node
+    this.sources = sourcesOf(edges)
+    forEachTensor(saved, (tensor) => tensor.saves++)
+    for (const node of this.sources) node.hold()
   }
 
   hold(): void {
@@ -55,22 +53,33 @@ export class Node {
     for (const node of dropped) {
       if (--node.#users > 0) continue
       node.release()
-      dropped.push(...node.sources())
+      dropped.push(...node.sources)
     }
   }
 
   /** Frees what it saved, where the tape alone has kept that. */
   release(): void {
-    for (const tensor of savedTensors(this.use?.saved ?? {}))
+    if (!this.use) return
+    forEachTensor(this.use.saved, (tensor) => {
       if (--tensor.saves === 0 && tensor.orphaned) tensor.free()
+    })
     this.use = undefined
   }
 }
 
-const savedTensors = (saved: Saved): Tensor[] =>
-  Object.values(saved).flatMap((value) =>
-    value instanceof Tensor ? [value] : Array.isArray(value) ? value.filter((v) => v instanceof Tensor) : [],
-  )
+function sourcesOf(edges: Edges): Node[] {
+  const sources: Node[] = []
+  for (const name in edges) for (const edge of edges[name]!) if (edge?.node) sources.push(edge.node)
+  return sources
+}
+
+function forEachTensor(saved: Saved, visit: (tensor: Tensor) => void): void {
+  for (const name in saved) {
+    const value = saved[name]
+    if (value instanceof Tensor) visit(value)
+    else if (Array.isArray(value)) for (const item of value) if (item instanceof Tensor) visit(item)
+  }
+}
 
 export const wantsGradient = (tensor: Tensor | undefined): tensor is Tensor =>
   tensor?.tapeEntry !== undefined || tensor?.gradientTarget !== undefined
@@ -96,5 +105,11 @@ type OneOrMore = Tensor | readonly (Tensor | undefined)[] | undefined
 export const listOf = (tensors: OneOrMore): readonly (Tensor | undefined)[] =>
   tensors === undefined ? [] : tensors instanceof Tensor ? [tensors] : tensors
 
-export const edgesTo = (inputs: Inputs): Edges =>
-  new Map(Object.entries(inputs).map(([name, input]) => [name, listOf(input).map(edgeTo)]))
+export function edgesTo(inputs: Inputs): Edges {
+  const edges: Edges = {}
+  for (const name in inputs) {
+    const input = inputs[name]
+    edges[name] = input instanceof Tensor ? [edgeTo(input)] : listOf(input).map(edgeTo)
+  }
+  return edges
+}

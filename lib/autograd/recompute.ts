@@ -27,8 +27,12 @@ export function recompute<I extends Inputs, Y extends Outputs>(body: (inputs: I)
   })
   const edges = edgesTo(inputs)
   // What `body` records adds up their gradients; the edges are there to check that none was updated since.
-  for (const { name, edge } of watched.values()) edges.set(name, [...(edges.get(name) ?? []), edge])
-  if ([...edges.values()].flat().some((edge) => edge !== undefined)) {
+  for (const { name, edge } of watched.values()) edges[name] = [...(edges[name] ?? []), edge]
+  if (
+    Object.values(edges)
+      .flat()
+      .some((edge) => edge !== undefined)
+  ) {
     const backward = (dy: Outputs, saved: I) => {
       const detached = mapInputs(saved, (input) => (computed.has(input) ? leafOf(input) : input))
       const repeated = withOpName('', () => scope(() => withRecording(true, () => body(detached))))

@@ -51,7 +51,10 @@ export function isDifferentiated(inputs: Inputs): boolean {
     watch(inputs, recording)
     return false
   }
-  for (const name in inputs) if (listOf(inputs[name]).some(wantsGradient)) return true
+  for (const name in inputs) {
+    const input = inputs[name]
+    if (input instanceof Tensor ? wantsGradient(input) : listOf(input).some(wantsGradient)) return true
+  }
   return false
 }
 
@@ -110,7 +113,7 @@ const leafOp: RecordedOp = { name: 'leaf', backward: 'none' }
 export function leafOf(tensor: Tensor): Tensor {
   const leaf = tensor.view(tensor.shape)
   const { shape, dtype } = leaf
-  setEntry(leaf, new Node(leafOp, new Map(), [{ shape, dtype }], true, {}), 0)
+  setEntry(leaf, new Node(leafOp, {}, [{ shape, dtype }], true, {}), 0)
   return leaf
 }
 
@@ -149,7 +152,7 @@ export function backpropagate(
 /** Nodes and all they depend on, in the reverse of the order in which they ran. */
 function nodesBefore(roots: ReadonlySet<Node>): Node[] {
   const seen = new Set(roots)
-  for (const node of seen) for (const source of node.sources()) seen.add(source)
+  for (const node of seen) for (const source of node.sources) seen.add(source)
   return [...seen].toSorted((a, b) => b.id - a.id)
 }
 
@@ -165,9 +168,9 @@ function backwardThrough(node: Node, pending: Pending<Node>): void {
     scope(() => {
       const request = new Request(node)
       const returned = backward(node.single ? dys[0] : dys, saved, request)
-      for (const [name, edges] of node.edges) {
+      for (const name in node.edges) {
         const gradients = request.accumulated(name) ?? listOf(returned[name])
-        edges.forEach((edge, i) => edge && gradients[i] && route(edge, gradients[i], pending))
+        node.edges[name]!.forEach((edge, i) => edge && gradients[i] && route(edge, gradients[i], pending))
       }
     })
     pending.letGo(...dys)
@@ -176,8 +179,8 @@ function backwardThrough(node: Node, pending: Pending<Node>): void {
 }
 
 function checkVersions(node: Node): void {
-  for (const [name, edges] of node.edges)
-    for (const edge of edges)
+  for (const name in node.edges)
+    for (const edge of node.edges[name]!)
       if (edge?.target && edge.target.version !== edge.version)
         throw new Error(`backward: parameter ${name} was updated after the forward pass`)
 }
@@ -191,11 +194,11 @@ class Request implements GradientRequest<Inputs> {
   }
 
   wants(input: string): boolean {
-    return this.#node.edges.get(input)!.some((edge) => edge !== undefined)
+    return this.#node.edges[input]!.some((edge) => edge !== undefined)
   }
 
   accumulator(input: string): Tensor | undefined {
-    const edge = this.#node.edges.get(input)![0]
+    const edge = this.#node.edges[input]![0]
     if (!edge) return undefined
     if (edge.target) return edge.target.gradient
     let buffer = this.#buffers.get(input)

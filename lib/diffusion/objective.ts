@@ -64,15 +64,27 @@ export function diffusionTargets(
   objective: Objective,
   timesteps: ArrayLike<number>,
 ): DiffusionTargets {
-  const perImage = (value: (t: number) => number) => Float32Array.from(timesteps, value)
-  return {
-    t: perImage((t) => t),
-    signal: perImage((t) => schedule.level(t).signal),
-    sigma: perImage((t) => schedule.level(t).sigma),
-    targetX0: perImage((t) => target(schedule, objective.prediction, t).x0),
-    targetEps: perImage((t) => target(schedule, objective.prediction, t).eps),
-    weight: perImage((t) => lossWeight(schedule, objective, t)),
+  const perImage = () => new Float32Array(timesteps.length)
+  const targets = {
+    t: perImage(),
+    signal: perImage(),
+    sigma: perImage(),
+    targetX0: perImage(),
+    targetEps: perImage(),
+    weight: perImage(),
   }
+  for (let i = 0; i < timesteps.length; i++) {
+    const t = timesteps[i]!
+    const { signal, sigma } = schedule.level(t)
+    const { x0, eps } = target(schedule, objective.prediction, t)
+    targets.t[i] = t
+    targets.signal[i] = signal
+    targets.sigma[i] = sigma
+    targets.targetX0[i] = x0
+    targets.targetEps[i] = eps
+    targets.weight[i] = lossWeight(schedule, objective, t)
+  }
+  return targets
 }
 
 /** What the network is to give, as x0 and eps are to be added up. */

@@ -17,6 +17,11 @@ export interface AttentionSpans {
 
 type Inputs = { q: Tensor; k: Tensor; v: Tensor } & Record<keyof AttentionSpans, Tensor>
 
+function checkInts(name: string, tensor: Tensor): void {
+  checkDType(name, tensor, 'i32')
+  checkRank(name, tensor, 1)
+}
+
 function check({ q, k, v, keyStart, keyEnd, queryRows, keyRows }: Inputs): void {
   checkFloat('q', q)
   checkRank('q', q, 3)
@@ -27,14 +32,12 @@ function check({ q, k, v, keyStart, keyEnd, queryRows, keyRows }: Inputs): void 
     throw new ArgumentError('k', `have a number of heads that divides q's ${H}`, k)
   checkDType('v', v, q.dtype)
   checkShape('v', v, k.shape)
-  for (const [name, tensor] of Object.entries({ keyStart, keyEnd })) {
-    checkDType(name, tensor, 'i32')
-    checkShape(name, tensor, [T])
-  }
-  for (const [name, tensor] of Object.entries({ queryRows, keyRows })) {
-    checkDType(name, tensor, 'i32')
-    checkRank(name, tensor, 1)
-  }
+  checkInts('keyStart', keyStart)
+  checkInts('keyEnd', keyEnd)
+  checkInts('queryRows', queryRows)
+  checkInts('keyRows', keyRows)
+  checkShape('keyStart', keyStart, [T])
+  checkShape('keyEnd', keyEnd, [T])
   if (queryRows.elements === 0)
     throw new ArgumentError('queryRows', 'have one element more than sequences', queryRows)
   checkShape('keyRows', keyRows, queryRows.shape)

@@ -4,8 +4,9 @@ import { checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.j
 import { elementsOf } from '../tensor/shape.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
-/** A view [T, C] of a tensor [..., C]. */
-const rowsOf = (x: Tensor): Tensor => x.view([elementsOf(x.shape.slice(0, -1)), x.size(-1)])
+/** x [..., C] as [T, C]: x itself where it is. */
+const rowsOf = (x: Tensor): Tensor =>
+  x.rank === 2 ? x : x.view([elementsOf(x.shape.slice(0, -1)), x.size(-1)])
 
 const op = defineOp({
   name: 'linear',
@@ -24,8 +25,8 @@ const op = defineOp({
     const rows = rowsOf(x)
     const yRows = rowsOf(y)
     native.matmul(yRows.handle, rows.handle, weight.handle, bias?.handle, false, true)
-    rows.free()
-    yRows.free()
+    if (rows !== x) rows.free()
+    if (yRows !== y) yRows.free()
     return { output: y, saved: { x, weight } }
   },
   backward(dy, { x, weight }, request) {

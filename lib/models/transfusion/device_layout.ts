@@ -37,7 +37,6 @@ export function uploadLayout(
   image: LayoutImages,
 ): DeviceLayout {
   const { patchPositions, imageRows } = layout
-  const patches = layout.patchRows.length
   const images = imageRows.length - 1
   return {
     ids: fromArray(layout.ids),
@@ -50,14 +49,20 @@ export function uploadLayout(
     positions: fromArray(layout.positions, [layout.ids.length, 3]),
     patchRows: fromArray(layout.patchRows),
     patchImage: fromArray(layout.patchImage),
-    patchRow: fromArray(Float32Array.from({ length: patches }, (_, i) => patchPositions[2 * i]!)),
-    patchColumn: fromArray(Float32Array.from({ length: patches }, (_, i) => patchPositions[2 * i + 1]!)),
+    patchRow: fromArray(everySecond(patchPositions, 0)),
+    patchColumn: fromArray(everySecond(patchPositions, 1)),
     imageSizes: fromArray(layout.imageSizes, [images, 2]),
     imageRows: fromArray(imageRows),
     imageGroups: groupsFor(layout.imageSizes, image),
     pixelRows: imageRows.at(-1)!,
     images,
   }
+}
+
+function everySecond(pairs: ArrayLike<number>, first: 0 | 1): Float32Array {
+  const values = new Float32Array(pairs.length / 2)
+  for (let i = 0; i < values.length; i++) values[i] = pairs[2 * i + first]!
+  return values
 }
 
 const groupsFor = (imageSizes: Int32Array, { patch, unet }: LayoutImages): ImageGroups =>
