@@ -104,7 +104,10 @@ export class UNetDown {
   }
 }
 
-/** The up blocks: from the lowest level and the skip connections back to an image. */
+/**
+ * The up blocks: from the lowest level and the skip connections back to an image. There is none on the lowest level: all
+ * that is known of it comes through the transformer, past which an image would be drawn without regard to its caption.
+ */
 export class UNetUp {
   readonly #levels: Level[]
   readonly #larger: Linear[]
@@ -113,7 +116,10 @@ export class UNetUp {
 
   constructor(list: ParameterList, outputs: number, sizes: UNetSizes) {
     const { channels } = sizes
-    this.#levels = channels.map((width, i) => new Level(list.under(`levels.${i}`), 2 * width, sizes, i))
+    const last = channels.length - 1
+    this.#levels = channels.map(
+      (width, i) => new Level(list.under(`levels.${i}`), i === last ? width : 2 * width, sizes, i),
+    )
     // Narrower before it is larger: as a convolution after it, this would cost most of all.
     this.#larger = channels
       .slice(1)
@@ -123,12 +129,12 @@ export class UNetUp {
     this.#output = new Conv2d(list.under('output'), channels[0]!, outputs, { initial: { value: 0 } })
   }
 
-  /** x [N, h, w, channels.at(-1)] and what `UNetDown` gave -> [N, H, W, outputs]. */
+  /** x [N, h, w, channels.at(-1)] and what `UNetDown` gave on each level but the lowest -> [N, H, W, outputs]. */
   forward(x: Tensor, skips: readonly Tensor[], context: UNetContext): Tensor {
     return scope(() => {
       let h = x
-      for (let i = skips.length - 1; i >= 0; i--) {
-        h = this.#levels[i]!.forward(concat([h, skips[i]!], 3), context)
+      for (let i = this.#levels.length - 1; i >= 0; i--) {
+        h = this.#levels[i]!.forward(skips[i] ? concat([h, skips[i]], 3) : h, context)
         if (i > 0) h = upsampleNearest(this.#larger[i - 1]!.forward(h))
       }
       return this.#output.forward(this.#norm.forward(h))

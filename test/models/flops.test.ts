@@ -55,7 +55,7 @@ it('counts a U-Net by the positions of the level that each weight is used on', (
     const elements = shape.reduce((a, b) => a * b)
     // What makes an image smaller or larger is computed on the smaller; the lowest level has the attention.
     const low = /levels\.1|smaller|larger|attention|coder\.projection/.test(name)
-    products += elements * (/timestep/.test(name) ? images : positions[low ? 1 : 0]!)
+    products += elements * (/timestep|whole/.test(name) ? images : positions[low ? 1 : 0]!)
   }
   const seen = 6 ** 2 + 8 ** 2
   products += 2 * tinyUNet.blocks * 2 * seen * 16

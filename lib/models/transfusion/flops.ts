@@ -54,10 +54,11 @@ function unetProducts(
       timestep * width
     const below = positions[level + 1] ?? 0
     const smallerAndLarger = below * 10 * width * (channels[level + 1] ?? 0)
-    return sum + block(2 * width) + (2 * blocks - 1) * block(width) + smallerAndLarger
+    const isLowest = level === channels.length - 1
+    return sum + block(isLowest ? width : 2 * width) + (2 * blocks - 1) * block(width) + smallerAndLarger
   }, 0)
   // Queries, keys, values and outputs; scores and weighted sums.
   const attention = lowest.positions * lowest.width * (4 * lowest.width + 2 * lowest.positions)
   const projections = 2 * lowest.positions * lowest.width * C
-  return 2 * edge + ofLevels + 2 * blocks * attention + projections + 2 * timestep ** 2
+  return 2 * edge + ofLevels + 2 * blocks * attention + projections + timestep * (2 * timestep + C)
 }

@@ -26,7 +26,7 @@ export const paperVocabulary = {
 } as const
 
 /**
- * A U-Net for the paper's images: 0.26 to 0.27 B parameters in models of 0.16 to 7 B. The paper has about 0.27 B and gives
- * no sizes: two residual blocks a level and these widths are our choice.
+ * A U-Net for the paper's images: 0.27 to 0.28 B parameters in models of 0.16 to 7 B. The paper has about 0.27 B and gives
+ * no sizes: four residual blocks a level and these widths are our choice.
  */
-export const paperUNet = { channels: [672, 1344], blocks: 2, heads: 21 } as const
+export const paperUNet = { channels: [512, 1024], blocks: 4, heads: 16 } as const

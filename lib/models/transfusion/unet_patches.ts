@@ -2,8 +2,10 @@ import { Linear } from '../../nn/linear.js'
 import { LayerNorm } from '../../nn/norm.js'
 import type { ParameterList } from '../../nn/parameters.js'
 import { UNetDown, type UNetSizes, UNetUp } from '../../nn/unet.js'
+import { add } from '../../ops/add.js'
 import { cast } from '../../ops/cast.js'
 import { patchify, unpatchify } from '../../ops/patchify.js'
+import { mean } from '../../ops/reduce.js'
 import { reshape } from '../../ops/reshape.js'
 import { silu } from '../../ops/silu.js'
 import type { Tensor } from '../../tensor/tensor.js'
@@ -56,35 +58,44 @@ export class UNetPatchEncoder implements PatchEncoder {
   ): EncodedImages {
     const timesteps = silu(this.#timestep.forward(t, compute))
     const { imageGroups } = layout
+    const lowest: Tensor[] = []
     const skips = imageGroups.list.map((group): ImageSkips => {
       const { height, width, count, sizes, spans } = group
       const timestep = rowsOfGroup(timesteps, group, 'images')
       const blocks = cast(patchify(rowsOfGroup(pixels, group, 'pixels'), sizes, this.#stem), compute)
       const x = reshape(blocks, [count, height / this.#stem, width / this.#stem, blocks.size(-1)])
-      return { height, width, timestep, levels: this.#down.forward(x, { timestep, spans, recompute }) }
+      const levels = this.#down.forward(x, { timestep, spans, recompute })
+      lowest.push(levels.at(-1)!)
+      return { height, width, timestep, levels: levels.slice(0, -1) }
     })
-    const vectors = skips.map(({ levels }) => {
-      const lowest = this.#norm.forward(levels.at(-1)!)
-      return this.#projection.forward(reshape(lowest, [-1, lowest.size(-1)]))
-    })
+    const vectors = lowest.map((level) =>
+      this.#projection.forward(reshape(this.#norm.forward(level), [-1, level.size(-1)])),
+    )
     return { vectors: addPositions(joinGroups(vectors, imageGroups, 'patches'), layout, this.#config), skips }
   }
 }
 
-/** U-Net up blocks, to which the encoder of the same images hands skip connections. */
+/**
+ * U-Net up blocks, to which the encoder of the same images hands skip connections. Besides its positions, the mean of what
+ * the transformer makes of an image enters every block, as the timestep does: what is to be drawn is known on all levels
+ * (our choice).
+ */
 export class UNetPatchDecoder implements PatchDecoder {
   readonly #patch: number
   readonly #stem: number
   readonly #lowest: number
   readonly #projection: Linear
+  readonly #whole: Linear
   readonly #up: UNetUp
 
   constructor(list: ParameterList, { channels, image }: TransfusionConfig, unet: UNetConfig) {
     this.#patch = image.patch
     this.#stem = unet.stem
     this.#lowest = unet.channels.at(-1)!
+    const sizes = sizesOf(unet)
     this.#projection = new Linear(list.under('projection'), channels, this.#lowest, { bias: true })
-    this.#up = new UNetUp(list.under('up'), unet.stem ** 2 * image.channels, sizesOf(unet))
+    this.#whole = new Linear(list.under('whole'), channels, sizes.timestepChannels, { bias: true })
+    this.#up = new UNetUp(list.under('up'), unet.stem ** 2 * image.channels, sizes)
   }
 
   forward(
@@ -95,9 +106,16 @@ export class UNetPatchDecoder implements PatchDecoder {
   ): Tensor {
     const pixels = imageGroups.list.map((group) => {
       const { count, height, width, sizes, spans } = group
-      const projected = this.#projection.forward(rowsOfGroup(vectors, group, 'patches'))
-      const x = reshape(projected, [count, height / this.#patch, width / this.#patch, this.#lowest])
-      const { timestep, levels } = skipsOf(group, skips)
+      const own = rowsOfGroup(vectors, group, 'patches')
+      const x = reshape(this.#projection.forward(own), [
+        count,
+        height / this.#patch,
+        width / this.#patch,
+        this.#lowest,
+      ])
+      const { timestep: ofEncoder, levels } = skipsOf(group, skips)
+      const whole = mean(reshape(own, [count, -1, own.size(-1)]), [1])
+      const timestep = add(ofEncoder, this.#whole.forward(whole))
       const blocks = cast(this.#up.forward(x, levels, { timestep, spans, recompute }), 'f32')
       return unpatchify(reshape(blocks, [-1, blocks.size(-1)]), sizes, this.#stem)
     })
