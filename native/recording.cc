@@ -24,7 +24,7 @@ std::string key_of(const Work& work) {
 }  // namespace
 
 void Work::clear() {
-  name = "";
+  name = nullptr;
   tensors.clear();
   bytes_read = bytes_written = 0;
   flops = 0;

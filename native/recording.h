@@ -20,7 +20,7 @@ struct Work {
     TensorView view;
   };
 
-  const char* name = "";
+  const char* name = nullptr;   // stays null where nothing is done that a profile should count
   std::vector<Tensor> tensors;  // those that are present
   u64 bytes_read = 0, bytes_written = 0;
   double flops = 0;  // 0: not counted for this kernel

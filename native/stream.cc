@@ -124,7 +124,7 @@ void Stream::work() {
     const std::shared_ptr<Owner> owner = command->owner;  // outlives the comparison in leave()
     command.reset();
     lock.lock();
-    if (recorded)
+    if (recorded && work.name)
       for (const auto& recording : recordings_) recording->add(work, start, end);
     running_ = nullptr;
     idle_.notify_all();

@@ -25,7 +25,7 @@ export interface KernelArgument {
 
 /** The calls of a kernel with tensors of the same shapes and dtypes. */
 export interface KernelProfile extends KernelWork {
-  /** As native/kernels.h has it; in parentheses what is no kernel: (upload), (read), (fence), (housekeeping). */
+  /** As native/kernels.h has it; in parentheses what is no kernel: (upload), (read), (housekeeping). */
   name: string
   tensors: readonly KernelArgument[]
 }
