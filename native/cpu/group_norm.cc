@@ -1,8 +1,9 @@
 // y[p, c] = f(h),  h = n weight[c] + bias[c],  n = (x[p, c] - mean) rstd,  f silu or nothing, with mean and
 // rstd = 1 / sqrt(variance + eps) over all positions p of one image and the channels of c's group.
 // Backward, with dh = dy f'(h), g = dh weight and means over the same:  dx = rstd (g - mean(g) - n mean(g
-// n)), dweight += sum dh n,  dbias += sum dh. Parallel over chunks of positions of each image, cut by the
-// image's shape alone; their moments and sums are joined in order. Kept: mean, rstd.
+// n)), dweight += sum dh n,  dbias += sum dh. Parallel over images, or where they are few over chunks of
+// positions of each, cut by the image's shape alone; their moments and sums are joined in order. Kept: mean,
+// rstd.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/group_norm.cc"
 #include <hwy/foreach_target.h>
@@ -10,35 +11,12 @@
 #include <cmath>
 
 #include "cpu/cpu.h"
+#include "cpu/group_chunks.h"
 #include "cpu/math.h"
 #include "cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
-
-struct GroupChunks {
-  i64 N, P, C, G, channels, positions,
-      chunks;  // channels of a group; positions of a chunk; chunks of an image
-
-  GroupChunks(const TensorView& x, const TensorView& mean)
-      : N(x.dim(0)),
-        P(N ? x.rows() / N : 0),
-        C(x.dim(-1)),
-        G(mean.dim(1)),
-        channels(C / G),
-        // Few enough for sums in f32, and for a chunk to stay in the cache.
-        positions(std::min<i64>(256, row_grain(C))),
-        chunks(ceil_div(P, positions)) {}
-
-  // Calls body(chunk of all, image, first element, number of positions), on any thread.
-  template <class Body>
-  void for_each(const Body& body) const {
-    parallel_for(N * chunks, 1, [&](i64 chunk, i64) {
-      const i64 image = chunk / chunks, begin = chunk % chunks * positions;
-      body(chunk, image, (image * P + begin) * C, std::min(positions, P - begin));
-    });
-  }
-};
 
 HWY_INLINE float SumRun(const float* values, i64 count) {
   Vec sum = zero();
@@ -52,21 +30,26 @@ template <class T>
 void ChunkMoments(const GroupChunks& s, float* moments, float* columns, const T* x, i64 positions) {
   float* means = columns + s.C;
   std::fill_n(columns, s.C, 0.0f);
-  for (i64 p = 0; p < positions; ++p)
-    for_each(s.C, [&](i64 c, auto io) HWY_ATTR {
-      io.store(hn::Add(io.load(columns + c), io.load(x + p * s.C + c)), columns + c);
-    });
+  ForEachVector(0, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
+    Vec sum = io.load(columns + c);
+    for (int row = 0; row < rows; ++row) sum = hn::Add(sum, io.load(x + place + row * s.C));
+    io.store(sum, columns + c);
+  });
   for (i64 g = 0; g < s.G; ++g) {
     const float sum = SumRun(columns + g * s.channels, s.channels);
     moments[g] = sum / static_cast<float>(positions * s.channels);
     std::fill_n(means + g * s.channels, s.channels, moments[g]);
   }
   std::fill_n(columns, s.C, 0.0f);
-  for (i64 p = 0; p < positions; ++p)
-    for_each(s.C, [&](i64 c, auto io) HWY_ATTR {
-      const Vec distance = hn::Sub(io.load(x + p * s.C + c), io.load(means + c));
-      io.store(hn::MulAdd(distance, distance, io.load(columns + c)), columns + c);
-    });
+  ForEachVector(0, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
+    const Vec mean = io.load(means + c);
+    Vec squares = io.load(columns + c);
+    for (int row = 0; row < rows; ++row) {
+      const Vec distance = hn::Sub(io.load(x + place + row * s.C), mean);
+      squares = hn::MulAdd(distance, distance, squares);
+    }
+    io.store(squares, columns + c);
+  });
   for (i64 g = 0; g < s.G; ++g) moments[s.G + g] = SumRun(columns + g * s.channels, s.channels);
 }
 
@@ -91,12 +74,12 @@ Status GroupNorm(Context& context, Out y, Out mean, Out rstd, In x, In weight, I
     const GroupChunks s(x, mean);
     float* moments = context.scratch<float>(s.N * s.chunks * 2 * s.G);
     float* columns = context.scratch<float>(s.N * s.chunks * 2 * s.C);
-    s.for_each([&](i64 chunk, i64, i64 first, i64 positions) HWY_ATTR {
-      ChunkMoments(s, moments + chunk * 2 * s.G, columns + chunk * 2 * s.C, x.as<T>() + first, positions);
-    });
     // Of each image: h = x factor[c] + shift[c].
     float* lines = context.scratch<float>(s.N * 2 * s.C);
-    parallel_for(s.N, 1, [&](i64 image, i64) HWY_ATTR {
+    const auto gather = [&](i64 chunk, i64, i64 first, i64 positions) HWY_ATTR {
+      ChunkMoments(s, moments + chunk * 2 * s.G, columns + chunk * 2 * s.C, x.as<T>() + first, positions);
+    };
+    const auto join = [&](i64 image) HWY_ATTR {
       float* factors = lines + image * 2 * s.C;
       float* shifts = factors + s.C;
       for (i64 g = 0; g < s.G; ++g) {
@@ -111,19 +94,19 @@ Status GroupNorm(Context& context, Out y, Out mean, Out rstd, In x, In weight, I
         io.store(factor, factors + c);
         io.store(hn::NegMulAdd(io.load(shifts + c), factor, io.load(bias.as<T>() + c)), shifts + c);
       });
-    });
-    s.for_each([&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
+    };
+    const auto spread = [&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
       const float* factors = lines + image * 2 * s.C;
       const float* shifts = factors + s.C;
-      for (i64 p = 0; p < positions; ++p) {
-        const T* source = x.as<T>() + first + p * s.C;
-        T* target = y.as<T>() + first + p * s.C;
-        for_each(s.C, [&](i64 c, auto io) HWY_ATTR {
-          const Vec h = hn::MulAdd(io.load(source + c), io.load(factors + c), io.load(shifts + c));
-          io.store(activate(h, silu), target + c);
-        });
-      }
-    });
+      ForEachVector(first, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
+        const Vec factor = io.load(factors + c), shift = io.load(shifts + c);
+        for (int row = 0; row < rows; ++row) {
+          const i64 at = place + row * s.C;
+          io.store(activate(hn::MulAdd(io.load(x.as<T>() + at), factor, shift), silu), y.as<T>() + at);
+        }
+      });
+    };
+    s.run(gather, join, spread);
     return ok();
   });
 }
@@ -136,19 +119,27 @@ struct ChannelLines {
       : middle(lines + image * 4 * C), factor(middle + C), mean_g(factor + C), mean_product(mean_g + C) {}
 };
 
+// dh and n of single places, with what belongs to their channels.
 template <class T>
 struct GroupGradient {
   const T *x, *dy, *weight, *bias;
   bool silu;
 
+  struct Channels {
+    Vec middle, factor, weight, bias;
+  };
+  struct Place {
+    Vec normal, dh;
+  };
+
   template <class Io>
-  HWY_INLINE Vec normal(const ChannelLines& lines, i64 place, i64 c, Io io) const {
-    return hn::Mul(hn::Sub(io.load(x + place + c), io.load(lines.middle + c)), io.load(lines.factor + c));
+  HWY_INLINE Channels channels(const ChannelLines& lines, i64 c, Io io) const {
+    return {io.load(lines.middle + c), io.load(lines.factor + c), io.load(weight + c), io.load(bias + c)};
   }
   template <class Io>
-  HWY_INLINE Vec dh(Vec normal, i64 place, i64 c, Io io) const {
-    const Vec h = hn::MulAdd(normal, io.load(weight + c), io.load(bias + c));
-    return activate_backward(io.load(dy + place + c), h, silu);
+  HWY_INLINE Place at(const Channels& of, i64 place, Io io) const {
+    const Vec normal = hn::Mul(hn::Sub(io.load(x + place), of.middle), of.factor);
+    return {normal, activate_backward(io.load(dy + place), hn::MulAdd(normal, of.weight, of.bias), silu)};
   }
 };
 
@@ -159,29 +150,34 @@ Status GroupNormBackward(Context& context, Out dx, Acc dweight, Acc dbias, In dy
     const GroupChunks s(x, mean);
     const GroupGradient<T> gradient{x.as<T>(), dy.as<T>(), weight.as<T>(), bias.as<T>(), silu};
     float* lines = context.scratch<float>(s.N * 4 * s.C);
-    parallel_for(s.N, 1, [&](i64 image, i64) {
+    for (i64 image = 0; image < s.N; ++image) {
       const ChannelLines line(lines, image, s.C);
-      for (i64 c = 0; c < s.C; ++c) {
-        line.middle[c] = mean.as<float>()[image * s.G + c / s.channels];
-        line.factor[c] = rstd.as<float>()[image * s.G + c / s.channels];
+      for (i64 g = 0; g < s.G; ++g) {
+        std::fill_n(line.middle + g * s.channels, s.channels, mean.as<float>()[image * s.G + g]);
+        std::fill_n(line.factor + g * s.channels, s.channels, rstd.as<float>()[image * s.G + g]);
       }
-    });
+    }
     // Of each chunk, and then of each image: its terms of dweight and of dbias.
     float* partials = context.scratch<float>(s.N * s.chunks * 2 * s.C);
-    s.for_each([&](i64 chunk, i64 image, i64 first, i64 positions) HWY_ATTR {
+    float* totals = context.scratch<float>(s.N * 2 * s.C);
+    const auto gather = [&](i64 chunk, i64 image, i64 first, i64 positions) HWY_ATTR {
       const ChannelLines line(lines, image, s.C);
       float* products = partials + chunk * 2 * s.C;
       float* sums = products + s.C;
       std::fill_n(products, 2 * s.C, 0.0f);
-      for (i64 place = first; place < first + positions * s.C; place += s.C)
-        for_each(s.C, [&](i64 c, auto io) HWY_ATTR {
-          const Vec normal = gradient.normal(line, place, c, io), dh = gradient.dh(normal, place, c, io);
-          io.store(hn::MulAdd(dh, normal, io.load(products + c)), products + c);
-          io.store(hn::Add(dh, io.load(sums + c)), sums + c);
-        });
-    });
-    float* totals = context.scratch<float>(s.N * 2 * s.C);
-    parallel_for(s.N, 1, [&](i64 image, i64) HWY_ATTR {
+      ForEachVector(first, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
+        const auto channels = gradient.channels(line, c, io);
+        Vec product = io.load(products + c), sum = io.load(sums + c);
+        for (int row = 0; row < rows; ++row) {
+          const auto [normal, dh] = gradient.at(channels, place + row * s.C, io);
+          product = hn::MulAdd(dh, normal, product);
+          sum = hn::Add(dh, sum);
+        }
+        io.store(product, products + c);
+        io.store(sum, sums + c);
+      });
+    };
+    const auto join = [&](i64 image) HWY_ATTR {
       float* total = totals + image * 2 * s.C;
       std::fill_n(total, 2 * s.C, 0.0f);
       for (i64 chunk = image * s.chunks; chunk < (image + 1) * s.chunks; ++chunk)
@@ -201,18 +197,21 @@ Status GroupNormBackward(Context& context, Out dx, Acc dweight, Acc dbias, In dy
         std::fill_n(line.mean_product + begin, s.channels, sum_of(product) / count);
         std::fill_n(line.mean_g + begin, s.channels, sum_of(sum) / count);
       }
-    });
-    s.for_each([&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
+    };
+    const auto spread = [&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
       const ChannelLines line(lines, image, s.C);
-      for (i64 place = first; place < first + positions * s.C; place += s.C)
-        for_each(s.C, [&](i64 c, auto io) HWY_ATTR {
-          const Vec normal = gradient.normal(line, place, c, io);
-          const Vec g = hn::Mul(gradient.dh(normal, place, c, io), io.load(gradient.weight + c));
-          const Vec rest =
-              hn::NegMulAdd(normal, io.load(line.mean_product + c), hn::Sub(g, io.load(line.mean_g + c)));
-          io.store(hn::Mul(io.load(line.factor + c), rest), dx.as<T>() + place + c);
-        });
-    });
+      ForEachVector(first, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
+        const auto channels = gradient.channels(line, c, io);
+        const Vec mean_g = io.load(line.mean_g + c), mean_product = io.load(line.mean_product + c);
+        for (int row = 0; row < rows; ++row) {
+          const auto [normal, dh] = gradient.at(channels, place + row * s.C, io);
+          const Vec g = hn::Mul(dh, channels.weight);
+          const Vec rest = hn::NegMulAdd(normal, mean_product, hn::Sub(g, mean_g));
+          io.store(hn::Mul(channels.factor, rest), dx.as<T>() + place + row * s.C);
+        }
+      });
+    };
+    s.run(gather, join, spread);
     const auto add_totals = [&](const Acc& target, const float* first) {
       if (!target.present()) return;
       for (i64 image = 0; image < s.N; ++image)

@@ -19,13 +19,13 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 template <class T>
 void LayerNormRow(T* y, float* mean, float* rstd, const T* x, const T* weight, const T* bias, i64 C,
                   float eps, bool silu) {
-  Vec sum = zero(), squares = zero();
-  for_each(C, [&](i64 c, auto io) HWY_ATTR { sum = hn::Add(sum, io.load(x + c)); });
-  *mean = sum_of(sum) / static_cast<float>(C);
+  const Vec total =
+      sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR { return hn::Add(sum, io.load(x + c)); });
+  *mean = sum_of(total) / static_cast<float>(C);
   const Vec middle = set(*mean);
-  for_each(C, [&](i64 c, auto io) HWY_ATTR {
+  const Vec squares = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {
     const Vec distance = hn::Sub(io.load(x + c, *mean), middle);
-    squares = hn::MulAdd(distance, distance, squares);
+    return hn::MulAdd(distance, distance, sum);
   });
   *rstd = 1.0f / std::sqrt(sum_of(squares) / static_cast<float>(C) + eps);
   const Vec factor = set(*rstd);

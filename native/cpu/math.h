@@ -6,16 +6,31 @@
 #define TRANSFUSION_MATH_H
 #endif
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include <limits>
+#include <numbers>
 
 #include "cpu/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
-HWY_INLINE Vec exp(Vec x) { return hn::Exp(f32_tag, x); }
+// e^x for x of at most 88; 0 below -87, where floats lose precision. As hn::Exp, good to 2 units in the last
+// place, in two thirds of its instructions: rounding x / ln 2 leaves the exponent, biased, in the low bits.
+HWY_INLINE Vec exp(Vec x) {
+  const Vec round = set(0x1.8p23f + 127);
+  const Vec shifted = hn::MulAdd(x, set(std::numbers::log2e_v<float>), round);
+  const Vec whole = hn::Sub(shifted, round);
+  // ln 2 in two parts, of which the first times `whole` is exact.
+  const Vec r = hn::NegMulAdd(whole, set(1.42860677e-6f), hn::NegMulAdd(whole, set(0.693145752f), x));
+  const Vec square = hn::Mul(r, r);
+  const Vec low = hn::MulAdd(square, hn::MulAdd(r, set(0.00833336077f), set(0.0416664854f)),
+                             hn::MulAdd(r, set(0.166666672f), set(0.5f)));
+  const Vec high = hn::MulAdd(r, set(0.000198527618f), set(0.00139304355f));
+  const Vec rest = hn::MulAdd(hn::Mul(square, square), high, low);
+  const Vec y = hn::Add(hn::MulAdd(rest, square, r), set(1.0f));
+  const Vec power = hn::BitCast(f32_tag, hn::ShiftLeft<23>(hn::BitCast(U32(), shifted)));
+  return hn::IfThenElseZero(hn::Ge(x, set(-87.0f)), hn::Mul(y, power));
+}
 
 // 1 / (1 + exp(-x)). Below -88, where exp(-x) would overflow, the result stays at sigmoid(-88), about 6e-39.
 HWY_INLINE Vec sigmoid(Vec x) {
@@ -41,13 +56,14 @@ struct RowExponents {
 template <class T>
 RowExponents row_exponents(const T* x, i64 n) {
   constexpr float kNone = -std::numeric_limits<float>::infinity();
-  Vec largest = set(kNone);
-  for_each(n, [&](i64 i, auto io) HWY_ATTR { largest = hn::Max(largest, io.load(x + i, kNone)); });
+  const Vec largest = fold_each(
+      n, set(kNone), [&](Vec most, i64 i, auto io) HWY_ATTR { return hn::Max(most, io.load(x + i, kNone)); },
+      [](Vec a, Vec b) HWY_ATTR { return hn::Max(a, b); });
   const Vec peak = set(max_of(largest));
-  Vec sum = zero();
-  for_each(n,
-           [&](i64 i, auto io) HWY_ATTR { sum = hn::Add(sum, exp(hn::Sub(io.load(x + i, kNone), peak))); });
-  return {hn::GetLane(peak), sum_of(sum)};
+  const Vec total = sum_each(n, [&](Vec sum, i64 i, auto io) HWY_ATTR {
+    return hn::Add(sum, exp(hn::Sub(io.load(x + i, kNone), peak)));
+  });
+  return {hn::GetLane(peak), sum_of(total)};
 }
 
 }  // namespace transfusion::cpu::HWY_NAMESPACE

@@ -15,10 +15,9 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 
 template <class T>
 void NormRow(T* y, float* rstd, const T* x, const T* weight, i64 C, float eps) {
-  Vec squares = zero();
-  for_each(C, [&](i64 c, auto io) HWY_ATTR {
+  const Vec squares = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {
     const Vec v = io.load(x + c);
-    squares = hn::MulAdd(v, v, squares);
+    return hn::MulAdd(v, v, sum);
   });
   *rstd = 1.0f / std::sqrt(sum_of(squares) / static_cast<float>(C) + eps);
   const Vec factor = set(*rstd);
@@ -42,12 +41,11 @@ Status RmsNorm(Context&, Out y, Out rstd, In x, In weight, f32 eps) {
 template <class T>
 void NormRowBackward(T* dx, float* dweight, const T* dy, const T* x, const T* weight, float rstd, i64 C) {
   const Vec factor = set(rstd);
-  Vec products = zero();
-  for_each(C, [&](i64 c, auto io) HWY_ATTR {
+  const Vec products = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {
     const Vec gradient = io.load(dy + c), normal = hn::Mul(io.load(x + c), factor);
     const Vec share = hn::Mul(gradient, normal);
-    products = hn::MulAdd(share, io.load(weight + c), products);
     if (dweight) io.store(hn::Add(io.load(dweight + c), share), dweight + c);
+    return hn::MulAdd(share, io.load(weight + c), sum);
   });
   const Vec mean = set(sum_of(products) / static_cast<float>(C));
   for_each(C, [&](i64 c, auto io) HWY_ATTR {

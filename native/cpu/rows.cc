@@ -25,6 +25,13 @@ void AddRows(Y* y, const X* x, const i32* order, const i64* starts, i64 R, i64 C
       const i64 r = task / blocks, column = task % blocks * kBlock, width = std::min(kBlock, C - column);
       if (starts[r] == starts[r + 1]) continue;
       Y* target = y + r * C + column;
+      if (starts[r + 1] == starts[r] + 1) {
+        const X* source = x + order[starts[r]] * C + column;
+        for_each(width, [&](i64 c, auto io) HWY_ATTR {
+          io.store(hn::Add(io.load(target + c), io.load(source + c)), target + c);
+        });
+        continue;
+      }
       for_each(width, [&](i64 c, auto io) HWY_ATTR { io.store(io.load(target + c), sums + c); });
       for (i64 i = starts[r]; i < starts[r + 1]; ++i) {
         const X* source = x + order[i] * C + column;

@@ -89,6 +89,29 @@ HWY_INLINE void for_each(i64 n, const Body& body) {
   if (i < n) body(i, Tail{n - i});
 }
 
+// Folds the vectors of n elements: fold(so far, i, io) gives what is so far with vector i. Four of them take
+// turns, so that none waits for the one before it; join(a, b) makes them one.
+template <class Fold, class Join>
+HWY_INLINE Vec fold_each(i64 n, Vec start, const Fold& fold, const Join& join) {
+  const i64 step = lanes();
+  Vec a = start, b = start, c = start, d = start;
+  i64 i = 0;
+  for (; i + 4 * step <= n; i += 4 * step) {
+    a = fold(a, i, Full{});
+    b = fold(b, i + step, Full{});
+    c = fold(c, i + 2 * step, Full{});
+    d = fold(d, i + 3 * step, Full{});
+  }
+  for (; i + step <= n; i += step) a = fold(a, i, Full{});
+  if (i < n) b = fold(b, i, Tail{n - i});
+  return join(join(a, b), join(c, d));
+}
+// As fold_each: sums, from zero.
+template <class Fold>
+HWY_INLINE Vec sum_each(i64 n, const Fold& fold) {
+  return fold_each(n, zero(), fold, [](Vec a, Vec b) HWY_ATTR { return hn::Add(a, b); });
+}
+
 HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(f32_tag, v)); }
 HWY_INLINE float max_of(Vec v) { return hn::GetLane(hn::MaxOfLanes(f32_tag, v)); }
 

@@ -37,9 +37,8 @@ Status SoftmaxBackward(Context&, Out dx, In dy, In y) {
       for (i64 t = begin; t < end; ++t) {
         const T* shares = y.as<T>() + t * C;
         const T* gradients = dy.as<T>() + t * C;
-        Vec products = zero();
-        for_each(C, [&](i64 c, auto io) HWY_ATTR {
-          products = hn::MulAdd(io.load(gradients + c), io.load(shares + c), products);
+        const Vec products = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {
+          return hn::MulAdd(io.load(gradients + c), io.load(shares + c), sum);
         });
         const Vec mean = set(sum_of(products));
         for_each(C, [&](i64 c, auto io) HWY_ATTR {

@@ -30,6 +30,7 @@ describe('groupNorm', () => {
       [[3, 17, 31, 6], 6],
       [[2, 300, 1], 1],
       [[1, 3, 4099], 1],
+      [[33, 5, 6], 3],
     ])('agrees with the reference on %j in %i groups', async (shape, groups) => {
       const C = shape.at(-1)!
       await checkOp({
@@ -47,24 +48,32 @@ describe('groupNorm', () => {
     y.forEach((value, i) => expect(Math.abs(value - (i % 2 ? 1 : -1))).toBeLessThan(1e-3))
   })
 
-  it('gives the same bits with any number of threads, and for an image by itself', async () => {
-    const shape = [3, 40, 41, 24]
-    const x = randomArray(shape)
-    const dy = randomArray(shape, 4)
-    const [weight, bias] = [toTensor(randomArray([24], 2)), toTensor(randomArray([24], 3))]
-    const results = [1, 2].map((threads) => {
-      setThreads(threads)
-      const tensors = passes(toTensor(x), weight, bias, toTensor(dy), 8)
-      return Promise.all(tensors.map((tensor) => tensor.readFloats()))
-    })
-    const [one, two] = await Promise.all(results)
-    expect(one).toEqual(two)
-    const size = x.data.length / 3
-    const last = (data: Float64Array) => toTensor({ shape: [1, 40, 41, 24], data: data.slice(-size) })
-    const [y, dx] = passes(last(x.data), weight, bias, last(dy.data), 8)
-    expect(await y!.readFloats()).toEqual(one![0]!.slice(-size))
-    expect(await dx!.readFloats()).toEqual(one![1]!.slice(-size))
-  })
+  // Of many images each is one thread's; a single one is cut among threads.
+  it.each([
+    { images: 3, height: 40 },
+    { images: 33, height: 13 },
+  ])(
+    'gives the same bits with any number of threads, and for one of $images images by itself',
+    async (size) => {
+      const { images, height } = size
+      const shape = [images, height, 41, 24]
+      const x = randomArray(shape)
+      const dy = randomArray(shape, 4)
+      const [weight, bias] = [toTensor(randomArray([24], 2)), toTensor(randomArray([24], 3))]
+      const results = [1, 2].map((threads) => {
+        setThreads(threads)
+        const tensors = passes(toTensor(x), weight, bias, toTensor(dy), 8)
+        return Promise.all(tensors.map((tensor) => tensor.readFloats()))
+      })
+      const [one, two] = await Promise.all(results)
+      expect(one).toEqual(two)
+      const values = x.data.length / images
+      const last = (data: Float64Array) => toTensor({ shape: [1, height, 41, 24], data: data.slice(-values) })
+      const [y, dx] = passes(last(x.data), weight, bias, last(dy.data), 8)
+      expect(await y!.readFloats()).toEqual(one![0]!.slice(-values))
+      expect(await dx!.readFloats()).toEqual(one![1]!.slice(-values))
+    },
+  )
 
   it('works on no images, and on images of no positions', async () => {
     for (const shape of [

@@ -33,6 +33,17 @@ describe('softmax', () => {
     expect([...y]).toEqual([0.5, 0.5, 0, 1, 0, 0])
   })
 
+  it('keeps the precision of small shares, down to where floats lose theirs', async () => {
+    const x = Float32Array.from({ length: 2001 }, (_, i) => (-86.9 * i) / 2000)
+    const y = await softmax(fromArray(x)).readFloats()
+    const total = x.reduce((sum, value) => sum + Math.exp(value), 0)
+    y.forEach((share, i) =>
+      expect(Math.abs((share * total) / Math.exp(x[i]!) - 1), `of ${x[i]}`).toBeLessThan(1e-6),
+    )
+    const [, ...none] = await softmax(fromArray(Float32Array.of(0, -87.1, -88, -104, -1e30))).readFloats()
+    expect(Math.max(...none)).toBeLessThan(1e-37)
+  })
+
   it('names the argument and what was received', () => {
     expect(() => softmax(zeros([]))).toThrow('softmax: x must have 1 to 6 axes, received a tensor of f32 []')
   })
