@@ -25,8 +25,7 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 namespace {
 
 constexpr i64 kRows = 64, kKeys = 128;
-constexpr i64 kTasks = 64;     // enough for every thread to have its share
-constexpr i64 kMostTiles = 4;  // tiles of rows that pass by a tile of keys once it is loaded
+constexpr i64 kMostTiles = 8;  // tiles of rows that pass by a tile of keys once it is loaded
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // One thread's scratch; Dp is D padded to whole vectors.
@@ -84,7 +83,15 @@ bool SoftmaxColumns(const typename ForwardScratch<Words>::Rows& rows, float* dec
       max = hn::Max(max, seen);
     }
   } else {
-    for (i64 k = begin; k < end; ++k) max = hn::Max(max, load(scores + (k - begin) * kRows));
+    // Two chains: one alone would wait for each maximum.
+    Vec other = old_max;
+    i64 k = begin;
+    for (; k + 1 < end; k += 2) {
+      max = hn::Max(max, load(scores + (k - begin) * kRows));
+      other = hn::Max(other, load(scores + (k + 1 - begin) * kRows));
+    }
+    if (k < end) max = hn::Max(max, load(scores + (k - begin) * kRows));
+    max = hn::Max(max, other);
   }
   // A row that has not seen any key yet keeps m = -infinity; its differences must not become NaN.
   const Vec base = hn::IfThenElse(hn::Eq(max, set(-kInfinity)), zero(), hn::Mul(max, factor));
@@ -233,7 +240,11 @@ void ForwardTask(const ForwardCall<T>& call, SequenceTile task, i64 row_tiles, i
     const i64 begin = std::max<i64>(key0, spans.start[q0]);
     const i64 end = std::min<i64>(key0 + kKeys, spans.end[q1 - 1]);
     LoadKeys<Words>(s, spans, q0, q1, k, v, key0, begin, end);
+    const i64 next_end = std::min<i64>(key0 + 2 * kKeys, spans.end[q1 - 1]);
     for_each_tile([&](const auto& tile, i64 row0, i64 row_end) HWY_ATTR {
+      const i64 i = &tile - s.rows, n = ceil_div(last - first, kRows);
+      PrefetchShare(k, key0 + kKeys, next_end, i, n);
+      PrefetchShare(v, key0 + kKeys, next_end, i, n);
       spans.for_each_block(row0, row_end, lanes(), begin, end, [&](const ScoreBlock& block) HWY_ATTR {
         AddBlock<Words>(s, tile, block, row0, key0, call.scale);
       });
@@ -246,10 +257,9 @@ void ForwardTask(const ForwardCall<T>& call, SequenceTile task, i64 row_tiles, i
 template <class Words, class T>
 void Forward(Context& context, const ForwardCall<T>& call) {
   const AttentionSpans& shape = call.shape;
-  i64 all_rows = 0;
-  for (i64 b = 0; b < shape.B; ++b) all_rows += shape.rows(b);
-  const i64 row_tiles = std::clamp<i64>(all_rows * shape.G / (kRows * kTasks), 1, kMostTiles);
-  const auto tiles = sequence_tiles(shape.B, row_tiles * kRows, [&](i64 b) { return shape.rows(b); });
+  const auto row_count = [&](i64 b) { return shape.rows(b); };
+  const i64 row_tiles = tiles_per_task(shape, kRows, kMostTiles, row_count);
+  const auto tiles = sequence_tiles(shape.B, row_tiles * kRows, row_count);
   const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
   parallel_tasks(context, tasks, ForwardScratch<Words>::floats(shape.D, row_tiles),
                  [&](i64 task, float* scratch) HWY_ATTR {

@@ -3,13 +3,16 @@
 // Parallel over (sequence, key head, tile of keys), which alone writes its dk and dv. dq's sums ascend in key
 // tiles: each task waits, for each tile of rows, until the key tiles before have added theirs, so that tasks
 // follow each other over the rows in a staggered line, and bits never depend on threads.
-// Kept from the forward pass: y, y_rest, lse. dq is summed in f32 scratch of its own size.
+// Where the CPU multiplies bf16, s and dp are such products; p and ds stay f32: rounded, they would cost the
+// gradients more than their own rounding does. Kept from the forward pass: y, y_rest, lse. dq is summed in
+// f32 scratch of its own size.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/attention_backward.cc"
 #include <hwy/foreach_target.h>
 // clang-format off: tile.h needs foreach_target.h first
 #include <utility>
 
+#include "cpu/attention_query_gradients.h"
 #include "cpu/attention_spans.h"
 #include "cpu/cpu.h"
 #include "cpu/tile.h"
@@ -19,63 +22,44 @@ HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 namespace {
 
-constexpr i64 kRows = 64, kKeys = 128;
-constexpr i64 kStep = 16;  // rows at a time where not every row sees every key
+constexpr i64 kRows = 64, kKeys = 64;
+constexpr i64 kMostTiles = 8;  // tiles of keys that pass by a tile of rows once it is loaded
+constexpr i64 kStep = 16;      // rows at a time where not every row sees every key
 
 // One thread's scratch; Dp is D padded to whole vectors. Scores and dp are products of words, all else is
 // f32.
 template <class Words>
 struct BackwardScratch {
+  struct Keys {
+    float *k_transposed, *v_transposed;  // [words of D, kKeys]
+    float* k;                            // [kKeys, Dp]
+    float *dk, *dv;                      // [kKeys, Dp]
+  };
   i64 D, Dp, row_words;
-  float *k_transposed, *v_transposed;  // [words of D, kKeys]
-  float* k;                            // [kKeys, Dp]
-  float* loaded;                       // [kKeys, row_words]: k or v in words
-  float *dk, *dv;                      // [kKeys, Dp]
-  float *q_words, *dy_words;           // [kRows, row_words]
-  float *q, *dy;                       // [kRows, Dp]
-  float *p, *ds;                       // [kRows, kKeys]: first scores and dp
-  float *lse, *delta;                  // [kRows], lse in units of log 2
+  float* loaded;              // [kKeys, row_words]
+  float *q_words, *dy_words;  // [kRows, row_words]
+  float *q, *dy;              // [kRows, Dp]
+  float *p, *ds;              // [kRows, kKeys]: first scores and dp
+  float *lse, *delta;         // [kRows], lse in units of log 2
+  Keys keys[kMostTiles];
 
-  static i64 floats(i64 D) {
-    return (3 * kKeys + 2 * kRows) * padded_words<Words>(D) + (3 * kKeys + 2 * kRows) * padded(D) +
-           2 * kRows * kKeys + 2 * kRows;
+  static i64 floats(i64 D, i64 key_tiles) {
+    const i64 Dp = padded(D), row_words = padded_words<Words>(D);
+    return (kKeys + 2 * kRows) * row_words + 2 * kRows * (Dp + kKeys + 1) +
+           key_tiles * kKeys * (2 * row_words + 3 * Dp);
   }
-  BackwardScratch(float* own, i64 D) : D(D), Dp(padded(D)), row_words(padded_words<Words>(D)) {
+  BackwardScratch(float* own, i64 D, i64 key_tiles) : D(D), Dp(padded(D)), row_words(padded_words<Words>(D)) {
     const auto take = [&](i64 count) { return std::exchange(own, own + count); };
-    const auto take_words = [&](i64 rows, float* same) {
-      return Words::kDepth == 1 ? same : take(rows * row_words);
-    };
-    k_transposed = take(kKeys * row_words), v_transposed = take(kKeys * row_words);
-    k = take(kKeys * Dp), loaded = take_words(kKeys, k);
-    dk = take(kKeys * Dp), dv = take(kKeys * Dp);
-    q = take(kRows * Dp), q_words = take_words(kRows, q);
-    dy = take(kRows * Dp), dy_words = take_words(kRows, dy);
+    loaded = take(kKeys * row_words);
+    q = take(kRows * Dp), q_words = Words::kDepth == 1 ? q : take(kRows * row_words);
+    dy = take(kRows * Dp), dy_words = Words::kDepth == 1 ? dy : take(kRows * row_words);
     p = take(kRows * kKeys), ds = take(kRows * kKeys);
     lse = take(kRows), delta = take(kRows);
-  }
-};
-
-// dq's sums, [tiles of rows][kRows, Dp], and how many key tiles have been added to each.
-struct QueryGradients {
-  float* sums;
-  std::vector<std::atomic<i32>> added;
-  std::vector<i64> first_tile;  // of each sequence, for one key head
-  i64 G;
-
-  QueryGradients(Context& context, const AttentionSpans& shape, i64 Dp) : G(shape.G) {
-    i64 tiles = 0;
-    for (i64 b = 0; b < shape.B; ++b)
-      first_tile.push_back(std::exchange(tiles, tiles + ceil_div(shape.rows(b), kRows)));
-    added = std::vector<std::atomic<i32>>(tiles * G);
-    sums = context.scratch<float>(tiles * G * kRows * Dp);
-  }
-  i64 index(i64 sequence, i64 g, i64 tile) const { return (first_tile[sequence] + tile) * G + g; }
-  void await_turn(i64 index, i64 turn) {
-    for (i32 now; (now = added[index].load(std::memory_order_acquire)) != turn;) added[index].wait(now);
-  }
-  void end_turn(i64 index) {
-    added[index].fetch_add(1, std::memory_order_release);
-    added[index].notify_all();
+    for (i64 i = 0; i < key_tiles; ++i) {
+      Keys& tile = keys[i];
+      tile.k_transposed = take(kKeys * row_words), tile.v_transposed = take(kKeys * row_words);
+      tile.k = take(kKeys * Dp), tile.dk = take(kKeys * Dp), tile.dv = take(kKeys * Dp);
+    }
   }
 };
 
@@ -90,11 +74,12 @@ struct BackwardCall {
 
 // Loads keys and values that some query of the sequence sees, and zeros for the others.
 template <class Words, class T>
-void LoadKeys(const BackwardScratch<Words>& s, const RowSpans& spans, QueryRange queries,
-              const HeadRows<const T>& k, const HeadRows<const T>& v, i64 key0, i64 key_end) {
-  const auto load_tile = [&]<class As>(As, float* tile, const HeadRows<const T>& from) HWY_ATTR {
+void LoadKeys(const BackwardScratch<Words>& s, const typename BackwardScratch<Words>::Keys& tile,
+              const RowSpans& spans, QueryRange queries, const HeadRows<const T>& k,
+              const HeadRows<const T>& v, i64 key0, i64 key_end) {
+  const auto load_tile = [&]<class As>(As, float* to, const HeadRows<const T>& from) HWY_ATTR {
     const i64 stride = padded_words<As>(s.D);
-    const auto at = [&](i64 key) { return tile + (key - key0) * stride; };
+    const auto at = [&](i64 key) { return to + (key - key0) * stride; };
     spans.for_each_run(
         queries.begin, queries.end, key0, key_end,
         [&](i64 k0, i64 k1) HWY_ATTR { LoadTile<As>(at(k0), stride, from, k0, k1 - k0); },
@@ -102,10 +87,13 @@ void LoadKeys(const BackwardScratch<Words>& s, const RowSpans& spans, QueryRange
     ZeroTile(at(key_end), stride, key0 + kKeys - key_end);
   };
   load_tile(Words{}, s.loaded, v);
-  TransposeTile(s.v_transposed, kKeys, s.loaded, s.row_words, kKeys, words<Words>(s.D));
-  load_tile(Words{}, s.loaded, k);
-  TransposeTile(s.k_transposed, kKeys, s.loaded, s.row_words, kKeys, words<Words>(s.D));
-  if (s.loaded != s.k) load_tile(Floats{}, s.k, k);
+  TransposeTile(tile.v_transposed, kKeys, s.loaded, s.row_words, kKeys, words<Words>(s.D));
+  float* k_words = Words::kDepth == 1 ? tile.k : s.loaded;
+  load_tile(Words{}, k_words, k);
+  TransposeTile(tile.k_transposed, kKeys, k_words, s.row_words, kKeys, words<Words>(s.D));
+  if (k_words != tile.k) load_tile(Floats{}, tile.k, k);
+  ZeroTile(tile.dk, s.Dp, kKeys);
+  ZeroTile(tile.dv, s.Dp, kKeys);
 }
 
 // Rows [r0, r1) of the tile of rows at row0.
@@ -152,81 +140,101 @@ void DifferentiateRow(float* p, float* ds, i64 begin, i64 end, i64 start, i64 st
 
 // p and ds of one block, and what they add to dv and dk. The tile of rows begins at row0, of keys at key0.
 template <class Words>
-void AddToKeys(const BackwardScratch<Words>& s, const ScoreBlock& block, const RowSpans& spans, i64 row0,
-               i64 key0, float scale) {
+void AddToKeys(const BackwardScratch<Words>& s, const typename BackwardScratch<Words>::Keys& tile,
+               const ScoreBlock& block, const RowSpans& spans, i64 row0, i64 key0, float scale) {
   // Whole vectors of keys: those before the block's first, if any, are computed and masked in vain.
   const i64 row = block.row - row0, aligned = (block.begin - key0) / lanes() * lanes();
   const i64 key = block.begin - key0, keys = block.end - block.begin, width = block.end - key0 - aligned;
   const i64 depth = words<Words>(s.D);
   float *p = s.p + row * kKeys + aligned, *ds = s.ds + row * kKeys + aligned;
   const AsIs q{s.q_words + row * s.row_words, s.row_words}, dy{s.dy_words + row * s.row_words, s.row_words};
-  Product<Words>(p, kKeys, q, s.k_transposed + aligned, kKeys, block.rows, width, depth, false);
-  Product<Words>(ds, kKeys, dy, s.v_transposed + aligned, kKeys, block.rows, width, depth, false);
+  Product<Words>(p, kKeys, q, tile.k_transposed + aligned, kKeys, block.rows, width, depth, false);
+  Product<Words>(ds, kKeys, dy, tile.v_transposed + aligned, kKeys, block.rows, width, depth, false);
   for (i64 r = 0; r < block.rows; ++r) {
     const i64 query = spans.query(block.row + r);
     DifferentiateRow(p + r * kKeys, ds + r * kKeys, key0 + aligned, block.end, spans.start[query],
                      spans.end[query], block.masked, scale, s.lse[row + r], s.delta[row + r]);
   }
-  Product<Floats>(s.dv + key * s.Dp, s.Dp, Transposed{s.p + row * kKeys + key, kKeys}, s.dy + row * s.Dp,
+  Product<Floats>(tile.dv + key * s.Dp, s.Dp, Transposed{s.p + row * kKeys + key, kKeys}, s.dy + row * s.Dp,
                   s.Dp, keys, s.D, block.rows, true);
-  Product<Floats>(s.dk + key * s.Dp, s.Dp, Transposed{s.ds + row * kKeys + key, kKeys}, s.q + row * s.Dp,
+  Product<Floats>(tile.dk + key * s.Dp, s.Dp, Transposed{s.ds + row * kKeys + key, kKeys}, s.q + row * s.Dp,
                   s.Dp, keys, s.D, block.rows, true);
 }
 
 template <class Words>
-void AddToQueries(const BackwardScratch<Words>& s, const ScoreBlock& block, float* dq, i64 row0, i64 key0) {
+void AddToQueries(const BackwardScratch<Words>& s, const typename BackwardScratch<Words>::Keys& tile,
+                  const ScoreBlock& block, float* dq, i64 row0, i64 key0) {
   const i64 row = block.row - row0, key = block.begin - key0;
-  Product<Floats>(dq + row * s.Dp, s.Dp, AsIs{s.ds + row * kKeys + key, kKeys}, s.k + key * s.Dp, s.Dp,
+  Product<Floats>(dq + row * s.Dp, s.Dp, AsIs{s.ds + row * kKeys + key, kKeys}, tile.k + key * s.Dp, s.Dp,
                   block.rows, s.D, block.end - block.begin, true);
 }
 
-// Key tile `tile` of one sequence and key head against every tile of rows that may see it.
+// `key_tiles` tiles of keys, or what is left of them, from task.tile * key_tiles on, of one sequence and key
+// head, against every tile of rows that may see them.
 template <class Words, class T>
-void BackwardTile(const BackwardCall<T>& call, QueryGradients& gradients, SequenceTile tile, i64 g,
-                  float* scratch) {
+void BackwardTask(const BackwardCall<T>& call, QueryGradients& gradients, SequenceTile task, i64 key_tiles,
+                  i64 g, float* scratch) {
   const AttentionSpans& shape = call.shape;
-  const i64 D = shape.D, b = tile.sequence, rows = shape.rows(b), T0 = shape.query_rows[b];
-  const BackwardScratch<Words> s(scratch, D);
+  const i64 D = shape.D, b = task.sequence, rows = shape.rows(b), T0 = shape.query_rows[b];
+  const BackwardScratch<Words> s(scratch, D, key_tiles);
   const RowSpans spans = shape.spans(b);
   const auto query_head = [&](auto* data) { return HeadRows(data, T0, shape.H, g, shape.group, D); };
   const auto key_head = [&](auto* data) { return HeadRows(data, shape.key_rows[b], shape.G, g, 1, D); };
   const auto q = query_head(call.q), dy = query_head(call.dy);
   const auto dq = query_head(call.dq);
+  const auto k = key_head(call.k), v = key_head(call.v);
   const auto dk = key_head(call.dk), dv = key_head(call.dv);
 
-  const i64 key0 = tile.tile * kKeys, key_end = std::min(shape.keys(b), key0 + kKeys);
-  const QueryRange queries = queries_of_keys(spans.start, spans.end, shape.queries(b), key0, key_end);
-  LoadKeys(s, spans, queries, key_head(call.k), key_head(call.v), key0, key_end);
-  ZeroTile(s.dk, s.Dp, kKeys);
-  ZeroTile(s.dv, s.Dp, kKeys);
+  const i64 keys = key_tiles * kKeys, begin = task.tile * keys, end = std::min(shape.keys(b), begin + keys);
+  const QueryRange queries = queries_of_keys(spans.start, spans.end, shape.queries(b), begin, end);
+  // Calls body(tile, its first key, one past its last) for the tiles with keys of [k0, k1).
+  const auto for_each_tile = [&](i64 k0, i64 k1, const auto& body) {
+    for (i64 key = k0 / kKeys * kKeys; key < k1; key += kKeys)
+      body(s.keys[(key - begin) / kKeys], key, std::min(end, key + kKeys));
+  };
+  for_each_tile(begin, end, [&](const auto& tile, i64 key0, i64 key_end) HWY_ATTR {
+    LoadKeys(s, tile, spans, queries, k, v, key0, key_end);
+  });
   const i64 first = queries.begin * shape.group;
   // Keys behind all that any query sees have no tile of rows to wait for.
   const i64 last = first < rows ? queries.end * shape.group : first / kRows * kRows;
   for (i64 row0 = first / kRows * kRows; row0 < last; row0 += kRows) {
     const i64 row_end = std::min(rows, row0 + kRows);
     const i64 r0 = std::max(row0, first), r1 = std::min(row_end, last);
-    const auto for_each_block = [&](const auto& body) {
-      if (r0 < r1) spans.for_each_block(r0, r1, kStep, key0, key_end, body);
-    };
-    if (r0 < r1) LoadRows(s, call, q, dy, spans, row0, r0, r1, g, T0);
-    for_each_block([&](const ScoreBlock& block)
-                       HWY_ATTR { AddToKeys(s, block, spans, row0, key0, call.scale * kLog2e); });
-
     const i64 index = gradients.index(b, g, row0 / kRows);
     float* sums = gradients.sums + index * kRows * s.Dp;
-    const QueryRange tiles = {spans.start[spans.query(row0)] / kKeys,
-                              ceil_div(spans.end[spans.query(row_end - 1)], kKeys)};
-    gradients.await_turn(index, tile.tile - tiles.begin);
-    if (tile.tile == tiles.begin) ZeroTile(sums, s.Dp, kRows);
-    for_each_block([&](const ScoreBlock& block) HWY_ATTR { AddToQueries(s, block, sums, row0, key0); });
-    if (tile.tile + 1 == tiles.end)
+    const QueryRange turns = {spans.start[spans.query(row0)] / keys,
+                              ceil_div(spans.end[spans.query(row_end - 1)], keys)};
+    // A tile's rows may see keys on both sides and none here: it is this task's turn all the same.
+    const bool sees = r0 < r1;
+    const i64 k0 = sees ? std::max<i64>(begin, spans.start[spans.query(r0)]) : begin;
+    const i64 k1 = sees ? std::min<i64>(end, spans.end[spans.query(r1 - 1)]) : begin;
+    if (sees) LoadRows(s, call, q, dy, spans, row0, r0, r1, g, T0);
+    gradients.await_turn(index, task.tile - turns.begin);
+    if (task.tile == turns.begin) ZeroTile(sums, s.Dp, kRows);
+    for_each_tile(k0, k1, [&](const auto& tile, i64 key0, i64 key_end) HWY_ATTR {
+      const i64 i = (key0 - begin) / kKeys, next_end = std::min(last, row_end + kRows);
+      PrefetchShare(q, row_end, next_end, i, key_tiles);
+      PrefetchShare(dy, row_end, next_end, i, key_tiles);
+      if (row_end < last) PrefetchShare(gradients.rows(b, g, row0 / kRows + 1), 0, kRows, i, key_tiles);
+      const auto for_each_block = [&](const auto& body) {
+        spans.for_each_block(r0, r1, kStep, key0, key_end, body);
+      };
+      for_each_block([&](const ScoreBlock& block)
+                         HWY_ATTR { AddToKeys(s, tile, block, spans, row0, key0, call.scale * kLog2e); });
+      for_each_block([&](const ScoreBlock& block)
+                         HWY_ATTR { AddToQueries(s, tile, block, sums, row0, key0); });
+    });
+    if (task.tile + 1 == turns.end)
       for (i64 row = row0; row < row_end; ++row) StoreRow(dq, row, sums + (row - row0) * s.Dp, D, call.scale);
     gradients.end_turn(index);
   }
-  for (i64 key = key0; key < key_end; ++key) {
-    StoreRow(dk, key, s.dk + (key - key0) * s.Dp, D, call.scale);
-    StoreRow(dv, key, s.dv + (key - key0) * s.Dp, D, 1.0f);
-  }
+  for_each_tile(begin, end, [&](const auto& tile, i64 key0, i64 key_end) HWY_ATTR {
+    for (i64 key = key0; key < key_end; ++key) {
+      StoreRow(dk, key, tile.dk + (key - key0) * s.Dp, D, call.scale);
+      StoreRow(dv, key, tile.dv + (key - key0) * s.Dp, D, 1.0f);
+    }
+  });
 }
 
 // delta[h, t] = dy[t, h] . y[t, h], with what rounding y has lost where that was kept
@@ -259,12 +267,15 @@ void ZeroUnusedSlots(T* dk, const AttentionSpans& shape) {
 template <class Words, class T>
 void Backward(Context& context, const BackwardCall<T>& call) {
   const AttentionSpans& shape = call.shape;
-  QueryGradients gradients(context, shape, padded(shape.D));
-  const auto tiles = sequence_tiles(shape.B, kKeys, [&](i64 b) { return shape.keys(b); });
+  QueryGradients gradients(context, shape, kRows, padded(shape.D));
+  const auto key_count = [&](i64 b) { return shape.keys(b); };
+  const i64 key_tiles = tiles_per_task(shape, kKeys, kMostTiles, key_count);
+  const auto tiles = sequence_tiles(shape.B, key_tiles * kKeys, key_count);
   const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
-  parallel_tasks(context, tasks, BackwardScratch<Words>::floats(shape.D),
+  parallel_tasks(context, tasks, BackwardScratch<Words>::floats(shape.D, key_tiles),
                  [&](i64 task, float* scratch) HWY_ATTR {
-                   BackwardTile<Words>(call, gradients, tiles[task / shape.G], task % shape.G, scratch);
+                   BackwardTask<Words>(call, gradients, tiles[task / shape.G], key_tiles, task % shape.G,
+                                       scratch);
                  });
 }
 

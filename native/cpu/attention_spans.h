@@ -115,6 +115,19 @@ std::vector<SequenceTile> sequence_tiles(i64 sequences, i64 size, const Length& 
   return tiles;
 }
 
+// How many tiles of one key head a task may take, at most `most`: no more than leave every thread some tasks,
+// or than an interval is long. No bits depend on it: it only decides how often what a task loads is used.
+template <class Length>
+i64 tiles_per_task(const AttentionSpans& shape, i64 size, i64 most, const Length& length) {
+  constexpr i64 kTasksPerThread = 8;
+  i64 tiles = 0, pairs = 0;
+  for (i64 b = 0; b < shape.B; ++b) tiles += length(b) / size;
+  for (i64 t = 0; t < shape.T; ++t) pairs += shape.key_end[t] - shape.key_start[t];
+  const i64 share = tiles * shape.G / (kTasksPerThread * omp_get_max_threads());
+  const i64 interval = pairs / (std::max<i64>(1, shape.T) * size);
+  return std::clamp<i64>(std::min(share, interval), 1, most);
+}
+
 // Calls body(task, scratch) for each task on any thread, with `floats` floats of that thread's own. Tasks
 // begin in ascending order: one may wait for an earlier one.
 template <class Body>

@@ -9,6 +9,8 @@
 #define TRANSFUSION_TILE_H
 #endif
 
+#include <hwy/cache_control.h>
+
 #include <cmath>
 #include <type_traits>
 
@@ -98,6 +100,16 @@ HWY_INLINE i64 words(i64 elements) {
 template <class Words>
 HWY_INLINE i64 padded_words(i64 elements) {
   return padded(words<Words>(elements));
+}
+
+// The i-th of n equal shares of rows [begin, end), asked for before they are needed: rows of one head lie too
+// far apart for the CPU to foresee them.
+template <class Rows>
+HWY_INLINE void PrefetchShare(const Rows& rows, i64 begin, i64 end, i64 i, i64 n) {
+  if (begin >= end) return;
+  const i64 line = 64 / static_cast<i64>(sizeof *rows[begin]), count = end - begin;
+  for (i64 row = begin + count * i / n; row < begin + count * (i + 1) / n; ++row)
+    for (i64 c = 0; c < rows.D; c += line) hwy::Prefetch(rows[row] + c);
 }
 
 // tile[i] = rows[begin + i] as words along the row, for i < count.

@@ -41,6 +41,13 @@ function randomInputs(spans: HostSpans, { H = 2, G = H, D = 16 }: Sizes, slots =
   }
 }
 
+/** The inputs as a kernel of this dtype sees them. */
+const rounded = ({ q, k, v }: AttentionInputs, dtype: 'f32' | 'bf16'): AttentionInputs => ({
+  q: roundTo(q, dtype),
+  k: roundTo(k, dtype),
+  v: roundTo(v, dtype),
+})
+
 /** y, dq, dk and dv as the device gives them. */
 async function run(inputs: AttentionInputs, spans: HostSpans, dy: HostArray, dtype: 'f32' | 'bf16' = 'f32') {
   const [q, k, v] = [toTensor(inputs.q, dtype), toTensor(inputs.k, dtype), toTensor(inputs.v, dtype)] as const
@@ -62,8 +69,7 @@ async function run(inputs: AttentionInputs, spans: HostSpans, dy: HostArray, dty
 /** Compares y and every element of the gradients with float64. */
 async function check(spans: HostSpans, sizes: Sizes): Promise<void> {
   for (const dtype of ['f32', 'bf16'] as const) {
-    const random = randomInputs(spans, sizes)
-    const inputs = { q: roundTo(random.q, dtype), k: roundTo(random.k, dtype), v: roundTo(random.v, dtype) }
+    const inputs = rounded(randomInputs(spans, sizes), dtype)
     const dy = roundTo(randomArray(inputs.q.shape, 4), dtype)
     const found = await run(inputs, spans, dy, dtype)
     const expected = { y: attentionReference(inputs, spans).data, ...attentionGradients(inputs, spans, dy) }
@@ -139,63 +145,94 @@ describe('attention', () => {
       compare(name, found[name], load(name).data, 'f32', 'elementwise')
   })
 
-  it('serves sequences of different lengths from one cache, and never reads what nobody sees', async () => {
-    // A text token on 290 keys, nothing, a patch run behind a prefix, a branch whose first 30 keys are not its
-    // own, and intervals with a gap between them; slots before, between and behind the sequences.
-    const spans = {
-      queryRows: Int32Array.of(0, 1, 1, 34, 40, 42),
-      keyRows: Int32Array.of(3, 303, 310, 400, 460, 640),
-      keyStart: Int32Array.of(5, ...Array<number>(33).fill(0), ...Array<number>(6).fill(30), 2, 170),
-      keyEnd: Int32Array.of(290, ...Array<number>(33).fill(80), 40, 41, 42, 43, 44, 60, 10, 175),
-    }
-    const inputs = randomInputs(spans, { H: 4, G: 2, D: 24 }, 650)
-    const visible = new Set<number>()
-    for (let b = 0; b < 5; b++)
-      for (let t = spans.queryRows[b]!; t < spans.queryRows[b + 1]!; t++)
-        for (let key = spans.keyStart[t]!; key < spans.keyEnd[t]!; key++) visible.add(spans.keyRows[b]! + key)
-    const slotOf = (i: number) => Math.floor(i / (2 * 24))
-    const expected = attentionReference(inputs, spans)
-    for (const { data } of [inputs.k, inputs.v])
-      data.forEach((_, i) => {
-        if (!visible.has(slotOf(i))) data[i] = NaN
-      })
-    const { y, dq, dk, dv } = await run(inputs, spans, randomArray(inputs.q.shape, 4))
-    compare('y', y, expected.data, 'f32')
-    expect(dq.every(Number.isFinite)).toBe(true)
-    for (const gradient of [dk, dv])
-      gradient.forEach((value, i) => expect(value !== 0, `slot ${slotOf(i)}`).toBe(visible.has(slotOf(i))))
+  it.each([
+    ['f32', 0],
+    ['bf16', 0],
+    ['f32', -0.3],
+    ['bf16', -0.3],
+  ] as const)('agrees with the reference in %s for a scale of %f', async (dtype, scale) => {
+    const spans = packedSpans([[5], [20, -50, 3]])
+    const inputs = rounded(randomInputs(spans, {}), dtype)
+    const { q, k, v } = inputs
+    const y = attention(toTensor(q, dtype), toTensor(k, dtype), toTensor(v, dtype), upload(spans), { scale })
+    compare('y', await y.readFloats(), attentionReference(inputs, spans, scale).data, dtype)
   })
 
-  it('gives a query the same bits whatever stands beside it', async () => {
-    const T = 200
-    const whole = packedSpans([[30, -90, 80]])
-    const inputs = randomInputs(whole, { H: 4, G: 2, D: 24 })
-    const all = await run(inputs, whole, randomArray(inputs.q.shape, 4))
-    const rowSize = 4 * 24
-    for (const t of [0, 29, 30, 100, 130, 199]) {
-      const q = { shape: [1, 4, 24], data: inputs.q.data.slice(t * rowSize, (t + 1) * rowSize) }
-      const alone = {
-        keyStart: whole.keyStart.slice(t, t + 1),
-        keyEnd: whole.keyEnd.slice(t, t + 1),
-        queryRows: Int32Array.of(0, 1),
-        keyRows: Int32Array.of(0, T),
+  it.each(['f32', 'bf16'] as const)(
+    'serves sequences of different lengths from one cache, and never reads what nobody sees (%s)',
+    async (dtype) => {
+      // A text token on 290 keys, nothing, a patch run behind a prefix, a branch whose first 30 keys are not its
+      // own, and intervals with a gap between them; slots before, between and behind the sequences.
+      const spans = {
+        queryRows: Int32Array.of(0, 1, 1, 34, 40, 42),
+        keyRows: Int32Array.of(3, 303, 310, 400, 460, 640),
+        keyStart: Int32Array.of(5, ...Array<number>(33).fill(0), ...Array<number>(6).fill(30), 2, 170),
+        keyEnd: Int32Array.of(290, ...Array<number>(33).fill(80), 40, 41, 42, 43, 44, 60, 10, 175),
       }
-      const { y } = await run({ ...inputs, q }, alone, randomArray(q.shape, 5))
-      expect(y).toEqual(all.y.slice(t * rowSize, (t + 1) * rowSize))
+      const inputs = rounded(randomInputs(spans, { H: 4, G: 2, D: 24 }, 650), dtype)
+      const visible = new Set<number>()
+      for (let b = 0; b < 5; b++)
+        for (let t = spans.queryRows[b]!; t < spans.queryRows[b + 1]!; t++)
+          for (let key = spans.keyStart[t]!; key < spans.keyEnd[t]!; key++)
+            visible.add(spans.keyRows[b]! + key)
+      const slotOf = (i: number) => Math.floor(i / (2 * 24))
+      const expected = attentionReference(inputs, spans)
+      for (const { data } of [inputs.k, inputs.v])
+        data.forEach((_, i) => {
+          if (!visible.has(slotOf(i))) data[i] = NaN
+        })
+      const { y, dq, dk, dv } = await run(inputs, spans, randomArray(inputs.q.shape, 4), dtype)
+      compare('y', y, expected.data, dtype)
+      expect(dq.every(Number.isFinite)).toBe(true)
+      for (const gradient of [dk, dv])
+        gradient.forEach((value, i) => expect(value !== 0, `slot ${slotOf(i)}`).toBe(visible.has(slotOf(i))))
+    },
+  )
+
+  it.each(['f32', 'bf16'] as const)(
+    'gives a query the same bits whatever stands beside it (%s)',
+    async (dtype) => {
+      const T = 200
+      const whole = packedSpans([[30, -90, 80]])
+      const inputs = randomInputs(whole, { H: 4, G: 2, D: 24 })
+      const all = await run(inputs, whole, randomArray(inputs.q.shape, 4), dtype)
+      const rowSize = 4 * 24
+      for (const t of [0, 29, 30, 100, 130, 199]) {
+        const q = { shape: [1, 4, 24], data: inputs.q.data.slice(t * rowSize, (t + 1) * rowSize) }
+        const alone = {
+          keyStart: whole.keyStart.slice(t, t + 1),
+          keyEnd: whole.keyEnd.slice(t, t + 1),
+          queryRows: Int32Array.of(0, 1),
+          keyRows: Int32Array.of(0, T),
+        }
+        const { y } = await run({ ...inputs, q }, alone, randomArray(q.shape, 5), dtype)
+        expect(y).toEqual(all.y.slice(t * rowSize, (t + 1) * rowSize))
+      }
+    },
+  )
+
+  // The fewer the threads, the more tiles a task takes: with eight heads here all, five, some and one.
+  it.each([
+    [imageOverTiles, { H: 1, D: 33 }, [1, 2, 5]],
+    [packedSpans([[200, -150, 290, -17, 43]]), { H: 8, G: 4 }, [1, 2, 3, 12]],
+  ] as const)('gives the same bits for any number of threads (%#)', async (spans, sizes, threadCounts) => {
+    const inputs = randomInputs(spans, sizes)
+    const dy = randomArray(inputs.q.shape, 4)
+    for (const dtype of ['f32', 'bf16'] as const) {
+      const results = []
+      for (const threads of threadCounts) {
+        native.set_threads(threads)
+        results.push(await run(inputs, spans, dy, dtype))
+      }
+      native.set_threads(native.device_info().processors)
+      for (const result of results) expect(result).toEqual(results[0])
     }
   })
 
-  it('gives the same bits for any number of threads', async () => {
-    const inputs = randomInputs(imageOverTiles, { H: 1, D: 33 })
-    const dy = randomArray(inputs.q.shape, 4)
-    const results = []
-    for (const threads of [1, 2, 5]) {
-      native.set_threads(threads)
-      results.push(await run(inputs, imageOverTiles, dy))
-    }
+  it('agrees with the reference where a task takes several tiles', async () => {
+    native.set_threads(1)
+    await check(packedSpans([[100, -130, 170], [9, -85, 50], [101]]), { H: 8, G: 4 })
     native.set_threads(native.device_info().processors)
-    expect(results[1]).toEqual(results[0])
-    expect(results[2]).toEqual(results[0])
   })
 
   it('takes no tokens', async () => {
