@@ -107,7 +107,7 @@ describe('evaluateEmoji', () => {
 
   it('draws and describes both parts with a model that learned colours', async () => {
     using model = modelOf(32, 3)
-    const options = { steps: 80, batchSize: 16, learningRate: { peak: 1e-2, warmupSteps: 10 } }
+    const options = { steps: 240, batchSize: 16, learningRate: { peak: 1e-2, warmupSteps: 10 } }
     using trainer = new Trainer(model, data.training, trainingOptionsSchema.parse(options))
     const losses: number[] = []
     await trainer.run({ onStep: ({ diffusion }) => losses.push(diffusion) })
