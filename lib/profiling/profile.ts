@@ -5,6 +5,7 @@ import type { Shape } from '../tensor/shape.js'
 
 /** What is counted of calls of one kernel. */
 export interface KernelWork {
+  /** How often it ran. */
   calls: number
   /** In milliseconds. */
   time: number
@@ -18,8 +19,11 @@ export interface KernelWork {
 
 /** A tensor argument of a kernel, `name` as native/kernels.h has it. */
 export interface KernelArgument {
+  /** As native/kernels.h has it. */
   name: string
+  /** Of its elements. */
   dtype: DType
+  /** Sizes of its axes. */
   shape: Shape
 }
 
@@ -27,11 +31,13 @@ export interface KernelArgument {
 export interface KernelProfile extends KernelWork {
   /** As native/kernels.h has it; in parentheses what is no kernel: (upload), (read), (housekeeping). */
   name: string
+  /** Its tensor arguments, in order. */
   tensors: readonly KernelArgument[]
 }
 
 /** One call. */
 export interface KernelSpan {
+  /** Which kernel, with which shapes. */
   kernel: KernelProfile
   /** In milliseconds from the profile's begin. */
   start: number
