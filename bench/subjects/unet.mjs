@@ -51,8 +51,11 @@ await serve(({ count, side, inputs, channels, blocks, heads, compute }) => {
   }
   const both = async () => {
     scope(() => {
-      const skips = down.forward(x, { timestep, spans })
-      backpropagate([up.forward(vectors, skips, { timestep, spans })], [dy], {})
+      const levels = down.forward(x, { timestep, spans })
+      const skips = levels.slice(0, -1)
+      // The lowest level goes to the transformer, whose gradient of it is here as large as of what comes back.
+      const y = up.forward(vectors, skips, { timestep, spans })
+      backpropagate([y, levels.at(-1)], [dy, vectors], {})
     })
     await fence()
   }
