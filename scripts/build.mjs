@@ -28,7 +28,9 @@ export function buildNative({ werror = false } = {}) {
       runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${nodePrefix}`, ...args])
     // Configuring takes a second and finds sources that were added or removed.
     gyp('configure', '--', `-Dwerror=${strict}`)
-    gyp('build', '--jobs', jobs)
+    // Highway includes each of our sources from a header of its own: in there the compiler takes ours for the system's,
+    // which -MMD, gyp's choice, leaves out of what an object depends on.
+    gyp('build', '--jobs', jobs, 'DEPFLAGS=-MD -MF $(depfile).raw')
   } else {
     // node-gyp would download headers; cmake-js has them from npm.
     const options = ['--out=build/cmake', `--CDTRANSFUSION_WERROR=${strict}`, `--parallel=${jobs}`]
