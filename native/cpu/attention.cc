@@ -257,14 +257,11 @@ void ForwardTask(const ForwardCall<T>& call, SequenceTile task, i64 row_tiles, i
 template <class Words, class T>
 void Forward(Context& context, const ForwardCall<T>& call) {
   const AttentionSpans& shape = call.shape;
-  const auto row_count = [&](i64 b) { return shape.rows(b); };
-  const i64 row_tiles = tiles_per_task(shape, kRows, kMostTiles, row_count);
-  const auto tiles = sequence_tiles(shape.B, row_tiles * kRows, row_count);
-  const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
-  parallel_tasks(context, tasks, ForwardScratch<Words>::floats(shape.D, row_tiles),
-                 [&](i64 task, float* scratch) HWY_ATTR {
-                   ForwardTask<Words>(call, tiles[task / shape.G], row_tiles, task % shape.G, scratch);
-                 });
+  parallel_tiles(
+      context, shape, kRows, kMostTiles, [&](i64 b) { return shape.rows(b); },
+      [&](i64 row_tiles) HWY_ATTR { return ForwardScratch<Words>::floats(shape.D, row_tiles); },
+      [&](SequenceTile task, i64 row_tiles, i64 g, float* scratch)
+          HWY_ATTR { ForwardTask<Words>(call, task, row_tiles, g, scratch); });
 }
 
 Status Attention(Context& context, Out y, OutOptional y_rest, Out lse, In q, In k, In v,

@@ -268,15 +268,11 @@ template <class Words, class T>
 void Backward(Context& context, const BackwardCall<T>& call) {
   const AttentionSpans& shape = call.shape;
   QueryGradients gradients(context, shape, kRows, padded(shape.D));
-  const auto key_count = [&](i64 b) { return shape.keys(b); };
-  const i64 key_tiles = tiles_per_task(shape, kKeys, kMostTiles, key_count);
-  const auto tiles = sequence_tiles(shape.B, key_tiles * kKeys, key_count);
-  const i64 tasks = static_cast<i64>(tiles.size()) * shape.G;
-  parallel_tasks(context, tasks, BackwardScratch<Words>::floats(shape.D, key_tiles),
-                 [&](i64 task, float* scratch) HWY_ATTR {
-                   BackwardTask<Words>(call, gradients, tiles[task / shape.G], key_tiles, task % shape.G,
-                                       scratch);
-                 });
+  parallel_tiles(
+      context, shape, kKeys, kMostTiles, [&](i64 b) { return shape.keys(b); },
+      [&](i64 key_tiles) HWY_ATTR { return BackwardScratch<Words>::floats(shape.D, key_tiles); },
+      [&](SequenceTile task, i64 key_tiles, i64 g, float* scratch)
+          HWY_ATTR { BackwardTask<Words>(call, gradients, task, key_tiles, g, scratch); });
 }
 
 Status AttentionBackward(Context& context, Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse,

@@ -143,4 +143,17 @@ void parallel_tasks(Context& context, i64 count, i64 floats, const Body& body) {
   }
 }
 
+// Deals the tiles of all sequences and key heads out to tasks, as parallel_tasks does: floats(tiles) is the
+// scratch of a task of so many tiles, and body(task, tiles, key head, scratch) takes that many, or what is
+// left of the sequence, from task.tile * tiles on.
+template <class Length, class Floats, class Body>
+void parallel_tiles(Context& context, const AttentionSpans& shape, i64 size, i64 most, const Length& length,
+                    const Floats& floats, const Body& body) {
+  const i64 tiles = tiles_per_task(shape, size, most, length);
+  const auto tasks = sequence_tiles(shape.B, tiles * size, length);
+  parallel_tasks(
+      context, static_cast<i64>(tasks.size()) * shape.G, floats(tiles),
+      [&](i64 task, float* scratch) { body(tasks[task / shape.G], tiles, task % shape.G, scratch); });
+}
+
 }  // namespace transfusion::cpu

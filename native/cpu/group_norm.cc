@@ -18,12 +18,6 @@
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
-HWY_INLINE float SumRun(const float* values, i64 count) {
-  Vec sum = zero();
-  for_each(count, [&](i64 i, auto io) HWY_ATTR { sum = hn::Add(sum, io.load(values + i)); });
-  return sum_of(sum);
-}
-
 // moments [2 G]: the mean of each group in one chunk, then the sum of squared distances from it.
 // columns [2 C]: scratch.
 template <class T>
@@ -36,7 +30,7 @@ void ChunkMoments(const GroupChunks& s, float* moments, float* columns, const T*
     io.store(sum, columns + c);
   });
   for (i64 g = 0; g < s.G; ++g) {
-    const float sum = SumRun(columns + g * s.channels, s.channels);
+    const float sum = sum_run(columns + g * s.channels, s.channels);
     moments[g] = sum / static_cast<float>(positions * s.channels);
     std::fill_n(means + g * s.channels, s.channels, moments[g]);
   }
@@ -50,7 +44,7 @@ void ChunkMoments(const GroupChunks& s, float* moments, float* columns, const T*
     }
     io.store(squares, columns + c);
   });
-  for (i64 g = 0; g < s.G; ++g) moments[s.G + g] = SumRun(columns + g * s.channels, s.channels);
+  for (i64 g = 0; g < s.G; ++g) moments[s.G + g] = sum_run(columns + g * s.channels, s.channels);
 }
 
 // Joins the chunks' moments of one group (Chan, Golub and LeVeque, 1979).

@@ -5,6 +5,7 @@
 #include <compare>
 #include <memory>
 #include <new>
+#include <utility>
 
 #include "cpu/lru_cache.h"
 #include "kernel_types.h"
@@ -27,9 +28,11 @@ class PackedCache {
       entry.kept.reset();
       entry.version = weight.version;
     } else if (!entry.kept && held_ + bytes <= limit_) {
+      // Kept once it is packed, whatever is thrown on the way.
+      Kept kept(::operator new(bytes, kAlignment), Release{&held_, bytes});
       held_ += bytes;
-      entry.kept = {::operator new(bytes, kAlignment), Release{&held_, bytes}};
-      pack(entry.kept.get());
+      pack(kept.get());
+      entry.kept = std::move(kept);
     }
     if (entry.kept) return entry.kept.get();
     void* packed = context.scratch<char>(static_cast<i64>(bytes));
@@ -53,9 +56,10 @@ class PackedCache {
       ::operator delete(data, kAlignment);
     }
   };
+  using Kept = std::unique_ptr<void, Release>;
   struct Entry {
     u64 version = 0;
-    std::unique_ptr<void, Release> kept;
+    Kept kept;
   };
 
   size_t limit_, held_ = 0;

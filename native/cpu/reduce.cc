@@ -55,13 +55,6 @@ void AddRun(float* sums, const T* x, i64 n) {
 }
 
 template <class T>
-float SumRun(const T* x, i64 n) {
-  Vec sum = zero();
-  for_each(n, [&](i64 i, auto io) HWY_ATTR { sum = hn::Add(sum, io.load(x + i)); });
-  return sum_of(sum);
-}
-
-template <class T>
 void SumTo(Context& context, T* y, const T* x, const Reduction& reduction, float scale) {
   const i64 inner = reduction.inner, blocks = ceil_div(inner, kColumns),
             chunks = ceil_div(reduction.runs, kRuns);
@@ -80,7 +73,7 @@ void SumTo(Context& context, T* y, const T* x, const Reduction& reduction, float
       for (i64 run = chunk * kRuns; run < std::min(reduction.runs, (chunk + 1) * kRuns); ++run) {
         const T* values = source + reduction.offset(run, true);
         if (sums_runs)
-          *partial += SumRun(values, columns);
+          *partial += sum_run(values, columns);
         else
           AddRun(partial, values, columns);
       }

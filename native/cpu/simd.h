@@ -115,6 +115,14 @@ HWY_INLINE Vec sum_each(i64 n, const Fold& fold) {
 HWY_INLINE float sum_of(Vec v) { return hn::GetLane(hn::SumOfLanes(f32_tag, v)); }
 HWY_INLINE float max_of(Vec v) { return hn::GetLane(hn::MaxOfLanes(f32_tag, v)); }
 
+// The sum of n elements, one vector after the other.
+template <class T>
+HWY_INLINE float sum_run(const T* x, i64 n) {
+  Vec sum = zero();
+  for_each(n, [&](i64 i, auto io) HWY_ATTR { sum = hn::Add(sum, io.load(x + i)); });
+  return sum_of(sum);
+}
+
 // Calls body(T{}) with T the element type of a floating-point tensor.
 template <class Body>
 HWY_INLINE Status with_float(const TensorView& tensor, const Body& body) {
