@@ -4,12 +4,11 @@
 //   npm run bench -- attention [--length 1024,4096,16384] [--compute f32,bf16] [--rounds 3] [--peer] [--json FILE]
 // --peer: PyTorch's scaled_dot_product_attention with a dense mask in turns with it.
 import { packDocuments } from '../dist/index.js'
-import { compareSides } from './common/compare.mjs'
+import { compareOn } from './common/compare.mjs'
 import { fixed, giga, mebibytes, milliseconds, text, times, whole } from './common/format.mjs'
 import { image, patchesPerImage } from './common/models.mjs'
-import { installPeers, startPeer } from './common/peers.mjs'
+import { installPeers } from './common/peers.mjs'
 import { openReport, parseOptions } from './common/report.mjs'
-import { startOurs } from './common/subject.mjs'
 
 const options = parseOptions({
   length: { type: 'string', default: '1024,4096,16384' },
@@ -45,28 +44,23 @@ async function rowsOf(T, compute) {
   const keyEnd = keyEnds(T)
   const flops = 12 * heads * headSize * keyEnd.reduce((pairs, end) => pairs + end, 0)
   const subject = { heads, headSize, keyEnd, compute }
-  const sides = {
-    ours: startOurs('attention', subject),
-    ...(options.peer && { PyTorch: startPeer('attention', subject) }),
-  }
   // A round takes about as long for each length, the first of its repeats being a warm-up.
   const repeats = Math.max(1, Math.round((4096 / T) ** 2))
-  try {
-    const turns = { rounds: Number(options.rounds), warmUps: 0 }
-    const { sides: measured, rate } = await compareSides(sides, { repeats }, turns)
-    return Object.entries(measured).map(([side, { best, peakMemory, tensors }]) => ({
-      T,
-      side,
-      'best ms': best,
-      'GFLOP/s': flops / best,
-      'of rate': flops / best / rate,
-      'peak MiB': peakMemory,
-      'tensors MiB': tensors,
-      ...(side !== 'ours' && { faster: best / measured.ours.best }),
-    }))
-  } finally {
-    await Promise.all(Object.values(sides).map((side) => side.end()))
-  }
+  const { sides, rate } = await compareOn('attention', subject, {
+    peer: options.peer,
+    request: { repeats },
+    turns: { rounds: Number(options.rounds), warmUps: 0 },
+  })
+  return Object.entries(sides).map(([side, { best, peakMemory, tensors }]) => ({
+    T,
+    side,
+    'best ms': best,
+    'GFLOP/s': flops / best,
+    'of rate': flops / best / rate,
+    'peak MiB': peakMemory,
+    'tensors MiB': tensors,
+    ...(side !== 'ours' && { faster: best / sides.ours.best }),
+  }))
 }
 
 if (options.peer) installPeers()

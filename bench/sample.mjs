@@ -4,7 +4,7 @@
 //     [--json FILE]
 // --peer: PyTorch in turns with it, eager and compiled.
 import { cosineSchedule, ddim } from '../dist/index.js'
-import { compareSides } from './common/compare.mjs'
+import { compareSides, withEnded } from './common/compare.mjs'
 import { fixed, giga, mebibytes, text, times, whole } from './common/format.mjs'
 import { installPeers, startPeer } from './common/peers.mjs'
 import { openReport, parseOptions } from './common/report.mjs'
@@ -109,13 +109,9 @@ const textRows = (sides) =>
 if (options.peer) installPeers()
 const report = await openReport('sample', options)
 for (const compute of options.compute.split(','))
-  for (const theirs of options.peer ? ['eager', 'compiled'] : [undefined]) {
-    const sides = await startSides(compute, theirs)
-    try {
+  for (const theirs of options.peer ? ['eager', 'compiled'] : [undefined])
+    await withEnded(await startSides(compute, theirs), async (sides) => {
       report.table(`images, ${size} ${compute}`, imageColumns, await imageRows(sides))
       report.table(`text, ${size} ${compute}`, textColumns, await textRows(sides))
-    } finally {
-      await Promise.all(Object.values(sides).map((side) => side.end()))
-    }
-  }
+    })
 await report.close()

@@ -3,11 +3,10 @@
 //   npm run bench -- unet [--case latents,demo] [--compute f32,bf16] [--rounds 5] [--peer] [--json FILE]
 // latents: 4 of 32 x 32 x 8, in patches of 2, 128 and 256 channels, two blocks a level. demo: a batch of the demo's 64
 // images of 28 x 28, in patches of 4, 64 and 128 channels. --peer: the same modules in PyTorch, channels last, in turns.
-import { compareSides } from './common/compare.mjs'
+import { compareOn } from './common/compare.mjs'
 import { fixed, giga, mebibytes, milliseconds, text, times } from './common/format.mjs'
-import { installPeers, startPeer } from './common/peers.mjs'
+import { installPeers } from './common/peers.mjs'
 import { openReport, parseOptions } from './common/report.mjs'
-import { startOurs } from './common/subject.mjs'
 
 const options = parseOptions({
   case: { type: 'string', default: 'latents,demo' },
@@ -34,26 +33,21 @@ const columns = {
 
 async function rowsOf(name, compute) {
   const subject = { ...cases[name], compute }
-  const sides = {
-    ours: startOurs('unet', subject),
-    ...(options.peer && { PyTorch: startPeer('unet', subject) }),
-  }
-  try {
-    const turns = { rounds: Number(options.rounds), warmUps: 1 }
-    const { sides: measured, rate } = await compareSides(sides, { repeats: 10 }, turns)
-    const { flops } = measured.ours
-    return Object.entries(measured).map(([side, { best, peakMemory }]) => ({
-      case: name,
-      side,
-      'best ms': best,
-      'GFLOP/s': flops / best,
-      'of rate': flops / best / rate,
-      'peak MiB': peakMemory,
-      ...(side !== 'ours' && { faster: best / measured.ours.best }),
-    }))
-  } finally {
-    await Promise.all(Object.values(sides).map((side) => side.end()))
-  }
+  const { sides, rate } = await compareOn('unet', subject, {
+    peer: options.peer,
+    request: { repeats: 10 },
+    turns: { rounds: Number(options.rounds), warmUps: 1 },
+  })
+  const { flops } = sides.ours
+  return Object.entries(sides).map(([side, { best, peakMemory }]) => ({
+    case: name,
+    side,
+    'best ms': best,
+    'GFLOP/s': flops / best,
+    'of rate': flops / best / rate,
+    'peak MiB': peakMemory,
+    ...(side !== 'ours' && { faster: best / sides.ours.best }),
+  }))
 }
 
 if (options.peer) installPeers()

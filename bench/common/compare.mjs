@@ -1,4 +1,6 @@
 // Sides of a comparison in turns (see subject.mjs).
+import { startPeer } from './peers.mjs'
+import { startOurs } from './subject.mjs'
 import { inTurns } from './turns.mjs'
 
 /**
@@ -21,3 +23,18 @@ export async function compareSides(sides, request, options) {
   const named = Object.keys(sides).map((name) => [name, { ...answers[name], ...seconds[name] }])
   return { sides: Object.fromEntries(named), rate }
 }
+
+/** What `body(sides)` resolves with; the sides are gone afterwards. */
+export async function withEnded(sides, body) {
+  try {
+    return await body(sides)
+  } finally {
+    await Promise.all(Object.values(sides).map((side) => side.end()))
+  }
+}
+
+/** Starts our side of a bench, and with `peer` PyTorch's, on the same subject, and asks them as `compareSides` does. */
+export const compareOn = (name, subject, { peer, request, turns }) =>
+  withEnded({ ours: startOurs(name, subject), ...(peer && { PyTorch: startPeer(name, subject) }) }, (sides) =>
+    compareSides(sides, request, turns),
+  )

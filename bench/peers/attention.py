@@ -1,9 +1,7 @@
 """Attention forward and backward in PyTorch: the other side of bench/subjects/attention.mjs."""
 
-import time
-
 import torch
-from serve import peak_memory, serve
+from serve import repeating, serve
 from torch.nn.functional import scaled_dot_product_attention
 
 
@@ -18,16 +16,10 @@ def prepare(options):
         leaf.requires_grad_()
 
     def both():
-        started = time.perf_counter()
         y = scaled_dot_product_attention(q, k, v, attn_mask=mask)
         torch.autograd.grad(y, (q, k, v), dy)
-        return time.perf_counter() - started
 
-    def run(request):
-        seconds = min(both() for _ in range(request["repeats"] + 1))
-        return {"seconds": seconds, "peakMemory": peak_memory()}
-
-    return run
+    return repeating(both)
 
 
 serve(prepare)

@@ -1,10 +1,8 @@
 """The two halves of a U-Net in PyTorch: the other side of bench/subjects/unet.mjs, with the blocks of lib/nn/unet.ts.
 Images are [N, C, H, W] in channels_last, the layout that suits convolutions on CPUs."""
 
-import time
-
 import torch
-from serve import peak_memory, serve
+from serve import repeating, serve
 from torch import nn
 from torch.nn import functional as F
 
@@ -104,15 +102,9 @@ def prepare(options):
     t = torch.randn(count, 4 * channels[0], dtype=dtype)
 
     def both():
-        started = time.perf_counter()
         torch.autograd.backward(unet(x, vectors, t), (dy, vectors))
-        return time.perf_counter() - started
 
-    def run(request):
-        seconds = min(both() for _ in range(request["repeats"] + 1))
-        return {"seconds": seconds, "peakMemory": peak_memory()}
-
-    return run
+    return repeating(both)
 
 
 serve(prepare)
