@@ -1,16 +1,14 @@
 import { z } from 'zod'
+import { paddingSchema } from '../data/data_config.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { fillTemplate, IdxDataset } from '../data/sources/idx_dataset.js'
 import type { ClassData } from '../evaluation/classes.js'
 
 const split = z.strictObject({ images: z.string(), labels: z.string() })
 
-/** As the model's training data had it: black pixels on each side. */
-const padding = z.int().min(0).default(0)
-
 /** Images in classes, by name or as files, for configs. */
 export const classDataSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('fashion-mnist'), padding }),
+  z.strictObject({ type: z.literal('fashion-mnist'), padding: paddingSchema }),
   z.strictObject({
     type: z.literal('idx'),
     /** What the judge is trained on. */
@@ -18,7 +16,8 @@ export const classDataSchema = z.discriminatedUnion('type', [
     /** Held out: what the model is evaluated on. */
     test: split,
     classNames: z.array(z.string()).min(1),
-    padding,
+    /** As the model's training data had it. */
+    padding: paddingSchema,
   }),
 ])
 
@@ -52,7 +51,7 @@ export async function openClasses(
       labelsPath: labels,
       classNames,
       templates: [caption],
-      ...(padding && { padding }),
+      padding,
     })
   const [training, test] = await Promise.all([open(data.training), open(data.test)])
   const name = data.test.images

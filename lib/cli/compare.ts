@@ -1,7 +1,7 @@
 import { Argument, Command } from 'commander'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { drawContactSheet } from '../data/contact_sheet.js'
+import { drawContactSheet, labelledRows } from '../data/contact_sheet.js'
 import type { Image } from '../data/document.js'
 import { writePng } from '../data/image_io.js'
 import { readJson, writeJson } from '../data/json_file.js'
@@ -53,33 +53,34 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
   const results: RunResult[] = []
   const sheets: { name: string; drawn: readonly Image[] }[] = []
   let captions: readonly string[] = []
+  const cases = Array.from({ length: seeds }, (_, seed) =>
+    comparison.variants.map((variant) => ({ variant, seed })),
+  ).flat()
   try {
-    for (let seed = 0; seed < seeds; seed++) {
-      for (const variant of comparison.variants) {
-        const name = variant.name.replaceAll(/[^\w]+/g, '-')
-        const path = join(folder, `${name}-${steps}-seed${seed}.json`)
-        const known = await finished(path)
-        if (known) {
-          results.push(known)
-          continue
-        }
-        say(`${variant.name}, seed ${seed} ...`)
-        const reference = await referenceOf(references, variant.padding ?? 0, interrupt.signal)
-        captions = reference.data.captions
-        const model = results.find((run) => run.variant === variant.asLongAs && run.seed === seed)
-        const length = model ? { seconds: model.points.at(-1)!.seconds } : { steps }
-        const { result, drawn } = await runVariant(variant, reference, {
-          seed,
-          ...length,
-          perClass,
-          signal: interrupt.signal,
-        })
-        await writeJson(path, result)
-        await writePng(path.replace(/json$/, 'png'), sheetOf([{ name: variant.name, drawn }], captions))
-        if (seed === 0) sheets.push({ name: variant.name, drawn })
-        results.push(result)
-        await writeFile(join(out, 'table.md'), comparisonTable(comparison, results))
+    for (const { variant, seed } of cases) {
+      const name = variant.name.replaceAll(/[^\w]+/g, '-')
+      const path = join(folder, `${name}-${steps}-seed${seed}.json`)
+      const known = await finished(path)
+      if (known) {
+        results.push(known)
+        continue
       }
+      say(`${variant.name}, seed ${seed} ...`)
+      const reference = await referenceOf(references, variant.padding ?? 0, interrupt.signal)
+      captions = reference.data.captions
+      const model = results.find((run) => run.variant === variant.asLongAs && run.seed === seed)
+      const length = model ? { seconds: model.points.at(-1)!.seconds } : { steps }
+      const { result, drawn } = await runVariant(variant, reference, {
+        seed,
+        ...length,
+        perClass,
+        signal: interrupt.signal,
+      })
+      await writeJson(path, result)
+      await writePng(path.replace(/json$/, 'png'), sheetOf([{ name: variant.name, drawn }], captions))
+      if (seed === 0) sheets.push({ name: variant.name, drawn })
+      results.push(result)
+      await writeFile(join(out, 'table.md'), comparisonTable(comparison, results))
     }
   } finally {
     for (const { reference } of references.values()) reference[Symbol.dispose]()
@@ -102,15 +103,9 @@ function sheetOf(
   return drawContactSheet({
     title: 'Drawn from captions',
     scale: 3,
-    sections: sections.map(({ name, drawn }) => {
-      const perClass = drawn.length / captions.length
-      return {
-        heading: name,
-        rows: captions.map((label, i) => ({
-          label,
-          cells: drawn.slice(i * perClass, i * perClass + 10).map((image) => ({ image })),
-        })),
-      }
-    }),
+    sections: sections.map(({ name, drawn }) => ({
+      heading: name,
+      rows: labelledRows(drawn, captions, 10),
+    })),
   })
 }

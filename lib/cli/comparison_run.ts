@@ -1,7 +1,13 @@
 /** One run of a comparison: a variant trained from one seed and judged on the way. */
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import type { Image } from '../data/document.js'
-import { type ClassData, ClassReference, describeImages, drawClasses } from '../evaluation/classes.js'
+import {
+  captionedImages,
+  type ClassData,
+  ClassReference,
+  describePairs,
+  drawClasses,
+} from '../evaluation/classes.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../training/trainer.js'
@@ -88,14 +94,12 @@ export async function runVariant(
     const images = await drawClasses(model, data.captions, { perClass, seed, images: drawing, signal })
     drawn = images.images
     const figures = await reference.figures(images)
-    const described = Math.min(mostDescribed, data.test.length)
-    const tests = Array.from({ length: described }, (_, i) => data.test.image(i))
-    const written = await describeImages(model, tests, signal)
-    const right = written.filter((text, i) => text === data.captions[data.test.label(i)]).length
+    const pairs = captionedImages(data.test, data.captions, mostDescribed)
+    const { accuracy } = await describePairs(model, pairs, signal)
     points.push({
       step: trainer.done.steps,
       seconds: trainer.done.seconds,
-      captions: right / described,
+      captions: accuracy,
       images: figures.image_accuracy,
       diversity: figures.diversity,
       frechet: figures.frechet / figures.frechet_class_means,

@@ -1,3 +1,4 @@
+import { mean, variance } from '../evaluation/moments.js'
 import type { Point, RunResult } from './comparison_run.js'
 import type { Comparison } from './comparisons.js'
 
@@ -37,7 +38,7 @@ function lineOf(name: string, runs: readonly RunResult[], index: number): string
   const points = runs.flatMap(({ points }) => points[index] ?? [])
   const over = (value: (point: Point) => number, digits: number) => {
     const values = points.map(value)
-    const spread = values.length > 1 ? ` ± ${standardDeviation(values).toFixed(digits)}` : ''
+    const spread = values.length > 1 ? ` ± ${Math.sqrt(variance(values)).toFixed(digits)}` : ''
     return mean(values).toFixed(digits) + spread
   }
   return row([
@@ -48,15 +49,6 @@ function lineOf(name: string, runs: readonly RunResult[], index: number): string
     ...columns.map(([, value, digits]) => over(value, digits)),
     String(points.length),
   ])
-}
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length
-
-/** Of a sample. */
-function standardDeviation(values: readonly number[]): number {
-  const middle = mean(values)
-  return Math.sqrt(values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1))
 }
 
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`

@@ -1,4 +1,4 @@
-import { type ContactSheet, inRows, RIGHT, WRONG } from '../data/contact_sheet.js'
+import { type ContactSheet, inRows, labelledRows, RIGHT, WRONG } from '../data/contact_sheet.js'
 import type { Image } from '../data/document.js'
 import type { ClassEvaluation } from '../evaluation/evaluate_classes.js'
 
@@ -16,11 +16,6 @@ export function fashionMnistSheet({
   captions: readonly string[]
   name: string
 }): ContactSheet {
-  const perClass = drawn.length / captions.length
-  const drawnRows = captions.map((label, i) => ({
-    label,
-    cells: drawn.slice(i * perClass, i * perClass + columns).map((image) => ({ image })),
-  }))
   const describedCells = described.map(({ image, caption, written }) => ({
     image,
     captions: [{ text: written, colour: written === caption ? RIGHT : WRONG }],
@@ -29,7 +24,7 @@ export function fashionMnistSheet({
     title: `Transfusion on ${name}`,
     scale: 4,
     sections: [
-      { heading: 'Drawn from captions', rows: drawnRows },
+      { heading: 'Drawn from captions', rows: labelledRows(drawn, captions, columns) },
       { heading: 'Test images and the captions written for them', rows: inRows(describedCells, columns) },
     ],
   }

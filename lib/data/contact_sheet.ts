@@ -52,6 +52,19 @@ export const inRows = (cells: readonly SheetCell[], columns: number): SheetRow[]
     cells: cells.slice(row * columns, (row + 1) * columns),
   }))
 
+/** A row for each label, of the first of its images; there are as many of each, one label's after the other. */
+export function labelledRows(
+  images: readonly Image[],
+  labels: readonly string[],
+  columns: number,
+): SheetRow[] {
+  const ofEach = images.length / labels.length
+  return labels.map((label, i) => ({
+    label,
+    cells: images.slice(i * ofEach, i * ofEach + columns).map((image) => ({ image })),
+  }))
+}
+
 export const INK: Colour = [32, 32, 36]
 export const MUTED: Colour = [120, 120, 128]
 export const RIGHT: Colour = [18, 120, 60]

@@ -16,9 +16,9 @@ const paths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
 const templates = z.array(z.string()).min(1).default(['{a label}'])
 
 /** Black pixels added on each side, for patches that do not divide the images' size. */
-const padding = z.int().min(0).default(0)
+export const paddingSchema = z.int().min(0).default(0)
 
-const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates, padding })
+const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates, padding: paddingSchema })
 
 const idx = z.strictObject({
   type: z.literal('idx'),
@@ -26,7 +26,7 @@ const idx = z.strictObject({
   labels: z.string(),
   classNames: z.array(z.string()).min(1),
   templates,
-  padding,
+  padding: paddingSchema,
 })
 
 const folder = z.strictObject({

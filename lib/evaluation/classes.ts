@@ -71,6 +71,26 @@ export async function drawClasses(
   return { images: await drawImages(model, prompts, seeds, images, signal), asked }
 }
 
+/** The first images of a data set with the captions of their classes. */
+export const captionedImages = (dataset: IdxDataset, captions: readonly string[], count: number) =>
+  Array.from({ length: Math.min(count, dataset.length) }, (_, i) => ({
+    image: dataset.image(i),
+    caption: captions[dataset.label(i)]!,
+  }))
+
+/** Images beside the captions that a model writes for them, and the share of those that are the images' own. */
+export async function describePairs<Pair extends { image: Image; caption: string }>(
+  model: ModelParts,
+  pairs: readonly Pair[],
+  signal?: AbortSignal,
+): Promise<{ described: (Pair & { written: string })[]; accuracy: number }> {
+  const images = pairs.map(({ image }) => image)
+  const written = await describeImages(model, images, signal)
+  const described = pairs.map((pair, i) => ({ ...pair, written: written[i]! }))
+  const right = described.filter(({ caption, written }) => written === caption).length
+  return { described, accuracy: right / pairs.length }
+}
+
 /** The greedy caption of each image. */
 export async function describeImages(
   model: ModelParts,

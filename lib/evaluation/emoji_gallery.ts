@@ -1,6 +1,7 @@
 import type { EmojiPicture } from '../data/emoji.js'
 import { type EmojiStyle, emojiStyles, otherStyle } from '../data/emoji/emoji_names.js'
 import { type Features, takeRows } from './features.js'
+import { mean } from './moments.js'
 import { sharesFarther, squaredDistance } from './retrieval.js'
 
 /** A name in a style. */
@@ -55,6 +56,3 @@ export class EmojiGallery {
     return this.#rows[otherStyle(style)].get(name)!
   }
 }
-
-const mean = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length

@@ -1,12 +1,12 @@
 import type { Image } from '../data/document.js'
-import type { IdxDataset } from '../data/sources/idx_dataset.js'
 import type { DrawOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import {
+  captionedImages,
   checkClassImages,
   type ClassData,
   ClassReference,
-  describeImages,
+  describePairs,
   drawClasses,
   type DrawnClasses,
 } from './classes.js'
@@ -57,7 +57,7 @@ export interface ClassEvaluation {
 export async function evaluateClasses(
   model: ModelParts,
   data: ClassData,
-  { perClass, described, ranked, say = () => {}, ...options }: ClassEvaluationOptions,
+  { perClass, described: count, ranked, say = () => {}, ...options }: ClassEvaluationOptions,
 ): Promise<ClassEvaluation> {
   const { test, captions } = data
   const { signal } = options
@@ -73,14 +73,13 @@ export async function evaluateClasses(
     Object.assign(figures, await reference.figures(drawn))
   }
 
-  const pairs = captionedImages(test, captions, described)
-  let written: string[] = []
+  const pairs = captionedImages(test, captions, count)
+  let described: ClassEvaluation['described'] = []
   if (pairs.length > 0) {
     say(`Describing ${pairs.length} test images ...`)
-    const images = pairs.map(({ image }) => image)
-    written = await describeImages(model, images, signal)
-    const named = written.filter((text, i) => text === pairs[i]!.caption).length
-    figures.caption_accuracy = named / pairs.length
+    const answers = await describePairs(model, pairs, signal)
+    described = answers.described
+    figures.caption_accuracy = answers.accuracy
     figures.perplexity = await captionPerplexity(model, pairs, { signal })
   }
 
@@ -91,12 +90,5 @@ export async function evaluateClasses(
     const right = questions.map(({ caption }) => captions.indexOf(caption))
     Object.assign(figures, await rankAccuracy(rankOptions(model, asked, { end: true, signal }), right))
   }
-  return { figures, drawn, described: pairs.map((pair, i) => ({ ...pair, written: written[i]! })) }
+  return { figures, drawn, described }
 }
-
-/** The first images with the captions of their classes. */
-const captionedImages = (dataset: IdxDataset, captions: readonly string[], count: number) =>
-  Array.from({ length: Math.min(count, dataset.length) }, (_, i) => ({
-    image: dataset.image(i),
-    caption: captions[dataset.label(i)]!,
-  }))

@@ -1,4 +1,5 @@
 import { countOf, type Features } from './features.js'
+import { mean, variance } from './moments.js'
 
 /** A kernel distance and how sure it is. */
 export interface KernelDistance {
@@ -22,12 +23,11 @@ export function kernelDistance(a: Features, b: Features): KernelDistance {
         `and [${m}, ${b.width}]`,
     )
   const [acrossA, acrossB] = kernelSums(a, b)
-  const witnessA = kernelSumsWithin(a).map((sum, i) => sum / (n - 1) - acrossA[i]! / m)
-  const witnessB = kernelSumsWithin(b).map((sum, j) => sum / (m - 1) - acrossB[j]! / n)
-  const [ofA, ofB] = [momentsOfList(witnessA), momentsOfList(witnessB)]
+  const witnessA = Array.from(kernelSumsWithin(a), (sum, i) => sum / (n - 1) - acrossA[i]! / m)
+  const witnessB = Array.from(kernelSumsWithin(b), (sum, j) => sum / (m - 1) - acrossB[j]! / n)
   // A vector is in twice as many pairs as there are terms of its set.
-  const variance = (4 * ofA.variance) / n + (4 * ofB.variance) / m
-  return { kid: ofA.mean + ofB.mean, standardError: Math.sqrt(variance) }
+  const squaredError = (4 * variance(witnessA)) / n + (4 * variance(witnessB)) / m
+  return { kid: mean(witnessA) + mean(witnessB), standardError: Math.sqrt(squaredError) }
 }
 
 /** Of each vector, the sum of its kernels with all others of the set. */
@@ -60,10 +60,4 @@ function kernel(a: Features, i: number, b: Features, j: number): number {
   let product = 0
   for (let k = 0; k < width; k++) product += a.data[i * width + k]! * b.data[j * width + k]!
   return (product / width + 1) ** 3
-}
-
-function momentsOfList(values: Float64Array): { mean: number; variance: number } {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  return { mean, variance: squares / (values.length - 1) }
 }

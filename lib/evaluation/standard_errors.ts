@@ -2,6 +2,7 @@ import { distancesWithin, diversityOf } from './diversity.js'
 import { takeRows } from './features.js'
 import { accuracy, type ImageEvidence, type ImageFigures } from './figures.js'
 import { frechetDistance, momentsOf } from './frechet.js'
+import { squaredDeviations } from './moments.js'
 
 /** More tell little more: with ten the error of a standard error is about a quarter of it. */
 const mostGroups = 10
@@ -65,7 +66,5 @@ function placesInClass(labels: Int32Array): Int32Array {
 }
 
 function jackknifeError(values: readonly number[]): number {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0)
-  return Math.sqrt(((values.length - 1) / values.length) * squares)
+  return Math.sqrt(((values.length - 1) / values.length) * squaredDeviations(values))
 }

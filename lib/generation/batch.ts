@@ -5,7 +5,7 @@ import { drawingOf } from './drawing.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './generation.js'
-import { generationOptionsSchema, type ImageOptions, imageOptionsSchema } from './options.js'
+import { generationOptionsSchema, type ImageSettings } from './options.js'
 import { type Prompt, promptSpans } from './prompt.js'
 import { WholeText } from './text_output.js'
 
@@ -14,11 +14,10 @@ export async function drawOnce(
   model: ModelParts,
   prompts: readonly Prompt[],
   seeds: readonly number[],
-  imageOptions: ImageOptions = {},
+  imageOptions: ImageSettings,
   signal?: AbortSignal,
 ): Promise<Image[]> {
-  const options = parseConfig(imageOptionsSchema, imageOptions, 'image options')
-  const drawing = drawingOf(options, model.objective)
+  const drawing = drawingOf(imageOptions, model.objective)
   const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
   const images: Image[] = []
   const caller = {}

@@ -69,6 +69,7 @@ export const generationOptionsSchema = z
 
 /** How images are drawn, as written by a user, defaults left out. @useDeclaredType */
 export type ImageOptions = z.input<typeof imageOptionsSchema>
+export type ImageSettings = z.output<typeof imageOptionsSchema>
 /** The same for images that are drawn by themselves. @useDeclaredType */
 export type DrawOptions = z.input<typeof drawOptionsSchema>
 export type GenerationSettings = z.output<typeof generationOptionsSchema>

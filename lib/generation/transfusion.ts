@@ -16,7 +16,7 @@ import { completeTexts } from './batch.js'
 import { drawImages } from './draw_images.js'
 import type { GenerationEvent } from './events.js'
 import { generate } from './generate.js'
-import type { GenerationOptions, DrawOptions } from './options.js'
+import type { DrawOptions, GenerationOptions } from './options.js'
 import type { Prompt } from './prompt.js'
 
 /** What a new model has besides its sizes and its tokenizer. */

@@ -16,7 +16,7 @@ export interface IdxDatasetOptions {
    */
   readonly templates: readonly string[]
   /** Black pixels that are added on each side, for patches that do not divide the images' size; 0. */
-  readonly padding?: number
+  readonly padding?: number | undefined
 }
 
 /** Labelled grayscale images of the MNIST family, captioned by filling templates with the class's name. */

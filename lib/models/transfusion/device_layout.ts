@@ -75,6 +75,7 @@ export function firstImages(
   images: number,
   image: LayoutImages,
 ): DeviceLayout {
+  if (images === layout.images) return layout
   const end = patchImage.findIndex((index) => index >= images)
   const patches = end < 0 ? patchImage.length : end
   return {

@@ -3,9 +3,9 @@ import { feedForwardOf, type TransfusionConfig, type UNetConfig } from './config
 
 /**
  * Floating-point operations of the matrix products in one training step on a batch: 2 for each weight and row forward,
- * 4 backward, and 12 H D for each pair of a query and a key that it sees, in each layer and each attention of a U-Net. Logits are computed at rows
- * with a label alone. What is computed again (attention's scores, recomputed blocks) is not counted, nor is what is
- * no matrix product: the usual count for a share of a machine's rate (PaLM, appendix B).
+ * 4 backward, and 12 H D for each pair of a query and a key that it sees, in each layer and each attention of a U-Net.
+ * Logits are computed at rows with a label alone. What is computed again (attention's scores, recomputed blocks) is not
+ * counted, nor is what is no matrix product: the usual count for a share of a machine's rate (PaLM, appendix B).
  */
 export function trainingFlops(
   config: TransfusionConfig,

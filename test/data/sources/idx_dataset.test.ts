@@ -19,7 +19,7 @@ async function open(
   await writeFile(imagesPath, idxFile([3, 2, 1], [1, 2, 3, 4, 5, 6]))
   await writeFile(labelsPath, idxFile([labels.length], labels))
   const { padding } = options
-  return IdxDataset.open({ imagesPath, labelsPath, classNames, templates, ...(padding && { padding }) })
+  return IdxDataset.open({ imagesPath, labelsPath, classNames, templates, padding })
 }
 
 describe('IdxDataset', () => {
