@@ -1,15 +1,27 @@
 import { defineConfig } from 'vitest/config'
 
+const env = {
+  OMP_WAIT_POLICY: 'passive',
+  NODE_OPTIONS: `--import ${new URL('test/typescript_workers/register.mjs', import.meta.url)}`,
+}
+
+/** The ops with dispatch forced down to what older CPUs have. */
+const forced = (simd: string) => ({
+  extends: true as const,
+  test: { name: simd, include: ['test/ops/*.test.ts'], env: { ...env, TRANSFUSION_SIMD: simd } },
+})
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    projects: [
+      { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
+      forced('avx2'),
+      forced('baseline'),
+    ],
     // One process per file, two at a time: each brings a team of OpenMP threads, which must not spin.
     pool: 'forks',
     maxWorkers: 2,
-    env: {
-      OMP_WAIT_POLICY: 'passive',
-      NODE_OPTIONS: `--import ${new URL('test/typescript_workers/register.mjs', import.meta.url)}`,
-    },
+    env,
     // Far beyond what a test takes alone: other work may hold the cores.
     testTimeout: 300_000,
     hookTimeout: 300_000,

@@ -53,7 +53,13 @@ main(() => {
   stage('Tests with sanitizers', () =>
     runTool(
       'vitest/vitest.mjs',
-      ['run', ...folders, ...left.flatMap((path) => ['--exclude', path]), ...process.argv.slice(2)],
+      [
+        'run',
+        '--project=native',
+        ...folders,
+        ...left.flatMap((path) => ['--exclude', path]),
+        ...process.argv.slice(2),
+      ],
       {
         env: {
           ...env,

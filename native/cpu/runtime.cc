@@ -25,7 +25,7 @@ const char* simd_name() {
 
 void apply_simd_override() {
   const char* name = std::getenv("TRANSFUSION_SIMD");
-  if (!name) return;
+  if (!name || !*name) return;
   const bool avx2 = std::strcmp(name, "avx2") == 0;
   // Highway's best targets have the lowest bits: everything below the one wanted is switched off.
   hwy::DisableTargets((avx2 ? HWY_AVX2 : HWY_SCALAR) - 1);
