@@ -14,6 +14,7 @@
 #include "cpu/onednn.h"
 #include "cpu/parallel.h"
 #include "cpu/runtime.h"
+#include "cpu/thin_product.h"
 #include "cpu/tiled_sgemm.h"
 
 namespace transfusion::cpu {
@@ -135,6 +136,10 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
     return ok();
   }
 
+  const i64 batch = y.rank == 3 ? y.dim(0) : 1;
+  if (M <= kThinRows && batch == 1 && transpose_b && !transpose_a && !accumulate)
+    return thin_product(context, y, a, b, bias);
+
   static const bool has_brgemm = onednn::may_use(dnnl::cpu_isa::avx512_core);
   if (a.dtype == DType::bf16 && !has_native_bf16()) {
     for (TensorView* operand : {&a, &b, &bias}) {
@@ -144,7 +149,6 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
   const bool chunked = has_brgemm && transpose_a && K >= kThreadedDepth;
   const bool rounds_at_the_end = y.dtype == DType::bf16 && (chunked || a.dtype == DType::f32);
   const TensorView sums = rounds_at_the_end ? scratch_like(context, y, DType::f32) : y;
-  const i64 batch = y.rank == 3 ? y.dim(0) : 1;
   Status status;
   if (has_brgemm) {
     const Product product{.batch = batch,

@@ -116,7 +116,7 @@ Status scatter_add_rows(Context& context, InOut y, In x, In rows) {
 Status write_rows(Context&, InOut y, In x, In rows) {
   if (const Status status = check_indices(rows, y.dim(0), "rows"); status.failed) return status;
   const i64 bytes = row_elements(y) * static_cast<i64>(dtype_size(y.dtype));
-  parallel_for(bytes, 1024, [&](i64 begin, i64 end) {
+  parallel_for(bytes, 16384, [&](i64 begin, i64 end) {
     for (i64 i = 0; i < rows.elements(); ++i) {
       const i32 row = rows.as<i32>()[i];
       if (row >= 0)

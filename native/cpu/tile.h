@@ -16,6 +16,7 @@
 
 #include "cpu/runtime.h"
 #include "cpu/simd.h"
+#include "cpu/transpose.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
@@ -145,40 +146,6 @@ HWY_INLINE void StoreRow(const Rows& rows, i64 row, const float* values, i64 wid
 
 HWY_INLINE void ZeroTile(float* tile, i64 stride, i64 count) {
   std::memset(tile, 0, static_cast<size_t>(count * stride) * sizeof(float));
-}
-
-// to[c, i] = from[i, c], for i < count and c < width, both rounded up to multiples of four.
-HWY_INLINE void TransposeTile(float* to, i64 to_stride, const float* from, i64 from_stride, i64 count,
-                              i64 width) {
-#if HWY_TARGET == HWY_SCALAR
-  for (i64 i = 0; i < count; ++i)
-    for (i64 c = 0; c < width; ++c) to[c * to_stride + i] = from[i * from_stride + c];
-#else
-  const hn::FixedTag<float, 4> four;
-  const hn::Repartition<double, decltype(four)> pairs;
-  const auto low = [&](auto a, auto b) HWY_ATTR {
-    return hn::BitCast(four, hn::InterleaveLower(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b)));
-  };
-  const auto high = [&](auto a, auto b) HWY_ATTR {
-    return hn::BitCast(four, hn::InterleaveUpper(pairs, hn::BitCast(pairs, a), hn::BitCast(pairs, b)));
-  };
-  for (i64 i = 0; i < count; i += 4)
-    for (i64 c = 0; c < width; c += 4) {
-      const float* source = from + i * from_stride + c;
-      const auto row0 = hn::LoadU(four, source), row1 = hn::LoadU(four, source + from_stride);
-      const auto row2 = hn::LoadU(four, source + 2 * from_stride);
-      const auto row3 = hn::LoadU(four, source + 3 * from_stride);
-      const auto low01 = hn::InterleaveLower(four, row0, row1),
-                 high01 = hn::InterleaveUpper(four, row0, row1);
-      const auto low23 = hn::InterleaveLower(four, row2, row3),
-                 high23 = hn::InterleaveUpper(four, row2, row3);
-      float* target = to + c * to_stride + i;
-      hn::StoreU(low(low01, low23), four, target);
-      hn::StoreU(high(low01, low23), four, target + to_stride);
-      hn::StoreU(low(high01, high23), four, target + 2 * to_stride);
-      hn::StoreU(high(high01, high23), four, target + 3 * to_stride);
-    }
-#endif
 }
 
 // 2^x for |x| < 2^22; 0 below -125. The polynomial is the best of its degree with 2^0 = 1: good to 1e-7

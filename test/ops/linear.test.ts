@@ -19,6 +19,9 @@ describe('linear', () => {
     [[2, 3, 5], 7],
     [[2500, 3], 2],
     [[2, 4099], 3],
+    [[9, 511], 50],
+    [[13, 96], 16],
+    [[16, 1100], 37],
   ])('agrees with the reference for x %j and %i outputs', async (shape, O) => {
     const I = shape.at(-1)!
     const inputs = { x: randomArray(shape), weight: randomArray([O, I], 2) }

@@ -81,12 +81,14 @@ describe('matmul', () => {
         for (const [K, N] of [
           [128, 384],
           [500, 33],
+          [768, 64],
+          [1025, 48],
           [2048, 64],
         ] as const) {
           const x = randomArray([rows, K])
           const weight = toTensor(randomArray([N, K], 2), dtype)
           const all = await matmul(toTensor(x, dtype), weight, { transposeB: true }).readFloats()
-          for (const M of [1, 2, 7, 64]) {
+          for (const M of [1, 2, 7, 13, 16, 17, 64]) {
             const part = { shape: [M, K], data: x.data.slice(-M * K) }
             const few = await matmul(toTensor(part, dtype), weight, { transposeB: true }).readFloats()
             expect(few).toEqual(all.slice(-M * N))
