@@ -9,9 +9,11 @@ import { matrixBatches } from '../../lib/training/matrix_batches.js'
 import { Muon, muonSchema } from '../../lib/training/muon.js'
 import { trainingOptionsSchema } from '../../lib/training/options.js'
 import { compare } from '../check_op.js'
+import { randomArray } from '../host_array.js'
 import { checkSkippedStep, randomValues } from './optimizer_checks.js'
 
 const options = muonSchema.parse({ clip: 2 })
+const iterationCounts = [3, 5] as const
 
 /** Matrices of every form, one of them two in one, between others that are AdamW's. */
 function newArena(compute: ComputeType = 'f32'): ParameterArena {
@@ -39,15 +41,23 @@ const combine = (factors: number[], ...matrices: Matrix[]): Matrix =>
     row.map((_, j) => matrices.reduce((sum, matrix, k) => sum + factors[k]! * matrix[i]![j]!, 0)),
   )
 
-/** Jordan's iteration as he writes it, on matrices that lie down. */
-function orthogonal(matrix: Matrix): Matrix {
-  if (matrix.length > matrix[0]!.length) return transposed(orthogonal(transposed(matrix)))
+const polynomials = {
+  3: [
+    [7.9347, -22.2581, 15.8015],
+    [3.5653, -2.5649, 0.486],
+    [2.6091, -1.8631, 0.4099],
+  ],
+  5: Array.from({ length: 5 }, () => [3.4445, -4.775, 2.0315]),
+}
+
+/** The iterations as Jordan writes them, on matrices that lie down. */
+function orthogonal(matrix: Matrix, iterations: 3 | 5): Matrix {
+  if (matrix.length > matrix[0]!.length) return transposed(orthogonal(transposed(matrix), iterations))
   const norm = Math.hypot(...matrix.flatMap((row) => [...row]))
   let x = combine([1 / norm], matrix)
-  for (let i = 0; i < 5; i++) {
+  for (const [a, b, c] of polynomials[iterations]) {
     const gram = product(x, transposed(x))
-    const b = combine([-4.775, 2.0315], gram, product(gram, gram))
-    x = combine([3.4445, 1], x, product(b, x))
+    x = combine([a!, 1], x, product(combine([b!, c!], gram, product(gram, gram)), x))
   }
   return x
 }
@@ -70,51 +80,54 @@ describe('matrixBatches', () => {
 })
 
 describe('Muon', () => {
-  it('agrees with a float64 step, and is AdamW for all that are no such matrices', async () => {
-    using arena = newArena()
-    using optimizer = new Muon(arena, options)
-    using reference = newArena()
-    using adamw = new AdamW(reference, adamwSchema.parse({ clip: 2 }))
-    const expected = Float64Array.from(await arena.values.readFloats())
-    const momentum = new Float64Array(arena.elements)
-    for (let t = 1; t <= 3; t++) {
-      const gradients = randomValues(arena, t)
-      const norm = Math.hypot(...gradients)
-      const factor = Math.min(1, 2 / norm)
-      const rate = 0.5 * t
-      for (const target of [arena, reference]) target.gradients.write(gradients)
-      using clip = optimizer.step(rate)
-      adamw.step(rate).free()
-      const direction = gradients.map((gradient, i) => {
-        momentum[i] = 0.95 * momentum[i]! + 0.05 * factor * gradient
-        return 0.95 * momentum[i]! + 0.05 * factor * gradient
-      })
-      for (const { rows, columns, starts } of matrixBatches(arena))
-        for (const start of starts) {
-          const update = orthogonal(rowsOf(Float64Array.from(direction), start, rows, columns))
-          const scale = 0.2 * Math.sqrt(Math.max(rows, columns))
-          update.forEach((row, i) =>
-            row.forEach((value, j) => {
-              const at = start + i * columns + j
-              expected[at] = expected[at]! - rate * (scale * value + 0.1 * expected[at]!)
-            }),
-          )
+  it.each(iterationCounts)(
+    'agrees with a float64 step of %i iterations, AdamW for the rest',
+    async (iterations) => {
+      using arena = newArena()
+      using optimizer = new Muon(arena, { ...options, iterations })
+      using reference = newArena()
+      using adamw = new AdamW(reference, adamwSchema.parse({ clip: 2 }))
+      const expected = Float64Array.from(await arena.values.readFloats())
+      const momentum = new Float64Array(arena.elements)
+      for (let t = 1; t <= 3; t++) {
+        const gradients = randomValues(arena, t)
+        const norm = Math.hypot(...gradients)
+        const factor = Math.min(1, 2 / norm)
+        const rate = 0.5 * t
+        for (const target of [arena, reference]) target.gradients.write(gradients)
+        using clip = optimizer.step(rate)
+        adamw.step(rate).free()
+        const direction = gradients.map((gradient, i) => {
+          momentum[i] = 0.95 * momentum[i]! + 0.05 * factor * gradient
+          return 0.95 * momentum[i]! + 0.05 * factor * gradient
+        })
+        for (const { rows, columns, starts } of matrixBatches(arena))
+          for (const start of starts) {
+            const update = orthogonal(rowsOf(Float64Array.from(direction), start, rows, columns), iterations)
+            const scale = 0.2 * Math.sqrt(Math.max(rows, columns))
+            update.forEach((row, i) =>
+              row.forEach((value, j) => {
+                const at = start + i * columns + j
+                expected[at] = expected[at]! - rate * (scale * value + 0.1 * expected[at]!)
+              }),
+            )
+          }
+        compare('clip', await clip.readFloats(), [norm, factor, 1], 'f32', 'elementwise')
+        const adamwValues = await reference.values.readFloats()
+        for (const parameter of arena.parameters) {
+          const [start, end] = [
+            arena.startOf(parameter),
+            arena.startOf(parameter) + elementsOf(parameter.shape),
+          ]
+          const wanted = parameter.matrixRows ? expected : adamwValues
+          using values = arena.valuesOf(parameter)
+          const what = `${parameter.name} after step ${t}`
+          compare(what, await values.readFloats(), wanted.subarray(start, end), 'f32')
         }
-      compare('clip', await clip.readFloats(), [norm, factor, 1], 'f32', 'elementwise')
-      const adamwValues = await reference.values.readFloats()
-      for (const parameter of arena.parameters) {
-        const [start, end] = [
-          arena.startOf(parameter),
-          arena.startOf(parameter) + elementsOf(parameter.shape),
-        ]
-        const wanted = parameter.matrixRows ? expected : adamwValues
-        using values = arena.valuesOf(parameter)
-        const what = `${parameter.name} after step ${t}`
-        compare(what, await values.readFloats(), wanted.subarray(start, end), 'f32')
+        expect((await arena.gradients.readFloats()).every((gradient) => gradient === 0)).toBe(true)
       }
-      expect((await arena.gradients.readFloats()).every((gradient) => gradient === 0)).toBe(true)
-    }
-  })
+    },
+  )
 
   it('has in bf16 nearly the same directions', async () => {
     const updates: Float32Array[] = []
@@ -133,6 +146,43 @@ describe('Muon', () => {
     expect(dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b))).toBeGreaterThan(0.999)
     expect(dot(b, b) / dot(a, a)).toBeCloseTo(1, 1)
   })
+
+  it.each(iterationCounts)(
+    'keeps singular values below 1.3 in bf16, of matrices of any rank (%i)',
+    async (iterations) => {
+      const [rows, columns] = [64, 96]
+      for (const rank of [1, 2, 64]) {
+        const list = new ParameterList()
+        list.add('matrix', [rows, columns], { value: 0 }, [rows])
+        using arena = new ParameterArena(list.parameters, 'bf16')
+        using optimizer = new Muon(arena, muonSchema.parse({ weightDecay: 0, iterations }))
+        const factors = randomArray([rank, rows + columns]).data
+        const of = (i: number, j: number) =>
+          Array.from(
+            { length: rank },
+            (_, r) => factors[r * (rows + columns) + i]! * factors[r * (rows + columns) + rows + j]!,
+          )
+        arena.gradients.write(
+          Float32Array.from({ length: rows * columns }, (_, at) =>
+            of(Math.floor(at / columns), at % columns).reduce((a, b) => a + b),
+          ),
+        )
+        optimizer.step(-1).free()
+        const update = rowsOf(Float64Array.from(await arena.values.readFloats()), 0, rows, columns)
+        // The largest singular value by power iteration.
+        let v: Matrix = [Float64Array.from({ length: columns }, (_, i) => 1 + (i % 3))]
+        let largest = 0
+        for (let i = 0; i < 50; i++) {
+          const next = product(product(v, transposed(update)), update)
+          largest = Math.sqrt(Math.hypot(...next[0]!) / Math.hypot(...v[0]!))
+          v = combine([1 / Math.hypot(...next[0]!)], next)
+        }
+        largest /= 0.2 * Math.sqrt(columns)
+        expect(largest).toBeGreaterThan(0.65)
+        expect(largest).toBeLessThan(1.3)
+      }
+    },
+  )
 
   it('moves nothing where a matrix has no gradient, and bears gradients of any size', async () => {
     using arena = newArena()
