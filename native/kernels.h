@@ -71,7 +71,7 @@
   K(softmax,                (Out y, In x)) \
   K(softmax_backward,       (Out dx, In dy, In y)) \
   /* cross_entropy.cc: logits [T, V]; labels [T] i32, -1 ignored; weights [T]; losses, lse [T] f32; \
-     penalties [T] f32: of label smoothing and z-loss */ \
+     penalties [T] f32: of label smoothing and z-loss; dlogits of any float dtype, or in logits' place */ \
   K(cross_entropy,          (Out losses, OutOptional penalties, Out lse, In logits, In labels, InOptional weights, f32 smoothing, f32 z_loss)) \
   K(cross_entropy_backward, (Out dlogits, In dlosses, InOptional dpenalties, In logits, In lse, In labels, InOptional weights, f32 smoothing, f32 z_loss)) \
   /* sampling.cc: ids [B] i32, logits [B, V]; bias [V] f32 added; temperature (0: greedy), top_p, min_p \

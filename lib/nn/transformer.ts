@@ -3,7 +3,7 @@ import { add } from '../ops/add.js'
 import { attention, type AttentionSpans } from '../ops/attention.js'
 import { reshape } from '../ops/reshape.js'
 import { splitRope } from '../ops/split_rope.js'
-import { swiglu } from '../ops/swiglu.js'
+import { swigluLinear } from '../ops/swiglu_linear.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { KvCache } from './kv_cache.js'
@@ -79,7 +79,7 @@ class FeedForward {
   }
 
   forward(x: Tensor): Tensor {
-    return this.#down.forward(swiglu(this.#gateUp.forward(x)))
+    return swigluLinear(this.#gateUp.forward(x), this.#down.weight.tensor)
   }
 }
 

@@ -11,60 +11,80 @@ export interface Penalties {
   zLoss?: number
 }
 
-type Inputs = { logits: Tensor; labels: Tensor; weights: Tensor | undefined }
+export type Factors = Required<Penalties>
+
+/** What T rows of logits are compared with, i32 [T], and the rows' weights, f32 [T]. */
+export type Targets = { labels: Tensor; weights: Tensor | undefined }
+
+/** Enqueues the losses of T rows, and where there are factors what they add; `saved` is for `enqueueGradients`. */
+export function enqueueLosses(logits: Tensor, { labels, weights }: Targets, factors: Factors | undefined) {
+  const [T] = logits.shape as [number]
+  const { labelSmoothing, zLoss } = factors ?? { labelSmoothing: 0, zLoss: 0 }
+  const losses = empty([T])
+  const lse = empty([T])
+  const added = factors && empty([T])
+  native.cross_entropy(
+    losses.handle,
+    added?.handle,
+    lse.handle,
+    logits.handle,
+    labels.handle,
+    weights?.handle,
+    labelSmoothing,
+    zLoss,
+  )
+  const saved = { logits, lse, labels, weights, labelSmoothing, zLoss }
+  return { output: added ? [losses, added] : [losses], saved }
+}
+
+/** Enqueues the gradients of the logits, given those of what `enqueueLosses` gave, into a tensor that may be the logits. */
+export function enqueueGradients(
+  dlogits: Tensor,
+  [dlosses, dpenalties]: readonly Tensor[],
+  { logits, lse, labels, weights, labelSmoothing, zLoss }: ReturnType<typeof enqueueLosses>['saved'],
+): void {
+  native.cross_entropy_backward(
+    dlogits.handle,
+    dlosses!.handle,
+    dpenalties?.handle,
+    logits.handle,
+    lse.handle,
+    labels.handle,
+    weights?.handle,
+    labelSmoothing,
+    zLoss,
+  )
+}
+
+/** Checks what is compared with T rows of logits. */
+export function checkTargets({ labels, weights }: Targets, T: number, factors: Factors | undefined): void {
+  checkShape('labels', labels, [T])
+  checkDType('labels', labels, 'i32')
+  if (weights) {
+    checkShape('weights', weights, [T])
+    checkDType('weights', weights, 'f32')
+  }
+  if (!factors) return
+  const { labelSmoothing, zLoss } = factors
+  checkFinite('labelSmoothing', labelSmoothing)
+  if (labelSmoothing < 0 || labelSmoothing > 1)
+    throw new ArgumentError('labelSmoothing', 'be in 0..1', labelSmoothing)
+  checkFinite('zLoss', zLoss)
+}
 
 const op = defineOp({
   name: 'cross_entropy',
   optional: ['weights'],
-  forward({ logits, labels, weights }: Inputs, penalties: Required<Penalties> | undefined) {
+  forward({ logits, ...targets }: { logits: Tensor } & Targets, factors: Factors | undefined) {
     checkFloat('logits', logits)
     checkRank('logits', logits, 2)
-    const T = logits.size(0)
-    checkShape('labels', labels, [T])
-    checkDType('labels', labels, 'i32')
-    if (weights) {
-      checkShape('weights', weights, [T])
-      checkDType('weights', weights, 'f32')
-    }
-    const { labelSmoothing, zLoss } = penalties ?? { labelSmoothing: 0, zLoss: 0 }
-    checkFinite('labelSmoothing', labelSmoothing)
-    if (labelSmoothing < 0 || labelSmoothing > 1)
-      throw new ArgumentError('labelSmoothing', 'be in 0..1', labelSmoothing)
-    checkFinite('zLoss', zLoss)
-    const losses = empty([T])
-    const lse = empty([T])
-    const added = penalties && empty([T])
-    native.cross_entropy(
-      losses.handle,
-      added?.handle,
-      lse.handle,
-      logits.handle,
-      labels.handle,
-      weights?.handle,
-      labelSmoothing,
-      zLoss,
-    )
-    const saved = { logits, lse, labels, weights, labelSmoothing, zLoss }
-    return { output: added ? [losses, added] : [losses], saved }
+    checkTargets(targets, logits.size(0), factors)
+    return enqueueLosses(logits, targets, factors)
   },
-  backward(
-    [dlosses, dpenalties]: readonly Tensor[],
-    { logits, lse, labels, weights, labelSmoothing, zLoss },
-    request,
-  ) {
+  backward(dlosses: readonly Tensor[], saved, request) {
     if (request.wants('weights')) throw new Error('cross_entropy: there is no derivative for weights')
-    const dlogits = emptyLike(logits)
-    native.cross_entropy_backward(
-      dlogits.handle,
-      dlosses!.handle,
-      dpenalties?.handle,
-      logits.handle,
-      lse.handle,
-      labels.handle,
-      weights?.handle,
-      labelSmoothing,
-      zLoss,
-    )
+    const dlogits = emptyLike(saved.logits)
+    enqueueGradients(dlogits, dlosses, saved)
     return { logits: dlogits }
   },
 })

@@ -1,11 +1,13 @@
+import type { GradientRequest } from '../autograd/definition.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import { checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
+import type { DType } from '../tensor/dtype.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
 /** x [..., C] as [T, C]: x itself where it is. */
-const rowsOf = (x: Tensor): Tensor =>
+export const rowsOf = (x: Tensor): Tensor =>
   x.rank === 2 ? x : x.view([elementsOf(x.shape.slice(0, -1)), x.size(-1)])
 
 const op = defineOp({
@@ -14,33 +16,52 @@ const op = defineOp({
   forward({ x, weight, bias }: { x: Tensor; weight: Tensor; bias: Tensor | undefined }) {
     checkFloat('x', x)
     checkRank('x', x, 1, 6)
-    checkShape('weight', weight, [-1, x.size(-1)])
-    checkDType('weight', weight, x.dtype)
-    const O = weight.size(0)
+    checkWeight(weight, x.size(-1), x.dtype)
     if (bias) {
-      checkShape('bias', bias, [O])
+      checkShape('bias', bias, [weight.size(0)])
       checkDType('bias', bias, x.dtype)
     }
-    const y = empty([...x.shape.slice(0, -1), O], x.dtype)
-    const rows = rowsOf(x)
-    const yRows = rowsOf(y)
-    native.matmul(yRows.handle, rows.handle, weight.handle, bias?.handle, false, true)
-    if (rows !== x) rows.free()
-    if (yRows !== y) yRows.free()
-    return { output: y, saved: { x, weight } }
+    return { output: multiply(x, weight, bias), saved: { x, weight } }
   },
   backward(dy, { x, weight }, request) {
     const dyRows = rowsOf(dy)
-    const dweight = request.accumulator('weight')
-    if (dweight) native.matmul_accumulate(dweight.handle, dyRows.handle, rowsOf(x).handle, true, false)
     const dbias = request.accumulator('bias')
     if (dbias) native.sum_rows(dbias.handle, dyRows.handle)
-    if (!request.wants('x')) return {}
-    const dx = emptyLike(x)
-    native.matmul(rowsOf(dx).handle, dyRows.handle, weight.handle, undefined, false, false)
-    return { x: dx }
+    return { x: multiplyBackward(dyRows, x, weight, request) }
   },
 })
+
+/** Checks that a weight takes vectors of so many elements of this dtype. */
+export function checkWeight(weight: Tensor, inputs: number, dtype: DType): void {
+  checkShape('weight', weight, [-1, inputs])
+  checkDType('weight', weight, dtype)
+}
+
+/** Enqueues y = x W^T + b, of x's dtype or another. */
+export function multiply(x: Tensor, weight: Tensor, bias?: Tensor, dtype: DType = x.dtype): Tensor {
+  const y = empty([...x.shape.slice(0, -1), weight.size(0)], dtype)
+  const rows = rowsOf(x)
+  const yRows = rowsOf(y)
+  native.matmul(yRows.handle, rows.handle, weight.handle, bias?.handle, false, true)
+  if (rows !== x) rows.free()
+  if (yRows !== y) yRows.free()
+  return y
+}
+
+/** Enqueues the gradients of `multiply` given dy [T, O]: adds the weight's, gives x's, each if it is wanted. */
+export function multiplyBackward(
+  dy: Tensor,
+  x: Tensor,
+  weight: Tensor,
+  request: GradientRequest<{ x: Tensor; weight: Tensor }>,
+): Tensor | undefined {
+  const dweight = request.accumulator('weight')
+  if (dweight) native.matmul_accumulate(dweight.handle, dy.handle, rowsOf(x).handle, true, false)
+  if (!request.wants('x')) return undefined
+  const dx = emptyLike(x)
+  native.matmul(rowsOf(dx).handle, dy.handle, weight.handle, undefined, false, false)
+  return dx
+}
 
 /**
  * y = x W^T + b. x [..., I], weight [O, I], bias [O], all of one dtype -> [..., O]. bf16 is summed in f32; the

@@ -6,12 +6,8 @@ import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 const op = defineOp({
   name: 'swiglu',
   forward({ x }: { x: Tensor }) {
-    checkFloat('x', x)
-    checkRank('x', x, 1, 6)
-    if (x.size(-1) % 2 !== 0) throw new ArgumentError('x', 'have an even last axis: gate, then up', x)
-    const y = empty([...x.shape.slice(0, -1), x.size(-1) / 2], x.dtype)
-    native.swiglu(y.handle, x.handle)
-    return { output: y, saved: { x } }
+    checkGateUp(x)
+    return { output: activate(x), saved: { x } }
   },
   backward(dy, { x }) {
     const dx = emptyLike(x)
@@ -19,6 +15,20 @@ const op = defineOp({
     return { x: dx }
   },
 })
+
+/** Checks that x is gate, then up along its last axis. */
+export function checkGateUp(x: Tensor): void {
+  checkFloat('x', x)
+  checkRank('x', x, 1, 6)
+  if (x.size(-1) % 2 !== 0) throw new ArgumentError('x', 'have an even last axis: gate, then up', x)
+}
+
+/** Enqueues silu(gate) up. */
+export function activate(x: Tensor): Tensor {
+  const y = empty([...x.shape.slice(0, -1), x.size(-1) / 2], x.dtype)
+  native.swiglu(y.handle, x.handle)
+  return y
+}
 
 /**
  * The gated activation of the Llama feed-forward layer: y = silu(gate) up, with x [..., 2 F] = gate, then up along

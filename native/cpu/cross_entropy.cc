@@ -4,6 +4,7 @@
 // Backward, with p = exp(logits - lse) and dl, dp = weights (dlosses, dpenalties):
 //   dlogits[t, v] = (dl + 2 z_loss lse dp) p - smoothing dp / V + [v = labels[t]] (smoothing dp - dl)
 // Rows with label -1 have no loss and no gradient. Parallel over rows. Kept for backward: lse, never [T, V].
+// dlogits may be of another dtype than logits, or lie where they do.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/cross_entropy.cc"
 #include <hwy/foreach_target.h>
@@ -61,37 +62,44 @@ Status CrossEntropy(Context&, Out losses, OutOptional penalties, Out lse, In log
   });
 }
 
+template <class G, class T>
+void LossGradients(G* gradients, const T* row, i64 V, i32 label, float log_sum, float loss, float penalty,
+                   float smoothing, float z_loss) {
+  const float pull = 2 * z_loss * log_sum * penalty, smoothed = smoothing * penalty;
+  const float everywhere = smoothed / static_cast<float>(V);
+  const float below = to_float(row[label]) - log_sum;
+  const Vec factors = set(loss + pull), subtracted = set(everywhere), log_sums = set(log_sum);
+  for_each(V, [&](i64 v, auto io) HWY_ATTR {
+    const Vec p = exp(hn::Sub(io.load(row + v), log_sums));
+    io.store(hn::MulSub(factors, p, subtracted), gradients + v);
+  });
+  // p - 1 is as good as p only when it is computed as one.
+  store_float(loss * std::expm1(below) + pull * std::exp(below) + (smoothed - everywhere), gradients + label);
+}
+
 Status CrossEntropyBackward(Context&, Out dlogits, In dlosses, InOptional dpenalties, In logits, In lse,
                             In labels, InOptional weights, f32 smoothing, f32 z_loss) {
+  const i64 V = logits.dim(-1);
   return with_float(logits, [&](auto element) HWY_ATTR {
-    using T = decltype(element);
-    const i64 V = logits.dim(-1);
-    parallel_for(logits.rows(), row_grain(V), [&](i64 begin, i64 end) HWY_ATTR {
-      for (i64 t = begin; t < end; ++t) {
-        const i32 label = labels.as<i32>()[t];
-        const T* row = logits.as<T>() + t * V;
-        T* gradients = dlogits.as<T>() + t * V;
-        if (label < 0) {
-          std::memset(static_cast<void*>(gradients), 0, static_cast<size_t>(V) * sizeof(T));
-          continue;
+    return with_float(dlogits, [&](auto gradient) HWY_ATTR {
+      using T = decltype(element);
+      using G = decltype(gradient);
+      parallel_for(logits.rows(), row_grain(V), [&](i64 begin, i64 end) HWY_ATTR {
+        for (i64 t = begin; t < end; ++t) {
+          const i32 label = labels.as<i32>()[t];
+          G* gradients = dlogits.as<G>() + t * V;
+          if (label < 0) {
+            std::memset(static_cast<void*>(gradients), 0, static_cast<size_t>(V) * sizeof(G));
+            continue;
+          }
+          const float weight = WeightOf(weights, t);
+          const float penalty = dpenalties.present() ? weight * dpenalties.as<float>()[t] : 0.0f;
+          LossGradients(gradients, logits.as<T>() + t * V, V, label, lse.as<float>()[t],
+                        weight * dlosses.as<float>()[t], penalty, smoothing, z_loss);
         }
-        const float weight = WeightOf(weights, t), log_sum = lse.as<float>()[t];
-        const float loss = weight * dlosses.as<float>()[t];
-        const float penalty = dpenalties.present() ? weight * dpenalties.as<float>()[t] : 0.0f;
-        const float pull = 2 * z_loss * log_sum * penalty, smoothed = smoothing * penalty;
-        const float everywhere = smoothed / static_cast<float>(V);
-        const Vec factors = set(loss + pull), subtracted = set(everywhere), log_sums = set(log_sum);
-        for_each(V, [&](i64 v, auto io) HWY_ATTR {
-          const Vec p = exp(hn::Sub(io.load(row + v), log_sums));
-          io.store(hn::MulSub(factors, p, subtracted), gradients + v);
-        });
-        const float below = to_float(row[label]) - log_sum;
-        // p - 1 is as good as p only when it is computed as one.
-        store_float(loss * std::expm1(below) + pull * std::exp(below) + (smoothed - everywhere),
-                    gradients + label);
-      }
+      });
+      return ok();
     });
-    return ok();
   });
 }
 

@@ -96,7 +96,7 @@ Status GroupNorm(Context& context, Out y, Out mean, Out rstd, In x, In weight, I
         const Vec factor = io.load(factors + c), shift = io.load(shifts + c);
         for (int row = 0; row < rows; ++row) {
           const i64 at = place + row * s.C;
-          io.store(activate(hn::MulAdd(io.load(x.as<T>() + at), factor, shift), silu), y.as<T>() + at);
+          io.store(activate<T>(hn::MulAdd(io.load(x.as<T>() + at), factor, shift), silu), y.as<T>() + at);
         }
       });
     };
@@ -133,7 +133,7 @@ struct GroupGradient {
   template <class Io>
   HWY_INLINE Place at(const Channels& of, i64 place, Io io) const {
     const Vec normal = hn::Mul(hn::Sub(io.load(x + place), of.middle), of.factor);
-    return {normal, activate_backward(io.load(dy + place), hn::MulAdd(normal, of.weight, of.bias), silu)};
+    return {normal, activate_backward<T>(io.load(dy + place), hn::MulAdd(normal, of.weight, of.bias), silu)};
   }
 };
 

@@ -31,7 +31,7 @@ void LayerNormRow(T* y, float* mean, float* rstd, const T* x, const T* weight, c
   const Vec factor = set(*rstd);
   for_each(C, [&](i64 c, auto io) HWY_ATTR {
     const Vec normal = hn::Mul(hn::Sub(io.load(x + c), middle), factor);
-    io.store(activate(hn::MulAdd(normal, io.load(weight + c), io.load(bias + c)), silu), y + c);
+    io.store(activate<T>(hn::MulAdd(normal, io.load(weight + c), io.load(bias + c)), silu), y + c);
   });
 }
 
@@ -58,7 +58,7 @@ void LayerNormRowBackward(T* dx, float* sums, const T* dy, const T* x, const T* 
                              HWY_ATTR { return hn::Mul(hn::Sub(io.load(x + c, mean), middle), factor); };
   const auto dh_at = [&](i64 c, Vec normal, auto io) HWY_ATTR {
     const Vec h = hn::MulAdd(normal, io.load(weight + c), io.load(bias + c));
-    return activate_backward(io.load(dy + c), h, silu);
+    return activate_backward<T>(io.load(dy + c), h, silu);
   };
   for_each(C, [&](i64 c, auto io) HWY_ATTR {
     const Vec normal = normal_at(c, io), dh = dh_at(c, normal, io);

@@ -6,8 +6,7 @@
 #define HWY_TARGET_INCLUDE "cpu/rope.cc"
 #include <hwy/foreach_target.h>
 
-#include <cmath>
-
+#include "cpu/cos_sin.h"
 #include "cpu/cpu.h"
 #include "cpu/simd.h"
 
@@ -63,6 +62,20 @@ Status SplitRopeBackward(Context&, Out dqkv, In dq, In dk, In dv, In table) {
   });
 }
 
+Status RopeTable(Out table, In positions, In frequencies, In axes) {
+  const i64 tokens = positions.dim(0), A = positions.dim(1), half = frequencies.dim(0);
+  parallel_for(tokens, 64, [&](i64 begin, i64 end) HWY_ATTR {
+    for (i64 t = begin; t < end; ++t) {
+      float* row = table.as<float>() + t * 2 * half;
+      const float* position = positions.as<float>() + t * A;
+      CosSinOfTurns(row, row + half, half, [&](i64 i) HWY_ATTR {
+        return static_cast<double>(position[axes.as<i32>()[i]]) * frequencies.as<float>()[i] / kTurn;
+      });
+    }
+  });
+  return ok();
+}
+
 }  // namespace transfusion::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -71,6 +84,7 @@ namespace transfusion::cpu {
 
 HWY_EXPORT(SplitRope);
 HWY_EXPORT(SplitRopeBackward);
+HWY_EXPORT(RopeTable);
 
 Status split_rope(Context& context, Out q, Out k, Out v, In qkv, In table) {
   return HWY_DYNAMIC_DISPATCH(SplitRope)(context, q, k, v, qkv, table);
@@ -81,26 +95,14 @@ Status split_rope_backward(Context& context, Out dqkv, In dq, In dk, In dv, In t
 }
 
 Status rope_table(Context&, Out table, In positions, In frequencies, In axes) {
-  const i64 tokens = positions.dim(0), A = positions.dim(1), half = frequencies.dim(0);
-  for (i64 i = 0; i < half; ++i) {
+  const i64 A = positions.dim(1);
+  for (i64 i = 0; i < axes.dim(0); ++i) {
     const i32 axis = axes.as<i32>()[i];
     if (axis < 0 || axis >= A)
       return fail("axes[%lld] = %d is not in 0..%lld", static_cast<long long>(i), axis,
                   static_cast<long long>(A - 1));
   }
-  parallel_for(tokens, 64, [&](i64 begin, i64 end) {
-    for (i64 t = begin; t < end; ++t) {
-      float* row = table.as<float>() + t * 2 * half;
-      for (i64 i = 0; i < half; ++i) {
-        // In double: at position 1e5 an f32 angle is off by up to 4e-3.
-        const double position = positions.as<float>()[t * A + axes.as<i32>()[i]];
-        const double angle = position * frequencies.as<float>()[i];
-        row[i] = static_cast<float>(std::cos(angle));
-        row[half + i] = static_cast<float>(std::sin(angle));
-      }
-    }
-  });
-  return ok();
+  return HWY_DYNAMIC_DISPATCH(RopeTable)(table, positions, frequencies, axes);
 }
 
 }  // namespace transfusion::cpu

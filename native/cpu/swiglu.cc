@@ -22,7 +22,7 @@ Status Swiglu(Context&, Out y, In x) {
         const T* ups = gates + F;
         for_each(F, [&](i64 f, auto io) HWY_ATTR {
           const Vec gate = io.load(gates + f);
-          io.store(hn::Mul(hn::Mul(gate, sigmoid(gate)), io.load(ups + f)), y.as<T>() + t * F + f);
+          io.store(hn::Mul(hn::Mul(gate, sigmoid_for<T>(gate)), io.load(ups + f)), y.as<T>() + t * F + f);
         });
       }
     });
@@ -41,7 +41,8 @@ Status SwigluBackward(Context&, Out dx, In dy, In x) {
         T* dgates = dx.as<T>() + t * 2 * F;
         T* dups = dgates + F;
         for_each(F, [&](i64 f, auto io) HWY_ATTR {
-          const Vec gate = io.load(gates + f), s = sigmoid(gate), gradient = io.load(dy.as<T>() + t * F + f);
+          const Vec gate = io.load(gates + f), s = sigmoid_for<T>(gate),
+                    gradient = io.load(dy.as<T>() + t * F + f);
           io.store(hn::Mul(hn::Mul(gradient, io.load(ups + f)), silu_slope(gate, s)), dgates + f);
           io.store(hn::Mul(gradient, hn::Mul(gate, s)), dups + f);
         });

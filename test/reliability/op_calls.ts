@@ -79,10 +79,20 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
   averagePool: { name: 'average_pool', arguments: () => [floats(2, 6, 4, 5), 2] },
   silu: { name: 'silu', arguments: () => [floats(9)] },
   swiglu: { name: 'swiglu', arguments: () => [floats(3, 8)] },
+  swigluLinear: { name: 'swiglu_linear', arguments: () => [floats(3, 8), floats(5, 4)] },
   softmax: { name: 'softmax', arguments: () => [floats(3, 8)] },
   crossEntropy: {
     name: 'cross_entropy',
     arguments: () => [floats(3, 8), ints(7, -1, 0), { weights: floats(3) }],
+  },
+  linearCrossEntropy: {
+    name: 'linear_cross_entropy',
+    arguments: () => [
+      floats(3, 4),
+      floats(8, 4),
+      ints(7, -1, 0),
+      { weights: floats(3), labelSmoothing: 0.1, zLoss: 1e-4 },
+    ],
   },
   penalizedCrossEntropy: {
     name: 'cross_entropy',

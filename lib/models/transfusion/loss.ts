@@ -1,6 +1,6 @@
 import type { DiffusionTargets } from '../../diffusion/objective.js'
 import { add } from '../../ops/add.js'
-import { crossEntropy, type Penalties, penalizedCrossEntropy } from '../../ops/cross_entropy.js'
+import type { Penalties } from '../../ops/cross_entropy.js'
 import { diffusionLoss } from '../../ops/diffusion_loss.js'
 import { addNoise } from '../../ops/noise.js'
 import { sum } from '../../ops/reduce.js'
@@ -68,14 +68,12 @@ export function transfusionLoss(
     const rows = targetRows(packed.labels)
     const labels = fromArray(rows.map((row) => packed.labels[row]!))
     const weights = packed.labelWeights
-    const logits = model.logits(output.hidden, fromArray(rows))
     const options = weights ? { weights: fromArray(Float32Array.from(rows, (row) => weights[row]!)) } : {}
+    const penaltyFactors = { labelSmoothing, zLoss }
+    const parts = model.tokenLosses(output.hidden, fromArray(rows), labels, { ...options, ...penaltyFactors })
     const mean = (losses: Tensor) => scale(sum(losses), 1 / denominators.tokens)
-    if (labelSmoothing > 0 || zLoss > 0) {
-      const parts = penalizedCrossEntropy(logits, labels, { ...options, labelSmoothing, zLoss })
-      lm = mean(parts.losses)
-      penalty = mean(parts.penalties)
-    } else lm = mean(crossEntropy(logits, labels, options))
+    lm = mean(parts.losses)
+    penalty = parts.penalties && mean(parts.penalties)
   }
   let diffusion: Tensor | undefined
   if (noised) {

@@ -5,8 +5,10 @@ import { Linear } from '../../nn/linear.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { Transformer } from '../../nn/transformer.js'
 import { cast } from '../../ops/cast.js'
+import type { Penalties } from '../../ops/cross_entropy.js'
 import { embedding } from '../../ops/embedding.js'
 import { gatherRows } from '../../ops/gather_rows.js'
+import { linearCrossEntropy } from '../../ops/linear_cross_entropy.js'
 import { ropeTable } from '../../ops/rope_table.js'
 import { scatterAddRows } from '../../ops/scatter_rows.js'
 import { keep } from '../../tensor/scope.js'
@@ -149,6 +151,14 @@ export class TransfusionNetwork {
   /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. @internal */
   logits(hidden: Tensor, rows: Tensor): Tensor {
     return cast(this.#modules.output.forward(gatherRows(hidden, rows)), 'f32')
+  }
+
+  /**
+   * The cross-entropy of the tokens, labels [R], that follow the given rows [R] of `hidden`, see `linearCrossEntropy`.
+   * @internal
+   */
+  tokenLosses(hidden: Tensor, rows: Tensor, labels: Tensor, options: { weights?: Tensor } & Penalties) {
+    return linearCrossEntropy(gatherRows(hidden, rows), this.#modules.output.weight.tensor, labels, options)
   }
 
   /**
