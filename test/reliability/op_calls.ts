@@ -5,6 +5,8 @@ import { fromArray, type Tensor, zeros } from '../../lib/tensor/tensor.js'
 export interface OpCall {
   /** As the op calls itself in errors. */
   name: string
+  /** As the kernel calls itself that finds what only the data shows, where that is another name. */
+  kernel?: string
   run: (...args: never[]) => unknown
   /** Makes the arguments anew. */
   arguments: () => unknown[]
@@ -87,6 +89,7 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
   },
   linearCrossEntropy: {
     name: 'linear_cross_entropy',
+    kernel: 'cross_entropy',
     arguments: () => [
       floats(3, 4),
       floats(8, 4),
