@@ -3,7 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { drawContactSheet, labelledRows } from '../data/contact_sheet.js'
 import type { Image } from '../data/document.js'
-import { writePng } from '../data/image_io.js'
+import { stackPngs, writePng } from '../data/image_io.js'
 import { readJson, writeJson } from '../data/json_file.js'
 import { type References, referenceOf, type RunResult, runVariant } from './comparison_run.js'
 import { comparisonTable } from './comparison_table.js'
@@ -51,8 +51,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
   using interrupt = onInterrupt('Stopping; finished runs are kept. Press Ctrl-C again to leave at once.')
   const references: References = new Map()
   const results: RunResult[] = []
-  const sheets: { name: string; drawn: readonly Image[] }[] = []
-  let captions: readonly string[] = []
+  const sheets: string[] = []
   const cases = Array.from({ length: seeds }, (_, seed) =>
     comparison.variants.map((variant) => ({ variant, seed })),
   ).flat()
@@ -60,6 +59,8 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
     for (const { variant, seed } of cases) {
       const name = variant.name.replaceAll(/[^\w]+/g, '-')
       const path = join(folder, `${name}-${steps}-seed${seed}.json`)
+      const sheet = path.replace(/json$/, 'png')
+      if (seed === 0) sheets.push(sheet)
       const known = await finished(path)
       if (known) {
         results.push(known)
@@ -67,7 +68,6 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
       }
       say(`${variant.name}, seed ${seed} ...`)
       const reference = await referenceOf(references, variant.padding ?? 0, interrupt.signal)
-      captions = reference.data.captions
       const model = results.find((run) => run.variant === variant.asLongAs && run.seed === seed)
       const length = model ? { seconds: model.points.at(-1)!.seconds } : { steps }
       const { result, drawn } = await runVariant(variant, reference, {
@@ -76,9 +76,8 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
         perClass,
         signal: interrupt.signal,
       })
+      await writePng(sheet, sheetOf(variant.name, drawn, reference.data.captions))
       await writeJson(path, result)
-      await writePng(path.replace(/json$/, 'png'), sheetOf([{ name: variant.name, drawn }], captions))
-      if (seed === 0) sheets.push({ name: variant.name, drawn })
       results.push(result)
       await writeFile(join(out, 'table.md'), comparisonTable(comparison, results))
     }
@@ -87,7 +86,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
   }
   const table = comparisonTable(comparison, results)
   await writeFile(join(out, 'table.md'), table)
-  if (sheets.length > 0) await writePng(join(out, 'samples.png'), sheetOf(sheets, captions))
+  await stackPngs(sheets, join(out, 'samples.png'))
   say(`\n${table}\nTable: ${join(out, 'table.md')}   figures and pictures of each run: ${folder}`)
 }
 
@@ -95,17 +94,10 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
 const finished = async (path: string): Promise<RunResult | undefined> =>
   ((await readJson(path, false)) || undefined) as RunResult | undefined
 
-/** Pictures of each caption in a row, a section for each kind of model. */
-function sheetOf(
-  sections: readonly { name: string; drawn: readonly Image[] }[],
-  captions: readonly string[],
-): Image {
-  return drawContactSheet({
-    title: 'Drawn from captions',
+/** Pictures of each caption in a row. */
+const sheetOf = (title: string, drawn: readonly Image[], captions: readonly string[]): Image =>
+  drawContactSheet({
+    title,
     scale: 3,
-    sections: sections.map(({ name, drawn }) => ({
-      heading: name,
-      rows: labelledRows(drawn, captions, 10),
-    })),
+    sections: [{ heading: 'Drawn from captions', rows: labelledRows(drawn, captions, 10) }],
   })
-}

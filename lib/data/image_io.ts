@@ -87,6 +87,20 @@ export async function writePng(path: string, image: Image): Promise<void> {
   await writeAtomically(path, await encodePng(image))
 }
 
+/** Writes images, one below the other on white, as one PNG file, whole or not at all. */
+export async function stackPngs(paths: readonly string[], target: string): Promise<void> {
+  const parts = await Promise.all(paths.map(async (input) => ({ input, ...(await sharp(input).metadata()) })))
+  const width = Math.max(...parts.map((part) => part.width))
+  let height = 0
+  const placed = parts.map((part) => {
+    const top = height
+    height += part.height
+    return { input: part.input, left: 0, top }
+  })
+  const paper = sharp({ create: { width, height, channels: 3, background: 'white' } })
+  await writeAtomically(target, await paper.composite(placed).png().toBuffer())
+}
+
 /**
  * An image file's bytes for showing: as they are where there are no more than `largest` of them, otherwise as WebP,
  * scaled down to `width` pixels where it is wider. Rejects with an Error that begins with `name` where they are no whole

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import type { Image } from '../../lib/data/document.js'
-import { encodePng, readImage, writePng } from '../../lib/data/image_io.js'
+import { encodePng, readImage, stackPngs, writePng } from '../../lib/data/image_io.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 /** An image whose bytes all differ from their neighbours. */
@@ -87,5 +87,23 @@ describe('image files', () => {
 
   it('refuses data of another length than the image', async () => {
     await expect(encodePng({ ...pattern(2, 2, 3), channels: 1 })).rejects.toThrow('has 4 bytes; received 12')
+  })
+})
+
+describe('stackPngs', () => {
+  it('puts images below each other, on white', async () => {
+    const folder = await temporaryFolder()
+    const [first, second, all] = ['a.png', 'b.png', 'all.png'].map((name) => join(folder, name))
+    await writePng(first!, { width: 2, height: 1, channels: 3, data: Uint8Array.of(255, 0, 0, 0, 0, 255) })
+    await writePng(second!, { width: 1, height: 2, channels: 1, data: Uint8Array.of(0, 90) })
+    await stackPngs([first!, second!], all!)
+    const stacked = await readImage(all!, { width: 2, height: 3 })
+    expect([...stacked.data]).toEqual(
+      [
+        [255, 0, 0, 0, 0, 255],
+        [0, 0, 0, 255, 255, 255],
+        [90, 90, 90, 255, 255, 255],
+      ].flat(),
+    )
   })
 })
