@@ -15,6 +15,7 @@
 #include <limits>
 #include <utility>
 
+#include "cpu/attention_row.h"
 #include "cpu/attention_spans.h"
 #include "cpu/cpu.h"
 #include "cpu/tile.h"
@@ -233,8 +234,13 @@ void ForwardTask(const ForwardCall<T>& call, SequenceTile task, i64 row_tiles, i
     for (i64 row = first; row < last; row += kRows)
       body(s.rows[(row - first) / kRows], row, std::min(last, row + kRows));
   };
-  for_each_tile([&](const auto& tile, i64 row0, i64 row_end)
-                    HWY_ATTR { LoadQueries<Words>(s, tile, q, spans, row0, row_end - row0, call.negative); });
+  const bool single = last - first == 1;
+  for_each_tile([&](const auto& tile, i64 row0, i64 row_end) HWY_ATTR {
+    if (single)
+      LoadRow<Words>(s, tile, q, row0, call.negative);
+    else
+      LoadQueries<Words>(s, tile, q, spans, row0, row_end - row0, call.negative);
+  });
   const i64 q0 = spans.query(first), q1 = spans.query(last - 1) + 1;
   for (i64 key0 = spans.start[q0] / kKeys * kKeys; key0 < spans.end[q1 - 1]; key0 += kKeys) {
     const i64 begin = std::max<i64>(key0, spans.start[q0]);
@@ -245,6 +251,7 @@ void ForwardTask(const ForwardCall<T>& call, SequenceTile task, i64 row_tiles, i
       const i64 i = &tile - s.rows, n = ceil_div(last - first, kRows);
       PrefetchShare(k, key0 + kKeys, next_end, i, n);
       PrefetchShare(v, key0 + kKeys, next_end, i, n);
+      if (single) return AddKeysToRow<Words>(s, tile, key0, begin, end, call.scale);
       spans.for_each_block(row0, row_end, lanes(), begin, end, [&](const ScoreBlock& block) HWY_ATTR {
         AddBlock<Words>(s, tile, block, row0, key0, call.scale);
       });

@@ -23,6 +23,7 @@ using U16 = hn::Rebind<uint16_t, F32>;
 using Vec = hn::Vec<F32>;
 inline constexpr F32 f32_tag;
 inline constexpr int kMaxLanes = HWY_MAX_BYTES / sizeof(float);
+inline constexpr int kLanes = hn::MaxLanes(f32_tag);  // as many, where their number is known to the compiler
 
 HWY_INLINE i64 lanes() { return static_cast<i64>(hn::Lanes(f32_tag)); }
 HWY_INLINE Vec zero() { return hn::Zero(f32_tag); }

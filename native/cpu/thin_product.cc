@@ -14,7 +14,6 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 // How many words ahead of where a row is read it is asked for: the CPU does not look so far ahead by itself.
 constexpr i64 kAhead = 256;
 constexpr i64 kTile = kMaxLanes * kMaxLanes;
-constexpr int kLanes = hn::MaxLanes(f32_tag);
 
 // oneDNN 2.6 adds up chains of so many products (AVX-512, found by comparing bits): so do we, that a row's
 // result does not depend on how many are beside it.
