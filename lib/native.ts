@@ -76,7 +76,15 @@ function limitSpinning(): void {
   if (process.env['OMP_WAIT_POLICY'] === undefined) process.env['GOMP_SPINCOUNT'] ??= '1000'
 }
 
+/** A name that is none of them would otherwise mean the slowest code. */
+function checkDispatch(): void {
+  const simd = process.env['TRANSFUSION_SIMD']
+  if (simd && !['avx2', 'baseline'].includes(simd))
+    throw new Error(`TRANSFUSION_SIMD: expected "avx2", "baseline" or nothing, received "${simd}"`)
+}
+
 function load(): NativeAddon {
+  checkDispatch()
   limitSpinning()
   const attempts: Attempt[] = []
   for (const [place, loadFrom] of places()) {

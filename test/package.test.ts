@@ -61,6 +61,13 @@ describe('the native loader', () => {
     expect(() => load({ TRANSFUSION_NATIVE: path })).toThrow(/- TRANSFUSION_NATIVE=.*: .*(invalid|too short)/)
   })
 
+  it('takes no other name of a dispatch target', () => {
+    expect(() => load({ TRANSFUSION_SIMD: 'AVX2' })).toThrow(
+      'TRANSFUSION_SIMD: expected "avx2", "baseline" or nothing, received "AVX2"',
+    )
+    expect(() => load({ TRANSFUSION_SIMD: '' })).not.toThrow()
+  })
+
   it('lists every place it tried in a package without a binary', () => {
     const place = mkdtempSync(join(tmpdir(), 'transfusion-'))
     const code = `
