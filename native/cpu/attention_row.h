@@ -19,7 +19,6 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 // The row's query as words, and nothing seen yet.
 template <class Words, class Scratch, class Rows>
 void LoadRow(const Scratch& s, const typename Scratch::Rows& row, const Rows& q, i64 index, bool negative) {
-  ZeroTile(row.q, s.row_words, 1);
   LoadTile<Words>(row.q, s.row_words, q, index, 1);
   if (negative) FlipSigns<Words>(row.q, s.row_words);
   ZeroTile(row.y, s.Dp, 1);

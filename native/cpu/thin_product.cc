@@ -43,7 +43,7 @@ HWY_INLINE void LoadWords(Vec* columns, const MatrixRows<T>& rows, i64 row, i64 
     return LoadColumns(columns, from, stride);
   }
   HWY_ALIGN float loaded[kTile];
-  ZeroTile(loaded, lanes(), lanes());
+  ZeroTile(loaded + count * lanes(), lanes(), lanes() - count);
   LoadTile<Words>(loaded, lanes(), rows.part(first, width), row, count);
   LoadColumns(columns, loaded, lanes());
 }
@@ -85,7 +85,6 @@ template <class Words, class T, class Y>
 void ThinProduct(Context& context, Y* y, const T* x, const T* w, const T* bias, i64 M, i64 N, i64 K) {
   const i64 block = lanes(), depth = words<Words>(K), stride = padded_words<Words>(K);
   float* x_words = context.scratch<float>(M * stride);
-  std::fill_n(x_words, M * stride, 0.0f);
   LoadTile<Words>(x_words, stride, MatrixRows<T>{x, K, K}, 0, M);
 
   const MatrixRows<T> rows{w, K, K};
