@@ -6,6 +6,10 @@
  * Fairness. Every generation under way has its turn in every round, so that how many rounds one takes does not depend on
  * the others. How many are under way is bounded (limits.ts), and who comes next is admission.ts's; a prompt that is
  * longer than its share of a round is read in several.
+ *
+ * One round ahead. The next round is enqueued while one is under way, so that the device never waits for JavaScript: a
+ * token that is still being drawn goes into it as it stands on the device. Where it turns out not to be text, what the
+ * round made of it counts for nothing.
  */
 import { type PixelPart, specialTokens } from '../models/transfusion/pixel_parts.js'
 import type { TransfusionNetwork } from '../models/transfusion/model.js'
@@ -14,25 +18,24 @@ import { advance, sequenceStart } from '../sequence/layout.js'
 import { Job } from '../tensor/job.js'
 import { Admission } from './admission.js'
 import { isGuided } from './drawing.js'
-import {
-  type Framing,
-  Generation,
-  type GenerationRequest,
-  type Listener,
-  type Turn,
-  type TurnResult,
-} from './generation.js'
+import { type Framing, Generation, type GenerationRequest, type Listener } from './generation.js'
 import { type Limits, limitsOf } from './limits.js'
 import { type Entry, spansOf } from './plan.js'
 import { firstParts } from './prompt.js'
 import { type Round, Rounds } from './round.js'
 import { SequenceCache } from './sequence_cache.js'
 import { shareBudget } from './share_budget.js'
+import type { Turn, TurnResult } from './turn.js'
 
 /** Slots that a sequence has for its text at first; more are found as it grows. */
 const firstTokens = 64
 /** Positions of a prompt that are worth a turn. */
 const leastOfPrompt = 256
+/**
+ * So many go ahead of the tokens that are being drawn: in vain where these are not text, but a call of few positions takes
+ * as long as one of fewer, and the device need not wait until JavaScript has read a token.
+ */
+const mostAhead = 16
 
 const engines = new WeakMap<TransfusionNetwork, Engine>()
 
@@ -103,10 +106,10 @@ export class Engine {
       const round = this.#enqueue()
       if (round) {
         const delivered = this.#deliver(round, earlier)
-        // A round that draws tokens tells what the next one is; of others one may be unfinished.
-        await (round.sampled ? delivered : earlier)
+        // One round may be unfinished while the next is enqueued, unless that depends on what comes of it.
+        await (this.#goesAhead() ? earlier : delivered)
         earlier = delivered
-        unfinished = !round.sampled
+        unfinished = true
       } else if (unfinished) {
         await earlier
         unfinished = false
@@ -198,6 +201,13 @@ export class Engine {
     }
   }
 
+  /** Whether those that await a token are few enough for the next round not to wait with them. */
+  #goesAhead(): boolean {
+    let waiting = 0
+    for (const { failure, mayGoAhead } of this.#active) if (!failure && mayGoAhead) waiting++
+    return waiting <= mostAhead
+  }
+
   #entries(): Entry[] {
     const active = [...this.#active].filter(({ failure, listener }) => !failure && !listener.full)
     const first = active.length > 0 ? this.#turn++ % active.length : 0
@@ -210,6 +220,7 @@ export class Engine {
       this.#limits.positions,
     )
     const budget = new Map(reading.map((generation, i) => [generation, budgets[i]!]))
+    const ahead = this.#goesAhead()
     const entries: Entry[] = []
     const without: Entry[] = []
     let load = 0
@@ -217,7 +228,7 @@ export class Engine {
     const overfull = sum(active.map((generation) => this.#weight(generation))) > 2 * this.#limits.positions
     const order = overfull ? [...active.slice(first), ...active.slice(0, first)] : active
     for (const generation of order) {
-      const turn = generation.turn(budget.get(generation) ?? 0)
+      const turn = generation.turn(budget.get(generation) ?? 0, ahead)
       if (!turn) continue
       load += this.#weight(generation)
       if (entries.length > 0 && load > 2 * this.#limits.positions) break

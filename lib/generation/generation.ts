@@ -1,4 +1,3 @@
-import type { Image } from '../data/document.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
@@ -8,6 +7,7 @@ import type { GenerationSettings } from './options.js'
 import { firstParts } from './prompt.js'
 import type { CachedSequence } from './sequence_cache.js'
 import type { OutputText, TextOutput } from './text_output.js'
+import type { Turn, TurnResult } from './turn.js'
 
 /** What the engine is asked for. */
 export interface GenerationRequest {
@@ -39,27 +39,6 @@ export interface Framing {
   readonly patch: number
 }
 
-/** What a generation adds in one call of the network: text and images that are there, or an image under way. */
-export type Turn =
-  | {
-      readonly type: 'read'
-      readonly spans: readonly Part[]
-      /** What it reads next, before anything else: the rest of its prompt. */
-      readonly rest: readonly Part<PixelPart>[]
-      /** The spans begin with the image that was drawn, as it stands on the canvas. */
-      readonly drawn: boolean
-      /** What follows: a drawn token, an image, or more of the prompt. */
-      readonly following: 'token' | 'image' | 'prompt'
-    }
-  | { readonly type: 'denoise'; readonly step: number; readonly last: boolean; readonly preview: boolean }
-
-/** What came of a turn. */
-export interface TurnResult {
-  token?: number
-  /** The finished image, or a preview. */
-  image?: Image
-}
-
 type Phase = Exclude<keyof Timings, 'total'>
 
 /**
@@ -82,6 +61,10 @@ export class Generation {
   #next: 'prompt' | 'token' | 'draw' | 'drawn' | 'waiting' | 'nothing'
   #unread: readonly Part<PixelPart>[]
   #token = 0
+  /** Its turn ahead of the token that is being drawn. */
+  #ahead: (Turn & { type: 'read' }) | undefined
+  /** A turn that was ahead of what turned out not to be text: nothing came of it. */
+  #void: Turn | undefined
   #step = 0
   #imagesDrawn = 0
 
@@ -135,8 +118,19 @@ export class Generation {
     return advance(sequenceStart, prompt, patch).length + settings.maxTokens + settings.maxImages * image
   }
 
-  /** Its turn; undefined while it awaits its token or its end. `budget`: how many positions of its prompt to read. */
-  turn(budget: number): Turn | undefined {
+  /**
+   * Whether it awaits a token after which it may read on: it may do so ahead of the answer, as if it were text.
+   */
+  get mayGoAhead(): boolean {
+    const { maxTokens } = this.request.settings
+    return this.#next === 'waiting' && (this.mayDraw || this.#usage.textTokens + 1 < maxTokens)
+  }
+
+  /**
+   * Its turn; undefined while it awaits its token or its end. `budget`: how many positions of its prompt to read.
+   * `ahead`: whether it goes ahead of its token where it may.
+   */
+  turn(budget: number, ahead: boolean): Turn | undefined {
     const { tokens, drawn, patch } = this.framing
     const { drawing, settings } = this.request
     const text = (id: number): Part => ({ type: 'text', ids: [id] })
@@ -156,7 +150,11 @@ export class Generation {
         const preview = settings.previewEvery > 0 && !last && step % settings.previewEvery === 0
         return { type: 'denoise', step: this.#step, last, preview }
       }
-      case 'waiting':
+      case 'waiting': {
+        if (!ahead || !this.mayGoAhead) return undefined
+        const { cursor } = this.conditional!
+        return { type: 'read', spans: [text(0)], rest: [], drawn: false, following: 'token', ahead: cursor }
+      }
       case 'nothing':
         return undefined
     }
@@ -168,6 +166,7 @@ export class Generation {
       this.#unread = turn.rest
       if (turn.drawn) this.onCanvas = false
       if (turn.following === 'token') this.position++
+      if (turn.ahead) this.#ahead = turn
       this.#next = ({ token: 'waiting', image: 'draw', prompt: 'prompt' } as const)[turn.following]
       return
     }
@@ -190,7 +189,12 @@ export class Generation {
 
   /** In the order of the turns. */
   deliver(turn: Turn, { token, image }: TurnResult): void {
+    if (turn === this.#void) {
+      this.#void = undefined
+      return
+    }
     if (turn.type === 'read') {
+      if (turn === this.#ahead) this.#ahead = undefined
       if (token !== undefined) this.#deliverToken(token)
       else if (turn.following === 'image') this.#startImage()
       return
@@ -215,6 +219,7 @@ export class Generation {
     if (settings.stopTokens.includes(id)) return this.#close('stop', id)
     if (id === tokens.boi) {
       if (!this.#giveText(text.flush())) return
+      this.#goBack()
       this.#next = 'draw'
       return this.#startImage()
     }
@@ -224,7 +229,16 @@ export class Generation {
     // Where nothing may follow, no call finds out what would.
     if (this.#usage.textTokens >= settings.maxTokens && !this.mayDraw) return this.#close('maxTokens')
     this.#token = id
-    this.#next = 'token'
+    this.#next = this.#ahead ? 'waiting' : 'token'
+  }
+
+  /** Takes back the turn that was ahead of a token which is not text. */
+  #goBack(): void {
+    if (!this.#ahead) return
+    this.conditional!.cursor = this.#ahead.ahead!
+    this.position--
+    this.#void = this.#ahead
+    this.#ahead = undefined
   }
 
   #startImage(): void {

@@ -11,8 +11,9 @@ import { type Part, type SpecialTokens, unconditionalPrefix } from '../sequence/
 import { advance, type Cursor, orderImages } from '../sequence/layout.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
 import { isGuidedAt } from './drawing.js'
-import type { Generation, Turn } from './generation.js'
+import type { Generation } from './generation.js'
 import type { CachedSequence } from './sequence_cache.js'
+import type { Turn } from './turn.js'
 
 /** A generation and its turn in a round. */
 export interface Entry {

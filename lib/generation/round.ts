@@ -12,17 +12,16 @@ import { keep } from '../tensor/scope.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
 import { Canvas } from './canvas.js'
 import { coefficientsOf } from './drawing.js'
-import type { TurnResult } from './generation.js'
+import type { Generation } from './generation.js'
 import { infer } from './infer.js'
 import { nextTokens, ruleOut } from './next_token.js'
 import { type DrawEntry, type Entry, kindOf, type Plan, planRound, tensorsOf } from './plan.js'
 import type { SequenceCache } from './sequence_cache.js'
+import type { TurnResult } from './turn.js'
 
 /** A call under way. */
 export interface Round {
   readonly entries: readonly Entry[]
-  /** Whether the next round depends on what comes of it. */
-  readonly sampled: boolean
   readonly job: Job
   /** By entry. */
   readonly results: Promise<TurnResult[]>
@@ -46,6 +45,8 @@ export class Rounds {
   readonly #canvas: Canvas
   /** What may follow a token: biases [V] with BOI and without. */
   readonly #biases: { drawing: Float32Array; writing: Float32Array }
+  /** The tokens [N] i32 that the last round drew, and whose they are, for those that go ahead of them. */
+  #drawnTokens: { ids: Tensor; owners: readonly Generation[] } | undefined
   /** Kept while the same images are denoised again and again. */
   #plan: { plan: Plan; starts: readonly number[]; slots: number } | undefined
 
@@ -73,9 +74,11 @@ export class Rounds {
       const owners = drawers.map(({ generation }) => generation)
       const before = drawers.length > 0 ? this.#canvas.take(owners, begun) : undefined
       const images = this.#modelImages(plan, before?.x)
-      const output = this.#network.forward(plan.layout, images, { kv, slots: plan.slots })
+      const layout = { ...plan.layout, ids: this.#idsOf(plan) }
+      const output = this.#network.forward(layout, images, { kv, slots: plan.slots })
       const after = before && this.#denoise(plan, output, before)
-      const readings = [...this.#sample(plan, output.hidden), ...(after ? this.#show(drawers, after) : [])]
+      const tokens = this.#sample(plan, output.hidden)
+      const readings = [...(tokens ? [tokens.reading] : []), ...(after ? this.#show(drawers, after) : [])]
       const results = collect(entries, readings)
       results.catch(() => {})
       for (const { sequence, end } of extensions) sequence.cursor = end
@@ -83,7 +86,8 @@ export class Rounds {
       if (after) this.#canvas.put(owners, after.x, after.x0)
       this.#canvas.tidy()
       this.#keepPlan(plan)
-      round = { entries, sampled: entries.some(samples), job, results }
+      this.#keepTokens(tokens)
+      round = { entries, job, results }
     })
     return round!
   }
@@ -92,6 +96,7 @@ export class Rounds {
   [Symbol.dispose](): void {
     this.#canvas[Symbol.dispose]()
     this.#forgetPlan()
+    this.#keepTokens(undefined)
   }
 
   /** The plan of the round before, where nothing but t differs. */
@@ -190,27 +195,48 @@ export class Rounds {
     return { x: joined('y'), x0: joined('x0') }
   }
 
+  /** The ids [T] of a call's tokens, those that the last round drew among them. */
+  #idsOf({ entries, layout, lastRows }: Plan): Tensor {
+    const ahead = entries.filter(({ turn }) => turn.type === 'read' && turn.ahead)
+    if (ahead.length === 0) return layout.ids
+    const { ids, owners } = this.#drawnTokens!
+    const rows = Int32Array.from({ length: layout.ids.elements }, (_, row) => row)
+    for (const entry of ahead) rows[lastRows.get(entry)!] = rows.length + owners.indexOf(entry.generation)
+    return gatherRows(concat([layout.ids, ids], 0), fromArray(rows))
+  }
+
   /** Draws the next token of those who want one. */
-  #sample({ entries, lastRows }: Plan, hidden: Tensor): Reading[] {
+  #sample({ entries, lastRows }: Plan, hidden: Tensor) {
     const wanting = entries.filter(samples)
-    return (['drawing', 'writing'] as const).flatMap((what) => {
-      const group = wanting.filter(({ generation }) => generation.mayDraw === (what === 'drawing'))
+    if (wanting.length === 0) return undefined
+    const groups = [wanting.filter(mayDraw), wanting.filter((entry) => !mayDraw(entry))]
+    const drawn = groups.flatMap((group) => {
       if (group.length === 0) return []
       const rows = Int32Array.from(group, (entry) => lastRows.get(entry)!)
-      const ids = nextTokens(
+      return nextTokens(
         this.#network.logits(hidden, fromArray(rows)),
-        fromArray(this.#biases[what]),
+        fromArray(mayDraw(group[0]!) ? this.#biases.drawing : this.#biases.writing),
         group.map(({ generation }) => ({
           options: generation.request.settings,
           position: generation.position,
         })),
       )
-      return [
-        reading(ids.readInts(), (values, results) =>
-          group.forEach((entry, i) => (results.get(entry)!.token = values[i]!)),
-        ),
-      ]
     })
+    const order = groups.flat()
+    const ids = drawn.length > 1 ? concat(drawn, 0) : drawn[0]!
+    return {
+      ids,
+      owners: order.map(({ generation }) => generation),
+      reading: reading(ids.readInts(), (values, results) =>
+        order.forEach((entry, i) => (results.get(entry)!.token = values[i]!)),
+      ),
+    }
+  }
+
+  #keepTokens(tokens: { ids: Tensor; owners: readonly Generation[] } | undefined): void {
+    this.#drawnTokens?.ids.free()
+    if (tokens) keep(tokens.ids)
+    this.#drawnTokens = tokens
   }
 
   /** Reads what is to be shown: finished images, and the estimates that are asked for. */
@@ -233,6 +259,8 @@ export class Rounds {
 }
 
 const samples = ({ turn }: Entry): boolean => turn.type === 'read' && turn.following === 'token'
+
+const mayDraw = ({ generation }: Entry): boolean => generation.mayDraw
 
 /** Whether the same image was denoised in the round before, and in the same way. */
 const repeats = (entry: Entry, before: Entry): boolean =>

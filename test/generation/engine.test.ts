@@ -82,6 +82,19 @@ describe('rounds', () => {
     expect(calls.length - from).toBe(Math.max(...alone))
   })
 
+  it('go ahead of the tokens that are being drawn, where these are few and may be followed by text', async () => {
+    const calls = watchCalls()
+    const text = { maxImages: 0 }
+    expect(textOf(await eventsOf('c', text))).toBe('d e f')
+    // BOS and c, then d, e and f; the last call is in vain: what follows f is the end.
+    expect(calls.splice(0)).toEqual([2, 1, 1, 1, 1])
+    expect(textOf(await eventsOf('c', { ...text, maxTokens: 3 }))).toBe('d e f')
+    expect(calls.splice(0)).toEqual([2, 1, 1])
+    const crowd = await Promise.all(Array.from({ length: 17 }, () => eventsOf('c', text)))
+    expect(crowd.map(textOf)).toEqual(crowd.map(() => 'd e f'))
+    expect(calls).toEqual([34, 17, 17, 17])
+  })
+
   it('go on for a short generation beside a long one, and beside a batch, as if it were alone', async () => {
     const calls = watchCalls()
     await eventsOf('c')
