@@ -172,7 +172,7 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
     });
   } else {
     const Sgemm product{batch, M, N, K, transpose_a, transpose_b, accumulate};
-    status = tiled_sgemm(product, static_cast<float*>(sums.data), static_cast<const float*>(a.data),
+    status = tiled_sgemm(context, product, static_cast<float*>(sums.data), static_cast<const float*>(a.data),
                          static_cast<const float*>(b.data), static_cast<const float*>(bias.data));
   }
   if (status.failed || !rounds_at_the_end) return status;

@@ -7,6 +7,7 @@
 #include <oneapi/dnnl/dnnl.h>
 #include <algorithm>
 
+#include "cpu/runtime.h"
 #include "kernel_types.h"
 
 namespace transfusion::cpu {
@@ -16,26 +17,78 @@ struct Sgemm {
   bool transpose_a, transpose_b, accumulate;
 };
 
+// One dimension in equal parts of at most `most`, whole vectors each.
+struct Cuts {
+  i64 size, part, count;
+
+  Cuts(i64 size, i64 most) : size(size) {
+    constexpr i64 kVector = 8;
+    part = ceil_div(ceil_div(size, ceil_div(size, most)), kVector) * kVector;
+    count = ceil_div(size, part);
+  }
+  i64 begin(i64 i) const { return i * part; }
+  i64 width(i64 i) const { return std::min(part, size - begin(i)); }
+};
+
+// The largest tiles, measured the fastest, of which there are enough for many threads.
+inline i64 sgemm_tile(const Sgemm& p) {
+  const auto tiles = [&](i64 most) { return p.batch * Cuts(p.m, most).count * Cuts(p.n, most).count; };
+  if (tiles(192) >= 16) return 192;
+  return tiles(128) >= 8 ? 128 : 64;
+}
+
+// Rows [depth] of an operand that is read across its rows. Rows so far apart share few places of the caches,
+// so oneDNN, which reads such tiles where they lie, takes up to twice as long: they are brought together.
+struct SgemmRows {
+  static constexpr i64 kDepth = 256;
+
+  const float* data;
+  i64 stride;
+  bool across;
+
+  bool packs() const { return across && stride % 256 == 0; }
+  // Elements [depth, begin .. begin + width), or of as many rows where it is not read across.
+  SgemmRows tile(i64 depth_begin, i64 begin) const {
+    return {data + (across ? depth_begin * stride + begin : begin * stride + depth_begin), stride, across};
+  }
+  SgemmRows packed(float* to, i64 depth, i64 width) const {
+    if (!packs()) return *this;
+    for (i64 p = 0; p < depth; ++p) std::copy_n(data + p * stride, width, to + p * width);
+    return {to, width, across};
+  }
+};
+
 // y [batch, m, n], a [batch, m, k], b [batch, k, n]; bias [n] or null.
-inline Status tiled_sgemm(const Sgemm& p, float* y, const float* a, const float* b, const float* bias) {
-  constexpr i64 kTile = 64;
-  const i64 tile_rows = (p.m + kTile - 1) / kTile, tile_columns = (p.n + kTile - 1) / kTile;
+inline Status tiled_sgemm(Context& context, const Sgemm& p, float* y, const float* a, const float* b,
+                          const float* bias) {
+  const i64 most = sgemm_tile(p), packed_floats = SgemmRows::kDepth * most;
+  const Cuts rows(p.m, most), columns(p.n, most);
+  float* scratch = context.scratch<float>(omp_get_max_threads() * 2 * packed_floats);
   bool failed = false;
 #pragma omp parallel for schedule(dynamic, 1) reduction(|| : failed)
-  for (i64 tile = 0; tile < p.batch * tile_rows * tile_columns; ++tile) {
+  for (i64 tile = 0; tile < p.batch * rows.count * columns.count; ++tile) {
+    float* a_packed = scratch + omp_get_thread_num() * 2 * packed_floats;
     omp_set_num_threads(1);  // of this task: a team of one is not seen as a parallel region
-    const i64 row = tile / tile_columns % tile_rows * kTile, column = tile % tile_columns * kTile;
-    const i64 rows = std::min(kTile, p.m - row), columns = std::min(kTile, p.n - column);
-    const i64 matrix = tile / tile_columns / tile_rows;
-    float* y_tile = y + (matrix * p.m + row) * p.n + column;
+    const i64 i = tile / columns.count % rows.count, j = tile % columns.count;
+    const i64 matrix = tile / columns.count / rows.count;
+    const SgemmRows a_rows{a + matrix * p.m * p.k, p.transpose_a ? p.m : p.k, p.transpose_a};
+    const SgemmRows b_rows{b + matrix * p.k * p.n, p.transpose_b ? p.k : p.n, !p.transpose_b};
+    float* y_tile = y + (matrix * p.m + rows.begin(i)) * p.n + columns.begin(j);
     if (bias)
-      for (i64 i = 0; i < rows; ++i) std::copy_n(bias + column, columns, y_tile + i * p.n);
-    const float* a_tile = a + matrix * p.m * p.k + (p.transpose_a ? row : row * p.k);
-    const float* b_tile = b + matrix * p.k * p.n + (p.transpose_b ? column * p.k : column);
-    const auto status = dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows, columns, p.k,
-                                   1.0f, a_tile, p.transpose_a ? p.m : p.k, b_tile, p.transpose_b ? p.k : p.n,
-                                   p.accumulate || bias ? 1.0f : 0.0f, y_tile, p.n);
-    failed = failed || status != dnnl_success;
+      for (i64 r = 0; r < rows.width(i); ++r)
+        std::copy_n(bias + columns.begin(j), columns.width(j), y_tile + r * p.n);
+    const i64 step = a_rows.packs() || b_rows.packs() ? SgemmRows::kDepth : p.k;
+    for (i64 begin = 0; begin < p.k; begin += step) {
+      const i64 depth = std::min(step, p.k - begin);
+      const auto a_tile = a_rows.tile(begin, rows.begin(i)).packed(a_packed, depth, rows.width(i));
+      const auto b_tile =
+          b_rows.tile(begin, columns.begin(j)).packed(a_packed + packed_floats, depth, columns.width(j));
+      const auto status =
+          dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows.width(i), columns.width(j),
+                     depth, 1.0f, a_tile.data, a_tile.stride, b_tile.data, b_tile.stride,
+                     p.accumulate || bias || begin > 0 ? 1.0f : 0.0f, y_tile, p.n);
+      failed = failed || status != dnnl_success;
+    }
   }
   return failed ? fail("oneDNN could not compute a product of f32 matrices") : ok();
 }
