@@ -19,6 +19,20 @@ constexpr i64 kTile = kMaxLanes * kMaxLanes;
 // result does not depend on how many are beside it.
 i64 ChainDepth(i64 K) { return K <= 1024 ? 512 : 1024; }
 
+// Pairs of bf16 for CPUs that multiply no bf16: both are widened once they are in registers.
+struct WidenedPairs {
+  static constexpr i64 kDepth = 2;
+  static HWY_INLINE Vec First(Vec pairs) {
+    return hn::BitCast(f32_tag, hn::ShiftLeft<16>(hn::BitCast(U32(), pairs)));
+  }
+  static HWY_INLINE Vec Second(Vec pairs) {
+    return hn::And(pairs, hn::BitCast(f32_tag, hn::Set(U32(), 0xffff0000)));
+  }
+  static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) {
+    return hn::MulAdd(Second(a), Second(b), hn::MulAdd(First(a), First(b), sum));
+  }
+};
+
 // D elements of each row of a matrix.
 template <class T>
 struct MatrixRows {
@@ -116,10 +130,16 @@ Status ThinProductOf(Context& context, const TensorView& y, const TensorView& x,
       using T = decltype(input);
       using Y = decltype(output);
       const auto data = [](const TensorView& tensor) { return static_cast<const T*>(tensor.data); };
-      with_words<T>([&](auto words) HWY_ATTR {
+      const auto multiply = [&](auto words) HWY_ATTR {
         ThinProduct<decltype(words)>(context, static_cast<Y*>(y.data), data(x), data(w), data(bias),
                                      y.dim(-2), y.dim(-1), x.dim(-1));
-      });
+      };
+      if constexpr (std::is_same_v<T, float>)
+        multiply(Floats{});
+      else if (has_native_bf16())
+        multiply(Pairs{});
+      else
+        multiply(WidenedPairs{});
       return ok();
     });
   });

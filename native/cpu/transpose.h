@@ -43,6 +43,31 @@ HWY_INLINE void LoadColumns16(Vec* columns, const float* from, i64 stride) {
     columns[12 + c] = Vec{_mm512_shuffle_f32x4(upper_odd, lower_odd, kOdd)};
   }
 }
+#elif HWY_TARGET == HWY_AVX2
+// columns[c] = element c of each of 8 rows; a row begins `stride` after the one before it.
+HWY_INLINE void LoadColumns8(Vec* columns, const float* from, i64 stride) {
+  __m256 quads[2][4];  // [g][c]: its b-th 128 bits are column 4 b + c of rows 4 g .. 4 g + 3
+#pragma GCC unroll 2
+  for (int g = 0; g < 2; ++g) {
+    const float* rows = from + 4 * g * stride;
+    const __m256 row0 = _mm256_loadu_ps(rows), row1 = _mm256_loadu_ps(rows + stride);
+    const __m256 row2 = _mm256_loadu_ps(rows + 2 * stride), row3 = _mm256_loadu_ps(rows + 3 * stride);
+    const __m256d low01 = _mm256_castps_pd(_mm256_unpacklo_ps(row0, row1));
+    const __m256d high01 = _mm256_castps_pd(_mm256_unpackhi_ps(row0, row1));
+    const __m256d low23 = _mm256_castps_pd(_mm256_unpacklo_ps(row2, row3));
+    const __m256d high23 = _mm256_castps_pd(_mm256_unpackhi_ps(row2, row3));
+    quads[g][0] = _mm256_castpd_ps(_mm256_unpacklo_pd(low01, low23));
+    quads[g][1] = _mm256_castpd_ps(_mm256_unpackhi_pd(low01, low23));
+    quads[g][2] = _mm256_castpd_ps(_mm256_unpacklo_pd(high01, high23));
+    quads[g][3] = _mm256_castpd_ps(_mm256_unpackhi_pd(high01, high23));
+  }
+  constexpr int kLower = 0x20, kUpper = 0x31;
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    columns[c] = Vec{_mm256_permute2f128_ps(quads[0][c], quads[1][c], kLower)};
+    columns[4 + c] = Vec{_mm256_permute2f128_ps(quads[0][c], quads[1][c], kUpper)};
+  }
+}
 #endif
 
 // to[c, i] = from[i, c], for i < count and c < width, both rounded up to multiples of four.
@@ -95,6 +120,8 @@ HWY_INLINE void TransposeTile(float* to, i64 to_stride, const float* from, i64 f
 HWY_INLINE void LoadColumns(Vec* columns, const float* from, i64 stride) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   LoadColumns16(columns, from, stride);
+#elif HWY_TARGET == HWY_AVX2
+  LoadColumns8(columns, from, stride);
 #else
   HWY_ALIGN float tile[kMaxLanes * kMaxLanes];
   TransposeTile(tile, lanes(), from, stride, lanes(), lanes());
