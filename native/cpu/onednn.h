@@ -1,6 +1,8 @@
 // All that differs between oneDNN 2.6 and 3.x, and what every user of it shares: one engine, one stream.
 #pragma once
 
+#include <omp.h>
+
 #include <exception>
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -23,6 +25,18 @@ inline bool may_use(dnnl::cpu_isa isa) {
   const auto wanted = static_cast<unsigned>(isa);
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
+
+// oneDNN asks for the number of threads when it makes a primitive and when it runs one.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(before_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  int before_;
+};
 
 inline dnnl::memory::data_type data_type(DType dtype) {
   switch (dtype) {

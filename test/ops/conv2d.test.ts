@@ -65,6 +65,9 @@ const cases: [number[], number[], Conv2dWindow][] = [
   [[2, 6, 5, 8], [8, 3, 3, 1], { padding: 2, groups: 8 }],
   [[1, 2, 2, 4099], [2, 3, 3, 4099], { padding: 1 }],
   [[67, 2, 3, 2], [3, 2, 2, 2], {}],
+  [[1, 40, 17, 16], [19, 3, 2, 16], { padding: 1 }],
+  [[2, 9, 8, 16], [17, 5, 5, 16], {}],
+  [[1, 6, 9, 16], [16, 5, 3, 16], { padding: 2 }],
 ]
 
 const equalSizes: [number[], number[], Conv2dWindow][] = [
@@ -74,6 +77,7 @@ const equalSizes: [number[], number[], Conv2dWindow][] = [
   [[33, 8, 8, 12], [6, 5, 5, 4], { padding: 2, groups: 3 }],
   [[4, 32, 32, 3], [128, 3, 3, 3], { padding: 1 }],
   [[3, 7, 7, 256], [128, 1, 1, 256], {}],
+  [[5, 40, 17, 32], [48, 3, 3, 32], { padding: 1 }],
 ]
 
 describe('conv2d', () => {
