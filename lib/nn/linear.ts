@@ -1,4 +1,4 @@
-import { linear } from '../ops/linear.js'
+import { linear, type LinearOptions } from '../ops/linear.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
 
@@ -24,8 +24,8 @@ export class Linear {
     this.bias = options.bias ? list.add('bias', [outputs], { value: 0 }) : undefined
   }
 
-  /** x [..., I] -> [..., O]. */
-  forward(x: Tensor): Tensor {
-    return linear(x, this.weight.tensor, this.bias?.tensor)
+  /** x [..., I] -> [..., O]; see `linear`. */
+  forward(x: Tensor, options?: LinearOptions): Tensor {
+    return linear(x, this.weight.tensor, this.bias?.tensor, options)
   }
 }

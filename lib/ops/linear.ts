@@ -1,10 +1,11 @@
 import type { GradientRequest } from '../autograd/definition.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
-import { checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
+import { ArgumentError, checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
 import type { DType } from '../tensor/dtype.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
+import { cast } from './cast.js'
 
 /** x [..., C] as [T, C]: x itself where it is. */
 export const rowsOf = (x: Tensor): Tensor =>
@@ -13,7 +14,11 @@ export const rowsOf = (x: Tensor): Tensor =>
 const op = defineOp({
   name: 'linear',
   optional: ['bias'],
-  forward({ x, weight, bias }: { x: Tensor; weight: Tensor; bias: Tensor | undefined }) {
+  forward(
+    { x, weight, bias }: { x: Tensor; weight: Tensor; bias: Tensor | undefined },
+    { dtype }: LinearOptions,
+  ) {
+    if (dtype !== undefined && dtype !== 'f32') throw new ArgumentError('dtype', 'be f32 or left out', dtype)
     checkFloat('x', x)
     checkRank('x', x, 1, 6)
     checkWeight(weight, x.size(-1), x.dtype)
@@ -21,10 +26,10 @@ const op = defineOp({
       checkShape('bias', bias, [weight.size(0)])
       checkDType('bias', bias, x.dtype)
     }
-    return { output: multiply(x, weight, bias), saved: { x, weight } }
+    return { output: multiply(x, weight, bias, dtype), saved: { x, weight } }
   },
   backward(dy, { x, weight }, request) {
-    const dyRows = rowsOf(dy)
+    const dyRows = rowsOf(dy.dtype === x.dtype ? dy : cast(dy, 'bf16'))
     const dbias = request.accumulator('bias')
     if (dbias) native.sum_rows(dbias.handle, dyRows.handle)
     return { x: multiplyBackward(dyRows, x, weight, request) }
@@ -63,8 +68,15 @@ export function multiplyBackward(
   return dx
 }
 
+/** What a linear layer gives. */
+export interface LinearOptions {
+  /** f32 keeps what the sums of bf16 have beyond it. Default: x's dtype. */
+  dtype?: 'f32'
+}
+
 /**
  * y = x W^T + b. x [..., I], weight [O, I], bias [O], all of one dtype -> [..., O]. bf16 is summed in f32; the
  * gradients of weight and bias are added up in f32.
  */
-export const linear = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor => op({ x, weight, bias }, {})
+export const linear = (x: Tensor, weight: Tensor, bias?: Tensor, options: LinearOptions = {}): Tensor =>
+  op({ x, weight, bias }, options)

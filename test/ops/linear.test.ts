@@ -37,6 +37,19 @@ describe('linear', () => {
     })
   })
 
+  it.each([[[33, 31]], [[3, 130, 31]]])('gives f32 of bf16 for x %j', async (shape) => {
+    await checkOp({
+      inputs: {
+        x: randomArray(shape),
+        weight: randomArray([37, shape.at(-1)!], 2),
+        bias: randomArray([37], 3),
+      },
+      run: ({ x, weight, bias }) => linear(x, weight, bias, { dtype: 'f32' }),
+      reference: ({ x, weight, bias }) => reference(x, weight, bias),
+      outputDType: 'f32',
+    })
+  })
+
   it('works on no rows', async () => {
     expect((await linear(zeros([0, 4]), zeros([3, 4]), zeros([3])).readFloats()).length).toBe(0)
   })

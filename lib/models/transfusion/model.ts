@@ -4,7 +4,6 @@ import { KvCache } from '../../nn/kv_cache.js'
 import { Linear } from '../../nn/linear.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { Transformer } from '../../nn/transformer.js'
-import { cast } from '../../ops/cast.js'
 import type { Penalties } from '../../ops/cross_entropy.js'
 import { embedding } from '../../ops/embedding.js'
 import { gatherRows } from '../../ops/gather_rows.js'
@@ -150,7 +149,7 @@ export class TransfusionNetwork {
 
   /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. @internal */
   logits(hidden: Tensor, rows: Tensor): Tensor {
-    return cast(this.#modules.output.forward(gatherRows(hidden, rows)), 'f32')
+    return this.#modules.output.forward(gatherRows(hidden, rows), { dtype: 'f32' })
   }
 
   /**
