@@ -1,8 +1,10 @@
-// `npm run bench -- NAME [options]`: builds, then runs bench/NAME.mjs; without a name, lists what there is.
+// `npm run bench -- NAME [options]`: set-up with the data set, build, then bench/NAME.mjs; without a name, lists what there
+// is.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { buildNative, buildTypeScript } from './build.mjs'
 import { Failure, main, root, run } from './run.mjs'
+import { setUp } from './setup.mjs'
 
 const folder = join(root, 'bench')
 const pathOf = (name) => join(folder, `${name}.mjs`)
@@ -27,6 +29,7 @@ main(() => {
   if (name === undefined) return list()
   if (!existsSync(pathOf(name)))
     throw new Failure('a-program-failed', `there is no bench of the name ${name}; npm run bench lists them`)
+  setUp('demo')
   buildNative()
   buildTypeScript()
   run(process.execPath, [pathOf(name), ...options])

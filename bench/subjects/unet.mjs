@@ -1,6 +1,6 @@
 // The two halves of a U-Net, forward and backward (lib/nn/unet.ts).
-//   { count, side, inputs, channels, blocks, heads, compute }, then { repeats } -> { seconds (the best), flops, rate,
-//   peakMemory }
+//   { count, side, inputs, channels, blocks, heads, compute }, then { repeats } -> { seconds (the best), flops, kernels (of
+//   all repeats, as kernelTotals has them), rate, peakMemory }
 import { backpropagate } from '../../dist/autograd/tape.js'
 import {
   cast,
@@ -15,6 +15,7 @@ import {
   UNetDown,
   UNetUp,
 } from '../../dist/index.js'
+import { kernelTotals } from '../../dist/profiling/profile_table.js'
 import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
 import { serve } from '../common/subject.mjs'
 import { bestOf } from '../common/turns.mjs'
@@ -61,11 +62,12 @@ await serve(({ count, side, inputs, channels, blocks, heads, compute }) => {
   }
   return async ({ repeats }) => {
     const profile = startProfile()
-    await both()
-    const { kernels } = await profile.stop()
+    for (let i = 0; i < repeats; i++) await both()
+    const kernels = kernelTotals(await profile.stop())
     return {
       seconds: await bestOf(both, repeats),
-      flops: kernels.reduce((sum, kernel) => sum + kernel.flops, 0),
+      flops: kernels.reduce((sum, kernel) => sum + kernel.flops, 0) / repeats,
+      kernels,
       rate: await measureMatmulRate(compute),
       peakMemory: process.resourceUsage().maxRSS * 1024,
     }
