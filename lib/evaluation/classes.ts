@@ -13,6 +13,7 @@ import {
   type ImageFigures,
   type Judged,
 } from './figures.js'
+import { drawingProgress } from './drawing_progress.js'
 import { Judge } from './judge.js'
 import { imageFigures } from './statistics.js'
 
@@ -47,6 +48,8 @@ export interface DrawingOptions {
   images?: DrawOptions
   /** Ends the drawing; it then rejects with the signal's reason. */
   signal?: AbortSignal
+  /** Told how far it is. */
+  say?: (line: string) => void
 }
 
 /** Throws a RangeError where the model draws images of another size than the data has. */
@@ -63,12 +66,13 @@ export function checkClassImages({ network }: ModelParts, { test }: ClassData): 
 export async function drawClasses(
   model: ModelParts,
   captions: readonly string[],
-  { perClass, seed, images, signal }: DrawingOptions,
+  { perClass, seed, images, signal, say = () => {} }: DrawingOptions,
 ): Promise<DrawnClasses> {
   const asked = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))
   const prompts = Array.from(asked, (label) => captions[label]!)
   const seeds = prompts.map((_, i) => seed * 1_000_000 + i)
-  return { images: await drawImages(model, prompts, seeds, images, signal), asked }
+  const onImage = drawingProgress(prompts.length, say)
+  return { images: await drawImages(model, prompts, seeds, images, { signal, onImage }), asked }
 }
 
 /** The first images of a data set with the captions of their classes. */

@@ -28,7 +28,7 @@ export interface ClassEvaluationOptions {
   ranked: number
   /** Ends the evaluation; it then rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Told what begins. */
+  /** Told what begins, and how far long drawing is. */
   say?: (line: string) => void
 }
 
@@ -67,7 +67,7 @@ export async function evaluateClasses(
   let drawn: DrawnClasses | undefined
   if (perClass > 0) {
     say(`Drawing ${captions.length * perClass} images ...`)
-    drawn = await drawClasses(model, captions, { ...options, perClass })
+    drawn = await drawClasses(model, captions, { ...options, perClass, say })
     say('Training a judge on the real images ...')
     using reference = await ClassReference.prepare(data, { ...options, perClass })
     Object.assign(figures, await reference.figures(drawn))

@@ -6,6 +6,7 @@ import { completeTexts } from '../generation/batch.js'
 import { drawImages } from '../generation/draw_images.js'
 import type { DrawOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
+import { drawingProgress } from './drawing_progress.js'
 import { type EmojiAnswer, type EmojiAnswers, type EmojiFigures, emojiFigures } from './emoji_figures.js'
 import { EmojiJudges } from './emoji_judges.js'
 
@@ -17,7 +18,7 @@ export interface EmojiEvaluationOptions {
   images?: DrawOptions
   /** Ends the evaluation; it then rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Told what begins. */
+  /** Told what begins, and how far long drawing is. */
   say?: (line: string) => void
 }
 
@@ -44,7 +45,8 @@ export async function evaluateEmoji(
   const captions = asked.map(emojiCaption)
   say(`Drawing ${asked.length} emoji, ${unseen.length} of them of held-out pairs of style and name ...`)
   const seeds = asked.map((_, i) => seed * 1_000_000 + i)
-  const drawn = await drawImages(model, captions, seeds, images, signal)
+  const onImage = drawingProgress(asked.length, say)
+  const drawn = await drawImages(model, captions, seeds, images, { signal, onImage })
   say('Describing as many real emoji ...')
   const prompts = asked.map(({ image }) => [image])
   const written = await completeTexts(model, prompts, longest(captions, model.tokenizer), signal)

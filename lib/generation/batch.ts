@@ -9,13 +9,21 @@ import { generationOptionsSchema, type ImageSettings } from './options.js'
 import { type Prompt, promptSpans } from './prompt.js'
 import { WholeText } from './text_output.js'
 
+/** Who follows a batch that is drawn. */
+export interface DrawingWatch {
+  /** Ends it; it then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
+  /** Called for each image that is finished, those drawn again included. */
+  onImage?: (() => void) | undefined
+}
+
 /** Draws one image after each prompt, see `drawImages`. */
 export async function drawOnce(
   model: ModelParts,
   prompts: readonly Prompt[],
   seeds: readonly number[],
   imageOptions: ImageSettings,
-  signal?: AbortSignal,
+  { signal, onImage }: DrawingWatch,
 ): Promise<Image[]> {
   const drawing = drawingOf(imageOptions, model.objective)
   const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
@@ -32,7 +40,9 @@ export async function drawOnce(
       caller,
     })),
     (event, i) => {
-      if (event.type === 'image') images[i] = event.image
+      if (event.type !== 'image') return
+      images[i] = event.image
+      onImage?.()
     },
     signal,
   )

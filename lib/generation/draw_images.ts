@@ -2,7 +2,7 @@ import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { randomWords } from '../random.js'
-import { completeTexts, drawOnce } from './batch.js'
+import { completeTexts, type DrawingWatch, drawOnce } from './batch.js'
 import { type DrawOptions, drawOptionsSchema } from './options.js'
 import type { Prompt } from './prompt.js'
 
@@ -18,17 +18,17 @@ export async function drawImages(
   prompts: readonly Prompt[],
   seeds: readonly number[],
   options: DrawOptions = {},
-  signal?: AbortSignal,
+  watch: DrawingWatch = {},
 ): Promise<Image[]> {
   const { attempts, ...imageOptions } = parseConfig(drawOptionsSchema, options, 'image options')
   const captions = attempts > 1 ? prompts.map(captionOf) : []
-  const images = await drawOnce(model, prompts, seeds, imageOptions, signal)
+  const images = await drawOnce(model, prompts, seeds, imageOptions, watch)
   if (attempts === 1) return images
   let latest = images
   let open = [...captions.keys()]
   for (let attempt = 1; ; attempt++) {
     const asked = open.map((i) => captions[i]!)
-    const agree = await agreeing(model, latest, asked, signal)
+    const agree = await agreeing(model, latest, asked, watch.signal)
     for (const [n, i] of open.entries()) if (agree[n]) images[i] = latest[n]!
     open = open.filter((_, n) => !agree[n])
     if (attempt === attempts || open.length === 0) return images
@@ -38,7 +38,7 @@ export async function drawImages(
       open.map((i) => prompts[i]!),
       again,
       imageOptions,
-      signal,
+      watch,
     )
   }
 }

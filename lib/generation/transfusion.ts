@@ -118,7 +118,7 @@ export class Transfusion implements LoadedModel {
     options?: DrawOptions,
     signal?: AbortSignal,
   ): Promise<Image[]> {
-    return drawImages(this, prompts, seeds, options, signal)
+    return drawImages(this, prompts, seeds, options, { signal })
   }
 
   /** Writes the most likely text after each prompt, all together, up to `maxTokens` tokens each. */

@@ -104,7 +104,7 @@ describe('rounds', () => {
     const batch = new AbortController()
     const prompts = Array.from({ length: 2000 }, () => 'b')
     const seeds = prompts.map((_, i) => i)
-    const drawing = drawImages(model, prompts, seeds, { steps: 1000 }, batch.signal)
+    const drawing = drawImages(model, prompts, seeds, { steps: 1000 }, { signal: batch.signal })
     while (calls.length < alone + 5) await setTimeout(1)
     const from = calls.length
     expect(textOf(await eventsOf('c'))).toBe('d e f')

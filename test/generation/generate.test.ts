@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { completeTexts } from '../../lib/generation/batch.js'
 import { drawImages } from '../../lib/generation/draw_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
@@ -238,7 +238,9 @@ describe('batches', () => {
     const seeds = [11, 12, 13, 14]
     const drawing = { steps: 6, guidance }
     const before = memory().tensors
-    const together = await drawImages(model, prompts, seeds, drawing)
+    const onImage = vi.fn<() => void>()
+    const together = await drawImages(model, prompts, seeds, drawing, { onImage })
+    expect(onImage).toHaveBeenCalledTimes(prompts.length)
     for (const [i, prompt] of prompts.entries()) {
       const [alone] = await drawImages(model, [prompt], [seeds[i]!], drawing)
       expect(alone!.data.length).toBe(24)
@@ -264,7 +266,7 @@ describe('batches', () => {
   it('stop at the signal and free all', async () => {
     const before = memory().tensors
     const signal = AbortSignal.timeout(30)
-    const drawing = drawImages(model, prompts, [1, 2, 3, 4], { steps: 1000 }, signal)
+    const drawing = drawImages(model, prompts, [1, 2, 3, 4], { steps: 1000 }, { signal })
     await expect(drawing).rejects.toThrow('aborted due to timeout')
     expect(memory().tensors).toBe(before)
   })
