@@ -8,8 +8,6 @@
 #define TRANSFUSION_RANDOM_H
 #endif
 
-#include <hwy/contrib/math/math-inl.h>
-
 #include <numbers>
 
 #include "cpu/simd.h"
@@ -29,18 +27,19 @@ struct Seed {
   }
 };
 
-// The upper half of the 64-bit products of words.
-HWY_INLINE Words multiply_high(Words a, Words b) {
+// Both halves of the 64-bit products of words.
+HWY_INLINE void multiply_words(Words a, Words b, Words& low, Words& high) {
   const U32 u32;
+  low = hn::Mul(a, b);
 #if HWY_TARGET == HWY_SCALAR
-  return hn::Set(u32, static_cast<uint32_t>(uint64_t{hn::GetLane(a)} * hn::GetLane(b) >> 32));
+  high = hn::Set(u32, static_cast<uint32_t>(uint64_t{hn::GetLane(a)} * hn::GetLane(b) >> 32));
 #else
   const hn::RepartitionToWide<U32> u64;
   const auto odd = [&](Words v)
                        HWY_ATTR { return hn::BitCast(u32, hn::ShiftRight<32>(hn::BitCast(u64, v))); };
   const auto even_products = hn::BitCast(u32, hn::MulEven(a, b));
   const auto odd_products = hn::BitCast(u32, hn::MulEven(odd(a), odd(b)));
-  return hn::OddEven(odd_products, odd(even_products));
+  high = hn::OddEven(odd_products, odd(even_products));
 #endif
 }
 
@@ -48,27 +47,35 @@ struct Block {
   Words word[4];
 };
 
-// Blocks first .. first + lanes - 1 of a stream, one a lane; `first` is a multiple of the number of lanes.
-HWY_INLINE Block philox(const Seed& seed, i64 first) {
+// blocks[i] = blocks first + i lanes .. of a stream, one a lane; `first` is a multiple of the number of
+// lanes. A round waits for the one before it, so several go through them together.
+template <int N>
+HWY_INLINE void philox(const Seed& seed, i64 first, Block (&blocks)[N]) {
   const U32 u32;
-  const auto low = hn::Set(u32, static_cast<uint32_t>(first)),
-             high = hn::Set(u32, static_cast<uint32_t>(first >> 32));
-  Block block{hn::Add(low, hn::Iota(u32, 0)), high, hn::Set(u32, seed.stream[0]),
-              hn::Set(u32, seed.stream[1])};
-  auto& [c0, c1, c2, c3] = block.word;
+#pragma GCC unroll 4
+  for (int i = 0; i < N; ++i) {
+    const i64 counter = first + i * lanes();
+    blocks[i] = {hn::Add(hn::Set(u32, static_cast<uint32_t>(counter)), hn::Iota(u32, 0)),
+                 hn::Set(u32, static_cast<uint32_t>(counter >> 32)), hn::Set(u32, seed.stream[0]),
+                 hn::Set(u32, seed.stream[1])};
+  }
   const auto factor0 = hn::Set(u32, 0xd2511f53u), factor1 = hn::Set(u32, 0xcd9e8d57u);
   uint32_t key0 = seed.key[0], key1 = seed.key[1];
   for (int round = 0; round < 10; ++round) {
-    const auto high0 = multiply_high(c0, factor0), low0 = hn::Mul(c0, factor0);
-    const auto high1 = multiply_high(c2, factor1), low1 = hn::Mul(c2, factor1);
-    c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(u32, key0));
-    c1 = low1;
-    c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(u32, key1));
-    c3 = low0;
+#pragma GCC unroll 4
+    for (int i = 0; i < N; ++i) {
+      auto& [c0, c1, c2, c3] = blocks[i].word;
+      Words low0, high0, low1, high1;
+      multiply_words(c0, factor0, low0, high0);
+      multiply_words(c2, factor1, low1, high1);
+      c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(u32, key0));
+      c1 = low1;
+      c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(u32, key1));
+      c3 = low0;
+    }
     key0 += 0x9e3779b9u;
     key1 += 0xbb67ae85u;
   }
-  return block;
 }
 
 // Uniform in (0, 1]: 31 bits, rounded to f32, never 0.
@@ -78,32 +85,89 @@ HWY_INLINE Vec uniform(Words word) {
   return hn::MulAdd(integer, set(0x1p-31f), set(0x1p-32f));
 }
 
+// ln x of x in (0, 1], not denormal. x = 2^e (1 + f), f in sqrt(1/2) - 1 .. sqrt(2) - 1, and
+// ln(1 + f) = f - f^2 / 2 + f^3 p(f), p fitted for the least relative error.
+HWY_INLINE Vec log_of_uniform(Vec x) {
+  const hn::RebindToSigned<F32> i32_tag;
+  const auto sqrt_half = hn::Set(i32_tag, 0x3f3504f3);
+  const auto bits = hn::Sub(hn::BitCast(i32_tag, x), sqrt_half);
+  const Vec exponent = hn::ConvertTo(f32_tag, hn::ShiftRight<23>(bits));
+  const auto mantissa = hn::Add(hn::And(bits, hn::Set(i32_tag, 0x7fffff)), sqrt_half);
+  const Vec f = hn::Sub(hn::BitCast(f32_tag, mantissa), set(1.0f));
+  Vec p = set(-0.0797229571f);
+  p = hn::MulAdd(p, f, set(0.126552578f));
+  p = hn::MulAdd(p, f, set(-0.129896335f));
+  p = hn::MulAdd(p, f, set(0.142100046f));
+  p = hn::MulAdd(p, f, set(-0.166415619f));
+  p = hn::MulAdd(p, f, set(0.200011991f));
+  p = hn::MulAdd(p, f, set(-0.250003042f));
+  p = hn::MulAdd(p, f, set(0.3333333f));
+  const Vec square = hn::Mul(f, f);
+  const Vec log = hn::MulAdd(hn::Mul(square, f), p, hn::NegMulAdd(set(0.5f), square, f));
+  return hn::MulAdd(exponent, set(std::numbers::ln2_v<float>), log);
+}
+
+// cos a and sin a of a = pi word / 2^31, the word signed: the nearest quarter of a turn, and polynomials,
+// fitted for the least relative error, of what is left.
+HWY_INLINE void cos_sin_of_word(Words word, Vec& cosine, Vec& sine) {
+  const U32 u32;
+  const hn::RebindToSigned<F32> i32_tag;
+  const Words quarter = hn::ShiftRight<30>(hn::Add(word, hn::Set(u32, 1u << 29)));
+  const auto rest = hn::BitCast(i32_tag, hn::Sub(word, hn::ShiftLeft<30>(quarter)));
+  const Vec angle =
+      hn::Mul(hn::ConvertTo(f32_tag, rest), set(static_cast<float>(std::numbers::pi * 0x1p-31)));
+  const Vec square = hn::Mul(angle, angle);
+  Vec c = hn::MulAdd(set(2.43904501e-05f), square, set(-0.00138867638f));
+  c = hn::MulAdd(c, square, set(0.0416666233f));
+  c = hn::MulAdd(c, square, set(-0.499999997f));
+  c = hn::MulAdd(c, square, set(1.0f));
+  Vec s = hn::MulAdd(set(-0.000195172984f), square, set(0.00833217814f));
+  s = hn::MulAdd(s, square, set(-0.166666549f));
+  s = hn::MulAdd(hn::Mul(s, square), angle, angle);
+  const auto is_odd = hn::RebindMask(f32_tag, hn::Ne(hn::And(quarter, hn::Set(u32, 1)), hn::Zero(u32)));
+  const auto sign = [&](Words quarters) HWY_ATTR {
+    return hn::BitCast(f32_tag, hn::ShiftLeft<30>(hn::And(quarters, hn::Set(u32, 2))));
+  };
+  cosine = hn::Xor(hn::IfThenElse(is_odd, s, c), sign(hn::Add(quarter, hn::Set(u32, 1))));
+  sine = hn::Xor(hn::IfThenElse(is_odd, c, s), sign(quarter));
+}
+
 // Two independent standard normals from two words (Box and Muller): sqrt(-2 ln u) (cos a, sin a), u uniform,
 // a uniform in -pi .. pi.
 HWY_INLINE void box_muller(Words word0, Words word1, Vec& normal0, Vec& normal1) {
-  const hn::RebindToSigned<F32> i32_tag;
-  const Vec radius = hn::Sqrt(hn::Mul(set(-2.0f), hn::Log(f32_tag, uniform(word0))));
-  const Vec turns = hn::ConvertTo(f32_tag, hn::BitCast(i32_tag, word1));
-  const Vec angle = hn::Mul(turns, set(static_cast<float>(std::numbers::pi * 0x1p-31)));
-  normal0 = hn::Mul(radius, hn::Cos(f32_tag, angle));
-  normal1 = hn::Mul(radius, hn::Sin(f32_tag, angle));
+  const Vec radius = hn::Sqrt(hn::Mul(set(-2.0f), log_of_uniform(uniform(word0))));
+  Vec cosine, sine;
+  cos_sin_of_word(word1, cosine, sine);
+  normal0 = hn::Mul(radius, cosine);
+  normal1 = hn::Mul(radius, sine);
 }
 
 inline constexpr i64 kNoiseElements = 1024;
 
 // Calls body(i, count, eps) for elements begin .. end - 1 of a stream of standard normals, in order, at most
 // kNoiseElements at a time; `begin` is a multiple of kNoiseElements. Where `wanted` is false eps is zeros.
+// First come all words, then what is made of them: each is a long chain of steps, of which many blocks'
+// overlap.
 template <class Body>
 HWY_INLINE void for_each_noise(const Seed& seed, bool wanted, i64 begin, i64 end, const Body& body) {
+  constexpr i64 kBlocks = kNoiseElements / 4;
+  HWY_ALIGN uint32_t words[4][kBlocks];
   HWY_ALIGN float eps[kNoiseElements] = {};
+  const U32 u32;
   for (i64 i = begin; i < end; i += kNoiseElements) {
-    const i64 count = std::min(kNoiseElements, end - i);
-    for (i64 k = 0; wanted && k < count; k += 4 * lanes()) {
-      const Block block = philox(seed, (i + k) / 4);
+    const i64 count = std::min(kNoiseElements, end - i), blocks = wanted ? ceil_div(count, 4) : 0;
+    for (i64 b = 0; b < blocks; b += 2 * lanes()) {
+      Block two[2];
+      philox(seed, i / 4 + b, two);
+      for (int w = 0; w < 4; ++w)
+        for (int n = 0; n < 2; ++n) hn::Store(two[n].word[w], u32, words[w] + b + n * lanes());
+    }
+    for (i64 b = 0; b < blocks; b += lanes()) {
+      const auto word = [&](int w) HWY_ATTR { return hn::Load(u32, words[w] + b); };
       Vec normals[4];
-      box_muller(block.word[0], block.word[1], normals[0], normals[1]);
-      box_muller(block.word[2], block.word[3], normals[2], normals[3]);
-      hn::StoreInterleaved4(normals[0], normals[1], normals[2], normals[3], f32_tag, eps + k);
+      box_muller(word(0), word(1), normals[0], normals[1]);
+      box_muller(word(2), word(3), normals[2], normals[3]);
+      hn::StoreInterleaved4(normals[0], normals[1], normals[2], normals[3], f32_tag, eps + 4 * b);
     }
     body(i, count, eps);
   }

@@ -65,8 +65,9 @@ Status Argmax(Context& context, Out ids, In logits) {
 
 // Uniform in [0, 1), 53 bits: the first two words of the seed's stream.
 double draw_uniform(const Seed& seed) {
-  const Block block = philox(seed, 0);
-  const uint32_t high = hn::GetLane(block.word[0]) >> 5, low = hn::GetLane(block.word[1]) >> 6;
+  Block blocks[1];
+  philox(seed, 0, blocks);
+  const uint32_t high = hn::GetLane(blocks[0].word[0]) >> 5, low = hn::GetLane(blocks[0].word[1]) >> 6;
   return (high * 0x1p26 + low) * 0x1p-53;
 }
 
