@@ -25,21 +25,15 @@ i64 product(const TensorView& x, i64 begin, i64 end) {
   return result;
 }
 
-// [rows, columns] -> [columns, rows]; x's rows are `x_stride` apart, y's `y_stride`. By way of a tile that is
-// a cache line wide, so that whole lines are read and written: of rows that are whole KiB apart few stay in
-// the cache together.
+// [rows, columns] -> [columns, rows], in tiles that stay in cache; x's rows are `x_stride` apart, y's
+// `y_stride`.
 template <class T>
 void transpose_matrix(T* y, i64 y_stride, const T* x, i64 x_stride, i64 rows, i64 columns) {
-  constexpr i64 kLine = 64 / sizeof(T);
-  alignas(64) T tile[kLine * kLine];
-  for (i64 row = 0; row < rows; row += kLine)
-    for (i64 column = 0; column < columns; column += kLine) {
-      const i64 height = std::min(kLine, rows - row), width = std::min(kLine, columns - column);
-      for (i64 i = 0; i < height; ++i)
-        std::copy_n(x + (row + i) * x_stride + column, width, tile + i * kLine);
-      for (i64 j = 0; j < width; ++j)
-        for (i64 i = 0; i < height; ++i) y[(column + j) * y_stride + row + i] = tile[i * kLine + j];
-    }
+  constexpr i64 kTile = 32;
+  for (i64 row = 0; row < rows; row += kTile)
+    for (i64 column = 0; column < columns; column += kTile)
+      for (i64 j = column; j < std::min(columns, column + kTile); ++j)
+        for (i64 i = row; i < std::min(rows, row + kTile); ++i) y[j * y_stride + i] = x[i * x_stride + j];
 }
 
 template <class T>
