@@ -75,6 +75,9 @@ export type DrawOptions = z.input<typeof drawOptionsSchema>
 export type GenerationSettings = z.output<typeof generationOptionsSchema>
 /** How text is chosen and images are drawn, as written by a user, defaults left out. */
 export interface GenerationOptions extends z.input<typeof generationOptionsSchema> {
-  /** Stops within a denoising step or a token, and frees all; the iterator then throws the signal's reason. */
+  /**
+   * Stops within a denoising step or a token, and frees all; the iterator then throws the signal's reason. Keep the signals
+   * that an `AbortSignal.any` follows in variables: Node 20 may collect them, and then it never aborts.
+   */
   signal?: AbortSignal
 }

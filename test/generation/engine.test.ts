@@ -227,6 +227,8 @@ describe('a generation', () => {
   it('that is refused, left or aborted leaves the others unharmed', async () => {
     const expected = await eventsOf('a', { seed: 5 })
     const abort = new AbortController()
+    // In a variable that is read again: Node 20 may collect a signal that only another one follows, which then never fires.
+    const soon = AbortSignal.timeout(20)
     const leave = async () => {
       for await (const event of generate(model, 'b', { steps: 50, previewEvery: 1 }))
         if (event.type === 'preview') break
@@ -236,8 +238,9 @@ describe('a generation', () => {
       eventsOf([testImage(3, 4, 1)]),
       eventsOf('<boi>', { maxTokens: -1 }),
       leave(),
-      eventsOf('b', { steps: 1000, signal: AbortSignal.any([abort.signal, AbortSignal.timeout(20)]) }),
+      eventsOf('b', { steps: 1000, signal: AbortSignal.any([abort.signal, soon]) }),
     ])
+    expect(soon.aborted).toBe(true)
     expect(others.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled', 'rejected'])
     if (given.status === 'rejected') throw given.reason
     const timeless = (events: readonly GenerationEvent[]) => events.filter(({ type }) => type !== 'done')
