@@ -50,6 +50,11 @@ Status widen_all(Context& context, std::initializer_list<TensorView*> tensors) {
   return ok();
 }
 
+// Brings a result that was computed in f32 to its own dtype.
+Status finish(Context& context, const TensorView& y, const TensorView& result, const Status& status) {
+  return status.failed || result.data == y.data ? status : convert(context, y, result);
+}
+
 // dweight += the gradients of `count` chunks of part.images images each, from image `first` on.
 void add_chunks(Context& context, const Convolution& part, const TensorView& dweight, const TensorView& dy,
                 const TensorView& x, i64 first, i64 count) {
@@ -105,11 +110,9 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
       return status;
     result = scratch_like(context, y, DType::f32);
   }
-  const auto finish = [&](const Status& status) {
-    return status.failed || result.data == y.data ? status : convert(context, y, result);
-  };
   if (const Correlation shape = correlation_of(x, weight, y, padding); by_products(shape, stride, groups))
-    return finish(correlate(context, shape, static_cast<float*>(result.data), x.as<float>(),
+    return finish(context, y, result,
+                  correlate(context, shape, static_cast<float*>(result.data), x.as<float>(),
                             weight.as<float>(), bias.as<float>(), bias.rank == 2, residual.as<float>()));
   Convolution one = convolution_of(Pass::forward, x, weight, y, stride, padding, groups);
   one.has_bias = bias.present();
@@ -128,7 +131,7 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
       return arguments;
     });
   });
-  return finish(status);
+  return finish(context, y, result, status);
 }
 
 Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 stride, i64 padding,
@@ -139,11 +142,9 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
     if (const Status status = widen_all(context, {&dy, &weight}); status.failed) return status;
     result = scratch_like(context, dx, DType::f32);
   }
-  const auto finish = [&](const Status& status) {
-    return status.failed || result.data == dx.data ? status : convert(context, dx, result);
-  };
   if (const Correlation shape = correlation_of(dx, weight, dy, padding); by_products(shape, stride, groups))
-    return finish(correlate_backward_input(context, shape, static_cast<float*>(result.data), dy.as<float>(),
+    return finish(context, dx, result,
+                  correlate_backward_input(context, shape, static_cast<float*>(result.data), dy.as<float>(),
                                            weight.as<float>()));
   const Convolution one = convolution_of(Pass::backward_input, result, weight, dy, stride, padding, groups);
   const Status status = onednn::guarded([&] {
@@ -155,7 +156,7 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
                        {DNNL_ARG_DIFF_SRC, at(convolution.x, image(result, i))}};
     });
   });
-  return finish(status);
+  return finish(context, dx, result, status);
 }
 
 Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 stride, i64 padding,

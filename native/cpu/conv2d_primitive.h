@@ -57,15 +57,7 @@ struct Executable {
     weight = {shape, c.pass == Pass::backward_weight ? f32 : dtype, strides};
 
     const onednn::Window window{{c.stride, c.stride}, {c.padding, c.padding}};
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (c.has_residual) {
-      // To what y holds. A binary post-op adds the wrong elements in oneDNN 2.6's kernels for AVX2 and
-      // before.
-      dnnl::post_ops add;
-      add.append_sum(1.0f);
-      attributes.set_post_ops(add);
-    }
+    const auto attributes = onednn::attributes(c.has_residual);  // y holds the residual
     if (c.pass == Pass::forward) {
       const auto made = onednn::convolution_primitive_desc(x, any(dtype), bias, y, window, attributes);
       primitive = dnnl::convolution_forward(made);

@@ -2,7 +2,6 @@
 
 #include <omp.h>
 
-#include <oneapi/dnnl/dnnl.h>
 #include <algorithm>
 #include <atomic>
 
@@ -76,13 +75,6 @@ void pad_rows(float* to, const float* x, const Taps& taps, const Band& band) {
   std::fill_n(to, taps.right() * taps.channels, 0.0f);
 }
 
-// A row-major product on this thread.
-bool multiply(bool transpose_a, bool transpose_b, i64 m, i64 n, i64 k, const float* a, i64 lda,
-              const float* b, i64 ldb, bool add, float* c, i64 ldc) {
-  return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb,
-                    add ? 1.0f : 0.0f, c, ldc) == dnnl_success;
-}
-
 // Calls body(task, scratch) -> bool for each task, with `floats` floats of its thread's own.
 template <class Body>
 Status for_tasks(Context& context, i64 tasks, i64 floats, const Body& body) {
@@ -93,7 +85,7 @@ Status for_tasks(Context& context, i64 tasks, i64 floats, const Body& body) {
     for (i64 task = begin; task < end; ++task)
       if (!body(task, scratch + omp_get_thread_num() * floats)) failed = true;
   });
-  return failed ? fail("oneDNN could not compute a product of f32 matrices") : ok();
+  return onednn::status_of_products(failed);
 }
 
 // One of the taps' weights: [channels, out_channels], or transposed.
@@ -112,23 +104,21 @@ template <class Finish>
 Status correlate_bands(Context& context, i64 images, const Taps& taps, const float* x, const Weights& weights,
                        const Finish& finish) {
   const i64 bands = taps.bands(), image_size = taps.height * taps.width * taps.channels;
-  return for_tasks(context, images * bands, taps.padded_size() + taps.wide_size(),
-                   [&](i64 task, float* scratch) {
-                     const i64 image = task / bands;
-                     const Band band(taps, task % bands);
-                     float* wide = scratch + taps.padded_size();
-                     pad_rows(scratch, x + image * image_size, taps, band);
-                     bool done = true;
-                     for (i64 tap = 0; tap < taps.count() && done; ++tap)
-                       done = multiply(false, weights.transposed, band.rows() * taps.row(), taps.out_channels,
-                                       taps.channels, scratch + taps.shift(tap), taps.channels,
-                                       weights.at(taps, tap), weights.row, tap > 0, wide, taps.out_channels);
-                     finish(wide, image, band);
-                     return done;
-                   });
+  return for_tasks(
+      context, images * bands, taps.padded_size() + taps.wide_size(), [&](i64 task, float* scratch) {
+        const i64 image = task / bands;
+        const Band band(taps, task % bands);
+        float* wide = scratch + taps.padded_size();
+        pad_rows(scratch, x + image * image_size, taps, band);
+        bool done = true;
+        for (i64 tap = 0; tap < taps.count() && done; ++tap)
+          done = onednn::multiply(false, weights.transposed, band.rows() * taps.row(), taps.out_channels,
+                                  taps.channels, scratch + taps.shift(tap), taps.channels,
+                                  weights.at(taps, tap), weights.row, tap > 0, wide, taps.out_channels);
+        finish(wide, image, band);
+        return done;
+      });
 }
-
-i64 images_of_chunk(i64 images) { return ceil_div(images, kChunks); }
 
 }  // namespace
 
@@ -171,7 +161,7 @@ Status correlate_backward_weight(Context& context, const Correlation& shape, flo
                                  const float* x) {
   const Taps taps = taps_of(shape);
   const i64 O = taps.out_channels, C = taps.channels, size = O * taps.count() * C;
-  const i64 chunk_images = images_of_chunk(shape.images), chunks = ceil_div(shape.images, chunk_images);
+  const i64 chunk_images = ceil_div(shape.images, kChunks), chunks = ceil_div(shape.images, chunk_images);
   float* sums = context.scratch<float>(chunks * size);
   const i64 floats = taps.padded_size() + taps.wide_size();
   const Status status = for_tasks(context, chunks, floats, [&](i64 chunk, float* scratch) {
@@ -188,16 +178,13 @@ Status correlate_backward_weight(Context& context, const Correlation& shape, flo
         std::copy_n(dy + (image * taps.out_height + i) * taps.out_width * O, taps.out_width * O,
                     wide + (i - band.begin) * taps.row() * O);
       for (i64 tap = 0; tap < taps.count() && done; ++tap)
-        done = multiply(true, false, O, C, band.rows() * taps.row(), wide, O, scratch + taps.shift(tap), C,
-                        part > 0, sum + tap * C, taps.count() * C);
+        done = onednn::multiply(true, false, O, C, band.rows() * taps.row(), wide, O,
+                                scratch + taps.shift(tap), C, part > 0, sum + tap * C, taps.count() * C);
     }
     return done;
   });
   if (status.failed) return status;
-  parallel_for(size, 4096, [&](i64 begin, i64 end) {
-    for (i64 chunk = 0; chunk < chunks; ++chunk)
-      for (i64 i = begin; i < end; ++i) dweight[i] += sums[chunk * size + i];
-  });
+  add_partials(dweight, sums, chunks, size);
   return ok();
 }
 

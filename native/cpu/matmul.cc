@@ -65,14 +65,8 @@ struct Executable {
     const auto y_desc = describe(p.output, p.batch, p.m, p.n, false, p.n, p.m * p.n);
     const auto bias_desc = p.has_bias ? describe(p.bias, 1, 1, p.n, false, p.n, p.n) : dnnl::memory::desc();
 
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (p.accumulate) {
-      dnnl::post_ops sum;
-      sum.append_sum(1.0f);
-      attributes.set_post_ops(sum);
-    }
-    const auto description = onednn::matmul_primitive_desc(a_desc, b_desc, bias_desc, y_desc, attributes);
+    const auto description =
+        onednn::matmul_primitive_desc(a_desc, b_desc, bias_desc, y_desc, onednn::attributes(p.accumulate));
     primitive = dnnl::matmul(description);
     a = unbound(a_desc);
     b = unbound(b_desc);

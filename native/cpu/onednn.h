@@ -38,6 +38,30 @@ class OneThread {
   int before_;
 };
 
+// A product of row-major f32 matrices, c = a b, or += where `add`; whether it could be computed. On one
+// thread where OneThread stands.
+inline bool multiply(bool transpose_a, bool transpose_b, i64 m, i64 n, i64 k, const float* a, i64 lda,
+                     const float* b, i64 ldb, bool add, float* c, i64 ldc) {
+  return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb,
+                    add ? 1.0f : 0.0f, c, ldc) == dnnl_success;
+}
+inline Status status_of_products(bool failed) {
+  return failed ? fail("oneDNN could not compute a product of f32 matrices") : ok();
+}
+
+// Of a primitive with scratch of ours, which adds to what its result holds where `adds`. (A binary post-op
+// adds the wrong elements in oneDNN 2.6's convolutions for AVX2 and before.)
+inline dnnl::primitive_attr attributes(bool adds) {
+  dnnl::primitive_attr result;
+  result.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (adds) {
+    dnnl::post_ops sum;
+    sum.append_sum(1.0f);
+    result.set_post_ops(sum);
+  }
+  return result;
+}
+
 inline dnnl::memory::data_type data_type(DType dtype) {
   switch (dtype) {
     case DType::f32:

@@ -25,6 +25,14 @@ void parallel_for(i64 count, i64 grain, const Body& body) {
 // A grain that gives each chunk about 16k elements, for kernels bound by memory.
 inline i64 row_grain(i64 row_elements) { return std::max<i64>(1, 16384 / std::max<i64>(1, row_elements)); }
 
+// target [width] += each of the partial sums [chunks, width], in order.
+inline void add_partials(float* target, const float* partials, i64 chunks, i64 width) {
+  parallel_for(width, 1024, [&](i64 begin, i64 end) {
+    for (i64 chunk = 0; chunk < chunks; ++chunk)
+      for (i64 i = begin; i < end; ++i) target[i] += partials[chunk * width + i];
+  });
+}
+
 // Sums over rows into f32 columns: body(begin, end, partial) adds rows [begin, end) to partial [width],
 // zeroed. The cut depends on the shape only and partial sums are joined in order: target[i] += sum of
 // partials.
@@ -41,10 +49,7 @@ void reduce_rows(Context& context, i64 rows, i64 width, float* target, const Bod
       body(chunk * chunk_rows, std::min(rows, (chunk + 1) * chunk_rows), partial);
     }
   });
-  parallel_for(width, 1024, [&](i64 begin, i64 end) {
-    for (i64 chunk = 0; chunk < chunks; ++chunk)
-      for (i64 i = begin; i < end; ++i) target[i] += partials[chunk * width + i];
-  });
+  add_partials(target, partials, chunks, width);
 }
 
 }  // namespace transfusion::cpu

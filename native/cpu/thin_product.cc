@@ -130,16 +130,10 @@ Status ThinProductOf(Context& context, const TensorView& y, const TensorView& x,
       using T = decltype(input);
       using Y = decltype(output);
       const auto data = [](const TensorView& tensor) { return static_cast<const T*>(tensor.data); };
-      const auto multiply = [&](auto words) HWY_ATTR {
+      with_words<T, WidenedPairs>([&](auto words) HWY_ATTR {
         ThinProduct<decltype(words)>(context, static_cast<Y*>(y.data), data(x), data(w), data(bias),
                                      y.dim(-2), y.dim(-1), x.dim(-1));
-      };
-      if constexpr (std::is_same_v<T, float>)
-        multiply(Floats{});
-      else if (has_native_bf16())
-        multiply(Pairs{});
-      else
-        multiply(WidenedPairs{});
+      });
       return ok();
     });
   });

@@ -84,13 +84,16 @@ struct Pairs {
 using Pairs = Floats;  // has_native_bf16() is false
 #endif
 
-// Calls body(Words{}) with the words in which elements of T are multiplied.
-template <class T, class Body>
+// Calls body(Words{}) with the words in which elements of T are multiplied; Widened: those of bf16 on CPUs
+// that multiply none.
+template <class T, class Widened = Floats, class Body>
 HWY_INLINE void with_words(const Body& body) {
-  if (std::is_same_v<T, bf16> && has_native_bf16())
+  if constexpr (std::is_same_v<T, float>)
+    body(Floats{});
+  else if (has_native_bf16())
     body(Pairs{});
   else
-    body(Floats{});
+    body(Widened{});
 }
 
 // Words in a row of `elements`, and in its padded form.

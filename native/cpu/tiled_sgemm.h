@@ -4,9 +4,10 @@
 
 #include <omp.h>
 
-#include <oneapi/dnnl/dnnl.h>
 #include <algorithm>
 
+#include "cpu/onednn.h"
+#include "cpu/parallel.h"
 #include "cpu/runtime.h"
 #include "kernel_types.h"
 
@@ -83,14 +84,13 @@ inline Status tiled_sgemm(Context& context, const Sgemm& p, float* y, const floa
       const auto a_tile = a_rows.tile(begin, rows.begin(i)).packed(a_packed, depth, rows.width(i));
       const auto b_tile =
           b_rows.tile(begin, columns.begin(j)).packed(a_packed + packed_floats, depth, columns.width(j));
-      const auto status =
-          dnnl_sgemm(p.transpose_a ? 'T' : 'N', p.transpose_b ? 'T' : 'N', rows.width(i), columns.width(j),
-                     depth, 1.0f, a_tile.data, a_tile.stride, b_tile.data, b_tile.stride,
-                     p.accumulate || bias || begin > 0 ? 1.0f : 0.0f, y_tile, p.n);
-      failed = failed || status != dnnl_success;
+      const bool add = p.accumulate || bias || begin > 0;
+      if (!onednn::multiply(p.transpose_a, p.transpose_b, rows.width(i), columns.width(j), depth, a_tile.data,
+                            a_tile.stride, b_tile.data, b_tile.stride, add, y_tile, p.n))
+        failed = true;
     }
   }
-  return failed ? fail("oneDNN could not compute a product of f32 matrices") : ok();
+  return onednn::status_of_products(failed);
 }
 
 }  // namespace transfusion::cpu
