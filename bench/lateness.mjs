@@ -6,7 +6,8 @@
 //   own      between two ticks, the processor time of JavaScript's thread: long slices of its own work, whatever the
 //            load of the machine (Linux)
 //   waited   between two ticks, how long the thread was ready to run and another had the processor (Linux)
-// and the worst of all rounds. The idle process is the control.
+// and the worst of all rounds. The idle process is the control. `start` is the process's first training and sampling, two
+// seconds of each: code that was never run, and V8's first collection of what loading left behind.
 import { closeSync, openSync, readSync } from 'node:fs'
 import { captionedImage, makeCaptionTokenizer, Trainer, Transfusion } from '../dist/index.js'
 import { describeLimits, measureLimits } from './common/limits.mjs'
@@ -34,7 +35,7 @@ function openClocks() {
 }
 
 /** Runs `work(signal)` until the time is over; resolves with what each tick measured. */
-async function ticksDuring(work) {
+async function ticksDuring(work, seconds) {
   const ticks = []
   const stop = new AbortController()
   const clocks = openClocks()
@@ -93,32 +94,35 @@ const trainer = new Trainer(model, dataset, { steps: 1_000_000, batchSize: 32 })
 
 let steps = 0
 let images = 0
+const train = (signal) => trainer.run({ signal, onStep: () => steps++ })
+/** An image in 50 steps, then text. */
+async function sample(signal) {
+  try {
+    for (; ; images++) {
+      await model.drawImages(['kind 3'], [images], { steps: 50 }, signal)
+      for await (const _ of model.generate('kind 3', {
+        seed: images,
+        temperature: 1,
+        maxTokens: 32,
+        maxImages: 0,
+        signal,
+      }));
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error
+  }
+}
 const phases = {
   idle: (signal) => new Promise((resolve) => signal.addEventListener('abort', resolve)),
-  training: (signal) => trainer.run({ signal, onStep: () => steps++ }),
-  // An image in 50 steps, then text.
-  async sampling(signal) {
-    try {
-      for (; ; images++) {
-        await model.drawImages(['kind 3'], [images], { steps: 50 }, signal)
-        for await (const _ of model.generate('kind 3', {
-          seed: images,
-          temperature: 1,
-          maxTokens: 32,
-          maxImages: 0,
-          signal,
-        }));
-      }
-    } catch (error) {
-      if (!signal.aborted) throw error
-    }
-  },
+  training: train,
+  sampling: sample,
 }
 
 console.log(describeLimits(await measureLimits()))
 console.log(`${(model.parameterCount / 1e6).toFixed(1)} M parameters, ${rounds} rounds of ${seconds} s`)
-const measured = Object.fromEntries(Object.keys(phases).map((name) => [name, []]))
+const start = [...(await ticksDuring(train, 2)), ...(await ticksDuring(sample, 2))]
+const measured = { start: [start], ...Object.fromEntries(Object.keys(phases).map((name) => [name, []])) }
 for (let round = 0; round < rounds; round++)
-  for (const [name, work] of Object.entries(phases)) measured[name].push(await ticksDuring(work))
+  for (const [name, work] of Object.entries(phases)) measured[name].push(await ticksDuring(work, seconds))
 for (const [name, ticks] of Object.entries(measured)) report(name, ticks)
 console.log(`${steps} steps, ${images} images`)
