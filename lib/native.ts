@@ -79,8 +79,8 @@ function limitSpinning(): void {
 /** A name that is none of them would otherwise mean the slowest code. */
 function checkDispatch(): void {
   const simd = process.env['TRANSFUSION_SIMD']
-  if (simd && !['avx2', 'baseline'].includes(simd))
-    throw new Error(`TRANSFUSION_SIMD: expected "avx2", "baseline" or nothing, received "${simd}"`)
+  if (simd && !['avx512', 'avx2', 'baseline'].includes(simd))
+    throw new Error(`TRANSFUSION_SIMD: expected "avx512", "avx2", "baseline" or nothing, received "${simd}"`)
 }
 
 function load(): NativeAddon {

@@ -4,7 +4,6 @@
 
 #include <omp.h>
 
-#include <atomic>
 #include <vector>
 
 #include "cpu/parallel.h"
@@ -126,21 +125,6 @@ i64 tiles_per_task(const AttentionSpans& shape, i64 size, i64 most, const Length
   const i64 share = tiles * shape.G / (kTasksPerThread * omp_get_max_threads());
   const i64 interval = pairs / (std::max<i64>(1, shape.T) * size);
   return std::clamp<i64>(std::min(share, interval), 1, most);
-}
-
-// Calls body(task, scratch) for each task on any thread, with `floats` floats of that thread's own. Tasks
-// begin in ascending order: one may wait for an earlier one.
-template <class Body>
-void parallel_tasks(Context& context, i64 count, i64 floats, const Body& body) {
-  const int threads = static_cast<int>(std::min<i64>(count, omp_get_max_threads()));
-  if (threads == 0) return;
-  float* scratch = context.scratch<float>(threads * floats);
-  std::atomic<i64> next = 0;
-#pragma omp parallel num_threads(threads)
-  {
-    float* own = scratch + omp_get_thread_num() * floats;
-    for (i64 task; (task = next.fetch_add(1)) < count;) body(task, own);
-  }
 }
 
 // Deals the tiles of all sequences and key heads out to tasks, as parallel_tasks does: floats(tiles) is the

@@ -1,6 +1,7 @@
 // y [B, M, N] = a [B, M, K] b [B, K, N] + bias [N]; a transposed matrix is only another pair of strides.
 // oneDNN computes it, in f32 or in bf16 with f32 accumulation; primitives are kept for the shapes seen last.
-// bf16 inputs are widened to f32 where the CPU has no bf16 products.
+// bf16 inputs are widened to f32 where the CPU has no bf16 products, and go to kernels of ours where it has
+// matrix registers.
 //
 // No sum may depend on the number of threads. oneDNN 2.6 divides a long K among them when a is transposed
 // (weight gradients): there K is cut into fixed chunks, added up in order. Without AVX-512 it divides many
@@ -9,6 +10,7 @@
 
 #include <compare>
 
+#include "cpu/amx_product.h"
 #include "cpu/convert.h"
 #include "cpu/lru_cache.h"
 #include "cpu/onednn.h"
@@ -131,6 +133,19 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
   }
 
   const i64 batch = y.rank == 3 ? y.dim(0) : 1;
+  if (a.dtype == DType::bf16 && has_matrix_registers()) {
+    const auto matrix = [](TensorView tensor, i64 i) {
+      const i64 elements = tensor.dim(-2) * tensor.dim(-1);
+      tensor.data = element(tensor, i * elements);
+      return tensor;
+    };
+    for (i64 i = 0; i < batch; ++i) {
+      const Status status = amx_product(context, matrix(y, i), matrix(a, i), matrix(b, i), bias, transpose_a,
+                                        transpose_b, accumulate);
+      if (status.failed) return status;
+    }
+    return ok();
+  }
   if (M <= kThinRows && batch == 1 && transpose_b && !transpose_a && !accumulate)
     return thin_product(context, y, a, b, bias);
 

@@ -1,7 +1,10 @@
 // Work is cut by shape alone, never by the number of threads, so that no result depends on it.
 #pragma once
 
+#include <omp.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "kernel_types.h"
@@ -20,6 +23,21 @@ void parallel_for(i64 count, i64 grain, const Body& body) {
   }
 #pragma omp parallel for schedule(dynamic, 1)
   for (i64 chunk = 0; chunk < chunks; ++chunk) body(chunk * grain, std::min(count, (chunk + 1) * grain));
+}
+
+// Calls body(task, scratch) for each task on any thread, with `floats` floats of that thread's own. Tasks
+// begin in ascending order: one may wait for an earlier one.
+template <class Body>
+void parallel_tasks(Context& context, i64 count, i64 floats, const Body& body) {
+  const int threads = static_cast<int>(std::min<i64>(count, omp_get_max_threads()));
+  if (threads == 0) return;
+  float* scratch = context.scratch<float>(threads * floats);
+  std::atomic<i64> next = 0;
+#pragma omp parallel num_threads(threads)
+  {
+    float* own = scratch + omp_get_thread_num() * floats;
+    for (i64 task; (task = next.fetch_add(1)) < count;) body(task, own);
+  }
 }
 
 // A grain that gives each chunk about 16k elements, for kernels bound by memory.

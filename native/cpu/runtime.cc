@@ -26,6 +26,8 @@ const char* simd_name() {
 void apply_simd_override() {
   const char* name = std::getenv("TRANSFUSION_SIMD");
   if (!name || !*name) return;
+  // Vectors of AVX-512, and of bf16 where there are, without matrix registers.
+  if (std::strcmp(name, "avx512") == 0) return void(dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16));
   const bool avx2 = std::strcmp(name, "avx2") == 0;
   // Highway's best targets have the lowest bits: everything below the one wanted is switched off.
   hwy::DisableTargets((avx2 ? HWY_AVX2 : HWY_SCALAR) - 1);
@@ -33,6 +35,19 @@ void apply_simd_override() {
 }
 
 bool has_native_bf16() { return onednn::may_use(dnnl::cpu_isa::avx512_core_bf16); }
+
+bool has_matrix_registers() {
+#if defined(__linux__) && defined(__x86_64__)
+  static const bool granted = [] {
+    constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+    return onednn::may_use(dnnl::cpu_isa::avx512_core_amx) &&
+           syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  }();
+  return granted;
+#else
+  return false;
+#endif
+}
 
 int processor_count() { return omp_get_num_procs(); }
 

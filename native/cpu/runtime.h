@@ -5,10 +5,14 @@ namespace transfusion::cpu {
 
 // The highest SIMD target in use: "AVX3", "AVX2", "SCALAR", "NEON" ...
 const char* simd_name();
-// TRANSFUSION_SIMD=avx2|baseline forces dispatch (ours and oneDNN's) down; called once, before any kernel.
+// TRANSFUSION_SIMD=avx512|avx2|baseline forces dispatch (ours and oneDNN's) down; called once, before any
+// kernel.
 void apply_simd_override();
 // True where bf16 products run in hardware and dispatch is not forced below it.
 bool has_native_bf16();
+// True where there are matrix registers for bf16 (Intel AMX), the system lets the process use them, and
+// dispatch is not forced below.
+bool has_matrix_registers();
 int processor_count();
 // Both run on the stream's thread.
 void set_threads(int threads);

@@ -22,14 +22,9 @@ i64 ChainDepth(i64 K) { return K <= 1024 ? 512 : 1024; }
 // Pairs of bf16 for CPUs that multiply no bf16: both are widened once they are in registers.
 struct WidenedPairs {
   static constexpr i64 kDepth = 2;
-  static HWY_INLINE Vec First(Vec pairs) {
-    return hn::BitCast(f32_tag, hn::ShiftLeft<16>(hn::BitCast(U32(), pairs)));
-  }
-  static HWY_INLINE Vec Second(Vec pairs) {
-    return hn::And(pairs, hn::BitCast(f32_tag, hn::Set(U32(), 0xffff0000)));
-  }
   static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) {
-    return hn::MulAdd(Second(a), Second(b), hn::MulAdd(First(a), First(b), sum));
+    sum = hn::MulAdd(FirstOfPairs(a), FirstOfPairs(b), sum);
+    return hn::MulAdd(SecondOfPairs(a), SecondOfPairs(b), sum);
   }
 };
 

@@ -27,9 +27,18 @@ HWY_INLINE i64 padded(i64 count) { return ceil_div(count, lanes()) * lanes(); }
 // travel as f32, whatever their bits.
 struct Floats {
   static constexpr i64 kDepth = 1;
+  static constexpr bool kTiled = false;
   static constexpr uint32_t kSigns = 0x80000000;
   static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) { return hn::MulAdd(a, b, sum); }
 };
+
+// The elements of pairs of bf16, the first and the second ones, widened.
+HWY_INLINE Vec FirstOfPairs(Vec pairs) {
+  return hn::BitCast(f32_tag, hn::ShiftLeft<16>(hn::BitCast(U32(), pairs)));
+}
+HWY_INLINE Vec SecondOfPairs(Vec pairs) {
+  return hn::And(pairs, hn::BitCast(f32_tag, hn::Set(U32(), 0xffff0000)));
+}
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 // Where the elements of a pair's vector come from: two vectors' lower halves, or upper ones, or one's halves.
@@ -49,6 +58,7 @@ inline constexpr PairOrder kPairOrder;
 // function for a target of their own could not be inlined into the templates that all words share.
 struct Pairs {
   static constexpr i64 kDepth = 2;
+  static constexpr bool kTiled = false;
   static constexpr uint32_t kSigns = 0x80008000;
   static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) {
     asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));

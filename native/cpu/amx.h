@@ -1,0 +1,129 @@
+// Products of bf16 in matrix registers (Intel AMX), for CPUs with has_matrix_registers(): a register holds a
+// tile of 16 rows of 16 words, which are pairs of bf16 or sums in f32. A step multiplies two tiles: it adds
+// to each sum two chains of 16 products, of the pairs' first elements and of their second ones, each from
+// zero. So a sum's bits depend neither on where in a tile it lies nor on its neighbours, and PairChains gives
+// the same ones. Compiled once per SIMD target as simd.h is.
+#if defined(TRANSFUSION_AMX_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TRANSFUSION_AMX_H
+#undef TRANSFUSION_AMX_H
+#else
+#define TRANSFUSION_AMX_H
+#endif
+
+#include "cpu/runtime.h"
+#include "cpu/tile.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace transfusion::cpu::HWY_NAMESPACE {
+
+inline constexpr i64 kTileRows = 16, kTileWords = 256;
+// Products that a step adds to a sum.
+inline constexpr i64 kTileDepth = 32;
+
+// A step's products for vectors of sums.
+struct PairChains {
+  Vec first = zero(), second = zero();
+
+  HWY_INLINE void Add(Vec a, Vec b) {
+    first = hn::MulAdd(FirstOfPairs(a), FirstOfPairs(b), first);
+    second = hn::MulAdd(SecondOfPairs(a), SecondOfPairs(b), second);
+  }
+  HWY_INLINE Vec Sum() const { return hn::Add(first, second); }
+};
+
+// An operand's tiles: word [row, column] of the first at data + row * row_stride + column, the next one along
+// the depth `step` words further.
+struct TileStrip {
+  const float* data;
+  i64 row_stride, step;
+
+  HWY_INLINE TileStrip after(i64 steps) const { return {data + steps * step, row_stride, step}; }
+};
+
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+inline constexpr bool kHasTiles = true;
+
+// The thread's registers, all of full size, claimed while this stands.
+class TileRegisters {
+ public:
+  TileRegisters() {
+    struct alignas(64) Configuration {
+      uint8_t palette = 1, start_row = 0, reserved[14] = {};
+      uint16_t row_bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+      uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+    };
+    static constexpr Configuration kFull;
+    asm volatile("ldtilecfg %0" ::"m"(kFull));
+  }
+  ~TileRegisters() { asm volatile("tilerelease"); }
+  TileRegisters(const TileRegisters&) = delete;
+  TileRegisters& operator=(const TileRegisters&) = delete;
+};
+
+// Assembly, as GCC's intrinsics do not say that they read and write memory.
+template <int R>
+HWY_INLINE void LoadRegister(const float* from, i64 stride) {
+  asm volatile("tileloadd (%1, %2), %%tmm%c0" ::"i"(R), "r"(from), "r"(stride * 4) : "memory");
+}
+template <int R>
+HWY_INLINE void StoreRegister(float* to, i64 stride) {
+  asm volatile("tilestored %%tmm%c0, (%1, %2)" ::"i"(R), "r"(to), "r"(stride * 4) : "memory");
+}
+template <int R>
+HWY_INLINE void ZeroRegister() {
+  asm volatile("tilezero %%tmm%c0" ::"i"(R));
+}
+template <int C, int A, int B>
+HWY_INLINE void AddStep() {
+  asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B));
+}
+
+// Calls body(integral_constant) for 0 .. N - 1.
+template <int N, class Body>
+HWY_INLINE void unrolled(const Body& body) {
+  [&]<int... I>(std::integer_sequence<int, I...>) HWY_ATTR { (body(std::integral_constant<int, I>()), ...); }
+  (std::make_integer_sequence<int, N>());
+}
+
+// MR x NR tiles of c (+)= the products of `steps` steps of MR strips a, each [rows, words], and NR strips b,
+// each [words, columns], `parts` times: each part's strips lie a_part or b_part words behind the last one's.
+template <int MR, int NR>
+HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip* a, const TileStrip* b,
+                              i64 steps, int parts = 1, i64 a_part = 0, i64 b_part = 0) {
+  constexpr int kA = MR * NR, kB = kA + MR;
+  static_assert(kB + NR <= 8);
+  unrolled<MR>([&](auto i) HWY_ATTR {
+    unrolled<NR>([&](auto j) HWY_ATTR {
+      constexpr int C = i * NR + j;
+      if (add)
+        LoadRegister<C>(c + i * kTileRows * c_stride + j * kTileRows, c_stride);
+      else
+        ZeroRegister<C>();
+    });
+  });
+  for (i64 part = 0; part < parts; ++part)
+    for (i64 step = 0; step < steps; ++step) {
+      unrolled<MR>([&](auto i) HWY_ATTR {
+        LoadRegister<kA + i>(a[i].data + part * a_part + step * a[i].step, a[i].row_stride);
+      });
+      unrolled<NR>([&](auto j) HWY_ATTR {
+        LoadRegister<kB + j>(b[j].data + part * b_part + step * b[j].step, b[j].row_stride);
+      });
+      unrolled<MR>([&](auto i) HWY_ATTR {
+        unrolled<NR>([&](auto j) HWY_ATTR { AddStep<i * NR + j, kA + i, kB + j>(); });
+      });
+    }
+  unrolled<MR>([&](auto i) HWY_ATTR {
+    unrolled<NR>([&](auto j) HWY_ATTR {
+      StoreRegister<i * NR + j>(c + i * kTileRows * c_stride + j * kTileRows, c_stride);
+    });
+  });
+}
+#else
+inline constexpr bool kHasTiles = false;  // has_matrix_registers() is false
+#endif
+
+}  // namespace transfusion::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

@@ -1,0 +1,117 @@
+// An operand of a product as tiles of matrix registers: where it lies, or packed. Compiled once per SIMD
+// target as simd.h is.
+#if defined(TRANSFUSION_AMX_OPERAND_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TRANSFUSION_AMX_OPERAND_H
+#undef TRANSFUSION_AMX_OPERAND_H
+#else
+#define TRANSFUSION_AMX_OPERAND_H
+#endif
+
+#include "cpu/amx.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace transfusion::cpu::HWY_NAMESPACE {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+
+// The rows of a left operand or the columns of a right one: `lines` of `depth` elements that are multiplied
+// with the other's. In memory a line's elements follow each other, or lie across: then those of one depth do.
+struct AmxLines {
+  const bf16* data;
+  i64 lines, depth, stride;
+  bool across;
+
+  i64 steps() const { return ceil_div(depth, kTileDepth); }
+  i64 strips() const { return ceil_div(lines, kTileRows); }
+};
+
+// `count` rows of `width` elements, and zeros, as 64 bytes of each row from `to` on; rows are those of tiles.
+HWY_INLINE void StageRows(bf16* to, i64 row_elements, i64 rows, const bf16* from, i64 stride, i64 count,
+                          i64 width) {
+  std::memset(to, 0, static_cast<size_t>(rows * row_elements) * sizeof(bf16));
+  for (i64 i = 0; i < count; ++i)
+    std::memcpy(to + i * row_elements, from + i * stride, static_cast<size_t>(width) * sizeof(bf16));
+}
+
+// words[i] = pairs of elements 16 of rows 2 i and 2 i + 1.
+HWY_INLINE void PairTile(float* words, const bf16* from, i64 stride) {
+  const auto* rows = reinterpret_cast<const uint8_t*>(from);
+  for (i64 i = 0; i < kTileRows; ++i) {
+    const auto* row = rows + 2 * i * stride * 2;
+    const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row));
+    const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + stride * 2));
+    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
+    store(Pairs::PairUp(Vec{_mm512_castsi512_ps(both)}), words + i * kTileRows);
+  }
+}
+
+HWY_INLINE void TransposeWords(float* to, const float* from, i64 stride) {
+  Vec columns[kMaxLanes];
+  TransposeRegisters(columns, from, stride);
+#pragma GCC unroll 16
+  for (i64 i = 0; i < kTileRows; ++i) store(columns[i], to + i * kTileRows);
+}
+
+// The tile of lines 16 strip .. and of depth 32 step ..: [lines, words], or [words, lines] for a right
+// operand.
+template <bool kRight>
+void PackTile(float* to, const AmxLines& x, i64 strip, i64 step) {
+  const i64 line = strip * kTileRows, depth = step * kTileDepth;
+  const i64 lines = std::min(kTileRows, x.lines - line), deep = std::min(kTileDepth, x.depth - depth);
+  const bf16* from = x.data + (x.across ? depth * x.stride + line : line * x.stride + depth);
+  i64 stride = x.stride;
+  HWY_ALIGN bf16 staged[2 * kTileWords];
+  if (lines < kTileRows || deep < kTileDepth) {
+    if (x.across)
+      StageRows(staged, kTileRows, kTileDepth, from, stride, deep, lines);
+    else
+      StageRows(staged, kTileDepth, kTileRows, from, stride, lines, deep);
+    from = staged;
+    stride = x.across ? kTileRows : kTileDepth;
+  }
+  HWY_ALIGN float words[kTileWords];
+  if (x.across) {
+    PairTile(kRight ? to : words, from, stride);
+    if (!kRight) TransposeWords(to, words, kTileRows);
+  } else if (kRight) {
+    // Rows of an odd stride are not made of words.
+    for (i64 i = 0; i < kTileRows; ++i) std::memcpy(words + i * kTileRows, from + i * stride, 64);
+    TransposeWords(to, words, kTileRows);
+  } else {
+    for (i64 i = 0; i < kTileRows; ++i) std::memcpy(to + i * kTileRows, from + i * stride, 64);
+  }
+}
+
+// All strips of an operand: those before `packed_from` are read where they lie.
+template <bool kRight>
+struct AmxOperand {
+  AmxLines lines;
+  i64 packed_from = 0;
+  float* packed;
+
+  AmxOperand(Context& context, const AmxLines& lines) : lines(lines) {
+    const bool lies_as_tiles =
+        !kRight && !lines.across && lines.depth % kTileDepth == 0 && lines.stride % 2 == 0;
+    if (lies_as_tiles) packed_from = lines.lines / kTileRows;
+    packed = context.scratch<float>((lines.strips() - packed_from) * lines.steps() * kTileWords);
+  }
+  // Packs; no bits depend on how.
+  void pack() const {
+    const i64 steps = lines.steps();
+    parallel_for((lines.strips() - packed_from) * steps, 64, [&](i64 begin, i64 end) HWY_ATTR {
+      for (i64 i = begin; i < end; ++i)
+        PackTile<kRight>(packed + i * kTileWords, lines, packed_from + i / steps, i % steps);
+    });
+  }
+  TileStrip strip(i64 i) const {
+    if (i >= packed_from)
+      return {packed + (i - packed_from) * lines.steps() * kTileWords, kTileRows, kTileWords};
+    const auto* words = reinterpret_cast<const float*>(lines.data + i * kTileRows * lines.stride);
+    return {words, lines.stride / 2, kTileRows};
+  }
+};
+
+#endif
+}  // namespace transfusion::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif

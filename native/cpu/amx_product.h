@@ -1,0 +1,14 @@
+// Products of bf16 matrices in matrix registers, where oneDNN 2.6 has sums depend on the number of threads
+// and on how many rows there are.
+#pragma once
+
+#include "kernel_types.h"
+
+namespace transfusion::cpu {
+
+// y = a b + bias, or y += a b, all of one matrix each; a, b and bias in bf16. For CPUs with
+// has_matrix_registers().
+Status amx_product(Context& context, const TensorView& y, const TensorView& a, const TensorView& b,
+                   const TensorView& bias, bool transpose_a, bool transpose_b, bool accumulate);
+
+}  // namespace transfusion::cpu
