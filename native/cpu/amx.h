@@ -22,7 +22,7 @@ inline constexpr i64 kTileDepth = 32;
 
 // A step's products for vectors of sums.
 struct PairChains {
-  Vec first = zero(), second = zero();
+  Vec first, second;
 
   HWY_INLINE void Add(Vec a, Vec b) {
     first = hn::MulAdd(FirstOfPairs(a), FirstOfPairs(b), first);
@@ -40,8 +40,17 @@ struct TileStrip {
   HWY_INLINE TileStrip after(i64 steps) const { return {data + steps * step, row_stride, step}; }
 };
 
+// Parts that an operand is the sum of, as split values are: each lies so many words behind the one before it,
+// or is the same.
+struct TileParts {
+  i64 count = 1, a = 0, b = 0;
+};
+
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-inline constexpr bool kHasTiles = true;
+// Pairs that are multiplied in matrix registers.
+struct TiledPairs : Pairs {
+  static constexpr bool kTiled = true;
+};
 
 // The thread's registers, all of full size, claimed while this stands.
 class TileRegisters {
@@ -86,10 +95,10 @@ HWY_INLINE void unrolled(const Body& body) {
 }
 
 // MR x NR tiles of c (+)= the products of `steps` steps of MR strips a, each [rows, words], and NR strips b,
-// each [words, columns], `parts` times: each part's strips lie a_part or b_part words behind the last one's.
+// each [words, columns], of all parts.
 template <int MR, int NR>
 HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip* a, const TileStrip* b,
-                              i64 steps, int parts = 1, i64 a_part = 0, i64 b_part = 0) {
+                              i64 steps, TileParts parts = {}) {
   constexpr int kA = MR * NR, kB = kA + MR;
   static_assert(kB + NR <= 8);
   unrolled<MR>([&](auto i) HWY_ATTR {
@@ -101,13 +110,13 @@ HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip*
         ZeroRegister<C>();
     });
   });
-  for (i64 part = 0; part < parts; ++part)
+  for (i64 part = 0; part < parts.count; ++part)
     for (i64 step = 0; step < steps; ++step) {
       unrolled<MR>([&](auto i) HWY_ATTR {
-        LoadRegister<kA + i>(a[i].data + part * a_part + step * a[i].step, a[i].row_stride);
+        LoadRegister<kA + i>(a[i].data + part * parts.a + step * a[i].step, a[i].row_stride);
       });
       unrolled<NR>([&](auto j) HWY_ATTR {
-        LoadRegister<kB + j>(b[j].data + part * b_part + step * b[j].step, b[j].row_stride);
+        LoadRegister<kB + j>(b[j].data + part * parts.b + step * b[j].step, b[j].row_stride);
       });
       unrolled<MR>([&](auto i) HWY_ATTR {
         unrolled<NR>([&](auto j) HWY_ATTR { AddStep<i * NR + j, kA + i, kB + j>(); });
@@ -119,9 +128,69 @@ HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip*
     });
   });
 }
+
+// c [rows, width] (+)= a b, rows and width in whole tiles; a's strips lie below each other, b's beside each
+// other.
+HWY_INLINE void TileProduct(float* c, i64 c_stride, const TileStrip& a, const TileStrip& b, i64 rows,
+                            i64 width, i64 steps, bool add, TileParts parts = {}) {
+  const auto left = [&](i64 row) { return TileStrip{a.data + row * a.row_stride, a.row_stride, a.step}; };
+  const auto right = [&](i64 column) { return TileStrip{b.data + column, b.row_stride, b.step}; };
+  for (i64 column = 0; column < width; column += 2 * kTileRows)
+    for (i64 row = 0; row < rows; row += 2 * kTileRows) {
+      const TileStrip as[2] = {left(row), left(row + kTileRows)},
+                      bs[2] = {right(column), right(column + kTileRows)};
+      float* block = c + row * c_stride + column;
+      const bool two_left = row + kTileRows < rows, two_right = column + kTileRows < width;
+      if (two_left && two_right)
+        MultiplyTiles<2, 2>(block, c_stride, add, as, bs, steps, parts);
+      else if (two_left)
+        MultiplyTiles<2, 1>(block, c_stride, add, as, bs, steps, parts);
+      else if (two_right)
+        MultiplyTiles<1, 2>(block, c_stride, add, as, bs, steps, parts);
+      else
+        MultiplyTiles<1, 1>(block, c_stride, add, as, bs, steps, parts);
+    }
+}
+
+// to [words of `elements`, count] as pairs of rows' elements of one column: to[c] = element c of each row,
+// [2 stride, count / 2], from rows [count, stride] of words along the columns; count in steps of 32 rows,
+// stride in whole vectors; `turned` has room for as many words.
+HWY_INLINE void TurnPairs(float* to, i64 to_stride, float* turned, const float* from, i64 stride, i64 count) {
+  TransposeTile(turned, count, from, stride, count, stride);
+  for (i64 word = 0; word < stride; ++word)
+    for (i64 i = 0; i < count; i += 2 * lanes()) {
+      const Vec first = load(turned + word * count + i), second = load(turned + word * count + i + lanes());
+      float* column = to + 2 * word * to_stride + i / 2;
+      store(Pairs::FirstHalves(first, second), column);
+      store(Pairs::SecondHalves(first, second), column + to_stride);
+    }
+}
 #else
-inline constexpr bool kHasTiles = false;  // has_matrix_registers() is false
+// has_matrix_registers() is false.
+using TiledPairs = Pairs;
+struct TileRegisters {};
+HWY_INLINE void TileProduct(float*, i64, const TileStrip&, const TileStrip&, i64, i64, i64, bool,
+                            TileParts = {}) {}
+HWY_INLINE void TurnPairs(float*, i64, float*, const float*, i64, i64) {}
 #endif
+
+// What a thread claims to multiply words.
+struct NoRegisters {};
+template <class Words>
+using Registers = std::conditional_t<Words::kTiled, TileRegisters, NoRegisters>;
+
+// An operand in scratch, as tiles: rows of words along the depth, or words of columns below each other.
+HWY_INLINE TileStrip LeftTiles(const float* data, i64 stride) { return {data, stride, kTileRows}; }
+HWY_INLINE TileStrip RightTiles(const float* data, i64 stride) { return {data, stride, kTileRows * stride}; }
+
+// Calls body(Words{}) with the words in which attention multiplies elements of T.
+template <class T, class Body>
+HWY_INLINE void with_tiled_words(const Body& body) {
+  if (!std::is_same_v<T, float> && has_matrix_registers())
+    body(TiledPairs{});
+  else
+    with_words<T>(body);
+}
 
 }  // namespace transfusion::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -1,15 +1,14 @@
 // Blocks of y, each a sum over all depth in steps of a tile, in ascending order: no bits depend on threads,
 // nor a row's on how many rows there are. Both operands are packed as tiles first, unless they lie as such. A
 // block of y goes over the depth in parts whose right operand stays in the first cache. Where few rows meet
-// many columns, as in decoding, y's transpose is computed: then the larger operand, a matrix of weights, is
-// the left one, whose tiles are read where they lie.
+// many columns, as in decoding, y's transpose is computed: then
+// the larger operand, a matrix of weights, is the left one, whose tiles are read where they lie.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/amx_product.cc"
 #include <hwy/foreach_target.h>
 
 #include "cpu/amx_operand.h"
 #include "cpu/amx_product.h"
-#include "cpu/thin_product.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
@@ -18,6 +17,7 @@ namespace {
 
 constexpr i64 kSide = 2 * kTileRows;  // of what the registers hold at a time
 constexpr i64 kBlockRows = 128;
+constexpr i64 kFewRows = 64;
 constexpr i64 kStepsAtOnce = 24;  // 48 KiB of the right operand
 
 template <class Y>
@@ -46,9 +46,9 @@ struct Result {
     for (i64 i = 0; i < std::min(kSide, rows - row); ++i) store_row(row + i, column, sums + i * kSide);
   }
   HWY_INLINE void store_transposed(i64 row, i64 column, const float* sums) const {
-    HWY_ALIGN float turned[kTileRows * kSide];
-    TransposeTile(turned, kSide, sums, kSide, kSide, kTileRows);
-    for (i64 i = 0; i < rows - row; ++i) store_row(row + i, column, turned + i * kSide);
+    HWY_ALIGN float turned[kSide * kSide];
+    TransposeTile(turned, kSide, sums, kSide, kSide, rows - row > kTileRows ? kSide : kTileRows);
+    store_block(row, column, turned);
   }
 };
 
@@ -108,15 +108,17 @@ void MultiplyThin(Context& context, const Result<Y>& result, const AmxLines& wei
     // Each thread reads one stretch of the weights.
 #pragma omp for schedule(static)
     for (i64 line = 0; line < weights.lines; line += kSide) {
-      MultiplyBlock(sums, w, few, line / kTileRows, 0, 0, weights.steps());
-      result.store_transposed(0, line, sums);
+      for (i64 row = 0; row < x.lines; row += kSide) {
+        MultiplyBlock(sums, w, few, line / kTileRows, row / kTileRows, 0, weights.steps());
+        result.store_transposed(row, line, sums);
+      }
     }
   }
 }
 
 template <class Y>
 void ProductOf(Context& context, const Result<Y>& result, const AmxLines& a, const AmxLines& b) {
-  if (a.lines <= kThinRows && !b.across)
+  if (a.lines <= kFewRows && !b.across)
     MultiplyThin(context, result, b, a);
   else
     Multiply(context, result, a, b);

@@ -10,8 +10,7 @@
 
 #include <limits>
 
-#include "cpu/attention_spans.h"
-#include "cpu/tile.h"
+#include "cpu/attention_block.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
@@ -35,10 +34,30 @@ void RowScores(const Scratch& s, const float* q, i64 first, i64 count) {
     for (i64 word = 0; word < s.row_words; word += lanes()) {
       Vec columns[kMaxLanes];
       LoadColumns(columns, s.k + (first + i) * s.row_words + word, s.row_words);
+      if constexpr (Words::kTiled) {
+        PairChains chains{zero(), zero()};
 #pragma GCC unroll 16
-      for (int c = 0; c < kLanes; ++c) sum = Words::MulAdd(set(q[word + c]), columns[c], sum);
+        for (int c = 0; c < kLanes; ++c) chains.Add(set(q[word + c]), columns[c]);
+        sum = hn::Add(sum, chains.Sum());
+      } else {
+#pragma GCC unroll 16
+        for (int c = 0; c < kLanes; ++c) sum = Words::MulAdd(set(q[word + c]), columns[c], sum);
+      }
     }
     store(sum, s.scores + i);
+  }
+}
+
+// y [width] += p v, p [words] and v [words, width] in whole steps, as tiles add them.
+HWY_INLINE void AddPairChains(float* y, const float* p, const float* v, i64 stride, i64 count, i64 width) {
+  for (i64 c = 0; c < width; c += lanes()) {
+    Vec sum = load(y + c);
+    for (i64 word = 0; word < count; word += kTileRows) {
+      PairChains chains{zero(), zero()};
+      for (i64 i = word; i < word + kTileRows; ++i) chains.Add(set(p[i]), load(v + i * stride + c));
+      sum = hn::Add(sum, chains.Sum());
+    }
+    store(sum, y + c);
   }
 }
 
@@ -48,11 +67,11 @@ template <class Words, class Scratch>
 void AddKeysToRow(const Scratch& s, const typename Scratch::Rows& row, i64 key0, i64 begin, i64 end,
                   float scale) {
   constexpr float kNone = -std::numeric_limits<float>::infinity();
-  const i64 first = begin / Words::kDepth * Words::kDepth - key0;
-  const i64 count = ceil_div(end, Words::kDepth) * Words::kDepth - key0 - first;
+  const i64 first = begin / kGrain<Words> * kGrain<Words> - key0;
+  const i64 count = ceil_div(end, kGrain<Words>) * kGrain<Words> - key0 - first;
   RowScores<Words>(s, row.q, first, count);
   float* scores = s.scores;
-  // What whole words and whole vectors hold beyond the interval.
+  // What whole grains and whole vectors hold beyond the interval.
   for (i64 i = 0; i < begin - key0 - first; ++i) scores[i] = kNone;
   for (i64 i = end - key0 - first; i < padded(count); ++i) scores[i] = kNone;
 
@@ -74,8 +93,12 @@ void AddKeysToRow(const Scratch& s, const typename Scratch::Rows& row, i64 key0,
     }
   if (max != old_max)
     for (i64 c = 0; c < s.Dp; c += lanes()) store(hn::Mul(load(row.y + c), decay), row.y + c);
-  Product<Words>(row.y, s.Dp, AsIs{scores, 0}, s.v + first * s.row_words, Words::kDepth * s.row_words, 1, s.D,
-                 count / Words::kDepth, true);
+  const float* v = s.v + first * s.row_words;
+  const i64 stride = Words::kDepth * s.row_words, depth = count / Words::kDepth;
+  if constexpr (Words::kTiled)
+    AddPairChains(row.y, scores, v, stride, depth, s.Dp);
+  else
+    Product<Words>(row.y, s.Dp, AsIs{scores, 0}, v, stride, 1, s.D, depth, true);
 }
 
 }  // namespace transfusion::cpu::HWY_NAMESPACE

@@ -41,14 +41,17 @@ HWY_INLINE Vec SecondOfPairs(Vec pairs) {
 }
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-// Where the elements of a pair's vector come from: two vectors' lower halves, or upper ones, or one's halves.
+// Where the elements of a pair's vector come from: two vectors' lower halves, or upper ones, or one's halves;
+// or the first or second elements of two vectors' pairs.
 struct PairOrder {
-  alignas(64) uint16_t lower[32], upper[32], halves[32];
-  constexpr PairOrder() : lower(), upper(), halves() {
+  alignas(64) uint16_t lower[32], upper[32], halves[32], firsts[32], seconds[32];
+  constexpr PairOrder() : lower(), upper(), halves(), firsts(), seconds() {
     for (uint16_t i = 0; i < 32; ++i) {
       lower[i] = static_cast<uint16_t>(i / 2 + i % 2 * 32);
       upper[i] = static_cast<uint16_t>(lower[i] + 16);
       halves[i] = static_cast<uint16_t>(i / 2 + i % 2 * 16);
+      firsts[i] = static_cast<uint16_t>(2 * i);
+      seconds[i] = static_cast<uint16_t>(2 * i + 1);
     }
   }
 };
@@ -72,6 +75,9 @@ struct Pairs {
   }
   // What Round gave, as pairs of first[i] and second[i].
   static HWY_INLINE Vec PairUp(Vec both) { return Permute(both, kPairOrder.halves, both); }
+  // The first elements of a's pairs, then of b's, and the second ones.
+  static HWY_INLINE Vec FirstHalves(Vec a, Vec b) { return Permute(a, kPairOrder.firsts, b); }
+  static HWY_INLINE Vec SecondHalves(Vec a, Vec b) { return Permute(a, kPairOrder.seconds, b); }
   // to[i] = pairs of from's rows 2 i and 2 i + 1, of `elements` bf16 each, for an even count of rows.
   static HWY_INLINE void PairRows(float* to, const float* from, i64 count, i64 elements) {
     const i64 stride = padded(ceil_div(elements, 2));
