@@ -69,14 +69,16 @@ class TileRegisters {
   TileRegisters& operator=(const TileRegisters&) = delete;
 };
 
-// Assembly, as GCC's intrinsics do not say that they read and write memory.
+// Assembly, as what GCC's intrinsics expand to, which does not say what it reads and writes: so that the
+// compiler keeps addresses in registers. Memory is in order where OrderMemory stands.
+HWY_INLINE void OrderMemory() { asm volatile("" ::: "memory"); }
 template <int R>
-HWY_INLINE void LoadRegister(const float* from, i64 stride) {
-  asm volatile("tileloadd (%1, %2), %%tmm%c0" ::"i"(R), "r"(from), "r"(stride * 4) : "memory");
+HWY_INLINE void LoadRegister(const float* from, i64 row_bytes) {
+  asm volatile("tileloadd (%1, %2), %%tmm%c0" ::"i"(R), "r"(from), "r"(row_bytes));
 }
 template <int R>
-HWY_INLINE void StoreRegister(float* to, i64 stride) {
-  asm volatile("tilestored %%tmm%c0, (%1, %2)" ::"i"(R), "r"(to), "r"(stride * 4) : "memory");
+HWY_INLINE void StoreRegister(float* to, i64 row_bytes) {
+  asm volatile("tilestored %%tmm%c0, (%1, %2)" ::"i"(R), "r"(to), "r"(row_bytes));
 }
 template <int R>
 HWY_INLINE void ZeroRegister() {
@@ -99,34 +101,51 @@ HWY_INLINE void unrolled(const Body& body) {
 template <int MR, int NR>
 HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip* a, const TileStrip* b,
                               i64 steps, TileParts parts = {}) {
-  constexpr int kA = MR * NR, kB = kA + MR;
+  constexpr int kA = MR * NR, kB = kA + MR, kWordBytes = sizeof(float);
   static_assert(kB + NR <= 8);
+  OrderMemory();
+  const i64 c_bytes = c_stride * kWordBytes;
   unrolled<MR>([&](auto i) HWY_ATTR {
     unrolled<NR>([&](auto j) HWY_ATTR {
-      constexpr int C = i * NR + j;
       if (add)
-        LoadRegister<C>(c + i * kTileRows * c_stride + j * kTileRows, c_stride);
+        LoadRegister<i * NR + j>(c + i * kTileRows * c_stride + j * kTileRows, c_bytes);
       else
-        ZeroRegister<C>();
+        ZeroRegister<i * NR + j>();
     });
   });
-  for (i64 part = 0; part < parts.count; ++part)
+  for (i64 part = 0; part < parts.count; ++part) {
+    const float *left[MR], *right[NR];
+    i64 left_bytes[MR], right_bytes[NR], left_step[MR], right_step[NR];
+    unrolled<MR>([&](auto i) HWY_ATTR {
+      left[i] = a[i].data + part * parts.a;
+      left_bytes[i] = a[i].row_stride * kWordBytes;
+      left_step[i] = a[i].step;
+    });
+    unrolled<NR>([&](auto j) HWY_ATTR {
+      right[j] = b[j].data + part * parts.b;
+      right_bytes[j] = b[j].row_stride * kWordBytes;
+      right_step[j] = b[j].step;
+    });
     for (i64 step = 0; step < steps; ++step) {
       unrolled<MR>([&](auto i) HWY_ATTR {
-        LoadRegister<kA + i>(a[i].data + part * parts.a + step * a[i].step, a[i].row_stride);
+        LoadRegister<kA + i>(left[i], left_bytes[i]);
+        left[i] += left_step[i];
       });
       unrolled<NR>([&](auto j) HWY_ATTR {
-        LoadRegister<kB + j>(b[j].data + part * parts.b + step * b[j].step, b[j].row_stride);
+        LoadRegister<kB + j>(right[j], right_bytes[j]);
+        right[j] += right_step[j];
       });
       unrolled<MR>([&](auto i) HWY_ATTR {
         unrolled<NR>([&](auto j) HWY_ATTR { AddStep<i * NR + j, kA + i, kB + j>(); });
       });
     }
+  }
   unrolled<MR>([&](auto i) HWY_ATTR {
     unrolled<NR>([&](auto j) HWY_ATTR {
-      StoreRegister<i * NR + j>(c + i * kTileRows * c_stride + j * kTileRows, c_stride);
+      StoreRegister<i * NR + j>(c + i * kTileRows * c_stride + j * kTileRows, c_bytes);
     });
   });
+  OrderMemory();
 }
 
 // c [rows, width] (+)= a b, rows and width in whole tiles; a's strips lie below each other, b's beside each

@@ -94,12 +94,14 @@ struct AmxOperand {
     if (lies_as_tiles) packed_from = lines.lines / kTileRows;
     packed = context.scratch<float>((lines.strips() - packed_from) * lines.steps() * kTileWords);
   }
-  // Packs; no bits depend on how.
+  // Packs, in the order in which the operand lies; no bits depend on it.
   void pack() const {
-    const i64 steps = lines.steps();
-    parallel_for((lines.strips() - packed_from) * steps, 64, [&](i64 begin, i64 end) HWY_ATTR {
-      for (i64 i = begin; i < end; ++i)
-        PackTile<kRight>(packed + i * kTileWords, lines, packed_from + i / steps, i % steps);
+    const i64 steps = lines.steps(), strips = lines.strips() - packed_from;
+    parallel_for(strips * steps, 64, [&](i64 begin, i64 end) HWY_ATTR {
+      for (i64 i = begin; i < end; ++i) {
+        const i64 strip = lines.across ? i % strips : i / steps, step = lines.across ? i / strips : i % steps;
+        PackTile<kRight>(packed + (strip * steps + step) * kTileWords, lines, packed_from + strip, step);
+      }
     });
   }
   TileStrip strip(i64 i) const {

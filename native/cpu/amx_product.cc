@@ -18,7 +18,8 @@ namespace {
 constexpr i64 kSide = 2 * kTileRows;  // of what the registers hold at a time
 constexpr i64 kBlockRows = 128;
 constexpr i64 kFewRows = 64;
-constexpr i64 kStepsAtOnce = 24;  // 48 KiB of the right operand
+constexpr i64 kWidthSteps = 512 * 32;  // 1 MiB of the right operand
+constexpr i64 kStepsAtOnce = 24;       // 48 KiB of the right operand
 
 template <class Y>
 struct Result {
@@ -72,26 +73,27 @@ void Multiply(Context& context, const Result<Y>& result, const AmxLines& left, c
   a.pack();
   b.pack();
   const i64 steps = left.steps(), row_blocks = ceil_div(left.lines, kBlockRows);
-  // As wide as leaves every thread some blocks.
-  i64 width = 256;
-  while (width > kSide && row_blocks * ceil_div(right.lines, width) < 4 * omp_get_max_threads()) width /= 2;
-  const i64 column_blocks = ceil_div(right.lines, width);
-  parallel_tasks(context, row_blocks * column_blocks, kBlockRows * width,
-                 [&](i64 task, float* sums) HWY_ATTR {
-                   const TileRegisters registers;
-                   const i64 row0 = task / column_blocks * kBlockRows, column0 = task % column_blocks * width;
-                   const i64 row_end = std::min(left.lines, row0 + kBlockRows);
-                   const i64 column_end = std::min(right.lines, column0 + width);
-                   for (i64 begin = 0; begin < steps; begin += kStepsAtOnce) {
-                     const i64 end = std::min(steps, begin + kStepsAtOnce);
-                     float* block = sums;
-                     for (i64 column = column0; column < column_end; column += kSide)
-                       for (i64 row = row0; row < row_end; row += kSide, block += kSide * kSide) {
-                         MultiplyBlock(block, a, b, row / kTileRows, column / kTileRows, begin, end);
-                         if (end == steps) result.store_block(row, column, block);
-                       }
-                   }
-                 });
+  // As wide as the second cache keeps for all blocks of rows, and as leaves every thread some blocks.
+  i64 width = 512;
+  while (width > kSide && (width * steps > kWidthSteps ||
+                           row_blocks * ceil_div(right.lines, width) < 2 * omp_get_max_threads()))
+    width /= 2;
+  const i64 blocks = row_blocks * ceil_div(right.lines, width);
+  parallel_tasks(context, blocks, kBlockRows * width, [&](i64 task, float* sums) HWY_ATTR {
+    const TileRegisters registers;
+    const i64 row0 = task % row_blocks * kBlockRows, column0 = task / row_blocks * width;
+    const i64 row_end = std::min(left.lines, row0 + kBlockRows);
+    const i64 column_end = std::min(right.lines, column0 + width);
+    for (i64 begin = 0; begin < steps; begin += kStepsAtOnce) {
+      const i64 end = std::min(steps, begin + kStepsAtOnce);
+      float* block = sums;
+      for (i64 column = column0; column < column_end; column += kSide)
+        for (i64 row = row0; row < row_end; row += kSide, block += kSide * kSide) {
+          MultiplyBlock(block, a, b, row / kTileRows, column / kTileRows, begin, end);
+          if (end == steps) result.store_block(row, column, block);
+        }
+    }
+  });
 }
 
 // y^T = w x^T: `weights` is read once.
