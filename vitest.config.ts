@@ -1,9 +1,14 @@
+import { existsSync, readFileSync } from 'node:fs'
 import { defineConfig } from 'vitest/config'
 
 const env = {
   OMP_WAIT_POLICY: 'passive',
   NODE_OPTIONS: `--import ${new URL('test/typescript_workers/register.mjs', import.meta.url)}`,
 }
+
+/** Intel AMX: other CPUs with AVX-512 run the ops without it as it is. */
+const hasMatrixRegisters =
+  existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes(' amx_bf16')
 
 /** The ops with dispatch forced down to what older CPUs have. */
 const forced = (simd: string) => ({
@@ -15,6 +20,7 @@ export default defineConfig({
   test: {
     projects: [
       { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
+      ...(hasMatrixRegisters ? [forced('avx512')] : []),
       forced('avx2'),
       forced('baseline'),
     ],

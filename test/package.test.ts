@@ -63,7 +63,7 @@ describe('the native loader', () => {
 
   it('takes no other name of a dispatch target', () => {
     expect(() => load({ TRANSFUSION_SIMD: 'AVX2' })).toThrow(
-      'TRANSFUSION_SIMD: expected "avx2", "baseline" or nothing, received "AVX2"',
+      'TRANSFUSION_SIMD: expected "avx512", "avx2", "baseline" or nothing, received "AVX2"',
     )
     expect(() => load({ TRANSFUSION_SIMD: '' })).not.toThrow()
   })

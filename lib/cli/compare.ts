@@ -17,6 +17,8 @@ export interface CompareOptions {
   steps: number
   seeds: number
   perClass: number
+  /** Variants whose name has this in it. */
+  only?: string
   out?: string
 }
 
@@ -27,6 +29,7 @@ export const compareCommand = (): Command =>
     .addOption(numberOption('--steps <number>', 'steps of training').default(1000))
     .addOption(numberOption('--seeds <number>', 'models of each kind').default(3))
     .addOption(numberOption('--per-class <number>', 'images of each class to judge by').default(50))
+    .option('--only <text>', 'the variants with this in their name, e.g. 8x8')
     .option('--out <folder>', 'where figures and pictures go, by default runs/compare-WHAT')
     .addHelpText(
       'after',
@@ -46,6 +49,16 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
     if (!Number.isInteger(value) || value < least)
       throw new RangeError(`--${name}: expected an integer of at least ${least}, received ${value}`)
   const comparison: Comparison = comparisons[what]
+  const chosen = comparison.variants.filter(({ name }) => name.includes(options.only ?? ''))
+  // With those that they are trained as long as.
+  const variants = comparison.variants.filter(
+    (variant) => chosen.includes(variant) || chosen.some(({ asLongAs }) => asLongAs === variant.name),
+  )
+  if (variants.length === 0)
+    throw new RangeError(
+      `--only: expected a part of ${comparison.variants.map(({ name }) => `"${name}"`).join(', ')}, ` +
+        `received "${options.only}"`,
+    )
   const folder = join(out, 'runs')
   await mkdir(folder, { recursive: true })
   using interrupt = onInterrupt('Stopping; finished runs are kept. Press Ctrl-C again to leave at once.')
@@ -53,7 +66,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
   const results: RunResult[] = []
   const sheets: string[] = []
   const cases = Array.from({ length: seeds }, (_, seed) =>
-    comparison.variants.map((variant) => ({ variant, seed })),
+    variants.map((variant) => ({ variant, seed })),
   ).flat()
   try {
     for (const { variant, seed } of cases) {
