@@ -6,6 +6,7 @@
 // No sum may depend on the number of threads or on the other images: each image is a primitive made for one
 // thread, and images are divided among threads. Weight gradients are partial sums over chunks of images, cut
 // by shape and added up in order.
+#include "cpu/amx_correlation.h"
 #include "cpu/conv2d_primitive.h"
 #include "cpu/conv2d_products.h"
 #include "cpu/convert.h"
@@ -95,8 +96,8 @@ bool by_products(const Correlation& shape, i64 stride, i64 groups) {
 }
 
 // Chunks enough for many threads, but not so many that their partial sums need more than 16 MiB, or 8 chunks.
-i64 images_of_chunk(i64 images, i64 weights) {
-  return ceil_div(images, std::clamp<i64>((i64{1} << 22) / weights, 8, 64));
+i64 images_of_chunk(i64 images, i64 weights, i64 most_chunks) {
+  return ceil_div(images, std::clamp<i64>((i64{1} << 22) / weights, 8, most_chunks));
 }
 
 }  // namespace
@@ -164,10 +165,15 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
   if (!dweight.present() || x.elements() == 0) return ok();
   if (must_widen(x))
     if (const Status status = widen_all(context, {&dy, &x}); status.failed) return status;
-  if (const Correlation shape = correlation_of(x, dweight, dy, padding); by_products(shape, stride, groups))
+  const Correlation shape = correlation_of(x, dweight, dy, padding);
+  const auto chunk_images = [&](i64 most) { return images_of_chunk(x.dim(0), dweight.elements(), most); };
+  if (x.dtype == DType::bf16 && stride == 1 && groups == 1 && correlates_in_tiles(shape))
+    return amx_correlate_backward_weight(context, shape, chunk_images(16), dweight.as<float>(), dy.as<bf16>(),
+                                         x.as<bf16>());
+  if (by_products(shape, stride, groups))
     return correlate_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
   Convolution part = convolution_of(Pass::backward_weight, x, dweight, dy, stride, padding, groups);
-  part.images = images_of_chunk(x.dim(0), dweight.elements());
+  part.images = chunk_images(64);
   const i64 whole = x.dim(0) / part.images, rest = x.dim(0) % part.images;
   return onednn::guarded([&] {
     add_chunks(context, part, dweight, dy, x, 0, whole);

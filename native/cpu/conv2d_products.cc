@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "cpu/conv2d_taps.h"
 #include "cpu/onednn.h"
 #include "cpu/parallel.h"
 #include "cpu/runtime.h"
@@ -12,68 +13,26 @@
 namespace transfusion::cpu {
 namespace {
 
-// Positions of a band: what a product reads and writes stays in the cache.
+// What a product reads and writes stays in the cache.
 constexpr i64 kBandPositions = 256;
 // Chunks of images that weight gradients are partial sums over.
 constexpr i64 kChunks = 16;
 
-// y[i, j, o] = sum_{u, v, c} x[i + u - top, j + v - left, c] w[u, v][c, o]
-struct Taps {
-  i64 height, width, channels, out_height, out_width, out_channels, kernel_height, kernel_width, top, left;
-
-  i64 right() const { return kernel_width - 1 - left; }
-  // Rows of x lie so far apart once they are padded, and so do those of y: what pads a row's end pads the
-  // next one's beginning.
-  i64 row() const { return width + std::max(left, right()); }
-  i64 count() const { return kernel_height * kernel_width; }
-  // In elements of the padded x.
-  i64 shift(i64 tap) const { return (tap / kernel_width * row() + tap % kernel_width) * channels; }
-  i64 band_rows() const {
-    return ceil_div(out_height, ceil_div(out_height, std::max<i64>(1, kBandPositions / row())));
-  }
-  i64 bands() const { return ceil_div(out_height, band_rows()); }
-  i64 padded_size() const { return (left + (band_rows() + kernel_height - 1) * row() + right()) * channels; }
-  i64 wide_size() const { return band_rows() * row() * out_channels; }
-};
-
-Taps taps_of(const Correlation& s) {
-  return {s.height,       s.width,         s.channels,     s.out_height, s.out_width,
-          s.out_channels, s.kernel_height, s.kernel_width, s.padding,    s.padding};
-}
+Taps taps_of(const Correlation& shape) { return {shape, kBandPositions}; }
 
 // Of dy to dx: the window turned about.
 Taps backward_taps_of(const Correlation& s) {
-  return {s.out_height,
-          s.out_width,
-          s.out_channels,
-          s.height,
-          s.width,
-          s.channels,
-          s.kernel_height,
-          s.kernel_width,
-          s.kernel_height - 1 - s.padding,
-          s.kernel_width - 1 - s.padding};
+  Taps taps(s, kBandPositions);
+  std::swap(taps.height, taps.out_height);
+  std::swap(taps.width, taps.out_width);
+  std::swap(taps.channels, taps.out_channels);
+  taps.top = s.kernel_height - 1 - s.padding;
+  taps.left = s.kernel_width - 1 - s.padding;
+  return taps;
 }
 
-// Rows [begin, end) of y.
-struct Band {
-  i64 begin, end;
-  Band(const Taps& taps, i64 index)
-      : begin(index * taps.band_rows()), end(std::min(taps.out_height, begin + taps.band_rows())) {}
-  i64 rows() const { return end - begin; }
-};
-
-// What the window sees from a band, zeros around the image.
-void pad_rows(float* to, const float* x, const Taps& taps, const Band& band) {
-  const i64 row = taps.row() * taps.channels, inside = taps.width * taps.channels;
-  to = std::fill_n(to, taps.left * taps.channels, 0.0f);
-  for (i64 i = band.begin - taps.top; i < band.end - taps.top + taps.kernel_height - 1; ++i) {
-    const bool present = i >= 0 && i < taps.height;
-    if (present) to = std::copy_n(x + i * inside, inside, to);
-    to = std::fill_n(to, present ? row - inside : row, 0.0f);
-  }
-  std::fill_n(to, taps.right() * taps.channels, 0.0f);
-}
+i64 padded_size(const Taps& taps) { return taps.padded_positions() * taps.channels; }
+i64 wide_size(const Taps& taps) { return taps.band_rows() * taps.row() * taps.out_channels; }
 
 // Calls body(task, scratch) -> bool for each task, with `floats` floats of its thread's own.
 template <class Body>
@@ -105,15 +64,15 @@ Status correlate_bands(Context& context, i64 images, const Taps& taps, const flo
                        const Finish& finish) {
   const i64 bands = taps.bands(), image_size = taps.height * taps.width * taps.channels;
   return for_tasks(
-      context, images * bands, taps.padded_size() + taps.wide_size(), [&](i64 task, float* scratch) {
+      context, images * bands, padded_size(taps) + wide_size(taps), [&](i64 task, float* scratch) {
         const i64 image = task / bands;
         const Band band(taps, task % bands);
-        float* wide = scratch + taps.padded_size();
+        float* wide = scratch + padded_size(taps);
         pad_rows(scratch, x + image * image_size, taps, band);
         bool done = true;
         for (i64 tap = 0; tap < taps.count() && done; ++tap)
           done = onednn::multiply(false, weights.transposed, band.rows() * taps.row(), taps.out_channels,
-                                  taps.channels, scratch + taps.shift(tap), taps.channels,
+                                  taps.channels, scratch + taps.shift(tap) * taps.channels, taps.channels,
                                   weights.at(taps, tap), weights.row, tap > 0, wide, taps.out_channels);
         finish(wide, image, band);
         return done;
@@ -122,9 +81,8 @@ Status correlate_bands(Context& context, i64 images, const Taps& taps, const flo
 
 }  // namespace
 
-bool correlates_by_products(const Correlation& s) {
-  return !onednn::may_use(dnnl::cpu_isa::avx512_core) && std::min(s.channels, s.out_channels) >= 16 &&
-         s.padding < std::min(s.kernel_height, s.kernel_width);
+bool correlates_by_products(const Correlation& shape) {
+  return !onednn::may_use(dnnl::cpu_isa::avx512_core) && is_worth_taps(shape);
 }
 
 Status correlate(Context& context, const Correlation& shape, float* y, const float* x, const float* weight,
@@ -163,23 +121,19 @@ Status correlate_backward_weight(Context& context, const Correlation& shape, flo
   const i64 O = taps.out_channels, C = taps.channels, size = O * taps.count() * C;
   const i64 chunk_images = ceil_div(shape.images, kChunks), chunks = ceil_div(shape.images, chunk_images);
   float* sums = context.scratch<float>(chunks * size);
-  const i64 floats = taps.padded_size() + taps.wide_size();
+  const i64 floats = padded_size(taps) + wide_size(taps);
   const Status status = for_tasks(context, chunks, floats, [&](i64 chunk, float* scratch) {
-    float *wide = scratch + taps.padded_size(), *sum = sums + chunk * size;
+    float *wide = scratch + padded_size(taps), *sum = sums + chunk * size;
     const i64 first = chunk * chunk_images, last = std::min(shape.images, first + chunk_images);
     bool done = true;
     for (i64 part = 0; part < (last - first) * taps.bands(); ++part) {
       const i64 image = first + part / taps.bands();
       const Band band(taps, part % taps.bands());
       pad_rows(scratch, x + image * taps.height * taps.width * C, taps, band);
-      // dy with zeros where x is padded.
-      std::fill_n(wide, band.rows() * taps.row() * O, 0.0f);
-      for (i64 i = band.begin; i < band.end; ++i)
-        std::copy_n(dy + (image * taps.out_height + i) * taps.out_width * O, taps.out_width * O,
-                    wide + (i - band.begin) * taps.row() * O);
+      spread_rows(wide, dy + image * taps.out_height * taps.out_width * O, taps, band);
       for (i64 tap = 0; tap < taps.count() && done; ++tap)
         done = onednn::multiply(true, false, O, C, band.rows() * taps.row(), wide, O,
-                                scratch + taps.shift(tap), C, part > 0, sum + tap * C, taps.count() * C);
+                                scratch + taps.shift(tap) * C, C, part > 0, sum + tap * C, taps.count() * C);
     }
     return done;
   });

@@ -1,7 +1,5 @@
-// Convolutions of stride 1 and one group as products of matrices, all f32: for CPUs without AVX-512, where
-// oneDNN's own reach half the rate of its products. With rows of x padded with zeros and laid end to end,
-// what tap (u, v) of the window sees of all positions is one matrix [positions, channels], begun u rows and v
-// pixels later; positions in the padding are computed too, and left out.
+// Convolutions of stride 1 and one group as products of matrices (conv2d_taps.h), all f32: for CPUs without
+// AVX-512, where oneDNN's own reach half the rate of its products.
 //
 // No sum depends on the number of threads: a band of an image's rows is one thread's, and weight gradients
 // are partial sums over chunks of images, cut by shape and added up in order.

@@ -156,6 +156,28 @@ describe('conv2d', () => {
     )
   })
 
+  it.each([...equalSizes, [[35, 40, 17, 16], [19, 3, 2, 16], { padding: 1 }] as const])(
+    'sums weight gradients of bf16 as of the same values in f32: x %j, weight %j, %j',
+    async (shape, weightShape, options) => {
+      const rounded = async (array: HostArray) => (await toTensor(array, 'bf16').readFloats()) as Float32Array
+      const x = { shape: [...shape], data: await rounded(randomArray([...shape])) }
+      const outputs = conv2d(toTensor(x), zeros([...weightShape]), undefined, options).shape
+      const dy = { shape: [...outputs], data: await rounded(randomArray([...outputs], 3)) }
+      const { stride = 1, padding = 0, groups = 1 } = options as Conv2dWindow
+      const gradients = (['f32', 'bf16'] as const).map((dtype) => {
+        const sums = zeros([...weightShape])
+        const [dyTensor, xTensor] = [toTensor(dy, dtype), toTensor(x, dtype)]
+        native.conv2d_backward_weight(sums.handle, dyTensor.handle, xTensor.handle, stride, padding, groups)
+        return sums.readFloats()
+      })
+      const [expected, found] = await Promise.all(gradients)
+      // Sums of as many products as there are positions, in different orders.
+      const scale = Math.sqrt(shape[0]! * outputs[1]! * outputs[2]!)
+      const worst = expected!.reduce((worst, value, i) => Math.max(worst, Math.abs(value - found![i]!)), 0)
+      expect(worst / scale).toBeLessThan(2e-6)
+    },
+  )
+
   it.each(['f32', 'bf16'] as const)(
     'sees that weights have changed, after any number of uses (%s)',
     async (dtype) => {
