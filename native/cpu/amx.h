@@ -2,7 +2,7 @@
 // tile of 16 rows of 16 words, which are pairs of bf16 or sums in f32. A step multiplies two tiles: it adds
 // to each sum two chains of 16 products, of the pairs' first elements and of their second ones, each from
 // zero. So a sum's bits depend neither on where in a tile it lies nor on its neighbours, and PairChains gives
-// the same ones. Compiled once per SIMD target as simd.h is.
+// the same ones. (Registers take subnormal numbers for zeros.) Compiled once per SIMD target as simd.h is.
 #if defined(TRANSFUSION_AMX_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TRANSFUSION_AMX_H
 #undef TRANSFUSION_AMX_H
@@ -148,6 +148,19 @@ HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip*
   OrderMemory();
 }
 
+// As above, with one or two strips of each.
+HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip* a, const TileStrip* b,
+                              bool two_left, bool two_right, i64 steps, TileParts parts = {}) {
+  if (two_left && two_right)
+    MultiplyTiles<2, 2>(c, c_stride, add, a, b, steps, parts);
+  else if (two_left)
+    MultiplyTiles<2, 1>(c, c_stride, add, a, b, steps, parts);
+  else if (two_right)
+    MultiplyTiles<1, 2>(c, c_stride, add, a, b, steps, parts);
+  else
+    MultiplyTiles<1, 1>(c, c_stride, add, a, b, steps, parts);
+}
+
 // c [rows, width] (+)= a b, rows and width in whole tiles; a's strips lie below each other, b's beside each
 // other.
 HWY_INLINE void TileProduct(float* c, i64 c_stride, const TileStrip& a, const TileStrip& b, i64 rows,
@@ -159,15 +172,8 @@ HWY_INLINE void TileProduct(float* c, i64 c_stride, const TileStrip& a, const Ti
       const TileStrip as[2] = {left(row), left(row + kTileRows)},
                       bs[2] = {right(column), right(column + kTileRows)};
       float* block = c + row * c_stride + column;
-      const bool two_left = row + kTileRows < rows, two_right = column + kTileRows < width;
-      if (two_left && two_right)
-        MultiplyTiles<2, 2>(block, c_stride, add, as, bs, steps, parts);
-      else if (two_left)
-        MultiplyTiles<2, 1>(block, c_stride, add, as, bs, steps, parts);
-      else if (two_right)
-        MultiplyTiles<1, 2>(block, c_stride, add, as, bs, steps, parts);
-      else
-        MultiplyTiles<1, 1>(block, c_stride, add, as, bs, steps, parts);
+      MultiplyTiles(block, c_stride, add, as, bs, row + kTileRows < rows, column + kTileRows < width, steps,
+                    parts);
     }
 }
 

@@ -89,20 +89,19 @@ void PackPart(const Part& part) {
 void AddPart(const Part& part, bool add) {
   const i64 steps = part.depth / kTileDepth, x_steps = part.x_depth / kTileDepth;
   const auto left = [&](i64 strip) {
-    return TileStrip{part.left + std::min(strip, part.strips - 1) * steps * kTileWords, kTileRows,
-                     kTileWords};
+    return TileStrip{part.left + strip * steps * kTileWords, kTileRows, kTileWords};
   };
   float* sums = part.sums;
   for (i64 tap = 0; tap < part.taps.count(); ++tap) {
     const i64 shift = part.taps.shift(tap);
     const float* x = (shift % 2 ? part.odd : part.even) + shift / 2 * kTileRows;
     const auto right = [&](i64 strip) {
-      return TileStrip{x + std::min(strip, part.x_strips - 1) * x_steps * kTileWords, kTileRows, kTileWords};
+      return TileStrip{x + strip * x_steps * kTileWords, kTileRows, kTileWords};
     };
     for (i64 row = 0; row < part.strips; row += 2)
       for (i64 column = 0; column < part.x_strips; column += 2, sums += kSide * kSide) {
         const TileStrip a[2] = {left(row), left(row + 1)}, b[2] = {right(column), right(column + 1)};
-        MultiplyTiles<2, 2>(sums, kSide, add, a, b, steps);
+        MultiplyTiles(sums, kSide, add, a, b, row + 1 < part.strips, column + 1 < part.x_strips, steps);
       }
   }
 }

@@ -24,7 +24,7 @@ struct AmxLines {
   i64 strips() const { return ceil_div(lines, kTileRows); }
 };
 
-// `count` rows of `width` elements, and zeros, as 64 bytes of each row from `to` on; rows are those of tiles.
+// `count` rows of `width` elements in a tile of `rows` rows of `row_elements`, and zeros.
 HWY_INLINE void StageRows(bf16* to, i64 row_elements, i64 rows, const bf16* from, i64 stride, i64 count,
                           i64 width) {
   std::memset(to, 0, static_cast<size_t>(rows * row_elements) * sizeof(bf16));
@@ -32,7 +32,7 @@ HWY_INLINE void StageRows(bf16* to, i64 row_elements, i64 rows, const bf16* from
     std::memcpy(to + i * row_elements, from + i * stride, static_cast<size_t>(width) * sizeof(bf16));
 }
 
-// words[i] = pairs of elements 16 of rows 2 i and 2 i + 1.
+// words[i, l] = elements l of rows 2 i and 2 i + 1.
 HWY_INLINE void PairTile(float* words, const bf16* from, i64 stride) {
   const auto* rows = reinterpret_cast<const uint8_t*>(from);
   for (i64 i = 0; i < kTileRows; ++i) {

@@ -59,11 +59,7 @@ HWY_INLINE void MultiplyBlock(float* sums, const AmxOperand<false>& a, const Amx
   const bool two_left = left + 1 < a.lines.strips(), two_right = right + 1 < b.lines.strips();
   const TileStrip as[2] = {a.strip(left).after(begin), a.strip(left + two_left).after(begin)};
   const TileStrip bs[2] = {b.strip(right).after(begin), b.strip(right + two_right).after(begin)};
-  const bool add = begin > 0;
-  if (two_left && two_right) return MultiplyTiles<2, 2>(sums, kSide, add, as, bs, end - begin);
-  if (two_left) return MultiplyTiles<2, 1>(sums, kSide, add, as, bs, end - begin);
-  if (two_right) return MultiplyTiles<1, 2>(sums, kSide, add, as, bs, end - begin);
-  MultiplyTiles<1, 1>(sums, kSide, add, as, bs, end - begin);
+  MultiplyTiles(sums, kSide, begin > 0, as, bs, two_left, two_right, end - begin);
 }
 
 template <class Y>
