@@ -22,6 +22,8 @@ struct AmxLines {
 
   i64 steps() const { return ceil_div(depth, kTileDepth); }
   i64 strips() const { return ceil_div(lines, kTileRows); }
+  // Of a matrix that lies so many of these behind.
+  AmxLines matrix(i64 i) const { return {data + i * lines * depth, lines, depth, stride, across}; }
 };
 
 // `count` rows of `width` elements in a tile of `rows` rows of `row_elements`, and zeros.
@@ -81,34 +83,42 @@ void PackTile(float* to, const AmxLines& x, i64 strip, i64 step) {
   }
 }
 
-// All strips of an operand: those before `packed_from` are read where they lie.
+// All strips of an operand, of `matrices` that lie behind each other: of each, those before `packed_from` are
+// read where they lie.
 template <bool kRight>
 struct AmxOperand {
   AmxLines lines;
-  i64 packed_from = 0;
+  i64 matrices, packed_from = 0;
   float* packed;
 
-  AmxOperand(Context& context, const AmxLines& lines) : lines(lines) {
+  AmxOperand(Context& context, const AmxLines& lines, i64 matrices) : lines(lines), matrices(matrices) {
     const bool lies_as_tiles =
         !kRight && !lines.across && lines.depth % kTileDepth == 0 && lines.stride % 2 == 0;
     if (lies_as_tiles) packed_from = lines.lines / kTileRows;
-    packed = context.scratch<float>((lines.strips() - packed_from) * lines.steps() * kTileWords);
+    packed = context.scratch<float>(matrices * packed_tiles() * kTileWords);
   }
+  // Of one matrix.
+  i64 packed_tiles() const { return (lines.strips() - packed_from) * lines.steps(); }
   // Packs, in the order in which the operand lies; no bits depend on it.
   void pack() const {
-    const i64 steps = lines.steps(), strips = lines.strips() - packed_from;
-    parallel_for(strips * steps, 64, [&](i64 begin, i64 end) HWY_ATTR {
+    const i64 steps = lines.steps(), strips = lines.strips() - packed_from, tiles = packed_tiles();
+    parallel_for(matrices * tiles, 64, [&](i64 begin, i64 end) HWY_ATTR {
       for (i64 i = begin; i < end; ++i) {
-        const i64 strip = lines.across ? i % strips : i / steps, step = lines.across ? i / strips : i % steps;
-        PackTile<kRight>(packed + (strip * steps + step) * kTileWords, lines, packed_from + strip, step);
+        const i64 matrix = i / tiles, tile = i % tiles;
+        const i64 strip = lines.across ? tile % strips : tile / steps;
+        const i64 step = lines.across ? tile / strips : tile % steps;
+        PackTile<kRight>(packed + (matrix * tiles + strip * steps + step) * kTileWords, lines.matrix(matrix),
+                         packed_from + strip, step);
       }
     });
   }
-  TileStrip strip(i64 i) const {
-    if (i >= packed_from)
-      return {packed + (i - packed_from) * lines.steps() * kTileWords, kTileRows, kTileWords};
-    const auto* words = reinterpret_cast<const float*>(lines.data + i * kTileRows * lines.stride);
-    return {words, lines.stride / 2, kTileRows};
+  TileStrip strip(i64 matrix, i64 i) const {
+    if (i >= packed_from) {
+      const i64 tile = matrix * packed_tiles() + (i - packed_from) * lines.steps();
+      return {packed + tile * kTileWords, kTileRows, kTileWords};
+    }
+    const bf16* line = lines.matrix(matrix).data + i * kTileRows * lines.stride;
+    return {reinterpret_cast<const float*>(line), lines.stride / 2, kTileRows};
   }
 };
 

@@ -6,8 +6,7 @@
 
 namespace transfusion::cpu {
 
-// y = a b + bias, or y += a b, all of one matrix each; a, b and bias in bf16. For CPUs with
-// has_matrix_registers().
+// y [.., M, N] = a b + bias, or y += a b; a, b and bias in bf16, K > 0. For CPUs with has_matrix_registers().
 Status amx_product(Context& context, const TensorView& y, const TensorView& a, const TensorView& b,
                    const TensorView& bias, bool transpose_a, bool transpose_b, bool accumulate);
 

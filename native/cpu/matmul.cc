@@ -133,19 +133,8 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
   }
 
   const i64 batch = y.rank == 3 ? y.dim(0) : 1;
-  if (a.dtype == DType::bf16 && has_matrix_registers()) {
-    const auto matrix = [](TensorView tensor, i64 i) {
-      const i64 elements = tensor.dim(-2) * tensor.dim(-1);
-      tensor.data = element(tensor, i * elements);
-      return tensor;
-    };
-    for (i64 i = 0; i < batch; ++i) {
-      const Status status = amx_product(context, matrix(y, i), matrix(a, i), matrix(b, i), bias, transpose_a,
-                                        transpose_b, accumulate);
-      if (status.failed) return status;
-    }
-    return ok();
-  }
+  if (a.dtype == DType::bf16 && has_matrix_registers())
+    return amx_product(context, y, a, b, bias, transpose_a, transpose_b, accumulate);
   if (M <= kThinRows && batch == 1 && transpose_b && !transpose_a && !accumulate)
     return thin_product(context, y, a, b, bias);
 
