@@ -158,7 +158,12 @@ namespace transfusion::cpu {
 
 HWY_EXPORT(BackwardWeight);
 
-bool correlates_in_tiles(const Correlation& shape) { return has_matrix_registers() && is_worth_taps(shape); }
+bool correlates_in_tiles(const Correlation& shape) {
+  // Measured: the sums of all taps have to stay in the second cache.
+  constexpr i64 kMostWeights = 9 * 128 * 128;
+  const i64 weights = shape.kernel_height * shape.kernel_width * shape.channels * shape.out_channels;
+  return has_matrix_registers() && is_worth_taps(shape) && weights <= kMostWeights;
+}
 
 Status amx_correlate_backward_weight(Context& context, const Correlation& shape, i64 chunk_images,
                                      float* dweight, const bf16* dy, const bf16* x) {
