@@ -159,7 +159,8 @@ describe('conv2d', () => {
   it.each([...equalSizes, [[35, 40, 17, 16], [19, 3, 2, 16], { padding: 1 }] as const])(
     'sums weight gradients of bf16 as of the same values in f32: x %j, weight %j, %j',
     async (shape, weightShape, options) => {
-      const rounded = async (array: HostArray) => (await toTensor(array, 'bf16').readFloats()) as Float32Array
+      const rounded = async (array: HostArray) =>
+        Float64Array.from(await toTensor(array, 'bf16').readFloats())
       const x = { shape: [...shape], data: await rounded(randomArray([...shape])) }
       const outputs = conv2d(toTensor(x), zeros([...weightShape]), undefined, options).shape
       const dy = { shape: [...outputs], data: await rounded(randomArray([...outputs], 3)) }
