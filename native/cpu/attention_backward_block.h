@@ -129,8 +129,8 @@ void AddToQueries(const BackwardScratch<Words>& s, const typename BackwardScratc
                   block.rows, s.D, block.end - block.begin, true);
 }
 
-// Two rows' vector of p or ds as pairs of bf16, in their place, and below them what rounding left of them:
-// the pairs of rests in the second row's.
+// Two rows' vectors become pairs of bf16 in the first one's place, and in the second one's pairs of what
+// rounding left of them, which `first` and `second` then are.
 template <class Words>
 HWY_INLINE void SplitRows(float* to, Vec& first, Vec& second) {
   const Vec pairs = Words::PairUp(Words::Round(first, second));
@@ -140,8 +140,34 @@ HWY_INLINE void SplitRows(float* to, Vec& first, Vec& second) {
   store(Words::PairUp(Words::Round(first, second)), to + kKeys);
 }
 
-// The same with tiles: whole grains of keys, rows to the end of a grain, what is hidden among them masked.
-inline ScoreBlock WholeTiles(const ScoreBlock& block, i64 row0, i64 key0) {
+// Two rows' scores and dp of `keys` keys from `key` on become p and ds, split; ds also in words along the
+// keys.
+template <class Words>
+HWY_INLINE void SplitGradients(const RowGradients& first, const RowGradients& second, float* p, float* ds,
+                               float* ds_words, i64 key, i64 keys) {
+  for (i64 i = 0; i < keys; i += 2 * lanes()) {
+    Vec whole[2][2], rests[2][2];  // ds by row and vector
+    for (i64 j = 0; j < 2; ++j) {
+      const i64 at = i + j * lanes();
+      Vec p0 = load(p + at), p1 = load(p + kKeys + at);
+      Vec ds0 = load(ds + at), ds1 = load(ds + kKeys + at);
+      first.Differentiate(p0, ds0, key + at);
+      second.Differentiate(p1, ds1, key + at);
+      whole[0][j] = ds0, whole[1][j] = ds1;
+      SplitRows<Words>(p + at, p0, p1);
+      SplitRows<Words>(ds + at, ds0, ds1);
+      rests[0][j] = ds0, rests[1][j] = ds1;
+    }
+    for (i64 row = 0; row < 2; ++row) {
+      float* to = ds_words + row * kKeys + i / 2;
+      store(Words::Round(whole[row][0], whole[row][1]), to);
+      store(Words::Round(rests[row][0], rests[row][1]), to + kKeys / 2);
+    }
+  }
+}
+
+// A block for tiles: whole grains of keys, rows to the end of a grain, what is hidden among them masked.
+inline ScoreBlock WholeTiles(const ScoreBlock& block, i64 key0) {
   const auto up = [](i64 x) { return ceil_div(x, kTileDepth) * kTileDepth; };
   const i64 begin = key0 + (block.begin - key0) / kTileDepth * kTileDepth, end = key0 + up(block.end - key0);
   const i64 rows = up(block.rows);
@@ -149,10 +175,11 @@ inline ScoreBlock WholeTiles(const ScoreBlock& block, i64 row0, i64 key0) {
   return {block.row, rows, begin, end, masked};
 }
 
+// AddToKeys and AddToQueries with tiles.
 template <class Words>
 void AddTilesToKeys(const BackwardScratch<Words>& s, const typename BackwardScratch<Words>::Keys& tile,
                     const ScoreBlock& visible, const RowSpans& spans, i64 row0, i64 key0, float scale) {
-  const ScoreBlock block = WholeTiles(visible, row0, key0);
+  const ScoreBlock block = WholeTiles(visible, key0);
   const i64 row = block.row - row0, key = block.begin - key0, keys = block.end - block.begin;
   const i64 steps = s.row_words / kTileRows;
   float *p = s.p + row * kKeys + key, *ds = s.ds + row * kKeys + key;
@@ -161,7 +188,6 @@ void AddTilesToKeys(const BackwardScratch<Words>& s, const typename BackwardScra
               steps, false);
   TileProduct(ds, kKeys, rows_of(s.dy_words), RightTiles(tile.v_transposed + key, kKeys), block.rows, keys,
               steps, false);
-  const i64 half = kKeys / 2;
   for (i64 r = 0; r < block.rows; r += 2) {
     // A row beyond the last sees nothing.
     const auto gradients_of = [&](i64 i) HWY_ATTR {
@@ -171,26 +197,8 @@ void AddTilesToKeys(const BackwardScratch<Words>& s, const typename BackwardScra
     const RowGradients first = gradients_of(r), second = gradients_of(r + 1);
     float *p_rows = p + r * kKeys, *ds_rows = ds + r * kKeys,
           *words = s.ds_words + (row + r) * kKeys + key / 2;
-    for (i64 i = 0; i < keys; i += 2 * lanes()) {
-      Vec rounded[2][2], rests[2][2];  // of ds, by row and vector
-      for (i64 j = 0; j < 2; ++j) {
-        const i64 at = i + j * lanes();
-        Vec p0 = load(p_rows + at), p1 = load(p_rows + kKeys + at);
-        Vec& ds0 = rests[0][j] = load(ds_rows + at);
-        Vec& ds1 = rests[1][j] = load(ds_rows + kKeys + at);
-        first.Differentiate(p0, ds0, block.begin + at);
-        second.Differentiate(p1, ds1, block.begin + at);
-        rounded[0][j] = ds0;
-        rounded[1][j] = ds1;
-        SplitRows<Words>(p_rows + at, p0, p1);
-        SplitRows<Words>(ds_rows + at, ds0, ds1);
-      }
-      for (i64 j = 0; j < 2; ++j) {
-        float* to = words + j * kKeys + i / 2;
-        store(Words::Round(rounded[j][0], rounded[j][1]), to);
-        store(Words::Round(rests[j][0], rests[j][1]), to + half);
-      }
-    }
+    SplitGradients<Words>(first, second, p + r * kKeys, ds + r * kKeys,
+                          s.ds_words + (row + r) * kKeys + key / 2, block.begin, keys);
   }
   const TileParts parts{2, 0, kKeys};
   const auto add = [&](float* sums, const float* columns, const float* pairs) {
@@ -204,7 +212,7 @@ void AddTilesToKeys(const BackwardScratch<Words>& s, const typename BackwardScra
 template <class Words>
 void AddTilesToQueries(const BackwardScratch<Words>& s, const typename BackwardScratch<Words>::Keys& tile,
                        const ScoreBlock& visible, float* dq, i64 row0, i64 key0) {
-  const ScoreBlock block = WholeTiles(visible, row0, key0);
+  const ScoreBlock block = WholeTiles(visible, key0);
   const i64 row = block.row - row0, key = block.begin - key0, stride = 2 * s.row_words;
   TileProduct(dq + row * s.Dp, s.Dp, LeftTiles(s.ds_words + row * kKeys + key / 2, kKeys),
               RightTiles(tile.k + key / 2 * stride, stride), block.rows, s.Dp,

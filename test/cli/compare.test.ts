@@ -1,4 +1,5 @@
 import { expect, it } from 'vitest'
+import { compare } from '../../lib/cli/compare.js'
 import { type RunResult, runVariant } from '../../lib/cli/comparison_run.js'
 import { comparisonTable } from '../../lib/cli/comparison_table.js'
 import { comparisons, type Variant } from '../../lib/cli/comparisons.js'
@@ -52,4 +53,12 @@ it('shows means and spreads over seeds, and nothing of what was not run', () => 
   ])
   expect(table).not.toContain('U-Net 4x4 |')
   expect(table).toContain('table 5')
+})
+
+it('says what variants there are where none is meant', async () => {
+  const run = compare('patches', { steps: 8, seeds: 1, perClass: 10, only: '3x3' })
+  await expect(run).rejects.toThrow(
+    '--only: expected a part of "linear 4x4", "U-Net 4x4", "linear 4x4, as long",',
+  )
+  await expect(run).rejects.toThrow('received "3x3"')
 })
