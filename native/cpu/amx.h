@@ -17,6 +17,8 @@ HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
 inline constexpr i64 kTileRows = 16, kTileWords = 256;
+// Rows and columns of sums that the registers hold at a time.
+inline constexpr i64 kSide = 2 * kTileRows;
 // Products that a step adds to a sum.
 inline constexpr i64 kTileDepth = 32;
 
@@ -167,8 +169,8 @@ HWY_INLINE void TileProduct(float* c, i64 c_stride, const TileStrip& a, const Ti
                             i64 width, i64 steps, bool add, TileParts parts = {}) {
   const auto left = [&](i64 row) { return TileStrip{a.data + row * a.row_stride, a.row_stride, a.step}; };
   const auto right = [&](i64 column) { return TileStrip{b.data + column, b.row_stride, b.step}; };
-  for (i64 column = 0; column < width; column += 2 * kTileRows)
-    for (i64 row = 0; row < rows; row += 2 * kTileRows) {
+  for (i64 column = 0; column < width; column += kSide)
+    for (i64 row = 0; row < rows; row += kSide) {
       const TileStrip as[2] = {left(row), left(row + kTileRows)},
                       bs[2] = {right(column), right(column + kTileRows)};
       float* block = c + row * c_stride + column;
@@ -177,9 +179,9 @@ HWY_INLINE void TileProduct(float* c, i64 c_stride, const TileStrip& a, const Ti
     }
 }
 
-// to [words of `elements`, count] as pairs of rows' elements of one column: to[c] = element c of each row,
-// [2 stride, count / 2], from rows [count, stride] of words along the columns; count in steps of 32 rows,
-// stride in whole vectors; `turned` has room for as many words.
+// from [count, stride] has rows of pairs along the columns; to [2 stride, count / 2] gets its transpose,
+// again of pairs along the columns. count in steps of 32, stride in whole vectors; `turned` has room for as
+// many words.
 HWY_INLINE void TurnPairs(float* to, i64 to_stride, float* turned, const float* from, i64 stride, i64 count) {
   TransposeTile(turned, count, from, stride, count, stride);
   for (i64 word = 0; word < stride; ++word)
@@ -211,10 +213,9 @@ HWY_INLINE TileStrip RightTiles(const float* data, i64 stride) { return {data, s
 // Calls body(Words{}) with the words in which attention multiplies elements of T.
 template <class T, class Body>
 HWY_INLINE void with_tiled_words(const Body& body) {
-  if (!std::is_same_v<T, float> && has_matrix_registers())
-    body(TiledPairs{});
-  else
-    with_words<T>(body);
+  if constexpr (!std::is_same_v<T, float>)
+    if (has_matrix_registers()) return body(TiledPairs{});
+  with_words<T>(body);
 }
 
 }  // namespace transfusion::cpu::HWY_NAMESPACE

@@ -18,31 +18,28 @@ namespace {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 
 constexpr i64 kPartPositions = 1024;
-constexpr i64 kSide = 2 * kTileRows;
 
 // How bands become parts, and one thread's scratch.
 struct Part {
   Taps taps;
   i64 bands, depth, x_depth;  // depths in whole steps; x's with what the last shift adds
-  i64 strips, x_strips, blocks, x_blocks;
+  i64 strips, x_strips;
   bf16 *dy, *x;              // [depth, O], [x_depth + 1, C]
   float *left, *even, *odd;  // packed
-  float* sums;               // [taps, blocks, x_blocks, kSide, kSide]
+  float* sums;               // [taps, pairs of strips, pairs of x_strips, kSide, kSide]
 
   explicit Part(const Correlation& shape) : taps(shape, kPartPositions) {
-    const auto whole = [](i64 positions) { return ceil_div(positions, kTileDepth) * kTileDepth; };
     bands = std::max<i64>(1, kPartPositions / taps.padded_positions());
-    depth = whole(bands * taps.padded_positions());
-    x_depth = whole(depth + taps.shift(taps.count() - 1));
+    depth = round_up(bands * taps.padded_positions(), kTileDepth);
+    x_depth = round_up(depth + taps.shift(taps.count() - 1), kTileDepth);
     strips = ceil_div(taps.out_channels, kTileRows), x_strips = ceil_div(taps.channels, kTileRows);
-    blocks = ceil_div(strips, 2), x_blocks = ceil_div(x_strips, 2);
   }
   // In words.
   i64 left_size() const { return strips * kTileRows * depth / 2; }
   i64 right_size() const { return x_strips * kTileRows * x_depth / 2; }
   i64 dy_size() const { return ceil_div(depth * taps.out_channels, 2); }
   i64 x_size() const { return ceil_div((x_depth + 1) * taps.channels, 2); }
-  i64 sums_size() const { return taps.count() * blocks * x_blocks * kSide * kSide; }
+  i64 sums_size() const { return taps.count() * ceil_div(strips, 2) * ceil_div(x_strips, 2) * kSide * kSide; }
   i64 scratch_size() const { return dy_size() + x_size() + left_size() + 2 * right_size() + sums_size(); }
 
   void use(float* scratch) {

@@ -15,7 +15,6 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 namespace {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 
-constexpr i64 kSide = 2 * kTileRows;  // of what the registers hold at a time
 constexpr i64 kBlockRows = 128;
 constexpr i64 kFewRows = 64;
 constexpr i64 kWidthSteps = 512 * 32;  // 1 MiB of the right operand

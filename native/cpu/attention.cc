@@ -30,8 +30,8 @@ template <class Words, class T>
 void LoadKeys(const ForwardScratch<Words>& s, const RowSpans& spans, i64 q0, i64 q1,
               const HeadRows<const T>& k, const HeadRows<const T>& v, i64 key0, i64 begin, i64 end,
               bool single) {
-  begin = begin / kGrain<Words> * kGrain<Words>;
-  end = ceil_div(end, kGrain<Words>) * kGrain<Words>;
+  begin = round_down(begin, kGrain<Words>);
+  end = round_up(end, kGrain<Words>);
   const auto at = [&](float* tile, i64 key) { return tile + (key - key0) * s.row_words; };
   spans.for_each_run(
       q0, q1, begin, end,

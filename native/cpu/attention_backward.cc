@@ -66,7 +66,7 @@ void LoadRows(const BackwardScratch<Words>& s, const BackwardCall<T>& call, cons
     if (tile_words != tile)
       LoadTile<Words>(tile_words + (r0 - row0) * s.row_words, s.row_words, from, r0, r1 - r0);
     if constexpr (Words::kTiled) {
-      const i64 rows = r1 - r0, whole = ceil_div(rows, kTileDepth) * kTileDepth;
+      const i64 rows = r1 - r0, whole = round_up(rows, kTileDepth);
       ZeroTile(tile_words + rows * s.row_words, s.row_words, whole - rows);
       TurnPairs(tile, kRows / 2, s.loaded, tile_words, s.row_words, whole);
     } else {

@@ -168,9 +168,8 @@ HWY_INLINE void SplitGradients(const RowGradients& first, const RowGradients& se
 
 // A block for tiles: whole grains of keys, rows to the end of a grain, what is hidden among them masked.
 inline ScoreBlock WholeTiles(const ScoreBlock& block, i64 key0) {
-  const auto up = [](i64 x) { return ceil_div(x, kTileDepth) * kTileDepth; };
-  const i64 begin = key0 + (block.begin - key0) / kTileDepth * kTileDepth, end = key0 + up(block.end - key0);
-  const i64 rows = up(block.rows);
+  const i64 begin = key0 + round_down(block.begin - key0, kTileDepth);
+  const i64 end = key0 + round_up(block.end - key0, kTileDepth), rows = round_up(block.rows, kTileDepth);
   const bool masked = block.masked || begin < block.begin || block.end < end;
   return {block.row, rows, begin, end, masked};
 }

@@ -136,8 +136,8 @@ template <class Words>
 void AddBlock(const ForwardScratch<Words>& s, const typename ForwardScratch<Words>::Rows& rows,
               const ScoreBlock& block, i64 row0, i64 key0, float scale) {
   // What whole grains hold beyond the block is masked.
-  const i64 begin = block.begin / kGrain<Words> * kGrain<Words>;
-  const i64 end = ceil_div(block.end, kGrain<Words>) * kGrain<Words>;
+  const i64 begin = round_down(block.begin, kGrain<Words>);
+  const i64 end = round_up(block.end, kGrain<Words>);
   const bool masked = block.masked || begin < block.begin || block.end < end;
   const i64 row = block.row - row0, key = begin - key0;
   float* scores = s.scores + row;

@@ -67,8 +67,8 @@ template <class Words, class Scratch>
 void AddKeysToRow(const Scratch& s, const typename Scratch::Rows& row, i64 key0, i64 begin, i64 end,
                   float scale) {
   constexpr float kNone = -std::numeric_limits<float>::infinity();
-  const i64 first = begin / kGrain<Words> * kGrain<Words> - key0;
-  const i64 count = ceil_div(end, kGrain<Words>) * kGrain<Words> - key0 - first;
+  const i64 first = round_down(begin, kGrain<Words>) - key0;
+  const i64 count = round_up(end, kGrain<Words>) - key0 - first;
   RowScores<Words>(s, row.q, first, count);
   float* scores = s.scores;
   // What whole grains and whole vectors hold beyond the interval.

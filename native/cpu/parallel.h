@@ -12,6 +12,8 @@
 namespace transfusion::cpu {
 
 inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+inline i64 round_up(i64 count, i64 step) { return ceil_div(count, step) * step; }
+inline i64 round_down(i64 count, i64 step) { return count / step * step; }
 
 // Calls body(begin, end) for chunks of `grain` items, in any order and on any thread.
 template <class Body>

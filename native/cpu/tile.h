@@ -21,7 +21,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
-HWY_INLINE i64 padded(i64 count) { return ceil_div(count, lanes()) * lanes(); }
+HWY_INLINE i64 padded(i64 count) { return round_up(count, lanes()); }
 
 // The words of a product's operands: how many elements they hold, and what a pair of them adds to a sum. All
 // travel as f32, whatever their bits.
