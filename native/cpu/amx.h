@@ -39,7 +39,7 @@ struct TileStrip {
   const float* data;
   i64 row_stride, step;
 
-  HWY_INLINE TileStrip after(i64 steps) const { return {data + steps * step, row_stride, step}; }
+  HWY_INLINE TileStrip below(i64 rows) const { return {data + rows * row_stride, row_stride, step}; }
 };
 
 // Parts that an operand is the sum of, as split values are: each lies so many words behind the one before it,
@@ -86,6 +86,8 @@ template <int R>
 HWY_INLINE void ZeroRegister() {
   asm volatile("tilezero %%tmm%c0" ::"i"(R));
 }
+// Into the second cache. (GCC 12 takes away a loop of nothing but __builtin_prefetch.)
+HWY_INLINE void AskFor(const float* at) { asm volatile("prefetcht1 (%0)" ::"r"(at)); }
 template <int C, int A, int B>
 HWY_INLINE void AddStep() {
   asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(C), "i"(A), "i"(B));
@@ -98,11 +100,25 @@ HWY_INLINE void unrolled(const Body& body) {
   (std::make_integer_sequence<int, N>());
 }
 
+// Rows of strips that are needed next: each step of a product asks for the part of a step.
+template <int N>
+struct StripsAhead {
+  TileStrip strips[N];
+  i64 rows[N];
+
+  HWY_INLINE void ask(i64 step) const {
+    unrolled<N>([&](auto n) HWY_ATTR {
+      const float* at = strips[n].data + step * strips[n].step;
+      for (i64 row = 0; row < rows[n]; ++row) AskFor(at + row * strips[n].row_stride);
+    });
+  }
+};
+
 // MR x NR tiles of c (+)= the products of `steps` steps of MR strips a, each [rows, words], and NR strips b,
 // each [words, columns], of all parts.
-template <int MR, int NR>
+template <int MR, int NR, class Ahead>
 HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip* a, const TileStrip* b,
-                              i64 steps, TileParts parts = {}) {
+                              i64 steps, TileParts parts, const Ahead& ahead) {
   constexpr int kA = MR * NR, kB = kA + MR, kWordBytes = sizeof(float);
   static_assert(kB + NR <= 8);
   OrderMemory();
@@ -140,6 +156,7 @@ HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip*
       unrolled<MR>([&](auto i) HWY_ATTR {
         unrolled<NR>([&](auto j) HWY_ATTR { AddStep<i * NR + j, kA + i, kB + j>(); });
       });
+      ahead.ask(step);
     }
   }
   unrolled<MR>([&](auto i) HWY_ATTR {
@@ -151,16 +168,18 @@ HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip*
 }
 
 // As above, with one or two strips of each.
+template <class Ahead = StripsAhead<0>>
 HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip* a, const TileStrip* b,
-                              bool two_left, bool two_right, i64 steps, TileParts parts = {}) {
+                              bool two_left, bool two_right, i64 steps, TileParts parts = {},
+                              const Ahead& ahead = {}) {
   if (two_left && two_right)
-    MultiplyTiles<2, 2>(c, c_stride, add, a, b, steps, parts);
+    MultiplyTiles<2, 2>(c, c_stride, add, a, b, steps, parts, ahead);
   else if (two_left)
-    MultiplyTiles<2, 1>(c, c_stride, add, a, b, steps, parts);
+    MultiplyTiles<2, 1>(c, c_stride, add, a, b, steps, parts, ahead);
   else if (two_right)
-    MultiplyTiles<1, 2>(c, c_stride, add, a, b, steps, parts);
+    MultiplyTiles<1, 2>(c, c_stride, add, a, b, steps, parts, ahead);
   else
-    MultiplyTiles<1, 1>(c, c_stride, add, a, b, steps, parts);
+    MultiplyTiles<1, 1>(c, c_stride, add, a, b, steps, parts, ahead);
 }
 
 // c [rows, width] (+)= a b, rows and width in whole tiles; a's strips lie below each other, b's beside each

@@ -26,6 +26,9 @@ struct AmxLines {
   AmxLines matrix(i64 i) const { return {data + i * lines * depth, lines, depth, stride, across}; }
 };
 
+// Rows so far apart, 8 KiB, share too few places of the caches.
+constexpr i64 kCrowdedStride = 4096;
+
 // `count` rows of `width` elements in a tile of `rows` rows of `row_elements`, and zeros.
 HWY_INLINE void StageRows(bf16* to, i64 row_elements, i64 rows, const bf16* from, i64 stride, i64 count,
                           i64 width) {
@@ -84,41 +87,59 @@ void PackTile(float* to, const AmxLines& x, i64 strip, i64 step) {
 }
 
 // All strips of an operand, of `matrices` that lie behind each other: of each, those before `packed_from` are
-// read where they lie.
+// read where they lie. The others are packed part by part of the depth: what a block reads at a time lies
+// together, not at strides of whole KiB.
 template <bool kRight>
 struct AmxOperand {
   AmxLines lines;
-  i64 matrices, packed_from = 0;
+  i64 matrices;
+  Cuts parts;  // in steps
+  i64 packed_from = 0;
   float* packed;
 
-  AmxOperand(Context& context, const AmxLines& lines, i64 matrices) : lines(lines), matrices(matrices) {
-    const bool lies_as_tiles =
-        !kRight && !lines.across && lines.depth % kTileDepth == 0 && lines.stride % 2 == 0;
+  AmxOperand(Context& context, const AmxLines& lines, i64 matrices, const Cuts& parts)
+      : lines(lines), matrices(matrices), parts(parts) {
+    const bool lies_as_tiles = !kRight && !lines.across && lines.depth % kTileDepth == 0 &&
+                               lines.stride % 2 == 0 && lines.stride % kCrowdedStride != 0;
     if (lies_as_tiles) packed_from = lines.lines / kTileRows;
     packed = context.scratch<float>(matrices * packed_tiles() * kTileWords);
   }
+  i64 packed_strips() const { return lines.strips() - packed_from; }
   // Of one matrix.
-  i64 packed_tiles() const { return (lines.strips() - packed_from) * lines.steps(); }
+  i64 packed_tiles() const { return packed_strips() * lines.steps(); }
+  float* packed_tile(i64 matrix, i64 strip, i64 part, i64 step) const {
+    const i64 before = parts.begin(part) * packed_strips() + (strip - packed_from) * parts.width(part);
+    return packed + (matrix * packed_tiles() + before + step) * kTileWords;
+  }
   // Packs, in the order in which the operand lies; no bits depend on it.
   void pack() const {
-    const i64 steps = lines.steps(), strips = lines.strips() - packed_from, tiles = packed_tiles();
+    const i64 steps = lines.steps(), strips = packed_strips(), tiles = packed_tiles();
     parallel_for(matrices * tiles, 64, [&](i64 begin, i64 end) HWY_ATTR {
       for (i64 i = begin; i < end; ++i) {
         const i64 matrix = i / tiles, tile = i % tiles;
-        const i64 strip = lines.across ? tile % strips : tile / steps;
+        const i64 strip = packed_from + (lines.across ? tile % strips : tile / steps);
         const i64 step = lines.across ? tile / strips : tile % steps;
-        PackTile<kRight>(packed + (matrix * tiles + strip * steps + step) * kTileWords, lines.matrix(matrix),
-                         packed_from + strip, step);
+        PackTile<kRight>(packed_tile(matrix, strip, step / parts.part, step % parts.part),
+                         lines.matrix(matrix), strip, step);
       }
     });
   }
-  TileStrip strip(i64 matrix, i64 i) const {
-    if (i >= packed_from) {
-      const i64 tile = matrix * packed_tiles() + (i - packed_from) * lines.steps();
-      return {packed + tile * kTileWords, kTileRows, kTileWords};
+  // One part of one matrix.
+  struct Part {
+    i64 packed_from, lying_stride, packed_distance;
+    const float *lying, *packed;
+
+    HWY_INLINE TileStrip strip(i64 i) const {
+      if (i < packed_from) return {lying + i * kTileRows * lying_stride, lying_stride, kTileRows};
+      return {packed + (i - packed_from) * packed_distance, kTileRows, kTileWords};
     }
-    const bf16* line = lines.matrix(matrix).data + i * kTileRows * lines.stride;
-    return {reinterpret_cast<const float*>(line), lines.stride / 2, kTileRows};
+  };
+  Part part(i64 matrix, i64 i) const {
+    return {.packed_from = packed_from,
+            .lying_stride = lines.stride / 2,
+            .packed_distance = parts.width(i) * kTileWords,
+            .lying = reinterpret_cast<const float*>(lines.matrix(matrix).data) + parts.begin(i) * kTileRows,
+            .packed = packed_tile(matrix, packed_from, i, 0)};
   }
 };
 

@@ -1,8 +1,9 @@
 // Blocks of y, each a sum over all depth in steps of a tile, in ascending order: no bits depend on threads,
 // nor a row's on how many rows there are. Both operands are packed as tiles first, unless they lie as such. A
-// block of y goes over the depth in parts whose right operand stays in the first cache. Where few rows meet
-// many columns, as in decoding, y's transpose is computed: then
-// the larger operand, a matrix of weights, is the left one, whose tiles are read where they lie.
+// block goes over the depth in parts that stay in the caches, and asks for the next part's operands
+// meanwhile: the third cache is too slow to wait for. Where few rows meet many columns, as in decoding, y's
+// transpose is computed: then the larger operand, a matrix of weights, is the left one, whose tiles are read
+// where they lie.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/amx_product.cc"
 #include <hwy/foreach_target.h>
@@ -15,10 +16,9 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 namespace {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 
-constexpr i64 kBlockRows = 128;
 constexpr i64 kFewRows = 64;
-constexpr i64 kWidthSteps = 512 * 32;  // 1 MiB of the right operand
-constexpr i64 kStepsAtOnce = 24;       // 48 KiB of the right operand
+// A block of y, of 128 KiB of sums, and a part of its depth.
+constexpr i64 kMostRows = 128, kMostColumns = 256, kMostSteps = 8;
 
 template <class Y>
 struct Result {
@@ -28,80 +28,151 @@ struct Result {
   bool accumulate;
 
   Result matrix(i64 i) const { return {y + i * rows * columns, rows, columns, bias, accumulate}; }
-  // y[row, column ..] = sums of up to kSide columns.
-  HWY_INLINE void store_row(i64 row, i64 column, const float* sums) const {
-    Y* to = y + row * columns + column;
-    const i64 count = std::min(kSide, columns - column);
-    const auto value = [&](i64 i, auto io) HWY_ATTR {
-      Vec sum = load(sums + i);
-      if (bias) sum = hn::Add(sum, io.load(bias + column + i));
-      return accumulate ? hn::Add(sum, io.load(to + i)) : sum;
-    };
-    if constexpr (sizeof(Y) == sizeof(bf16))
-      if (count == kSide)
-        return store(Pairs::Round(value(0, Full{}), value(lanes(), Full{})), reinterpret_cast<float*>(to));
-    for_each(count, [&](i64 i, auto io) HWY_ATTR { io.store(value(i, io), to + i); });
-  }
-  // A block of sums [kSide, kSide], or of their transpose.
+  // A block of sums [kSide, kSide].
   HWY_INLINE void store_block(i64 row, i64 column, const float* sums) const {
-    for (i64 i = 0; i < std::min(kSide, rows - row); ++i) store_row(row + i, column, sums + i * kSide);
+    if (accumulate)
+      store_rows(row, column, sums,
+                 [&](Vec sum, const Y* to, i64, auto io) HWY_ATTR { return hn::Add(sum, io.load(to)); });
+    else if (bias)
+      store_rows(row, column, sums, [&](Vec sum, const Y*, i64 i, auto io) HWY_ATTR {
+        return hn::Add(sum, io.load(bias + column + i));
+      });
+    else
+      store_rows(row, column, sums, [&](Vec sum, const Y*, i64, auto) HWY_ATTR { return sum; });
   }
+  // Or of their transpose.
   HWY_INLINE void store_transposed(i64 row, i64 column, const float* sums) const {
     HWY_ALIGN float turned[kSide * kSide];
     TransposeTile(turned, kSide, sums, kSide, kSide, rows - row > kTileRows ? kSide : kTileRows);
     store_block(row, column, turned);
   }
+
+ private:
+  // y = value(sum, where y lies, column in the block, io).
+  template <class Value>
+  HWY_INLINE void store_rows(i64 row, i64 column, const float* sums, const Value& value) const {
+    const i64 height = std::min(kSide, rows - row), width = std::min(kSide, columns - column);
+    Y* to = y + row * columns + column;
+    for (i64 i = 0; i < height; ++i, to += columns, sums += kSide) {
+      const auto at = [&](i64 j, auto io) HWY_ATTR { return value(io.load(sums + j), to + j, j, io); };
+      if (width < kSide) {
+        for_each(width, [&](i64 j, auto io) HWY_ATTR { io.store(at(j, io), to + j); });
+      } else if constexpr (sizeof(Y) == sizeof(bf16)) {
+        store(Pairs::Round(at(0, Full{}), at(lanes(), Full{})), reinterpret_cast<float*>(to));
+      } else {
+        store(at(0, Full{}), to);
+        store(at(lanes(), Full{}), to + lanes());
+      }
+    }
+  }
 };
 
-// One block of a matrix's sums (+)= steps [begin, end) of strips from `left` and `right` on.
-HWY_INLINE void MultiplyBlock(float* sums, const AmxOperand<false>& a, const AmxOperand<true>& b, i64 matrix,
-                              i64 left, i64 right, i64 begin, i64 end) {
-  const bool two_left = left + 1 < a.lines.strips(), two_right = right + 1 < b.lines.strips();
-  const TileStrip as[2] = {a.strip(matrix, left).after(begin), a.strip(matrix, left + two_left).after(begin)};
-  const TileStrip bs[2] = {b.strip(matrix, right).after(begin),
-                           b.strip(matrix, right + two_right).after(begin)};
-  MultiplyTiles(sums, kSide, begin > 0, as, bs, two_left, two_right, end - begin);
+// How a product becomes blocks and these parts of its depth. Where rows outnumber columns, blocks beside each
+// other come first, otherwise those below each other: of the larger operand little is read again.
+struct Blocks {
+  i64 matrices;
+  Cuts rows, columns, parts;
+
+  // One block over one part.
+  struct Stage {
+    i64 matrix, row, rows, column, columns, part;
+    // Pairs of strips.
+    i64 row_pairs() const { return ceil_div(rows, kSide); }
+    i64 column_pairs() const { return ceil_div(columns, kSide); }
+  };
+
+  // Every thread gets as many blocks.
+  Blocks(const Cuts& parts, i64 lines, i64 across, i64 matrices, i64 threads)
+      : matrices(matrices),
+        rows(lines, kMostRows, kSide),
+        columns(across, kMostColumns, kSide),
+        parts(parts) {
+    const auto idle = [&] { return round_up(count(), threads) - count(); };
+    while (count() < 2 * threads || 8 * idle() > count()) {
+      Cuts& wider = columns.part < rows.part ? rows : columns;
+      if (wider.part <= kSide) break;
+      wider = Cuts(wider.size, wider.part / 2, kSide);
+    }
+  }
+
+  i64 count() const { return matrices * rows.count * columns.count; }
+  Stage stage(i64 i) const {
+    const i64 block = i / parts.count, matrix = block / (rows.count * columns.count);
+    const i64 place = block % (rows.count * columns.count);
+    const bool beside = rows.size > columns.size;
+    const i64 row = beside ? place / columns.count : place % rows.count;
+    const i64 column = beside ? place % columns.count : place / rows.count;
+    return {matrix,         rows.begin(row), rows.width(row), columns.begin(column), columns.width(column),
+            i % parts.count};
+  }
+};
+
+// Sums [kSide, kSide] (+)= the products of the strips from `left` and `right` on in a part of the depth.
+template <class A, class B, class Ahead>
+HWY_INLINE void MultiplyBlock(float* sums, bool add, const A& a, const B& b, i64 left, i64 right,
+                              bool two_left, bool two_right, i64 steps, const Ahead& ahead) {
+  const TileStrip as[2] = {a.strip(left), a.strip(left + two_left)};
+  const TileStrip bs[2] = {b.strip(right), b.strip(right + two_right)};
+  MultiplyTiles(sums, kSide, add, as, bs, two_left, two_right, steps, {}, ahead);
 }
 
 template <class Y>
 void Multiply(Context& context, const Result<Y>& result, const AmxLines& left, const AmxLines& right,
               i64 matrices) {
-  const AmxOperand<false> a(context, left, matrices);
-  const AmxOperand<true> b(context, right, matrices);
+  const Cuts parts(left.steps(), kMostSteps, 1);
+  const AmxOperand<false> a(context, left, matrices, parts);
+  const AmxOperand<true> b(context, right, matrices, parts);
   a.pack();
   b.pack();
-  const i64 steps = left.steps(), row_blocks = ceil_div(left.lines, kBlockRows);
-  // As wide as the second cache keeps for all blocks of rows, and as leaves every thread some blocks.
-  i64 width = 512;
-  const auto blocks = [&] { return row_blocks * ceil_div(right.lines, width); };
-  while (width > kSide && (width * steps > kWidthSteps || matrices * blocks() < 2 * omp_get_max_threads()))
-    width /= 2;
-  parallel_tasks(context, matrices * blocks(), kBlockRows * width, [&](i64 task, float* sums) HWY_ATTR {
-    const TileRegisters registers;
-    const i64 matrix = task / blocks(), place = task % blocks();
-    const i64 row0 = place % row_blocks * kBlockRows, column0 = place / row_blocks * width;
-    const i64 row_end = std::min(left.lines, row0 + kBlockRows);
-    const i64 column_end = std::min(right.lines, column0 + width);
-    const Result<Y> to = result.matrix(matrix);
-    for (i64 begin = 0; begin < steps; begin += kStepsAtOnce) {
-      const i64 end = std::min(steps, begin + kStepsAtOnce);
-      float* block = sums;
-      for (i64 column = column0; column < column_end; column += kSide)
-        for (i64 row = row0; row < row_end; row += kSide, block += kSide * kSide) {
-          MultiplyBlock(block, a, b, matrix, row / kTileRows, column / kTileRows, begin, end);
-          if (end == steps) to.store_block(row, column, block);
+  const i64 threads = omp_get_max_threads();
+  const Blocks blocks(parts, left.lines, right.lines, matrices, threads);
+  // Neighbours in one task, as one block asks for the next one's operands.
+  const i64 neighbours = std::max<i64>(1, blocks.count() / (8 * threads));
+  const i64 sums_size = round_up(blocks.rows.part, kSide) * round_up(blocks.columns.part, kSide);
+  parallel_tasks(
+      context, ceil_div(blocks.count(), neighbours), sums_size, [&](i64 task, float* sums) HWY_ATTR {
+        const TileRegisters registers;
+        const i64 begin = task * neighbours, end = std::min(blocks.count(), begin + neighbours);
+        for (i64 i = begin * parts.count; i < end * parts.count; ++i) {
+          const bool more = i + 1 < end * parts.count;
+          const Blocks::Stage now = blocks.stage(i), next = blocks.stage(more ? i + 1 : i);
+          const auto a_now = a.part(now.matrix, now.part), a_next = a.part(next.matrix, next.part);
+          const auto b_now = b.part(now.matrix, now.part), b_next = b.part(next.matrix, next.part);
+          const i64 steps = parts.width(now.part);
+          // Rows of each strip that a pair's product asks for.
+          const i64 a_share = ceil_div(kTileRows, now.column_pairs()),
+                    b_share = ceil_div(kTileRows, now.row_pairs());
+          float* block = sums;
+          for (i64 column = 0; column < now.columns; column += kSide)
+            for (i64 row = 0; row < now.rows; row += kSide, block += kSide * kSide) {
+              StripsAhead<4> ahead;
+              for (i64 n = 0; n < 2; ++n) {
+                const i64 a_row = column / kSide * a_share, b_row = row / kSide * b_share;
+                ahead.strips[n] = a_next.strip((next.row + row) / kTileRows + n).below(a_row);
+                ahead.rows[n] = more && row < next.rows ? std::min(a_share, kTileRows - a_row) : 0;
+                ahead.strips[2 + n] = b_next.strip((next.column + column) / kTileRows + n).below(b_row);
+                ahead.rows[2 + n] = more && column < next.columns ? std::min(b_share, kTileRows - b_row) : 0;
+              }
+              MultiplyBlock(block, now.part > 0, a_now, b_now, (now.row + row) / kTileRows,
+                            (now.column + column) / kTileRows, row + kTileRows < now.rows,
+                            column + kTileRows < now.columns, steps, ahead);
+              if (now.part + 1 == parts.count)
+                result.matrix(now.matrix).store_block(now.row + row, now.column + column, block);
+            }
         }
-    }
-  });
+      });
 }
 
 // y^T = w x^T: `weights` is read once.
 template <class Y>
 void MultiplyFew(Context& context, const Result<Y>& result, const AmxLines& weights, const AmxLines& x) {
-  const AmxOperand<false> w(context, weights, 1);
-  const AmxOperand<true> few(context, x, 1);
+  const Cuts whole(weights.steps(), weights.steps(), 1);
+  const AmxOperand<false> w(context, weights, 1, whole);
+  const AmxOperand<true> few(context, x, 1, whole);
   w.pack();
   few.pack();
+  const auto left = w.part(0, 0);
+  const auto right = few.part(0, 0);
 #pragma omp parallel
   {
     const TileRegisters registers;
@@ -110,7 +181,9 @@ void MultiplyFew(Context& context, const Result<Y>& result, const AmxLines& weig
 #pragma omp for schedule(static)
     for (i64 line = 0; line < weights.lines; line += kSide)
       for (i64 row = 0; row < x.lines; row += kSide) {
-        MultiplyBlock(sums, w, few, 0, line / kTileRows, row / kTileRows, 0, weights.steps());
+        MultiplyBlock(sums, false, left, right, line / kTileRows, row / kTileRows,
+                      line + kTileRows < weights.lines, row + kTileRows < x.lines, weights.steps(),
+                      StripsAhead<0>{});
         result.store_transposed(row, line, sums);
       }
   }

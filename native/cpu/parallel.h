@@ -15,6 +15,18 @@ inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
 inline i64 round_up(i64 count, i64 step) { return ceil_div(count, step) * step; }
 inline i64 round_down(i64 count, i64 step) { return count / step * step; }
 
+// One dimension in equal parts of at most `most`, of whole units each but for the last.
+struct Cuts {
+  i64 size, part, count;
+
+  Cuts(i64 size, i64 most, i64 unit) : size(size) {
+    part = round_up(ceil_div(size, ceil_div(size, most)), unit);
+    count = ceil_div(size, part);
+  }
+  i64 begin(i64 i) const { return i * part; }
+  i64 width(i64 i) const { return std::min(part, size - begin(i)); }
+};
+
 // Calls body(begin, end) for chunks of `grain` items, in any order and on any thread.
 template <class Body>
 void parallel_for(i64 count, i64 grain, const Body& body) {

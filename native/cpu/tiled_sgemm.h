@@ -18,22 +18,14 @@ struct Sgemm {
   bool transpose_a, transpose_b, accumulate;
 };
 
-// One dimension in equal parts of at most `most`, whole vectors each.
-struct Cuts {
-  i64 size, part, count;
-
-  Cuts(i64 size, i64 most) : size(size) {
-    constexpr i64 kVector = 8;
-    part = ceil_div(ceil_div(size, ceil_div(size, most)), kVector) * kVector;
-    count = ceil_div(size, part);
-  }
-  i64 begin(i64 i) const { return i * part; }
-  i64 width(i64 i) const { return std::min(part, size - begin(i)); }
-};
+// Columns, and rows, in whole vectors.
+inline Cuts sgemm_cuts(i64 size, i64 most) { return {size, most, 8}; }
 
 // The largest tiles, measured the fastest, of which there are enough for many threads.
 inline i64 sgemm_tile(const Sgemm& p) {
-  const auto tiles = [&](i64 most) { return p.batch * Cuts(p.m, most).count * Cuts(p.n, most).count; };
+  const auto tiles = [&](i64 most) {
+    return p.batch * sgemm_cuts(p.m, most).count * sgemm_cuts(p.n, most).count;
+  };
   if (tiles(192) >= 16) return 192;
   return tiles(128) >= 8 ? 128 : 64;
 }
@@ -63,7 +55,7 @@ struct SgemmRows {
 inline Status tiled_sgemm(Context& context, const Sgemm& p, float* y, const float* a, const float* b,
                           const float* bias) {
   const i64 most = sgemm_tile(p), packed_floats = SgemmRows::kDepth * most;
-  const Cuts rows(p.m, most), columns(p.n, most);
+  const Cuts rows = sgemm_cuts(p.m, most), columns = sgemm_cuts(p.n, most);
   float* scratch = context.scratch<float>(omp_get_max_threads() * 2 * packed_floats);
   bool failed = false;
 #pragma omp parallel for schedule(dynamic, 1) reduction(|| : failed)

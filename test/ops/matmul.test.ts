@@ -15,6 +15,12 @@ const flags = [
   { transposeA: true, transposeB: true },
 ]
 
+/** Of few bits: bf16 holds them, and f32 sums of their products. */
+const sixteenths = (shape: number[], seed?: number) => ({
+  shape,
+  data: randomArray(shape, seed).data.map((v) => Math.round(v * 16) / 16),
+})
+
 afterEach(() => setThreads(2))
 
 describe('matmul', () => {
@@ -97,10 +103,36 @@ describe('matmul', () => {
     },
   )
 
+  it.each([
+    [290, 530, 300],
+    [530, 70, 1100],
+    [150, 40, 4096],
+  ])('is exact where sums are, in many blocks: [%i, %i], %i deep', async (M, N, K) => {
+    for (const options of flags) {
+      const a = sixteenths(options.transposeA ? [K, M] : [M, K])
+      const b = sixteenths(options.transposeB ? [N, K] : [K, N], 2)
+      const expected = Float32Array.from(reference(a, b, options).data)
+      for (const dtype of ['f32', 'bf16'] as const) {
+        const [left, right] = [toTensor(a, dtype), toTensor(b, dtype)]
+        const y = zeros([M, N])
+        for (const times of [1, 2]) {
+          native.matmul_accumulate(
+            y.handle,
+            left.handle,
+            right.handle,
+            options.transposeA,
+            options.transposeB,
+          )
+          const wrong = (await y.readFloats()).findIndex((value, i) => value !== times * expected[i]!)
+          expect(wrong, `${dtype} ${JSON.stringify(options)}`).toBe(-1)
+        }
+      }
+    }
+  })
+
   it('takes bf16 inputs to an f32 output, and adds to what is there', async () => {
-    const a = { shape: [40, 70], data: randomArray([40, 70]).data.map((v) => Math.round(v * 16) / 16) }
-    const b = { shape: [70, 30], data: randomArray([70, 30], 2).data.map((v) => Math.round(v * 16) / 16) }
-    // Sums of these products are exact in f32.
+    const a = sixteenths([40, 70])
+    const b = sixteenths([70, 30], 2)
     const expected = Float32Array.from(reference(a, b).data)
     const y = zeros([40, 30])
     native.matmul(y.handle, toTensor(a, 'bf16').handle, toTensor(b, 'bf16').handle, undefined, false, false)
