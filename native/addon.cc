@@ -235,7 +235,7 @@ Napi::Value device_info(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  cpu::apply_simd_override();
+  cpu::choose_simd();
   Environment::open(env);
 #define K(name, arguments) \
   exports.Set(#name,       \

@@ -26,6 +26,7 @@
   /* layout.cc: an axis in the middle: [outer, n, inner] */ \
   K(concat,                 (Out y, InList xs)) \
   K(slice,                  (Out y, In x, i64 start)) \
+  /* transpose.cc: two axes of any tensor change places */ \
   K(transpose,              (Out y, In x, i64 axis0, i64 axis1)) \
   /* matmul.cc: a [M, K] or [B, M, K] (transposed: [K, M]), b alike; bias [N]; y f32 may take bf16 a, b */ \
   K(matmul,                 (Out y, In a, In b, InOptional bias, bool transpose_a, bool transpose_b)) \

@@ -37,18 +37,6 @@ HWY_INLINE void StageRows(bf16* to, i64 row_elements, i64 rows, const bf16* from
     std::memcpy(to + i * row_elements, from + i * stride, static_cast<size_t>(width) * sizeof(bf16));
 }
 
-// words[i, l] = elements l of rows 2 i and 2 i + 1.
-HWY_INLINE void PairTile(float* words, const bf16* from, i64 stride) {
-  const auto* rows = reinterpret_cast<const uint8_t*>(from);
-  for (i64 i = 0; i < kTileRows; ++i) {
-    const auto* row = rows + 2 * i * stride * 2;
-    const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row));
-    const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(row + stride * 2));
-    const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
-    store(Pairs::PairUp(Vec{_mm512_castsi512_ps(both)}), words + i * kTileRows);
-  }
-}
-
 HWY_INLINE void TransposeWords(float* to, const float* from, i64 stride) {
   Vec columns[kMaxLanes];
   TransposeRegisters(columns, from, stride);
@@ -75,7 +63,7 @@ void PackTile(float* to, const AmxLines& x, i64 strip, i64 step) {
   }
   HWY_ALIGN float words[kTileWords];
   if (x.across) {
-    PairTile(kRight ? to : words, from, stride);
+    Pairs::PairTile(kRight ? to : words, from, stride);
     if (!kRight) TransposeWords(to, words, kTileRows);
   } else if (kRight) {
     // Rows of an odd stride are not made of words.

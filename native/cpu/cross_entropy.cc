@@ -70,7 +70,7 @@ void LossGradients(G* gradients, const T* row, i64 V, i32 label, float log_sum, 
   const float below = to_float(row[label]) - log_sum;
   const Vec factors = set(loss + pull), subtracted = set(everywhere), log_sums = set(log_sum);
   for_each(V, [&](i64 v, auto io) HWY_ATTR {
-    const Vec p = exp(hn::Sub(io.load(row + v), log_sums));
+    const Vec p = exp_for<G>(hn::Sub(io.stream(row + v), log_sums));
     io.store(hn::MulSub(factors, p, subtracted), gradients + v);
   });
   // p - 1 is as good as p only when it is computed as one.

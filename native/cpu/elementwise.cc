@@ -25,10 +25,10 @@ void CombineRun(Y* y, const T* a, const T* b, i64 count, bool repeat_a, bool rep
   if (repeat_a) std::swap(a, b);  // both operations commute
   if (repeat_a || repeat_b) {
     const Vec repeated = set(to_float(*b));
-    for_each(count, [&](i64 i, auto io) HWY_ATTR { io.store(combine(io.load(a + i), repeated), y + i); });
+    for_each(count, [&](i64 i, auto io) HWY_ATTR { io.store(combine(io.stream(a + i), repeated), y + i); });
   } else {
     for_each(count,
-             [&](i64 i, auto io) HWY_ATTR { io.store(combine(io.load(a + i), io.load(b + i)), y + i); });
+             [&](i64 i, auto io) HWY_ATTR { io.store(combine(io.stream(a + i), io.stream(b + i)), y + i); });
   }
 }
 
@@ -59,7 +59,7 @@ Status Scale(Context&, Out y, In x, f32 factor) {
     parallel_for(x.elements(), row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
       const Vec factors = set(factor);
       for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
-        io.store(hn::Mul(io.load(x.as<T>() + begin + i), factors), y.as<T>() + begin + i);
+        io.store(hn::Mul(io.stream(x.as<T>() + begin + i), factors), y.as<T>() + begin + i);
       });
     });
     return ok();
@@ -85,7 +85,7 @@ Status Cast(Context&, Out y, In x) {
       using X = decltype(x_element);
       parallel_for(x.elements(), row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
         for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
-          io.store(io.load(x.as<X>() + begin + i), y.as<Y>() + begin + i);
+          io.store(io.stream(x.as<X>() + begin + i), y.as<Y>() + begin + i);
         });
       });
       return ok();
@@ -101,11 +101,23 @@ Status Accumulate(Context&, InOut y, In x) {
       parallel_for(y.elements(), row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
         for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
           Y* target = y.as<Y>() + begin + i;
-          io.store(hn::Add(io.load(target), io.load(x.as<X>() + begin + i)), target);
+          io.store(hn::Add(io.stream(target), io.stream(x.as<X>() + begin + i)), target);
         });
       });
       return ok();
     });
+  });
+}
+
+// `bytes` from an aligned address on, past the caches.
+void FillBeyondCaches(uint32_t* y, uint32_t word, i64 bytes) {
+  parallel_for(bytes, 4 * row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
+    const auto words = hn::Set(U32(), word);
+    const i64 step = lanes() * static_cast<i64>(sizeof(word));
+    i64 at = begin;
+    for (; at + step <= end; at += step) hn::Stream(words, U32(), y + at / 4);
+    hwy::FlushStream();
+    if (at < end) std::memcpy(reinterpret_cast<char*>(y) + at, &words, static_cast<size_t>(end - at));
   });
 }
 
@@ -133,9 +145,20 @@ Status cast(Context& context, Out y, In x) { return HWY_DYNAMIC_DISPATCH(Cast)(c
 
 Status accumulate(Context& context, InOut y, In x) { return HWY_DYNAMIC_DISPATCH(Accumulate)(context, y, x); }
 
+HWY_EXPORT(FillBeyondCaches);
+
 Status fill(Context&, Out y, f32 value) {
   const auto fill_with = [&](auto element) {
     using T = decltype(element);
+    const i64 bytes = static_cast<i64>(y.bytes());
+    if (bytes >= kBeyondCaches) {
+      T elements[sizeof(uint32_t) / sizeof(T)];
+      std::fill(std::begin(elements), std::end(elements), element);
+      uint32_t word;
+      std::memcpy(&word, elements, sizeof word);
+      HWY_DYNAMIC_DISPATCH(FillBeyondCaches)(y.as<uint32_t>(), word, bytes);
+      return ok();
+    }
     parallel_for(y.elements(), row_grain(1),
                  [&](i64 begin, i64 end) { std::fill(y.as<T>() + begin, y.as<T>() + end, element); });
     return ok();

@@ -30,7 +30,7 @@ HWY_INLINE void for_rows(i64 begin, i64 end, const Body& body) {
 template <class T>
 HWY_INLINE void RowMoments(float* mean, float* rstd, const T* x, i64 C, float eps) {
   const Vec total =
-      sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR { return hn::Add(sum, io.load(x + c)); });
+      sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR { return hn::Add(sum, io.stream(x + c)); });
   *mean = sum_of(total) / static_cast<float>(C);
   const Vec middle = set(*mean);
   const Vec squares = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {

@@ -54,6 +54,10 @@ void parallel_tasks(Context& context, i64 count, i64 floats, const Body& body) {
   }
 }
 
+// Bytes from which on a result is not found in a cache anyway: stored past the caches, its lines need not be
+// read first.
+inline constexpr i64 kBeyondCaches = 32 << 20;
+
 // A grain that gives each chunk about 16k elements, for kernels bound by memory.
 inline i64 row_grain(i64 row_elements) { return std::max<i64>(1, 16384 / std::max<i64>(1, row_elements)); }
 

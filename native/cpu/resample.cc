@@ -42,7 +42,7 @@ Status UpsampleNearest(Context&, Out y, In x, f32 scale) {
       for (i64 j = 0; j < rows.W; ++j) {
         const T* pixel = x.as<T>() + (row * rows.W + j) * C;
         for_each(C, [&](i64 c, auto io) HWY_ATTR {
-          const Vec value = hn::Mul(io.load(pixel + c), multiplier);
+          const Vec value = hn::Mul(io.stream(pixel + c), multiplier);
           for (i64 v = 0; v < factor; ++v) io.store(value, target + (j * factor + v) * C + c);
         });
       }
@@ -66,7 +66,7 @@ Status SumPool(Context&, Out y, In x, f32 scale) {
         for_each(C, [&](i64 c, auto io) HWY_ATTR {
           Vec sum = zero();
           for (i64 u = 0; u < factor; ++u)
-            for (i64 v = 0; v < factor; ++v) sum = hn::Add(sum, io.load(block + u * wide + v * C + c));
+            for (i64 v = 0; v < factor; ++v) sum = hn::Add(sum, io.stream(block + u * wide + v * C + c));
           io.store(hn::Mul(sum, multiplier), pixel + c);
         });
       }

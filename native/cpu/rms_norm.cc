@@ -16,7 +16,7 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 template <class T>
 void NormRow(T* y, float* rstd, const T* x, const T* weight, i64 C, float eps) {
   const Vec squares = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {
-    const Vec v = io.load(x + c);
+    const Vec v = io.stream(x + c);
     return hn::MulAdd(v, v, sum);
   });
   *rstd = 1.0f / std::sqrt(sum_of(squares) / static_cast<float>(C) + eps);
@@ -42,7 +42,7 @@ template <class T>
 void NormRowBackward(T* dx, float* dweight, const T* dy, const T* x, const T* weight, float rstd, i64 C) {
   const Vec factor = set(rstd);
   const Vec products = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {
-    const Vec gradient = io.load(dy + c), normal = hn::Mul(io.load(x + c), factor);
+    const Vec gradient = io.stream(dy + c), normal = hn::Mul(io.stream(x + c), factor);
     const Vec share = hn::Mul(gradient, normal);
     if (dweight) io.store(hn::Add(io.load(dweight + c), share), dweight + c);
     return hn::MulAdd(share, io.load(weight + c), sum);

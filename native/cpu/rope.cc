@@ -21,7 +21,7 @@ void Rotate(T* y, const T* x, const float* table, i64 heads, i64 D, float direct
   for (i64 h = 0; h < heads; ++h, x += D, y += D) {
     for_each(half, [&](i64 i, auto io) HWY_ATTR {
       const Vec cosine = io.load(table + i), sine = hn::Mul(sign, io.load(table + half + i));
-      const Vec first = io.load(x + i), second = io.load(x + half + i);
+      const Vec first = io.stream(x + i), second = io.stream(x + half + i);
       io.store(hn::NegMulAdd(second, sine, hn::Mul(first, cosine)), y + i);
       io.store(hn::MulAdd(first, sine, hn::Mul(second, cosine)), y + half + i);
     });

@@ -1,6 +1,6 @@
 // gather: y[i] = x[rows[i]].  scatter: y[rows[i]] += x[i].  write: y[rows[i]] = x[i], the last one stays.
 // Gathering is parallel over i. Scattering first lists, for each row of y, what is added to it, and is then
-// parallel over blocks of y. Writing is parallel over blocks of columns. The backward of one is the other.
+// parallel over blocks of y, as writing is. The backward of one is the other.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/rows.cc"
 #include <hwy/foreach_target.h>
@@ -65,6 +65,9 @@ HWY_EXPORT(ScatterAdd);
 
 namespace {
 
+// Of rows to write: what is worth a thread of its own.
+constexpr i64 kBlockBytes = 1 << 16;
+
 // All axes but the first.
 i64 row_elements(const TensorView& x) {
   i64 count = 1;
@@ -115,13 +118,14 @@ Status scatter_add_rows(Context& context, InOut y, In x, In rows) {
 
 Status write_rows(Context&, InOut y, In x, In rows) {
   if (const Status status = check_indices(rows, y.dim(0), "rows"); status.failed) return status;
-  const i64 bytes = row_elements(y) * static_cast<i64>(dtype_size(y.dtype));
-  parallel_for(bytes, 16384, [&](i64 begin, i64 end) {
+  const i64 R = y.dim(0), bytes = row_elements(y) * static_cast<i64>(dtype_size(y.dtype));
+  // Each looks through all rows for its own.
+  const i64 blocks = std::clamp<i64>(rows.elements() * bytes / kBlockBytes, 1, 16);
+  parallel_for(R, ceil_div(R, blocks), [&](i64 begin, i64 end) {
     for (i64 i = 0; i < rows.elements(); ++i) {
       const i32 row = rows.as<i32>()[i];
-      if (row >= 0)
-        std::memcpy(y.as<char>() + row * bytes + begin, x.as<char>() + i * bytes + begin,
-                    static_cast<size_t>(end - begin));
+      if (begin <= row && row < end)
+        std::memcpy(y.as<char>() + row * bytes, x.as<char>() + i * bytes, static_cast<size_t>(bytes));
     }
   });
   return ok();

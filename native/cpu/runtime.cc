@@ -23,6 +23,8 @@ const char* simd_name() {
   return hwy::TargetName(targets & -targets);  // the best target has the lowest bit
 }
 
+namespace {
+
 void apply_simd_override() {
   const char* name = std::getenv("TRANSFUSION_SIMD");
   if (!name || !*name) return;
@@ -32,6 +34,15 @@ void apply_simd_override() {
   // Highway's best targets have the lowest bits: everything below the one wanted is switched off.
   hwy::DisableTargets((avx2 ? HWY_AVX2 : HWY_SCALAR) - 1);
   dnnl::set_max_cpu_isa(avx2 ? dnnl::cpu_isa::avx2 : dnnl::cpu_isa::sse41);
+}
+
+}  // namespace
+
+bool rounds_natively = false;
+
+void choose_simd() {
+  apply_simd_override();
+  rounds_natively = has_native_bf16();
 }
 
 bool has_native_bf16() { return onednn::may_use(dnnl::cpu_isa::avx512_core_bf16); }

@@ -5,11 +5,13 @@ namespace transfusion::cpu {
 
 // The highest SIMD target in use: "AVX3", "AVX2", "SCALAR", "NEON" ...
 const char* simd_name();
-// TRANSFUSION_SIMD=avx512|avx2|baseline forces dispatch (ours and oneDNN's) down; called once, before any
-// kernel.
-void apply_simd_override();
+// What the CPU has, and TRANSFUSION_SIMD=avx512|avx2|baseline, which forces dispatch (ours and oneDNN's)
+// down; called once, before any kernel.
+void choose_simd();
 // True where bf16 products run in hardware and dispatch is not forced below it.
 bool has_native_bf16();
+// As has_native_bf16(), for inner loops: such CPUs round f32 to bf16 in an instruction.
+extern bool rounds_natively;
 // True where there are matrix registers for bf16 (Intel AMX), the system lets the process use them, and
 // dispatch is not forced below.
 bool has_matrix_registers();

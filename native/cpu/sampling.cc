@@ -55,7 +55,7 @@ Status Argmax(Context& context, Out ids, In logits) {
     parallel_for(logits.rows(), row_grain(V), [&](i64 begin, i64 end) HWY_ATTR {
       for (i64 t = begin; t < end; ++t) {
         const T* row = logits.as<T>() + t * V;
-        const Peak peak = find_peak(V, [&](i64 i, auto io) HWY_ATTR { return io.load(row + i, kNone); });
+        const Peak peak = find_peak(V, [&](i64 i, auto io) HWY_ATTR { return io.stream(row + i, kNone); });
         found[t] = peak.usable() ? first_equal(row, V, peak.value) : kNoNumber;
       }
     });

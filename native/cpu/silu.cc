@@ -16,7 +16,7 @@ Status Silu(Context&, Out y, In x) {
     using T = decltype(element);
     parallel_for(x.elements(), row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
       for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
-        const Vec v = io.load(x.as<T>() + begin + i);
+        const Vec v = io.stream(x.as<T>() + begin + i);
         io.store(hn::Mul(v, sigmoid_for<T>(v)), y.as<T>() + begin + i);
       });
     });
@@ -29,8 +29,8 @@ Status SiluBackward(Context&, Out dx, In dy, In x) {
     using T = decltype(element);
     parallel_for(x.elements(), row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
       for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
-        const Vec v = io.load(x.as<T>() + begin + i);
-        io.store(hn::Mul(io.load(dy.as<T>() + begin + i), silu_slope(v, sigmoid_for<T>(v))),
+        const Vec v = io.stream(x.as<T>() + begin + i);
+        io.store(hn::Mul(io.stream(dy.as<T>() + begin + i), silu_slope(v, sigmoid_for<T>(v))),
                  dx.as<T>() + begin + i);
       });
     });

@@ -8,9 +8,11 @@
 #define TRANSFUSION_SIMD_H
 #endif
 
+#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 
 #include "cpu/parallel.h"
+#include "cpu/runtime.h"
 #include "kernel_types.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -36,8 +38,15 @@ HWY_INLINE Vec load(const bf16* p) {
 }
 
 HWY_INLINE void store(Vec v, float* p) { hn::StoreU(v, f32_tag, p); }
-// Rounds to nearest even; a NaN stays a NaN.
+// Rounds to nearest even; a NaN stays a NaN. (The instruction takes numbers below 2^-126 for zeros.)
 HWY_INLINE void store(Vec v, bf16* p) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  if (rounds_natively) {
+    __m256i rounded;
+    asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(v.raw));
+    return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rounded);
+  }
+#endif
   const U32 u32;
   const auto bits = hn::BitCast(u32, v);
   const auto lsb = hn::And(hn::ShiftRight<16>(bits), hn::Set(u32, 1));
@@ -53,6 +62,13 @@ HWY_INLINE void store(Vec v, bf16* p) {
 struct Full {
   template <class T>
   HWY_INLINE Vec load(const T* p, float /*missing*/ = 0) const {
+    return HWY_NAMESPACE::load(p);
+  }
+  // As load, where rows are read one after the other and from memory: asks for what comes 2 KiB later. Where
+  // arithmetic fills what a CPU looks ahead at, it does not foresee that by itself.
+  template <class T>
+  HWY_INLINE Vec stream(const T* p, float /*missing*/ = 0) const {
+    hwy::Prefetch(p + 2048 / sizeof(T));
     return HWY_NAMESPACE::load(p);
   }
   template <class T>
@@ -72,6 +88,10 @@ struct Tail {
   HWY_INLINE Vec load(const T* p, float missing) const {
     const auto present = hn::FirstN(f32_tag, static_cast<size_t>(count));
     return hn::IfThenElse(present, load(p), set(missing));
+  }
+  template <class T, class... Missing>
+  HWY_INLINE Vec stream(const T* p, Missing... missing) const {
+    return load(p, missing...);
   }
   template <class T>
   HWY_INLINE void store(Vec v, T* p) const {

@@ -21,7 +21,7 @@ Status Softmax(Context&, Out y, In x) {
         const RowExponents exponents = row_exponents(row, C);
         const Vec largest = set(exponents.largest), share = set(1.0f / exponents.sum);
         for_each(C, [&](i64 c, auto io) HWY_ATTR {
-          io.store(hn::Mul(exp(hn::Sub(io.load(row + c), largest)), share), y.as<T>() + t * C + c);
+          io.store(hn::Mul(exp_for<T>(hn::Sub(io.load(row + c), largest)), share), y.as<T>() + t * C + c);
         });
       }
     });
@@ -38,7 +38,7 @@ Status SoftmaxBackward(Context&, Out dx, In dy, In y) {
         const T* shares = y.as<T>() + t * C;
         const T* gradients = dy.as<T>() + t * C;
         const Vec products = sum_each(C, [&](Vec sum, i64 c, auto io) HWY_ATTR {
-          return hn::MulAdd(io.load(gradients + c), io.load(shares + c), sum);
+          return hn::MulAdd(io.stream(gradients + c), io.stream(shares + c), sum);
         });
         const Vec mean = set(sum_of(products));
         for_each(C, [&](i64 c, auto io) HWY_ATTR {

@@ -21,8 +21,8 @@ Status Swiglu(Context&, Out y, In x) {
         const T* gates = x.as<T>() + t * 2 * F;
         const T* ups = gates + F;
         for_each(F, [&](i64 f, auto io) HWY_ATTR {
-          const Vec gate = io.load(gates + f);
-          io.store(hn::Mul(hn::Mul(gate, sigmoid_for<T>(gate)), io.load(ups + f)), y.as<T>() + t * F + f);
+          const Vec gate = io.stream(gates + f);
+          io.store(hn::Mul(hn::Mul(gate, sigmoid_for<T>(gate)), io.stream(ups + f)), y.as<T>() + t * F + f);
         });
       }
     });
@@ -41,9 +41,9 @@ Status SwigluBackward(Context&, Out dx, In dy, In x) {
         T* dgates = dx.as<T>() + t * 2 * F;
         T* dups = dgates + F;
         for_each(F, [&](i64 f, auto io) HWY_ATTR {
-          const Vec gate = io.load(gates + f), s = sigmoid_for<T>(gate),
-                    gradient = io.load(dy.as<T>() + t * F + f);
-          io.store(hn::Mul(hn::Mul(gradient, io.load(ups + f)), silu_slope(gate, s)), dgates + f);
+          const Vec gate = io.stream(gates + f), s = sigmoid_for<T>(gate),
+                    gradient = io.stream(dy.as<T>() + t * F + f);
+          io.store(hn::Mul(hn::Mul(gradient, io.stream(ups + f)), silu_slope(gate, s)), dgates + f);
           io.store(hn::Mul(gradient, hn::Mul(gate, s)), dups + f);
         });
       }
