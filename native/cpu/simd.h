@@ -38,10 +38,12 @@ HWY_INLINE Vec load(const bf16* p) {
 }
 
 HWY_INLINE void store(Vec v, float* p) { hn::StoreU(v, f32_tag, p); }
-// Rounds to nearest even; a NaN stays a NaN. (The instruction takes numbers below 2^-126 for zeros.)
+// Rounds to nearest even; a NaN stays a NaN.
 HWY_INLINE void store(Vec v, bf16* p) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-  if (rounds_natively) {
+  // The instruction takes subnormal numbers for zeros.
+  constexpr int kSubnormal = 0x20;
+  if (rounds_natively && _mm512_fpclass_ps_mask(v.raw, kSubnormal) == 0) {
     __m256i rounded;
     asm("vcvtneps2bf16 %1, %0" : "=v"(rounded) : "v"(v.raw));
     return _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rounded);

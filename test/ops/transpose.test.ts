@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { cast } from '../../lib/ops/cast.js'
 import { transpose } from '../../lib/ops/transpose.js'
 import { fromArray, zeros } from '../../lib/tensor/tensor.js'
 import { checkOp } from '../check_op.js'
@@ -28,6 +29,24 @@ describe('transpose', () => {
   it('takes integers', async () => {
     const y = transpose(fromArray(Int32Array.of(1, 2, 3, 4, 5, -6), [2, 3]), 0, 1)
     expect(await y.readInts()).toEqual(Int32Array.of(1, 4, 2, 5, 3, -6))
+  })
+
+  // Results of 32 MiB and more are stored past the caches, in whole lines where rows are made of such.
+  it.each([
+    [4096, 2052, 'i32'],
+    [4100, 2048, 'i32'],
+    [4096, 4104, 'bf16'],
+    [4104, 4100, 'bf16'],
+  ] as const)('moves every element of [%i, %i], %s', async (rows, columns, dtype) => {
+    // bf16 holds whole numbers up to 256.
+    const numbers = Int32Array.from({ length: rows * columns }, (_, i) => (i * 31) % 257)
+    const ints = fromArray(numbers, [rows, columns])
+    const y = transpose(dtype === 'bf16' ? cast(ints, dtype) : ints, 0, 1)
+    const values = await y.read()
+    const wrong = values.findIndex(
+      (value, i) => value !== numbers[(i % rows) * columns + Math.floor(i / rows)],
+    )
+    expect(wrong).toBe(-1)
   })
 
   it('names the argument and what was received', () => {

@@ -19,6 +19,23 @@ describe('writeRows', () => {
     }
   })
 
+  it('lets the last of equal rows stay, of many', async () => {
+    const [R, C, count] = [300, 512, 700]
+    const rows = Int32Array.from({ length: count }, (_, i) => (i * 37) % 211)
+    const y = zeros([R, C])
+    const x = fromArray(
+      Float32Array.from({ length: count * C }, (_, i) => i),
+      [count, C],
+    )
+    writeRows(y, x, fromArray(rows))
+    const values = await y.readFloats()
+    for (let row = 0; row < R; row++) {
+      const last = rows.lastIndexOf(row)
+      const expected = Float32Array.from({ length: C }, (_, c) => (last < 0 ? 0 : last * C + c))
+      expect(values.subarray(row * C, (row + 1) * C)).toEqual(expected)
+    }
+  })
+
   it('takes integers', async () => {
     const y = fromArray(Int32Array.of(1, 2, 3))
     writeRows(y, fromArray(Int32Array.of(-7)), fromArray(Int32Array.of(1)))

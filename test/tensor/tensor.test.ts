@@ -52,6 +52,12 @@ describe('values', () => {
   test('fill f32 and bf16', async () => {
     expect(await full([2], 0.1).read()).toEqual(Float32Array.of(0.1, 0.1))
     expect(await full([2], 1.5, 'bf16').read()).toEqual(Float32Array.of(1.5, 1.5))
+    // Past the caches, with a remainder.
+    for (const [count, dtype] of [
+      [2 ** 23 + 5, 'f32'],
+      [2 ** 24 + 7, 'bf16'],
+    ] as const)
+      expect((await full([count], 2.5, dtype).readFloats()).every((value) => value === 2.5)).toBe(true)
   })
 
   test.each<[Tensor, Float32Array | Int32Array | Uint16Array, string]>([
