@@ -63,7 +63,7 @@ void PackTile(float* to, const AmxLines& x, i64 strip, i64 step) {
   }
   HWY_ALIGN float words[kTileWords];
   if (x.across) {
-    Pairs::PairTile(kRight ? to : words, from, stride);
+    Pairs::PairTile(kRight ? to : words, kTileRows, from, stride);
     if (!kRight) TransposeWords(to, words, kTileRows);
   } else if (kRight) {
     // Rows of an odd stride are not made of words.

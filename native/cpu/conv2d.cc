@@ -6,7 +6,7 @@
 // No sum may depend on the number of threads or on the other images: each image is a primitive made for one
 // thread, and images are divided among threads. Weight gradients are partial sums over chunks of images, cut
 // by shape and added up in order.
-#include "cpu/amx_correlation.h"
+#include "cpu/bf16_correlation.h"
 #include "cpu/conv2d_primitive.h"
 #include "cpu/conv2d_products.h"
 #include "cpu/convert.h"
@@ -167,9 +167,9 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
     if (const Status status = widen_all(context, {&dy, &x}); status.failed) return status;
   const Correlation shape = correlation_of(x, dweight, dy, padding);
   const auto chunk_images = [&](i64 most) { return images_of_chunk(x.dim(0), dweight.elements(), most); };
-  if (x.dtype == DType::bf16 && stride == 1 && groups == 1 && correlates_in_tiles(shape))
-    return amx_correlate_backward_weight(context, shape, chunk_images(16), dweight.as<float>(), dy.as<bf16>(),
-                                         x.as<bf16>());
+  if (x.dtype == DType::bf16 && stride == 1 && groups == 1 && correlates_in_pairs(shape))
+    return bf16_correlate_backward_weight(context, shape, chunk_images(16), dweight.as<float>(),
+                                          dy.as<bf16>(), x.as<bf16>());
   if (by_products(shape, stride, groups))
     return correlate_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
   Convolution part = convolution_of(Pass::backward_weight, x, dweight, dy, stride, padding, groups);

@@ -27,55 +27,76 @@ struct Seed {
   }
 };
 
-// Both halves of the 64-bit products of words.
-HWY_INLINE void multiply_words(Words a, Words b, Words& low, Words& high) {
-  const U32 u32;
-  low = hn::Mul(a, b);
-#if HWY_TARGET == HWY_SCALAR
-  high = hn::Set(u32, static_cast<uint32_t>(uint64_t{hn::GetLane(a)} * hn::GetLane(b) >> 32));
-#else
-  const hn::RepartitionToWide<U32> u64;
-  const auto odd = [&](Words v)
-                       HWY_ATTR { return hn::BitCast(u32, hn::ShiftRight<32>(hn::BitCast(u64, v))); };
-  const auto even_products = hn::BitCast(u32, hn::MulEven(a, b));
-  const auto odd_products = hn::BitCast(u32, hn::MulEven(odd(a), odd(b)));
-  high = hn::OddEven(odd_products, odd(even_products));
-#endif
-}
-
 struct Block {
   Words word[4];
 };
 
-// blocks[i] = blocks first + i lanes .. of a stream, one a lane; `first` is a multiple of the number of
-// lanes. A round waits for the one before it, so several go through them together.
+// A block takes every other word of a vector, as products of words need twice their room; the words between
+// hold anything. So two such halves make a vector of blocks.
+#if HWY_TARGET == HWY_SCALAR
+inline constexpr int kHalves = 1;
+
+HWY_INLINE Words counters(i64 first) { return hn::Set(U32(), static_cast<uint32_t>(first)); }
+// Both halves of the 64-bit products of words.
+HWY_INLINE void multiply_words(Words a, Words b, Words& low, Words& high) {
+  const uint64_t product = uint64_t{hn::GetLane(a)} * hn::GetLane(b);
+  low = hn::Set(U32(), static_cast<uint32_t>(product));
+  high = hn::Set(U32(), static_cast<uint32_t>(product >> 32));
+}
+HWY_INLINE Words join(Words word, Words) { return word; }
+#else
+inline constexpr int kHalves = 2;
+
+HWY_INLINE Words counters(i64 first) {
+  const hn::RepartitionToWide<U32> u64;
+  const auto steps = hn::ShiftLeft<1>(hn::Iota(u64, 0));
+  return hn::BitCast(U32(), hn::Add(hn::Set(u64, static_cast<uint64_t>(first)), steps));
+}
+HWY_INLINE void multiply_words(Words a, Words b, Words& low, Words& high) {
+  low = hn::BitCast(U32(), hn::MulEven(a, b));
+  high = hn::DupOdd(low);
+}
+HWY_INLINE Words join(Words even, Words odd) { return hn::OddEven(hn::DupEven(odd), even); }
+#endif
+
+// blocks[i] = blocks first + i lanes .. of a stream, one a lane. A round waits for the one before it, so
+// several go through them together.
 template <int N>
 HWY_INLINE void philox(const Seed& seed, i64 first, Block (&blocks)[N]) {
   const U32 u32;
+  Block halves[N][kHalves];
 #pragma GCC unroll 4
-  for (int i = 0; i < N; ++i) {
-    const i64 counter = first + i * lanes();
-    blocks[i] = {hn::Add(hn::Set(u32, static_cast<uint32_t>(counter)), hn::Iota(u32, 0)),
-                 hn::Set(u32, static_cast<uint32_t>(counter >> 32)), hn::Set(u32, seed.stream[0]),
-                 hn::Set(u32, seed.stream[1])};
-  }
+  for (int i = 0; i < N; ++i)
+#pragma GCC unroll 2
+    for (int h = 0; h < kHalves; ++h) {
+      const i64 counter = first + i * lanes();
+      halves[i][h] = {counters(counter + h), hn::Set(u32, static_cast<uint32_t>(counter >> 32)),
+                      hn::Set(u32, seed.stream[0]), hn::Set(u32, seed.stream[1])};
+    }
   const auto factor0 = hn::Set(u32, 0xd2511f53u), factor1 = hn::Set(u32, 0xcd9e8d57u);
   uint32_t key0 = seed.key[0], key1 = seed.key[1];
   for (int round = 0; round < 10; ++round) {
 #pragma GCC unroll 4
-    for (int i = 0; i < N; ++i) {
-      auto& [c0, c1, c2, c3] = blocks[i].word;
-      Words low0, high0, low1, high1;
-      multiply_words(c0, factor0, low0, high0);
-      multiply_words(c2, factor1, low1, high1);
-      c0 = hn::Xor(hn::Xor(high1, c1), hn::Set(u32, key0));
-      c1 = low1;
-      c2 = hn::Xor(hn::Xor(high0, c3), hn::Set(u32, key1));
-      c3 = low0;
-    }
+    for (int i = 0; i < N; ++i)
+#pragma GCC unroll 2
+      for (int h = 0; h < kHalves; ++h) {
+        auto& [c0, c1, c2, c3] = halves[i][h].word;
+        Words low0, high0, low1, high1;
+        multiply_words(c0, factor0, low0, high0);
+        multiply_words(c2, factor1, low1, high1);
+        c0 = hn::Xor3(high1, c1, hn::Set(u32, key0));
+        c1 = low1;
+        c2 = hn::Xor3(high0, c3, hn::Set(u32, key1));
+        c3 = low0;
+      }
     key0 += 0x9e3779b9u;
     key1 += 0xbb67ae85u;
   }
+#pragma GCC unroll 4
+  for (int i = 0; i < N; ++i)
+#pragma GCC unroll 4
+    for (int w = 0; w < 4; ++w)
+      blocks[i].word[w] = join(halves[i][0].word[w], halves[i][kHalves - 1].word[w]);
 }
 
 // Uniform in (0, 1]: 31 bits, rounded to f32, never 0.

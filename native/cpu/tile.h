@@ -88,16 +88,16 @@ struct Pairs {
         store(Permute(first, kPairOrder.upper, second), to + 2 * c + lanes());
       }
   }
-  // to [kLanes, kLanes]: row i has pairs of from's rows 2 i and 2 i + 1, which are a stride apart. For any
+  // to [kLanes, kLanes]: row i has pairs of from's rows 2 i and 2 i + 1; rows are a stride apart. For any
   // CPU.
   template <class T>
-  static HWY_INLINE void PairTile(float* to, const T* from, i64 stride) {
+  static HWY_INLINE void PairTile(float* to, i64 to_stride, const T* from, i64 stride) {
     static_assert(sizeof(T) == sizeof(bf16));
-    for (i64 i = 0; i < kLanes; ++i, from += 2 * stride) {
+    for (i64 i = 0; i < kLanes; ++i, from += 2 * stride, to += to_stride) {
       const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
       const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + stride));
       const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
-      store(PairUp(Vec{_mm512_castsi512_ps(both)}), to + i * kLanes);
+      store(PairUp(Vec{_mm512_castsi512_ps(both)}), to);
     }
   }
 

@@ -42,7 +42,7 @@ constexpr i64 kBlockRows = 64 / sizeof(T);
 template <bool kPast>
 HWY_INLINE void TransposeBlock(uint16_t* y, i64 y_stride, const uint16_t* x, i64 x_stride) {
   HWY_ALIGN float pairs[kLanes * kLanes];
-  Pairs::PairTile(pairs, x, x_stride);
+  Pairs::PairTile(pairs, kLanes, x, x_stride);
   Vec columns[kLanes];
   TransposeRegisters(columns, pairs, kLanes);
   StoreColumns<kPast>(y, y_stride, columns);
