@@ -116,6 +116,42 @@ HWY_INLINE void MultiplyBlock(float* sums, bool add, const A& a, const B& b, i64
   MultiplyTiles(sums, kSide, add, as, bs, two_left, two_right, steps, {}, ahead);
 }
 
+// Share i of `shares` of the rows of the two strips at `line`.
+template <class Part>
+HWY_INLINE void TakeShare(TileStrip* strips, i64* rows, const Part& part, i64 line, i64 i, i64 shares) {
+  const i64 share = ceil_div(kTileRows, shares), first = i * share;
+  for (i64 n = 0; n < 2; ++n) {
+    strips[n] = part.strip(line / kTileRows + n).below(first);
+    rows[n] = std::min(share, kTileRows - first);
+  }
+}
+
+// A stage's sums, by pairs of strips [columns, rows, kSide, kSide]: each calls store(row, column, its sums)
+// when it is done, and asks for its share of what `next` multiplies, if there is one.
+template <class Store>
+HWY_INLINE void MultiplyStage(float* sums, const AmxOperand<false>& a, const AmxOperand<true>& b,
+                              const Blocks::Stage& now, const Blocks::Stage* next, const Store& store) {
+  const auto a_now = a.part(now.matrix, now.part);
+  const auto b_now = b.part(now.matrix, now.part);
+  const Blocks::Stage& then = next ? *next : now;
+  const auto a_then = a.part(then.matrix, then.part);
+  const auto b_then = b.part(then.matrix, then.part);
+  const i64 steps = a.parts.width(now.part);
+  for (i64 column = 0; column < now.columns; column += kSide)
+    for (i64 row = 0; row < now.rows; row += kSide, sums += kSide * kSide) {
+      StripsAhead<4> ahead{};
+      if (next && row < then.rows)
+        TakeShare(ahead.strips, ahead.rows, a_then, then.row + row, column / kSide, now.column_pairs());
+      if (next && column < then.columns)
+        TakeShare(ahead.strips + 2, ahead.rows + 2, b_then, then.column + column, row / kSide,
+                  now.row_pairs());
+      const i64 y_row = now.row + row, y_column = now.column + column;
+      MultiplyBlock(sums, now.part > 0, a_now, b_now, y_row / kTileRows, y_column / kTileRows,
+                    row + kTileRows < now.rows, column + kTileRows < now.columns, steps, ahead);
+      if (now.part + 1 == a.parts.count) store(y_row, y_column, sums);
+    }
+}
+
 template <class Y>
 void Multiply(Context& context, const Result<Y>& result, const AmxLines& left, const AmxLines& right,
               i64 matrices) {
@@ -128,39 +164,18 @@ void Multiply(Context& context, const Result<Y>& result, const AmxLines& left, c
   const Blocks blocks(parts, left.lines, right.lines, matrices, threads);
   // Neighbours in one task, as one block asks for the next one's operands.
   const i64 neighbours = std::max<i64>(1, blocks.count() / (8 * threads));
-  const i64 sums_size = round_up(blocks.rows.part, kSide) * round_up(blocks.columns.part, kSide);
-  parallel_tasks(
-      context, ceil_div(blocks.count(), neighbours), sums_size, [&](i64 task, float* sums) HWY_ATTR {
-        const TileRegisters registers;
-        const i64 begin = task * neighbours, end = std::min(blocks.count(), begin + neighbours);
-        for (i64 i = begin * parts.count; i < end * parts.count; ++i) {
-          const bool more = i + 1 < end * parts.count;
-          const Blocks::Stage now = blocks.stage(i), next = blocks.stage(more ? i + 1 : i);
-          const auto a_now = a.part(now.matrix, now.part), a_next = a.part(next.matrix, next.part);
-          const auto b_now = b.part(now.matrix, now.part), b_next = b.part(next.matrix, next.part);
-          const i64 steps = parts.width(now.part);
-          // Rows of each strip that a pair's product asks for.
-          const i64 a_share = ceil_div(kTileRows, now.column_pairs()),
-                    b_share = ceil_div(kTileRows, now.row_pairs());
-          float* block = sums;
-          for (i64 column = 0; column < now.columns; column += kSide)
-            for (i64 row = 0; row < now.rows; row += kSide, block += kSide * kSide) {
-              StripsAhead<4> ahead;
-              for (i64 n = 0; n < 2; ++n) {
-                const i64 a_row = column / kSide * a_share, b_row = row / kSide * b_share;
-                ahead.strips[n] = a_next.strip((next.row + row) / kTileRows + n).below(a_row);
-                ahead.rows[n] = more && row < next.rows ? std::min(a_share, kTileRows - a_row) : 0;
-                ahead.strips[2 + n] = b_next.strip((next.column + column) / kTileRows + n).below(b_row);
-                ahead.rows[2 + n] = more && column < next.columns ? std::min(b_share, kTileRows - b_row) : 0;
-              }
-              MultiplyBlock(block, now.part > 0, a_now, b_now, (now.row + row) / kTileRows,
-                            (now.column + column) / kTileRows, row + kTileRows < now.rows,
-                            column + kTileRows < now.columns, steps, ahead);
-              if (now.part + 1 == parts.count)
-                result.matrix(now.matrix).store_block(now.row + row, now.column + column, block);
-            }
-        }
-      });
+  const auto multiply = [&](i64 task, float* sums) HWY_ATTR {
+    const TileRegisters registers;
+    const i64 end = std::min(blocks.count(), (task + 1) * neighbours) * parts.count;
+    for (i64 i = task * neighbours * parts.count; i < end; ++i) {
+      const Blocks::Stage now = blocks.stage(i), next = blocks.stage(i + 1);
+      MultiplyStage(sums, a, b, now, i + 1 < end ? &next : nullptr,
+                    [&](i64 row, i64 column, const float* block)
+                        HWY_ATTR { result.matrix(now.matrix).store_block(row, column, block); });
+    }
+  };
+  parallel_tasks(context, ceil_div(blocks.count(), neighbours), blocks.rows.part * blocks.columns.part,
+                 multiply);
 }
 
 // y^T = w x^T: `weights` is read once.
