@@ -194,8 +194,6 @@ void AddTilesToKeys(const BackwardScratch<Words>& s, const typename BackwardScra
       return RowGradients{zero(), zero(), zero(), 0, 0, true};
     };
     const RowGradients first = gradients_of(r), second = gradients_of(r + 1);
-    float *p_rows = p + r * kKeys, *ds_rows = ds + r * kKeys,
-          *words = s.ds_words + (row + r) * kKeys + key / 2;
     SplitGradients<Words>(first, second, p + r * kKeys, ds + r * kKeys,
                           s.ds_words + (row + r) * kKeys + key / 2, block.begin, keys);
   }
