@@ -26,7 +26,11 @@ void ChunkMoments(const GroupChunks& s, float* moments, float* columns, const T*
   std::fill_n(columns, s.C, 0.0f);
   ForEachVector(0, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
     Vec sum = io.load(columns + c);
-    for (int row = 0; row < rows; ++row) sum = hn::Add(sum, io.stream(x + place + row * s.C));
+    for (int row = 0; row < rows; ++row) {
+      const T* at = x + place + row * s.C;
+      hwy::Prefetch(at + rows * s.C);
+      sum = hn::Add(sum, io.load(at));
+    }
     io.store(sum, columns + c);
   });
   for (i64 g = 0; g < s.G; ++g) {

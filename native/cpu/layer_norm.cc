@@ -78,8 +78,8 @@ HWY_INLINE Means RowGradients(float* g, float* sums, const T* dy, const T* x, co
   const Vec middle = set(mean), factor = set(rstd);
   Vec total = zero(), products = zero();
   for_each(C, [&](i64 c, auto io) HWY_ATTR {
-    const Vec normal = hn::Mul(hn::Sub(io.load(x + c, mean), middle), factor), w = io.load(weight + c);
-    const Vec dh = activate_backward<T>(io.load(dy + c), hn::MulAdd(normal, w, io.load(bias + c)), silu);
+    const Vec normal = hn::Mul(hn::Sub(io.stream(x + c, mean), middle), factor), w = io.load(weight + c);
+    const Vec dh = activate_backward<T>(io.stream(dy + c), hn::MulAdd(normal, w, io.load(bias + c)), silu);
     const Vec gradient = hn::Mul(dh, w);
     total = hn::Add(total, gradient);
     products = hn::MulAdd(gradient, normal, products);
