@@ -34,12 +34,18 @@ struct Part {
   float* sums;  // of tiles [taps, row pairs, column pairs, kSide, kSide], or [taps, rows, columns]
 
   Part(const Correlation& shape, i64 chunk_images) : taps(shape, kPartPositions) {
-    const i64 most = std::max<i64>(1, kPartPositions / taps.padded_positions());
+    const i64 most = std::max<i64>(1, kPartPositions / band_positions());
     bands = std::min(most, chunk_images * taps.bands());
-    depth = round_up(bands * taps.padded_positions(), kTileDepth);
+    depth = round_up(bands * band_positions(), kTileDepth);
     x_depth = round_up(depth + taps.shift(taps.count() - 1), kTileDepth);
     rows = round_up(taps.out_channels, kTileRows), columns = round_up(taps.channels, kTileRows);
   }
+  // Rows of x between a band's first one and the next one's. Below whole images lies what pads the next one
+  // above; bands of one image have in common what both see.
+  i64 band_rows() const {
+    return taps.bands() == 1 ? taps.height + taps.top : taps.band_rows() + taps.kernel_height - 1;
+  }
+  i64 band_positions() const { return band_rows() * taps.row(); }
   // In words.
   i64 left_size() const { return rows * depth / 2; }
   i64 right_size() const { return columns * x_depth / 2; }
@@ -67,16 +73,17 @@ struct Part {
 template <class Words>
 void LoadPart(const Part<Words>& part, const bf16* dy, const bf16* x, i64 first, i64 count) {
   const Taps& taps = part.taps;
-  bf16 *dy_to = part.dy, *x_to = part.x;
+  bf16* dy_to = part.dy;
+  bf16* x_to = std::fill_n(part.x, taps.left * taps.channels, bf16{});
   for (i64 i = first; i < first + count; ++i) {
     const i64 image = i / taps.bands();
     const Band band(taps, i % taps.bands());
-    bf16* x_end = pad_rows(x_to, x + image * taps.height * taps.width * taps.channels, taps, band);
-    bf16* dy_end =
-        spread_rows(dy_to, dy + image * taps.out_height * taps.out_width * taps.out_channels, taps, band);
-    const i64 positions = (x_end - x_to) / taps.channels;
-    dy_to = std::fill_n(dy_end, dy_to + positions * taps.out_channels - dy_end, bf16{});
-    x_to = x_end;
+    const i64 above = band.begin - taps.top;
+    x_to = pad_between(x_to, x + image * taps.height * taps.width * taps.channels, taps, above,
+                       above + part.band_rows());
+    bf16* dy_end = dy_to + part.band_positions() * taps.out_channels;
+    dy_to = spread_rows(dy_to, dy + image * taps.out_height * taps.out_width * taps.out_channels, taps, band);
+    dy_to = std::fill_n(dy_to, dy_end - dy_to, bf16{});
   }
   std::fill(dy_to, part.dy + part.depth * taps.out_channels, bf16{});
   std::fill(x_to, part.x + (part.x_depth + 1) * taps.channels, bf16{});

@@ -50,16 +50,24 @@ struct Band {
   i64 rows() const { return end - begin; }
 };
 
-// What the window sees from a band, zeros around the image x; returns where that ends.
+// Rows [begin, end) of the image x, each with what pads its end; zeros above and below. Returns where that
+// ends.
 template <class T>
-T* pad_rows(T* to, const T* x, const Taps& taps, const Band& band) {
+T* pad_between(T* to, const T* x, const Taps& taps, i64 begin, i64 end) {
   const i64 row = taps.row() * taps.channels, inside = taps.width * taps.channels;
-  to = std::fill_n(to, taps.left * taps.channels, T{});
-  for (i64 i = band.begin - taps.top; i < band.end - taps.top + taps.kernel_height - 1; ++i) {
+  for (i64 i = begin; i < end; ++i) {
     const bool present = i >= 0 && i < taps.height;
     if (present) to = std::copy_n(x + i * inside, inside, to);
     to = std::fill_n(to, present ? row - inside : row, T{});
   }
+  return to;
+}
+
+// What the window sees from a band, zeros around the image x; returns where that ends.
+template <class T>
+T* pad_rows(T* to, const T* x, const Taps& taps, const Band& band) {
+  to = std::fill_n(to, taps.left * taps.channels, T{});
+  to = pad_between(to, x, taps, band.begin - taps.top, band.end - taps.top + taps.kernel_height - 1);
   return std::fill_n(to, taps.right() * taps.channels, T{});
 }
 
