@@ -20,8 +20,9 @@ namespace {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 
 constexpr i64 kPartPositions = 1024;
-// Words of the depth that vectors multiply at a time: x's stay in the first cache.
-constexpr i64 kWordsAtOnce = 128;
+// Words of the depth that vectors add up before they add that to the sums: longer chains round more often,
+// and x's words stay in the first cache.
+constexpr i64 kChainWords = 128;
 
 // How bands become parts, and one thread's scratch.
 template <class Words>
@@ -31,7 +32,8 @@ struct Part {
   i64 rows, columns;          // of a tap's sums, in whole strips
   bf16 *dy, *x;               // [depth, O], [x_depth + 1, C]
   float *left, *even, *odd;   // packed
-  float* sums;  // of tiles [taps, row pairs, column pairs, kSide, kSide], or [taps, rows, columns]
+  float* sums;    // of tiles [taps, row pairs, column pairs, kSide, kSide], or [taps, rows, columns]
+  float* chains;  // of vectors, of a tap: [rows, columns]
 
   Part(const Correlation& shape, i64 chunk_images) : taps(shape, kPartPositions) {
     const i64 most = std::max<i64>(1, kPartPositions / band_positions());
@@ -56,7 +58,10 @@ struct Part {
     if (!Words::kTiled) return taps.count() * rows * columns;
     return taps.count() * round_up(rows, kSide) * round_up(columns, kSide);
   }
-  i64 scratch_size() const { return dy_size() + x_size() + left_size() + 2 * right_size() + sums_size(); }
+  i64 chains_size() const { return Words::kTiled ? 0 : rows * columns; }
+  i64 scratch_size() const {
+    return dy_size() + x_size() + left_size() + 2 * right_size() + sums_size() + chains_size();
+  }
   // x from `shift` on.
   const float* shifted(i64 shift, i64 stride) const { return (shift % 2 ? odd : even) + shift / 2 * stride; }
 
@@ -65,7 +70,7 @@ struct Part {
     dy = reinterpret_cast<bf16*>(take(dy_size()));
     x = reinterpret_cast<bf16*>(take(x_size()));
     left = take(left_size()), even = take(right_size()), odd = take(right_size());
-    sums = take(sums_size());
+    sums = take(sums_size()), chains = take(chains_size());
   }
 };
 
@@ -139,14 +144,18 @@ void AddPart(const Part<TiledPairs>& part, bool add) {
 }
 
 void AddPart(const Part<Pairs>& part, bool add) {
-  const i64 words = part.depth / 2;
-  for (i64 tap = 0; tap < part.taps.count(); ++tap)
-    for (i64 begin = 0; begin < words; begin += kWordsAtOnce)
-      Product<Pairs>(part.sums + tap * part.rows * part.columns, part.columns,
-                     Transposed{part.left + begin * part.rows, part.rows},
-                     part.shifted(part.taps.shift(tap), part.columns) + begin * part.columns, part.columns,
-                     part.taps.out_channels, part.columns, std::min(kWordsAtOnce, words - begin),
-                     add || begin > 0);
+  const i64 words = part.depth / 2, O = part.taps.out_channels, stride = part.columns;
+  for (i64 tap = 0; tap < part.taps.count(); ++tap) {
+    const float* x = part.shifted(part.taps.shift(tap), stride);
+    float* sums = part.sums + tap * part.rows * stride;
+    for (i64 begin = 0; begin < words; begin += kChainWords) {
+      const bool first = !add && begin == 0;
+      Product<Pairs>(first ? sums : part.chains, stride, Transposed{part.left + begin * part.rows, part.rows},
+                     x + begin * stride, stride, O, stride, std::min(kChainWords, words - begin), false);
+      for (i64 i = 0; i < O * stride && !first; i += lanes())
+        store(hn::Add(load(sums + i), load(part.chains + i)), sums + i);
+    }
+  }
 }
 
 // The sums as dw lies, [O, taps, C].

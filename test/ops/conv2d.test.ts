@@ -159,8 +159,8 @@ describe('conv2d', () => {
   const largeSizes = [
     [[35, 40, 17, 16], [19, 3, 2, 16], { padding: 1 }],
     // More than a part has room for.
-    [[1, 50, 37, 16], [19, 3, 3, 16], { padding: 1 }],
-    [[1, 30, 47, 17], [16, 2, 5, 17], {}],
+    [[3, 50, 37, 16], [19, 3, 3, 16], { padding: 1 }],
+    [[2, 41, 67, 17], [16, 2, 5, 17], {}],
   ] as const
   it.each([...equalSizes, ...largeSizes])(
     'sums weight gradients of bf16 as of the same values in f32: x %j, weight %j, %j',
