@@ -121,7 +121,7 @@ Status write_rows(Context&, InOut y, In x, In rows) {
   const i64 R = y.dim(0), bytes = row_elements(y) * static_cast<i64>(dtype_size(y.dtype));
   // Each looks through all rows for its own.
   const i64 blocks = std::clamp<i64>(rows.elements() * bytes / kBlockBytes, 1, 16);
-  parallel_for(R, ceil_div(R, blocks), [&](i64 begin, i64 end) {
+  parallel_for(R, std::max<i64>(1, ceil_div(R, blocks)), [&](i64 begin, i64 end) {
     for (i64 i = 0; i < rows.elements(); ++i) {
       const i32 row = rows.as<i32>()[i];
       if (begin <= row && row < end)

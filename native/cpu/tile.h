@@ -16,7 +16,7 @@
 
 #include "cpu/runtime.h"
 #include "cpu/simd.h"
-#include "cpu/transpose.h"
+#include "cpu/transpose_tile.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

@@ -36,6 +36,13 @@ describe('writeRows', () => {
     }
   })
 
+  it('takes nothing where there is nothing', async () => {
+    const [y, none] = [zeros([0, 2]), zeros([2, 0])]
+    writeRows(y, zeros([1, 2]), fromArray(Int32Array.of(-1)))
+    writeRows(none, zeros([1, 0]), fromArray(Int32Array.of(1)))
+    expect([(await y.read()).length, (await none.read()).length]).toEqual([0, 0])
+  })
+
   it('takes integers', async () => {
     const y = fromArray(Int32Array.of(1, 2, 3))
     writeRows(y, fromArray(Int32Array.of(-7)), fromArray(Int32Array.of(1)))

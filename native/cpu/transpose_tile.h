@@ -1,9 +1,9 @@
 // Transposing in registers and from tile to tile, compiled once per SIMD target as simd.h is.
-#if defined(TRANSFUSION_TRANSPOSE_H) == defined(HWY_TARGET_TOGGLE)
-#ifdef TRANSFUSION_TRANSPOSE_H
-#undef TRANSFUSION_TRANSPOSE_H
+#if defined(TRANSFUSION_TRANSPOSE_TILE_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef TRANSFUSION_TRANSPOSE_TILE_H
+#undef TRANSFUSION_TRANSPOSE_TILE_H
 #else
-#define TRANSFUSION_TRANSPOSE_H
+#define TRANSFUSION_TRANSPOSE_TILE_H
 #endif
 
 #include "cpu/simd.h"
