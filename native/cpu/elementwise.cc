@@ -151,7 +151,8 @@ Status fill(Context&, Out y, f32 value) {
   const auto fill_with = [&](auto element) {
     using T = decltype(element);
     const i64 bytes = static_cast<i64>(y.bytes());
-    if (bytes >= kBeyondCaches) {
+    // A view may begin anywhere.
+    if (bytes >= kBeyondCaches && reinterpret_cast<uintptr_t>(y.data) % HWY_MAX_BYTES == 0) {
       T elements[sizeof(uint32_t) / sizeof(T)];
       std::fill(std::begin(elements), std::end(elements), element);
       uint32_t word;

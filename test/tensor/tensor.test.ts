@@ -3,6 +3,7 @@ import { add } from '../../lib/ops/add.js'
 import { reshape } from '../../lib/ops/reshape.js'
 import { memory } from '../../lib/tensor/device.js'
 import { keep, scope } from '../../lib/tensor/scope.js'
+import { native } from '../../lib/native.js'
 import { empty, fromArray, full, type Tensor, zeros } from '../../lib/tensor/tensor.js'
 
 describe('values', () => {
@@ -58,6 +59,10 @@ describe('values', () => {
       [2 ** 24 + 7, 'bf16'],
     ] as const)
       expect((await full([count], 2.5, dtype).readFloats()).every((value) => value === 2.5)).toBe(true)
+    const whole = zeros([2 ** 23 + 9])
+    native.fill(whole.view([2 ** 23 + 5], 3).handle, 2.5)
+    const values = await whole.readFloats()
+    expect(values.every((value, i) => value === (i >= 3 && i < 2 ** 23 + 8 ? 2.5 : 0))).toBe(true)
   })
 
   test.each<[Tensor, Float32Array | Int32Array | Uint16Array, string]>([
