@@ -186,11 +186,10 @@ HWY_INLINE void MultiplyTiles(float* c, i64 c_stride, bool add, const TileStrip*
 // other.
 HWY_INLINE void TileProduct(float* c, i64 c_stride, const TileStrip& a, const TileStrip& b, i64 rows,
                             i64 width, i64 steps, bool add, TileParts parts = {}) {
-  const auto left = [&](i64 row) { return TileStrip{a.data + row * a.row_stride, a.row_stride, a.step}; };
   const auto right = [&](i64 column) { return TileStrip{b.data + column, b.row_stride, b.step}; };
   for (i64 column = 0; column < width; column += kSide)
     for (i64 row = 0; row < rows; row += kSide) {
-      const TileStrip as[2] = {left(row), left(row + kTileRows)},
+      const TileStrip as[2] = {a.below(row), a.below(row + kTileRows)},
                       bs[2] = {right(column), right(column + kTileRows)};
       float* block = c + row * c_stride + column;
       MultiplyTiles(block, c_stride, add, as, bs, row + kTileRows < rows, column + kTileRows < width, steps,

@@ -70,7 +70,7 @@ HWY_INLINE void TransposeTileOf(T* y, i64 y_stride, const T* x, i64 x_stride, i6
     for (i64 line = 0; line < kTile * static_cast<i64>(sizeof(T)); line += 64)
       hwy::Prefetch(reinterpret_cast<const char*>(x + i * x_stride + kTile) + line);
   i64 whole_rows = 0, whole_columns = 0;
-  if constexpr (kBlockRows < T >> 0) {
+  if constexpr (kBlockRows<T> != 0) {
     whole_rows = round_down(rows, kBlockRows<T>), whole_columns = round_down(columns, kLanes);
     for (i64 j = 0; j < whole_columns; j += kLanes)
       for (i64 i = 0; i < whole_rows; i += kBlockRows<T>)
