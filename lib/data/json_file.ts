@@ -1,21 +1,22 @@
 import { readFile } from 'node:fs/promises'
 import { writeAtomically } from './atomic_file.js'
+import { decodeText } from './text_file.js'
 
 /**
  * Reads a JSON file; where there is none, `missing` is returned if it is given.
  * @throws Error that names the file and what is wrong with it
  */
 export async function readJson(path: string, missing?: unknown): Promise<unknown> {
-  let text
+  let bytes
   try {
-    text = await readFile(path, 'utf8')
+    bytes = await readFile(path)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
       throw new Error(`${path}: cannot be read (${(error as Error).message})`, { cause: error })
     if (missing !== undefined) return missing
     throw new Error(`${path}: no such file`, { cause: error })
   }
-  return parseJson(text, path)
+  return parseJson(decodeText(bytes, path), path)
 }
 
 /** Writes a value as JSON to be read by people too, the whole file or nothing; rejects as `writeAtomically`. */

@@ -1,0 +1,32 @@
+import { readFile } from 'node:fs/promises'
+
+/** Byte order marks, which say how the text after them is encoded; UTF-8 needs none. */
+const marks = [
+  { bytes: [0xef, 0xbb, 0xbf], encoding: 'utf-8' },
+  { bytes: [0xff, 0xfe], encoding: 'utf-16le' },
+  { bytes: [0xfe, 0xff], encoding: 'utf-16be' },
+] as const
+
+/**
+ * A text file's content: UTF-8, or UTF-16 where a byte order mark says so; the mark is not part of it.
+ * @throws Error that begins with `name` where the bytes are no text of that encoding
+ */
+export function decodeText(bytes: Uint8Array, name: string): string {
+  const encoding = marks.find((mark) => mark.bytes.every((byte, i) => bytes[i] === byte))?.encoding ?? 'utf-8'
+  try {
+    return new TextDecoder(encoding, { fatal: true }).decode(bytes)
+  } catch (error) {
+    throw new Error(
+      `${name}: its text is not ${encoding.toUpperCase()}; expected UTF-8, or UTF-16 that begins with a byte order mark`,
+      { cause: error },
+    )
+  }
+}
+
+/** Reads a text file as {@link decodeText}. Rejects with an Error that names the file. */
+export async function readText(path: string): Promise<string> {
+  const bytes = await readFile(path).catch((error: Error) => {
+    throw new Error(`${path}: cannot be read (${error.message})`, { cause: error })
+  })
+  return decodeText(bytes, path)
+}
