@@ -50,7 +50,12 @@ async function heldOutLosses({ model, options }, batches = 40) {
   const sums = { lm: 0, diffusion: 0 }
   for (let i = 0; i < batches; i++) {
     const { parts, denominators } = await maker.make(i)
-    const losses = noGrad(() => scope(() => transfusionLoss(model.network, parts[0], options, denominators)))
+    const losses = noGrad(() =>
+      scope(() => {
+        const { lm, diffusion } = transfusionLoss(model.network, parts[0], options, denominators)
+        return { lm, diffusion }
+      }),
+    )
     for (const name of ['lm', 'diffusion']) sums[name] += (await losses[name].readFloats())[0] / batches
   }
   await stream.close()

@@ -11,6 +11,11 @@ export type { DrawOptions, GenerationOptions, ImageOptions } from './generation/
 export type { Prompt } from './generation/prompt.js'
 export type { LoadedModel, ModelParts } from './models/transfusion/folder.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
+export type { CacheUse, ModelOutput } from './models/transfusion/model.js'
+export type { ImageSkips, ModelImages } from './models/transfusion/patch_coder.js'
+export { type DeviceLayout, type LayoutImages, uploadLayout } from './models/transfusion/device_layout.js'
+export type { ImageGroup, ImageGroups } from './models/transfusion/image_groups.js'
+export { imagePart, type PixelPart } from './models/transfusion/pixel_parts.js'
 export {
   type Denominators,
   type LossOptions,
@@ -36,6 +41,8 @@ export type { BatchWork, StepReport } from './training/step_report.js'
 export type { StreamStart, TrainingData } from './training/data.js'
 export { CheckpointFolder } from './training/checkpoint_folder.js'
 export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './training/options.js'
+export { arrangeDocument, type ArrangeOptions } from './training/arrange.js'
+export { type BatchNoise, trainingBatch } from './training/training_batch.js'
 export type { Optimizer } from './training/optimizer_step.js'
 export { AdamW, adamwSchema, type AdamWOptions } from './training/adamw.js'
 export { Muon, type MuonOptions, muonSchema } from './training/muon.js'
@@ -170,6 +177,7 @@ export { ConfigError } from './config.js'
 
 // Sequences and diffusion.
 export { type PackedBatch, packDocuments, type PackingOptions } from './sequence/packing.js'
+export type { Layout as SequenceLayout } from './sequence/layout.js'
 export type {
   Document as SequenceDocument,
   ImagePart as SequenceImage,
@@ -178,6 +186,7 @@ export type {
   TextPart as SequenceText,
 } from './sequence/document.js'
 export { type DiffusionTargets, diffusionTargets, type Objective, scheduleOf } from './diffusion/objective.js'
+export type { TimestepSettings } from './diffusion/timesteps.js'
 export {
   cosineSchedule,
   flowSchedule,
@@ -185,9 +194,11 @@ export {
   type NoiseSchedule,
   type TabulatedSchedule,
 } from './diffusion/schedule.js'
-export type { Sampler, SamplerStep } from './diffusion/sampler.js'
+export { type Sampler, type SamplerStep, trailingTimesteps } from './diffusion/sampler.js'
 export { ddim } from './diffusion/ddim.js'
 export { ddpm } from './diffusion/ddpm.js'
+export { dpmSolver } from './diffusion/dpm_solver.js'
+export { euler, heun } from './diffusion/euler.js'
 export { createSampler, type SamplerName } from './diffusion/samplers.js'
 
 // Tensors and differentiation.

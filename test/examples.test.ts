@@ -13,17 +13,49 @@ import { temporaryFolder } from './temporary_folder.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const example = join(root, 'examples/squares.mjs')
 
-it("runs the README's example, which draws what it was asked for and names what it sees", async () => {
+/** What an example of 8 x 8 pictures prints, and how bright the halves are of what it drew as "left" and "right". */
+async function drawnBy(name: string) {
   const folder = await temporaryFolder()
   // The example's own folder resolves the package's name; its output goes elsewhere.
-  const code = `process.chdir(${JSON.stringify(folder)}); await import(${JSON.stringify(pathToFileURL(example).href)})`
+  const url = pathToFileURL(join(root, 'examples', name)).href
+  const code = `process.chdir(${JSON.stringify(folder)}); await import(${JSON.stringify(url)})`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', code])
+  const halves = async (file: string) => {
+    const { data } = await readImage(join(folder, file), { width: 8, height: 8, channels: 1 })
+    const mean = (left: boolean) =>
+      data.filter((_, i) => i % 8 < 4 === left).reduce((sum, value) => sum + value, 0) / 32
+    return { left: mean(true), right: mean(false) }
+  }
+  return { stdout, halves }
+}
+
+it("runs the README's example, which draws what it was asked for and names what it sees", async () => {
+  const { stdout, halves } = await drawnBy('squares.mjs')
   expect(stdout.trim()).toBe('right')
-  const { data } = await readImage(join(folder, 'left.png'), { width: 8, height: 8, channels: 1 })
-  const mean = (left: boolean) =>
-    data.filter((_, i) => i % 8 < 4 === left).reduce((sum, value) => sum + value, 0) / 32
-  expect(mean(true)).toBeGreaterThan(200)
-  expect(mean(false)).toBeLessThan(55)
+  const { left, right } = await halves('left.png')
+  expect(left).toBeGreaterThan(200)
+  expect(right).toBeLessThan(55)
+})
+
+it('trains by a loop and a schedule of its own, whose second head learns too, and draws from it', async () => {
+  const { stdout, halves } = await drawnBy('own-loop.mjs')
+  const [first, last] = [/step 50: .*/, /step 300: .*/].map((line) => {
+    const [text] = line.exec(stdout)!
+    return Object.fromEntries(
+      [...text.matchAll(/(\w+) ([\d.]+)/g)].map(([, name, value]) => [name, Number(value)]),
+    )
+  })
+  expect(last!['diffusion']).toBeLessThan(first!['diffusion']! / 2)
+  // Of a guess: log 2.
+  expect(last!['classLoss']).toBeLessThan(0.2)
+  for (const [bright, dark] of [
+    ['left', 'right'],
+    ['right', 'left'],
+  ] as const) {
+    const drawn = await halves(`${bright}.png`)
+    expect(drawn[bright]).toBeGreaterThan(200)
+    expect(drawn[dark]).toBeLessThan(55)
+  }
 })
 
 it('shows the example in the README as it is', () => {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { sourceSchema } from '../data/data_config.js'
-import { drawOptionsSchema } from '../generation/options.js'
+import { drawConfigSchema } from '../generation/options.js'
 import { classDataSchema } from './class_data.js'
 
 export const classTaskSchema = z.strictObject({
@@ -11,10 +11,10 @@ export const classTaskSchema = z.strictObject({
   /** Images to draw of each class; 0: none. */
   perClass: z.int().min(0).default(100),
   /** How they are drawn; the defaults are the demo's, and for flow Euler's sampler. */
-  images: drawOptionsSchema
+  images: drawConfigSchema
     .extend({
-      steps: drawOptionsSchema.shape.steps.default(50),
-      guidance: drawOptionsSchema.shape.guidance.default(1.5),
+      steps: drawConfigSchema.shape.steps.default(50),
+      guidance: drawConfigSchema.shape.guidance.default(1.5),
     })
     .prefault({}),
   /** Test images, from the first, to describe, and to rank all captions for; 0: none. */

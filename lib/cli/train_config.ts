@@ -5,7 +5,7 @@ import { imagePreparationOptionsSchema } from '../data/image_preparation.js'
 import { presets, type PresetName } from '../models/transfusion/presets.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { objectiveSchema } from '../diffusion/objective.js'
-import { drawOptionsSchema } from '../generation/options.js'
+import { drawConfigSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
 
 const modelShape = transfusionConfigSchema.shape
@@ -53,7 +53,7 @@ export const trainConfigSchema = z.strictObject({
       every: z.int().positive().default(1000),
       /** What to draw; by default the captions of the first samples. */
       prompts: z.array(z.string()).min(1).optional(),
-      ...drawOptionsSchema.shape,
+      ...drawConfigSchema.shape,
     })
     .prefault({}),
   /** What is kept of the run's figures: metrics.jsonl, and event files for TensorBoard. */

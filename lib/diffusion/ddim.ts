@@ -13,6 +13,7 @@ import { type NoiseSchedule } from './schedule.js'
 export function ddim(schedule: NoiseSchedule, { eta = 0 }: { eta?: number } = {}): Sampler {
   if (!(eta >= 0 && eta <= 1)) throw new RangeError(`ddim: eta = ${eta} is not in 0..1`)
   return {
+    schedule,
     steps(count) {
       const timesteps = trailingTimesteps(schedule, count)
       return timesteps.slice(1).map((s, i) => {

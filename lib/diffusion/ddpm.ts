@@ -14,6 +14,7 @@ import { type NoiseSchedule } from './schedule.js'
  */
 export function ddpm(schedule: NoiseSchedule): Sampler {
   return {
+    schedule,
     steps(count) {
       const timesteps = trailingTimesteps(schedule, count)
       return timesteps.slice(1).map((s, i) => {

@@ -9,12 +9,14 @@
 import { trailingTimesteps, type Sampler } from './sampler.js'
 import type { NoiseSchedule } from './schedule.js'
 
+/** DPM-Solver++ (2M), deterministic: second order from one call of the network a step. */
 export function dpmSolver(schedule: NoiseSchedule): Sampler {
   const lambda = (t: number) => {
     const { signal, sigma } = schedule.level(t)
     return Math.log(signal / sigma)
   }
   return {
+    schedule,
     steps(count) {
       const timesteps = trailingTimesteps(schedule, count)
       return timesteps.slice(1).map((s, i) => {

@@ -19,8 +19,10 @@ const eulerStep = (t: number, s: number): SamplerStep => ({
   kEps: 0,
 })
 
+/** Euler's method (one call of the network a step). */
 export function euler(schedule: NoiseSchedule): Sampler {
   return {
+    schedule,
     steps(count) {
       const timesteps = trailingTimesteps(schedule, count)
       return timesteps.slice(1).map((s, i) => eulerStep(timesteps[i]!, s))
@@ -28,8 +30,10 @@ export function euler(schedule: NoiseSchedule): Sampler {
   }
 }
 
+/** Heun's method: second order, two calls of the network a step. */
 export function heun(schedule: NoiseSchedule): Sampler {
   return {
+    schedule,
     steps(count) {
       const timesteps = trailingTimesteps(schedule, count)
       return timesteps.slice(1).flatMap((s, i) => {

@@ -26,6 +26,8 @@ export interface SamplerStep {
 
 /** How an image is drawn: what is made of each call of the network. */
 export interface Sampler {
+  /** The schedule that the network was trained with: it says how noisy x_t is, and so what x0 the network sees in it. */
+  readonly schedule: NoiseSchedule
   /** The calls of the network from T to 0 in `count` steps, most samplers' one call a step. Throws a RangeError unless count is an integer in 1 .. T. */
   steps(count: number): SamplerStep[]
 }
@@ -42,6 +44,38 @@ export function trailingTimesteps(schedule: NoiseSchedule, count: number): numbe
     const t = (schedule.steps * (count - i)) / count
     return schedule.continuous ? t : Math.round(t)
   })
+}
+
+const stepFactors = ['kX', 'kX0', 'kPrevious', 'kEps'] as const
+
+/**
+ * The steps of a sampler, which may be a user's own. Throws a RangeError unless they go from at most T down to 0, each from
+ * where the one before led, by finite factors.
+ */
+export function samplerSteps(sampler: Sampler, count: number): readonly SamplerStep[] {
+  const steps = sampler.steps(count)
+  const problem = (number: number, what: string) =>
+    new RangeError(`sampler: step ${number + 1} of ${steps.length} ${what}`)
+  if (steps.length === 0)
+    throw new RangeError('sampler: it has no steps; expected one or more, down to t = 0')
+  const most = sampler.schedule.steps
+  let from = steps[0]!.t
+  if (!(from <= most)) throw problem(0, `is at t = ${from}, expected at most ${most}`)
+  for (const [number, step] of steps.entries()) {
+    if (step.t !== from) throw problem(number, `is at t = ${step.t}, expected ${from}`)
+    if (!(step.t > 0)) throw problem(number, `is at t = ${step.t}, where nothing is left to denoise`)
+    if (!(step.tNext >= 0 && step.tNext <= step.t))
+      throw problem(
+        number,
+        `leads from t = ${step.t} to ${step.tNext}, expected 0 or more, and no more noise`,
+      )
+    for (const factor of stepFactors)
+      if (!Number.isFinite(step[factor]))
+        throw problem(number, `has ${factor} = ${step[factor]}, expected a finite number`)
+    from = step.tNext
+  }
+  if (from !== 0) throw problem(steps.length - 1, `leads to t = ${from}, expected 0`)
+  return steps
 }
 
 /** What an image needs of one denoising call. */

@@ -27,6 +27,8 @@ export const timestepsSchema = z.strictObject({
   cleanFraction: z.number().min(0).max(1).default(0),
 })
 export type TimestepOptions = z.infer<typeof timestepsSchema>
+/** How t is drawn, as written by a user, defaults left out. @useDeclaredType */
+export type TimestepSettings = z.input<typeof timestepsSchema>
 
 /**
  * t [N] for images of which `limited` [N] is 1 where the noise is limited, whose range is 0 .. noiseLimit instead of

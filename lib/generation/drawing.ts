@@ -1,5 +1,5 @@
-import { type Objective, type Prediction, scheduleOf } from '../diffusion/objective.js'
-import { type Denoising, denoiseCoefficients, type SamplerStep } from '../diffusion/sampler.js'
+import type { Objective, Prediction } from '../diffusion/objective.js'
+import { type Denoising, denoiseCoefficients, samplerSteps, type SamplerStep } from '../diffusion/sampler.js'
 import { createSampler } from '../diffusion/samplers.js'
 import type { NoiseSchedule } from '../diffusion/schedule.js'
 import type { GenerationSettings } from './options.js'
@@ -18,16 +18,20 @@ export interface Drawing {
   readonly clip: boolean
 }
 
-/** Throws a RangeError where the sampler does not go with the process that the model was trained with. */
+/**
+ * Throws a RangeError where the sampler does not go with the process that the model was trained with, or one of the user's
+ * own has other steps than from T to 0.
+ */
 export function drawingOf(
   options: Pick<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>,
   objective: Objective,
 ): Drawing {
   const { sampler, steps, guidance, guidanceInterval, clip } = options
+  const chosen = typeof sampler === 'object' ? sampler : createSampler(sampler, objective)
   return {
-    schedule: scheduleOf(objective),
+    schedule: chosen.schedule,
     prediction: objective.prediction,
-    steps: createSampler(sampler, objective).steps(steps),
+    steps: samplerSteps(chosen, steps),
     guidance,
     guidanceInterval,
     clip,

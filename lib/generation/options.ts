@@ -1,10 +1,20 @@
 import { z } from 'zod'
+import type { Sampler } from '../diffusion/sampler.js'
 import { samplerSchema } from '../diffusion/samplers.js'
+
+const ownSampler = z.custom<Sampler>(isSampler, {
+  error: 'a Sampler: an object with a schedule and a function steps',
+})
+
+function isSampler(value: unknown): boolean {
+  const { schedule, steps } = (value ?? {}) as Partial<Sampler>
+  return typeof steps === 'function' && typeof schedule?.level === 'function'
+}
 
 /** Images as diffusion draws them. */
 export const imageOptionsSchema = z.strictObject({
-  /** ddpm, ddim or dpmpp; for flow euler or heun. By default the first of these. */
-  sampler: samplerSchema.optional(),
+  /** ddpm, ddim or dpmpp; for flow euler or heun; or one of your own, see `Sampler`. By default the first of these. */
+  sampler: z.union([samplerSchema, ownSampler]).optional(),
   /** Denoising steps of the schedule's 1000; the paper has 250. */
   steps: z.int().min(1).max(1000).default(250),
   /** Scale of classifier-free guidance; 1 is none, the paper has 5 and, in its ablations, 3. */
@@ -24,6 +34,12 @@ export const drawOptionsSchema = imageOptionsSchema.extend({
    * prompts that it would write, such as the captions it has learned.
    */
   attempts: z.int().min(1).default(1),
+})
+
+/** The same in a file, where a sampler is a name. */
+export const drawConfigSchema = drawOptionsSchema.extend({
+  /** ddpm, ddim or dpmpp; for flow euler or heun. By default the first of these. */
+  sampler: samplerSchema.optional(),
 })
 
 const stopString = z.string().min(1, 'expected text: an empty string would stop at once')

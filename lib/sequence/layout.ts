@@ -22,6 +22,7 @@ export interface Run {
   readonly keyStart: number
 }
 
+/** Where the positions of sequences stand, on the host. */
 export interface Layout {
   /** `[T]`: token ids, -1 at patches. */
   readonly ids: Int32Array

@@ -6,7 +6,8 @@ import { type Document, dropCondition } from '../sequence/document.js'
 import { arrangePair, pairOrder } from '../sequence/order.js'
 import type { TrainingOptions } from './options.js'
 
-type ArrangeOptions = Pick<
+/** How documents are arranged; see `TrainingSettings`. */
+export type ArrangeOptions = Pick<
   TrainingOptions,
   'seed' | 'captionFirst' | 'captionFirstTextWeight' | 'conditionDropout'
 >

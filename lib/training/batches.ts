@@ -1,18 +1,15 @@
 import type { DocumentStream, PreparedDocument, StreamState } from '../data/document_stream.js'
-import { diffusionTargets, scheduleOf } from '../diffusion/objective.js'
-import type { NoiseSchedule } from '../diffusion/schedule.js'
-import { drawTimesteps } from '../diffusion/timesteps.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import { trainingFlops } from '../models/transfusion/flops.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import type { Denominators, TrainingBatch } from '../models/transfusion/loss.js'
-import { packingOf, type PixelPart, pixelsOf } from '../models/transfusion/pixel_parts.js'
-import { randomSeeds } from '../random.js'
+import { packingOf, type PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { Document } from '../sequence/document.js'
-import { documentLength, packDocuments } from '../sequence/packing.js'
+import { documentLength } from '../sequence/packing.js'
 import { arrangeDocument } from './arrange.js'
 import type { TrainingOptions } from './options.js'
 import type { BatchWork } from './step_report.js'
+import { trainingBatch } from './training_batch.js'
 
 /** What one step of the optimizer is trained on. */
 export interface StepBatch {
@@ -29,7 +26,6 @@ export interface StepBatch {
  * step with a stream that stands where the step before left it.
  */
 export class BatchMaker {
-  readonly #schedule: NoiseSchedule
   readonly #packing
   /** A document that did not fit the batch before. */
   #waiting: Awaited<ReturnType<DocumentStream['next']>> | undefined
@@ -39,9 +35,7 @@ export class BatchMaker {
     readonly model: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
     readonly options: TrainingOptions,
   ) {
-    const { config } = model.network
-    this.#schedule = scheduleOf(model.objective)
-    this.#packing = packingOf(config)
+    this.#packing = packingOf(model.network.config)
   }
 
   /** Rejects as the stream does, and when a document does not fit the model or the batch. */
@@ -56,7 +50,8 @@ export class BatchMaker {
         batchTokens === undefined
           ? await this.#take(step, drawn, (count) => count < size, Infinity)
           : await this.#take(step, drawn, () => true, Math.floor(batchTokens / accumulate))
-      parts.push(this.#noise(documents, step, drawn.images))
+      const { seed, timesteps } = this.options
+      parts.push(trainingBatch(this.model, documents, { timesteps, seed, step, firstImage: drawn.images }))
       drawn.images += parts.at(-1)!.packed.images.length
     }
     const total = (count: (batch: TrainingBatch) => number) =>
@@ -97,18 +92,6 @@ export class BatchMaker {
 
   #arrange(document: PreparedDocument, step: number, number: number): Document<PixelPart> {
     return arrangeDocument(document, this.model.network.config, this.options, step, number)
-  }
-
-  #noise(documents: readonly Document<PixelPart>[], step: number, firstImage: number): TrainingBatch {
-    const { seed, timesteps } = this.options
-    const packed = packDocuments(documents, this.#packing)
-    const t = drawTimesteps(timesteps, this.#schedule, packed.limited, seed, step, firstImage)
-    return {
-      packed,
-      pixels: pixelsOf(packed.images),
-      targets: diffusionTargets(this.#schedule, this.model.objective, t),
-      seeds: randomSeeds(seed, 'noise', step, packed.images.length, firstImage),
-    }
   }
 }
 

@@ -239,7 +239,10 @@ export class Trainer {
   async #addGradients(part: TrainingBatch, denominators: Denominators): Promise<Losses> {
     await setImmediate()
     const { network } = this.#model
-    const { total, lm, diffusion } = scope(() => transfusionLoss(network, part, this.#options, denominators))
+    const { total, lm, diffusion } = scope(() => {
+      const { hidden: _hidden, ...losses } = transfusionLoss(network, part, this.#options, denominators)
+      return losses
+    })
     try {
       await setImmediate()
       scope(() => backward(total))

@@ -5,7 +5,12 @@ import { ddpm } from '../../lib/diffusion/ddpm.js'
 import { dpmSolver } from '../../lib/diffusion/dpm_solver.js'
 import { euler, heun } from '../../lib/diffusion/euler.js'
 import { cleanImage, predictionSchema, type Prediction } from '../../lib/diffusion/objective.js'
-import { denoiseCoefficients, type Sampler } from '../../lib/diffusion/sampler.js'
+import {
+  denoiseCoefficients,
+  type Sampler,
+  type SamplerStep,
+  samplerSteps,
+} from '../../lib/diffusion/sampler.js'
 import { createSampler, samplersFor } from '../../lib/diffusion/samplers.js'
 import { cosineSchedule, flowSchedule } from '../../lib/diffusion/schedule.js'
 import { randomUniform } from '../../lib/random.js'
@@ -150,6 +155,48 @@ describe('euler and heun', () => {
         for (const { kX, kX0, kPrevious } of sampler.steps(count)) x = kX * x + (kX0 + kPrevious) * 0.37
         expect(x).toBeCloseTo(0.37, 10)
       }
+  })
+})
+
+describe('samplerSteps', () => {
+  const step: SamplerStep = { t: 1000, tNext: 0, kX: 0, kX0: 1, kPrevious: 0, kEps: 0 }
+  const own = (...steps: SamplerStep[]): Sampler => ({ schedule, steps: () => steps })
+
+  it('takes those of all samplers as they are, and begins wherever they begin', () => {
+    for (const sampler of [
+      ddpm(schedule),
+      ddim(schedule),
+      dpmSolver(schedule),
+      euler(flowSchedule()),
+      heun(flowSchedule()),
+    ])
+      for (const count of [1, 7, 1000]) expect(samplerSteps(sampler, count)).toEqual(sampler.steps(count))
+    expect(samplerSteps(own({ ...step, t: 981 }), 1)).toEqual([{ ...step, t: 981 }])
+  })
+
+  it.each([
+    ['it has no steps', []],
+    ['step 1 of 1 is at t = 1001, expected at most 1000', [{ ...step, t: 1001 }]],
+    ['step 1 of 1 is at t = NaN', [{ ...step, t: NaN }]],
+    ['step 1 of 1 leads to t = 10, expected 0', [{ ...step, tNext: 10 }]],
+    [
+      'step 2 of 2 is at t = 400, expected 500',
+      [
+        { ...step, tNext: 500 },
+        { ...step, t: 400 },
+      ],
+    ],
+    [
+      'step 1 of 2 leads from t = 500 to 600',
+      [
+        { ...step, t: 500, tNext: 600 },
+        { ...step, t: 600 },
+      ],
+    ],
+    ['step 2 of 2 is at t = 0, where nothing is left to denoise', [step, { ...step, t: 0 }]],
+    ['step 1 of 1 has kX0 = Infinity, expected a finite number', [{ ...step, kX0: Infinity }]],
+  ])('refuses others: %s', (message, steps) => {
+    expect(() => samplerSteps(own(...steps), 1)).toThrow(message)
   })
 })
 

@@ -4,6 +4,7 @@ import { drawImages } from '../../lib/generation/draw_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
 import { generate } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'
+import { cosineSchedule } from '../../lib/diffusion/schedule.js'
 import type { Prompt } from '../../lib/generation/prompt.js'
 import { fence, memory } from '../../lib/tensor/device.js'
 import { testImage, tinyConfig } from '../models/tiny_model.js'
@@ -173,6 +174,12 @@ describe('generate', () => {
     await expect(partsOf('a', { startWith: 'image', maxImages: 0 })).rejects.toThrow('maxImages: expected')
     await expect(partsOf('a', { maxTokens: 0, maxImages: 0 })).rejects.toThrow('maxTokens: expected')
     await expect(partsOf('a', { sampler: 'euler' })).rejects.toThrow('euler does not draw')
+    for (const sampler of ['dimm', {}, { steps: () => [] }, null])
+      await expect(partsOf('a', { sampler } as never)).rejects.toThrow(
+        /sampler: expected .* or a Sampler: an object/,
+      )
+    const schedule = cosineSchedule()
+    await expect(partsOf('a', { sampler: { schedule, steps: () => [] } })).rejects.toThrow('it has no steps')
   })
 
   describe('frees all it made', () => {

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Image } from '../../lib/data/document.js'
+import { ddim } from '../../lib/diffusion/ddim.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
+import { cosineSchedule, type NoiseSchedule } from '../../lib/diffusion/schedule.js'
 import { completeTexts } from '../../lib/generation/batch.js'
 import { drawImages } from '../../lib/generation/draw_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
@@ -26,6 +28,20 @@ const networks = {
     2,
   ),
   unet: await perturbedNetwork({ ...tinyConfig, image: { ...tinyConfig.image, unet: tinyUNet } }, 'f32', 3),
+}
+
+/** A user's own: the cosine schedule with half the noise. */
+const halfNoise = (): NoiseSchedule => {
+  const { steps, level } = cosineSchedule()
+  return {
+    steps,
+    continuous: false,
+    level(t) {
+      const { signal, sigma } = level(t)
+      const norm = Math.hypot(2 * signal, sigma)
+      return { signal: (2 * signal) / norm, sigma: sigma / norm }
+    },
+  }
 }
 
 type Case = [prompt: Prompt, options: GenerationOptions]
@@ -104,6 +120,7 @@ describe.each([
   ['text', 'ddpm', ['ddpm', 'ddim', 'dpmpp']],
   ['sincos', 'flow', ['euler', 'heun']],
   ['unet', 'ddpm', ['dpmpp', 'ddpm']],
+  ['text', 'ddpm', [ddim(halfNoise()), 'ddpm', ddim(halfNoise(), { eta: 0.5 })]],
 ] as const)('generations of the model "%s" by %s', (name, process, samplers) => {
   const model: ModelParts = { network: networks[name], tokenizer, objective: objectives[process] }
   const given = cases(samplers)

@@ -1,6 +1,5 @@
 import type { Image } from '../../lib/data/document.js'
 import { bytesToFloats, imageFromFloats } from '../../lib/data/pixels.js'
-import { scheduleOf } from '../../lib/diffusion/objective.js'
 import { denoiseCoefficients } from '../../lib/diffusion/sampler.js'
 import { createSampler } from '../../lib/diffusion/samplers.js'
 import { type GenerationOptions, generationOptionsSchema } from '../../lib/generation/options.js'
@@ -38,8 +37,10 @@ export async function referenceGeneration(
   const { image, vocabulary } = network.config
   const packing = packingOf(network.config)
   const { tokens } = packing
-  const schedule = scheduleOf(objective)
-  const steps = createSampler(settings.sampler, objective).steps(settings.steps)
+  const { sampler: chosen } = settings
+  const sampler = typeof chosen === 'object' ? chosen : createSampler(chosen, objective)
+  const { schedule } = sampler
+  const steps = sampler.steps(settings.steps)
   const text = (...ids: number[]): Part<NoisyPart> => ({ type: 'text', ids })
   const sequence: Part<NoisyPart>[] = promptSpans(prompt, tokenizer, network.config).map((part) =>
     part.type === 'text' ? part : { ...part, pixels: bytesToFloats(part.image.data), t: 0 },

@@ -5,21 +5,29 @@ import { groupImages, type ImageGroups, tensorsOfGroups } from './image_groups.j
 
 /** A layout (sequence/layout.ts) on the device. */
 export interface DeviceLayout {
+  /** `[T]` i32: token ids, -1 at patches. */
   ids: Tensor
+  /** Which keys each position sees. */
   spans: AttentionSpans
-  /** [T, 3] f32 */
+  /** `[T, 3]` f32: rotary positions along sequence, row and column. */
   positions: Tensor
+  /** `[P]` i32: row of each patch in the sequence. */
   patchRows: Tensor
+  /** `[P]` i32: the image that each patch belongs to. */
   patchImage: Tensor
-  /** [P] f32 each */
+  /** `[P]` f32: row of each patch in its image, in patches. */
   patchRow: Tensor
+  /** `[P]` f32: column of each patch in its image, in patches. */
   patchColumn: Tensor
+  /** `[N, 2]` i32: height and width in pixels. */
   imageSizes: Tensor
+  /** `[N + 1]` i32: image i owns the pixel rows imageRows[i] .. imageRows[i + 1] - 1. */
   imageRows: Tensor
   /** For convolutions; of no images where nobody asked for them. */
   imageGroups: ImageGroups
   /** Pixels of all images. */
   pixelRows: number
+  /** How many. */
   images: number
 }
 

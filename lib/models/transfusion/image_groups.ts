@@ -6,11 +6,13 @@ import { fromArray, type Tensor } from '../../tensor/tensor.js'
 
 /** n images of one size, in the order in which they stand among all. */
 export interface ImageGroup {
+  /** n. */
   readonly count: number
   /** In pixels. */
   readonly height: number
+  /** In pixels. */
   readonly width: number
-  /** [n, 2]: the size, once for each. */
+  /** `[n, 2]`: the size, once for each. */
   readonly sizes: Tensor
   /** Among the patches of an image each sees all, as n sequences. */
   readonly spans: AttentionSpans
@@ -20,6 +22,7 @@ export interface ImageGroup {
 
 /** All images of a sequence. */
 export interface ImageGroups {
+  /** One for each size. */
   readonly list: readonly ImageGroup[]
   /** Where each pixel and each patch lies when the groups' are put in a row; absent where there is one group alone. */
   readonly order: { readonly pixels: Tensor; readonly patches: Tensor } | undefined

@@ -44,6 +44,8 @@ export interface TransfusionLoss {
   lm: Tensor | undefined
   /** Mean over images of each image's weighted mean squared error; absent without images. */
   diffusion: Tensor | undefined
+  /** `[T, C]`: the transformer's output at every position of the sequence, for a further head's loss to be added. */
+  hidden: Tensor
 }
 
 /**
@@ -83,7 +85,7 @@ export function transfusionLoss(
 
   const terms = [lm, penalty, diffusion && scale(diffusion, imageWeight)].filter((term) => term !== undefined)
   if (terms.length === 0) throw new Error('transfusionLoss: the batch has neither target tokens nor images')
-  return { total: terms.reduce((total, term) => add(total, term)), lm, diffusion }
+  return { total: terms.reduce((total, term) => add(total, term)), lm, diffusion, hidden: output.hidden }
 }
 
 /** The rows that have a label: logits are computed for them alone. */

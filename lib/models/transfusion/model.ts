@@ -25,14 +25,15 @@ import { UNetPatchDecoder, UNetPatchEncoder } from './unet_patches.js'
 
 /** Where a decode step keeps its keys and values. */
 export interface CacheUse {
+  /** Of all layers. */
   kv: KvCache
-  /** [T]: the slot of each position. */
+  /** `[T]` i32: the slot of each position. */
   slots: Tensor
 }
 
 /** What the network makes of a sequence. */
 export interface ModelOutput {
-  /** [T, C]: the transformer's output at every position. */
+  /** `[T, C]`: the transformer's output at every position. */
   hidden: Tensor
   /** What the images' encoder hands on to their decoder. */
   skips: readonly ImageSkips[]
@@ -132,7 +133,6 @@ export class TransfusionNetwork {
   /**
    * Runs the network on a sequence. `images` may be absent when the layout has none. With a cache the new positions' keys
    * and values are written to it and attention sees the cache.
-   * @internal
    */
   forward(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): ModelOutput {
     const text = embedding(this.#modules.embedding.tensor, layout.ids)
@@ -147,14 +147,13 @@ export class TransfusionNetwork {
     return { hidden, skips: encoded?.skips ?? [] }
   }
 
-  /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. @internal */
+  /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. */
   logits(hidden: Tensor, rows: Tensor): Tensor {
     return this.#modules.output.forward(gatherRows(hidden, rows), { dtype: 'f32' })
   }
 
   /**
    * The cross-entropy of the tokens, labels [R], that follow the given rows [R] of `hidden`, see `linearCrossEntropy`.
-   * @internal
    */
   tokenLosses(hidden: Tensor, rows: Tensor, labels: Tensor, options: { weights?: Tensor } & Penalties) {
     return linearCrossEntropy(gatherRows(hidden, rows), this.#modules.output.weight.tensor, labels, options)
@@ -163,7 +162,6 @@ export class TransfusionNetwork {
   /**
    * What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. The layout is the
    * one that was run, or its first images alone.
-   * @internal
    */
   imagePrediction({ hidden, skips }: ModelOutput, layout: DeviceLayout): Tensor {
     const vectors = gatherRows(hidden, layout.patchRows)

@@ -13,6 +13,7 @@ import type { TransfusionConfig } from './config.js'
 
 /** An image part that carries its pixels. */
 export interface PixelPart extends ImagePart {
+  /** Of the part's size. */
   readonly image: Image
 }
 
