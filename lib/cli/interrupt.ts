@@ -1,5 +1,3 @@
-import { setMaxListeners } from 'node:events'
-
 /**
  * A signal that aborts at the first SIGINT or SIGTERM; a second one ends the process at once, with the exit code that
  * shells expect. `dispose` gives the signals back, but not after one came: the process is about to end, and a second one
@@ -29,8 +27,5 @@ export function onInterrupt(message: string): { signal: AbortSignal; [Symbol.dis
 /** A signal for any number of works that are done together: it aborts when `signal` does, or once one of them fails. */
 export function sharedSignal(signal: AbortSignal): { signal: AbortSignal; fail: (error: unknown) => void } {
   const failure = new AbortController()
-  const shared = AbortSignal.any([signal, failure.signal])
-  // Node warns of more than ten listeners.
-  setMaxListeners(0, shared)
-  return { signal: shared, fail: (error) => failure.abort(error) }
+  return { signal: AbortSignal.any([signal, failure.signal]), fail: (error) => failure.abort(error) }
 }

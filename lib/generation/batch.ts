@@ -5,6 +5,7 @@ import { drawingOf } from './drawing.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './generation.js'
+import { onAbort } from './on_abort.js'
 import { generationOptionsSchema, type ImageSettings } from './options.js'
 import { type Prompt, promptSpans } from './prompt.js'
 import { WholeText } from './text_output.js'
@@ -94,9 +95,8 @@ function generateAll(
       failure ??= { error }
       for (const generation of generations) engine.cancel(generation, error)
     }
-    const abort = () => giveUp(signal!.reason)
     const end = () => {
-      signal?.removeEventListener('abort', abort)
+      stopListening()
       if (failure) reject(failure.error)
       else resolve()
     }
@@ -110,7 +110,7 @@ function generateAll(
         },
       }),
     )
-    signal?.addEventListener('abort', abort, { once: true })
+    const stopListening = onAbort(signal, () => giveUp(signal!.reason))
     if (left === 0) end()
   })
 }

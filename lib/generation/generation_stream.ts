@@ -1,5 +1,6 @@
 import type { GenerationEvent } from './events.js'
 import type { Listener } from './generation.js'
+import { onAbort } from './on_abort.js'
 
 /** A generation that was begun. */
 export interface Begun {
@@ -27,11 +28,11 @@ const left = new Error('the consumer has left')
 export class GenerationStream implements AsyncGenerator<GenerationEvent, void, undefined>, Listener {
   readonly #begin: (listener: Listener) => Begun
   readonly #signal: AbortSignal | undefined
-  readonly #abort = () => this.#giveUp(this.#signal!.reason)
   readonly #events: GenerationEvent[] = []
   readonly #waiters: Waiter[] = []
   readonly #leavers: (() => void)[] = []
   #begun: Begun | undefined
+  #stopListening = () => {}
   #ended: { failure: { error: unknown } | undefined } | undefined
 
   /** `begin` may throw: `next` then rejects. */
@@ -51,7 +52,7 @@ export class GenerationStream implements AsyncGenerator<GenerationEvent, void, u
   }
 
   end(failure?: { error: unknown }): void {
-    this.#signal?.removeEventListener('abort', this.#abort)
+    this.#stopListening()
     const consumerLeft = failure?.error === left
     this.#ended = { failure: consumerLeft ? undefined : failure }
     for (const leave of this.#leavers.splice(0)) leave()
@@ -95,7 +96,7 @@ export class GenerationStream implements AsyncGenerator<GenerationEvent, void, u
     try {
       this.#signal?.throwIfAborted()
       this.#begun = this.#begin(this)
-      this.#signal?.addEventListener('abort', this.#abort, { once: true })
+      this.#stopListening = onAbort(this.#signal, () => this.#giveUp(this.#signal!.reason))
     } catch (error) {
       this.#ended = { failure: { error } }
     }
