@@ -42,9 +42,14 @@ export class RunRecorder {
     await removeSheets(folder, step)
     await addSession(folder, { matmulRate: undefined, ...options })
     const log = await MetricsLog.open(join(folder, runFiles.metrics), step)
-    const events = tensorboard ? await EventFile.create(folder, step) : undefined
-    events?.text(step, 'config', indentedCode(config))
-    return new RunRecorder(folder, log, events, options)
+    try {
+      const events = tensorboard ? await EventFile.create(folder, step) : undefined
+      events?.text(step, 'config', indentedCode(config))
+      return new RunRecorder(folder, log, events, options)
+    } catch (error) {
+      await log.close()
+      throw error
+    }
   }
 
   private constructor(
@@ -88,13 +93,10 @@ export class RunRecorder {
 
   /** Flushes and closes the files, and notes how the session ended, where that is told. */
   async close(outcome?: Outcome): Promise<void> {
-    try {
-      await this.flush()
-    } finally {
-      await this.#log.close()
-      await this.#events?.close()
-      if (outcome) await endSession(this.#folder, this.#step, outcome)
-    }
+    if (this.#interval.steps > 0) this.#record()
+    const closed = await Promise.allSettled([this.#log.close(), this.#events?.close()])
+    if (outcome) await endSession(this.#folder, this.#step, outcome)
+    for (const result of closed) if (result.status === 'rejected') throw result.reason
   }
 
   #record(): void {

@@ -1,10 +1,14 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { AppendFile } from '../../lib/reporting/append_file.js'
+import { EventFile } from '../../lib/reporting/event_file.js'
 import type { MetricsRecord } from '../../lib/reporting/interval.js'
 import { metricsLines } from '../../lib/reporting/metrics_file.js'
+import { MetricsLog } from '../../lib/reporting/metrics_log.js'
 import { RunRecorder } from '../../lib/reporting/run_recorder.js'
 import { readSessions } from '../../lib/reporting/sessions.js'
+import { collectGarbage } from '../collect_garbage.js'
 import { testImage } from '../models/tiny_model.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { stepReport } from './step_report.js'
@@ -17,23 +21,30 @@ async function readRecords(folder: string): Promise<(MetricsRecord | undefined)[
   return records
 }
 
-async function run(folder: string, from: number, to: number, close: boolean): Promise<void> {
+/** Records steps; `killed`: a folder that gets what is on disk where the process is killed at the end. */
+async function run(folder: string, from: number, to: number, killed?: string): Promise<void> {
   const recorder = await RunRecorder.open(folder, { ...options, step: from, seconds: from / 2 })
   for (let step = from + 1; step <= to; step++) {
     recorder.step(stepReport(step))
     // As at a checkpoint.
     if (step % 4 === 0) await recorder.flush()
   }
-  if (close) await recorder.close()
+  if (killed !== undefined) await cp(folder, killed, { recursive: true })
+  await recorder.close()
 }
 
 describe('RunRecorder', () => {
   it('leaves the records of an uninterrupted run, whatever it was resumed from', async () => {
-    const [whole, resumed] = [await temporaryFolder(), await temporaryFolder()]
-    await run(whole, 0, 11, true)
-    await run(resumed, 0, 7, false)
-    await run(resumed, 4, 10, false)
-    await run(resumed, 8, 11, true)
+    const [whole, first, second, resumed] = [
+      await temporaryFolder(),
+      await temporaryFolder(),
+      await temporaryFolder(),
+      await temporaryFolder(),
+    ]
+    await run(whole, 0, 11)
+    await run(first, 0, 7, second)
+    await run(second, 4, 10, resumed)
+    await run(resumed, 8, 11)
     const records = await readRecords(whole)
     expect(records.map((record) => record?.step)).toEqual([3, 4, 6, 8, 9, 11])
     expect(records.map((record) => record?.positions)).toEqual([300, 100, 200, 200, 100, 200])
@@ -81,5 +92,34 @@ describe('RunRecorder', () => {
     const folder = await temporaryFolder()
     await (await RunRecorder.open(folder, { ...options, tensorboard: false, step: 0, seconds: 0 })).close()
     expect((await readdir(folder)).toSorted()).toEqual(['metrics.jsonl', 'run.json'])
+  })
+
+  it('closes its files, whatever fails: none is left to the garbage collector', async () => {
+    const seen: Error[] = []
+    const note = (warning: Error) => void seen.push(warning)
+    process.on('warning', note)
+    onTestFinished(() => void process.off('warning', note))
+    const start = { ...options, step: 0, seconds: 0 }
+    const broken = vi.spyOn(EventFile, 'create').mockRejectedValue(new Error('no event file'))
+    await expect(RunRecorder.open(await temporaryFolder(), start)).rejects.toThrow('no event file')
+    broken.mockRestore()
+
+    const unwritable = vi.spyOn(AppendFile.prototype, 'flush').mockRejectedValue(new Error('disk is full'))
+    const recorder = await RunRecorder.open(await temporaryFolder(), start)
+    await expect(recorder.close({ how: 'finished' })).rejects.toThrow('disk is full')
+    unwritable.mockRestore()
+
+    await expect(MetricsLog.open(join(await temporaryFolder(), 'none', 'log'), 0)).rejects.toThrow('ENOENT')
+    const lines = join(await temporaryFolder(), 'metrics.jsonl')
+    await writeFile(lines, '{"step": 1}\n{"step": 9}\n')
+    await (await MetricsLog.open(lines, 4)).close()
+    await mkdir(`${lines}.folder`)
+    await expect(MetricsLog.open(`${lines}.folder`, 4)).rejects.toThrow('EISDIR')
+
+    for (let turn = 0; turn < 3; turn++) {
+      collectGarbage()
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    expect(seen).toEqual([])
   })
 })
