@@ -49,7 +49,10 @@ export class Transfusion implements LoadedModel {
     this.imagePreparation = imagePreparation
   }
 
-  /** A model folder, as `save` and `transfusion train` write it. Throws an Error that names the file and the fault. */
+  /**
+   * A model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one. Throws an Error that
+   * names the file and the fault.
+   */
   static async load(
     folder: string,
     { compute = 'f32' }: { compute?: ComputeType } = {},

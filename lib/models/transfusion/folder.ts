@@ -12,12 +12,12 @@ import { JsonTokenizer } from '../../data/tokenizer.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import type { ComputeType } from '../../nn/arena.js'
 import { transfusionConfigSchema } from './config.js'
+import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork } from './model.js'
 import { imagePreparationOf } from './pixel_parts.js'
 import { readWeights, type SavedPrecision, writeWeights } from './weights.js'
 
 const architecture = 'transfusion'
-const files = { config: 'config.json', tokenizer: 'tokenizer.json', weights: 'model.safetensors' } as const
 
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({
@@ -64,14 +64,6 @@ export async function saveModel(
   })
 }
 
-/** Whether a folder is a model's of ours, as its `config.json` says. */
-export async function isModelFolder(folder: string): Promise<boolean> {
-  const json = await readJson(await currentFile(folder, files.config))
-  return (
-    typeof json === 'object' && json !== null && 'architecture' in json && json.architecture === architecture
-  )
-}
-
 /** The `config.json` of a model folder. Throws a ConfigError that names what is wrong in it. */
 export async function readModelConfig(folder: string) {
   const path = await currentFile(folder, files.config)
@@ -80,14 +72,15 @@ export async function readModelConfig(folder: string) {
 }
 
 /**
- * Reads what `saveModel` wrote. Throws when a file is missing or malformed, and when the weights do not fit the
- * config, naming what is missing, unknown or of another shape.
+ * Reads what `saveModel` wrote; `path`: the folder, or a run or a checkpoint that has it. Throws when a file is missing or
+ * malformed, and when the weights do not fit the config, naming what is missing, unknown or of another shape.
  */
-export async function loadModel(folder: string, compute: ComputeType = 'f32'): Promise<LoadedModel> {
+export async function loadModel(path: string, compute: ComputeType = 'f32'): Promise<LoadedModel> {
+  const folder = await modelFolderOf(path)
   const { model, objective, imagePreparation } = await readModelConfig(folder)
   const { end: eos, ...ids } = model.tokens
-  const path = await currentFile(folder, files.tokenizer)
-  const tokenizer = await JsonTokenizer.load(path, { ...ids, eos })
+  const tokenizerPath = await currentFile(folder, files.tokenizer)
+  const tokenizer = await JsonTokenizer.load(tokenizerPath, { ...ids, eos })
   if (tokenizer.vocabularySize !== model.vocabulary)
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,

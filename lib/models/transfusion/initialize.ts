@@ -3,8 +3,9 @@ import { parseConfig } from '../../config.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import { readLlamaConfig } from '../llama/config.js'
 import { feedForwardOf, type TransfusionOptions } from './config.js'
-import { isModelFolder, type LoadedModel, loadModel, readModelConfig } from './folder.js'
+import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
+import { locateModel } from './locate.js'
 import { imagePreparationOf } from './pixel_parts.js'
 
 /** What is asked of a model that begins with the weights of another. */
@@ -21,10 +22,11 @@ export interface InitializeOptions extends Pick<
  * `fromLlama`). The tokenizer is the folder's, and so is what the options leave out. Throws an Error that names the first
  * size that differs, before any weight is read.
  */
-export async function initializeFrom(folder: string, options: InitializeOptions = {}): Promise<LoadedModel> {
+export async function initializeFrom(named: string, options: InitializeOptions = {}): Promise<LoadedModel> {
+  const { folder, kind } = await locateModel(named)
   const { sizes = {}, objective = {}, compute, ...others } = options
   const path = join(folder, 'config.json')
-  if (!(await isModelFolder(folder))) {
+  if (kind === 'transformers') {
     const { image, ...transformer } = sizes
     refuseDifference(path, transformer, await readLlamaConfig(folder))
     if (!image) throw new Error(`${folder}: a Llama has no images; the sizes of its image parts are needed`)

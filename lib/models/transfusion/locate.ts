@@ -1,0 +1,111 @@
+/** Which folder a path means where a model is expected: people name a run, a checkpoint, a file, another tool's model. */
+import { readdir, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join } from 'node:path'
+import { currentFile } from '../../data/atomic_folder.js'
+import { readJson } from '../../data/json_file.js'
+
+/** What our model folders hold; `architecture` of `config.json` tells them from others. */
+export const modelFiles = {
+  config: 'config.json',
+  tokenizer: 'tokenizer.json',
+  weights: 'model.safetensors',
+} as const
+
+/** A folder with weights. */
+export interface ModelLocation {
+  folder: string
+  /** Ours, or one of Hugging Face's transformers. */
+  kind: 'transfusion' | 'transformers'
+}
+
+const expected = 'expected a model folder, which transfusion train writes as RUN/model'
+
+/** Formats of weights that are not read, by the ends of their files' names. */
+const otherFormats: Readonly<Record<string, string>> = {
+  '.gguf': 'GGUF, which is not read; take the Hugging Face folder that it was made from, for train --init',
+  '.bin': 'weights of PyTorch, which are not read; save them as safetensors',
+  '.pt': 'weights of PyTorch, which are not read; save them as safetensors',
+  '.pth': 'weights of PyTorch, which are not read; save them as safetensors',
+  '.ckpt': 'weights of PyTorch, which are not read; save them as safetensors',
+  '.onnx': 'an ONNX network, which is not read',
+}
+
+/**
+ * The folder of ours that a path means: a model folder itself, a file of one, or the run or the checkpoint that has one.
+ * @throws Error of one line that says what the path is, and what would be right
+ */
+export async function modelFolderOf(path: string): Promise<string> {
+  const { folder, kind } = await locateModel(path)
+  if (kind === 'transfusion') return folder
+  throw new Error(
+    `${folder}: a model of Hugging Face's transformers; ${expected}: ` +
+      'transfusion train --init, or Transfusion.fromLlama, makes one of it',
+  )
+}
+
+/** As {@link modelFolderOf}, for where a model of Hugging Face's would do, too. */
+export async function locateModel(path: string): Promise<ModelLocation> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 'no such folder' : error.message
+    throw new Error(`${path}: ${reason}; ${expected}`, { cause: error })
+  })
+  if (found.isDirectory()) {
+    const inside = await locateIn(path)
+    if (inside) return inside
+    throw new Error(`${path}: ${await whatElse(path)}`)
+  }
+  const isPart = Object.values<string>(modelFiles).includes(basename(path))
+  const around = isPart ? await locateIn(dirname(path)) : undefined
+  if (around) return around
+  throw new Error(`${path}: ${otherFormats[extname(path).toLowerCase()] ?? 'a file'}; ${expected}`)
+}
+
+/** The model of a folder: its own, or that of a run or a checkpoint. */
+async function locateIn(folder: string): Promise<ModelLocation | undefined> {
+  const own = await kindOf(folder)
+  if (own) return { folder, kind: own }
+  const model = join(folder, 'model')
+  return (await kindOf(model)) === 'transfusion' ? { folder: model, kind: 'transfusion' } : undefined
+}
+
+/** Undefined where a folder's config is none of a model, or missing. Rejects where it cannot be read. */
+async function kindOf(folder: string): Promise<ModelLocation['kind'] | undefined> {
+  const config = await readJson(await currentFile(folder, modelFiles.config), null)
+  if (typeof config !== 'object' || config === null) return undefined
+  // Of another architecture it says what it is when it is read.
+  if ('architecture' in config) return 'transfusion'
+  return 'model_type' in config || 'architectures' in config ? 'transformers' : undefined
+}
+
+/** What a folder is that has no model. */
+async function whatElse(folder: string): Promise<string> {
+  const names = (await readdir(folder)).toSorted()
+  if (names.length === 0) return `an empty folder; ${expected}`
+  const models: string[] = []
+  for (const name of names) {
+    const location = await locateIn(join(folder, name)).catch(() => undefined)
+    if (location) models.push(location.folder)
+  }
+  const list = models.length > 3 ? `${models.slice(0, 3).join(', ')} ...` : models.join(', ')
+  if (models.length > 0) return `a folder of models, of which one is to be named: ${list}`
+  const checkpoint = await latestIn(join(folder, 'checkpoints'))
+  if (checkpoint)
+    return `a run that has not ended, which has no model yet; its latest checkpoint has one: ${checkpoint}`
+  if (names.includes(modelFiles.weights) || names.includes('model.safetensors.index.json'))
+    return `weights without their ${modelFiles.config}, which belongs to them; ${expected}`
+  if (names.includes('model_index.json')) return `a pipeline of diffusers, which is not read; ${expected}`
+  const other = names.map((name) => otherFormats[extname(name).toLowerCase()]).find(Boolean)
+  if (other) return `a folder with ${other}; ${expected}`
+  if (names.includes('metrics.jsonl') || names.includes('run.json'))
+    return `a run that has neither a model nor a checkpoint yet; ${expected}`
+  return `no model folder, it has no ${modelFiles.config} of one; ${expected}`
+}
+
+async function latestIn(checkpoints: string): Promise<string | undefined> {
+  const names = await readdir(checkpoints).catch(() => [])
+  const latest = names
+    .filter((name) => name.startsWith('step-'))
+    .toSorted()
+    .at(-1)
+  return latest && join(checkpoints, latest)
+}
