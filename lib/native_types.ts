@@ -66,6 +66,7 @@ export interface NativeAddon extends Kernels {
   trim_memory(): void
   set_threads(threads: number): void
   device_info(): DeviceInfo
+  lock_file(descriptor: number): number
   profile_start(spans: number): NativeProfileHandle
   profile_stop(profile: NativeProfileHandle): NativeProfile
   /** The text of the kernel list this binary was built from, one kernel a line. */

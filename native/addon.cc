@@ -8,6 +8,7 @@
 #include "flops.h"
 #include "napi_convert.h"
 #include "napi_environment.h"
+#include "napi_file_lock.h"
 #include "napi_profile.h"
 
 namespace transfusion {
@@ -260,6 +261,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_function("trim_memory", trim_memory);
   export_function("set_threads", set_threads);
   export_function("device_info", device_info);
+  export_function("lock_file", lock_file);
   export_function("profile_start", profile_start);
   export_function("profile_stop", profile_stop);
 

@@ -11,6 +11,7 @@ import { type Comparison, type ComparisonName, comparisons } from './comparisons
 import { onInterrupt } from './interrupt.js'
 import { numberOption } from './options.js'
 import { say } from './output.js'
+import { lockRun } from './run_folder.js'
 
 /** Options of the command line. */
 export interface CompareOptions {
@@ -59,6 +60,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
       `--only: expected a part of ${comparison.variants.map(({ name }) => `"${name}"`).join(', ')}, ` +
         `received "${options.only}"`,
     )
+  await using _ = await lockRun(out, 'comparing')
   const folder = join(out, 'runs')
   await mkdir(folder, { recursive: true })
   using interrupt = onInterrupt('Stopping; finished runs are kept. Press Ctrl-C again to leave at once.')

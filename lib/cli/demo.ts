@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander'
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import { drawContactSheet } from '../data/contact_sheet.js'
@@ -19,6 +18,7 @@ import { numberOption, seedOption } from './options.js'
 import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
 import { recordedRun } from './recorded_run.js'
+import { lockRun } from './run_folder.js'
 import { modelOptions } from './train_config.js'
 
 /** By the name of the data. */
@@ -57,7 +57,7 @@ export async function demo({
 }: DemoSettings & { data: keyof typeof openTask; out: string }): Promise<void> {
   const started = performance.now()
   if (minutes <= 0) throw new RangeError(`--minutes: expected a positive number, received ${minutes}`)
-  await mkdir(out, { recursive: true })
+  await using _ = await lockRun(out, 'running the demo')
   await runDemo(await openTask[data]({ minutes, seed }), { out, started })
 }
 
@@ -124,6 +124,7 @@ async function train(
 ) {
   using interrupt = onInterrupt(
     'Training ends here; judging what was reached. Press Ctrl-C again to leave at once.',
+    { saves: true },
   )
   using trainer = new Trainer(model, training, options)
   const progress = new TrainingProgress({ matmulRate })

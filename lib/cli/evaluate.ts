@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
 import { readJson, writeJson } from '../data/json_file.js'
 import { loadModel } from '../models/transfusion/folder.js'
+import { modelFolderOf } from '../models/transfusion/locate.js'
 import { evaluateConfigSchema } from './evaluate_config.js'
 import { formatResults, type EvaluationResult } from './evaluation_result.js'
 import { runTask } from './evaluation_tasks.js'
@@ -60,11 +61,12 @@ export const evaluateCommand = (): Command =>
 
 /** `transfusion eval MODEL [config.json]`: measures a model on held-out data, as the config or the options say. */
 export async function evaluate(
-  folder: string,
+  named: string,
   configPath: string | undefined,
   options: EvaluateOptions,
 ): Promise<void> {
   const started = performance.now()
+  const folder = await modelFolderOf(named)
   const file = configPath === undefined ? {} : await readJson(configPath)
   const config = parseConfig(evaluateConfigSchema, withOptions(file, options), configPath ?? 'options')
   const { seed, precision, tasks } = config

@@ -1,27 +1,51 @@
+const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGPIPE: 141 } as const
+
+/** Stops what is under way, and saves; absent where nothing is to be saved. */
+let stopSaving: (() => void) | undefined
+
 /**
- * A signal that aborts at the first SIGINT or SIGTERM; a second one ends the process at once, with the exit code that
- * shells expect. `dispose` gives the signals back, but not after one came: the process is about to end, and a second one
- * while it does must not end it otherwise.
+ * A signal that aborts at the first SIGINT, SIGTERM or SIGHUP (a terminal that is closed; nohup does not keep Node from it);
+ * a second one ends the process at once, with the exit code that shells expect. `dispose` gives the signals back, but not
+ * after one came: the process is about to end, and a second one while it does must not end it otherwise.
+ * `saves`: that what is under way is saved when it stops, which output that nobody reads any more is a reason for, too.
  */
-export function onInterrupt(message: string): { signal: AbortSignal; [Symbol.dispose](): void } {
+export function onInterrupt(
+  message: string,
+  { saves = false }: { saves?: boolean } = {},
+): { signal: AbortSignal; [Symbol.dispose](): void } {
   const controller = new AbortController()
-  const codes = { SIGINT: 130, SIGTERM: 143 } as const
-  const handler = (name: keyof typeof codes) => {
-    if (controller.signal.aborted) process.exit(codes[name])
+  const stop = (name: keyof typeof codes) => {
     process.stderr.write(`\n${message}\n`)
     process.exitCode = codes[name]
     controller.abort(new Error(`stopped by ${name}`))
   }
-  process.on('SIGINT', handler)
-  process.on('SIGTERM', handler)
+  const handler = (name: keyof typeof codes) => {
+    if (controller.signal.aborted) process.exit(codes[name])
+    stop(name)
+  }
+  const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const name of names) process.on(name, handler)
+  if (saves)
+    stopSaving = () => {
+      if (!controller.signal.aborted) stop('SIGPIPE')
+    }
   return {
     signal: controller.signal,
     [Symbol.dispose]() {
       if (controller.signal.aborted) return
-      process.off('SIGINT', handler)
-      process.off('SIGTERM', handler)
+      for (const name of names) process.off(name, handler)
+      stopSaving = undefined
     },
   }
+}
+
+/**
+ * For output that nobody reads any more, a pipe to `head` or a terminal that was closed: ends the process as SIGPIPE would,
+ * but what is to be saved is stopped and saved before.
+ */
+export function leaveWithoutReader(): void {
+  if (stopSaving) stopSaving()
+  else process.exit(codes.SIGPIPE)
 }
 
 /** A signal for any number of works that are done together: it aborts when `signal` does, or once one of them fails. */

@@ -5,6 +5,7 @@ import { chatCommand } from './chat.js'
 import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
+import { leaveWithoutReader } from './interrupt.js'
 import { reportCommand } from './report.js'
 import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
@@ -38,10 +39,14 @@ const commands = [
 ]
 for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
 
-// Whoever read the output has left: so do we, with the code of a process that SIGPIPE ends.
+// Whoever read the output has left, or the terminal is gone.
+const lost = ['EPIPE', 'EIO']
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-  process.exit(141)
+  if (!lost.includes(error.code!)) throw error
+  leaveWithoutReader()
+})
+process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+  if (!lost.includes(error.code!)) throw error
 })
 
 try {

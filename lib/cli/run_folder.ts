@@ -1,54 +1,73 @@
-import { mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
+import { removeLeftovers } from '../data/atomic_file.js'
+import { type FolderLock, lockFolder } from '../data/folder_lock.js'
 import { readJson, writeJson } from '../data/json_file.js'
+import { runFiles } from '../reporting/run_files.js'
 import { CheckpointFolder } from '../training/checkpoint_folder.js'
+import { warn } from './output.js'
+import { changeable, changesOf, describeChange } from './run_changes.js'
+import type { TrainConfig } from './train_config.js'
 
 /** Where the parts of a run lie. */
 export const runPaths = (folder: string) => ({
-  config: join(folder, 'config.json'),
+  config: join(folder, runFiles.config),
   checkpoints: join(folder, 'checkpoints'),
   model: join(folder, 'model'),
 })
 
-/** Parts of a config that may change from one session of a run to the next: they change nothing that is learned. */
-const changeable = new Set(['samples', 'checkpoints', 'loading', 'log'])
+/** Takes a run's folder for this process alone, and tidies up what a killed one has left. Throws as `lockFolder`. */
+export async function lockRun(folder: string, purpose: string): Promise<FolderLock> {
+  const lock = await lockFolder(folder, purpose)
+  if (!lock.locked)
+    warn(
+      `${folder}: its file system has no locks: see to it yourself that no other process writes into this folder`,
+    )
+  await removeLeftovers(folder)
+  return lock
+}
+
+/** A run's folder that is open. */
+export interface OpenRun {
+  checkpoints: CheckpointFolder
+  /** How long the run was to be trained, where it was begun earlier. */
+  earlierLength: Pick<TrainConfig['training'], 'steps' | 'minutes'> | undefined
+}
 
 /**
- * Makes a run's folder and writes the config into it. Where the folder holds checkpoints already, the run goes on from
- * the latest, which is returned. Throws an Error that lists the differences when they are of another config.
+ * Writes a run's config into its folder. Where the folder holds checkpoints, the run goes on from them.
+ * @throws Error that lists the differences when they are of another config, or that names a model that is in the way
  */
-export async function openRun(
-  folder: string,
-  config: object,
-  keep: number,
-): Promise<{ checkpoints: CheckpointFolder; latest: string | undefined }> {
+export async function openRun(folder: string, config: TrainConfig): Promise<OpenRun> {
   const paths = runPaths(folder)
-  const checkpoints = new CheckpointFolder(paths.checkpoints, keep)
+  const checkpoints = new CheckpointFolder(paths.checkpoints, config.checkpoints.keep)
   const latest = await checkpoints.latest()
+  if (!latest && (await exists(paths.model)))
+    throw new Error(
+      `${folder}: holds a model, ${paths.model}, and no checkpoint to go on from; training here would replace it. ` +
+        `Use another --out folder, or --init ${paths.model} besides to begin anew with its weights`,
+    )
   // As it is read back: what is undefined is left out.
-  const written: unknown = JSON.parse(JSON.stringify(config))
-  if (latest) {
-    const earlier = await readJson(paths.config)
-    const differing = differences(earlier, written).filter((path) => !changeable.has(path.split('.')[0]!))
-    if (differing.length > 0)
+  const written = JSON.parse(JSON.stringify(config)) as TrainConfig
+  const earlier = latest ? ((await readJson(paths.config, null)) as TrainConfig | null) : null
+  if (latest && earlier === null) warn(`${paths.config}: missing, so that changes of the config go unnoticed`)
+  if (latest && earlier !== null) {
+    const { refused, moved } = changesOf(earlier, written)
+    if (refused.length > 0)
       throw new Error(
-        `${folder}: holds a run with another config, which cannot be resumed with this one; they differ in ` +
-          `${differing.join(', ')}. Use another --out folder, or --init ${join(latest, 'model')} to begin anew ` +
-          'with the weights that it reached',
+        `${folder}: holds a run with another config, which cannot be resumed with this one: ` +
+          `${refused.map(describeChange).join('; ')}. Only these may change: ${changeable}. Use another --out ` +
+          `folder, or besides --init ${join(latest, 'model')} to begin anew with the weights that it reached`,
       )
+    for (const change of moved)
+      warn(`${describeChange(change)}: it is expected to hold the same, in the same order`)
   }
-  await mkdir(folder, { recursive: true })
   await writeJson(paths.config, written)
-  return { checkpoints, latest }
+  return { checkpoints, earlierLength: earlier?.training }
 }
 
-/** The paths, "training.steps" say, at which two values of JSON differ. */
-export function differences(a: unknown, b: unknown, path = ''): string[] {
-  if (!isObject(a) || !isObject(b)) return JSON.stringify(a) === JSON.stringify(b) ? [] : [path]
-  return [...new Set([...Object.keys(a), ...Object.keys(b)])].flatMap((key) =>
-    differences(a[key], b[key], path === '' ? key : `${path}.${key}`),
+const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
   )
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -5,6 +5,7 @@ import { readJson, writeJson } from '../data/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
 import { Transfusion } from '../generation/transfusion.js'
+import { modelFolderOf } from '../models/transfusion/locate.js'
 import { openClasses } from './class_data.js'
 import { onInterrupt } from './interrupt.js'
 import { say } from './output.js'
@@ -57,10 +58,11 @@ export const samplersCommand = (): Command =>
 
 /** `transfusion samplers MODEL [config.json]`: a table of samplers and steps, also written as JSON after each line. */
 export async function samplers(
-  folder: string,
+  named: string,
   configPath: string | undefined,
   { json, ...options }: SamplersOptions,
 ): Promise<void> {
+  const folder = await modelFolderOf(named)
   const file = configPath === undefined ? {} : await readJson(configPath)
   const merged = typeof file === 'object' && !Array.isArray(file) ? { ...file, ...given(options) } : file
   const config = parseConfig(samplersConfigSchema, merged, configPath ?? 'options')

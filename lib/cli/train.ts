@@ -1,5 +1,4 @@
 import { Command } from 'commander'
-import { join } from 'node:path'
 import { parseConfig } from '../config.js'
 import { openSources } from '../data/data_config.js'
 import { readJson } from '../data/json_file.js'
@@ -8,12 +7,15 @@ import type { WeightedSource } from '../data/stream/open_stream.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
+import { hasFinished } from '../reporting/sessions.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
 import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
 import { recordedRun } from './recorded_run.js'
-import { openRun, runPaths } from './run_folder.js'
+import { resumeRun } from './resume_run.js'
+import { lengthChange, progressOf } from './run_changes.js'
+import { lockRun, openRun, runPaths } from './run_folder.js'
 import { modelOptions, namedSizes, type TrainConfig, trainConfigSchema } from './train_config.js'
 import { firstTexts, openTokenizer, streamOpener } from './train_data.js'
 
@@ -36,7 +38,8 @@ const flushedSteps = 100
 export async function train(path: string, { out, init }: { out: string; init?: string }): Promise<void> {
   const config = parseConfig(trainConfigSchema, await readJson(path), path)
   const sources = await openSources(config.data)
-  const { checkpoints, latest } = await openRun(out, config, config.checkpoints.keep)
+  await using _ = await lockRun(out, 'training')
+  const { checkpoints, earlierLength } = await openRun(out, config)
   const leftOut = new Set<string>()
   const onSkip = ({ name, error }: UnreadableDocument) => {
     // Not again in each epoch; all are counted.
@@ -44,23 +47,35 @@ export async function train(path: string, { out, init }: { out: string; init?: s
     leftOut.add(name)
     warn(`left out: ${error.message}`)
   }
-  using model = await openModel(config, sources, latest, init, onSkip)
-  const data = streamOpener(config, sources, model, onSkip)
-  using trainer = new Trainer(model, data, config.training)
-  if (latest) await trainer.restore(latest)
+  const trainerOf = (model: Transfusion) =>
+    new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
+  const resumed = await resumeRun(checkpoints, config.precision, trainerOf)
+  using model = resumed?.model ?? (await newModel(config, sources, init, onSkip))
+  using trainer = resumed?.trainer ?? trainerOf(model)
+  const { done } = trainer
+  if (resumed && progressOf(config.training, done) === 1 && (await hasFinished(out, done.steps))) {
+    say(
+      `${out}: this run has finished, with ${done.steps} steps; its model is in ${runPaths(out).model}. ` +
+        `To train on, raise training.${config.training.steps ? 'steps' : 'minutes'} in ${path} and give the same command`,
+    )
+    return
+  }
+  const longer = resumed && lengthChange(earlierLength, config.training, done)
+  if (longer) say(longer)
   const matmulRate = await measureMatmulRate(config.precision)
-  using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.')
+  const prompts = config.samples.prompts ?? (await firstTexts(sources, 10))
+  using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.', {
+    saves: true,
+  })
   say(
     `${model.tokenizer.vocabularySize} tokens, ${model.parameterCount} parameters` +
-      (latest ? `; going on from step ${trainer.done.steps}` : init ? `; beginning with ${init}` : ''),
+      (resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''),
   )
 
-  const { steps: step, seconds } = trainer.done
-  const { parameterCount: parameters } = model
   const recorder = await RunRecorder.open(out, {
-    step,
-    seconds,
-    parameters,
+    step: done.steps,
+    seconds: done.seconds,
+    parameters: model.parameterCount,
     config,
     matmulRate,
     ...config.log,
@@ -68,13 +83,13 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   // Training goes on without what it reports.
   const notWritten = (error: Error) => warn(`not written: ${error.message}`)
   const flush = () => recorder.flush().catch(notWritten)
-  const prompts = config.samples.prompts ?? (await firstTexts(sources, 10))
   const drawSamples = async (step: number) => {
     const { every: _every, prompts: _prompts, ...options } = config.samples
-    if (prompts.length > 0) {
-      const images = await model.drawImages(prompts, undefined, options)
-      await recorder.samples(step, images, prompts).catch(notWritten)
-    }
+    const images = await model.drawImages(prompts, undefined, options, interrupt.signal).catch((error) => {
+      // Whoever stops the run does not wait for its pictures.
+      if (!interrupt.signal.aborted) throw error
+    })
+    if (images && images.length > 0) await recorder.samples(step, images, prompts).catch(notWritten)
     await flush()
   }
   const progress = new TrainingProgress({ matmulRate })
@@ -112,11 +127,10 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   })
 }
 
-/** A run's own model as its checkpoint has it, a new one, or one with the weights of the folder `init`. */
-async function openModel(
+/** A new model, or one with the weights of the folder `init`. */
+async function newModel(
   config: TrainConfig,
   sources: readonly WeightedSource[],
-  latest: string | undefined,
   init: string | undefined,
   onSkip: (document: UnreadableDocument) => void,
 ): Promise<Transfusion> {
@@ -127,7 +141,6 @@ async function openModel(
     imagePreparation,
     training: { seed },
   } = config
-  if (latest) return Transfusion.load(join(latest, 'model'), { compute })
   const options = { objective, compute, seed, imagePreparation }
   if (init) return Transfusion.initializeFrom(init, { sizes: namedSizes(model), ...options })
   return Transfusion.create(modelOptions(model), await openTokenizer(config, sources, onSkip), options)

@@ -1,5 +1,5 @@
-import { open, rename, rm, statfs, type FileHandle } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { open, readdir, rename, rm, stat, statfs, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 
 /**
  * Writes a file so that a reader, or a crash, sees either the old content or the whole of the new: a temporary file
@@ -29,6 +29,18 @@ export async function writeAtomically(
 }
 
 let temporaryCount = 0
+
+/** Old enough that no process writes it any more. */
+const leftOverAge = 3_600_000
+
+/** Removes the temporary files that killed processes have left in a folder. */
+export async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!/\.\d+\.\d+\.tmp$/.test(name)) continue
+    const path = join(folder, name)
+    if (Date.now() - (await stat(path)).mtimeMs > leftOverAge) await rm(path, { force: true })
+  }
+}
 
 /** The rename itself is durable only once the directory is flushed; Windows cannot open directories. */
 export async function syncDirectory(path: string): Promise<void> {

@@ -53,6 +53,12 @@ export async function readSessions(folder: string): Promise<Sessions | undefined
   return written === null ? undefined : parseConfig(sessionsSchema, written, path)
 }
 
+/** Whether the last session of a run came to its end, and that at this step. */
+export async function hasFinished(folder: string, step: number): Promise<boolean> {
+  const ended = (await readSessions(folder))?.sessions.at(-1)?.ended
+  return ended?.how === 'finished' && ended.step === step
+}
+
 /** Adds a session that begins now, at `step`; those of an earlier run (step 0) are forgotten. */
 export async function addSession(
   folder: string,

@@ -22,6 +22,50 @@ export class CheckpointFolder {
   }
 
   /**
+   * Goes on from the latest checkpoint that can be read: `read` is given their folders, the latest first, until it does not
+   * reject. Those before are set aside under another name: they are kept, but no longer counted. `onSetAside` is told of
+   * each. Resolves to the folder that was read; undefined: there is no checkpoint.
+   * @throws Error that says what is wrong with each, where none can be read; they stay where they are
+   */
+  async resume(
+    read: (folder: string) => Promise<void>,
+    onSetAside?: (message: string) => void,
+  ): Promise<string | undefined> {
+    const names = (await this.#names(checkpointName)).toReversed()
+    const damaged: { name: string; reason: string }[] = []
+    for (const name of names) {
+      const folder = join(this.path, name)
+      try {
+        await read(folder)
+      } catch (error) {
+        damaged.push({ name, reason: (error as Error).message })
+        continue
+      }
+      for (const { name, reason } of damaged)
+        onSetAside?.(
+          `${reason}; going on from ${folder} instead; the damaged checkpoint is now ${await this.#setAside(name)}`,
+        )
+      return folder
+    }
+    if (damaged.length === 0) return undefined
+    const reasons = damaged.map(({ name, reason }) => `\n  ${name}: ${reason}`)
+    throw new Error(
+      `${this.path}: no checkpoint there can be read, so that there is nothing to go on from; ` +
+        `repair one, or move the folder away to begin anew:${reasons.join('')}`,
+    )
+  }
+
+  /** Gives a checkpoint a name that is none of a checkpoint; returns its folder. */
+  async #setAside(name: string): Promise<string> {
+    const taken = await this.#names(/^damaged-/)
+    let free = `damaged-${name}`
+    for (let i = 2; taken.includes(free); i++) free = `damaged-${name}-${i}`
+    await rename(join(this.path, name), join(this.path, free))
+    await syncDirectory(this.path)
+    return join(this.path, free)
+  }
+
+  /**
    * Adds a checkpoint: `fill` writes it into a folder aside, which takes its name once all of it is on disk. Then those
    * beyond `keep` are removed; on a full disk, before it, all but the latest. Whenever the process ends, what has a
    * checkpoint's name is whole.

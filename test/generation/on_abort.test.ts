@@ -24,7 +24,7 @@ const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').le
 
 async function run(signal: AbortSignal): Promise<number> {
   let events = 0
-  for await (const _event of generate(model, 'a', { ...options, signal })) events++
+  for await (const _ of generate(model, 'a', { ...options, signal })) events++
   return events
 }
 
@@ -57,7 +57,7 @@ it('ends a hundred generations with the reason of the one signal that aborts, an
 
 it('leaves no listener of generations that were left, or refused', async () => {
   const { signal } = new AbortController()
-  for (let i = 0; i < 20; i++) for await (const _event of generate(model, 'a', { ...options, signal })) break
+  for (let i = 0; i < 20; i++) for await (const _ of generate(model, 'a', { ...options, signal })) break
   await expect(drawImages(model, ['a'], [1], { steps: 0 }, { signal })).rejects.toThrow('steps')
   expect(listeners(signal)).toBe(0)
 })
