@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { learningRateAt } from '../training/learning_rate.js'
 import type { TrainingOptions } from '../training/options.js'
-import { modelOptions, trainConfigSchema } from './train_config.js'
+import { modelOptions, type TrainConfig, trainConfigSchema } from './train_config.js'
 
 /** They change nothing that is learned. */
 const beside = ['samples', 'checkpoints', 'loading', 'log'] as const
@@ -29,7 +29,13 @@ export interface Change {
 
 /** The changes that a run's config must not have, and those of where its data lies. */
 export function changesOf(earlier: unknown, now: unknown): { refused: Change[]; moved: Change[] } {
-  const changes = differences(comparable(earlier), comparable(now))
+  const parsed = [earlier, now].map((config) => trainConfigSchema.safeParse(config))
+  // One of another version, say: then they are compared as they stand.
+  const configs = parsed.every(({ success }) => success)
+    ? parsed.map(({ data }) => withSizes(data!))
+    : [earlier, now]
+  const [a, b] = configs.map((config) => comparable(config as Record<string, unknown>))
+  const changes = differences(a, b)
   const moves = ({ key }: Change) =>
     /^(data|tokenizer)\./.test(key) && places.some((place) => key.endsWith(`.${place}`))
   const same = (change: Change) => samePlace(change.earlier, change.now)
@@ -47,17 +53,14 @@ function short(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 60)}...` : text
 }
 
-/** A config as far as it must stay as it was, with all that follows from what it leaves out. */
-function comparable(config: unknown): unknown {
-  const parsed = trainConfigSchema.safeParse(config)
-  // Of another version, say: then it is compared as it stands.
-  const { model, training, ...rest } = (parsed.success ? parsed.data : config) as Record<string, unknown>
-  return {
-    ...without(rest, beside),
-    model: parsed.success ? modelOptions(parsed.data.model) : model,
-    training: without((training ?? {}) as Record<string, unknown>, [...besideInTraining, ...lengths]),
-  }
-}
+/** A preset and the sizes that it stands for are the same. */
+const withSizes = (config: TrainConfig) => ({ ...config, model: modelOptions(config.model) })
+
+/** A config as far as it must stay as it was. */
+const comparable = ({ training, ...rest }: Record<string, unknown>): object => ({
+  ...without(rest, beside),
+  training: without((training ?? {}) as Record<string, unknown>, [...besideInTraining, ...lengths]),
+})
 
 const without = (values: Record<string, unknown>, keys: readonly string[]): Record<string, unknown> =>
   Object.fromEntries(Object.entries(values).filter(([key]) => !keys.includes(key)))

@@ -41,10 +41,10 @@ export class CheckpointFolder {
         damaged.push({ name, reason: (error as Error).message })
         continue
       }
-      for (const { name, reason } of damaged)
-        onSetAside?.(
-          `${reason}; going on from ${folder} instead; the damaged checkpoint is now ${await this.#setAside(name)}`,
-        )
+      for (const { name, reason } of damaged) {
+        const aside = await this.#setAside(name)
+        onSetAside?.(`${reason}; going on from ${folder} instead; the damaged checkpoint is now ${aside}`)
+      }
       return folder
     }
     if (damaged.length === 0) return undefined

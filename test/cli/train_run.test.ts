@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { trainTokenizer } from '../../lib/data/bpe/train_tokenizer.js'
@@ -23,6 +24,7 @@ async function train(
   out: string,
   signals: readonly NodeJS.Signals[] = [],
   more: readonly string[] = [],
+  whileItTrains: () => Promise<unknown> = async () => {},
 ): Promise<Run> {
   const child = spawn(process.execPath, [command, 'train', 'config.json', '--out', out, ...more], {
     cwd: folder,
@@ -36,7 +38,7 @@ async function train(
       output += text
       if (sent === signals.length || !moments[sent]!.test(output)) return
       const signal = signals[sent++]
-      setTimeout(() => child.kill(signal), 300)
+      void Promise.all([sleep(300), whileItTrains()]).then(() => child.kill(signal))
     })
   // As a shell tells it: a signal that comes while Node takes itself down finds no handler, and ends the process.
   const code = await new Promise<number>((resolve) =>
@@ -122,15 +124,96 @@ describe('transfusion train', () => {
     expect(performance.now() - started).toBeLessThan(30_000)
   })
 
-  it('refuses to go on with another config, and says in what it differs', async () => {
+  it('refuses to go on with another config, and says in what it differs and what may differ', async () => {
     const folder = await workplace(3)
     expect((await train(folder, 'run')).code).toBe(0)
     await configure(folder, 4, { precision: 'bf16' })
     const refused = await train(folder, 'run')
     expect(refused.code).toBe(1)
-    expect(refused.output).toContain('they differ in precision, training.steps.')
-    await configure(folder, 3, { samples: { every: 7, steps: 2 } })
+    expect(refused.output).toContain(
+      'with this one: precision is "bf16", was "f32". Only these may change: samples, ',
+    )
+    expect(refused.output).toContain(`--init ${join('run', 'checkpoints', 'step-000000003', 'model')}`)
+  })
+
+  it('goes on for longer, with data that was moved, and says that a run has finished', async () => {
+    const folder = await workplace(3)
     expect((await train(folder, 'run')).code).toBe(0)
+    const before = await readdir(join(folder, 'run'))
+    await configure(folder, 3, { samples: { every: 7, steps: 2 } })
+    const finished = await train(folder, 'run')
+    expect(finished).toEqual({
+      code: 0,
+      output:
+        `run: this run has finished, with 3 steps; its model is in ${join('run', 'model')}. To train on, raise ` +
+        'training.steps in config.json and give the same command\n',
+    })
+    expect(await readdir(join(folder, 'run'))).toEqual(before)
+
+    await cp(join(folder, 'run'), join(folder, 'moved'), { recursive: true })
+    await rename(join(folder, 'images'), join(folder, 'pictures'))
+    const config = JSON.parse(await readFile(join(folder, 'config.json'), 'utf8')) as { data: object }
+    await configure(folder, 5, { data: { ...config.data, images: 'pictures' } })
+    const longer = await train(folder, 'moved')
+    expect(longer).toMatchObject({ code: 0, output: expect.stringContaining('5 steps; the model is in') })
+    expect(longer.output).toContain('data.images is "pictures", was ')
+    expect(longer.output).toContain('training for 5 steps, before for 3 steps: the learning rate follows')
+    expect(longer.output).toContain('going on from step 3')
+    expect(await weights(folder, 'moved')).not.toEqual(await weights(folder, 'run'))
+
+    await rm(join(folder, 'moved', 'checkpoints'), { recursive: true })
+    const replacing = await train(folder, 'moved')
+    expect(replacing).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('no checkpoint to go on from'),
+    })
+  })
+
+  it('goes on from the checkpoint before where the latest is damaged, and ends as if nothing had been', async () => {
+    const folder = await workplace(250)
+    expect((await train(folder, 'whole')).code).toBe(0)
+    const latest = join(folder, 'run', 'checkpoints', 'step-000000250')
+    const damages = [
+      () => truncate(join(latest, 'training.safetensors'), 1000),
+      () => rm(join(latest, 'training.json')),
+      () => rm(join(latest, 'model', 'model.safetensors')),
+      () => writeFile(join(latest, 'model', 'config.json'), '{"architecture": "tra'),
+    ]
+    for (const damage of damages) {
+      await rm(join(folder, 'run'), { recursive: true, force: true })
+      await cp(join(folder, 'whole'), join(folder, 'run'), { recursive: true })
+      await damage()
+      const run = await train(folder, 'run')
+      expect(run).toMatchObject({ code: 0, output: expect.stringContaining('going on from step 200') })
+      expect(run.output).toMatch(/step-000000250.*; going on from .*step-000000200 instead; the damaged/)
+      expect(await weights(folder, 'run')).toEqual(await weights(folder, 'whole'))
+      expect((await readdir(join(folder, 'run', 'checkpoints'))).toSorted()).toEqual([
+        'damaged-step-000000250',
+        'step-000000200',
+        'step-000000250',
+      ])
+    }
+  })
+
+  it('keeps a second process out of the folder until the first ends, killed or not', async () => {
+    const folder = await workplace(1_000_000)
+    let second: Run | undefined
+    const first = await train(
+      folder,
+      'run',
+      ['SIGKILL'],
+      [],
+      async () => (second = await train(folder, 'run')),
+    )
+    expect(first.code).toBe(137)
+    expect(second).toMatchObject({
+      code: 1,
+      output: expect.stringMatching(
+        /^transfusion: run: process \d+ on .*, training since .*, is using this folder/,
+      ),
+    })
+    const after = await train(folder, 'run', ['SIGHUP'])
+    expect(after).toMatchObject({ code: 129, output: expect.stringContaining('which is saved') })
   })
 
   it("trains a tokenizer on the data's texts, and goes on with it", async () => {
@@ -143,7 +226,7 @@ describe('transfusion train', () => {
     const { definition } = await JsonTokenizer.load(join(folder, 'run', 'model', 'tokenizer.json'))
     expect(definition[0]).toEqual(expected.definition[0])
     const again = await train(folder, 'run')
-    expect(again).toMatchObject({ code: 0, output: expect.stringContaining('going on from step 4') })
+    expect(again).toMatchObject({ code: 0, output: expect.stringContaining('has finished, with 4 steps') })
 
     await configure(folder, 4, { tokenizer: { type: 'bpe', vocabulary: 100 } })
     const refused = await train(folder, 'other')
@@ -216,7 +299,7 @@ describe('transfusion train', () => {
     // What began with other weights goes on with its own.
     expect(await train(folder, 'more')).toMatchObject({
       code: 0,
-      output: expect.stringContaining('going on from step 120'),
+      output: expect.stringContaining('has finished, with 120 steps'),
     })
   })
 

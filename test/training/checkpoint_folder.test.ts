@@ -58,4 +58,57 @@ describe('CheckpointFolder', () => {
     await folder.add(1, fill('whole'))
     expect((await readdir(folder.path)).toSorted()).toEqual(['notes', 'step-000000001'])
   })
+
+  describe('resumes', () => {
+    const reading = (damaged: readonly string[]) => async (path: string) => {
+      const state = await readFile(join(path, 'state'), 'utf8')
+      if (damaged.includes(state)) throw new Error(`${path}: damaged`)
+    }
+
+    async function checkpoints(): Promise<CheckpointFolder> {
+      const folder = new CheckpointFolder(await temporaryFolder(), 3)
+      for (const step of [1, 2, 3]) await folder.add(step, fill(`${step}`))
+      return folder
+    }
+
+    it('from the latest that can be read; those after it are kept aside, and not counted', async () => {
+      const folder = await checkpoints()
+      const path = (name: string) => join(folder.path, name)
+      const messages: string[] = []
+      const note = (message: string) => void messages.push(message)
+      expect(await folder.resume(reading(['3', '2']), note)).toBe(path('step-000000001'))
+      expect(messages).toEqual(
+        ['step-000000003', 'step-000000002'].map(
+          (name) =>
+            `${path(name)}: damaged; going on from ${path('step-000000001')} instead; ` +
+            `the damaged checkpoint is now ${path(`damaged-${name}`)}`,
+        ),
+      )
+      for (const step of [2, 3, 4]) await folder.add(step, fill(`new ${step}`))
+      expect((await readdir(folder.path)).toSorted()).toEqual([
+        'damaged-step-000000002',
+        'damaged-step-000000003',
+        'step-000000002',
+        'step-000000003',
+        'step-000000004',
+      ])
+      // The same step may be damaged again.
+      expect(await folder.resume(reading(['new 4', 'new 3']))).toBe(path('step-000000002'))
+      expect(await readFile(path('damaged-step-000000003-2/state'), 'utf8')).toBe('new 3')
+      expect(await readFile(path('damaged-step-000000003/state'), 'utf8')).toBe('3')
+    })
+
+    it('from none, and leaves all where they are, when none can be read', async () => {
+      const folder = await checkpoints()
+      await expect(folder.resume(reading(['1', '2', '3']))).rejects.toThrow(
+        /no checkpoint there can be read.*\n  step-000000003: .*damaged\n.*\n  step-000000001: .*damaged$/,
+      )
+      expect(await readdir(folder.path)).toHaveLength(3)
+    })
+
+    it('from nothing where there is none', async () => {
+      const folder = new CheckpointFolder(join(await temporaryFolder(), 'none'), 3)
+      expect(await folder.resume(reading([]))).toBeUndefined()
+    })
+  })
 })
