@@ -22,7 +22,7 @@ export function captionCommand(): Command {
     .argument('<images...>', 'image files of any size')
     .option('--json', 'one JSON object for each file, {"file", "caption"} or {"file", "error"}')
     .addOption(precisionOption().default('f32'))
-  return addTextOptions(command, 64)
+  return addTextOptions(command, { maxTokens: 64, seed: 0 })
     .addHelpText(
       'after',
       '\nWrites a line for each file, in their order: its name, a tab and what the model writes after the image. A file that\n' +

@@ -7,6 +7,7 @@ import { ChatSession } from './chat_session.js'
 import {
   addImageOptions,
   addTextOptions,
+  drawSeed,
   type GenerationFlags,
   generationOptionsOf,
 } from './generation_options.js'
@@ -49,11 +50,17 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   using model = await Transfusion.load(folder, { compute: flags.precision })
   const interactive = Boolean(input.isTTY && output.isTTY)
   const protocol = flags.show ?? detectProtocol(output)
-  const session = new ChatSession(model, generationOptionsOf(flags), {
-    writer: new TerminalWriter({ out: output, notes, protocol }),
-    pictures,
-    previewFiles: protocol === 'none',
-  })
+  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
+  if (flags.seed === undefined) notes.write(`seeds from ${seed} on\n`)
+  const session = new ChatSession(
+    model,
+    { seed, ...options },
+    {
+      writer: new TerminalWriter({ out: output, notes, protocol }),
+      pictures,
+      previewFiles: protocol === 'none',
+    },
+  )
   const reader = createInterface({ input, output: interactive ? output : undefined, prompt: '> ' })
   const lines = on(reader, 'line', { close: ['close'] }) as AsyncIterable<[line: string]>
 

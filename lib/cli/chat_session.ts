@@ -41,7 +41,7 @@ export class ChatSession {
 
   constructor(
     model: Transfusion,
-    { seed = 0, ...options }: GenerationOptions,
+    { seed, ...options }: GenerationOptions & { seed: number },
     surroundings: ChatSurroundings,
   ) {
     this.#model = model

@@ -1,5 +1,6 @@
 /** The options of a generation as flags, and flags as the options of a generation. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { randomInt } from 'node:crypto'
 import { type GenerationOptions, generationOptionsSchema } from '../generation/options.js'
 import {
   given,
@@ -20,8 +21,11 @@ export interface GenerationFlags extends Omit<GenerationOptions, 'stop' | 'stopT
 
 const defaults = generationOptionsSchema.parse({})
 
-/** Adds the flags of text; `maxTokens`: how long it may be where nothing is said. */
-export function addTextOptions(command: Command, maxTokens = defaults.maxTokens): Command {
+/** Adds the flags of text; `maxTokens`: how long it may be where nothing is said; `seed`: where there is none, it is drawn. */
+export function addTextOptions(
+  command: Command,
+  { maxTokens = defaults.maxTokens, seed }: { maxTokens?: number; seed?: number } = {},
+): Command {
   const options = [
     numberOption('--max-tokens <number>', 'most tokens of text').default(maxTokens),
     numberOption('--temperature <number>', 'of text; 0 takes the most likely token').default(
@@ -40,7 +44,9 @@ export function addTextOptions(command: Command, maxTokens = defaults.maxTokens)
       (text: string, earlier: readonly string[] = []) => [...earlier, text],
     ),
     new Option('--stop-token <id>', 'a token that ends the answer; may be given again').argParser(toNumbers),
-    seedOption().default(defaults.seed),
+    seed === undefined
+      ? seedOption('by default another each time, which is shown')
+      : seedOption().default(seed),
   ]
   for (const option of options) command.addOption(option.helpGroup('Text:'))
   return command
@@ -67,6 +73,9 @@ export function addImageOptions(command: Command): Command {
   for (const option of options) command.addOption(option.helpGroup('Images:'))
   return command
 }
+
+/** For whoever names none: short enough to be typed again. */
+export const drawSeed = (): number => randomInt(2 ** 31)
 
 /** The options of a generation among the flags of a command. */
 export function generationOptionsOf(flags: GenerationFlags): GenerationOptions {

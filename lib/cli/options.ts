@@ -20,7 +20,8 @@ export const toNumbers = (text: string, earlier: readonly number[] = []): number
 export const numberOption = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(toNumber)
 
-export const seedOption = (): Option => numberOption('--seed <number>', 'everything random follows from it')
+export const seedOption = (usual?: string): Option =>
+  numberOption('--seed <number>', ['everything random follows from it', usual].filter(Boolean).join('; '))
 
 export const precisionOption = (): Option =>
   new Option('--precision <type>', 'that the network computes in').choices(['f32', 'bf16'])

@@ -6,6 +6,7 @@ import type { ComputeType } from '../nn/arena.js'
 import {
   addImageOptions,
   addTextOptions,
+  drawSeed,
   type GenerationFlags,
   generationOptionsOf,
 } from './generation_options.js'
@@ -65,7 +66,7 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   const pictures = await PictureFolder.open(out)
   using model = await Transfusion.load(folder, { compute: precision })
   const prompt = await readPieces(promptPieces(words), (path) => model.readImage(path))
-  const { seed = 0, ...options } = generationOptionsOf(flags)
+  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
   const protocol = json ? 'none' : (flags.show ?? detectProtocol(process.stdout))
 
   const { signal, fail } = sharedSignal(interrupt.signal)
@@ -74,7 +75,8 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
     return { seed: seed + i, events: savePictures(events, pictures, protocol === 'none') }
   })
   try {
-    await (json ? writeJson(answers) : writeInTurn(answers, protocol))
+    const showSeeds = count > 1 || flags.seed === undefined
+    await (json ? writeJson(answers) : writeInTurn(answers, protocol, showSeeds))
   } catch (error) {
     fail(error)
     await Promise.allSettled(answers.map(({ events }) => events.return()))
@@ -98,11 +100,15 @@ async function writeJson(answers: readonly Answer[]): Promise<void> {
 }
 
 /** One answer after the other: the first as it comes, those after it as far as they have come when it is their turn. */
-async function writeInTurn(answers: readonly Answer[], protocol: ImageProtocol): Promise<void> {
+async function writeInTurn(
+  answers: readonly Answer[],
+  protocol: ImageProtocol,
+  showSeeds: boolean,
+): Promise<void> {
   const writer = new TerminalWriter({ out: process.stdout, notes: process.stderr, protocol })
   const coming = answers.map(({ seed, events }) => ({ seed, events: readAhead(events) }))
   for (const { seed, events } of coming) {
-    if (answers.length > 1) writer.note(`seed ${seed}:`)
+    if (showSeeds) writer.note(`seed ${seed}:`)
     for await (const event of events) {
       await writer.write(event)
       if (event.type === 'done') writer.note(summary(event))

@@ -47,7 +47,7 @@ const stopString = z.string().min(1, 'expected text: an empty string would stop 
 export const generationOptionsSchema = z
   .strictObject({
     ...imageOptionsSchema.shape,
-    /** The same seed and prompt give the same result. */
+    /** The same seed and prompt give the same result; it is 0 until another is given, for another picture say. */
     seed: z
       .int()
       .min(0)

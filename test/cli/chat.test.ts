@@ -23,6 +23,7 @@ describe('transfusion chat', () => {
       input: 'a\n/save one.jsonl\n/reset\n/image picture.png\n\n/save two.jsonl\n/quit\na\n',
     })
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'b\nc d e f\nc d e f\n' })
+    expect(stderr).toMatch(/^seeds from \d+ on\n/)
     expect(stderr).toContain('(the document ends here for the model; /reset begins another)')
     expect(JSON.parse(await readFile(join(folder, 'one.jsonl'), 'utf8'))).toEqual({
       parts: ['a', 'b', { image: join('samples', '0001.png') }, 'c d e f'],
@@ -33,7 +34,7 @@ describe('transfusion chat', () => {
   })
 
   it('draws on demand, and takes the next seed for each answer', async () => {
-    const { code, stdout } = await chat([], {
+    const { code, stdout } = await chat(['--seed', '0'], {
       input: '/draw a\n/reset\n/draw a\n/reset\n/seed 1\n/draw a\n',
     })
     expect({ code, stdout }).toEqual({ code: 0, stdout: '' })

@@ -21,7 +21,7 @@ const pixels = async (file: string) => new Uint8Array(await sharp(file).toColour
 
 describe('transfusion sample', () => {
   it('writes text to standard output and pictures into numbered files, whose names it notes', async () => {
-    const first = await sample(['a'])
+    const first = await sample(['a', '--seed', '0'])
     expect(first).toMatchObject({ code: 0, stdout: 'b\nc d e f\n' })
     expect(first.stderr).toMatch(
       /^samples\/0001\.png\n\(5 tokens, 1 image in .*; the model ended the document\)\n$/,
@@ -33,7 +33,16 @@ describe('transfusion sample', () => {
   })
 
   it('writes one JSON object for each event, and nothing else', async () => {
-    const { code, stdout, stderr } = await sample(['a', '--json', '--preview-every', '2', '--out', 'made'])
+    const { code, stdout, stderr } = await sample([
+      'a',
+      '--seed',
+      '0',
+      '--json',
+      '--preview-every',
+      '2',
+      '--out',
+      'made',
+    ])
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
     const events = jsonLines(stdout)
     const size = { width: 6, height: 4 }
@@ -98,9 +107,21 @@ describe('transfusion sample', () => {
         expect(a.every((value, k) => Math.abs(value - b[k]!) <= 1)).toBe(true)
       }
     }
-    const shown = await sample(['a', '--count', '2'])
+    const shown = await sample(['a', '--count', '2', '--seed', '0'])
     expect(shown.stdout).toBe('b\nc d e f\nb\nc d e f\n')
     expect(shown.stderr).toMatch(/^seed 0:\n.*\n.*\nseed 1:\n/)
+  })
+
+  it('draws a seed where none is given, and shows it, so that the picture can be drawn again', async () => {
+    const drawn = await Promise.all(['one', 'two'].map((out) => sample(['a', '--out', out])))
+    const seeds = drawn.map(({ stderr }) => /^seed (\d+):\n/.exec(stderr)![1]!)
+    expect(seeds[0]).not.toBe(seeds[1])
+    expect((await sample(['a', '--out', 'again', '--seed', seeds[0]!])).code).toBe(0)
+    const [one, two, again] = await Promise.all(
+      ['one', 'two', 'again'].map((out) => pixels(join(folder, out, '0001.png'))),
+    )
+    expect(again).toEqual(one)
+    expect(again).not.toEqual(two)
   })
 
   it('has what its flags say: a beginning with an image, stops and maxima', async () => {
