@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { captionCommand } from './caption.js'
 import { chatCommand } from './chat.js'
+import { helpArguments, hintAtHelp } from './command_help.js'
 import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
@@ -19,7 +20,6 @@ const program = new Command('transfusion')
     '--trace <file>',
     'write a Chrome trace of the kernels that run; TRANSFUSION_PROFILE=1 prints a table',
   )
-  .showHelpAfterError('(transfusion help COMMAND shows its options and examples)')
   .configureHelp({ showGlobalOptions: true })
   .hook('preAction', () => {
     profileProcess({ ...profileOptionsOf(process.env), ...program.opts<{ trace?: string }>() })
@@ -38,6 +38,7 @@ const commands = [
   demoCommand,
 ]
 for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
+hintAtHelp(program)
 
 // Whoever read the output has left, or the terminal is gone.
 const lost = ['EPIPE', 'EIO']
@@ -50,7 +51,7 @@ process.stderr.on('error', (error: NodeJS.ErrnoException) => {
 })
 
 try {
-  await program.parseAsync()
+  await program.parseAsync(helpArguments(program, process.argv.slice(2)), { from: 'user' })
 } catch (error) {
   process.stderr.write(`transfusion: ${error instanceof Error ? error.message : String(error)}\n`)
   if (process.env['TRANSFUSION_DEBUG']) console.error(error)

@@ -1,5 +1,6 @@
 import cliProgress from 'cli-progress'
 import { clockTime } from '../reporting/clock_time.js'
+import { MatmulShare } from '../reporting/matmul_rate.js'
 import type { StepReport } from '../training/step_report.js'
 
 /** What a recent step weighs in the means that are shown. */
@@ -22,7 +23,7 @@ class RecentMean {
 }
 
 export interface ProgressOptions {
-  /** The machine's rate, as `measureMatmulRate` gives it; its share is left out where it is absent. */
+  /** The machine's rate, as `measureMatmulRate` gives it; its share is left out where it is absent, or was exceeded. */
   matmulRate?: number
   /** Where to show it. */
   stream?: NodeJS.WriteStream
@@ -39,7 +40,7 @@ export class TrainingProgress {
   readonly #positions = new RecentMean()
   readonly #flops = new RecentMean()
   readonly #seconds = new RecentMean()
-  readonly #matmulRate: number | undefined
+  readonly #share: MatmulShare
   readonly #stream: NodeJS.WriteStream
   readonly #bar: cliProgress.SingleBar | undefined
   /** The first report, from which the rest of the time is judged, and the last. */
@@ -49,7 +50,7 @@ export class TrainingProgress {
   #written = { progress: -Infinity, seconds: -Infinity }
 
   constructor({ matmulRate, stream = process.stdout }: ProgressOptions = {}) {
-    this.#matmulRate = matmulRate
+    this.#share = new MatmulShare(matmulRate)
     this.#stream = stream
     if (stream.isTTY)
       this.#bar = new cliProgress.SingleBar(
@@ -97,7 +98,7 @@ export class TrainingProgress {
     const { step, skippedSteps, skippedDocuments } = last
     const perSecond = (amount: RecentMean) => amount.value / this.#seconds.value
     const rate = perSecond(this.#positions)
-    const share = this.#matmulRate && perSecond(this.#flops) / this.#matmulRate
+    const share = this.#share.of(perSecond(this.#flops))
     return [
       `step ${step}`,
       ...(Number.isNaN(this.#lm.value) ? [] : [`text loss ${this.#lm.value.toFixed(3)}`]),

@@ -1,4 +1,5 @@
 import type { StepReport } from '../training/step_report.js'
+import { MatmulShare } from './matmul_rate.js'
 
 /** What is written of some steps in a row: means of what varies, the last value of what is counted. */
 export interface MetricsRecord {
@@ -19,7 +20,7 @@ export interface MetricsRecord {
   positions_per_second: number
   /** Floating-point operations of the matrix products per second, see `trainingFlops`. */
   flops_per_second: number
-  /** That rate as a share of the machine's, `measureMatmulRate`; null where it was not measured. */
+  /** That rate as a share of the machine's, see `MatmulShare`; null where that is not known. */
   matmul_share: number | null
   /** So far. */
   skipped_steps: number
@@ -30,12 +31,12 @@ export interface MetricsRecord {
 export class Interval {
   #reports: StepReport[] = []
   #since: number
-  readonly #matmulRate: number | undefined
+  readonly #share: MatmulShare
 
   /** `seconds`: of training before the first step that will be added. `matmulRate`: the machine's, where it is known. */
   constructor(seconds = 0, matmulRate?: number) {
     this.#since = seconds
-    this.#matmulRate = matmulRate
+    this.#share = new MatmulShare(matmulRate)
   }
 
   get steps(): number {
@@ -78,7 +79,7 @@ export class Interval {
       images: total((report) => report.images),
       positions_per_second: perSecond(positions),
       flops_per_second: flopsPerSecond,
-      matmul_share: this.#matmulRate === undefined ? null : flopsPerSecond / this.#matmulRate,
+      matmul_share: this.#share.of(flopsPerSecond) ?? null,
       skipped_steps: last.skippedSteps,
       skipped_documents: last.skippedDocuments,
     }

@@ -29,3 +29,26 @@ export async function measureMatmulRate(dtype: ComputeType): Promise<number> {
   b.free()
   return (2 * size ** 3) / (best / 1000)
 }
+
+/** A rate as a share of the machine's. */
+export class MatmulShare {
+  #matmulRate: number | undefined
+
+  /** `matmulRate`: as `measureMatmulRate` gives it. */
+  constructor(matmulRate: number | undefined) {
+    this.#matmulRate = matmulRate
+  }
+
+  /**
+   * Undefined where the machine's rate is not known. Who exceeds it shows that it was measured while other work held the
+   * processors: from then on it counts as unknown.
+   */
+  of(flopsPerSecond: number): number | undefined {
+    if (this.#matmulRate === undefined) return undefined
+    if (flopsPerSecond > this.#matmulRate) {
+      this.#matmulRate = undefined
+      return undefined
+    }
+    return flopsPerSecond / this.#matmulRate
+  }
+}

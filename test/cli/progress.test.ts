@@ -54,6 +54,12 @@ describe('TrainingProgress', () => {
     expect(last).toContain('8:18 left')
   })
 
+  it('leaves out a share of a matmul rate that is exceeded, as it was measured under load, from there on', () => {
+    const text = lines(shown(40, { matmulRate: 500 }))
+    expect(text).toHaveLength(21)
+    expect(text.filter((line) => line.includes('matmul'))).toEqual([])
+  })
+
   it('names only what there is: no losses of what is not learnt, no share of an unknown rate', () => {
     const text = shown(2, { more: { diffusion: NaN, skippedSteps: 3, skippedDocuments: 1 }, matmulRate: 0 })
     expect(lines(text).at(-1)).toBe(

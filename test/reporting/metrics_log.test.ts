@@ -35,6 +35,15 @@ describe('Interval', () => {
     expect(interval.take()).toMatchObject({ step: 4, positions_per_second: 200, gradient_spikes: 0 })
   })
 
+  it('knows no share of a matmul rate once it was exceeded', () => {
+    const interval = new Interval(0, 2500)
+    const shares = [2000, 1000, 2000].map((flops, i) => {
+      interval.add(stepReport(i + 1, { flops }))
+      return interval.take().matmul_share
+    })
+    expect(shares).toEqual([null, null, null])
+  })
+
   it('counts the seconds of a resumed run from where it goes on', () => {
     const interval = new Interval(100)
     interval.add(stepReport(1, { seconds: 102 }))
