@@ -41,6 +41,7 @@ export async function caption(folder: string, files: readonly string[], flags: C
   const { signal, fail } = sharedSignal(interrupt.signal)
   const options = { ...generationOptionsOf(flags), maxImages: 0, signal }
   const coming: Promise<Described>[] = []
+  let unread = 0
   try {
     for (const i of files.keys()) {
       for (const file of files.slice(coming.length, i + atOnce)) {
@@ -49,8 +50,12 @@ export async function caption(folder: string, files: readonly string[], flags: C
         described.catch(() => {})
         coming.push(described)
       }
-      report(files[i]!, await coming[i]!, flags.json)
+      const described = await coming[i]!
+      report(files[i]!, described, flags.json)
+      if ('error' in described) unread++
     }
+    if (unread > 0 && files.length > 1 && !flags.json)
+      process.stderr.write(`transfusion: ${unread} of ${files.length} images could not be read; see above\n`)
   } catch (error) {
     fail(error)
     await Promise.allSettled(coming)

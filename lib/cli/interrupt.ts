@@ -39,13 +39,25 @@ export function onInterrupt(
   }
 }
 
+/** Of a pipe whose reader has left, and of a terminal that is gone. */
+const unread = ['EPIPE', 'EIO']
+let told = false
+
 /**
- * For output that nobody reads any more, a pipe to `head` or a terminal that was closed: ends the process as SIGPIPE would,
- * but what is to be saved is stopped and saved before.
+ * For output that cannot be written. Where nobody reads it any more, the process ends as SIGPIPE would end it, but what is
+ * to be saved is stopped and saved before; where it has no room, on a full disk say, that goes on without it. What is
+ * written to standard error, `notes`, is missed by nobody.
  */
-export function leaveWithoutReader(): void {
-  if (stopSaving) stopSaving()
-  else process.exit(codes.SIGPIPE)
+export function leaveWithoutOutput(error: NodeJS.ErrnoException, notes: boolean): void {
+  if (notes) return
+  if (unread.includes(error.code!)) {
+    if (stopSaving) return stopSaving()
+    process.exit(codes.SIGPIPE)
+  }
+  if (!told) process.stderr.write(`transfusion: standard output cannot be written (${error.message})\n`)
+  told = true
+  process.exitCode ||= 1
+  if (!stopSaving) process.exit()
 }
 
 /** A signal for any number of works that are done together: it aborts when `signal` does, or once one of them fails. */

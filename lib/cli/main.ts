@@ -6,7 +6,7 @@ import { helpArguments, hintAtHelp } from './command_help.js'
 import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
-import { leaveWithoutReader } from './interrupt.js'
+import { leaveWithoutOutput } from './interrupt.js'
 import { reportCommand } from './report.js'
 import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
@@ -40,15 +40,8 @@ const commands = [
 for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
 hintAtHelp(program)
 
-// Whoever read the output has left, or the terminal is gone.
-const lost = ['EPIPE', 'EIO']
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (!lost.includes(error.code!)) throw error
-  leaveWithoutReader()
-})
-process.stderr.on('error', (error: NodeJS.ErrnoException) => {
-  if (!lost.includes(error.code!)) throw error
-})
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => leaveWithoutOutput(error, stream === process.stderr))
 
 try {
   await program.parseAsync(helpArguments(program, process.argv.slice(2)), { from: 'user' })

@@ -60,13 +60,19 @@ export function isFullDisk(error: unknown): boolean {
   return code === 'ENOSPC' || code === 'EDQUOT' || isFullDisk(error.cause)
 }
 
-/** Of a failed write the reason; a disk without space, or a user's share of it, is what people can do something about. */
+/**
+ * Of a failed write the reason, with the file, which system errors of an open file do not name; a disk without space, or a
+ * user's share of it, is what people can do something about.
+ */
 export async function explainFullDisk(
   error: NodeJS.ErrnoException,
   path: string,
   bytes: number | undefined,
 ): Promise<Error> {
-  if (!isFullDisk(error)) return error
+  if (!isFullDisk(error)) {
+    if (error.code === undefined || error.path !== undefined) return error
+    return new Error(`${path}: cannot be written (${error.message})`, { cause: error })
+  }
   const { bavail, bsize } = await statfs(dirname(path))
   const needed = bytes === undefined ? '' : `${bytes} bytes are needed, `
   return new Error(

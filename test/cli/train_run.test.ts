@@ -195,6 +195,18 @@ describe('transfusion train', () => {
     }
   })
 
+  it('saves before it leaves where nobody reads its output any more', async () => {
+    const folder = await workplace(3000)
+    const child = spawn(process.execPath, [command, 'train', 'config.json', '--out', 'run'], { cwd: folder })
+    child.stdout.once('data', () => child.stdout.destroy())
+    let errors = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(141)
+    expect(errors).toContain('Stopping after this step and saving')
+    const resumed = await train(folder, 'run', ['SIGINT'])
+    expect(resumed.output).toMatch(/going on from step \d+/)
+  })
+
   it('keeps a second process out of the folder until the first ends, killed or not', async () => {
     const folder = await workplace(1_000_000)
     let second: Run | undefined
