@@ -35,7 +35,9 @@ it('names files that it cannot read, describes the others, and says so in its ex
   await writeFile(join(folder, 'broken.png'), 'not a picture')
   const { code, stdout, stderr } = await caption('0.jpg', 'broken.png', 'missing.png', '2.jpg')
   expect({ code, stdout }).toEqual({ code: 1, stdout: '0.jpg\tc d e f\n2.jpg\tc d e f\n' })
-  expect(stderr).toMatch(/^transfusion: broken\.png: .*\ntransfusion: missing\.png: .*\n$/)
+  expect(stderr).toMatch(
+    /^transfusion: broken\.png: .*\ntransfusion: missing\.png: .*\ntransfusion: 2 of 4 images could not be read; see above\n$/,
+  )
 })
 
 it('writes JSON for scripts', async () => {
