@@ -1,7 +1,7 @@
 import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { removeLeftovers } from '../data/atomic_file.js'
-import { type FolderLock, lockFolder } from '../data/folder_lock.js'
+import { type FolderLock, lockFile, lockFolder } from '../data/folder_lock.js'
 import { readJson, writeJson } from '../data/json_file.js'
 import { runFiles } from '../reporting/run_files.js'
 import { CheckpointFolder } from '../training/checkpoint_folder.js'
@@ -16,8 +16,15 @@ export const runPaths = (folder: string) => ({
   model: join(folder, 'model'),
 })
 
-/** Takes a run's folder for this process alone, and tidies up what a killed one has left. Throws as `lockFolder`. */
+/**
+ * Takes a run's folder for this process alone, and tidies up what a killed one has left. Throws as `lockFolder`, and where
+ * the folder is none of a run, but has a config of something else: of a model, or the very config that was named.
+ */
 export async function lockRun(folder: string, purpose: string): Promise<FolderLock> {
+  const { config, checkpoints } = runPaths(folder)
+  const ofRun = [checkpoints, join(folder, runFiles.sessions), join(folder, lockFile)]
+  if ((await exists(config)) && !(await Promise.all(ofRun.map(exists))).some(Boolean))
+    throw new Error(`${config}: is not of a run, which would write over it; use another --out folder`)
   const lock = await lockFolder(folder, purpose)
   if (!lock.locked)
     warn(

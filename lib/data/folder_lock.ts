@@ -3,8 +3,8 @@ import { constants as system, hostname } from 'node:os'
 import { join } from 'node:path'
 import { native } from '../native.js'
 
-/** In the folder; it stays there, and means nothing unless the system says that somebody has it locked. */
-const file = '.lock'
+/** The file of a lock in its folder; it stays there, and means nothing unless the system says that somebody has it locked. */
+export const lockFile = '.lock'
 
 /** Of file systems that have no such locks. */
 const without: readonly number[] = [
@@ -55,7 +55,7 @@ export async function lockFolder(folder: string, purpose: string): Promise<Folde
 async function openLockFile(folder: string): Promise<FileHandle> {
   try {
     await mkdir(folder, { recursive: true })
-    return await open(join(folder, file), constants.O_RDWR | constants.O_CREAT)
+    return await open(join(folder, lockFile), constants.O_RDWR | constants.O_CREAT)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const reason = code === 'EEXIST' || code === 'ENOTDIR' ? 'it, or a part of its path, is a file' : message

@@ -57,6 +57,12 @@ it('tells a Hugging Face model from ours', async () => {
   )
 })
 
+it('says so where a path is none', async () => {
+  await expect(Transfusion.load(undefined as unknown as string)).rejects.toThrow(
+    new TypeError(`${expected}; its path is no text: undefined`),
+  )
+})
+
 it('says in one line what anything else is', async () => {
   const message = async (path: string) =>
     modelFolderOf(path).then(

@@ -45,6 +45,7 @@ export async function modelFolderOf(path: string): Promise<string> {
 
 /** As {@link modelFolderOf}, for where a model of Hugging Face's would do, too. */
 export async function locateModel(path: string): Promise<ModelLocation> {
+  if (typeof path !== 'string') throw new TypeError(`${expected}; its path is no text: ${typeof path}`)
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 'no such folder' : error.message
     throw new Error(`${path}: ${reason}; ${expected}`, { cause: error })
