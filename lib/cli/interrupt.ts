@@ -1,5 +1,8 @@
 const codes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129, SIGPIPE: 141 } as const
 
+/** The same signal may come twice: from the terminal, and handed on by npm, npx or timeout. */
+const echoMilliseconds = 250
+
 /** Stops what is under way, and saves; absent where nothing is to be saved. */
 let stopSaving: (() => void) | undefined
 
@@ -14,14 +17,16 @@ export function onInterrupt(
   { saves = false }: { saves?: boolean } = {},
 ): { signal: AbortSignal; [Symbol.dispose](): void } {
   const controller = new AbortController()
+  let stopped = 0
   const stop = (name: keyof typeof codes) => {
+    stopped = performance.now()
     process.stderr.write(`\n${message}\n`)
     process.exitCode = codes[name]
     controller.abort(new Error(`stopped by ${name}`))
   }
   const handler = (name: keyof typeof codes) => {
-    if (controller.signal.aborted) process.exit(codes[name])
-    stop(name)
+    if (!controller.signal.aborted) stop(name)
+    else if (performance.now() - stopped > echoMilliseconds) process.exit(codes[name])
   }
   const names = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const name of names) process.on(name, handler)

@@ -124,6 +124,21 @@ describe('transfusion train', () => {
     expect(performance.now() - started).toBeLessThan(30_000)
   })
 
+  it('takes two signals at once for one, as where npm hands on what the terminal sent already', async () => {
+    const folder = await workplace(1_000_000)
+    const child = spawn(process.execPath, [command, 'train', 'config.json', '--out', 'run'], { cwd: folder })
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      if (!/step \d/.test(text)) return
+      child.kill('SIGINT')
+      child.kill('SIGTERM')
+    })
+    // Which of the two is handled first is the system's choice.
+    expect([130, 143]).toContain(await new Promise((resolve) => child.on('close', resolve)))
+    expect(output).toMatch(/Stopped at step \d+, which is saved/)
+  })
+
   it('refuses to go on with another config, and says in what it differs and what may differ', async () => {
     const folder = await workplace(3)
     expect((await train(folder, 'run')).code).toBe(0)
