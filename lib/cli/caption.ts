@@ -36,10 +36,11 @@ export function captionCommand(): Command {
 
 /** `transfusion caption MODEL IMAGE...`: a line for each file. */
 export async function caption(folder: string, files: readonly string[], flags: CaptionFlags): Promise<void> {
+  const wanted = { ...generationOptionsOf(flags), maxImages: 0 }
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   using model = await Transfusion.load(folder, { compute: flags.precision })
   const { signal, fail } = sharedSignal(interrupt.signal)
-  const options = { ...generationOptionsOf(flags), maxImages: 0, signal }
+  const options = { ...wanted, signal }
   const coming: Promise<Described>[] = []
   let unread = 0
   try {

@@ -46,11 +46,11 @@ export function chatCommand(): Command {
 /** `transfusion chat MODEL`: reads lines and answers them until the input ends. */
 export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   const { stdin: input, stdout: output, stderr: notes } = process
+  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
   const pictures = await PictureFolder.open(flags.out)
   using model = await Transfusion.load(folder, { compute: flags.precision })
   const interactive = Boolean(input.isTTY && output.isTTY)
   const protocol = flags.show ?? detectProtocol(output)
-  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
   if (flags.seed === undefined) notes.write(`seeds from ${seed} on\n`)
   const session = new ChatSession(
     model,

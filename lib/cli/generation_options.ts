@@ -1,6 +1,7 @@
 /** The options of a generation as flags, and flags as the options of a generation. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { randomInt } from 'node:crypto'
+import { parseConfig } from '../config.js'
 import { type GenerationOptions, generationOptionsSchema } from '../generation/options.js'
 import {
   given,
@@ -77,12 +78,14 @@ export function addImageOptions(command: Command): Command {
 /** For whoever names none: short enough to be typed again. */
 export const drawSeed = (): number => randomInt(2 ** 31)
 
-/** The options of a generation among the flags of a command. */
+/** The options of a generation among the flags of a command. Throws a ConfigError that names what is out of range. */
 export function generationOptionsOf(flags: GenerationFlags): GenerationOptions {
   const { stopToken: stopTokens, ...rest } = flags
   const known = Object.keys(generationOptionsSchema.shape)
   const options = Object.entries({ ...rest, stopTokens }).filter(([name]) => known.includes(name))
-  return given(Object.fromEntries(options))
+  const found = given(Object.fromEntries(options)) as GenerationOptions
+  parseConfig(generationOptionsSchema, found, 'options')
+  return found
 }
 
 function toInterval(text: string): readonly [number, number] {

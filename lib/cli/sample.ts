@@ -62,11 +62,11 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   const { count, out, json, precision } = flags
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`--count: expected a positive integer, received ${count}`)
+  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   const pictures = await PictureFolder.open(out)
   using model = await Transfusion.load(folder, { compute: precision })
   const prompt = await readPieces(promptPieces(words), (path) => model.readImage(path))
-  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
   const protocol = json ? 'none' : (flags.show ?? detectProtocol(process.stdout))
 
   const { signal, fail } = sharedSignal(interrupt.signal)

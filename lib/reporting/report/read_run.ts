@@ -1,5 +1,5 @@
 import { access, stat } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { readJson } from '../../data/json_file.js'
 import { metricsLines } from '../metrics_file.js'
 import { runFiles } from '../run_files.js'
@@ -70,12 +70,18 @@ async function checkFolder(folder: string): Promise<void> {
   if (!found) throw new Error(`${folder}: no such folder`)
   if (!found.isDirectory())
     throw new Error(`${folder}: not a folder; name the one that the run was written to`)
-  for (const name of [runFiles.metrics, runFiles.sessions]) if (await exists(join(folder, name))) return
+  if (await isRun(folder)) return
+  const around = dirname(resolve(folder))
   throw new Error(
     `${folder}: not a run's folder, it has neither ${runFiles.metrics} nor ${runFiles.sessions}; ` +
-      'name the --out folder of transfusion train or demo',
+      ((await isRun(around))
+        ? `it is a part of the run ${around}`
+        : 'name the --out folder of transfusion train or demo'),
   )
 }
+
+const isRun = async (folder: string): Promise<boolean> =>
+  (await exists(join(folder, runFiles.metrics))) || exists(join(folder, runFiles.sessions))
 
 const exists = (path: string): Promise<boolean> =>
   access(path).then(
