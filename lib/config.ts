@@ -102,7 +102,8 @@ function formatPath(path: readonly PropertyKey[]): string {
 
 const LONGEST_VALUE = 80
 
-function formatValue(value: unknown): string {
+/** A value as messages show it: JSON, cut where it is long. */
+export function formatValue(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (typeof value === 'number') return String(value)
   const text = JSON.stringify(value) ?? String(value)

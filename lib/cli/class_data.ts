@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { paddingSchema } from '../data/data_config.js'
+import { idxLayout, paddingSchema } from '../data/data_config.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { fillTemplate, IdxDataset } from '../data/sources/idx_dataset.js'
 import type { ClassData } from '../evaluation/classes.js'
@@ -18,6 +18,7 @@ export const classDataSchema = z.discriminatedUnion('type', [
     classNames: z.array(z.string()).min(1),
     /** As the model's training data had it. */
     padding: paddingSchema,
+    ...idxLayout,
   }),
 ])
 
@@ -44,7 +45,7 @@ export async function openClasses(
     const { name, classNames } = files
     return { name, testName: `${name}, test images`, training, test, captions: captionsOf(classNames) }
   }
-  const { classNames, padding } = data
+  const { classNames, padding, firstLabel, transpose } = data
   const open = ({ images, labels }: typeof data.test) =>
     IdxDataset.open({
       imagesPath: images,
@@ -52,6 +53,8 @@ export async function openClasses(
       classNames,
       templates: [caption],
       padding,
+      firstLabel,
+      transpose,
     })
   const [training, test] = await Promise.all([open(data.training), open(data.test)])
   const name = data.test.images

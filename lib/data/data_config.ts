@@ -9,7 +9,7 @@ import { openTarSource } from './sources/tar_source.js'
 import { openTextSource } from './sources/text_source.js'
 import type { WeightedSource } from './stream/open_stream.js'
 
-/** A file, a folder, a pattern with * in its last component, or a list of these. */
+/** A file, a folder, a pattern (*, ?, **, {000..127}, {a,b}), or a list of these. */
 const paths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
 
 /** Captions; {label} and {a label} stand for the class's name. */
@@ -17,6 +17,14 @@ const templates = z.array(z.string()).min(1).default(['{a label}'])
 
 /** Black pixels added on each side, for patches that do not divide the images' size. */
 export const paddingSchema = z.int().min(0).default(0)
+
+/** How IDX files differ from MNIST's. */
+export const idxLayout = {
+  /** The number of the first label: 1 for EMNIST's "letters". */
+  firstLabel: z.int().min(0).max(255).default(0),
+  /** Whether images are stored column by column, as EMNIST's are. */
+  transpose: z.boolean().default(false),
+}
 
 const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates, padding: paddingSchema })
 
@@ -27,17 +35,21 @@ const idx = z.strictObject({
   classNames: z.array(z.string()).min(1),
   templates,
   padding: paddingSchema,
+  ...idxLayout,
 })
 
 const folder = z.strictObject({
   type: z.literal('folder'),
-  /** Holds, at any depth, name.png (or .jpg, .webp) beside name.txt, its caption. */
+  /** Holds, at any depth, name.png (or .jpg, .webp, .gif, .tiff, .avif, .svg) beside name.txt (or .caption, .json). */
   path: z.string(),
 })
 
 const jsonl = z.strictObject({
   type: z.literal('jsonl'),
-  /** One document on each line: {"parts": ["text", {"image": "a.png"}]}, {"image": ..., "caption": ...}, {"text": ...}. */
+  /**
+   * One document on each line: {"parts": ["text", {"image": "a.png"}]}, {"image": ..., "caption": ...}, {"text": ...},
+   * {"images": [...], "text": "<image> ..."} or {"images": [...], "messages": [...]}.
+   */
   path: paths,
   /** The key of a document's text. */
   field: z.string().min(1).default('text'),

@@ -1,8 +1,17 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { extname, join } from 'node:path'
-
-/** What an image file's name ends with, in lower case. */
-export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set(['.png', '.jpg', '.jpeg', '.webp'])
+import { readFile } from 'node:fs/promises'
+import { basename, extname, join } from 'node:path'
+import { LeftOut } from '../left_out.js'
+import {
+  CAPTION_EXTENSIONS,
+  captionKinds,
+  captionOf,
+  IMAGE_EXTENSIONS,
+  imageKinds,
+  isDecoded,
+} from './captions.js'
+import type { UnreadableDocument } from './document_source.js'
+import { filesUnder } from './folder_files.js'
+import { checkFolder, typesOfFiles } from './data_types.js'
 
 /** An image file and the text file beside it. */
 export interface CaptionedFile {
@@ -10,33 +19,141 @@ export interface CaptionedFile {
   readonly caption: string
 }
 
-/**
- * Lists the images of a folder and of the folders in it, each with its caption beside it (`name.png`, `name.txt`),
- * in the order of the image files' paths (by code unit, the same on every machine).
- * @throws Error that names the file, where an image has no caption or the folder has no images
- */
-export async function listCaptionedFiles(folder: string): Promise<CaptionedFile[]> {
-  const names = new Set(await readdir(folder, { recursive: true }))
-  const files: CaptionedFile[] = []
-  for (const name of [...names].toSorted()) {
-    const extension = extname(name)
-    if (!IMAGE_EXTENSIONS.has(extension.toLowerCase())) continue
-    const caption = `${name.slice(0, -extension.length)}.txt`
-    if (!names.has(caption))
-      throw new Error(`${join(folder, name)}: its caption is missing; expected ${caption} beside it`)
-    files.push({ image: join(folder, name), caption: join(folder, caption) })
-  }
-  if (files.length === 0) {
-    throw new Error(
-      `${folder}: holds no images; expected ${[...IMAGE_EXTENSIONS].join(', ')} files, each with a .txt`,
-    )
-  }
-  return files
+/** The images of a folder, and what of it is not read. */
+export interface CaptionedFolder {
+  readonly files: readonly CaptionedFile[]
+  /** Images without a caption. */
+  readonly unreadable: readonly UnreadableDocument[]
+  readonly leftOut: LeftOut
 }
 
-/** An image's caption without the white space around it. @throws Error that names the file where it is empty */
+/**
+ * Lists the images of a folder and of the folders in it, each with its caption beside it: `name.txt`, `name.caption` or
+ * `name.json`, or these after the image's whole name (`name.png.txt`), small letters or capitals. In the order of the image
+ * files' paths.
+ * @throws Error that names the folder where it has no images, or none with a caption
+ */
+export async function listCaptionedFiles(folder: string): Promise<CaptionedFolder> {
+  await checkFolder(folder)
+  const leftOut = new LeftOut()
+  const names = await filesUnder(folder, { leftOut })
+  const images = names.filter((name) => IMAGE_EXTENSIONS.has(extensionOf(name)))
+  if (images.length === 0)
+    throw new Error(
+      `${folder}: holds no images; expected ${imageKinds} files, each with a .txt${typesOfFiles(names, 'folder')}`,
+    )
+
+  const captions = new CaptionNames(names)
+  const found = captions.of(images)
+  const files: CaptionedFile[] = []
+  const unreadable: UnreadableDocument[] = []
+  const used = new Set<string>()
+  for (const image of images) {
+    const caption = found.get(image)
+    if (caption === undefined) {
+      // Of a format that is not read, without a caption: a file that lies there, not a document.
+      if (!isDecoded(extensionOf(image))) continue
+      const name = join(folder, image)
+      unreadable.push({
+        name,
+        reason: 'uncaptioned',
+        error: new Error(`${name}: ${captions.missing(image)}`),
+      })
+    } else {
+      files.push({ image: join(folder, image), caption: join(folder, caption) })
+      used.add(image).add(caption)
+    }
+  }
+  if (files.length === 0) {
+    const { message } = unreadable[0]?.error ?? new Error(`${folder}: holds no images that can be decoded`)
+    throw new Error(
+      `${message} (none of the ${images.length} images of ${folder} has one)${typesOfFiles(names, 'folder')}`,
+    )
+  }
+  const rest = names.filter((name) => !used.has(name) && !isDecoded(extensionOf(name)))
+  const isText = (name: string) => ['.txt', '.caption'].includes(extensionOf(name))
+  countFiles(leftOut, 'imageless', folder, rest.filter(isText))
+  countFiles(
+    leftOut,
+    'unread',
+    folder,
+    rest.filter((name) => !isText(name)),
+  )
+  return { files, unreadable, leftOut }
+}
+
+/** An image's caption without the white space around it. @throws Error that names the file where it is none */
 export async function readCaption({ image, caption }: CaptionedFile): Promise<string> {
-  const text = (await readFile(caption, 'utf8')).trim()
-  if (text === '') throw new Error(`${caption}: is empty; expected the caption of ${image}`)
-  return text
+  return captionOf(await readFile(caption), extensionOf(caption), caption, image)
+}
+
+const extensionOf = (name: string): string => extname(name).toLowerCase()
+const withoutExtension = (name: string): string => name.slice(0, name.length - extname(name).length)
+
+function countFiles(
+  leftOut: LeftOut,
+  reason: 'imageless' | 'unread',
+  folder: string,
+  names: readonly string[],
+) {
+  if (names.length > 0) leftOut.count(reason, folder, names.length, join(folder, names[0]!))
+}
+
+/** Finds captions by their names. */
+class CaptionNames {
+  readonly #names: readonly string[]
+  /** By the name with its extension in lower case, and by all of it in lower case. */
+  readonly #byExtension = new Map<string, string>()
+  readonly #byLetters = new Map<string, string[]>()
+
+  constructor(names: readonly string[]) {
+    this.#names = names
+    for (const name of names) {
+      if (!CAPTION_EXTENSIONS.has(extensionOf(name))) continue
+      const key = withoutExtension(name) + extensionOf(name)
+      // The name in small letters counts, where there are several.
+      if (!this.#byExtension.has(key) || key === name) this.#byExtension.set(key, name)
+      this.#byLetters.set(name.toLowerCase(), [...(this.#byLetters.get(name.toLowerCase()) ?? []), name])
+    }
+  }
+
+  /** The captions of images: where the letters before the extension differ in case too, one that no other image has. */
+  of(images: readonly string[]): ReadonlyMap<string, string> {
+    const found = new Map<string, string>()
+    for (const image of images) {
+      const name = candidates(image).find((candidate) => this.#byExtension.has(candidate))
+      if (name !== undefined) found.set(image, this.#byExtension.get(name)!)
+    }
+    const taken = new Set(found.values())
+    for (const image of images) {
+      if (found.has(image)) continue
+      const others = candidates(image).flatMap((name) => this.#byLetters.get(name.toLowerCase()) ?? [])
+      const free = others.find((name) => !taken.has(name))
+      if (free !== undefined) found.set(image, free)
+    }
+    return found
+  }
+
+  /** Why an image has no caption. */
+  missing(image: string): string {
+    const message = `its caption is missing; expected ${candidates(image)[0]} beside it (or ${captionKinds})`
+    const plain = (name: string) => withoutExtension(name).normalize('NFC').toLowerCase()
+    const other = this.#names.find(
+      (name) => CAPTION_EXTENSIONS.has(extensionOf(name)) && plain(name) === plain(image),
+    )
+    if (other !== undefined)
+      return `${message}; the name of ${other} looks the same but is of another Unicode form (NFC and NFD): rename one of them`
+    const beside = this.#names.filter(
+      (name) => name !== image && withoutExtension(name) === withoutExtension(image),
+    )
+    return beside.length === 0
+      ? message
+      : `${message}; found ${beside.map((name) => basename(name)).join(', ')}`
+  }
+}
+
+/** What an image's caption may be called, with the extension in lower case: the first that is there counts. */
+function candidates(image: string): string[] {
+  const extensions = [...CAPTION_EXTENSIONS]
+  return [withoutExtension(image), image].flatMap((stem) => extensions.map((extension) => stem + extension))
 }

@@ -1,4 +1,5 @@
 import type { Image } from '../document.js'
+import type { LeftOut, LeftOutReason } from '../left_out.js'
 
 /** An image before it is made what the model reads: a file, an encoded file's bytes (PNG, JPEG, WebP), or pixels. */
 export type RawImage = { readonly path: string } | { readonly bytes: Uint8Array } | { readonly image: Image }
@@ -21,6 +22,8 @@ export interface UnreadableDocument {
   readonly name: string
   /** Its message names the file. */
   readonly error: Error
+  /** What it is counted as where it is left out; by default as a document that cannot be read. */
+  readonly reason?: LeftOutReason
 }
 
 /** Where a source stands, as JSON can hold it. */
@@ -49,12 +52,16 @@ export interface SourceItem {
 export interface DocumentSource {
   /** Documents of an epoch, where that is known without reading them. */
   readonly length?: number
+  /** Documents that were found to be unreadable when the source was opened: `read` does not give them. */
+  readonly unreadable?: readonly UnreadableDocument[]
+  /** What is not read besides documents, as far as it has been met: files of other formats, for instance. */
+  readonly leftOut?: LeftOut
   /**
    * The documents from `cursor` on (a `next` that an earlier call gave with the same seed), or from the beginning.
    * The same seed gives the same documents at every call. What it holds open is closed when the iteration ends.
    */
   read(seed: number, cursor?: SourceCursor): AsyncIterableIterator<SourceItem>
-  /** Every document once, in the order in which they are stored. */
+  /** Every document once, in the order in which they are stored; those that are known to be unreadable first. */
   once(): AsyncIterableIterator<RawDocument | UnreadableDocument>
 }
 

@@ -3,7 +3,7 @@ import type { ImagePreparationOptions } from '../image_preparation.js'
 import { type CaptionedFile, listCaptionedFiles, readCaption } from './captioned_files.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
 
-/** A folder of images, each with its caption beside it: `name.png` and `name.txt`. Decoded at each `get`. */
+/** A folder of images, each with its caption beside it: `name.png` and `name.txt`, as {@link openFolderSource} finds them. Decoded at each `get`. */
 export class FolderDataset implements ImageDataset {
   readonly classNames: readonly string[] = []
   readonly #files: readonly CaptionedFile[]
@@ -15,7 +15,9 @@ export class FolderDataset implements ImageDataset {
    * @throws Error that names the file, where an image has no caption or the folder has no images
    */
   static async open(folder: string, preparation: ImagePreparationOptions): Promise<FolderDataset> {
-    return new FolderDataset(await listCaptionedFiles(folder), preparation)
+    const { files, unreadable } = await listCaptionedFiles(folder)
+    if (unreadable.length > 0) throw unreadable[0]!.error
+    return new FolderDataset(files, preparation)
   }
 
   private constructor(files: readonly CaptionedFile[], preparation: ImagePreparationOptions) {

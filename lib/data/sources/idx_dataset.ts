@@ -8,8 +8,12 @@ export interface IdxDatasetOptions {
   readonly imagesPath: string
   /** IDX file of bytes [length]. */
   readonly labelsPath: string
-  /** Name of each label, by its number. */
+  /** Name of each label, in the order of their numbers. */
   readonly classNames: readonly string[]
+  /** The number of the first label; 0. EMNIST's "letters" count from 1. */
+  readonly firstLabel?: number | undefined
+  /** Whether the file holds each image column by column, [length, width, height], as EMNIST's do; false. */
+  readonly transpose?: boolean | undefined
   /**
    * Captions, with `{label}` for the class's name or `{a label}` for the name after "a" or "an".
    * Image i takes template i modulo their number.
@@ -30,7 +34,7 @@ export class IdxDataset implements ImageDataset {
   readonly classNames: readonly string[]
   /** All images in a row, [length, height, width]. */
   readonly pixels: Uint8Array
-  /** Of each image, an index into `classNames`. */
+  /** Of each image, an index into `classNames`: from 0, whatever the file's first label is. */
   readonly labels: Uint8Array
   readonly #templates: readonly string[]
 
@@ -48,25 +52,20 @@ export class IdxDataset implements ImageDataset {
         `${options.labelsPath}: holds ${labels.shape[0]} labels for the ${images.shape[0]} images of ${options.imagesPath}`,
       )
     }
-    const wrong = labels.data.findIndex((label) => label >= options.classNames.length)
-    if (wrong >= 0) {
-      throw new IdxError(
-        `${options.labelsPath}: label ${labels.data[wrong]} (image ${wrong}) has no name; ` +
-          `${options.classNames.length} class names were given`,
-      )
-    }
+    checkLabels(labels.data, options)
     return new IdxDataset(images, labels, options)
   }
 
   private constructor(images: IdxArray, labels: IdxArray, options: IdxDatasetOptions) {
-    const { padding = 0 } = options
-    const [length, height, width] = images.shape
+    const { padding = 0, firstLabel = 0 } = options
+    const upright = options.transpose ? transposed(images) : images
+    const [length, height, width] = upright.shape
     this.length = length
     this.height = height + 2 * padding
     this.width = width + 2 * padding
     this.classNames = options.classNames
-    this.pixels = padding === 0 ? images.data : padded(images, padding)
-    this.labels = labels.data
+    this.pixels = padding === 0 ? upright.data : padded(upright, padding)
+    this.labels = firstLabel === 0 ? labels.data : labels.data.map((label) => label - firstLabel)
     this.#templates = options.templates
   }
 
@@ -93,6 +92,36 @@ export class IdxDataset implements ImageDataset {
     const template = this.#templates[index % this.#templates.length]
     return captionedImage(fillTemplate(template, this.classNames[label]), this.image(index), label)
   }
+}
+
+function checkLabels(
+  labels: Uint8Array,
+  { labelsPath, classNames, firstLabel = 0 }: IdxDatasetOptions,
+): void {
+  const last = firstLabel + classNames.length - 1
+  const wrong = labels.findIndex((label) => label < firstLabel || label > last)
+  if (wrong < 0) return
+  const [least, most] = labels.reduce(([a, b], label) => [Math.min(a, label), Math.max(b, label)], [255, 0])
+  const advice =
+    most - least < classNames.length
+      ? `; the labels go from ${least} to ${most}: "firstLabel": ${least} would fit`
+      : `; the labels go from ${least} to ${most}, "firstLabel" is the number of the first`
+  throw new IdxError(
+    `${labelsPath}: label ${labels[wrong]} (image ${wrong}) has no name; ` +
+      `${classNames.length} class names were given, for ${firstLabel} to ${last}${advice}`,
+  )
+}
+
+/** Images [length, width, height] as [length, height, width]. */
+function transposed({ shape, data }: IdxArray): IdxArray {
+  const [length, width, height] = shape
+  const result = new Uint8Array(data.length)
+  for (let image = 0; image < length; image++) {
+    const first = image * width * height
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) result[first + y * width + x] = data[first + x * height + y]
+  }
+  return { shape: [length, height, width], data: result }
 }
 
 /** `template` with `{label}` and `{a label}` replaced. Throws TypeError where it holds neither. */

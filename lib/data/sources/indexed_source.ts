@@ -1,3 +1,4 @@
+import type { LeftOut } from '../left_out.js'
 import { sampleIndex } from '../sample_order.js'
 import {
   cursorNumber,
@@ -13,6 +14,10 @@ import {
 export interface DocumentCollection {
   /** Number of documents. */
   readonly length: number
+  /** Those of the data that are known to be unreadable; they have no number. */
+  readonly unreadable?: readonly UnreadableDocument[]
+  /** What is not read besides. */
+  readonly leftOut?: LeftOut
   /** Begins reading. What it holds open, `close` closes. */
   open(): DocumentReader
 }
@@ -32,9 +37,11 @@ export interface DocumentReader {
  * The cursor is `{ position }`, the documents read so far.
  */
 export function indexedSource(collection: DocumentCollection): DocumentSource {
-  const { length } = collection
+  const { length, unreadable = [], leftOut } = collection
   return {
     length,
+    unreadable,
+    ...(leftOut && { leftOut }),
     async *read(seed: number, cursor?: SourceCursor): AsyncGenerator<SourceItem, void, undefined> {
       const reader = collection.open()
       try {
@@ -47,6 +54,7 @@ export function indexedSource(collection: DocumentCollection): DocumentSource {
       }
     },
     async *once() {
+      yield* unreadable
       const reader = collection.open()
       try {
         for (let index = 0; index < length; index++) yield await readDocument(reader, index)

@@ -1,7 +1,10 @@
 import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { parseConfig } from '../../config.js'
+import { formatValue, parseConfig } from '../../config.js'
+import { conversationOf, type Piece } from './conversation.js'
 import type { RawImage, RawPart } from './document_source.js'
+import { findImages, isAddress, referenceOf } from './image_keys.js'
 
 const content = z.string().min(1)
 const parts = z
@@ -13,42 +16,111 @@ const parts = z
   .min(1)
 
 /**
- * What a JSON object says of a document, in one of three forms:
+ * What a JSON object says of a document, in one of these forms:
  *
  *     {"parts": ["some text", {"image": "pictures/a.png"}, "more text"]}
  *     {"image": "a.png", "caption": "a cat"}        or "text" instead of "caption"
+ *     {"images": ["a.png", "b.png"], "text": "<image> and <image>"}
+ *     {"images": ["a.png"], "messages": [{"role": "user", "content": "<image> What is this?"}, ...]}
  *     {"text": "some text"}                         or another `field`
  *
- * Images are files, relative to `file`, which the object comes from, or `data:image/png;base64,...`. What else the
- * object holds is not read. `name` names it in messages.
+ * Images are files, relative to `file`, which the object comes from, or `data:image/png;base64,...`. Their key may be any
+ * of `image`, `images`, `image_path`, `img`, `image_url`, and of `file_name`, `path` and `url` where the value looks like an
+ * image's. An image stands where the text has `<image>`, else after it. What else the object holds is not read, but a key
+ * that looks like another image's is an error. `name` names it in messages.
  * @throws Error
  */
 export function documentOf(json: unknown, name: string, file: string, field = 'text'): RawPart[] {
-  const has = (key: string) => typeof json === 'object' && json !== null && key in json
-  if (has('parts')) {
-    return parseConfig(z.object({ parts }), json, name).parts.map((part) =>
-      typeof part === 'string' ? { type: 'text', text: part } : imagePart(part.image, file),
+  const object = parseConfig(z.looseObject({}), json, name)
+  if ('parts' in object) {
+    return parseConfig(z.object({ parts }), object, name).parts.map((part) =>
+      typeof part === 'string' ? { type: 'text', text: part } : imagePart(part.image, name, file),
     )
   }
-  if (has('image')) {
-    const key = has('caption') ? 'caption' : field
-    const { image, [key]: caption } = parseConfig(z.object({ image: content, [key]: content }), json, name)
-    return [textPart((caption as string).trim(), name), imagePart(image as string, file)]
+  const found = findImages(object, name, ['caption', field])
+  const turns = field in object ? undefined : conversationOf(object, name)
+  if (!found && !turns) {
+    const text = textOf(object, field, name)
+    if (text.trim() === '') throw new Error(`${name}: its text is empty`)
+    return [{ type: 'text', text }]
   }
-  return [textPart(parseConfig(z.object({ [field]: content }), json, name)[field]!, name)]
+  const key = 'caption' in object ? 'caption' : field
+  const filled = fill(turns ?? [textOf(object, key, name).trim()], found?.values ?? [], name)
+  if (filled.every((piece) => typeof piece !== 'string')) throw new Error(`${name}: its text is empty`)
+  return filled.map((piece) =>
+    typeof piece === 'string' ? { type: 'text', text: piece } : imagePart(piece.image, name, file),
+  )
 }
 
-function textPart(text: string, name: string): RawPart {
-  if (text.trim() === '') throw new Error(`${name}: its text is empty`)
-  return { type: 'text', text }
+function textOf(object: Readonly<Record<string, unknown>>, key: string, name: string): string {
+  const value = object[key]
+  if (typeof value === 'string' && value !== '') return value
+  const keys = Object.keys(object).map((each) => JSON.stringify(each))
+  const hint =
+    value === undefined && keys.length > 0
+      ? `; its keys are ${keys.join(', ')}; the data's "field" may name another`
+      : ''
+  throw new Error(`${name}:\n  ${key}: expected string; received ${formatValue(value)}${hint}`)
 }
 
-function imagePart(image: string, file: string): RawPart {
-  return { type: 'image', source: imageSource(image, file) }
+/** The pieces with the images where `<image>` stands; a single image without one comes last. White space around is dropped. */
+function fill(pieces: readonly Piece[], images: readonly unknown[], name: string): Piece[] {
+  const rest = [...images]
+  const placed = pieces.flatMap((piece): Piece[] => {
+    if (typeof piece !== 'string') return [piece]
+    return piece.split('<image>').flatMap((text, i) => (i === 0 ? [text] : [{ image: undefined }, text]))
+  })
+  const marks = placed.filter((piece) => typeof piece !== 'string' && piece.image === undefined).length
+  if (marks === 0 && rest.length === 1) placed.push({ image: rest[0] })
+  else if (marks !== rest.length) {
+    throw new Error(
+      `${name}: its text has ${marks} times "<image>" for ${rest.length} images; expected one for each image`,
+    )
+  }
+  const filled: Piece[] = []
+  for (const piece of placed) {
+    if (typeof piece !== 'string') {
+      filled.push(piece.image === undefined ? { image: rest.shift() } : piece)
+      continue
+    }
+    const last = filled.at(-1)
+    if (typeof last === 'string') filled[filled.length - 1] = last + piece
+    else filled.push(piece)
+  }
+  return trimmed(filled).filter((piece) => typeof piece !== 'string' || piece.trim() !== '')
 }
 
-function imageSource(image: string, file: string): RawImage {
-  const encoded = /^data:[^,]*;base64,/.exec(image)
+/** Without the white space at the beginning and at the end. */
+function trimmed(pieces: readonly Piece[]): Piece[] {
+  return pieces.map((piece, i) => {
+    if (typeof piece !== 'string') return piece
+    const begun = pieces.slice(0, i).every((before) => typeof before !== 'string' || before.trim() === '')
+    const ended = pieces.slice(i + 1).every((after) => typeof after !== 'string' || after.trim() === '')
+    const start = begun ? piece.trimStart() : piece
+    return ended ? start.trimEnd() : start
+  })
+}
+
+function imagePart(image: unknown, name: string, file: string): RawPart {
+  return { type: 'image', source: imageSource(image, name, file) }
+}
+
+/** Longer than any path, so that what is printed is short. */
+const LONGEST_PATH = 4096
+
+function imageSource(value: unknown, name: string, file: string): RawImage {
+  const image = referenceOf(value)
+  if (image === undefined || image === '')
+    throw new Error(
+      `${name}: expected an image file's path or data:image/png;base64,...; received ${formatValue(value)}`,
+    )
+  const encoded = /^data:[^,]{0,200};base64,/i.exec(image)
   if (encoded) return { bytes: Buffer.from(image.slice(encoded[0].length), 'base64') }
-  return { path: resolve(dirname(file), image) }
+  const shown = formatValue(image)
+  if (isAddress(image)) throw new Error(`${name}: ${shown} is not a file; only files are read: download it`)
+  if (image.startsWith('data:'))
+    throw new Error(`${name}: ${shown}: data URLs are read in base64: expected data:image/png;base64,...`)
+  if (image.length > LONGEST_PATH)
+    throw new Error(`${name}: ${shown} is no path; base64 is expected as data:image/png;base64,...`)
+  return { path: image.startsWith('file://') ? fileURLToPath(image) : resolve(dirname(file), image) }
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import type { RecordBytes } from './record_bytes.js'
 
 /** Where the records of a file begin: 12 bytes for each. Records of nothing but white space are left out. */
 export interface RecordIndex {
@@ -8,34 +8,35 @@ export interface RecordIndex {
   readonly numbers: Uint32Array
 }
 
+/** How files are cut into records. */
 export interface RecordFormat {
-  /** Stands between two records; without it, the whole file is one. */
-  readonly separator?: string
+  /** Stands between two records; without it, a file is one. May depend on how a file begins. */
+  readonly separator?: string | ((head: Buffer) => string)
   /** A longer record is cut, at the end of a line where there is one, else at white space. In bytes. */
   readonly longest?: number
+  /** Throws an Error where a file that begins so is none of these. */
+  readonly check?: (head: Buffer, path: string) => void
 }
 
 const CHUNK = 2 ** 20
 
-/** Reads a file once, a megabyte at a time, to find its records. Rejects as `open` and `read` do. */
-export async function indexRecords(path: string, { separator, longest }: RecordFormat): Promise<RecordIndex> {
-  const file = await open(path)
-  try {
-    const list = new RecordList()
-    let last = 0
-    for await (const records of findRecords(file, separator)) {
-      for (const { start, end, number } of records) {
-        list.push(start, number)
-        last = end
-        if (longest === undefined) continue
-        let from = start
-        while (end - from > longest) list.push((from = await findCut(file, from, from + longest)), number)
-      }
+/** Reads a file once, a megabyte at a time, to find its records. Rejects as `read` does. */
+export async function indexRecords(
+  file: RecordBytes,
+  { separator, longest }: { separator?: string | undefined; longest?: number | undefined },
+): Promise<RecordIndex> {
+  const list = new RecordList()
+  let last = 0
+  for await (const records of findRecords(file, separator)) {
+    for (const { start, end, number } of records) {
+      list.push(start, number)
+      last = end
+      if (longest === undefined) continue
+      let from = start
+      while (end - from > longest) list.push((from = await findCut(file, from, from + longest)), number)
     }
-    return list.finish(last)
-  } finally {
-    await file.close()
   }
+  return list.finish(last)
 }
 
 interface FoundRecord {
@@ -46,7 +47,7 @@ interface FoundRecord {
 
 /** The records that end in each chunk of the file. */
 async function* findRecords(
-  file: FileHandle,
+  file: RecordBytes,
   separator = '',
 ): AsyncGenerator<FoundRecord[], void, undefined> {
   const mark = Buffer.from(separator)
@@ -91,9 +92,10 @@ const SPACE = 0x20
 const CUT_WINDOW = 1024
 
 /** A place to cut after `from` and at most at `limit`: after a line, else after a space, else before a character. */
-async function findCut(file: FileHandle, from: number, limit: number): Promise<number> {
+async function findCut(file: RecordBytes, from: number, limit: number): Promise<number> {
   const start = Math.max(from + 1, limit - CUT_WINDOW)
-  const { bytesRead, buffer } = await file.read(Buffer.alloc(limit - start + 1), 0, limit - start + 1, start)
+  const buffer = Buffer.alloc(limit - start + 1)
+  const { bytesRead } = await file.read(buffer, 0, buffer.length, start)
   const before = buffer.subarray(0, Math.min(bytesRead, limit - start))
   for (const byte of [NEW_LINE, SPACE]) {
     const at = before.lastIndexOf(byte)

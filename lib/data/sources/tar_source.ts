@@ -1,4 +1,5 @@
 import { randomWords } from '../../random.js'
+import { LeftOut } from '../left_out.js'
 import { sampleIndex } from '../sample_order.js'
 import {
   cursorNumber,
@@ -8,12 +9,13 @@ import {
   type SourceItem,
   type UnreadableDocument,
 } from './document_source.js'
+import { checkFileType, endingsOf } from './data_types.js'
 import { listFiles } from './file_list.js'
 import { readTar } from './tar_records.js'
 
 /** Where tar files in the layout of WebDataset lie. */
 export interface TarOptions {
-  /** Files, folders of `.tar`, `.tar.gz` and `.tgz` files, or patterns with `*` in the last component. */
+  /** Files, folders of `.tar`, `.tar.gz` and `.tgz` files, or patterns: `*`, `?`, `**`, `{000..127}`, `{a,b}`. */
   readonly path: string | readonly string[]
   /** Records that are read and shuffled together; memory holds so many encoded images. Default 1000. */
   readonly shuffleBuffer?: number
@@ -31,18 +33,21 @@ const LARGEST_BLOCK = 2 ** 28
  * resume, one file is read up to the block.
  */
 export async function openTarSource({ path, shuffleBuffer = 1000 }: TarOptions): Promise<DocumentSource> {
-  const files = await listFiles(path, ['.tar', '.tar.gz', '.tgz'])
+  const leftOut = new LeftOut()
+  const files = await listFiles(path, endingsOf('tar'), { type: 'tar', leftOut })
+  for (const file of files) checkFileType(file, 'tar')
   return {
+    leftOut,
     async *read(seed: number, cursor: SourceCursor = { shard: 0, record: 0, index: 0 }) {
       let record = cursorNumber(cursor, 'record')
       let index = cursorNumber(cursor, 'index')
       for (let shard = cursorNumber(cursor, 'shard'); ; shard++, record = index = 0) {
         const file = files[sampleIndex(shard, files.length, seed)]!
-        yield* readShard(file, seed, { shard, record, index }, shuffleBuffer)
+        yield* readShard(file, seed, { shard, record, index }, shuffleBuffer, leftOut)
       }
     },
     async *once() {
-      for (const file of files) yield* readTar(file)
+      for (const file of files) yield* readTar(file, 0, leftOut)
     },
   }
 }
@@ -58,10 +63,11 @@ async function* readShard(
   seed: number,
   from: Place,
   shuffleBuffer: number,
+  leftOut: LeftOut,
 ): AsyncGenerator<SourceItem, void, undefined> {
   const { shard } = from
   let { record, index } = from
-  for await (const block of blocksOf(readTar(file, record), shuffleBuffer)) {
+  for await (const block of blocksOf(readTar(file, record, leftOut), shuffleBuffer)) {
     const blockSeed = seedOfBlock(seed, shard, record)
     const end = record + block.length
     for (; index < block.length; index++) {

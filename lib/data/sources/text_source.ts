@@ -1,11 +1,14 @@
+import { LeftOut } from '../left_out.js'
+import { checkFileType, endingsOf } from './data_types.js'
 import type { DocumentSource } from './document_source.js'
 import { listFiles } from './file_list.js'
 import { indexedSource } from './indexed_source.js'
 import { RecordFiles } from './record_files.js'
+import type { RecordFormat } from './record_index.js'
 
 /** Where plain text lies. */
 export interface TextOptions {
-  /** Files, folders of `.txt` files, or patterns with `*` in the last component. */
+  /** Files, folders of `.txt` files, or patterns: `*`, `?`, `**`, `{000..127}`, `{a,b}`. */
   readonly path: string | readonly string[]
   /** What stands between two documents of a file, such as a blank line; without it, a file is one document. */
   readonly separator?: string | undefined
@@ -15,24 +18,36 @@ export interface TextOptions {
 const LONGEST_TEXT = 2 ** 16
 
 /**
- * Plain text in UTF-8, shuffled in each epoch. White space around a document is dropped, and documents without anything
- * else are left out. A text of more than 64 KiB counts as several documents, cut at the end of a line where there is one.
+ * Plain text in UTF-8 or, with a byte order mark, UTF-16, gzipped or not, shuffled in each epoch. White space around a
+ * document is dropped, and documents without anything else are left out. Lines that end with CR LF are given with LF, in
+ * the separator too. A text of more than 64 KiB counts as several documents, cut at the end of a line where there is one.
  */
 export async function openTextSource({ path, separator }: TextOptions): Promise<DocumentSource> {
-  const format = { longest: LONGEST_TEXT, ...(separator !== undefined && { separator }) }
-  const files = await RecordFiles.open(await listFiles(path, ['.txt']), format)
+  const leftOut = new LeftOut()
+  const paths = await listFiles(path, endingsOf('text'), { type: 'text', leftOut })
+  for (const file of paths) checkFileType(file, 'text')
+  const lines = separator === undefined ? undefined : withLineFeeds(separator)
+  const format: RecordFormat = {
+    longest: LONGEST_TEXT,
+    ...(lines !== undefined && {
+      separator: (head) => (head.includes('\r\n') ? lines.replaceAll('\n', '\r\n') : lines),
+    }),
+  }
+  const files = await RecordFiles.open(paths, format, leftOut)
   return indexedSource({
     length: files.length,
+    unreadable: files.unreadable,
+    leftOut,
     open() {
       const reader = files.reader()
       return {
         name(index) {
           const { path: file, number } = files.place(index)
-          return separator === undefined ? file : `${file}: text ${number + 1}`
+          return lines === undefined ? file : `${file}: text ${number + 1}`
         },
         async parts(index) {
-          const record = await reader.read(index)
-          const text = separator === undefined ? record : record.split(separator, 1)[0]!
+          const record = withLineFeeds(await reader.read(index))
+          const text = lines === undefined ? record : record.split(lines, 1)[0]!
           return [{ type: 'text', text: text.trim() }]
         },
         close: () => reader.close(),
@@ -40,3 +55,5 @@ export async function openTextSource({ path, separator }: TextOptions): Promise<
     },
   })
 }
+
+const withLineFeeds = (text: string): string => text.replaceAll('\r\n', '\n')

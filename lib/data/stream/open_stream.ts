@@ -44,17 +44,19 @@ const LOOK_AHEAD = 16
  * A mixture of sources as a stream of documents. The next document comes from the source that has given the fewest
  * positions for its weight, the first of them where several have: weights are shares of positions (the paper: text
  * and image positions 1:1), however long the documents are.
- * @throws RangeError where `state` is of other sources
+ * @throws RangeError where `state` is of other sources, and the error of a document that is known to be unreadable where
+ * such documents are to stop it
  */
 export function openStream(sources: readonly WeightedSource[], options: StreamOptions): DocumentStream {
   const { tokenizer, image, positionsOf, longest = Infinity, seed, state, workers = 0, onSkip } = options
   checkSources(sources, state)
-  const preparation =
-    workers === 0 ? inlinePreparation(tokenizer, image) : new PreparationPool(tokenizer, image, workers)
   const onUnreadable = (document: UnreadableDocument) => {
     if (options.onUnreadable !== 'skip') throw document.error
     onSkip?.(document)
   }
+  for (const { source } of sources) source.unreadable?.forEach(onUnreadable)
+  const preparation =
+    workers === 0 ? inlinePreparation(tokenizer, image) : new PreparationPool(tokenizer, image, workers)
   const readerOptions = {
     seed,
     preparation,

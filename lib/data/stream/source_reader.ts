@@ -49,7 +49,7 @@ export class SourceReader {
     this.#cursor = this.#next = state?.cursor
     this.#piece = state?.piece ?? 0
     this.#positions = state?.positions ?? 0
-    this.#skipped = state?.skipped ?? 0
+    this.#skipped = state?.skipped ?? source.unreadable?.length ?? 0
   }
 
   /** Positions taken so far. */

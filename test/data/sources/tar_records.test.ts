@@ -82,13 +82,16 @@ describe('readTar', () => {
   })
 
   it.each([
-    [{ '1.txt': 'a' }, '1: has no image (.png, .jpg, .jpeg, .webp)'],
+    [
+      { '1.txt': 'a' },
+      '1: has no image (.png, .jpg, .webp, .gif, .tiff, .avif or .svg); it has 1.txt. The members of a sample must be adjacent',
+    ],
     [{ '1.png': 'a' }, '1: has no caption (.txt, .caption, .json)'],
     [{ '1.png': 'a', '1.txt': ' ' }, '1.txt: is empty; expected the caption of'],
-    [{ '1.png': 'a', '1.json': '{' }, '1.json: cannot be read (Expected property name'],
+    [{ '1.png': 'a', '1.json': '{' }, '1.json: not JSON (Expected property name'],
     [{ '1.png': 'a', '1.json': '{"caption": 7}' }, '1.json:\n  caption: expected string; received 7'],
     [{ '1.png': 'a', '1.json': '{}' }, '1.json: is empty'],
-    [{ '1.png': 'a', '1.txt': Uint8Array.of(0xff) }, '1.txt: cannot be read'],
+    [{ '1.png': 'a', '1.txt': Uint8Array.of(0xff) }, '1.txt: its text is not UTF-8'],
   ])('names the record that is incomplete: %j', async (members, message) => {
     const documents = await read({ ...members, '2.png': 'two', '2.txt': 'second' })
     expect(shown(documents[0]!)).toContain(message)

@@ -1,0 +1,65 @@
+import { formatValue } from '../../config.js'
+import { decodeText } from '../text_file.js'
+import { parseJson } from '../json_file.js'
+
+/** What the names of image files end with that are decoded, in lower case. What counts then is their content. */
+const DECODED = [
+  '.png',
+  '.jpg',
+  '.jpeg',
+  '.jpe',
+  '.jfif',
+  '.webp',
+  '.gif',
+  '.tif',
+  '.tiff',
+  '.avif',
+  '.svg',
+  '.svgz',
+  '.apng',
+]
+
+/** Formats that are known for images but not decoded: with a caption, such a file is a document that cannot be read. */
+// prettier-ignore
+const NOT_DECODED = [
+  '.bmp', '.dib', '.heic', '.heif', '.hif', '.jp2', '.j2k', '.jpx', '.jxl', '.psd', '.psb', '.xcf', '.ico', '.icns', '.tga',
+  '.dds', '.pcx', '.pbm', '.pgm', '.ppm', '.pnm', '.pam', '.exr', '.hdr', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf',
+  '.orf', '.rw2', '.eps', '.qoi',
+]
+
+/** What an image file's name ends with, in lower case: first what is decoded. */
+export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([...DECODED, ...NOT_DECODED])
+
+/** What a caption's name ends with, in lower case; of several, the first counts. */
+export const CAPTION_EXTENSIONS: ReadonlySet<string> = new Set(['.txt', '.caption', '.json'])
+
+export const isDecoded = (extension: string): boolean => DECODED.includes(extension)
+
+/** For messages. */
+export const imageKinds = '.png, .jpg, .webp, .gif, .tiff, .avif or .svg'
+export const captionKinds = [...CAPTION_EXTENSIONS].join(', ')
+
+/**
+ * The caption in a file's bytes, without the white space around it: all of a `.txt` or `.caption`, of a `.json` object
+ * its `caption` or else its `text`. `image` is whose caption it is.
+ * @throws Error that begins with `name`
+ */
+export function captionOf(bytes: Uint8Array, extension: string, name: string, image: string): string {
+  const text = decodeText(bytes, name)
+  const caption = (extension === '.json' ? jsonCaption(parseJson(text, name), name) : text).trim()
+  if (caption === '') throw new Error(`${name}: is empty; expected the caption of ${image}`)
+  return caption
+}
+
+function jsonCaption(content: unknown, name: string): string {
+  if (typeof content !== 'object' || content === null || Array.isArray(content))
+    throw new Error(`${name}: expected an object with "caption" or "text"; received ${formatValue(content)}`)
+  const { caption, text } = content as Record<string, unknown>
+  for (const [key, value] of Object.entries({ caption, text }))
+    if (typeof value !== 'string' && value !== undefined && value !== null)
+      throw new Error(`${name}:\n  ${key}: expected string; received ${formatValue(value)}`)
+  const texts = [caption, text].filter((value) => typeof value === 'string')
+  const keys = Object.keys(content).map((key) => JSON.stringify(key))
+  if (texts.length > 0 || keys.length === 0) return texts.find((value) => value.trim() !== '') ?? ''
+  throw new Error(`${name}: has no caption: expected "caption" or "text"; its keys are ${keys.join(', ')}`)
+}

@@ -1,0 +1,85 @@
+import { basename } from 'node:path'
+import { IMAGE_EXTENSIONS } from './captions.js'
+
+/** Keys that hold an image, whatever the value is. */
+const CERTAIN = ['image', 'images', 'image_path', 'img', 'image_url']
+/** Keys that hold one where the value looks like it: texts have files and addresses too. */
+const LIKELY = ['file_name', 'path', 'url']
+
+/** For messages. */
+export const imageKeys = [...CERTAIN, ...LIKELY].map((key) => `"${key}"`).join(', ')
+
+/** The images that an object names: those of the first key of several that name the same. */
+export interface FoundImages {
+  readonly key: string
+  /** Each a string, or what stands in place of one. */
+  readonly values: readonly unknown[]
+}
+
+/**
+ * The images of a JSON object; undefined where it has none. `textKeys` are not looked at.
+ * @throws Error that begins with `name` and says which key looks like an image's but is not read
+ */
+export function findImages(
+  object: Readonly<Record<string, unknown>>,
+  name: string,
+  textKeys: readonly string[],
+): FoundImages | undefined {
+  const key =
+    CERTAIN.find((each) => !isAbsent(object[each])) ?? LIKELY.find((each) => looksLikeImages(object[each]))
+  const found = key === undefined ? undefined : { key, values: [object[key]].flat() }
+  for (const [other, value] of Object.entries(object)) {
+    if (other === key || isAbsent(value) || textKeys.includes(other)) continue
+    if (found && isSame(value, found.values)) continue
+    const known = CERTAIN.includes(other) || LIKELY.includes(other)
+    // Beside the image itself, where it came from.
+    if (found && (LIKELY.includes(other) || isAddress(value))) continue
+    if (known || isMediaKey(other, value) || (!found && looksLikeImages(value))) {
+      const what = found ? `beside the image of "${found.key}" is not read` : 'is not read'
+      throw new Error(
+        `${name}: "${other}" looks like the key of an image, which ${what}: images are expected under one of ${imageKeys}`,
+      )
+    }
+  }
+  return found
+}
+
+const isAbsent = (value: unknown): boolean =>
+  value === undefined || value === null || (Array.isArray(value) && value.length === 0)
+
+/** Where the file of an image is said to be: a path or an address, or an object with one. */
+export function referenceOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (typeof value !== 'object' || value === null) return undefined
+  const { path, url, image } = value as Record<string, unknown>
+  return [path, url, image].find((each) => typeof each === 'string') as string | undefined
+}
+
+export const isAddress = (value: unknown): boolean =>
+  typeof value === 'string' && /^(https?|s3|gs|hf|ftp):\/\//i.test(value)
+
+function looksLikeImages(value: unknown): boolean {
+  if (Array.isArray(value)) return value.length > 0 && value.every(looksLikeImages)
+  const reference = referenceOf(value)
+  if (reference === undefined) return false
+  if (reference.startsWith('data:image/')) return true
+  if (reference.length > 1000 || reference.includes('\n')) return false
+  const path = isAddress(reference) ? reference.replace(/[?#].*$/s, '') : reference
+  return IMAGE_EXTENSIONS.has(/\.[a-z\d]+$/i.exec(path)?.[0].toLowerCase() ?? '')
+}
+
+function isSame(value: unknown, values: readonly unknown[]): boolean {
+  const names = [value].flat().map((each) => basename(referenceOf(each) ?? ''))
+  const known = values.map((each) => basename(referenceOf(each) ?? ''))
+  return names.every((each) => each !== '' && known.includes(each))
+}
+
+const MEDIA = /image|img|picture|photo|screenshot|video|audio/i
+/** What a key says about an image rather than being one. */
+const ABOUT =
+  /(^|[_\W])(has|is|num|n)[_\W]|[_\W]?(ids?|width|height|size|hash|md5|sha\d+|alt|captions?|text|desc|description|license|credit|author|format|mode|title|labels?|type|class|count|index|date|tags?|prompt|tokens?|dir|folder|root|quality|score|source|caption_model)$/i
+
+function isMediaKey(key: string, value: unknown): boolean {
+  if (!MEDIA.test(key) || ABOUT.test(key)) return false
+  return (typeof value === 'string' && value !== '') || typeof value === 'object'
+}
