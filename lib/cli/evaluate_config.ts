@@ -25,6 +25,8 @@ export const classTaskSchema = z.strictObject({
 export const textTaskSchema = z.strictObject({
   type: z.literal('text'),
   data: sourceSchema,
+  /** A document that cannot be read ends the evaluation, or is left out and counted. */
+  onUnreadable: z.enum(['stop', 'skip']).default('stop'),
   /** Most tokens that the model sees at a time. */
   window: z.int().min(1).default(1024),
   /** Tokens from one window to the next; by default half a window. */

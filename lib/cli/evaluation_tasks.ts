@@ -6,6 +6,8 @@ import { rankAccuracy, rankOptions } from '../evaluation/rank.js'
 import { textPerplexity } from '../evaluation/text_perplexity.js'
 import type { LoadedModel } from '../models/transfusion/folder.js'
 import { openClasses } from './class_data.js'
+import { LeftOutReport } from './left_out_report.js'
+import { unreadablePolicy } from './train_data.js'
 import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
 import { type EvaluationResult, type Figure, shareFigure } from './evaluation_result.js'
 
@@ -65,14 +67,16 @@ async function runText(model: LoadedModel, task: TextTask, { signal, say }: Task
   const name = 'path' in data ? [data.path].flat().join(', ') : data.type
   say(`Reading ${name} ...`)
   const source = await openSource(data)
+  const leftOut = new LeftOutReport(say)
   const preparation = new PreparationPool(model.tokenizer, model.imagePreparation, 1)
   try {
     const { perplexity, bitsPerByte, documents, tokens, bytes } = await textPerplexity(
       model,
       source.once(),
       preparation,
-      { window, stride, signal },
+      { window, stride, signal, onUnreadable: unreadablePolicy(task, leftOut.onSkip) },
     )
+    for (const line of leftOut.summary([{ source }])) say(line)
     const figures = {
       perplexity: { value: perplexity, count: tokens },
       bits_per_byte: { value: bitsPerByte, count: bytes },

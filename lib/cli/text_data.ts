@@ -1,9 +1,9 @@
-import { extname } from 'node:path'
-import type { sourceSchema } from '../data/data_config.js'
 import type { z } from 'zod'
+import type { sourceSchema } from '../data/data_config.js'
+import { typeOfFile } from '../data/sources/data_types.js'
 
-/** A file of texts that a command line names, as a data config: JSON Lines or plain text, by what its name ends with. */
+/** Texts that a command line names, as a data config: JSON Lines or plain text, by what the name ends with. */
 export const textData = (path: string): z.input<typeof sourceSchema> => ({
-  type: ['.jsonl', '.ndjson'].includes(extname(path)) ? 'jsonl' : 'text',
+  type: typeOfFile(path) === 'jsonl' ? 'jsonl' : 'text',
   path,
 })

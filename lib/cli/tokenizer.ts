@@ -7,6 +7,7 @@ import { openSource, openSources, sourceSchema } from '../data/data_config.js'
 import { readJson } from '../data/json_file.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { onInterrupt } from './interrupt.js'
+import { LeftOutReport } from './left_out_report.js'
 import { given, numberOption } from './options.js'
 import { textData } from './text_data.js'
 import { trainTokenizerShown } from './tokenizer_progress.js'
@@ -64,13 +65,13 @@ export async function tokenizerTrain(
   const { sources, loading } = await openData(files, config)
   await mkdir(dirname(resolve(out)), { recursive: true })
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
-  const onUnreadable = unreadablePolicy(loading, ({ error }) =>
-    process.stderr.write(`left out: ${error.message}\n`),
-  )
+  const leftOut = new LeftOutReport((line) => process.stderr.write(`${line}\n`))
+  const onUnreadable = unreadablePolicy(loading, leftOut.onSkip)
   const tokenizer = await trainTokenizerShown(textsOfAll(sources, onUnreadable), settings, {
     signal: interrupt.signal,
   })
   await tokenizer.save(out)
+  for (const line of leftOut.summary(sources)) process.stdout.write(`${line}\n`)
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   process.stdout.write(`${tokenizer.vocabularySize} tokens in ${seconds} s; the tokenizer is in ${out}\n`)
   if (tokenizer.givenSize < settings.vocabulary)

@@ -10,6 +10,7 @@ import { RunRecorder } from '../reporting/run_recorder.js'
 import { hasFinished } from '../reporting/sessions.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
+import { LeftOutReport } from './left_out_report.js'
 import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
 import { recordedRun } from './recorded_run.js'
@@ -17,7 +18,7 @@ import { resumeRun } from './resume_run.js'
 import { lengthChange, progressOf } from './run_changes.js'
 import { lockRun, openRun, runPaths } from './run_folder.js'
 import { modelOptions, namedSizes, type TrainConfig, trainConfigSchema } from './train_config.js'
-import { firstTexts, openTokenizer, streamOpener } from './train_data.js'
+import { spreadTexts, openTokenizer, streamOpener, unreadablePolicy } from './train_data.js'
 
 export const trainCommand = (): Command =>
   new Command('train')
@@ -38,15 +39,12 @@ const flushedSteps = 100
 export async function train(path: string, { out, init }: { out: string; init?: string }): Promise<void> {
   const config = parseConfig(trainConfigSchema, await readJson(path), path)
   const sources = await openSources(config.data)
+  // Before a folder is made.
+  for (const { source } of sources) source.unreadable?.forEach(unreadablePolicy(config.loading, () => {}))
   await using _ = await lockRun(out, 'training')
   const { checkpoints, earlierLength } = await openRun(out, config)
-  const leftOut = new Set<string>()
-  const onSkip = ({ name, error }: UnreadableDocument) => {
-    // Not again in each epoch; all are counted.
-    if (leftOut.has(name)) return
-    leftOut.add(name)
-    warn(`left out: ${error.message}`)
-  }
+  const leftOut = new LeftOutReport(warn)
+  const { onSkip } = leftOut
   const trainerOf = (model: Transfusion) =>
     new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
   const resumed = await resumeRun(checkpoints, config.precision, trainerOf)
@@ -63,7 +61,7 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   const longer = resumed && lengthChange(earlierLength, config.training, done)
   if (longer) say(longer)
   const matmulRate = await measureMatmulRate(config.precision)
-  const prompts = config.samples.prompts ?? (await firstTexts(sources, 10))
+  const prompts = config.samples.prompts ?? (await spreadTexts(sources, 10))
   using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.', {
     saves: true,
   })
@@ -115,6 +113,7 @@ export async function train(path: string, { out, init }: { out: string; init?: s
       progress.stop()
       throw error
     }
+    for (const line of leftOut.summary(sources)) say(line)
     const { steps } = trainer.done
     if (interrupt.signal.aborted) {
       say(`Stopped at step ${steps}, which is saved; the same command goes on from it.`)

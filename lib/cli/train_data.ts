@@ -1,6 +1,6 @@
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import { defaultWorkers } from '../data/data_config.js'
-import { textsOf, type UnreadableDocument } from '../data/sources/document_source.js'
+import { type DocumentSource, textsOf, type UnreadableDocument } from '../data/sources/document_source.js'
 import { openStream, type WeightedSource } from '../data/stream/open_stream.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
 import type { Transfusion } from '../generation/transfusion.js'
@@ -39,7 +39,7 @@ export async function openTokenizer(
       return JsonTokenizer.load(tokenizer.path)
     case 'captions': {
       const texts = new Set<string>()
-      for await (const text of textsOfAll(sources)) texts.add(text)
+      for await (const text of textsOfAll(sources, unreadablePolicy(loading, onSkip))) texts.add(text)
       return makeCaptionTokenizer(texts)
     }
     case 'bpe': {
@@ -69,18 +69,35 @@ export async function* textsOfAll(
   for (const { source } of sources) yield* textsOf(source, onUnreadable)
 }
 
-const textsLookedAt = 200
+const documentsLookedAt = 200
 const longestPrompt = 80
 
-/** Up to `count` different short texts among the first of each source: captions to draw. */
-export async function firstTexts(sources: readonly WeightedSource[], count: number): Promise<string[]> {
+/**
+ * Up to `count` different short texts, spread over the data and the same for the same data: captions to draw. Each source
+ * gives one in turn; of a source with images, texts beside images.
+ */
+export async function spreadTexts(sources: readonly WeightedSource[], count: number): Promise<string[]> {
+  const found = await Promise.all(sources.map(({ source }) => someTexts(source, count)))
   const texts = new Set<string>()
-  for (const { source } of sources) {
-    let seen = 0
-    for await (const text of textsOf(source)) {
-      if (text.length <= longestPrompt) texts.add(text)
-      if (++seen === textsLookedAt || texts.size >= count) break
+  for (let i = 0; i < count; i++)
+    for (const ofSource of found) if (i < ofSource.length && texts.size < count) texts.add(ofSource[i]!)
+  return [...texts]
+}
+
+/** The first texts in the order of an epoch, which is shuffled: stored in order of classes, data begins with one class. */
+async function someTexts(source: DocumentSource, count: number): Promise<string[]> {
+  const captions = new Set<string>()
+  const others = new Set<string>()
+  const most = Math.min(documentsLookedAt, source.length ?? Infinity)
+  let seen = 0
+  for await (const { document } of source.read(0)) {
+    if ('parts' in document) {
+      const hasImage = document.parts.some((part) => part.type === 'image')
+      for (const part of document.parts)
+        if (part.type === 'text' && part.text.length <= longestPrompt)
+          (hasImage ? captions : others).add(part.text)
     }
+    if (++seen >= most || captions.size >= count) break
   }
-  return [...texts].slice(0, count)
+  return [...(captions.size > 0 ? captions : others)].slice(0, count)
 }

@@ -13,6 +13,8 @@ export interface TextPerplexityOptions extends LikelihoodOptions {
   window?: number
   /** Tokens from one window of a document to the next: each of them is predicted from `window - stride` or more. */
   stride?: number
+  /** Told of a document that cannot be read, which is left out then; may throw. Without it, the document's error is thrown. */
+  onUnreadable?: (document: UnreadableDocument) => void
 }
 
 /** How well a model predicts text. */
@@ -39,7 +41,14 @@ export async function textPerplexity(
   { network }: ModelParts,
   documents: AsyncIterable<RawDocument | UnreadableDocument>,
   preparation: Preparation,
-  { window = 1024, stride = Math.ceil(window / 2), ...options }: TextPerplexityOptions = {},
+  {
+    window = 1024,
+    stride = Math.ceil(window / 2),
+    onUnreadable = ({ error }) => {
+      throw error
+    },
+    ...options
+  }: TextPerplexityOptions = {},
 ): Promise<TextPerplexity> {
   if (!(Number.isInteger(window) && Number.isInteger(stride) && stride >= 1 && stride <= window))
     throw new RangeError(`textPerplexity: expected a stride in 1 .. window, received ${stride} of ${window}`)
@@ -47,9 +56,15 @@ export async function textPerplexity(
   const counts = { documents: 0, tokens: 0, bytes: 0 }
   async function* pieces() {
     for await (const document of documents) {
-      if ('error' in document) throw document.error
+      if ('error' in document) {
+        onUnreadable(document)
+        continue
+      }
       const prepared = await preparation.prepare(document)
-      if ('error' in prepared) throw prepared.error
+      if ('error' in prepared) {
+        onUnreadable(prepared)
+        continue
+      }
       counts.documents++
       for (const part of document.parts)
         if (part.type === 'text') counts.bytes += Buffer.byteLength(part.text)

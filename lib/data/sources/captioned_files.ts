@@ -1,14 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
 import { LeftOut } from '../left_out.js'
-import {
-  CAPTION_EXTENSIONS,
-  captionKinds,
-  captionOf,
-  IMAGE_EXTENSIONS,
-  imageKinds,
-  isDecoded,
-} from './captions.js'
+import { CAPTION_EXTENSIONS, captionOf, IMAGE_EXTENSIONS, imageKinds, isDecoded } from './captions.js'
 import type { UnreadableDocument } from './document_source.js'
 import { filesUnder } from './folder_files.js'
 import { checkFolder, typesOfFiles } from './data_types.js'
@@ -136,7 +129,8 @@ class CaptionNames {
 
   /** Why an image has no caption. */
   missing(image: string): string {
-    const message = `its caption is missing; expected ${candidates(image)[0]} beside it (or ${captionKinds})`
+    const expected = candidates(image)
+    const message = `its caption is missing; expected ${expected[0]} beside it (or ${expected.slice(1, 3).join(', ')})`
     const plain = (name: string) => withoutExtension(name).normalize('NFC').toLowerCase()
     const other = this.#names.find(
       (name) => CAPTION_EXTENSIONS.has(extensionOf(name)) && plain(name) === plain(image),

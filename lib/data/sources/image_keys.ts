@@ -6,42 +6,42 @@ const CERTAIN = ['image', 'images', 'image_path', 'img', 'image_url']
 /** Keys that hold one where the value looks like it: texts have files and addresses too. */
 const LIKELY = ['file_name', 'path', 'url']
 
-/** For messages. */
-export const imageKeys = [...CERTAIN, ...LIKELY].map((key) => `"${key}"`).join(', ')
+/** Keys whose values are words, also where they look like a file's name. */
+const TITLES = ['title', 'headline', 'subject']
 
-/** The images that an object names: those of the first key of several that name the same. */
-export interface FoundImages {
-  readonly key: string
-  /** Each a string, or what stands in place of one. */
-  readonly values: readonly unknown[]
-}
+const imageKeys = [...CERTAIN, ...LIKELY].map((key) => `"${key}"`).join(', ')
 
 /**
- * The images of a JSON object; undefined where it has none. `textKeys` are not looked at.
+ * The images of a JSON object, each a string or what stands in place of one; undefined where it has no key for them.
+ * `textKeys` are not looked at.
  * @throws Error that begins with `name` and says which key looks like an image's but is not read
  */
 export function findImages(
   object: Readonly<Record<string, unknown>>,
   name: string,
   textKeys: readonly string[],
-): FoundImages | undefined {
-  const key =
-    CERTAIN.find((each) => !isAbsent(object[each])) ?? LIKELY.find((each) => looksLikeImages(object[each]))
-  const found = key === undefined ? undefined : { key, values: [object[key]].flat() }
+): readonly unknown[] | undefined {
+  const keys = [
+    ...CERTAIN.filter((each) => !isAbsent(object[each])),
+    ...LIKELY.filter((each) => looksLikeImages(object[each])),
+  ]
+  const key = keys.find((each) => !areAddresses(object[each])) ?? keys[0]
   for (const [other, value] of Object.entries(object)) {
     if (other === key || isAbsent(value) || textKeys.includes(other)) continue
-    if (found && isSame(value, found.values)) continue
-    const known = CERTAIN.includes(other) || LIKELY.includes(other)
-    // Beside the image itself, where it came from.
-    if (found && (LIKELY.includes(other) || isAddress(value))) continue
-    if (known || isMediaKey(other, value) || (!found && looksLikeImages(value))) {
-      const what = found ? `beside the image of "${found.key}" is not read` : 'is not read'
+    if (key !== undefined) {
+      // What says the same again, or where the image came from.
+      if (LIKELY.includes(other) || areAddresses(value) || isSame(value, object[key])) continue
+    }
+    const isMedia = CERTAIN.includes(other) || isMediaKey(other, value)
+    if (isMedia || (key === undefined && !TITLES.includes(other) && looksLikeImages(value))) {
       throw new Error(
-        `${name}: "${other}" looks like the key of an image, which ${what}: images are expected under one of ${imageKeys}`,
+        `${name}: "${other}" looks like the key of an image or other media, which is not read` +
+          `${key === undefined ? '' : ` beside "${key}"`}: images are expected under one of ${imageKeys}`,
       )
     }
   }
-  return found
+  if (key !== undefined) return [object[key]].flat()
+  return CERTAIN.some((each) => each in object) ? [] : undefined
 }
 
 const isAbsent = (value: unknown): boolean =>
@@ -58,6 +58,9 @@ export function referenceOf(value: unknown): string | undefined {
 export const isAddress = (value: unknown): boolean =>
   typeof value === 'string' && /^(https?|s3|gs|hf|ftp):\/\//i.test(value)
 
+const areAddresses = (value: unknown): boolean =>
+  [value].flat().every((each) => isAddress(referenceOf(each)))
+
 function looksLikeImages(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0 && value.every(looksLikeImages)
   const reference = referenceOf(value)
@@ -68,10 +71,11 @@ function looksLikeImages(value: unknown): boolean {
   return IMAGE_EXTENSIONS.has(/\.[a-z\d]+$/i.exec(path)?.[0].toLowerCase() ?? '')
 }
 
-function isSame(value: unknown, values: readonly unknown[]): boolean {
-  const names = [value].flat().map((each) => basename(referenceOf(each) ?? ''))
-  const known = values.map((each) => basename(referenceOf(each) ?? ''))
-  return names.every((each) => each !== '' && known.includes(each))
+/** Whether values name no other files than those of an image's key. */
+function isSame(values: unknown, ofImages: unknown): boolean {
+  const namesOf = (value: unknown) => [value].flat().map((each) => basename(referenceOf(each) ?? ''))
+  const known = namesOf(ofImages)
+  return namesOf(values).every((each) => each !== '' && known.includes(each))
 }
 
 const MEDIA = /image|img|picture|photo|screenshot|video|audio/i

@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path'
+import { dirname, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { formatValue, parseConfig } from '../../config.js'
@@ -45,7 +45,7 @@ export function documentOf(json: unknown, name: string, file: string, field = 't
     return [{ type: 'text', text }]
   }
   const key = 'caption' in object ? 'caption' : field
-  const filled = fill(turns ?? [textOf(object, key, name).trim()], found?.values ?? [], name)
+  const filled = fill(turns ?? [textOf(object, key, name).trim()], found ?? [], name)
   if (filled.every((piece) => typeof piece !== 'string')) throw new Error(`${name}: its text is empty`)
   return filled.map((piece) =>
     typeof piece === 'string' ? { type: 'text', text: piece } : imagePart(piece.image, name, file),
@@ -74,7 +74,7 @@ function fill(pieces: readonly Piece[], images: readonly unknown[], name: string
   if (marks === 0 && rest.length === 1) placed.push({ image: rest[0] })
   else if (marks !== rest.length) {
     throw new Error(
-      `${name}: its text has ${marks} times "<image>" for ${rest.length} images; expected one for each image`,
+      `${name}: expected as many "<image>" in the text as there are images, ${rest.length}; received ${marks}`,
     )
   }
   const filled: Piece[] = []
@@ -122,5 +122,7 @@ function imageSource(value: unknown, name: string, file: string): RawImage {
     throw new Error(`${name}: ${shown}: data URLs are read in base64: expected data:image/png;base64,...`)
   if (image.length > LONGEST_PATH)
     throw new Error(`${name}: ${shown} is no path; base64 is expected as data:image/png;base64,...`)
-  return { path: image.startsWith('file://') ? fileURLToPath(image) : resolve(dirname(file), image) }
+  if (image.startsWith('file://')) return { path: fileURLToPath(image) }
+  // Written on Windows.
+  return { path: resolve(dirname(file), sep === '/' ? image.replaceAll('\\', '/') : image) }
 }

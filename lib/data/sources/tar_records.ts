@@ -1,17 +1,23 @@
 import { open } from 'node:fs/promises'
-import { posix } from 'node:path'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { extract, type ExtractEvents } from 'tar-stream'
 import { isGzipped, otherFormat } from '../file_formats.js'
-import type { LeftOut, LeftOutReason } from '../left_out.js'
-import { CAPTION_EXTENSIONS, captionKinds, captionOf, IMAGE_EXTENSIONS, imageKinds } from './captions.js'
+import type { LeftOut } from '../left_out.js'
+import { CAPTION_EXTENSIONS, IMAGE_EXTENSIONS } from './captions.js'
 import type { RawDocument, UnreadableDocument } from './document_source.js'
 import { isHiddenPath } from './hidden_names.js'
+import {
+  documentOf,
+  isNotice,
+  LARGEST_MEMBER,
+  MembersLeftOut,
+  splitName,
+  type TarRecord,
+} from './tar_record.js'
 import { TarTail } from './tar_tail.js'
 
-/** A larger member is not read: it would be one image or caption. */
-export const LARGEST_MEMBER = 2 ** 26
+export { LARGEST_MEMBER }
 
 /**
  * The records of a tar file, plain or gzipped (told apart by content), in WebDataset's layout: members in a row whose
@@ -39,24 +45,26 @@ export async function* readTar(
       const { type } = entry.header
       member = entry.header.name.replace(/^(\.\/+)+/, '')
       const { key, extension, last } = splitName(member)
-      const kind = IMAGE_EXTENSIONS.has(last) ? 'image' : CAPTION_EXTENSIONS.has(last) ? 'caption' : undefined
+      const isPart = IMAGE_EXTENSIONS.has(last) || CAPTION_EXTENSIONS.has(last)
       const ofRecord = record?.key === key
+      // Links and devices have no content.
+      const shown = type === 'file' ? member : `${member}, a ${type}`
       if (type === 'directory' || isHiddenPath(member)) {
         entry.resume()
         continue
       }
-      if (!ofRecord && (kind === undefined || isNotice(key))) {
-        rest.add('member', member)
+      if (!ofRecord && (!isPart || isNotice(key))) {
+        rest.wait(key, shown)
         entry.resume()
         continue
       }
       if (!ofRecord) {
         if (record && count++ >= skip) yield documentOf(path, record)
         if (record) rest.addExtras(record)
-        record = { key, members: new Map(), others: [] }
+        record = { key, members: new Map(), others: rest.take(key) }
       }
-      const isRead = type === 'file' && kind !== undefined && extension === last
-      if (!isRead) record!.others.push(type === 'file' ? member : `${member}, a ${type}`)
+      const isRead = type === 'file' && isPart && extension === last
+      if (!isRead) record!.others.push(shown)
       if (isRead && count >= skip) record!.members.set(extension, await readMember(entry))
       else entry.resume()
     }
@@ -70,36 +78,6 @@ export async function* readTar(
     if (leftOut) rest.tell(path, leftOut)
   }
 }
-
-/** Members that are no part of what is read, of one file. */
-class MembersLeftOut {
-  readonly #groups = new Map<LeftOutReason, { count: number; first: string }>()
-
-  add(reason: LeftOutReason, member: string): void {
-    const group = this.#groups.get(reason)
-    if (group) group.count++
-    else this.#groups.set(reason, { count: 1, first: member })
-  }
-
-  /** The members of a record that are neither its image nor its caption; a `.json` beside a caption is about it. */
-  addExtras(record: TarRecord): void {
-    const { key, members, others } = record
-    const { image, caption } = partsOf(record)
-    // An incomplete one is an unreadable document, as a whole.
-    if (image === undefined || caption === undefined) return
-    for (const member of others) this.add('extra', member)
-    for (const extension of members.keys())
-      if (extension !== image && !CAPTION_EXTENSIONS.has(extension)) this.add('extra', key + extension)
-  }
-
-  tell(path: string, leftOut: LeftOut): void {
-    for (const [reason, { count, first }] of this.#groups)
-      leftOut.count(reason, path, count, `${path}: ${first}`)
-  }
-}
-
-/** Whether a member of this name is about the archive, as many have at their top. */
-const isNotice = (key: string): boolean => /^(readme|licen[cs]e|notice|copying|changelog|authors)$/i.test(key)
 
 /** What could not be read after `member`, or at all. The system's own errors have a code and a number. */
 function unreadable(
@@ -121,14 +99,6 @@ function unended(path: string): UnreadableDocument {
       'If it is whole, add them with "head -c 1024 /dev/zero >> FILE", for .tar.gz "| gzip >> FILE"',
   )
   return { name: path, error }
-}
-
-interface TarRecord {
-  readonly key: string
-  /** By extension; the size of those that are too large. Empty for a record that is skipped. */
-  readonly members: Map<string, Uint8Array | number>
-  /** Names of members that are not read. */
-  readonly others: string[]
 }
 
 /** A file that is no tar file, as its first bytes tell. */
@@ -157,22 +127,6 @@ async function openTar(path: string, tail: TarTail): Promise<AsyncIterable<Entry
   return members
 }
 
-/** The path up to the first dot of the name, what begins there and what begins at the last dot, both in lower case. */
-function splitName(path: string): {
-  readonly key: string
-  readonly extension: string
-  readonly last: string
-} {
-  const name = posix.basename(path)
-  const dot = name.indexOf('.')
-  if (dot < 0) return { key: path, extension: '', last: '' }
-  return {
-    key: path.slice(0, path.length - name.length + dot),
-    extension: name.slice(dot).toLowerCase(),
-    last: posix.extname(name).toLowerCase(),
-  }
-}
-
 /** A member's bytes, in memory of their own, or its size where it is too large. */
 async function readMember(entry: Entry): Promise<Uint8Array | number> {
   const { size = 0 } = entry.header
@@ -185,60 +139,4 @@ async function readMember(entry: Entry): Promise<Uint8Array | number> {
   const bytes = new Uint8Array(size)
   chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0)
   return bytes
-}
-
-function documentOf(path: string, record: TarRecord): RawDocument | UnreadableDocument {
-  const { key, members } = record
-  const name = `${path}: ${key}`
-  const { image, caption } = partsOf(record)
-  if (image === undefined)
-    return {
-      name,
-      reason: 'imageless',
-      error: new Error(`${name}: has no image (${imageKinds})${whyNot(record)}`),
-    }
-  if (caption === undefined)
-    return {
-      name,
-      reason: 'uncaptioned',
-      error: new Error(`${name}: has no caption (${captionKinds})${whyNot(record)}`),
-    }
-  try {
-    for (const [extension, member] of members) {
-      if (typeof member === 'number')
-        throw new Error(`${name}${extension}: has ${member} bytes; at most ${LARGEST_MEMBER} are read`)
-    }
-    const text = captionOf(members.get(caption) as Uint8Array, caption, name + caption, name + image)
-    const bytes = members.get(image) as Uint8Array
-    return {
-      name,
-      parts: [
-        { type: 'text', text },
-        { type: 'image', source: { bytes } },
-      ],
-    }
-  } catch (error) {
-    return { name, error: error as Error }
-  }
-}
-
-/** The extensions of a record's image and caption. */
-function partsOf({ members }: TarRecord): { readonly image?: string; readonly caption?: string } {
-  const find = (extensions: ReadonlySet<string>) =>
-    [...extensions].find((extension) => members.has(extension))
-  const image = find(IMAGE_EXTENSIONS)
-  const caption = find(CAPTION_EXTENSIONS)
-  return { ...(image !== undefined && { image }), ...(caption !== undefined && { caption }) }
-}
-
-/** What to say of a record that lacks a part. */
-function whyNot({ key, members, others }: TarRecord): string {
-  const names = [...[...members.keys()].map((extension) => key + extension), ...others]
-  const dots = others.some((name) => splitName(name).extension !== splitName(name).last)
-  return (
-    `; it has ${names.join(', ')}. The members of a sample must be adjacent` +
-    (dots
-      ? ': those in a row whose names are equal up to the first dot. Rename them to have no other dot'
-      : ', and their names equal up to the first dot')
-  )
 }

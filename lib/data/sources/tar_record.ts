@@ -1,0 +1,141 @@
+import { posix } from 'node:path'
+import type { LeftOut, LeftOutReason } from '../left_out.js'
+import { CAPTION_EXTENSIONS, captionKinds, captionOf, IMAGE_EXTENSIONS, imageKinds } from './captions.js'
+import type { RawDocument, UnreadableDocument } from './document_source.js'
+
+/** A larger member is not read: it would be one image or caption. */
+export const LARGEST_MEMBER = 2 ** 26
+
+/** Members in a row whose paths are equal up to the first dot of their names. */
+export interface TarRecord {
+  readonly key: string
+  /** By extension; the size of those that are too large. Empty for a record that is skipped. */
+  readonly members: Map<string, Uint8Array | number>
+  /** Names of members that are not read. */
+  readonly others: string[]
+}
+
+/** The path up to the first dot of the name, what begins there and what begins at the last dot, both in lower case. */
+export function splitName(path: string): {
+  readonly key: string
+  readonly extension: string
+  readonly last: string
+} {
+  const name = posix.basename(path)
+  const dot = name.indexOf('.')
+  if (dot < 0) return { key: path, extension: '', last: '' }
+  return {
+    key: path.slice(0, path.length - name.length + dot),
+    extension: name.slice(dot).toLowerCase(),
+    last: posix.extname(name).toLowerCase(),
+  }
+}
+
+/** A record's caption and image, or what it lacks. */
+export function documentOf(path: string, record: TarRecord): RawDocument | UnreadableDocument {
+  const { key, members } = record
+  const name = `${path}: ${key}`
+  const { image, caption } = partsOf(record)
+  if (image === undefined)
+    return {
+      name,
+      reason: 'imageless',
+      error: new Error(`${name}: has no image (${imageKinds})${whyNot(record)}`),
+    }
+  if (caption === undefined)
+    return {
+      name,
+      reason: 'uncaptioned',
+      error: new Error(`${name}: has no caption (${captionKinds})${whyNot(record)}`),
+    }
+  try {
+    for (const [extension, member] of members) {
+      if (typeof member === 'number')
+        throw new Error(`${name}${extension}: has ${member} bytes; at most ${LARGEST_MEMBER} are read`)
+    }
+    const text = captionOf(members.get(caption) as Uint8Array, caption, name + caption, name + image)
+    const bytes = members.get(image) as Uint8Array
+    return {
+      name,
+      parts: [
+        { type: 'text', text },
+        { type: 'image', source: { bytes } },
+      ],
+    }
+  } catch (error) {
+    return { name, error: error as Error }
+  }
+}
+
+/** The extensions of a record's image and caption. */
+function partsOf({ members }: TarRecord): { readonly image?: string; readonly caption?: string } {
+  const find = (extensions: ReadonlySet<string>) =>
+    [...extensions].find((extension) => members.has(extension))
+  const image = find(IMAGE_EXTENSIONS)
+  const caption = find(CAPTION_EXTENSIONS)
+  return { ...(image !== undefined && { image }), ...(caption !== undefined && { caption }) }
+}
+
+/** Members that a message names. */
+const MOST_NAMED = 4
+
+/** What to say of a record that lacks a part. */
+function whyNot({ key, members, others }: TarRecord): string {
+  const names = [...[...members.keys()].map((extension) => key + extension), ...others]
+  const dots = others.some((name) => splitName(name).extension !== splitName(name).last)
+  return (
+    `; it has ${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ` and more, ${names.length} in all` : ''}. The members of a sample must be adjacent` +
+    (dots
+      ? ': those in a row whose names are equal up to the first dot. Rename them to have no other dot'
+      : ', and their names equal up to the first dot')
+  )
+}
+
+/** Members that are no part of what is read, of one file. */
+export class MembersLeftOut {
+  readonly #groups = new Map<LeftOutReason, { count: number; first: string }>()
+  #waiting: { readonly key: string; readonly members: string[] } = { key: '', members: [] }
+
+  /** A member that is not read: of the record that begins next, if that has its key. */
+  wait(key: string, member: string): void {
+    if (key !== this.#waiting.key) this.#waiting = { key, members: this.take(key) }
+    this.#waiting.members.push(member)
+  }
+
+  /** The members that wait for a record of this key; those that wait for another belong to none. */
+  take(key: string): string[] {
+    const { key: ofKey, members } = this.#waiting
+    this.#waiting = { key: '', members: [] }
+    if (ofKey === key) return members
+    for (const member of members) this.#add('member', member)
+    return []
+  }
+
+  /** The members of a record that are neither its image nor its caption; a `.json` beside a caption is about it. */
+  addExtras(record: TarRecord): void {
+    const { key, members, others } = record
+    const { image, caption } = partsOf(record)
+    // An incomplete one is an unreadable document, as a whole.
+    if (image === undefined || caption === undefined) return
+    for (const member of others) this.#add('extra', member)
+    for (const extension of members.keys())
+      if (extension !== image && !CAPTION_EXTENSIONS.has(extension)) this.#add('extra', key + extension)
+  }
+
+  /** Counts them all. */
+  tell(path: string, leftOut: LeftOut): void {
+    this.take('')
+    for (const [reason, { count, first }] of this.#groups)
+      leftOut.count(reason, path, count, `${path}: ${first}`)
+  }
+
+  #add(reason: LeftOutReason, member: string): void {
+    const group = this.#groups.get(reason)
+    if (group) group.count++
+    else this.#groups.set(reason, { count: 1, first: member })
+  }
+}
+
+/** Whether a member of this name is about the archive, as many have at their top. */
+export const isNotice = (key: string): boolean =>
+  /^(readme|licen[cs]e|notice|copying|changelog|authors)$/i.test(key)
