@@ -60,7 +60,9 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
   if (files.length === 0) {
     const { message } = unreadable[0]?.error ?? new Error(`${folder}: holds no images that can be decoded`)
     throw new Error(
-      `${message} (none of the ${images.length} images of ${folder} has one)${typesOfFiles(names, 'folder')}`,
+      message +
+        (images.length > 1 ? ` (none of the ${images.length} images of ${folder} has one)` : '') +
+        typesOfFiles(names, 'folder'),
     )
   }
   const rest = names.filter((name) => !used.has(name) && !isDecoded(extensionOf(name)))
@@ -94,19 +96,20 @@ function countFiles(
 
 /** Finds captions by their names. */
 class CaptionNames {
-  readonly #names: readonly string[]
   /** By the name with its extension in lower case, and by all of it in lower case. */
   readonly #byExtension = new Map<string, string>()
   readonly #byLetters = new Map<string, string[]>()
+  /** All names, by `plainName`. */
+  readonly #alike = new Map<string, string[]>()
 
   constructor(names: readonly string[]) {
-    this.#names = names
     for (const name of names) {
+      put(this.#alike, plainName(name), name)
       if (!CAPTION_EXTENSIONS.has(extensionOf(name))) continue
       const key = withoutExtension(name) + extensionOf(name)
       // The name in small letters counts, where there are several.
       if (!this.#byExtension.has(key) || key === name) this.#byExtension.set(key, name)
-      this.#byLetters.set(name.toLowerCase(), [...(this.#byLetters.get(name.toLowerCase()) ?? []), name])
+      put(this.#byLetters, name.toLowerCase(), name)
     }
   }
 
@@ -131,20 +134,27 @@ class CaptionNames {
   missing(image: string): string {
     const expected = candidates(image)
     const message = `its caption is missing; expected ${expected[0]} beside it (or ${expected.slice(1, 3).join(', ')})`
-    const plain = (name: string) => withoutExtension(name).normalize('NFC').toLowerCase()
-    const other = this.#names.find(
-      (name) => CAPTION_EXTENSIONS.has(extensionOf(name)) && plain(name) === plain(image),
-    )
+    const alike = this.#alike
+      .get(plainName(image))!
+      .filter((name) => !IMAGE_EXTENSIONS.has(extensionOf(name)))
+    const letters = withoutExtension(image).toLowerCase()
+    const other = alike.find((name) => withoutExtension(name).toLowerCase() !== letters)
     if (other !== undefined)
       return `${message}; the name of ${other} looks the same but is of another Unicode form (NFC and NFD): rename one of them`
-    const beside = this.#names.filter(
-      (name) => name !== image && withoutExtension(name) === withoutExtension(image),
-    )
-    return beside.length === 0
+    return alike.length === 0
       ? message
-      : `${message}; found ${beside.map((name) => basename(name)).join(', ')}`
+      : `${message}; found ${alike.map((name) => basename(name)).join(', ')}`
   }
 }
+
+function put(lists: Map<string, string[]>, key: string, name: string): void {
+  const list = lists.get(key)
+  if (list) list.push(name)
+  else lists.set(key, [name])
+}
+
+/** The same for names that differ in Unicode form, capitals or extension. */
+const plainName = (name: string): string => withoutExtension(name).normalize('NFC').toLowerCase()
 
 /** What an image's caption may be called, with the extension in lower case: the first that is there counts. */
 function candidates(image: string): string[] {

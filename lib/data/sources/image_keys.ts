@@ -58,8 +58,7 @@ export function referenceOf(value: unknown): string | undefined {
 export const isAddress = (value: unknown): boolean =>
   typeof value === 'string' && /^(https?|s3|gs|hf|ftp):\/\//i.test(value)
 
-const areAddresses = (value: unknown): boolean =>
-  [value].flat().every((each) => isAddress(referenceOf(each)))
+const areAddresses = (value: unknown): boolean => [value].flat().every((each) => isAddress(referenceOf(each)))
 
 function looksLikeImages(value: unknown): boolean {
   if (Array.isArray(value)) return value.length > 0 && value.every(looksLikeImages)

@@ -2,7 +2,9 @@ import { open, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { LeftOut } from '../../../lib/data/left_out.js'
 import type { RawDocument, UnreadableDocument } from '../../../lib/data/sources/document_source.js'
 import { LARGEST_MEMBER, readTar } from '../../../lib/data/sources/tar_records.js'
 import { collect } from '../stream/documents.js'
@@ -22,6 +24,19 @@ function shown(document: RawDocument | UnreadableDocument): string {
   if ('error' in document) return document.error.message.replace(/^.*?shard\.tar: /, '')
   const [text, image] = document.parts as unknown as [{ text: string }, { source: { bytes: Uint8Array } }]
   return `${text.text}: ${Buffer.from(image.source.bytes).toString()}`
+}
+
+const caseFile = (name: string) => fileURLToPath(new URL(`../../fixtures/cases/${name}`, import.meta.url))
+
+/** Documents as `shown`, without their images, and what is left out. */
+async function readShard(path: string) {
+  const leftOut = new LeftOut()
+  const documents = (await collect(readTar(path, 0, leftOut))).map((document) =>
+    'error' in document
+      ? `${document.reason ?? 'document'}: ${document.error.message.replaceAll(`${path}: `, '')}`
+      : (document.parts[0] as { text: string }).text,
+  )
+  return { documents, leftOut: leftOut.summary.map((line) => line.replaceAll(`${path}: `, '')) }
 }
 
 /** A tar file's header of a member that is larger than what `pack` would be given. */
@@ -156,5 +171,113 @@ describe('readTar', () => {
     expect(shown(missing!)).toContain('cannot be read (ENOENT')
     for await (const document of readTar(await writeBytes(tar))) if (document) break
     expect(await descriptors()).toBe(before)
+  })
+
+  it('reads headers of before POSIX', async () => {
+    expect((await readShard(caseFile('tar/v7.tar'))).documents).toEqual(['red', 'red'])
+  })
+
+  it('says that members of a sample must be adjacent', async () => {
+    const { documents } = await readShard(caseFile('tar/unsorted.tar'))
+    const rule = 'The members of a sample must be adjacent, and their names equal up to the first dot'
+    expect(documents).toEqual([
+      `uncaptioned: 0001: has no caption (.txt, .caption, .json); it has 0001.png. ${rule}`,
+      `uncaptioned: 0002: has no caption (.txt, .caption, .json); it has 0002.png. ${rule}`,
+      expect.stringMatching(/^imageless: 0001: has no image .* it has 0001\.txt\. The members/),
+      expect.stringMatching(/^imageless: 0002: has no image/),
+    ])
+  })
+
+  it('names members with several dots in their names, a few of them', async () => {
+    const { documents } = await readShard(caseFile('tar/dots.tar'))
+    expect(documents).toEqual([
+      expect.stringMatching(
+        /^imageless: 22: has no image .*; it has 22\.05\.png, 22\.05\.txt, 22\.06\.png, 22\.06\.txt\. .* Rename them to have no other dot$/,
+      ),
+    ])
+    const names = Array.from({ length: 50 }, (_, i) => [`shot.${i}.png`, 'x'])
+    const path = await writeBytes(await tarFile(Object.fromEntries(names) as Members))
+    expect((await readShard(path)).documents).toEqual([
+      expect.stringContaining('it has shot.0.png, shot.1.png, shot.2.png, shot.3.png and more, 50 in all.'),
+    ])
+  })
+
+  it('takes captions of JSON, and names the keys of those that are none', async () => {
+    const { documents } = await readShard(caseFile('tar/prompt-key.tar'))
+    expect(documents).toEqual([
+      'fallback',
+      'fallback',
+      'document: 3.json: has no caption: expected "caption" or "text"; its keys are "prompt"',
+      'document: 4.json: expected an object with "caption" or "text"; received "just text"',
+      'document: 5.json:\n  caption: expected string; received ["a","b"]',
+      expect.stringContaining('6.json: '),
+      'bom',
+    ])
+  })
+
+  it('takes every format for an image', async () => {
+    const { documents } = await readShard(caseFile('image-formats/formats.tar'))
+    expect(documents).toEqual([
+      'g',
+      'a',
+      'b',
+      't',
+      'j',
+      expect.stringMatching(/^imageless: 6: has no image .*; it has 6\.txt, 6\.image\./),
+    ])
+  })
+
+  it('counts members that belong to no sample, or that a sample does not need', async () => {
+    const path = await writeBytes(
+      await tarFile({
+        'README.txt': 'about',
+        'dataset.py': 'code',
+        './__MACOSX/._1.png': 'hidden',
+        './1.cls': '7',
+        './1.png': 'one',
+        './1.txt': 'first',
+        './1.json': '{"width": 7}',
+        './._1.txt': 'hidden',
+        'PaxHeaders.7/2.png': 'hidden',
+        '2.png': 'two',
+        '2.jpg': 'two',
+        '2.seg.png': 'mask',
+        '2.TXT': '\ufeffsecond',
+        '2.npy': 'numbers',
+      }),
+    )
+    expect(await readShard(path)).toEqual({
+      documents: ['first', 'second'],
+      leftOut: [
+        'left out: 2 members of archives that belong to no sample (first: README.txt)',
+        "left out: 4 members beside the samples' images and captions (first: 1.cls)",
+      ],
+    })
+  })
+
+  it('says that links are not followed', async () => {
+    const archive = pack()
+    archive.entry({ name: '1.png' }, 'one')
+    archive.entry({ name: '1.txt' }, 'first')
+    archive.entry({ name: '2.png', type: 'link', linkname: '1.png' })
+    archive.entry({ name: '2.txt' }, 'second')
+    archive.finalize()
+    const chunks = (await collect(archive as AsyncIterable<Buffer>)) as Buffer[]
+    expect((await readShard(await writeBytes(Buffer.concat(chunks)))).documents).toEqual([
+      'first',
+      expect.stringMatching(/^imageless: 2: has no image .*; it has 2\.txt, 2\.png, a link\./),
+    ])
+  })
+
+  it.each([
+    ['28b52ffd00', /is compressed with zstd, which is not read: unpack it with "zstd -d FILE"/],
+    ['fd377a585a00', /is compressed with xz/],
+    ['425a6839314159265359', /is compressed with bzip2/],
+    ['504b0304', /is a zip archive/],
+    ['50415231', /is a Parquet file/],
+    [Buffer.from('version https://git-lfs.github.com/spec/v1\n').toString('hex'), /is a pointer of Git LFS/],
+  ])('names what a file is instead: %s', async (magic, message) => {
+    const { documents } = await readShard(await writeBytes(Buffer.from(magic, 'hex')))
+    expect(documents).toEqual([expect.stringMatching(message)])
   })
 })

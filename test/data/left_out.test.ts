@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest'
+import { LeftOut } from '../../lib/data/left_out.js'
+
+it('counts each place once, the larger of two counts, and names the first', () => {
+  const leftOut = new LeftOut()
+  const error = new Error('no')
+  expect(leftOut.countDocument({ name: 'b.png', error, reason: 'uncaptioned' })).toBe(true)
+  expect(leftOut.countDocument({ name: 'a.png', error, reason: 'uncaptioned' })).toBe(true)
+  expect(leftOut.countDocument({ name: 'b.png', error, reason: 'uncaptioned' })).toBe(false)
+  leftOut.countDocument({ name: 'a.jsonl:7', error })
+  leftOut.count('member', 'x.tar', 4, 'x.tar: README.md')
+  leftOut.count('member', 'x.tar', 3, 'x.tar: README.md')
+  const other = new LeftOut()
+  other.count('member', 'y.tar', 2, 'y.tar: a')
+  other.count('empty', 'c.txt')
+  leftOut.include(other)
+  leftOut.include(other)
+  expect(leftOut.total('member')).toBe(6)
+  expect(leftOut.summary).toEqual([
+    'left out: 2 images without a caption (first: b.png)',
+    'left out: 1 document that cannot be read (a.jsonl:7)',
+    'left out: 6 members of archives that belong to no sample (first: x.tar: README.md)',
+    'left out: 1 empty file (c.txt)',
+  ])
+})

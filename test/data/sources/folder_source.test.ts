@@ -1,0 +1,179 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { readImage } from '../../../lib/data/image_io.js'
+import { openFolderSource } from '../../../lib/data/sources/folder_source.js'
+import { collect } from '../stream/documents.js'
+import { temporaryFolder } from '../../temporary_folder.js'
+
+async function folderOf(files: Record<string, string | Uint8Array>): Promise<string> {
+  const folder = await temporaryFolder()
+  for (const [name, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true })
+    await writeFile(join(folder, name), content)
+  }
+  return folder
+}
+
+/** Each document as "image: caption", or its message, without the folder's path. */
+async function read(files: Record<string, string | Uint8Array>) {
+  const folder = await folderOf(files)
+  const short = (text: string) => text.replaceAll(`${folder}/`, '').replaceAll(folder, 'FOLDER')
+  const source = await openFolderSource(folder).catch((error: Error) => {
+    throw new Error(short(error.message))
+  })
+  const documents = (await collect(source.once())).map((document) => {
+    if ('error' in document) return short(document.error.message)
+    const [text] = document.parts as unknown as [{ text: string }]
+    return `${short(document.name)}: ${text.text}`
+  })
+  return { source, documents, leftOut: source.leftOut!.summary.map(short) }
+}
+
+const utf16 = (text: string) => Buffer.from(`\ufeff${text}`, 'utf16le')
+
+describe('openFolderSource', () => {
+  it('finds captions in small letters and capitals, and under every name that they have', async () => {
+    const { documents, leftOut } = await read({
+      'IMG_1.JPG': '',
+      'IMG_1.TXT': 'first',
+      'a/b.png': '',
+      'a/b.caption': 'second',
+      'c.webp': '',
+      'c.json': '{"width": 7, "text": "third"}',
+      'd.png': '',
+      'd.png.txt': 'fourth',
+      'Dsc_1.png': '',
+      'DSC_1.txt': 'fifth',
+      'e.gif': '',
+      'e.txt': 'sixth',
+      'e.json': '{"caption": "not this"}',
+    })
+    expect(documents).toEqual([
+      'Dsc_1.png: fifth',
+      'IMG_1.JPG: first',
+      'a/b.png: second',
+      'c.webp: third',
+      'd.png: fourth',
+      'e.gif: sixth',
+    ])
+    expect(leftOut).toEqual(['left out: 1 file of another format (e.json)'])
+  })
+
+  it('gives a caption to no other image whose name differs in capitals', async () => {
+    const { documents } = await read({
+      'a.png': '',
+      'a.txt': 'small',
+      'A.png': '',
+      'b.png': '',
+      'B.txt': 'big',
+    })
+    expect(documents).toEqual([
+      'A.png: its caption is missing; expected A.txt beside it (or A.caption, A.json); found a.txt',
+      'a.png: small',
+      'b.png: big',
+    ])
+  })
+
+  it('leaves an image without a caption out, and counts it', async () => {
+    const { source, documents } = await read({ 'a.png': '', 'a.txt': 'a', 'b.png': '', 'b.cap': 'b' })
+    expect(source.length).toBe(1)
+    expect(source.unreadable).toHaveLength(1)
+    expect(source.unreadable![0]!.reason).toBe('uncaptioned')
+    expect(documents).toEqual([
+      'b.png: its caption is missing; expected b.txt beside it (or b.caption, b.json); found b.cap',
+      'a.png: a',
+    ])
+  })
+
+  it('says where a caption has the name in another Unicode form', async () => {
+    const { documents } = await read({
+      'a.png': '',
+      'a.txt': 'a',
+      ['caf\u00e9.png']: '',
+      ['cafe\u0301.txt']: 'coffee',
+    })
+    expect(documents[0]).toContain('is of another Unicode form (NFC and NFD): rename one of them')
+  })
+
+  it('counts files that are no captioned images, but not hidden ones', async () => {
+    const { documents, leftOut } = await read({
+      'a.png': '',
+      'a.txt': 'a',
+      '._a.png': '',
+      '.ipynb_checkpoints/a-checkpoint.png': '',
+      'Thumbs.db': '',
+      'shots.txt/b.png': '',
+      'shots.txt/b.txt': 'b',
+      'train.png/c.png': '',
+      'train.png/c.txt': 'c',
+      'notes.txt': 'to do',
+      'work.psd': '',
+      'latents.npz': '',
+      'stats.json': '{}',
+    })
+    expect(documents).toEqual(['a.png: a', 'shots.txt/b.png: b', 'train.png/c.png: c'])
+    expect(leftOut).toEqual([
+      'left out: 1 text without an image (notes.txt)',
+      'left out: 3 files of other formats (first: latents.npz)',
+    ])
+  })
+
+  it('reads UTF-16 captions, and says what is no caption', async () => {
+    const { documents } = await read({
+      'a.png': '',
+      'a.txt': utf16('a red square\r\n'),
+      'b.png': '',
+      'b.txt': Uint8Array.of(0x61, 0xe9),
+      'c.png': '',
+      'c.txt': utf16('no mark').subarray(2),
+      'd.png': '',
+      'd.json': '{"prompt": "d", "seed": 1}',
+    })
+    expect(documents).toEqual([
+      'a.png: a red square',
+      'b.txt: its text is not UTF-8; expected UTF-8, or UTF-16 that begins with a byte order mark',
+      'c.txt: its text holds zero bytes, as binary files do and UTF-16 without a mark; expected UTF-8, or UTF-16 ' +
+        'that begins with a byte order mark',
+      'd.json: has no caption: expected "caption" or "text"; its keys are "prompt", "seed"',
+    ])
+  })
+
+  it.each([
+    [{ 'a.png': '' }, /^a\.png: its caption is missing; .*a\.json\)$/],
+    [{ 'a.png': '', 'b.svg': '' }, /^a\.png: its .*\(none of the 2 images of FOLDER has one\)$/],
+    [{ 'a.png': '', 'metadata.jsonl': '' }, 'it holds metadata.jsonl, which "type": "jsonl" reads'],
+    [{ '0.tar': '' }, /^FOLDER: holds no images; .*; it holds 0\.tar, which "type": "tar" reads$/],
+    [{ 'a.txt': '' }, 'it holds a.txt, which "type": "text" reads'],
+    [{ 'train.parquet': '' }, 'it holds train.parquet, which is not read'],
+  ])('says what a folder without captioned images holds: %j', async (files, message) => {
+    await expect(read(files)).rejects.toThrow(message)
+  })
+
+  it('refuses what is no folder', async () => {
+    const folder = await folderOf({ 'a.jsonl': '' })
+    await expect(openFolderSource(join(folder, 'a.jsonl'))).rejects.toThrow(
+      'a.jsonl: is a file; "type": "folder" expects a folder of images and captions; "type": "jsonl" reads such a file',
+    )
+    await expect(openFolderSource(join(folder, 'none'))).rejects.toThrow('none: no such file or folder')
+    await expect(openFolderSource('~/shots')).rejects.toThrow('"~" is not replaced by the home folder')
+  })
+
+  it('takes every format for an image; those that are not decoded cannot be read', async () => {
+    const folder = fileURLToPath(new URL('../../fixtures/cases/image-formats/folder', import.meta.url))
+    const paths: string[] = []
+    for (const document of await collect((await openFolderSource(folder)).once())) paths.push(document.name)
+    expect(paths.map((path) => path.slice(folder.length + 1))).toEqual([
+      'a.png',
+      'b.bmp',
+      'c.gif',
+      'd.tiff',
+      'e.avif',
+      'f.jfif',
+    ])
+    const size = { width: 4, height: 4, channels: 3 } as const
+    const results = await Promise.allSettled(paths.map((path) => readImage(path, size)))
+    expect(results.map(({ status }) => status === 'fulfilled')).toEqual([true, false, true, true, true, true])
+  })
+})
