@@ -63,7 +63,7 @@ function textOf(object: Readonly<Record<string, unknown>>, key: string, name: st
   throw new Error(`${name}:\n  ${key}: expected string; received ${formatValue(value)}${hint}`)
 }
 
-/** The pieces with the images where `<image>` stands; a single image without one comes last. White space around is dropped. */
+/** The pieces with the images where `<image>` stands; a single image without one comes last. */
 function fill(pieces: readonly Piece[], images: readonly unknown[], name: string): Piece[] {
   const rest = [...images]
   const placed = pieces.flatMap((piece): Piece[] => {
@@ -87,17 +87,18 @@ function fill(pieces: readonly Piece[], images: readonly unknown[], name: string
     if (typeof last === 'string') filled[filled.length - 1] = last + piece
     else filled.push(piece)
   }
-  return trimmed(filled).filter((piece) => typeof piece !== 'string' || piece.trim() !== '')
+  return trimmed(filled)
 }
 
-/** Without the white space at the beginning and at the end. */
+/** Without blank texts, and the white space before the first text and after the last. */
 function trimmed(pieces: readonly Piece[]): Piece[] {
-  return pieces.map((piece, i) => {
+  const kept = pieces.filter((piece) => typeof piece !== 'string' || piece.trim() !== '')
+  const first = kept.findIndex((piece) => typeof piece === 'string')
+  const last = kept.findLastIndex((piece) => typeof piece === 'string')
+  return kept.map((piece, i) => {
     if (typeof piece !== 'string') return piece
-    const begun = pieces.slice(0, i).every((before) => typeof before !== 'string' || before.trim() === '')
-    const ended = pieces.slice(i + 1).every((after) => typeof after !== 'string' || after.trim() === '')
-    const start = begun ? piece.trimStart() : piece
-    return ended ? start.trimEnd() : start
+    const begun = i === first ? piece.trimStart() : piece
+    return i === last ? begun.trimEnd() : begun
   })
 }
 

@@ -1,12 +1,19 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { IdxDataset, fillTemplate } from '../../../lib/data/sources/idx_dataset.js'
 import { temporaryFolder } from '../../temporary_folder.js'
 import { idxFile } from '../idx_file.js'
 
 async function open(
-  options: { labels?: number[]; templates?: string[]; classNames?: string[]; padding?: number } = {},
+  options: {
+    labels?: number[]
+    templates?: string[]
+    classNames?: string[]
+    padding?: number
+    transpose?: boolean
+  } = {},
 ) {
   const folder = await temporaryFolder()
   const imagesPath = join(folder, 'images')
@@ -18,8 +25,8 @@ async function open(
   } = options
   await writeFile(imagesPath, idxFile([3, 2, 1], [1, 2, 3, 4, 5, 6]))
   await writeFile(labelsPath, idxFile([labels.length], labels))
-  const { padding } = options
-  return IdxDataset.open({ imagesPath, labelsPath, classNames, templates, padding })
+  const { padding, transpose } = options
+  return IdxDataset.open({ imagesPath, labelsPath, classNames, templates, padding, transpose })
 }
 
 describe('IdxDataset', () => {
@@ -42,6 +49,45 @@ describe('IdxDataset', () => {
     const { width, height, data } = dataset.image(1)
     expect({ width, height }).toEqual({ width: 3, height: 4 })
     expect([...data]).toEqual([0, 0, 0, 0, 3, 0, 0, 4, 0, 0, 0, 0])
+  })
+
+  it("reads EMNIST's layout: images column by column, labels from 1", async () => {
+    const at = (name: string) =>
+      fileURLToPath(new URL(`../../fixtures/cases/emnist/${name}`, import.meta.url))
+    const letters = Array.from({ length: 26 }, (_, i) => String.fromCodePoint(97 + i))
+    const files = {
+      imagesPath: at('images'),
+      labelsPath: at('labels'),
+      classNames: letters,
+      templates: ['{label}'],
+    }
+    const stored = await IdxDataset.open({ ...files, firstLabel: 1 })
+    const upright = await IdxDataset.open({ ...files, firstLabel: 1, transpose: true })
+    expect([0, 1, 2, 3].map((i) => upright.label(i))).toEqual([0, 1, 25, 2])
+    expect([0, 1, 2, 3].map((i) => (upright.get(i).parts[0] as { text: string }).text)).toEqual([
+      'a',
+      'b',
+      'z',
+      'c',
+    ])
+    const { width, height } = stored.image(1)
+    expect(upright.image(1)).toMatchObject({ width: height, height: width })
+    const pixel = (dataset: IdxDataset, x: number, y: number) => dataset.image(1).data[y * dataset.width + x]
+    for (let y = 0; y < height; y++)
+      for (let x = 0; x < width; x++) expect(pixel(upright, y, x)).toBe(pixel(stored, x, y))
+    await expect(IdxDataset.open(files)).rejects.toThrow(
+      'label 26 (image 2) has no name; 26 class names were given, for 0 to 25; the labels go from 1 to 26: ' +
+        '"firstLabel": 1 would fit',
+    )
+    await expect(IdxDataset.open({ ...files, firstLabel: 2 })).rejects.toThrow(
+      'label 1 (image 0) has no name',
+    )
+  })
+
+  it('turns images that are not square', async () => {
+    const dataset = await open({ transpose: true, padding: 1 })
+    expect(dataset).toMatchObject({ width: 4, height: 3 })
+    expect([...dataset.image(1).data]).toEqual([0, 0, 0, 0, 0, 3, 4, 0, 0, 0, 0, 0])
   })
 
   it.each([-1, 3, 0.5])('refuses the index %d', async (index) => {

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import type { RawDocument, UnreadableDocument } from '../../../lib/data/sources/document_source.js'
 import { openJsonlSource } from '../../../lib/data/sources/jsonl_source.js'
@@ -92,5 +93,71 @@ describe('openJsonlSource', () => {
     for (const at of [0, 8, 17, 18, 30])
       expect(await take(5, whole[at]!.next)).toEqual(whole.slice(at + 1, at + 6))
     await expect(take(1, { shard: 1 })).rejects.toThrow("the cursor's position must be an integer from 0")
+  })
+
+  const lines = '{"text":"one"}\r\n\r\n{"text":"zw\u00f6lf"}\r\n'
+  const utf16be = Buffer.from(`\ufeff${lines}`, 'utf16le').swap16()
+
+  it.each([
+    ['UTF-8 with a mark', Buffer.from(`\ufeff${lines}`)],
+    ['UTF-16', Buffer.from(`\ufeff${lines}`, 'utf16le')],
+    ['UTF-16, big end first', utf16be],
+    ['gzipped', gzipSync(lines)],
+    ['gzipped in pieces', Buffer.concat([gzipSync(lines.slice(0, 20)), gzipSync(lines.slice(20))])],
+    ['UTF-16, gzipped', gzipSync(utf16be)],
+  ])('reads %s by content', async (_, bytes) => {
+    const path = join(await temporaryFolder(), 'lines.jsonl')
+    await writeFile(path, bytes)
+    const documents = await collect((await openJsonlSource({ path })).once())
+    expect(documents.map(({ name }) => name)).toEqual([`${path}:1`, `${path}:3`])
+    expect(documents.map((document) => partsOf(document)?.[0])).toEqual([
+      { type: 'text', text: 'one' },
+      { type: 'text', text: 'zw\u00f6lf' },
+    ])
+  })
+
+  it('leaves out files that cannot be read where others can, and counts what else a folder holds', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'a.jsonl'), lines)
+    await writeFile(join(folder, 'b.jsonl.gz'), gzipSync(lines).subarray(0, 20))
+    await writeFile(join(folder, 'c.jsonl'), Buffer.from(lines, 'utf16le'))
+    await writeFile(join(folder, 'd.jsonl'), ' \n')
+    for (const name of ['a.png', '._a.jsonl', 'e.json', 'e.parquet']) await writeFile(join(folder, name), '')
+    const source = await openJsonlSource({ path: folder })
+    expect(source.length).toBe(2)
+    expect(source.unreadable!.map(({ error }) => error.message.slice(folder.length + 1))).toEqual([
+      'b.jsonl.gz: cannot be read (unexpected end of file)',
+      expect.stringMatching(/^c\.jsonl: cannot be read \(its start: its text holds zero bytes/),
+    ])
+    expect((await collect(source.once())).map(({ name }) => name.slice(folder.length + 1))).toEqual([
+      'b.jsonl.gz',
+      'c.jsonl',
+      'a.jsonl:1',
+      'a.jsonl:3',
+    ])
+    expect(source.leftOut!.summary).toEqual([
+      `left out: 2 files of other formats (first: ${join(folder, 'e.json')})`,
+      `left out: 1 empty file (${join(folder, 'd.jsonl')})`,
+    ])
+  })
+
+  it.each([
+    [
+      'a.json',
+      '[{"text": "a"},\n{"text": "b"}]',
+      /a\.json: is one JSON array, not JSON Lines: .*jq -c '\.\[\]'/,
+    ],
+    ['a.jsonl', '[{"text": "a"}]\n', /is one JSON array/],
+    ['a.jsonl', '{\n  "text": "a"\n}\n', /is one JSON object, not JSON Lines/],
+    ['metadata.csv', 'file_name,text\n', /is a table, which is not read: convert it to JSON Lines/],
+    ['a.jsonl', 'PAR1....', /is a Parquet file, which is not read: convert it to JSON Lines/],
+    ['a.jsonl', Buffer.from('28b52ffd', 'hex'), /is compressed with zstd/],
+    ['a.tar', '', /a\.tar: is not what "type": "jsonl" reads; "type": "tar" reads it/],
+    ['a.png', '', /a\.png: is an image; "type": "jsonl" does not read images/],
+    ['a.jsonl', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', /is a pointer of Git LFS/],
+  ])('says what %s is instead', async (name, content, message) => {
+    const path = join(await temporaryFolder(), name)
+    await writeFile(path, content)
+    await expect(openJsonlSource({ path })).rejects.toThrow(message)
   })
 })

@@ -1,12 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { textsOf } from '../../../lib/data/sources/document_source.js'
 import { openTextSource } from '../../../lib/data/sources/text_source.js'
 import { collect } from '../stream/documents.js'
 import { temporaryFolder } from '../../temporary_folder.js'
 
-async function folderWith(files: Record<string, string>): Promise<string> {
+async function folderWith(files: Record<string, string | Uint8Array>): Promise<string> {
   const folder = await temporaryFolder()
   await mkdir(join(folder, 'deep'))
   for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), content)
@@ -40,5 +41,43 @@ describe('openTextSource', () => {
     expect(texts.length).toBeGreaterThan(2)
     expect(Math.max(...texts.map((text) => text.length))).toBeLessThanOrEqual(2 ** 16)
     expect(texts.join('\n')).toBe(lines)
+  })
+
+  it('reads lines that end as on Windows, UTF-16 and gzip as any text', async () => {
+    const text = 'one\r\n\r\ntwo\r\nlines\r\n\r\n\r\nthree'
+    const files = {
+      'a.txt': text,
+      'b.txt': Buffer.from(`\ufeff${text}`, 'utf16le'),
+      'c.txt.gz': gzipSync(text),
+      'd.txt': text.replaceAll('\r\n', '\n'),
+    }
+    const path = await folderWith(files)
+    for (const separator of ['\n\n', '\r\n\r\n']) {
+      const texts = await collect(textsOf(await openTextSource({ path, separator })))
+      expect(texts).toEqual(Object.keys(files).flatMap(() => ['one', 'two\nlines', 'three']))
+    }
+  })
+
+  it('passes over folders that are called like files, and names what is no text', async () => {
+    const path = await folderWith({ 'a.txt': 'a', 'deep/b.txt': 'b', 'c.txt': Buffer.from([0x63, 0xff]) })
+    await mkdir(join(path, 'shots.txt'))
+    const documents = await collect((await openTextSource({ path: join(path, '*.txt') })).once())
+    expect(
+      documents.map((document) => ('error' in document ? document.error.message : document.name)),
+    ).toEqual([
+      join(path, 'a.txt'),
+      `${join(path, 'c.txt')}: cannot be read at byte 0 (its text is not UTF-8)`,
+    ])
+  })
+
+  it.each([
+    ['a.jsonl', /a\.jsonl: is not what "type": "text" reads; "type": "jsonl" reads it/],
+    ['a.jsonl.gz', /"type": "jsonl" reads it/],
+    ['a.tgz', /"type": "tar" reads it/],
+    ['a.webp', /a\.webp: is an image; .*"type": "folder" reads a folder of images and captions/],
+  ])('refuses %s, and says which type reads it', async (name, message) => {
+    const path = await folderWith({ [name]: 'x' })
+    await expect(openTextSource({ path: join(path, name) })).rejects.toThrow(message)
+    await expect(openTextSource({ path })).rejects.toThrow(/holds no files that end with \.txt.*; it holds/)
   })
 })
