@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, it } from 'vitest'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { evaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
 import type { EvaluationResult } from '../../lib/cli/evaluation_result.js'
 import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
@@ -93,6 +93,19 @@ describe('transfusion eval', () => {
     expect(results[0]!.figures['bits_per_byte']!.count).toBe(16)
     expect(results[1]!.figures['perplexity']!.count).toBe(5)
     expect(results[2]!.figures['rank_accuracy']).toMatchObject({ count: 1 })
+  })
+
+  it('leaves out and counts what cannot be read where it may', async () => {
+    await writeFile(join(folder, 'lines.jsonl'), '{"text": "a stripe"}\n{"words": 7}\n{"text": "an arch"}\n')
+    const task = { type: 'text', data: { type: 'jsonl', path: join(folder, 'lines.jsonl') } }
+    await expect(run({ tasks: [task] })).rejects.toThrow('lines.jsonl:2:')
+    let output = ''
+    const write = vi.spyOn(process.stdout, 'write').mockImplementation((text) => ((output += text), true))
+    const { results } = await run({ tasks: [{ ...task, onUnreadable: 'skip' }] }).finally(() =>
+      write.mockRestore(),
+    )
+    expect(results[0]).toMatchObject({ settings: { documents: 2 } })
+    expect(output).toMatch(/left out: 1 document that cannot be read \(.*lines\.jsonl:2\)\n/)
   })
 
   it('refuses what it cannot do, by name', async () => {

@@ -274,6 +274,8 @@ describe('transfusion train', () => {
     }
     await writeFile(join(folder, 'pictures', 'broken.png'), 'not a picture')
     await writeFile(join(folder, 'pictures', 'broken.txt'), 'broken picture')
+    await writeFile(join(folder, 'pictures', 'bare.png'), '')
+    await writeFile(join(folder, 'pictures', 'notes.md'), '')
     const lines = [
       {
         parts: [
@@ -319,6 +321,16 @@ describe('transfusion train', () => {
     expect(await train(folder, 'run')).toMatchObject({ code: 0 })
     const whole = await train(folder, 'whole')
     expect(whole).toMatchObject({ code: 0, output: expect.stringMatching(/left out: .*broken.png/) })
+    expect(whole.output).toContain('left out: pictures/bare.png: its caption is missing; expected bare.txt')
+    expect(whole.output.slice(whole.output.indexOf('left out: 1'))).toMatch(
+      new RegExp(
+        'left out: 1 image without a caption \\(.*bare.png\\)\n' +
+          'left out: 1 document that cannot be read \\(.*broken.png\\)\n' +
+          'left out: 1 file of another format \\(.*notes.md\\)\n' +
+          '.*the model is in',
+        's',
+      ),
+    )
     expect(await weights(folder, 'run')).toEqual(await weights(folder, 'whole'))
     const more = await train(folder, 'more', [], ['--init', join('whole', 'model')])
     expect(more).toMatchObject({ code: 0, output: expect.stringContaining('beginning with whole') })

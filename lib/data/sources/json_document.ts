@@ -106,8 +106,9 @@ function imagePart(image: unknown, name: string, file: string): RawPart {
   return { type: 'image', source: imageSource(image, name, file) }
 }
 
-/** Longer than any path, so that what is printed is short. */
-const LONGEST_PATH = 4096
+/** PNG, JPEG, GIF and WebP in base64, which is longer than paths are. */
+const isBareBase64 = (image: string): boolean =>
+  image.length > 4096 || (image.length > 100 && /^(iVBORw0KGgo|\/9j\/|R0lGOD|UklGR)/.test(image))
 
 function imageSource(value: unknown, name: string, file: string): RawImage {
   const image = referenceOf(value)
@@ -121,7 +122,7 @@ function imageSource(value: unknown, name: string, file: string): RawImage {
   if (isAddress(image)) throw new Error(`${name}: ${shown} is not a file; only files are read: download it`)
   if (image.startsWith('data:'))
     throw new Error(`${name}: ${shown}: data URLs are read in base64: expected data:image/png;base64,...`)
-  if (image.length > LONGEST_PATH)
+  if (isBareBase64(image))
     throw new Error(`${name}: ${shown} is no path; base64 is expected as data:image/png;base64,...`)
   if (image.startsWith('file://')) return { path: fileURLToPath(image) }
   // Written on Windows.

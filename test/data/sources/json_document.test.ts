@@ -103,7 +103,7 @@ describe('documentOf', () => {
     [{ image_url: 's3://x/a', caption: 'x' }, '"s3://x/a" is not a file'],
     [{ image: 'data:image/svg+xml,<svg/>', text: 'x' }, 'data URLs are read in base64'],
     [
-      { image: 'iVBORw0KGgo'.repeat(1000), text: 'x' },
+      { image: 'iVBORw0KGgo'.repeat(20), text: 'x' },
       'is no path; base64 is expected as data:image/png;base64,...',
     ],
     [

@@ -6,7 +6,18 @@ import { textsOf } from '../../../lib/data/sources/document_source.js'
 import { captionedImage } from '../../../lib/data/sources/image_dataset.js'
 import { openStream, type StreamOptions, type WeightedSource } from '../../../lib/data/stream/open_stream.js'
 import { randomUniform } from '../../../lib/random.js'
-import { collect, grey, positionsOf, size, sourceOf, take, text, tokenizer, words } from './documents.js'
+import {
+  collect,
+  grey,
+  positionsOf,
+  size,
+  sourceOf,
+  take,
+  type Taken,
+  text,
+  tokenizer,
+  words,
+} from './documents.js'
 
 const options: StreamOptions = { tokenizer, image: size, positionsOf, seed: 3 }
 const alone = (source: WeightedSource['source']) => [{ source, weight: 1 }]
@@ -128,6 +139,23 @@ describe('openStream', () => {
     expect(skipped.some((message) => message.startsWith('document 2, document 2: 3 bytes: cannot be'))).toBe(
       true,
     )
+  })
+
+  it('stops at what is known to be unreadable before it begins, or leaves it out and counts it', async () => {
+    const unreadable = [{ name: 'b', error: new Error('b: its caption is missing') }]
+    const source = { ...sourceOf([[text('red')]]), unreadable }
+    expect(() => openStream(alone(source), options)).toThrow('b: its caption is missing')
+    const skipped: string[] = []
+    const settings = {
+      ...options,
+      onUnreadable: 'skip',
+      onSkip: ({ name }: { name: string }) => skipped.push(name),
+    } as const
+    const [{ state }] = (await take(openStream(alone(source), settings), 1)) as [Taken]
+    expect(skipped).toEqual(['b'])
+    expect(state.sources[0]!.skipped).toBe(1)
+    const [after] = await take(openStream(alone(source), { ...settings, state }), 1)
+    expect(after!.state.sources[0]!.skipped).toBe(1)
   })
 
   it('gives up where nothing can be read', async () => {
