@@ -124,6 +124,7 @@ export {
   type UnreadableDocument,
 } from './data/sources/document_source.js'
 export { type DocumentCollection, type DocumentReader, indexedSource } from './data/sources/indexed_source.js'
+export { LeftOut, type LeftOutReason } from './data/left_out.js'
 export { openFolderSource } from './data/sources/folder_source.js'
 export { type JsonlOptions, openJsonlSource } from './data/sources/jsonl_source.js'
 export { openTarSource, type TarOptions } from './data/sources/tar_source.js'

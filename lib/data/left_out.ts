@@ -5,7 +5,7 @@ const reasons = {
   document: ['document that cannot be read', 'documents that cannot be read'],
   uncaptioned: ['image without a caption', 'images without a caption'],
   imageless: ['text without an image', 'texts without an image'],
-  unread: ['file of another format', 'files of other formats'],
+  unread: ['other file', 'other files'],
   special: ['pipe, socket or device', 'pipes, sockets or devices'],
   empty: ['empty file', 'empty files'],
   member: ['member of an archive that belongs to no sample', 'members of archives that belong to no sample'],

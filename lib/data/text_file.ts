@@ -37,6 +37,9 @@ export function decodeText(bytes: Uint8Array, name: string): string {
   return text
 }
 
+/** A text whose lines end with LF, whether they ended so or with CR LF, as on Windows. */
+export const withLineFeeds = (text: string): string => text.replaceAll('\r\n', '\n')
+
 /** Reads a text file as {@link decodeText}. Rejects with an Error that names the file. */
 export async function readText(path: string): Promise<string> {
   const bytes = await readFile(path).catch((error: Error) => {

@@ -60,7 +60,7 @@ describe('LeftOutReport', () => {
     expect(report.summary(alone(source))).toEqual([
       'left out: 7 images without a caption (first: 0.png)',
       'left out: 1 document that cannot be read (document 1)',
-      'left out: 3 files of other formats (first: shots/a.psd)',
+      'left out: 3 other files (first: shots/a.psd)',
     ])
   })
 })

@@ -326,7 +326,7 @@ describe('transfusion train', () => {
       new RegExp(
         'left out: 1 image without a caption \\(.*bare.png\\)\n' +
           'left out: 1 document that cannot be read \\(.*broken.png\\)\n' +
-          'left out: 1 file of another format \\(.*notes.md\\)\n' +
+          'left out: 1 other file \\(.*notes.md\\)\n' +
           '.*the model is in',
         's',
       ),

@@ -4,7 +4,7 @@ import { LeftOut } from '../left_out.js'
 import { CAPTION_EXTENSIONS, captionOf, IMAGE_EXTENSIONS, imageKinds, isDecoded } from './captions.js'
 import type { UnreadableDocument } from './document_source.js'
 import { filesUnder } from './folder_files.js'
-import { checkFolder, typesOfFiles } from './data_types.js'
+import { checkFolder, explainMissing, typesOfFiles } from './data_types.js'
 
 /** An image file and the text file beside it. */
 export interface CaptionedFile {
@@ -41,11 +41,13 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
   const files: CaptionedFile[] = []
   const unreadable: UnreadableDocument[] = []
   const used = new Set<string>()
+  const decoded = new Set(images.filter((image) => isDecoded(extensionOf(image))).map(plainName))
   for (const image of images) {
     const caption = found.get(image)
+    // A camera's raw file beside its JPEG, or an editor's file without a caption, is no document.
+    const isSpare = caption === undefined || decoded.has(plainName(image))
+    if (!isDecoded(extensionOf(image)) && isSpare) continue
     if (caption === undefined) {
-      // Of a format that is not read, without a caption: a file that lies there, not a document.
-      if (!isDecoded(extensionOf(image))) continue
       const name = join(folder, image)
       unreadable.push({
         name,
@@ -62,10 +64,15 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
     throw new Error(
       message +
         (images.length > 1 ? ` (none of the ${images.length} images of ${folder} has one)` : '') +
-        typesOfFiles(names, 'folder'),
+        typesOfFiles(
+          names.filter((name) => extensionOf(name) !== '.txt'),
+          'folder',
+        ),
     )
   }
-  const rest = names.filter((name) => !used.has(name) && !isDecoded(extensionOf(name)))
+  const rest = names.filter(
+    (name) => !used.has(name) && !isDecoded(extensionOf(name)) && !isSecond(name, decoded),
+  )
   const isText = (name: string) => ['.txt', '.caption'].includes(extensionOf(name))
   countFiles(leftOut, 'imageless', folder, rest.filter(isText))
   countFiles(
@@ -77,9 +84,14 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
   return { files, unreadable, leftOut }
 }
 
+/** Whether a file is another caption of an image, or figures about it: of several, the first is read. */
+const isSecond = (name: string, images: ReadonlySet<string>): boolean =>
+  CAPTION_EXTENSIONS.has(extensionOf(name)) && images.has(plainName(name))
+
 /** An image's caption without the white space around it. @throws Error that names the file where it is none */
 export async function readCaption({ image, caption }: CaptionedFile): Promise<string> {
-  return captionOf(await readFile(caption), extensionOf(caption), caption, image)
+  const bytes = await readFile(caption).catch(explainMissing(caption))
+  return captionOf(bytes, extensionOf(caption), caption, image)
 }
 
 const extensionOf = (name: string): string => extname(name).toLowerCase()

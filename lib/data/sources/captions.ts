@@ -1,5 +1,5 @@
 import { formatValue } from '../../config.js'
-import { decodeText } from '../text_file.js'
+import { decodeText, withLineFeeds } from '../text_file.js'
 import { parseJson } from '../json_file.js'
 
 /** What the names of image files end with that are decoded, in lower case. What counts then is their content. */
@@ -46,7 +46,9 @@ export const captionKinds = [...CAPTION_EXTENSIONS].join(', ')
  */
 export function captionOf(bytes: Uint8Array, extension: string, name: string, image: string): string {
   const text = decodeText(bytes, name)
-  const caption = (extension === '.json' ? jsonCaption(parseJson(text, name), name) : text).trim()
+  const caption = withLineFeeds(
+    extension === '.json' ? jsonCaption(parseJson(text, name), name) : text,
+  ).trim()
   if (caption === '') throw new Error(`${name}: is empty; expected the caption of ${image}`)
   return caption
 }

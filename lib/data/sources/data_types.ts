@@ -22,16 +22,23 @@ export function typeOfFile(name: string): FileType | undefined {
   return IMAGE_EXTENSIONS.has(/\.[^.]*$/.exec(lower)?.[0] ?? '') ? 'folder' : undefined
 }
 
+/** Tables and compressed files, which no type reads. */
+const NOT_READ = /\.(parquet|arrow|feather|csv|tsv|xlsx|zip|rar|7z|zst|xz|bz2|lz4)$/i
+
 /** What to say of files that `type` does not find: "; it holds a.tar, which "type": "tar" reads"; else ''. */
 export function typesOfFiles(names: readonly string[], type: FileType): string {
-  for (const other of ['tar', 'jsonl', 'folder', 'text'] as const) {
-    const name = other === type ? undefined : names.find((each) => typeOfFile(each) === other)
-    if (name !== undefined) return `; it holds ${name}, which "type": "${other}" reads`
-  }
-  const table = names.find((name) => /\.(parquet|arrow|feather|csv|tsv|xlsx|zip)$/i.test(name))
-  return table === undefined
-    ? ''
-    : `; it holds ${table}, which is not read: convert it to JSON Lines, or unpack it, see docs/troubleshooting.md`
+  const found = (other: FileType) =>
+    other === type ? undefined : names.find((name) => typeOfFile(name) === other)
+  for (const other of ['tar', 'jsonl'] as const)
+    if (found(other) !== undefined) return `; it holds ${found(other)}, which "type": "${other}" reads`
+  const unread = names.find((name) => NOT_READ.test(name))
+  if (unread !== undefined)
+    return `; it holds ${unread}, which is not read: convert it to JSON Lines, or unpack it, see docs/troubleshooting.md`
+  const json = type === 'jsonl' && names.find((name) => /\.json(\.gz)?$/i.test(name))
+  if (json) return `; it holds ${json}: name the file itself where it is JSON Lines`
+  for (const other of ['folder', 'text'] as const)
+    if (found(other) !== undefined) return `; it holds ${found(other)}, which "type": "${other}" reads`
+  return ''
 }
 
 /** Rejects with an Error that says which type reads it where a file is not one of `type`'s, as its name tells. */
@@ -62,13 +69,17 @@ export async function checkFolder(path: string): Promise<void> {
 export function explainMissing(path: string): (error: NodeJS.ErrnoException) => never {
   return (error) => {
     const reason =
-      error.code === 'ENOENT' ? `no such file or folder${hint(path)}` : `cannot be read (${error.message})`
+      error.code === 'ENOENT' ? `no such file or folder${hintOf(path)}` : `cannot be read (${error.message})`
     throw new Error(`${path}: ${reason}`, { cause: error })
   }
 }
 
-/** Paths that other tools take but a file system does not. Relative ones may have been joined to a folder. */
-function hint(path: string): string {
+/**
+ * Why a path may not be found: other tools take it but a file system does not. Relative ones may have been joined to a
+ * folder.
+ */
+export function hintOf(path: string): string {
+  if (path.includes('\ufffd')) return '; its name is not UTF-8: rename it'
   if (/(^|[\\/])(https?|s3|gs|hf|ftp|pipe|az):/i.test(path)) return '; only files are read: download it first'
   if (/(^|[\\/])~[\\/]/.test(path)) return '; "~" is not replaced by the home folder: write it out'
   return ''

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
+import { hintOf } from './data_types.js'
 import { isGzipped, otherFormat } from '../file_formats.js'
 import { encodingOf, refuseZeros } from '../text_file.js'
 
@@ -42,7 +43,10 @@ export class TextFiles {
       return opened
     } catch (error) {
       opened = undefined
-      throw new Error(`${path}: cannot be read (${(error as Error).message})`, { cause: error })
+      const { code, message } = error as NodeJS.ErrnoException
+      throw new Error(`${path}: cannot be read (${message}${code === 'ENOENT' ? hintOf(path) : ''})`, {
+        cause: error,
+      })
     } finally {
       if (opened?.bytes !== file) await file?.close()
     }

@@ -9,7 +9,7 @@ export const LARGEST_MEMBER = 2 ** 26
 /** Members in a row whose paths are equal up to the first dot of their names. */
 export interface TarRecord {
   readonly key: string
-  /** By extension; the size of those that are too large. Empty for a record that is skipped. */
+  /** By extension; the size of those that are too large, 0 for all in a record that is skipped. */
   readonly members: Map<string, Uint8Array | number>
   /** Names of members that are not read. */
   readonly others: string[]

@@ -46,7 +46,9 @@ export async function* readTar(
       member = entry.header.name.replace(/^(\.\/+)+/, '')
       const { key, extension, last } = splitName(member)
       const isPart = IMAGE_EXTENSIONS.has(last) || CAPTION_EXTENSIONS.has(last)
-      const ofRecord = record?.key === key
+      const isRead = type === 'file' && isPart && extension === last
+      // Of two members of one name, the second begins another record.
+      const ofRecord = record?.key === key && !(isRead && record.members.has(extension))
       // Links and devices have no content.
       const shown = type === 'file' ? member : `${member}, a ${type}`
       if (type === 'directory' || isHiddenPath(member)) {
@@ -63,10 +65,9 @@ export async function* readTar(
         if (record) rest.addExtras(record)
         record = { key, members: new Map(), others: rest.take(key) }
       }
-      const isRead = type === 'file' && isPart && extension === last
-      if (!isRead) record!.others.push(shown)
-      if (isRead && count >= skip) record!.members.set(extension, await readMember(entry))
-      else entry.resume()
+      if (isRead) record!.members.set(extension, count >= skip ? await readMember(entry) : 0)
+      else record!.others.push(shown)
+      entry.resume()
     }
     if (record && count++ >= skip) yield documentOf(path, record)
     if (record) rest.addExtras(record)

@@ -1,4 +1,5 @@
 import { LeftOut } from '../left_out.js'
+import { withLineFeeds } from '../text_file.js'
 import { checkFileType, endingsOf } from './data_types.js'
 import type { DocumentSource } from './document_source.js'
 import { listFiles } from './file_list.js'
@@ -55,5 +56,3 @@ export async function openTextSource({ path, separator }: TextOptions): Promise<
     },
   })
 }
-
-const withLineFeeds = (text: string): string => text.replaceAll('\r\n', '\n')

@@ -58,7 +58,7 @@ describe('openFolderSource', () => {
       'd.png: fourth',
       'e.gif: sixth',
     ])
-    expect(leftOut).toEqual(['left out: 1 file of another format (e.json)'])
+    expect(leftOut).toEqual([])
   })
 
   it('gives a caption to no other image whose name differs in capitals', async () => {
@@ -97,6 +97,32 @@ describe('openFolderSource', () => {
     expect(documents[0]).toContain('is of another Unicode form (NFC and NFD): rename one of them')
   })
 
+  it('passes over a raw file beside its photo, and takes lines that end as on Windows', async () => {
+    const { documents, leftOut } = await read({
+      'IMG_1.CR2': '',
+      'IMG_1.JPG': '',
+      'IMG_1.txt': 'two\r\nlines\r\n',
+      'IMG_2.HEIC': '',
+      'IMG_2.txt': 'alone',
+    })
+    expect(documents).toEqual(['IMG_1.JPG: two\nlines', 'IMG_2.HEIC: alone'])
+    expect(leftOut).toEqual(['left out: 1 other file (IMG_1.CR2)'])
+  })
+
+  it('says of a name that is not UTF-8 that this is why it cannot be read', async () => {
+    const folder = await folderOf({ 'a.png': '', 'a.txt': 'a' })
+    for (const end of ['png', 'txt'])
+      await writeFile(
+        Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9]), Buffer.from(`.${end}`)]),
+        'x',
+      )
+    const documents = await collect((await openFolderSource(folder)).once())
+    expect(documents.map((document) => 'error' in document && document.error.message)).toEqual([
+      false,
+      expect.stringContaining('txt: no such file or folder; its name is not UTF-8: rename it'),
+    ])
+  })
+
   it('counts files that are no captioned images, but not hidden ones', async () => {
     const { documents, leftOut } = await read({
       'a.png': '',
@@ -116,7 +142,7 @@ describe('openFolderSource', () => {
     expect(documents).toEqual(['a.png: a', 'shots.txt/b.png: b', 'train.png/c.png: c'])
     expect(leftOut).toEqual([
       'left out: 1 text without an image (notes.txt)',
-      'left out: 3 files of other formats (first: latents.npz)',
+      'left out: 3 other files (first: latents.npz)',
     ])
   })
 

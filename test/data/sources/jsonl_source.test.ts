@@ -136,7 +136,7 @@ describe('openJsonlSource', () => {
       'a.jsonl:3',
     ])
     expect(source.leftOut!.summary).toEqual([
-      `left out: 2 files of other formats (first: ${join(folder, 'e.json')})`,
+      `left out: 2 other files (first: ${join(folder, 'e.json')})`,
       `left out: 1 empty file (${join(folder, 'd.jsonl')})`,
     ])
   })

@@ -255,6 +255,18 @@ describe('readTar', () => {
     })
   })
 
+  it('begins another record where a name comes again', async () => {
+    const archive = pack()
+    for (const caption of ['first', 'second']) {
+      archive.entry({ name: '1.png' }, 'one')
+      archive.entry({ name: '1.txt' }, caption)
+    }
+    archive.finalize()
+    const path = await writeBytes(Buffer.concat(await collect(archive as AsyncIterable<Buffer>)))
+    expect((await readShard(path)).documents).toEqual(['first', 'second'])
+    expect((await collect(readTar(path, 1))).map(shown)).toEqual(['second: one'])
+  })
+
   it('says that links are not followed', async () => {
     const archive = pack()
     archive.entry({ name: '1.png' }, 'one')
@@ -262,7 +274,7 @@ describe('readTar', () => {
     archive.entry({ name: '2.png', type: 'link', linkname: '1.png' })
     archive.entry({ name: '2.txt' }, 'second')
     archive.finalize()
-    const chunks = (await collect(archive as AsyncIterable<Buffer>)) as Buffer[]
+    const chunks = await collect(archive as AsyncIterable<Buffer>)
     expect((await readShard(await writeBytes(Buffer.concat(chunks)))).documents).toEqual([
       'first',
       expect.stringMatching(/^imageless: 2: has no image .*; it has 2\.txt, 2\.png, a link\./),
