@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
+import { isGzipped, otherFormat } from './file_formats.js'
 
 /** An array of bytes as an IDX file holds it: row-major, the last dimension fastest. */
 export interface IdxArray {
@@ -13,7 +14,6 @@ export class IdxError extends Error {
 }
 
 const UNSIGNED_BYTE = 0x08
-const GZIP_MAGIC = [0x1f, 0x8b]
 
 /**
  * Reads an IDX file (the format of the MNIST family, yann.lecun.com/exdb/mnist) of unsigned bytes, raw or gzipped
@@ -29,8 +29,7 @@ export async function readIdx(path: string, rank: number): Promise<IdxArray> {
   let received = 0
   try {
     const file = await readFile(path)
-    const isGzipped = GZIP_MAGIC.every((byte, i) => file[i] === byte)
-    for await (const chunk of isGzipped ? createGunzip().end(file) : [file]) {
+    for await (const chunk of isGzipped(file) ? createGunzip().end(file) : [file]) {
       chunks.push(chunk)
       received += chunk.length
       if (header === undefined && received >= headerSize)
@@ -72,6 +71,8 @@ function parseHeader(bytes: Buffer, path: string, rank: number): Header {
     .toString('hex')
     .replace(/(..)(?=.)/g, '$1 ')}`
   if (bytes[0] !== 0 || bytes[1] !== 0) {
+    const other = otherFormat(bytes)
+    if (other !== undefined) throw new IdxError(`${path}: ${other}`)
     throw new IdxError(`${path}: not an IDX file: ${found}; an IDX file starts with 00 00`)
   }
   if (bytes[2] !== UNSIGNED_BYTE) {

@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { pipeline } from 'node:stream/promises'
+import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { hintOf } from './data_types.js'
 import { isGzipped, otherFormat } from '../file_formats.js'
@@ -28,7 +28,13 @@ const CHUNK = 2 ** 20
 
 /** Opens text files: what is gzipped, or UTF-16, is held in memory as UTF-8, anything else is read from disk. */
 export class TextFiles {
+  readonly #most: number
   #inMemory = 0
+
+  /** `most`: bytes that are held in memory, of all files together. */
+  constructor(most = MOST_IN_MEMORY) {
+    this.#most = most
+  }
 
   /** Rejects with an Error that begins with the path where the file cannot be read, or is not text. */
   async open(path: string): Promise<OpenedText> {
@@ -56,7 +62,10 @@ export class TextFiles {
     let bytes: RecordBytes = file
     let head = await headOf(file)
     if (isGzipped(head)) {
-      bytes = await pipeline(createReadStream(path), createGunzip(), (chunks) => this.#hold(chunks))
+      const unzipped = createGunzip()
+      // What goes wrong arrives through what is unzipped.
+      pipeline(createReadStream(path), unzipped, () => {})
+      bytes = await this.#hold(unzipped)
       head = await headOf(bytes)
     }
     const encoding = encodingOf(head)
@@ -72,9 +81,9 @@ export class TextFiles {
     for await (const chunk of chunks) {
       held.push(chunk)
       this.#inMemory += chunk.length
-      if (this.#inMemory > MOST_IN_MEMORY) {
+      if (this.#inMemory > this.#most) {
         throw new Error(
-          `files that are gzipped or UTF-16 are held in memory, at most ${MOST_IN_MEMORY} bytes together: ` +
+          `files that are gzipped or UTF-16 are held in memory, at most ${this.#most} bytes together: ` +
             'unpack them ("gunzip -k FILE") or convert them to UTF-8 ("iconv -f UTF-16 -t UTF-8")',
         )
       }

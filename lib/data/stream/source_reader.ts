@@ -86,15 +86,19 @@ export class SourceReader {
     const { document, next } = await this.#take()
     this.#cursor = this.#next
     this.#next = next
+    if ('error' in document) {
+      this.#leaveOut(document)
+      return
+    }
     const { positionsOf, longest } = this.#options
     try {
-      if ('error' in document) throw document.error
       this.#pieces = cutDocument(document, positionsOf, longest)
-      this.#unreadableInARow = 0
-      if (this.#piece >= this.#pieces.length) this.#finish()
     } catch (error) {
       this.#leaveOut({ name: document.name, error: error as Error })
+      return
     }
+    this.#unreadableInARow = 0
+    if (this.#piece >= this.#pieces.length) this.#finish()
   }
 
   #finish(): void {

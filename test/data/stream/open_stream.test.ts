@@ -2,7 +2,11 @@ import { describe, expect, it } from 'vitest'
 import type { StreamState } from '../../../lib/data/document_stream.js'
 import { sampleIndex } from '../../../lib/data/sample_order.js'
 import { datasetSource } from '../../../lib/data/sources/dataset_source.js'
-import { textsOf } from '../../../lib/data/sources/document_source.js'
+import {
+  type DocumentSource,
+  textsOf,
+  type UnreadableDocument,
+} from '../../../lib/data/sources/document_source.js'
 import { captionedImage } from '../../../lib/data/sources/image_dataset.js'
 import { openStream, type StreamOptions, type WeightedSource } from '../../../lib/data/stream/open_stream.js'
 import { randomUniform } from '../../../lib/random.js'
@@ -156,6 +160,22 @@ describe('openStream', () => {
     expect(state.sources[0]!.skipped).toBe(1)
     const [after] = await take(openStream(alone(source), { ...settings, state }), 1)
     expect(after!.state.sources[0]!.skipped).toBe(1)
+  })
+
+  it('tells why a document is left out', async () => {
+    const document = { name: 'a', error: new Error('a: has no image'), reason: 'imageless' } as const
+    const source: DocumentSource = {
+      async *read() {
+        yield { document, next: { position: 1 } }
+        for (;;) yield { document: { name: 'b', parts: [text('red')] }, next: { position: 2 } }
+      },
+      async *once() {},
+    }
+    const skipped: UnreadableDocument[] = []
+    const onSkip = (each: UnreadableDocument) => skipped.push(each)
+    const stream = openStream(alone(source), { ...options, onUnreadable: 'skip', onSkip })
+    await take(stream, 1)
+    expect(skipped).toEqual([document])
   })
 
   it('gives up where nothing can be read', async () => {
