@@ -33,6 +33,10 @@ export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([...DECODED, ...NOT
 /** What a caption's name ends with, in lower case; of several, the first counts. */
 export const CAPTION_EXTENSIONS: ReadonlySet<string> = new Set(['.txt', '.caption', '.json'])
 
+/** What follows an image's name without its extension in the names of its captions: `.txt`, `.png.txt`. The first counts. */
+export const captionEndings = (imageExtension: string): string[] =>
+  ['', imageExtension].flatMap((inner) => [...CAPTION_EXTENSIONS].map((extension) => inner + extension))
+
 export const isDecoded = (extension: string): boolean => DECODED.includes(extension)
 
 /** For messages. */

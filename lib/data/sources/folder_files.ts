@@ -20,9 +20,9 @@ export async function filesUnder(
   const visit = async (within: string, level: number): Promise<void> => {
     if (level > depth) return
     const path = join(folder, within)
-    const identity = await identityOf(path)
-    if (visited.has(identity)) return
-    visited.add(identity)
+    const real = await realpath(path)
+    if (visited.has(real)) return
+    visited.add(real)
     const entries = await readdir(path, { withFileTypes: true }).catch((error: Error) => {
       throw new Error(`${path}: cannot be read (${error.message})`, { cause: error })
     })
@@ -51,13 +51,7 @@ async function foldersAbove(folder: string): Promise<Set<string>> {
   const above = new Set<string>()
   for (let path = await realpath(folder); dirname(path) !== path;) {
     path = dirname(path)
-    above.add(await identityOf(path))
+    above.add(path)
   }
   return above
-}
-
-/** The same for every path to a folder. Inode numbers may be larger than a double holds. */
-async function identityOf(path: string): Promise<string> {
-  const { dev, ino } = await stat(path, { bigint: true })
-  return `${dev}:${ino}`
 }

@@ -44,7 +44,7 @@ export function documentOf(json: unknown, name: string, file: string, field = 't
     if (text.trim() === '') throw new Error(`${name}: its text is empty`)
     return [{ type: 'text', text }]
   }
-  const key = 'caption' in object ? 'caption' : field
+  const key = 'caption' in object && (field === 'text' || !(field in object)) ? 'caption' : field
   const filled = fill(turns ?? [textOf(object, key, name).trim()], found ?? [], name)
   if (filled.every((piece) => typeof piece !== 'string')) throw new Error(`${name}: its text is empty`)
   return filled.map((piece) =>

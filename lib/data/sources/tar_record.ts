@@ -1,6 +1,13 @@
 import { posix } from 'node:path'
 import type { LeftOut, LeftOutReason } from '../left_out.js'
-import { CAPTION_EXTENSIONS, captionKinds, captionOf, IMAGE_EXTENSIONS, imageKinds } from './captions.js'
+import {
+  CAPTION_EXTENSIONS,
+  captionEndings,
+  captionKinds,
+  captionOf,
+  IMAGE_EXTENSIONS,
+  imageKinds,
+} from './captions.js'
 import type { RawDocument, UnreadableDocument } from './document_source.js'
 
 /** A larger member is not read: it would be one image or caption. */
@@ -15,20 +22,28 @@ export interface TarRecord {
   readonly others: string[]
 }
 
-/** The path up to the first dot of the name, what begins there and what begins at the last dot, both in lower case. */
-export function splitName(path: string): {
+/** A member's path up to the first dot of its name, what begins there, and whether that is read. */
+export interface MemberName {
   readonly key: string
+  /** In lower case. */
   readonly extension: string
-  readonly last: string
-} {
+  /** `image` and `caption` are read; `part` ends like one, but has more dots. */
+  readonly kind: 'image' | 'caption' | 'part' | undefined
+}
+
+export function splitName(path: string): MemberName {
   const name = posix.basename(path)
   const dot = name.indexOf('.')
-  if (dot < 0) return { key: path, extension: '', last: '' }
-  return {
-    key: path.slice(0, path.length - name.length + dot),
-    extension: name.slice(dot).toLowerCase(),
-    last: posix.extname(name).toLowerCase(),
+  if (dot < 0) return { key: path, extension: '', kind: undefined }
+  const key = path.slice(0, path.length - name.length + dot)
+  const extension = name.slice(dot).toLowerCase()
+  const last = posix.extname(extension.slice(1)) || extension
+  if (IMAGE_EXTENSIONS.has(extension)) return { key, extension, kind: 'image' }
+  if (CAPTION_EXTENSIONS.has(last)) {
+    const inner = extension.slice(0, -last.length)
+    return { key, extension, kind: inner === '' || IMAGE_EXTENSIONS.has(inner) ? 'caption' : 'part' }
   }
+  return { key, extension, kind: IMAGE_EXTENSIONS.has(last) ? 'part' : undefined }
 }
 
 /** A record's caption and image, or what it lacks. */
@@ -69,10 +84,8 @@ export function documentOf(path: string, record: TarRecord): RawDocument | Unrea
 
 /** The extensions of a record's image and caption. */
 function partsOf({ members }: TarRecord): { readonly image?: string; readonly caption?: string } {
-  const find = (extensions: ReadonlySet<string>) =>
-    [...extensions].find((extension) => members.has(extension))
-  const image = find(IMAGE_EXTENSIONS)
-  const caption = find(CAPTION_EXTENSIONS)
+  const image = [...IMAGE_EXTENSIONS].find((extension) => members.has(extension))
+  const caption = captionEndings(image ?? '').find((extension) => members.has(extension))
   return { ...(image !== undefined && { image }), ...(caption !== undefined && { caption }) }
 }
 
@@ -82,7 +95,7 @@ const MOST_NAMED = 4
 /** What to say of a record that lacks a part. */
 function whyNot({ key, members, others }: TarRecord): string {
   const names = [...[...members.keys()].map((extension) => key + extension), ...others]
-  const dots = others.some((name) => splitName(name).extension !== splitName(name).last)
+  const dots = others.some((name) => splitName(name).kind === 'part')
   return (
     `; it has ${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ` and more, ${names.length} in all` : ''}. The members of a sample must be adjacent` +
     (dots
@@ -119,7 +132,8 @@ export class MembersLeftOut {
     if (image === undefined || caption === undefined) return
     for (const member of others) this.#add('extra', member)
     for (const extension of members.keys())
-      if (extension !== image && !CAPTION_EXTENSIONS.has(extension)) this.#add('extra', key + extension)
+      if (extension !== image && splitName(key + extension).kind === 'image')
+        this.#add('extra', key + extension)
   }
 
   /** Counts them all. */

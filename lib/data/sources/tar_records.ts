@@ -4,7 +4,6 @@ import { createGunzip } from 'node:zlib'
 import { extract, type ExtractEvents } from 'tar-stream'
 import { isGzipped, otherFormat } from '../file_formats.js'
 import type { LeftOut } from '../left_out.js'
-import { CAPTION_EXTENSIONS, IMAGE_EXTENSIONS } from './captions.js'
 import type { RawDocument, UnreadableDocument } from './document_source.js'
 import { isHiddenPath } from './hidden_names.js'
 import {
@@ -44,18 +43,18 @@ export async function* readTar(
     for await (const entry of await openTar(path, tail)) {
       const { type } = entry.header
       member = entry.header.name.replace(/^(\.\/+)+/, '')
-      const { key, extension, last } = splitName(member)
-      const isPart = IMAGE_EXTENSIONS.has(last) || CAPTION_EXTENSIONS.has(last)
-      const isRead = type === 'file' && isPart && extension === last
+      const { key, extension, kind } = splitName(member)
+      const isRead = type === 'file' && (kind === 'image' || kind === 'caption')
       // Of two members of one name, the second begins another record.
-      const ofRecord = record?.key === key && !(isRead && record.members.has(extension))
+      const ofRecord =
+        record?.key.toLowerCase() === key.toLowerCase() && !(isRead && record.members.has(extension))
       // Links and devices have no content.
       const shown = type === 'file' ? member : `${member}, a ${type}`
       if (type === 'directory' || isHiddenPath(member)) {
         entry.resume()
         continue
       }
-      if (!ofRecord && (!isPart || isNotice(key))) {
+      if (!ofRecord && (kind === undefined || isNotice(key))) {
         rest.wait(key, shown)
         entry.resume()
         continue

@@ -40,6 +40,13 @@ describe('documentOf', () => {
     [{ text: 'an <image> tag' }, ['an <image> tag']],
   ])('reads %j', (json, parts) => expect(read(json)).toEqual(parts))
 
+  it('takes the text of a field of its own before a caption', () => {
+    const json = { image: 'a.png', caption: 'short', long: 'a long one' }
+    expect(read(json)).toEqual(['short', '[/data/a.png]'])
+    expect(read(json, 'long')).toEqual(['a long one', '[/data/a.png]'])
+    expect(read(json, 'longer')).toEqual(['short', '[/data/a.png]'])
+  })
+
   it.each([
     [
       {

@@ -255,6 +255,24 @@ describe('readTar', () => {
     })
   })
 
+  it('finds captions by the names that a folder may have them under', async () => {
+    const path = await writeBytes(
+      await tarFile({
+        'IMG_1.JPG': 'one',
+        'img_1.TXT': 'first',
+        '2.png': 'two',
+        '2.png.txt': 'second',
+        '3.png': 'three',
+        '3.jpg.txt': 'of another image',
+      }),
+    )
+    expect((await readShard(path)).documents).toEqual([
+      'first',
+      'second',
+      expect.stringMatching(/^uncaptioned: 3: has no caption .*; it has 3\.png, 3\.jpg\.txt\./),
+    ])
+  })
+
   it('begins another record where a name comes again', async () => {
     const archive = pack()
     for (const caption of ['first', 'second']) {
