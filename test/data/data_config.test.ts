@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../lib/config.js'
 import { dataSchema, defaultWorkers, openSources } from '../../lib/data/data_config.js'
 import { writePng } from '../../lib/data/image_io.js'
-import { textsOf } from '../../lib/data/sources/document_source.js'
+import { type RawDocument, textsOf } from '../../lib/data/sources/document_source.js'
+import type { WeightedSource } from '../../lib/data/stream/open_stream.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { idxFile } from './idx_file.js'
 import { writeTar } from './sources/tar_file.js'
@@ -46,6 +47,19 @@ describe('dataSchema', () => {
     const mixture = await openSources(parse({ type: 'mixture', sources: weighted }))
     expect(mixture.map(({ weight }) => weight)).toEqual([1, 2, 3, 4, 5])
     expect(await collect(textsOf(mixture[2]!.source))).toEqual(['from JSON'])
+  })
+
+  it("opens IDX files of EMNIST's layout", async () => {
+    const path = await temporaryFolder()
+    await writeFile(join(path, 'images'), idxFile([1, 2, 1], [7, 8]))
+    await writeFile(join(path, 'labels'), idxFile([1], [1]))
+    const idx = { type: 'idx', images: join(path, 'images'), labels: join(path, 'labels'), classNames: ['a'] }
+    await expect(openSources(parse(idx))).rejects.toThrow('"firstLabel": 1 would fit')
+    const [{ source }] = (await openSources(parse({ ...idx, firstLabel: 1, transpose: true }))) as [
+      WeightedSource,
+    ]
+    const [document] = (await collect(source.once())) as [RawDocument]
+    expect(document.parts[1]).toMatchObject({ source: { image: { width: 2, height: 1 } } })
   })
 
   it('wants threads for what is on disk', () => {

@@ -1,7 +1,7 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
-import { isHiddenName } from './hidden_names.js'
 import type { LeftOut } from '../left_out.js'
+import { isHiddenName } from './hidden_names.js'
 
 /**
  * The paths, from `folder`, of the files in it and in its folders, in the order of the paths (by code unit, the same on
@@ -37,7 +37,8 @@ export async function filesUnder(
   }
   await visit('', 1)
   // After the folders themselves: of two paths to a folder the one without a link counts.
-  for (let link; (link = links.shift()) !== undefined;) {
+  for (let i = 0; i < links.length; i++) {
+    const link = links[i]!
     const target = await stat(join(folder, link)).catch(() => undefined)
     if (target?.isDirectory()) await visit(link, link.split(sep).length + 1)
     // Where it leads nowhere, reading it says so.

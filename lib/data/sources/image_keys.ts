@@ -78,11 +78,21 @@ function isSame(values: unknown, ofImages: unknown): boolean {
 }
 
 const MEDIA = /image|img|picture|photo|screenshot|video|audio/i
-/** What a key says about an image rather than being one. */
-const ABOUT =
-  /(^|[_\W])(has|is|num|n)[_\W]|[_\W]?(ids?|width|height|size|hash|md5|sha\d+|alt|captions?|text|desc|description|license|credit|author|format|mode|title|labels?|type|class|count|index|date|tags?|prompt|tokens?|dir|folder|root|quality|score|source|caption_model)$/i
+/** What keys begin or end with that say something about an image rather than being one. */
+const QUESTIONS = ['has', 'is', 'num', 'n']
+// prettier-ignore
+const ABOUT = [
+  'id', 'ids', 'width', 'height', 'size', 'hash', 'md5', 'sha256', 'alt', 'caption', 'captions', 'text', 'desc', 'description',
+  'license', 'credit', 'author', 'format', 'mode', 'title', 'label', 'labels', 'type', 'class', 'count', 'index', 'date', 'tag',
+  'tags', 'prompt', 'token', 'tokens', 'dir', 'folder', 'root', 'quality', 'score', 'source',
+]
 
 function isMediaKey(key: string, value: unknown): boolean {
-  if (!MEDIA.test(key) || ABOUT.test(key)) return false
+  if (!MEDIA.test(key)) return false
+  const words = key
+    .replaceAll(/([a-z\d])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .split(/[_\W]+/)
+  if (words.length > 1 && (QUESTIONS.includes(words[0]!) || ABOUT.includes(words.at(-1)!))) return false
   return (typeof value === 'string' && value !== '') || typeof value === 'object'
 }
