@@ -102,6 +102,15 @@ function formatPath(path: readonly PropertyKey[]): string {
 
 const LONGEST_VALUE = 80
 
+const MOST_KEYS = 10
+
+/** The keys of an object as messages show them, the first of many. */
+export function formatKeys(object: object): string {
+  const keys = Object.keys(object)
+  const shown = keys.slice(0, MOST_KEYS).map(formatValue).join(', ')
+  return keys.length > MOST_KEYS ? `${shown} and ${keys.length - MOST_KEYS} more` : shown
+}
+
 /** A value as messages show it: JSON, cut where it is long. */
 export function formatValue(value: unknown): string {
   if (value === undefined) return 'nothing'

@@ -1,4 +1,5 @@
-import { formatValue } from '../../config.js'
+import { formatKeys, formatValue } from '../../config.js'
+import { otherFormat } from '../file_formats.js'
 import { decodeText, withLineFeeds } from '../text_file.js'
 import { parseJson } from '../json_file.js'
 
@@ -49,6 +50,8 @@ export const captionKinds = [...CAPTION_EXTENSIONS].join(', ')
  * @throws Error that begins with `name`
  */
 export function captionOf(bytes: Uint8Array, extension: string, name: string, image: string): string {
+  const other = otherFormat(bytes)
+  if (other !== undefined) throw new Error(`${name}: ${other}`)
   const text = decodeText(bytes, name)
   const caption = withLineFeeds(
     extension === '.json' ? jsonCaption(parseJson(text, name), name) : text,
@@ -65,7 +68,9 @@ function jsonCaption(content: unknown, name: string): string {
     if (typeof value !== 'string' && value !== undefined && value !== null)
       throw new Error(`${name}:\n  ${key}: expected string; received ${formatValue(value)}`)
   const texts = [caption, text].filter((value) => typeof value === 'string')
-  const keys = Object.keys(content).map((key) => JSON.stringify(key))
-  if (texts.length > 0 || keys.length === 0) return texts.find((value) => value.trim() !== '') ?? ''
-  throw new Error(`${name}: has no caption: expected "caption" or "text"; its keys are ${keys.join(', ')}`)
+  if (texts.length > 0 || Object.keys(content).length === 0)
+    return texts.find((value) => value.trim() !== '') ?? ''
+  throw new Error(
+    `${name}: has no caption: expected "caption" or "text"; its keys are ${formatKeys(content)}`,
+  )
 }

@@ -1,7 +1,7 @@
 import { dirname, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { formatValue, parseConfig } from '../../config.js'
+import { formatKeys, formatValue, parseConfig } from '../../config.js'
 import { conversationOf, type Piece } from './conversation.js'
 import type { RawImage, RawPart } from './document_source.js'
 import { findImages, isAddress, referenceOf } from './image_keys.js'
@@ -55,10 +55,9 @@ export function documentOf(json: unknown, name: string, file: string, field = 't
 function textOf(object: Readonly<Record<string, unknown>>, key: string, name: string): string {
   const value = object[key]
   if (typeof value === 'string' && value !== '') return value
-  const keys = Object.keys(object).map((each) => JSON.stringify(each))
   const hint =
-    value === undefined && keys.length > 0
-      ? `; its keys are ${keys.join(', ')}; the data's "field" may name another`
+    value === undefined && Object.keys(object).length > 0
+      ? `; its keys are ${formatKeys(object)}; the data's "field" may name another`
       : ''
   throw new Error(`${name}:\n  ${key}: expected string; received ${formatValue(value)}${hint}`)
 }

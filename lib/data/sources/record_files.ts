@@ -35,7 +35,10 @@ export class RecordFiles {
       }
     }
     if (first === 0 && unreadable.length > 0) throw unreadable[0]!.error
-    if (first === 0) throw new Error(`${paths.join(', ')}: nothing but white space`)
+    if (first === 0) {
+      const more = paths.length > 1 ? ` and ${paths.length - 1} more` : ''
+      throw new Error(`${paths[0]}${more}: nothing but white space`)
+    }
     return new RecordFiles(files, first, unreadable)
   }
 

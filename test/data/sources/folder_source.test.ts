@@ -156,6 +156,8 @@ describe('openFolderSource', () => {
       'c.txt': utf16('no mark').subarray(2),
       'd.png': '',
       'd.json': '{"prompt": "d", "seed": 1}',
+      'e.png': '',
+      'e.txt': 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 7\n',
     })
     expect(documents).toEqual([
       'a.png: a red square',
@@ -163,6 +165,7 @@ describe('openFolderSource', () => {
       'c.txt: its text holds zero bytes, as binary files do and UTF-16 without a mark; expected UTF-8, or UTF-16 ' +
         'that begins with a byte order mark',
       'd.json: has no caption: expected "caption" or "text"; its keys are "prompt", "seed"',
+      'e.txt: is a pointer of Git LFS, not the file itself: fetch it with "git lfs pull"',
     ])
   })
 

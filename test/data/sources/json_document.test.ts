@@ -132,6 +132,10 @@ describe('documentOf', () => {
     ],
     [{ image: 'a.png', caption: ['x', 'y'] }, 'caption: expected string; received ["x","y"]'],
     [{ image: 'a.png', text: '<image>' }, 'its text is empty'],
+    [
+      Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`key${i}`, i])),
+      '"key8", "key9" and 490 more;',
+    ],
   ])('refuses %j', (json, message) => {
     const act = () => read(json)
     expect(act).toThrow(message)
