@@ -18,7 +18,7 @@ import { resumeRun } from './resume_run.js'
 import { lengthChange, progressOf } from './run_changes.js'
 import { lockRun, openRun, runPaths } from './run_folder.js'
 import { modelOptions, namedSizes, type TrainConfig, trainConfigSchema } from './train_config.js'
-import { spreadTexts, openTokenizer, streamOpener, unreadablePolicy } from './train_data.js'
+import { openTokenizer, spreadTexts, streamOpener, unreadablePolicy } from './train_data.js'
 
 export const trainCommand = (): Command =>
   new Command('train')
