@@ -24,6 +24,18 @@ i64 count_copy(Napi::Env env, Napi::Object process) {
   return before % kCopyRange;
 }
 
+// exit() runs no cleanup hooks of Node's, and destroys what libraries keep, also what they made after any
+// atexit() of ours, while a kernel runs. Before all of that it destroys the thread_local objects of its
+// thread.
+struct LastWords {
+  std::vector<std::shared_ptr<Owner>> owners;
+
+  ~LastWords() {
+    for (const auto& owner : owners) cpu_backend().stream().leave(*owner);
+  }
+};
+thread_local LastWords last_words;
+
 }  // namespace
 
 void Environment::open(Napi::Env env) {
@@ -41,11 +53,7 @@ void Environment::open(Napi::Env env) {
   napi_unref_threadsafe_function(env, self.mailbox_->function_);
   napi_add_env_cleanup_hook(
       env, [](void* self) { static_cast<Environment*>(self)->close(); }, &self);
-  // process.exit() runs no such hooks: without this, destructors of libraries would take a running kernel's
-  // code away.
-  const auto leave = [&self](const Napi::CallbackInfo&) { cpu_backend().stream().leave(*self.owner_); };
-  process.Get("once").As<Napi::Function>().Call(
-      process, {Napi::String::New(env, "exit"), Napi::Function::New(env, leave)});
+  last_words.owners.push_back(self.owner_);
 }
 
 void Environment::close() {
