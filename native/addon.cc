@@ -1,6 +1,8 @@
 // The addon's exports: one function per kernel of the contract, tensors, jobs, memory and the stream.
 #include <napi.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <new>
 
@@ -43,20 +45,25 @@ void call_kernel(const Napi::CallbackInfo& info) {
 
 TensorView view_from(const Napi::CallbackInfo& info, size_t dtype_index, size_t shape_index) {
   TensorView view;
-  const int32_t dtype = info[dtype_index].ToNumber().Int32Value();
+  const Napi::Value code = info[dtype_index];
+  const int32_t dtype = code.IsNumber() ? code.As<Napi::Number>().Int32Value() : -1;
   if (dtype < 0 || dtype > 2) throw Napi::TypeError::New(info.Env(), "unknown dtype");
   view.dtype = static_cast<DType>(dtype);
   if (!info[shape_index].IsArray()) throw Napi::TypeError::New(info.Env(), "a shape must be an array");
   const auto shape = info[shape_index].As<Napi::Array>();
   if (shape.Length() > kMaxRank) throw Napi::TypeError::New(info.Env(), "a tensor has at most 6 axes");
   view.rank = static_cast<int32_t>(shape.Length());
-  i64 elements = 1;
+  // Without the zeros: kernels multiply some of the sizes.
+  i64 product = 1;
   for (uint32_t axis = 0; axis < shape.Length(); ++axis) {
-    const Napi::Number size = shape.Get(axis).ToNumber();
-    view.shape[axis] = size.Int64Value();
-    if (view.shape[axis] < 0 || static_cast<double>(view.shape[axis]) != size.DoubleValue() ||
-        __builtin_mul_overflow(elements, view.shape[axis], &elements) || elements > (i64{1} << 48))
-      throw Napi::TypeError::New(info.Env(), "a tensor's sizes must be whole numbers of a sane product");
+    const Napi::Value value = shape.Get(axis);
+    const double size = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
+    if (!(size >= 0) || size != std::floor(size) || std::isinf(size))
+      throw Napi::TypeError::New(info.Env(), "a shape must hold whole numbers");
+    view.shape[axis] = static_cast<i64>(std::min(size, 0x1p62));
+    if (__builtin_mul_overflow(product, std::max<i64>(1, view.shape[axis]), &product) ||
+        product > (i64{1} << 48))
+      throw Napi::RangeError::New(info.Env(), "the sizes of a shape must have a product of at most 2^48");
   }
   return view;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <exception>
+#include <new>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -108,6 +109,15 @@ void renew(Bound<Kind>& bound) {
 }
 
 template <class T>
+bool has_work(const T&) {
+  return false;
+}
+template <class Kind>
+bool has_work(const Bound<Kind>& bound) {
+  return is_written<Kind> && bound.block && bound.view.elements() > 0;
+}
+
+template <class T>
 void describe(Work&, int, const T&) {}
 template <class Kind>
 void describe(Work& work, int argument, const Bound<Kind>& bound) {
@@ -150,8 +160,12 @@ class KernelCommand final : public Command {
 
  private:
   Status call(Context& context) {
+    // Kernels need not know results without elements: other sizes may then be anything.
+    if (!std::apply([](const auto&... held) { return (has_work(held) || ...); }, held_)) return ok();
     try {
       return std::apply([&](auto&... held) { return kernel_(context, resolve(held)...); }, held_);
+    } catch (const std::bad_alloc&) {
+      return fail("no memory is left for what it needs besides its results");
     } catch (const std::exception& error) {
       return fail("%s", error.what());
     }

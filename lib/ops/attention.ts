@@ -26,6 +26,7 @@ function check({ q, k, v, keyStart, keyEnd, queryRows, keyRows }: Inputs): void 
   checkFloat('q', q)
   checkRank('q', q, 3)
   const [T, H, D] = [q.size(0), q.size(1), q.size(2)]
+  if (D === 0) throw new ArgumentError('q', 'have heads of at least one element', q)
   checkDType('k', k, q.dtype)
   checkShape('k', k, [-1, -1, D])
   if (k.size(1) === 0 || H % k.size(1) !== 0)

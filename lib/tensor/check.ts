@@ -6,7 +6,8 @@ import type { Tensor } from './tensor.js'
 /** An argument that an op cannot take: names the op, the argument, what would be right and what was received. */
 export class ArgumentError extends TypeError {
   constructor(argument: string, expected: string, received: unknown) {
-    super(`${currentOp()}: ${argument} must ${expected}, received ${shown(received)}`)
+    const place = currentOp() && `${currentOp()}: `
+    super(`${place}${argument} must ${expected}, received ${shown(received)}`)
     this.name = 'ArgumentError'
   }
 }

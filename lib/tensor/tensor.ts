@@ -1,5 +1,6 @@
 import type { Handle } from '../kernels.generated.js'
 import { native } from '../native.js'
+import { ArgumentError, shown } from './check.js'
 import { type DType, dtypeBytes, dtypeCodes } from './dtype.js'
 import { currentOp } from './op_name.js'
 import { Scoped } from './scope.js'
@@ -46,7 +47,8 @@ export class Tensor extends Scoped {
     super()
     this.#handle = handle
     this.storage = storage
-    this.shape = shape
+    // A copy: what checks rely on is not the caller's to change.
+    this.shape = Object.freeze([...shape])
     this.dtype = dtype
     if (!this.enterScope()) this.guard()
   }
@@ -119,7 +121,8 @@ export class Tensor extends Scoped {
   view(shape: Shape, offset = 0): Tensor {
     const complete = completeShape(shape, this.elements - offset)
     const count = elementsOf(complete)
-    if (!complete.every(Number.isInteger) || offset < 0 || offset + count > this.elements)
+    const inside = Number.isInteger(offset) && offset >= 0 && offset + count <= this.elements
+    if (!complete.every((size) => Number.isInteger(size) && size >= 0) || !inside)
       throw new RangeError(`${prefix()}a view of shape ${formatShape(shape)} at ${offset} leaves ${this}`)
     return new Tensor(
       native.view(this.handle, offset, dtypeCodes[this.dtype], complete),
@@ -166,6 +169,7 @@ export class Tensor extends Scoped {
    * f32 and bf16 (rounded on the device), Uint16Array for the bits of bf16, Int32Array for i32.
    */
   write(data: Float32Array | Int32Array | Uint16Array): void {
+    checkValues(data)
     const matches =
       (data instanceof Float32Array && this.dtype !== 'i32') ||
       (data instanceof Int32Array && this.dtype === 'i32') ||
@@ -178,7 +182,7 @@ export class Tensor extends Scoped {
       const wide = fromArray(data, this.shape)
       native.cast(this.handle, wide.handle)
       wide.free()
-    } else native.upload(this.handle, data)
+    } else native.upload(this.handle, data.buffer instanceof SharedArrayBuffer ? data.slice() : data)
   }
 
   override toString(): string {
@@ -186,14 +190,28 @@ export class Tensor extends Scoped {
   }
 }
 
+function checkValues(data: unknown): void {
+  if (!(data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint16Array)) {
+    const received = typeof data === 'object' && data !== null ? `a ${data.constructor?.name}` : data
+    throw new ArgumentError('data', 'be a Float32Array, an Int32Array or a Uint16Array', received)
+  }
+}
+
 const prefix = () => (currentOp() ? `${currentOp()}: ` : '')
+
+const shownShape = (shape: Shape): string =>
+  Array.isArray(shape) ? `[${Array.from(shape, shown).join(', ')}]` : shown(shape)
 
 /** A tensor of undefined values. Throws a RangeError when memory is out. */
 export function empty(shape: Shape, dtype: DType = 'f32'): Tensor {
+  if (dtypeCodes[dtype] === undefined) throw new ArgumentError('dtype', 'be f32, bf16 or i32', dtype)
   try {
     return new Tensor(native.create(dtypeCodes[dtype], shape), shape, dtype)
   } catch (error) {
-    if (error instanceof RangeError) error.message = `${prefix()}${error.message}`
+    if (!(error instanceof Error)) throw error
+    // As ops name what they received; an allocation names its bytes itself.
+    const received = error.message.startsWith('out of memory') ? '' : `, received ${shownShape(shape)}`
+    error.message = `${prefix()}${error.message}${received}`
     throw error
   }
 }
@@ -216,9 +234,11 @@ export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32'): Tensor => fu
  */
 export function fromArray(
   data: Float32Array | Int32Array | Uint16Array,
-  shape: Shape = [data.length],
+  shape: Shape = [data?.length],
   dtype: DType = data instanceof Int32Array ? 'i32' : data instanceof Uint16Array ? 'bf16' : 'f32',
 ): Tensor {
+  checkValues(data)
+  if (!Array.isArray(shape)) throw new ArgumentError('shape', 'be an array of integers', shape)
   const tensor = empty(completeShape(shape, data.length), dtype)
   tensor.write(data)
   return tensor

@@ -122,12 +122,23 @@ void execute_chunks(Context& context, const Product& whole, const TensorView& y,
   }
 }
 
+// y [M, N] = row [N], of a product over nothing.
+Status repeat_rows(Context& context, const TensorView& y, TensorView row) {
+  if (row.dtype != y.dtype)
+    if (const Status status = widen(context, row); status.failed) return status;
+  Out out;
+  In in;
+  static_cast<TensorView&>(out) = y;
+  static_cast<TensorView&>(in) = row;
+  return broadcast_to(context, out, in, 1);
+}
+
 Status multiply(Context& context, const TensorView& y, TensorView a, TensorView b, TensorView bias,
                 bool transpose_a, bool transpose_b, bool accumulate) {
   const i64 M = y.dim(-2), N = y.dim(-1), K = a.dim(transpose_a ? -2 : -1);
   if (y.elements() == 0) return ok();
   if (K == 0) {
-    if (bias.present()) return fail("a has no columns: there is nothing to multiply");
+    if (bias.present()) return repeat_rows(context, y, bias);
     if (!accumulate) std::memset(y.data, 0, y.bytes());
     return ok();
   }

@@ -153,7 +153,7 @@ Status transpose(Context&, Out y, In x, i64 axis0, i64 axis1) {
   const i64 first = std::min(axis0, axis1), second = std::max(axis0, axis1);
   const i64 a = product(x, 0, first), n0 = x.shape[first], b = product(x, first + 1, second);
   const i64 n1 = x.shape[second], c = product(x, second + 1, x.rank);
-  if (c > 1)
+  if (c != 1)
     transpose_runs(y.as<char>(), x.as<char>(), a, n0, b, n1, c * static_cast<i64>(dtype_size(x.dtype)));
   else if (dtype_size(x.dtype) == sizeof(uint32_t))
     HWY_DYNAMIC_DISPATCH(TransposeWords)(y.as<uint32_t>(), x.as<uint32_t>(), a, n0, b, n1);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { cast } from '../../lib/ops/cast.js'
 import { transpose } from '../../lib/ops/transpose.js'
-import { fromArray, zeros } from '../../lib/tensor/tensor.js'
+import { fromArray, full, zeros } from '../../lib/tensor/tensor.js'
 import { checkOp } from '../check_op.js'
 import { randomArray } from '../host_array.js'
 import { transposeReference } from '../reference/axis.js'
@@ -24,6 +24,26 @@ describe('transpose', () => {
       reference: ({ x }) => transposeReference(x, axis0, axis1),
       tolerance: 'elementwise',
     })
+  })
+
+  it('moves nothing, whichever size is 0', async () => {
+    for (const empty of [0, 1, 2, 3])
+      for (const [axis0, axis1] of [
+        [0, 1],
+        [0, 2],
+        [0, 3],
+        [1, 2],
+        [1, 3],
+        [2, 3],
+        [2, 2],
+      ] as const) {
+        const shape = [40, 41, 42, 43].with(empty, 0)
+        const beside = Array.from({ length: 8 }, () => full([16], 7))
+        const y = transpose(zeros(shape), axis0, axis1)
+        expect(y.shape).toEqual(shape.with(axis0, shape[axis1]!).with(axis1, shape[axis0]!))
+        expect(await y.read()).toEqual(new Float32Array(0))
+        for (const tensor of beside) expect(await tensor.read()).toEqual(new Float32Array(16).fill(7))
+      }
   })
 
   it('takes integers', async () => {

@@ -1,15 +1,29 @@
 import * as library from '../../lib/index.js'
+import { cast } from '../../lib/ops/cast.js'
 import { fromArray, type Tensor, zeros } from '../../lib/tensor/tensor.js'
 
+/** What a size of 0 makes of an op's results and gradients that still have elements; 'zero' by default. */
+export type WhenNone = 'zero' | 'finite' | 'NaN' | 'refused'
+
+interface Details<S extends string> {
+  /** As the kernel calls itself that finds what only the data shows, where that is another name than the op's. */
+  kernel?: string
+  /** Where a size of 0 gives anything but zeros. */
+  none?: Partial<Record<S, WhenNone>>
+  /** The arguments that it has derivatives for, by place; all by default, and tensors within them too. */
+  gradients?: number[]
+  /** Options that have the dtype of these arguments, and no derivatives. */
+  alike?: string[]
+}
+
 /** A call of an op that is right, of which others are made that are not. */
-export interface OpCall {
+export interface OpCall extends Details<string> {
   /** As the op calls itself in errors. */
   name: string
-  /** As the kernel calls itself that finds what only the data shows, where that is another name. */
-  kernel?: string
   run: (...args: never[]) => unknown
-  /** Makes the arguments anew. */
-  arguments: () => unknown[]
+  sizes: Readonly<Record<string, number>>
+  /** Makes the arguments anew, some of the sizes changed. */
+  arguments: (changed?: Readonly<Record<string, number>>) => unknown[]
 }
 
 const floats = (...shape: number[]): Tensor => {
@@ -19,136 +33,259 @@ const floats = (...shape: number[]): Tensor => {
     shape,
   )
 }
+const repeated = (value: number, count: number): number[] => Array<number>(count).fill(value)
 const ints = (...values: number[]): Tensor => fromArray(Int32Array.from(values))
 const seeds = (rows: number): Tensor => fromArray(new Int32Array(rows * 4).fill(3), [rows, 4])
-const spans = () => ({
-  keyStart: ints(0, 0, 0, 3, 3),
-  keyEnd: ints(3, 3, 3, 4, 5),
-  queryRows: ints(0, 5),
-  keyRows: ints(0, 5),
+/** N of them among `count`: the last, the first and none in turn; none of none. */
+const indices = (N: number, count: number): Tensor =>
+  ints(...Array.from({ length: N }, (_, i) => [count - 1, Math.min(0, count - 1), -1][i % 3]!))
+/** N images of S rows. */
+const images = (N: number, S: number) => ({
+  imageRows: ints(...Array.from({ length: N + 1 }, (_, i) => i * S)),
+  seeds: seeds(N),
 })
-const images = () => ({ imageRows: ints(0, 4, 8), seeds: seeds(2) })
-const perImage = () => floats(2)
+/** B sequences of T queries and K keys; all see every key of theirs. */
+const spans = (B: number, T: number, K: number) => ({
+  keyStart: ints(...repeated(0, B * T)),
+  keyEnd: ints(...repeated(K, B * T)),
+  queryRows: ints(...Array.from({ length: B + 1 }, (_, b) => b * T)),
+  keyRows: ints(...Array.from({ length: B + 1 }, (_, b) => b * K)),
+})
+const sizesOf = (N: number, H: number, W: number): Tensor =>
+  fromArray(
+    Int32Array.from({ length: 2 * N }, (_, i) => (i % 2 ? W : H)),
+    [N, 2],
+  )
+
+function call<S extends string>(
+  name: string,
+  sizes: Record<S, number>,
+  make: (sizes: Record<S, number>) => unknown[],
+  details: Details<S> = {},
+): Omit<OpCall, 'run'> {
+  return { name, sizes, arguments: (changed) => make({ ...sizes, ...changed }), ...details }
+}
 
 /** One for every op that the library exports; a test holds the list to be complete. */
 export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
-  add: { name: 'add', arguments: () => [floats(3, 4), floats(4)] },
-  mul: { name: 'mul', arguments: () => [floats(3, 4), floats(4)] },
-  scale: { name: 'scale', arguments: () => [floats(3), 2] },
-  cast: { name: 'cast', arguments: () => [floats(3), 'bf16'] },
-  concat: { name: 'concat', arguments: () => [[floats(2, 3), floats(1, 3)], 0] },
-  split: { name: 'split', arguments: () => [floats(5, 3), [2, 3], 0] },
-  reshape: { name: 'reshape', arguments: () => [floats(2, 3), [3, 2]] },
-  transpose: { name: 'transpose', arguments: () => [floats(2, 3), 0, 1] },
-  sum: { name: 'sum', arguments: () => [floats(2, 3), [1], true] },
-  mean: { name: 'mean', arguments: () => [floats(2, 3), [1]] },
-  broadcastTo: { name: 'broadcast_to', arguments: () => [floats(1, 3), [2, 3]] },
-  matmul: { name: 'matmul', arguments: () => [floats(2, 3, 4), floats(2, 4, 5), { transposeA: false }] },
-  linear: { name: 'linear', arguments: () => [floats(3, 4), floats(5, 4), floats(5), { dtype: 'f32' }] },
-  embedding: { name: 'embedding', arguments: () => [floats(7, 4), ints(0, 6, -1)] },
-  gatherRows: { name: 'gather_rows', arguments: () => [floats(7, 4), ints(0, 6, -1)] },
-  scatterAddRows: { name: 'scatter_add_rows', arguments: () => [floats(7, 4), floats(2, 4), ints(6, 0)] },
-  writeRows: { name: 'write_rows', arguments: () => [zeros([7, 4]), floats(2, 4), ints(6, 0)] },
-  rmsNorm: { name: 'rms_norm', arguments: () => [floats(3, 8), floats(8), 1e-5] },
-  ropeTable: { name: 'rope_table', arguments: () => [floats(5, 3), floats(4), ints(0, 1, 2, 0)] },
-  splitRope: { name: 'split_rope', arguments: () => [floats(5, 6, 8), floats(5, 8), 4, 1] },
-  attention: {
-    name: 'attention',
-    arguments: () => [floats(5, 4, 8), floats(5, 2, 8), floats(5, 2, 8), spans()],
-  },
-  conv2d: {
-    name: 'conv2d',
-    arguments: () => [
-      floats(2, 5, 4, 6),
-      floats(8, 3, 3, 3),
-      floats(8),
-      { stride: 2, padding: 1, groups: 2, residual: floats(2, 3, 2, 8) },
+  add: call('add', { M: 3, N: 4 }, ({ M, N }) => [floats(M, N), floats(N)]),
+  mul: call('mul', { M: 3, N: 4 }, ({ M, N }) => [floats(M, N), floats(N)]),
+  scale: call('scale', { N: 3 }, ({ N }) => [floats(N), 2]),
+  cast: call('cast', { N: 3 }, ({ N }) => [floats(N), 'bf16']),
+  concat: call('concat', { L: 2, M: 1, N: 3 }, ({ L, M, N }) => [[floats(L, N), floats(M, N)], 0], {
+    none: { L: 'finite', M: 'finite' },
+  }),
+  split: call('split', { L: 2, M: 3, N: 3 }, ({ L, M, N }) => [floats(L + M, N), [L, M], 0], {
+    none: { L: 'finite', M: 'finite' },
+  }),
+  reshape: call('reshape', { M: 2, N: 3 }, ({ M, N }) => [floats(M, N), [N, M]]),
+  transpose: call('transpose', { L: 2, M: 3, N: 4 }, ({ L, M, N }) => [floats(L, M, N), 0, 1]),
+  sum: call('sum', { M: 2, N: 3 }, ({ M, N }) => [floats(M, N), [1], true]),
+  mean: call('mean', { M: 2, N: 3 }, ({ M, N }) => [floats(M, N), [1]], { none: { N: 'NaN' } }),
+  broadcastTo: call('broadcast_to', { M: 2, N: 3 }, ({ M, N }) => [floats(1, N), [M, N]]),
+  matmul: call('matmul', { B: 2, M: 3, K: 4, N: 5 }, ({ B, M, K, N }) => [
+    floats(B, M, K),
+    floats(B, K, N),
+    { transposeA: false },
+  ]),
+  linear: call(
+    'linear',
+    { T: 3, C: 4, O: 5 },
+    ({ T, C, O }) => [floats(T, C), floats(O, C), floats(O), { dtype: 'f32' }],
+    { none: { C: 'finite' } },
+  ),
+  embedding: call('embedding', { V: 7, C: 4, T: 3 }, ({ V, C, T }) => [floats(V, C), indices(T, V)]),
+  gatherRows: call('gather_rows', { R: 7, C: 4, T: 3 }, ({ R, C, T }) => [floats(R, C), indices(T, R)]),
+  scatterAddRows: call(
+    'scatter_add_rows',
+    { R: 7, C: 4, T: 2 },
+    ({ R, C, T }) => [floats(R, C), floats(T, C), indices(T, R)],
+    { none: { T: 'finite' } },
+  ),
+  writeRows: call(
+    'write_rows',
+    { R: 7, C: 4, T: 2 },
+    ({ R, C, T }) => [zeros([R, C]), floats(T, C), indices(T, R)],
+    { gradients: [] },
+  ),
+  rmsNorm: call('rms_norm', { T: 3, C: 8 }, ({ T, C }) => [floats(T, C), floats(C), 1e-5]),
+  ropeTable: call(
+    'rope_table',
+    { T: 5, A: 3, F: 4 },
+    ({ T, A, F }) => [floats(T, A), floats(F), ints(...repeated(A - 1, F))],
+    { none: { A: 'refused' }, gradients: [] },
+  ),
+  splitRope: call(
+    'split_rope',
+    { T: 5, H: 4, G: 1, F: 4 },
+    ({ T, H, G, F }) => [floats(T, H + 2 * G, 2 * F), floats(T, 2 * F), H, G],
+    { none: { H: 'refused', G: 'refused' }, gradients: [0] },
+  ),
+  attention: call(
+    'attention',
+    { B: 2, T: 3, K: 4, G: 2, R: 2, D: 8 },
+    ({ B, T, K, G, R, D }) => [
+      floats(B * T, G * R, D),
+      floats(B * K, G, D),
+      floats(B * K, G, D),
+      spans(B, T, K),
     ],
-  },
-  convTranspose2d: {
-    name: 'conv_transpose2d',
-    arguments: () => [floats(2, 3, 2, 4), floats(4, 2, 2, 5), { stride: 2 }],
-  },
-  groupNorm: {
-    name: 'group_norm',
-    arguments: () => [floats(2, 3, 3, 8), floats(8), floats(8), 4, { eps: 1e-5, silu: true }],
-  },
-  layerNorm: {
-    name: 'layer_norm',
-    arguments: () => [floats(3, 8), floats(8), floats(8), { eps: 1e-5, silu: true }],
-  },
-  upsampleNearest: { name: 'upsample_nearest', arguments: () => [floats(2, 3, 4, 5), 2] },
-  averagePool: { name: 'average_pool', arguments: () => [floats(2, 6, 4, 5), 2] },
-  silu: { name: 'silu', arguments: () => [floats(9)] },
-  swiglu: { name: 'swiglu', arguments: () => [floats(3, 8)] },
-  swigluLinear: { name: 'swiglu_linear', arguments: () => [floats(3, 8), floats(5, 4)] },
-  softmax: { name: 'softmax', arguments: () => [floats(3, 8)] },
-  crossEntropy: {
-    name: 'cross_entropy',
-    arguments: () => [floats(3, 8), ints(7, -1, 0), { weights: floats(3) }],
-  },
-  linearCrossEntropy: {
-    name: 'linear_cross_entropy',
-    kernel: 'cross_entropy',
-    arguments: () => [
-      floats(3, 4),
-      floats(8, 4),
-      ints(7, -1, 0),
-      { weights: floats(3), labelSmoothing: 0.1, zLoss: 1e-4 },
-    ],
-  },
-  penalizedCrossEntropy: {
-    name: 'cross_entropy',
-    arguments: () => [floats(3, 8), ints(7, -1, 0), { weights: floats(3), labelSmoothing: 0.1, zLoss: 1e-4 }],
-  },
-  argmax: { name: 'argmax', arguments: () => [floats(3, 8)] },
-  sampleTokens: {
-    name: 'sample_tokens',
-    arguments: () => [
-      floats(2, 8),
+    { none: { K: 'refused', G: 'refused', D: 'refused' } },
+  ),
+  conv2d: call(
+    'conv2d',
+    { N: 2, H: 5, W: 4, C: 3, O: 4, K: 3 },
+    ({ N, H, W, C, O, K }) => [
+      floats(N, H, W, 2 * C),
+      floats(2 * O, K, K, C),
+      floats(2 * O),
       {
-        bias: floats(8),
-        temperature: fromArray(Float32Array.of(0, 1)),
-        topK: ints(0, 3),
-        topP: fromArray(Float32Array.of(1, 0.5)),
-        minP: fromArray(Float32Array.of(0, 0.1)),
-        seeds: seeds(2),
+        stride: 2,
+        padding: 1,
+        groups: 2,
+        residual: floats(N, Math.floor((H + 2 - K) / 2) + 1, Math.floor((W + 2 - K) / 2) + 1, 2 * O),
       },
     ],
-  },
-  patchify: { name: 'patchify', arguments: () => [floats(24, 3), ints2(2, 4, 4, 4), 2] },
-  unpatchify: { name: 'unpatchify', arguments: () => [floats(6, 12), ints2(2, 4, 4, 4), 2] },
-  timestepEmbedding: { name: 'timestep_embedding', arguments: () => [floats(3), 8, { maxPeriod: 1000 }] },
-  normal: { name: 'normal', arguments: () => [ints(0, 4, 8), seeds(2), 3, 8, 1] },
-  addNoise: {
-    name: 'add_noise',
-    arguments: () => [floats(8, 3), ints(0, 4, 8), perImage(), perImage(), seeds(2)],
-  },
-  diffusionLoss: {
-    name: 'diffusion_loss',
-    arguments: () => [
-      floats(8, 3),
-      { ...images(), x0: floats(8, 3), targetX0: perImage(), targetEps: perImage(), weight: perImage() },
+    { none: { H: 'refused', W: 'refused', C: 'refused', O: 'refused', K: 'refused' } },
+  ),
+  convTranspose2d: call(
+    'conv_transpose2d',
+    { N: 2, H: 3, W: 2, C: 4, K: 2, O: 5 },
+    ({ N, H, W, C, K, O }) => [floats(N, H, W, C), floats(C, K, K, O), { stride: 2 }],
+    { none: { H: 'refused', W: 'refused', C: 'refused', K: 'refused', O: 'refused' } },
+  ),
+  groupNorm: call(
+    'group_norm',
+    { N: 2, H: 3, W: 3, C: 2 },
+    ({ N, H, W, C }) => [floats(N, H, W, 4 * C), floats(4 * C), floats(4 * C), 4, { eps: 1e-5, silu: true }],
+    { none: { C: 'refused' } },
+  ),
+  layerNorm: call('layer_norm', { T: 3, C: 8 }, ({ T, C }) => [
+    floats(T, C),
+    floats(C),
+    floats(C),
+    { eps: 1e-5, silu: true },
+  ]),
+  upsampleNearest: call('upsample_nearest', { N: 2, H: 3, W: 4, C: 5 }, ({ N, H, W, C }) => [
+    floats(N, H, W, C),
+    2,
+  ]),
+  averagePool: call('average_pool', { N: 2, H: 3, W: 2, C: 5 }, ({ N, H, W, C }) => [
+    floats(N, 2 * H, 2 * W, C),
+    2,
+  ]),
+  silu: call('silu', { N: 9 }, ({ N }) => [floats(N)]),
+  swiglu: call('swiglu', { T: 3, F: 4 }, ({ T, F }) => [floats(T, 2 * F)]),
+  swigluLinear: call('swiglu_linear', { T: 3, F: 4, O: 5 }, ({ T, F, O }) => [
+    floats(T, 2 * F),
+    floats(O, F),
+  ]),
+  softmax: call('softmax', { T: 3, C: 8 }, ({ T, C }) => [floats(T, C)]),
+  crossEntropy: call(
+    'cross_entropy',
+    { T: 3, V: 8 },
+    ({ T, V }) => [floats(T, V), indices(T, V), { weights: floats(T) }],
+    { gradients: [0] },
+  ),
+  linearCrossEntropy: call(
+    'linear_cross_entropy',
+    { T: 3, C: 4, V: 8 },
+    ({ T, C, V }) => [
+      floats(T, C),
+      floats(V, C),
+      indices(T, V),
+      { weights: floats(T), labelSmoothing: 0.1, zLoss: 1e-4 },
     ],
-  },
-  denoise: {
-    name: 'denoise',
-    arguments: () => [
+    { kernel: 'cross_entropy', none: { C: 'finite' }, gradients: [0, 1] },
+  ),
+  penalizedCrossEntropy: call(
+    'cross_entropy',
+    { T: 3, V: 8 },
+    ({ T, V }) => [floats(T, V), indices(T, V), { weights: floats(T), labelSmoothing: 0.1, zLoss: 1e-4 }],
+    { gradients: [0] },
+  ),
+  argmax: call('argmax', { B: 3, V: 8 }, ({ B, V }) => [floats(B, V)], {
+    none: { V: 'refused' },
+    gradients: [],
+  }),
+  sampleTokens: call(
+    'sample_tokens',
+    { B: 2, V: 8 },
+    ({ B, V }) => [
+      floats(B, V),
       {
-        ...images(),
-        x: floats(8, 3),
-        conditional: floats(8, 3),
-        unconditional: floats(8, 3),
-        previous: floats(8, 3),
-        coefficients: floats(2, 7),
+        bias: floats(V),
+        temperature: fromArray(Float32Array.from({ length: B }, (_, i) => i)),
+        topK: ints(...Array.from({ length: B }, (_, i) => 3 * i)),
+        topP: fromArray(Float32Array.from({ length: B }, (_, i) => 1 / (1 + i))),
+        minP: fromArray(Float32Array.from({ length: B }, (_, i) => i / 10)),
+        seeds: seeds(B),
+      },
+    ],
+    { none: { V: 'refused' }, gradients: [] },
+  ),
+  patchify: call('patchify', { N: 2, H: 1, W: 2, C: 3 }, ({ N, H, W, C }) => [
+    floats(N * 4 * H * W, C),
+    sizesOf(N, 2 * H, 2 * W),
+    2,
+  ]),
+  unpatchify: call('unpatchify', { N: 2, H: 1, W: 2, C: 3 }, ({ N, H, W, C }) => [
+    floats(N * H * W, 4 * C),
+    sizesOf(N, 2 * H, 2 * W),
+    2,
+  ]),
+  timestepEmbedding: call(
+    'timestep_embedding',
+    { N: 3, C: 8 },
+    ({ N, C }) => [cast(ints(...Array(N).keys()), 'f32'), C, { maxPeriod: 1000 }],
+    {
+      none: { C: 'refused' },
+      gradients: [],
+    },
+  ),
+  normal: call(
+    'normal',
+    { N: 2, S: 4, C: 3 },
+    ({ N, S, C }) => [images(N, S).imageRows, seeds(N), C, N * S, 1],
+    { none: { C: 'refused' }, gradients: [] },
+  ),
+  addNoise: call(
+    'add_noise',
+    { N: 2, S: 4, C: 3 },
+    ({ N, S, C }) => [floats(N * S, C), images(N, S).imageRows, floats(N), floats(N), seeds(N)],
+    { gradients: [] },
+  ),
+  diffusionLoss: call(
+    'diffusion_loss',
+    { N: 2, S: 4, C: 3 },
+    ({ N, S, C }) => [
+      floats(N * S, C),
+      {
+        ...images(N, S),
+        x0: floats(N * S, C),
+        targetX0: floats(N),
+        targetEps: floats(N),
+        weight: floats(N),
+      },
+    ],
+    { gradients: [0], alike: ['x0'] },
+  ),
+  denoise: call(
+    'denoise',
+    { N: 2, S: 4, C: 3 },
+    ({ N, S, C }) => [
+      {
+        ...images(N, S),
+        x: floats(N * S, C),
+        conditional: floats(N * S, C),
+        unconditional: floats(N * S, C),
+        previous: floats(N * S, C),
+        coefficients: floats(N, 7),
         clip: [-1, 1],
       },
     ],
-  },
-}
-
-function ints2(...values: number[]): Tensor {
-  return fromArray(Int32Array.from(values), [values.length / 2, 2])
+    { gradients: [] },
+  ),
 }
 
 const exports: Record<string, unknown> = { ...library }

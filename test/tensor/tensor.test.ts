@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, test } from 'vitest'
 import { add } from '../../lib/ops/add.js'
 import { reshape } from '../../lib/ops/reshape.js'
-import { memory } from '../../lib/tensor/device.js'
+import { softmax } from '../../lib/ops/softmax.js'
+import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { keep, scope } from '../../lib/tensor/scope.js'
 import { native } from '../../lib/native.js'
 import { empty, fromArray, full, type Tensor, zeros } from '../../lib/tensor/tensor.js'
@@ -194,5 +195,72 @@ describe('scope', () => {
     expect(memory().tensors).toBe(before)
     using outside = zeros([1])
     expect(outside.freed).toBe(false)
+  })
+})
+
+describe('what is no shape, and no values', () => {
+  const limit = memory().limit
+  beforeAll(() => setMemoryLimit(2 ** 26))
+  afterAll(() => setMemoryLimit(limit))
+
+  it.each([
+    [[-1], TypeError, 'a shape must hold whole numbers, received [-1]'],
+    [[2, 1.5], TypeError, 'a shape must hold whole numbers, received [2, 1.5]'],
+    [[NaN], TypeError, 'a shape must hold whole numbers, received [NaN]'],
+    [[Infinity], TypeError, 'a shape must hold whole numbers, received [Infinity]'],
+    [['3'], TypeError, 'a shape must hold whole numbers, received [3]'],
+    [[Symbol('x')], TypeError, 'a shape must hold whole numbers, received [Symbol(x)]'],
+    [[1, 1, 1, 1, 1, 1, 1], TypeError, 'a tensor has at most 6 axes'],
+    ['abc', TypeError, 'a shape must be an array, received abc'],
+    [[2 ** 31], RangeError, 'out of memory: 8192.0 MiB asked'],
+    [[2 ** 24, 2 ** 24], RangeError, 'out of memory: 1073741824.0 MiB asked'],
+    [
+      [2 ** 53],
+      RangeError,
+      'the sizes of a shape must have a product of at most 2^48, received [9007199254740992]',
+    ],
+    [[2 ** 32, 2 ** 32], RangeError, 'the sizes of a shape must have a product of at most 2^48'],
+    // Kernels multiply some of the sizes.
+    [[2 ** 32, 0, 2 ** 32], RangeError, 'the sizes of a shape must have a product of at most 2^48'],
+  ])('refuses the shape 0', (shape, kind, message) => {
+    for (const make of [() => zeros(shape as number[]), () => empty(shape as number[], 'i32')]) {
+      expect(make).toThrow(kind)
+      expect(make).toThrow(message)
+    }
+  })
+
+  it('takes no time for rows without elements, however many', async () => {
+    expect(await softmax(zeros([2 ** 40, 0])).read()).toEqual(new Float32Array(0))
+  })
+
+  it.each([NaN, 0.5, -1, 13, 2 ** 53])('refuses a view from %d on', (offset) => {
+    expect(() => zeros([4, 4]).view([4], offset)).toThrow(`a view of shape [4] at ${offset} leaves`)
+  })
+
+  it('keeps its shape when the array that it was made from changes', () => {
+    const shape = [2, 3]
+    const tensor = zeros(shape)
+    shape[0] = 1000
+    expect(tensor.shape).toEqual([2, 3])
+    expect(() => ((tensor.shape as number[])[0] = 1000)).toThrow(TypeError)
+  })
+
+  it('names what is no array of values, no shape and no dtype', () => {
+    const none = undefined as unknown as Float32Array
+    const accepted = 'data must be a Float32Array, an Int32Array or a Uint16Array'
+    expect(() => fromArray(none)).toThrow(`${accepted}, received undefined`)
+    expect(() => fromArray([1, 2] as unknown as Float32Array)).toThrow(`${accepted}, received a Array`)
+    expect(() => zeros([1]).write(none)).toThrow(`${accepted}, received undefined`)
+    expect(() => fromArray(Float32Array.of(1), 1 as unknown as number[])).toThrow('shape must be an array')
+    expect(() => zeros([1], 'f64' as 'f32')).toThrow('dtype must be f32, bf16 or i32, received f64')
+  })
+
+  it('copies values of memory that threads share, and none of memory that was given away', async () => {
+    const shared = new Float32Array(new SharedArrayBuffer(8))
+    shared.set([1, 2])
+    expect(await fromArray(shared).read()).toEqual(Float32Array.of(1, 2))
+    const detached = Float32Array.of(1, 2)
+    structuredClone(detached.buffer, { transfer: [detached.buffer] })
+    expect(() => fromArray(detached, [2])).toThrow('a Float32Array of 0 cannot be written')
   })
 })
