@@ -75,11 +75,16 @@ export function compare(
   let error = 0
   let worst = 0
   for (let i = 0; i < expected.length; i++) {
-    largest = Math.max(largest, Math.abs(expected[i]!))
-    rounding = Math.max(rounding, Math.abs(roundToBf16(expected[i]!) - expected[i]!))
-    const difference = Math.abs(values[i]! - expected[i]!)
-    if (!(difference <= error)) {
-      error = difference
+    const [value, wanted] = [values[i]!, expected[i]!]
+    if (!Number.isFinite(value) || !Number.isFinite(wanted)) {
+      // No difference tells how far they are apart.
+      if (!Object.is(value, wanted)) expect.fail(`${what}: element ${i} is ${value}, expected ${wanted}`)
+      continue
+    }
+    largest = Math.max(largest, Math.abs(wanted))
+    rounding = Math.max(rounding, Math.abs(roundToBf16(wanted) - wanted))
+    if (Math.abs(value - wanted) > error) {
+      error = Math.abs(value - wanted)
       worst = i
     }
   }
@@ -115,7 +120,7 @@ function checkGradient<A extends Arrays>(
     data[i] = value
     return (above - below) / (2 * step)
   })
-  const largest = gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0)
+  const largest = Math.max(...expected.map(Math.abs), 0)
   const rounding = Math.max(...expected.map((g) => Math.abs(roundToBf16(g) - g)), 0)
   const f32Error =
     (f32Tolerance[op.tolerance ?? 'reduction'] + finiteDifferenceError) * Math.max(largest, 1e-2)
