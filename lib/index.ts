@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 /** The public API: everything that users of transfusion-js may rely on. */
 import { profileOptionsOf, profileProcess } from './profiling/process_profile.js'
 

@@ -10,7 +10,17 @@ const require = createRequire(import.meta.url)
 const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
 const platformPackage = `@transfusion-js/${platform}`
-const { version } = require('../package.json') as { version: string }
+/** Undefined where a bundler has taken this file out of the package. */
+const version = ownVersion()
+
+function ownVersion(): string | undefined {
+  try {
+    const manifest = require('../package.json') as { name: string; version: string }
+    return manifest.name === 'transfusion-js' ? manifest.version : undefined
+  } catch {
+    return undefined
+  }
+}
 
 interface Attempt {
   place: string
@@ -59,6 +69,11 @@ function places(): [place: string, load: () => NativeAddon][] {
   // An override is an order, not a hint: a wrong path must not end in some other binary.
   const override = process.env['TRANSFUSION_NATIVE']
   if (override) return [[`TRANSFUSION_NATIVE=${override}`, () => loadFile(resolve(override))]]
+  if (version === undefined)
+    throw new Error(
+      `transfusion-js: a bundler has taken it into ${fileURLToPath(import.meta.url)}. It loads its addon and starts its ` +
+        `workers from files of its own: name "transfusion-js" as external to the bundler. More: docs/packaging.md`,
+    )
 
   const cached = userCachePath()
   return [
@@ -108,8 +123,8 @@ function remedies(): string[] {
   if (process.env['TRANSFUSION_NATIVE'])
     return ['set TRANSFUSION_NATIVE to the path of a transfusion.node, or do not set it']
   return [
-    `install ${platformPackage} ${version}, which \`npm run pack:platform\` makes, beside transfusion-js`,
-    `run \`npm run build:native\` in ${packageRoot}; it needs a C++ compiler, oneDNN and Highway`,
+    `install ${platformPackage} ${version}, which \`npm run pack:platform\` in a clone makes, beside transfusion-js`,
+    `run \`npm run build:native --prefix ${packageRoot}\`; it needs a C++ compiler, oneDNN and Highway`,
     'set TRANSFUSION_NATIVE to the path of a transfusion.node that was built elsewhere',
   ]
 }

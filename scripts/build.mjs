@@ -1,6 +1,6 @@
 // Builds the addon (node-gyp) and the JavaScript (tsc); both only where sources changed.
 //   node scripts/build.mjs [native | ts]
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -23,21 +23,31 @@ export function buildNative({ werror = false } = {}) {
   }
   const strict = existsSync(werrorMark) ? 1 : 0
   const jobs = String(availableParallelism())
-  if (nodePrefix) {
-    const gyp = (...args) =>
-      runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${nodePrefix}`, ...args])
-    // Configuring takes a second and finds sources that were added or removed.
-    gyp('configure', '--', `-Dwerror=${strict}`)
-    // Highway includes each of our sources from a header of its own: in there the compiler takes ours for the system's,
-    // which -MMD, gyp's choice, leaves out of what an object depends on.
-    gyp('build', '--jobs', jobs, 'DEPFLAGS=-MD -MF $(depfile).raw')
-  } else {
+  if (nodePrefix) buildWithGyp(strict, jobs)
+  else {
     // node-gyp would download headers; cmake-js has them from npm.
     const options = ['--out=build/cmake', `--CDTRANSFUSION_WERROR=${strict}`, `--parallel=${jobs}`]
     runTool('cmake-js/bin/cmake-js', ['compile', ...options])
   }
   // A shared addon links without a kernel that its table names: only loading it tells.
   run(process.execPath, ['--eval', `require(${JSON.stringify(addonPath)})`])
+}
+
+/** node-gyp reads binding.gyp at the root, where npm would take it for a reason to compile whenever it installs. */
+function buildWithGyp(strict, jobs) {
+  const gyp = (...args) =>
+    runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${nodePrefix}`, ...args])
+  const binding = join(root, 'binding.gyp')
+  copyFileSync(join(root, 'native/binding.gyp'), binding)
+  try {
+    // Configuring takes a second and finds sources that were added or removed.
+    gyp('configure', '--', `-Dwerror=${strict}`)
+    // Highway includes each of our sources from a header of its own: in there the compiler takes ours for the system's,
+    // which -MMD, gyp's choice, leaves out of what an object depends on.
+    gyp('build', '--jobs', jobs, 'DEPFLAGS=-MD -MF $(depfile).raw')
+  } finally {
+    rmSync(binding, { force: true })
+  }
 }
 
 /** Builds dist/ and brings the generated kernel types up to date. */

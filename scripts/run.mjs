@@ -53,7 +53,13 @@ export function succeeds(program, args, options = {}) {
 /** Runs a command line tool of a package by its script, wherever npm put the package: `npx` without the wait. */
 export function runTool(script, args, options) {
   const [name, path] = /^((?:@[^/]+\/)?[^/]+)\/(.*)$/.exec(script).slice(1)
-  const manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
+  let manifest
+  try {
+    manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error
+    throw new Failure('an-npm-package-is-missing', `${name} is not installed: npm ci brings it`)
+  }
   return run(process.execPath, [join(dirname(manifest), path), ...args], options)
 }
 

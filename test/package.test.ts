@@ -1,5 +1,14 @@
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -43,6 +52,51 @@ describe('the package', () => {
   })
 })
 
+describe('a clone', () => {
+  /** The files of the repository as they are here. */
+  function clone(packages: boolean): string {
+    const place = mkdtempSync(join(tmpdir(), 'transfusion-js-clone-'))
+    const files = execFileSync('git', ['ls-files', '-z', '--cached'], { cwd: root, encoding: 'utf8' })
+    for (const file of files
+      .split('\0')
+      .filter((path) => /^(?!test|docs|\.)./.test(path) && existsSync(join(root, path))))
+      cpSync(join(root, file), join(place, file))
+    if (packages) symlinkSync(realpathSync(join(root, 'node_modules')), join(place, 'node_modules'))
+    return place
+  }
+  const npm = (place: string, ...args: string[]) => spawnSync('npm', args, { cwd: place, encoding: 'utf8' })
+
+  it('has dist/ after npm ci, and in an install from its URL, and is packed with it', () => {
+    const place = clone(true)
+    // npm ci runs it, and so does the install that npm starts in its clone of a git URL.
+    const { status, stderr } = npm(place, 'run', 'postprepare')
+    expect(status, stderr).toBe(0)
+    const { stdout } = npm(place, 'pack', '--dry-run', '--json', '--silent', '--ignore-scripts')
+    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
+    const paths = files.map(({ path }) => path)
+    const built = ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/reporting/browser/page.js']
+    expect(paths).toEqual(expect.arrayContaining([...built, 'native/binding.gyp', 'lib/index.ts']))
+    // With it npm would compile wherever it installs the package.
+    expect(paths).not.toContain('binding.gyp')
+    rmSync(place, { recursive: true })
+  })
+
+  it('of which nothing can be built yet is not packed, and says what to do; npm ci goes through', () => {
+    const place = clone(false)
+    const packed = npm(place, 'pack')
+    expect(packed.status).toBe(1)
+    expect(packed.stderr).toContain('FAILED: typescript is not installed: npm ci brings it')
+    expect(npm(place, 'run', 'postprepare').status).toBe(0)
+    rmSync(place, { recursive: true })
+  })
+
+  it('has no scripts that npm asks the projects about that depend on it', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    const asked = /^(preinstall|install|postinstall|prepare)$/
+    expect(Object.keys(scripts).filter((name) => asked.test(name))).toEqual([])
+  })
+})
+
 describe('the native loader', () => {
   const load = (env: NodeJS.ProcessEnv) => runNode(`import './dist/native.js'`, 'module', env)
 
@@ -66,6 +120,21 @@ describe('the native loader', () => {
       'TRANSFUSION_SIMD: expected "avx512", "avx2", "baseline" or nothing, received "AVX2"',
     )
     expect(() => load({ TRANSFUSION_SIMD: '' })).not.toThrow()
+  })
+
+  it('says what to do where a bundler has taken it out of the package', () => {
+    const place = mkdtempSync(join(tmpdir(), 'transfusion-'))
+    cpSync(join(root, 'dist'), join(place, 'out'), { recursive: true })
+    symlinkSync(realpathSync(join(root, 'node_modules')), join(place, 'node_modules'))
+    const bundled = (env: NodeJS.ProcessEnv) =>
+      runNode(`import ${JSON.stringify(join(place, 'out/native.js'))}`, 'module', env)
+    const message = `transfusion-js: a bundler has taken it into ${place}/out/native.js.`
+    writeFileSync(join(place, 'package.json'), '{ "name": "theirs", "version": "2.0.0", "type": "module" }')
+    expect(() => bundled({ TRANSFUSION_NATIVE: '' })).toThrow(message)
+    expect(() => bundled({ TRANSFUSION_NATIVE: resolve('no/such.node') })).toThrow(
+      'no/such.node: no such file',
+    )
+    rmSync(place, { recursive: true })
   })
 
   it('lists every place it tried in a package without a binary', () => {

@@ -49,6 +49,35 @@ const sample = `
   main()
 `
 
+/** What a user writes against the types, and the strictest settings without any that the package could ask for. */
+const typed = `
+  import { add, ropeTable, scope, Tensor, Trainer, Transfusion, zeros, type GenerationOptions } from 'transfusion-js'
+  const options: GenerationOptions = { temperature: 0, signal: AbortSignal.timeout(1000) }
+  export async function sample(folder: string): Promise<string[]> {
+    using model = await Transfusion.load(folder)
+    const kinds: string[] = []
+    for await (const part of model.generate('a', options)) kinds.push(part.type === 'text' ? part.text : part.type)
+    return kinds
+  }
+  export const doubled = (x: Tensor): Tensor => scope(() => add(x, x))
+  export const used: unknown[] = [Trainer, ropeTable, zeros([2, 3], 'bf16').shape[0]]
+  // @ts-expect-error: no such dtype
+  zeros([1], 'f64')
+`
+const strict = {
+  strict: true,
+  skipLibCheck: false,
+  types: [],
+  lib: ['es2022'],
+  target: 'es2022',
+  module: 'nodenext',
+  exactOptionalPropertyTypes: true,
+  noUncheckedIndexedAccess: true,
+  noPropertyAccessFromIndexSignature: true,
+  isolatedModules: true,
+  noEmit: true,
+}
+
 describe.runIf(process.platform === 'linux')('the packed packages', () => {
   const local = join(root, 'build/Release/transfusion.node')
   const libraries = [...print('ldd', local).matchAll(/(lib(?:dnnl|hwy|gomp|OpenCL)\S*) => (\S+)/g)]
@@ -62,13 +91,13 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
   let programs: string
 
   /** Runs a command in `home`, as who owns it, with nothing but `programs` on PATH. */
-  async function inHome(command: string[]): Promise<string> {
+  async function inHome(command: string[]): Promise<{ stdout: string; stderr: string }> {
     const [program, ...args] = command as [string, ...string[]]
     // What it takes to reach a registry; nothing that vitest or npm set for this project.
     const kept = Object.entries(process.env).filter(([name]) => /proxy$|^NODE_EXTRA_CA_CERTS$/i.test(name))
     const registry = print('npm', 'config', 'get', 'registry')
     const env = { ...Object.fromEntries(kept), PATH: programs, HOME: home, npm_config_registry: registry }
-    return (await run(program, args, { cwd: home, env })).stdout
+    return run(program, args, { cwd: home, env })
   }
 
   beforeAll(async () => {
@@ -95,7 +124,7 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
 
   afterAll(() => rm(folder, { recursive: true, force: true }))
 
-  const expectSampled = (stdout: string) => {
+  const expectSampled = ({ stdout }: { stdout: string }) => {
     const { parts, files, user } = JSON.parse(stdout) as { parts: string[]; files: string[]; user: number }
     expect(parts.join(' ')).toBe('b image-start image c d e f done')
     expect(user).toBe(isRoot ? nobody : process.getuid!())
@@ -119,7 +148,29 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
 
   it('offer the command of the main package', async () => {
     const command = join(home, 'node_modules/.bin/transfusion')
-    expect(await inHome([...asUser, join(programs, 'node'), command, '--help'])).toContain('transfusion')
+    expect((await inHome([...asUser, join(programs, 'node'), command, '--help'])).stdout).toContain(
+      'transfusion',
+    )
+  })
+
+  it('compile with the strictest settings, as an ES module and as CommonJS', async () => {
+    const types = join(home, 'types')
+    await mkdir(types)
+    for (const name of ['module.mts', 'script.cts']) await writeFile(join(types, name), typed)
+    await writeFile(join(types, 'tsconfig.json'), JSON.stringify({ compilerOptions: strict }))
+    const tsc = join(root, 'node_modules/typescript/bin/tsc')
+    const { status, stdout } = spawnSync(process.execPath, [tsc, '--project', types], { encoding: 'utf8' })
+    expect({ status, stdout }).toEqual({ status: 0, stdout: '' })
+  })
+
+  it('are installed again without a word of scripts, and without compiling', async () => {
+    const npm = [...asUser, join(programs, 'npm')]
+    const options = ['--no-audit', '--no-fund', '--offline']
+    const { stdout, stderr } = await inHome([...npm, 'install', ...options])
+    expect(stdout.trim()).toMatch(/^up to date in .*$/)
+    expect(stderr).toBe('')
+    await inHome([...npm, 'rebuild'])
+    expect(await readdir(join(home, 'node_modules/transfusion-js'))).not.toContain('build')
   })
 
   it('are of one version, for this platform alone, with the licence of each binary', async () => {

@@ -22,8 +22,9 @@
       'ldflags': ['-fopenmp'],
       'libraries': ['-ldnnl', '-lhwy'],
       'conditions': [
-        # A missing kernel is to be found when the addon is loaded, not when it is called.
-        ['OS=="linux"', { 'ldflags': ['-Wl,-z,now'] }],
+        # A missing kernel is to be found when the addon is loaded, not when it is called. Node unloads the addons
+        # of workers that end; the stream's thread stays.
+        ['OS=="linux"', { 'ldflags': ['-Wl,-z,now', '-Wl,-z,nodelete'] }],
         ['werror==1', { 'cflags_cc': ['-Werror'] }],
         ['OS=="mac"', {
           'include_dirs': ['<!(brew --prefix)/include', '<!(brew --prefix libomp)/include'],
