@@ -2,6 +2,7 @@ import { native } from '../native.js'
 import { keep, scope } from '../tensor/scope.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
+import { FrozenValues } from './frozen_values.js'
 import type { Parameter } from './parameters.js'
 
 /** What a model computes in; its weights stay f32. */
@@ -36,9 +37,12 @@ export class ParameterArena {
   readonly values: Tensor
   /** Changes with every update: a backward pass over older values throws. */
   version = 0
+  /** False from `changing` to the end of `updated`: an update that threw has left the values half changed. */
+  whole = true
   #gradients: Tensor | undefined
   readonly #computed: Tensor
   readonly #starts = new Map<Parameter, number>()
+  readonly #frozen = new Set<FrozenValues>()
 
   constructor(parameters: readonly Parameter[], compute: ComputeType = 'f32') {
     this.parameters = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
@@ -97,6 +101,7 @@ export class ParameterArena {
 
   /** Draws the initial values: the same for the same seed, names and shapes. */
   initialize(seed: number): void {
+    this.changing()
     scope(() => {
       this.parameters.forEach((parameter, index) => {
         const slice = this.#slice(this.values, parameter)
@@ -123,6 +128,7 @@ export class ParameterArena {
    * `updated` is to follow. Throws a RangeError beyond the parameter's end.
    */
   write(parameter: Parameter, data: Float32Array | Uint16Array, offset = 0): void {
+    this.changing()
     using whole = this.valuesOf(parameter)
     using target = whole.view([data.length], offset)
     if (data instanceof Float32Array) target.write(data)
@@ -132,10 +138,27 @@ export class ParameterArena {
     }
   }
 
+  /**
+   * The values as they are now, to be read over a time in which they may change: they are copied when they do. To be
+   * freed.
+   */
+  freeze(): FrozenValues {
+    const frozen = new FrozenValues(this, () => this.#frozen.delete(frozen))
+    this.#frozen.add(frozen)
+    return frozen
+  }
+
+  /** To be called before the values are changed: whoever has frozen them gets a copy. */
+  changing(): void {
+    this.whole = false
+    for (const frozen of this.#frozen) frozen.copy()
+  }
+
   /** To be called after the values were changed: renews what ops compute with. */
   updated(): void {
     this.version++
     if (this.#computed !== this.values) native.cast(this.#computed.handle, this.values.handle)
+    this.whole = true
   }
 
   /** A flat f32 copy of the values. */
@@ -147,12 +170,14 @@ export class ParameterArena {
 
   /** Takes over values that `snapshot` gave. */
   restore(snapshot: Tensor): void {
+    this.changing()
     native.cast(this.values.handle, snapshot.handle)
     this.updated()
   }
 
   /** Exchanges the values with those of a flat f32 tensor. */
   swap(values: Tensor): void {
+    this.changing()
     native.swap(this.values.handle, values.handle)
     this.updated()
   }
@@ -166,8 +191,15 @@ export class ParameterArena {
     return flat.view(parameter.shape, this.startOf(parameter))
   }
 
+  /** Whether its memory was given back. */
+  get freed(): boolean {
+    return this.values.freed
+  }
+
   /** Frees values and gradients: the model can no longer be used. */
   [Symbol.dispose](): void {
+    if (this.freed) return
+    this.changing()
     for (const { tensor } of this.parameters) {
       tensor.gradientTarget?.gradient.free()
       tensor.free()

@@ -11,6 +11,8 @@ export class Ema {
   /** i32 [1]: the updates that it has seen. */
   readonly updates: Tensor
   #lent = false
+  /** Of the arena when it was given the average. */
+  #version = 0
 
   /** `decay`: the largest; it grows as (1 + n) / (10 + n), so that early values are soon forgotten. */
   constructor(
@@ -33,10 +35,25 @@ export class Ema {
     return this.#lent
   }
 
-  /** Gives the model the average and keeps its own weights in the average's place; the next call undoes it. */
+  /**
+   * Gives the model the average and keeps its own weights in the average's place; the next call undoes it. Throws where the
+   * model's weights were changed between: they would be lost.
+   */
   swap(): void {
+    if (this.#lent && this.#arena.version !== this.#version)
+      throw new Error(
+        'Ema: the weights were changed while the model had the averaged ones: train them with a new trainer, or restore a ' +
+          'checkpoint',
+      )
     this.#arena.swap(this.average)
+    this.#version = this.#arena.version
     this.#lent = !this.#lent
+  }
+
+  /** Takes the model's weights, as they are now, for the average; whose own weights are to be written after it. */
+  adopt(): void {
+    native.cast(this.average.handle, this.#arena.values.handle)
+    this.#lent = false
   }
 
   /** Runs `body` on a model that has the averaged weights, then gives it its own back. */

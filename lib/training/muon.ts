@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { native } from '../native.js'
-import type { ParameterArena } from '../nn/arena.js'
+import type { ComputeType, ParameterArena } from '../nn/arena.js'
 import { keep, scope } from '../tensor/scope.js'
-import { empty, emptyLike, type Tensor, zeros } from '../tensor/tensor.js'
+import { empty, type Tensor, zeros } from '../tensor/tensor.js'
 import { AdamWMoments, adamwSchema } from './adamw.js'
 import { type MatrixBatch, matrixBatches } from './matrix_batches.js'
 import { type Optimizer, OptimizerStep } from './optimizer_step.js'
@@ -72,35 +72,34 @@ export class Muon implements Optimizer {
   }
 
   step(learningRate: number): Tensor {
-    return this.#step.run((clip, steps) => {
+    const { compute } = this.#arena
+    const update = (clip: Tensor, steps: Tensor) => {
       this.#rest.update(clip, steps, learningRate)
       let momentum = 0
       for (const batch of this.#batches) {
         scope(() => this.#update(batch, momentum, clip, learningRate))
         momentum += batch.starts.length * batch.rows * batch.columns
       }
-    })
+    }
+    const rehearse = () => this.#batches.forEach((batch) => scope(() => void workspaceOf(batch, compute)))
+    return this.#step.run(update, rehearse)
   }
 
-  #update(
-    { rows, columns, starts }: MatrixBatch,
-    momentum: number,
-    clip: Tensor,
-    learningRate: number,
-  ): void {
+  #update(batch: MatrixBatch, momentum: number, clip: Tensor, learningRate: number): void {
+    const { rows, columns, starts } = batch
     const { compute, values, gradients } = this.#arena
     const elements = rows * columns
-    const gathered = empty([starts.length, rows, columns], compute)
+    const workspace = workspaceOf(batch, compute)
     starts.forEach((start, i) =>
       native.muon_momentum(
         this.#momentum.view([elements], momentum + i * elements).handle,
-        gathered.view([elements], i * elements).handle,
+        workspace.matrices.view([elements], i * elements).handle,
         gradients.view([elements], start).handle,
         clip.handle,
         this.#options.momentum,
       ),
     )
-    const direction = orthogonalize(gathered, this.#options.iterations)
+    const direction = orthogonalize(workspace, this.#options.iterations)
     starts.forEach((start, i) =>
       native.muon_update(
         values.view([elements], start).handle,
@@ -111,6 +110,8 @@ export class Muon implements Optimizer {
         this.#options.weightDecay,
       ),
     )
+    // Nobody reads the direction: of a product that failed the clip's reader is to hear.
+    native.accumulate(clip.view([0]).handle, direction.view([0]).handle)
   }
 
   /** Frees the moments. */
@@ -119,28 +120,46 @@ export class Muon implements Optimizer {
   }
 }
 
+/** All memory that the update of a batch takes. */
+interface Workspace {
+  /** [B, M, N]: the matrices. */
+  matrices: Tensor
+  /** [B, M, N]: the next ones. */
+  next: Tensor
+  /** Three of [B, S, S], S the shorter side. */
+  squares: readonly [gram: Tensor, square: Tensor, polynomial: Tensor]
+}
+
+function workspaceOf({ starts, rows, columns }: MatrixBatch, compute: ComputeType): Workspace {
+  const side = Math.min(rows, columns)
+  const make = (M: number, N: number) => empty([starts.length, M, N], compute)
+  const makeSquare = () => make(side, side)
+  return {
+    matrices: make(rows, columns),
+    next: make(rows, columns),
+    squares: [makeSquare(), makeSquare(), makeSquare()],
+  }
+}
+
 /**
  * Brings the singular values of matrices [B, M, N] of norm 1 to about 0.7..1.3: X <- (a I + b G + c G G) X with G = X X',
- * on the shorter side.
+ * on the shorter side. They are in the tensor that is returned.
  */
-function orthogonalize(matrices: Tensor, iterations: MuonOptions['iterations']): Tensor {
-  const [B, M, N] = matrices.shape as [number, number, number]
+function orthogonalize(
+  { matrices, next, squares }: Workspace,
+  iterations: MuonOptions['iterations'],
+): Tensor {
+  const [M, N] = matrices.shape.slice(1) as [number, number]
   const wide = M <= N
-  const side = Math.min(M, N)
-  let x = matrices
+  const [gram, square, polynomial] = squares
+  let [x, y] = [matrices, next]
   for (const [a, b, c] of polynomials[iterations]) {
-    x = scope(() => {
-      const gram = empty([B, side, side], x.dtype)
-      native.matmul(gram.handle, x.handle, x.handle, undefined, !wide, wide)
-      const square = emptyLike(gram)
-      native.matmul(square.handle, gram.handle, gram.handle, undefined, false, false)
-      const polynomial = emptyLike(gram)
-      native.muon_polynomial(polynomial.handle, gram.handle, square.handle, a, b, c)
-      const next = emptyLike(x)
-      const [left, right] = wide ? [polynomial, x] : [x, polynomial]
-      native.matmul(next.handle, left.handle, right.handle, undefined, false, false)
-      return next
-    })
+    native.matmul(gram.handle, x.handle, x.handle, undefined, !wide, wide)
+    native.matmul(square.handle, gram.handle, gram.handle, undefined, false, false)
+    native.muon_polynomial(polynomial.handle, gram.handle, square.handle, a, b, c)
+    const [left, right] = wide ? [polynomial, x] : [x, polynomial]
+    native.matmul(y.handle, left.handle, right.handle, undefined, false, false)
+    ;[x, y] = [y, x]
   }
   return x
 }

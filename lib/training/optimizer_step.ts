@@ -5,12 +5,15 @@ import { empty, fromArray, type Tensor } from '../tensor/tensor.js'
 
 /** What updates a model's parameters from their gradients. */
 export interface Optimizer {
-  /** By name all that steps depend on besides the arena's values; what a checkpoint holds. */
+  /**
+   * By name all that steps depend on besides the arena's values; what a checkpoint holds. `steps`: those taken, i32 [1].
+   */
   readonly state: ReadonlyMap<string, Tensor>
 
   /**
    * Applies the arena's gradients and zeroes them. Returns [3] f32: the gradients' norm, the factor they were scaled
-   * by, and 1 if the step was taken, 0 if the norm was not finite.
+   * by, and 1 if the step was taken, 0 if the norm was not finite. Throws where memory is out, with nothing changed; after
+   * any other error the arena's values and the state are of no step, see `ParameterArena.whole`.
    */
   step(learningRate: number): Tensor
 
@@ -39,15 +42,24 @@ export class OptimizerStep {
     return new Map([['steps', this.#steps]])
   }
 
-  /** Runs `update` in a scope, and returns what a step returns. */
-  run(update: (clip: Tensor, steps: Tensor) => void): Tensor {
+  /**
+   * Runs `update` in a scope, and returns what a step returns. `rehearse` takes and frees what memory the update will
+   * take: where there is too little, the step throws before it has changed anything.
+   */
+  run(update: (clip: Tensor, steps: Tensor) => void, rehearse: () => void = () => {}): Tensor {
     const arena = this.#arena
-    const clip = empty([3])
+    const emptyClip = () => empty([3])
+    scope(() => {
+      emptyClip()
+      rehearse()
+    })
+    const clip = emptyClip()
     native.gradient_norm(clip.handle, arena.gradients.handle, this.#clip)
+    arena.changing()
     native.count_step(this.#steps.handle, clip.handle)
     scope(() => update(clip, this.#steps))
-    arena.updated()
     arena.zeroGradients()
+    arena.updated()
     return clip
   }
 }
