@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { writeAtomically } from './atomic_file.js'
+import { Checksum, summedAtOnce } from './checksum.js'
 import {
   ELEMENT_SIZES,
   elementCount,
@@ -7,7 +8,7 @@ import {
   SafetensorsError,
   type FileDtype,
 } from './safetensors_header.js'
-import { LARGEST_TRANSFER, SafetensorsReader, type SafetensorsTensor } from './safetensors_reader.js'
+import { SafetensorsReader, type SafetensorsTensor } from './safetensors_reader.js'
 
 export { SafetensorsError } from './safetensors_header.js'
 export type { SafetensorsTensor } from './safetensors_reader.js'
@@ -24,8 +25,8 @@ export interface SafetensorsFile {
  * Reads a whole safetensors file into memory; see {@link SafetensorsReader} for its tensors one by one.
  * @throws SafetensorsError for a malformed file; the file system's error where it cannot be opened
  */
-export async function readSafetensors(path: string): Promise<SafetensorsFile> {
-  await using reader = await SafetensorsReader.open(path)
+export async function readSafetensors(path: string, sum?: Checksum): Promise<SafetensorsFile> {
+  await using reader = await SafetensorsReader.open(path, sum)
   const tensors = new Map<string, SafetensorsTensor>()
   for (const name of reader.entries.keys()) tensors.set(name, await reader.read(name))
   return { metadata: reader.metadata, tensors }
@@ -50,14 +51,14 @@ const FILE_DTYPES = {
 
 /**
  * Writes a safetensors file, whole or not at all. The bytes depend on the content alone: wide elements first, so
- * that all are aligned, then by name.
+ * that all are aligned, then by name. Resolves with the file's checksum.
  * @throws SafetensorsError where a tensor's data is not of its dtype or not as long as its shape says
  */
 export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, SafetensorsTensor | PendingTensor>,
   metadata: Readonly<Record<string, string>> = {},
-): Promise<void> {
+): Promise<string> {
   for (const [name, tensor] of tensors) {
     if (name === '__metadata__') throw new SafetensorsError(`${path}: "__metadata__" cannot name a tensor`)
     if ('data' in tensor) checkData(name, tensor, tensor.data, path)
@@ -82,22 +83,28 @@ export async function writeSafetensors(
   length.writeBigUInt64LE(BigInt(json.length + padding))
 
   const start = Buffer.concat([length, json, Buffer.alloc(padding, ' ')])
+  const sum = new Checksum()
   const write = async (file: FileHandle) => {
-    await writeFully(file, start)
+    await writeFully(file, start, sum)
     for (const [name, tensor] of ordered) {
       const data = 'data' in tensor ? tensor.data : await tensor.read()
       checkData(name, tensor, data, path)
-      await writeFully(file, data)
+      await writeFully(file, data, sum)
     }
   }
   await writeAtomically(path, write, start.length + end)
+  return sum.text
 }
 
-async function writeFully(file: FileHandle, array: NodeJS.TypedArray): Promise<void> {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
-  for (let done = 0; done < bytes.length;) {
-    const length = Math.min(bytes.length - done, LARGEST_TRANSFER)
-    done += (await file.write(bytes, done, length)).bytesWritten
+async function writeFully(file: FileHandle, array: NodeJS.TypedArray, sum: Checksum): Promise<void> {
+  for (let start = 0; start < array.byteLength; start += summedAtOnce) {
+    const length = Math.min(array.byteLength - start, summedAtOnce)
+    const bytes = new Uint8Array(array.buffer, array.byteOffset + start, length)
+    let written = file.write(bytes)
+    // While another thread writes.
+    sum.add(bytes)
+    for (let done = (await written).bytesWritten; done < length; done += (await written).bytesWritten)
+      written = file.write(bytes, done)
   }
 }
 

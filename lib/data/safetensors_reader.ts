@@ -1,4 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
+import { type Checksum, type ReadableFile, summedFile } from './checksum.js'
 import {
   elementCount,
   LARGEST_HEADER,
@@ -27,15 +28,17 @@ export class SafetensorsReader {
   readonly metadata: Readonly<Record<string, string>>
   /** By name, in the order of their bytes. */
   readonly entries: ReadonlyMap<string, TensorEntry>
-  readonly #file: FileHandle
+  readonly #file: ReadableFile
   readonly #dataStart: number
 
   /**
-   * Reads the header, and checks it against the file's size before any tensor is allocated.
+   * Reads the header, and checks it against the file's size before any tensor is allocated. `sum` is told the file's bytes
+   * as they are read: all of them where every tensor is, in the order of `entries`.
    * @throws SafetensorsError for a malformed file; the file system's error where it cannot be opened
    */
-  static async open(path: string): Promise<SafetensorsReader> {
-    const file = await open(path)
+  static async open(path: string, sum?: Checksum): Promise<SafetensorsReader> {
+    const opened = await open(path)
+    const file = sum ? summedFile(opened, sum) : opened
     try {
       const { size } = await file.stat()
       if (size < LENGTH_SIZE)
@@ -60,7 +63,7 @@ export class SafetensorsReader {
 
   private constructor(
     path: string,
-    file: FileHandle,
+    file: ReadableFile,
     dataStart: number,
     { metadata, entries }: ReturnType<typeof parseHeader>,
   ) {
@@ -121,11 +124,11 @@ export class SafetensorsReader {
 
 const HALVES_AT_ONCE = 2 ** 20
 
-/** Linux reads and writes at most 2 GiB at once, and any read may give less than was asked for. */
-export const LARGEST_TRANSFER = 2 ** 30
+/** Linux reads at most 2 GiB at once, and any read may give less than was asked for. */
+const LARGEST_TRANSFER = 2 ** 30
 
 async function readFully<T extends NodeJS.TypedArray>(
-  file: FileHandle,
+  file: ReadableFile,
   array: T,
   position: number,
   path: string,
