@@ -7,7 +7,7 @@ import { profileOptionsOf, profileProcess } from './profiling/process_profile.js
 profileProcess(profileOptionsOf(process.env))
 
 // Models: train, save, load, generate.
-export { type NewModelOptions, Transfusion } from './generation/transfusion.js'
+export { type LoadOptions, type NewModelOptions, Transfusion } from './generation/transfusion.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { DrawOptions, GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
@@ -174,6 +174,7 @@ export {
   type SafetensorsTensor,
   writeSafetensors,
 } from './data/safetensors.js'
+export { type Checksum, DamagedFileError } from './data/checksum.js'
 export { SafetensorsReader } from './data/safetensors_reader.js'
 export type { TensorEntry } from './data/safetensors_header.js'
 export { ConfigError } from './config.js'
@@ -280,6 +281,7 @@ export { writeRows } from './ops/write_rows.js'
 
 // Modules: ops with parameters, and where parameters live.
 export { type ComputeType, ParameterArena, type Range } from './nn/arena.js'
+export type { FrozenValues } from './nn/frozen_values.js'
 export { type Initial, Parameter, ParameterList } from './nn/parameters.js'
 export { Linear } from './nn/linear.js'
 export { Conv2d } from './nn/conv2d.js'

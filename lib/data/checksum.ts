@@ -5,6 +5,7 @@ import { readText } from './text_file.js'
 
 /** A file of a model or a checkpoint that is missing, cut short, or not as it was saved. */
 export class DamagedFileError extends Error {
+  /** For `error.name`, and in the stack. */
   override readonly name = 'DamagedFileError'
 
   /** `problem` and `list`, the file that has its checksum, are for the message. */

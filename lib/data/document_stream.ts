@@ -29,6 +29,8 @@ export interface SourceState {
   readonly positions: number
   /** Documents that could not be read and were left out. */
   readonly skipped: number
+  /** Documents of an epoch, where the source knows: another number later means that the data was changed. */
+  readonly documents?: number
 }
 
 /** A mixture of sources in a fixed order: a function of the seed, the same for any number of workers. */

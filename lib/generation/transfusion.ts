@@ -31,6 +31,14 @@ export interface NewModelOptions {
   imagePreparation?: ImagePreparationOptions
 }
 
+/** How a model folder is read. */
+export interface LoadOptions {
+  /** bf16: f32 weights, rounded to bf16 for computing. */
+  compute?: ComputeType
+  /** False: checksums are left alone, which saves a little time. */
+  verify?: boolean
+}
+
 /** A model with its tokenizer: what one trains, saves, loads and generates with. */
 export class Transfusion implements LoadedModel {
   /** The weights, and how they are computed with. */
@@ -51,13 +59,13 @@ export class Transfusion implements LoadedModel {
 
   /**
    * A model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one. Throws an Error that
-   * names the file and the fault.
+   * names the file and the fault: a DamagedFileError where its bytes are not those that were saved.
    */
   static async load(
     folder: string,
-    { compute = 'f32' }: { compute?: ComputeType } = {},
+    { compute = 'f32', verify = true }: LoadOptions = {},
   ): Promise<Transfusion> {
-    return new Transfusion(await loadModel(folder, compute))
+    return new Transfusion(await loadModel(folder, compute, verify))
   }
 
   /** A model grown on a Hugging Face Llama; see from_llama.ts. Throws an Error that names the file and the fault. */
@@ -109,7 +117,10 @@ export class Transfusion implements LoadedModel {
     return readImage(source, this.imagePreparation)
   }
 
-  /** Goes on from a prompt of text and images; see generate.ts. */
+  /**
+   * Goes on from a prompt of text and images; see generate.ts. While the model is trained each call of the network sees the
+   * weights of that moment: for those of one step, generate in the trainer's `every`, or with a model loaded from a save.
+   */
   generate(prompt: Prompt, options?: GenerationOptions): AsyncGenerator<GenerationEvent, void, undefined> {
     return generate(this, prompt, options)
   }
@@ -129,9 +140,13 @@ export class Transfusion implements LoadedModel {
     return completeTexts(this, prompts, maxTokens, signal)
   }
 
-  /** Writes config, weights and tokenizer into a folder that `load` reads. Weights of bf16 take half the space. */
-  save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
-    return saveModel(folder, this, precision)
+  /**
+   * Writes config, weights and tokenizer into a folder that `load` reads. Weights of bf16 take half the space. The weights
+   * are those of one step, the last at the call, even while the model is trained: training goes on, and where it changes
+   * them before they are written they are copied first.
+   */
+  async save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+    await saveModel(folder, this, precision)
   }
 
   /** Frees the weights. */

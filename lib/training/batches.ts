@@ -56,8 +56,10 @@ export class BatchMaker {
     }
     const total = (count: (batch: TrainingBatch) => number) =>
       parts.reduce((sum, part) => sum + count(part), 0)
+    const learning = parts.filter(({ packed }) => packed.targets > 0 || packed.images.length > 0)
     return {
-      parts,
+      // Texts of no token have nothing to learn; a batch of them alone is refused by its loss.
+      parts: learning.length > 0 ? learning : parts,
       denominators: { tokens: total(({ packed }) => packed.targets), images: drawn.images },
       state: drawn.state!,
     }

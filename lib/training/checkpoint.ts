@@ -1,8 +1,9 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../config.js'
-import { readJson, writeJson } from '../data/json_file.js'
-import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../data/safetensors.js'
+import { type Checksums, readListed, readSealed, writeSealed } from '../data/checksum.js'
+import { type PendingTensor, readSafetensors, writeSafetensors } from '../data/safetensors.js'
+import { fence } from '../tensor/device.js'
 import { sameShape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
 
@@ -25,6 +26,7 @@ const trainingStateSchema = z.strictObject({
             piece: count.optional(),
             positions: count,
             skipped: count,
+            documents: count.optional(),
           }),
         )
         .readonly(),
@@ -33,48 +35,85 @@ const trainingStateSchema = z.strictObject({
 })
 export type TrainingState = z.output<typeof trainingStateSchema>
 
+const checkpointSchema = trainingStateSchema.extend({
+  /** Of the checkpoint's files, this one included; absent in those made before there were any. */
+  checksums: z.record(z.string(), z.string()).optional(),
+})
+
+/** Elements that are copied at once: the event loop turns between them, and a busy stream holds no copy of all. */
+const writtenAtOnce = 2 ** 22
+
 const stateFile = 'training.json'
 const tensorFile = 'training.safetensors'
 
-/** Writes into a checkpoint's folder what training goes on from: its state, and tensors of f32 or i32 by name. */
+/**
+ * Writes into a checkpoint's folder what training goes on from: its state, and tensors of f32 or i32 by name. `checksums`:
+ * of what else belongs to it.
+ */
 export async function writeTrainingState(
   folder: string,
   state: TrainingState,
   tensors: ReadonlyMap<string, Tensor>,
+  checksums: Checksums,
 ): Promise<void> {
-  const values = new Map<string, SafetensorsTensor>()
-  for (const [name, tensor] of tensors) values.set(name, await valuesOf(tensor))
-  await writeSafetensors(join(folder, tensorFile), values)
-  await writeJson(join(folder, stateFile), state)
+  const pending = [...tensors].map(([name, tensor]): [string, PendingTensor] => {
+    const { shape } = tensor
+    return tensor.dtype === 'i32'
+      ? [name, { dtype: 'i32', shape, read: () => tensor.readInts() }]
+      : [name, { dtype: 'f32', shape, read: () => tensor.readFloats() }]
+  })
+  const sum = await writeSafetensors(join(folder, tensorFile), new Map(pending))
+  // Last: it says that the others are there.
+  const path = join(folder, stateFile)
+  await writeSealed(path, stateFile, { ...state, checksums: { ...checksums, [tensorFile]: sum } })
 }
 
-async function valuesOf(tensor: Tensor): Promise<SafetensorsTensor> {
-  const { shape } = tensor
-  return tensor.dtype === 'i32'
-    ? { dtype: 'i32', shape, data: await tensor.readInts() }
-    : { dtype: 'f32', shape, data: await tensor.readFloats() }
+/** A checkpoint but for the model, in memory. */
+export interface StoredTraining {
+  readonly state: TrainingState
+  /** Of what else belongs to it; absent where there are none. */
+  readonly checksums: Checksums | undefined
+  /** Writes its tensors over those of the same names. */
+  write(tensors: ReadonlyMap<string, Tensor>): Promise<void>
 }
 
 /**
- * Reads what `writeTrainingState` wrote, the tensors into `tensors`. Throws an Error that names the file where one is
- * malformed or does not fit: nothing is overwritten then.
+ * Reads what `writeTrainingState` wrote, for tensors like `tensors`, of which none is overwritten yet. Throws an Error that
+ * names the file where one is malformed or does not fit; a DamagedFileError where it is not what was written, unless
+ * `verify` is false.
  */
 export async function readTrainingState(
   folder: string,
   tensors: ReadonlyMap<string, Tensor>,
-): Promise<TrainingState> {
+  verify = true,
+): Promise<StoredTraining> {
   const path = join(folder, stateFile)
-  const state = parseConfig(trainingStateSchema, await readJson(path), path)
+  const parse = (json: unknown) => parseConfig(checkpointSchema, json, path)
+  const { checksums, ...state } = await readSealed(path, { name: stateFile, parse, verify })
+  const listed = { list: path, name: tensorFile, checksums: verify ? checksums : undefined }
   const tensorPath = join(folder, tensorFile)
-  const { tensors: stored } = await readSafetensors(tensorPath)
-  const values = [...tensors].map(([name, tensor]) => {
-    const found = stored.get(name)
-    if (!found)
-      throw new Error(`${tensorPath}: ${name} is missing: the run had another optimizer or other options`)
-    if (found.dtype !== tensor.dtype || !sameShape(found.shape, tensor.shape))
-      throw new Error(`${tensorPath}: ${name} is ${found.dtype} of [${found.shape}], expected ${tensor}`)
-    return [tensor, found.data as Float32Array | Int32Array] as const
-  })
-  for (const [tensor, data] of values) tensor.write(data)
-  return state
+  const { tensors: stored } = await readListed(tensorPath, listed, (sum) => readSafetensors(tensorPath, sum))
+  const unknown = [...stored.keys()].find((name) => !tensors.has(name))
+  if (unknown !== undefined)
+    throw new Error(`${tensorPath}: has ${unknown}: the run had another optimizer, or an average (ema)`)
+  const values = new Map(
+    [...tensors].map(([name, tensor]) => {
+      const found = stored.get(name)
+      if (!found)
+        throw new Error(`${tensorPath}: ${name} is missing: the run had another optimizer or other options`)
+      if (found.dtype !== tensor.dtype || !sameShape(found.shape, tensor.shape))
+        throw new Error(`${tensorPath}: ${name} is ${found.dtype} of [${found.shape}], expected ${tensor}`)
+      return [name, found.data as Float32Array | Int32Array]
+    }),
+  )
+  const write = async (targets: ReadonlyMap<string, Tensor>) => {
+    for (const [name, data] of values)
+      for (let start = 0; start < data.length; start += writtenAtOnce) {
+        const piece = data.subarray(start, start + writtenAtOnce)
+        using target = targets.get(name)!.view([piece.length], start)
+        target.write(piece)
+        await fence()
+      }
+  }
+  return { state, checksums: listed.checksums, write }
 }

@@ -42,6 +42,18 @@ export function openTrainingData(
   })
 }
 
+/** A line for each source whose documents are others in number than they were: its order is another one then. */
+export function changedSources(before: StreamState | undefined, now: StreamState): string[] {
+  return (before?.sources ?? []).flatMap(({ documents }, i) => {
+    const found = now.sources[i]?.documents
+    if (documents === undefined || found === undefined || documents === found) return []
+    return [
+      `the data was changed since training stopped: source ${i + 1} had ${documents} documents, has ${found}. Their order ` +
+        'is another one: in this epoch some are seen twice, some not at all',
+    ]
+  })
+}
+
 /** Counts the positions that a document takes in a batch of a model. */
 export function positionsOf(config: TransfusionConfig): PositionsOf {
   const packing = packingOf(config)

@@ -14,27 +14,24 @@ export class SkippedSteps {
     public count = 0,
   ) {}
 
-  /** Throws an Error where the policy, or their number, ends training at this step. */
-  add({
-    step,
-    applied,
-    gradientNorm,
-    lm,
-    diffusion,
-  }: Pick<StepReport, 'step' | 'applied' | 'gradientNorm' | 'lm' | 'diffusion'>): void {
+  /** Counts a step. Returns what ends training there, where the policy or their number does. */
+  add(applied: boolean): ((step: SkippedStep) => Error) | undefined {
     if (applied) {
       this.#inARow = 0
-      return
+      return undefined
     }
     this.count++
-    this.#inARow++
+    const before = this.#inARow++
     const stops = this.policy === 'stop'
-    if (!stops && this.#inARow < hopelessSteps) return
-    throw new Error(
-      `step ${step}: the gradient is not finite (norm ${gradientNorm}, LM loss ${lm}, diffusion loss ${diffusion})` +
-        `${stops ? '' : `, nor was it in the ${this.#inARow - 1} steps before`}; ` +
-        'the weights are as they were before. A lower learning rate may help' +
-        `${stops ? '; with onNonFinite "skip" such steps are left out and counted' : ''}`,
-    )
+    if (!stops && this.#inARow < hopelessSteps) return undefined
+    return ({ step, gradientNorm, lm, diffusion }) =>
+      new Error(
+        `step ${step}: the gradient is not finite (norm ${gradientNorm}, LM loss ${lm}, diffusion loss ${diffusion})` +
+          `${stops ? '' : `, nor was it in the ${before} steps before`}; ` +
+          'the weights are as they were before. A lower learning rate may help' +
+          `${stops ? '; with onNonFinite "skip" such steps are left out and counted' : ''}`,
+      )
   }
 }
+
+type SkippedStep = Pick<StepReport, 'step' | 'gradientNorm' | 'lm' | 'diffusion'>

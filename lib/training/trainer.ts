@@ -1,62 +1,56 @@
 import { join } from 'node:path'
-import { setImmediate } from 'node:timers/promises'
-import { backward } from '../autograd/tape.js'
 import { parseConfig } from '../config.js'
-import type { DocumentStream, StreamState } from '../data/document_stream.js'
+import type { DocumentStream } from '../data/document_stream.js'
 import { loadWeights, type ModelParts, saveModel } from '../models/transfusion/folder.js'
-import {
-  type Denominators,
-  type TrainingBatch,
-  type TransfusionLoss,
-  transfusionLoss,
-} from '../models/transfusion/loss.js'
+import type { ParameterArena } from '../nn/arena.js'
 import { RunAhead } from '../tensor/run_ahead.js'
-import { scope } from '../tensor/scope.js'
-import type { Tensor } from '../tensor/tensor.js'
-import { BatchMaker, type StepBatch, workOf } from './batches.js'
-import { readTrainingState, type TrainingState, writeTrainingState } from './checkpoint.js'
+import { BatchMaker } from './batches.js'
+import { readTrainingState, writeTrainingState } from './checkpoint.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
-import { openTrainingData, type TrainingData } from './data.js'
-import { Ema } from './ema.js'
-import { GradientSpikes } from './gradient_spikes.js'
-import { learningRateAt } from './learning_rate.js'
-import { createOptimizer } from './optimizer.js'
-import type { Optimizer } from './optimizer_step.js'
+import { changedSources, openTrainingData, type TrainingData } from './data.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
-import { readAndFree, sumOf } from './read_losses.js'
-import { SkippedSteps } from './skipped_steps.js'
-import type { BatchWork, StepReport } from './step_report.js'
+import type { StepReport } from './step_report.js'
+import { TrainingSteps } from './steps.js'
 
-/** What happens beside training: checkpoints, samples, reports. */
+/** What happens beside training: checkpoints, samples, reports. Where a hook throws or rejects, training ends with that. */
 export interface RunHooks {
   /** Ends training after the current step. */
   signal?: AbortSignal
-  /** Told of each step, once it is done. */
+  /** Told of each step, once it is done; where it returns a promise, training waits for it. */
   onStep?: (report: StepReport) => void
-  /** Called between steps with the averaged weights in place; the clock stands still meanwhile. */
+  /** Called between steps with the averaged weights in place until it resolves; the clock stands still meanwhile. */
   every?: { steps: number; run: (step: number) => Promise<void> }
   /**
    * Where and how often to save; also at the end, when the signal aborts and when training fails. A checkpoint on the
    * way that cannot be written is left out (see `onWarning`), or with 'stop' ends training.
    */
   checkpoints?: { folder: CheckpointFolder; steps: number; onUnwritten?: 'skip' | 'stop' }
-  /** Told of a checkpoint that could not be written while training goes on. */
+  /** Told of a checkpoint that could not be written while training goes on, and of data that was changed since it began. */
   onWarning?: (message: string) => void
 }
 
-/** Trains a model. */
+/** Those that are trained, or restored, by one trainer. */
+const inUse = new WeakSet<ParameterArena>()
+
+/**
+ * Trains a model. One trainer at a time: a second `run` or `restore` of a model on its way rejects. `save`, and the
+ * model's own, may be called at any time; other uses of the model while it is trained see its weights change.
+ */
 export class Trainer {
   readonly #model: ModelParts
   readonly #data: TrainingData
   readonly #options: TrainingOptions
-  readonly #optimizer: Optimizer
-  readonly #ema: Ema | undefined
+  readonly #steps: TrainingSteps
   readonly #clock = new Clock()
-  #step = 0
-  #skipped: SkippedSteps
-  #spikes: GradientSpikes
-  #dataState: StreamState | undefined
+  #busy = false
+  /** In a hook between steps. */
+  #paused = false
+  /** Bodies of `withAverage` on their way. */
+  #borrowers = 0
+  /** Whether the model had the average before them. */
+  #lentBefore = false
+  #disposed = false
 
   /** Throws a ConfigError that names what is wrong in the settings. */
   constructor(model: ModelParts, data: TrainingData, settings: TrainingSettings) {
@@ -65,197 +59,178 @@ export class Trainer {
     this.#data = data
     this.#options = options
     model.network.recomputeBlocks = options.recompute
-    this.#optimizer = createOptimizer(model.network.arena, options.optimizer)
-    this.#ema = options.ema > 0 ? new Ema(model.network.arena, options.ema) : undefined
-    this.#spikes = new GradientSpikes(options.spikeFactor)
-    this.#skipped = new SkippedSteps(options.onNonFinite)
+    this.#steps = new TrainingSteps(model, options, this.#clock)
   }
 
   /** Steps and seconds of training done. */
   get done(): { steps: number; seconds: number } {
-    return { steps: this.#step, seconds: this.#clock.seconds }
+    return { steps: this.#steps.done, seconds: this.#clock.seconds }
   }
 
   /**
    * Trains to the limit, or to the end of the step in which the signal aborts. The model then has the averaged
-   * weights; another run goes on from its own. Rejects when a document cannot be read, or a gradient is not finite,
-   * and the options say to stop there; with checkpoints, what was reached is saved before. Rejects when the last
+   * weights; another run goes on from its own. Rejects when a document cannot be read, memory is out, or a gradient is not
+   * finite, and the options say to stop there; with checkpoints, what was reached is saved before. Another run then goes on
+   * from the last step done, as if nothing had been: where that cannot be, it rejects and says so. Rejects when the last
    * checkpoint cannot be written, and names the one to go on from.
    */
-  async run(hooks: RunHooks = {}): Promise<void> {
-    if (this.#ema?.lent) this.#ema.swap()
-    const stream = await this.#openStream()
-    const runAhead = new RunAhead()
+  run(hooks: RunHooks = {}): Promise<void> {
+    return this.#alone('run', async () => {
+      for (const hook of ['every', 'checkpoints'] as const)
+        if (hooks[hook]) checkSteps(`${hook}.steps`, hooks[hook].steps)
+      this.#steps.begin()
+      await this.#steps.lend(false)
+      try {
+        await this.#trainAndSave(await this.#openStream(), hooks)
+      } finally {
+        await this.#steps.lend(true)
+      }
+    })
+  }
+
+  async #trainAndSave(stream: DocumentStream, hooks: RunHooks): Promise<void> {
     try {
-      await this.#train(new BatchMaker(stream, this.#model, this.#options), runAhead, hooks)
+      await this.#train(stream, hooks)
+      if (hooks.checkpoints) await this.#saveInto(hooks.checkpoints.folder)
     } catch (error) {
-      await runAhead.settle()
+      const failure = this.#explained(error)
       if (hooks.checkpoints && !(error instanceof UnwrittenError))
-        await this.#saveBefore(error, hooks.checkpoints.folder)
-      throw error
-    } finally {
-      this.#clock.stop()
-      await stream.close()
+        await this.#saveBefore(failure, hooks.checkpoints.folder)
+      throw failure
     }
-    if (hooks.checkpoints) await this.#saveInto(hooks.checkpoints.folder)
-    this.#ema?.swap()
   }
 
   async #train(
-    batches: BatchMaker,
-    runAhead: RunAhead,
+    stream: DocumentStream,
     { signal, onStep, every, checkpoints, onWarning }: RunHooks,
   ): Promise<void> {
-    const due = (hook: { steps: number } | undefined) => hook !== undefined && this.#step % hook.steps === 0
+    const steps = this.#steps
+    const due = (hook: { steps: number } | undefined) =>
+      hook !== undefined && steps.enqueued % hook.steps === 0
     const stopped = () => signal?.aborted ?? false
-    this.#clock.start()
-    while (this.#progress < 1 && !stopped()) {
-      const batch = await batches.make(this.#step)
-      const { report } = await this.#enqueue(batch)
-      await runAhead.step(report.then((done) => onStep?.(done)))
-      if (!due(every) && !due(checkpoints)) continue
-      await runAhead.finish()
-      this.#clock.stop()
-      if (due(checkpoints) && this.#progress < 1)
-        await this.#saveInto(checkpoints!.folder).catch((error: Error) => {
-          if (checkpoints!.onUnwritten === 'stop') throw error
-          onWarning?.(error.message)
-        })
-      if (due(every)) await this.withAverage(() => every!.run(this.#step))
+    const batches = new BatchMaker(stream, this.#model, this.#options)
+    const runAhead = new RunAhead()
+    let dataBefore = steps.state.data
+    try {
       this.#clock.start()
+      // However few minutes there are, one step is taken.
+      while ((steps.progress < 1 || steps.enqueued === 0) && !stopped()) {
+        const batch = await batches.make(steps.enqueued)
+        changedSources(dataBefore, batch.state).forEach((change) => onWarning?.(change))
+        dataBefore = undefined
+        const { report } = await steps.take(batch)
+        await runAhead.step(report.then((done) => onStep?.(done)))
+        if (!due(every) && !due(checkpoints)) continue
+        await runAhead.finish()
+        this.#clock.stop()
+        this.#paused = true
+        if (due(checkpoints) && steps.progress < 1)
+          await this.#saveInto(checkpoints!.folder).catch((error: Error) => {
+            if (checkpoints!.onUnwritten === 'stop') throw error
+            onWarning?.(error.message)
+          })
+        if (due(every)) await this.withAverage(() => every!.run(steps.done))
+        this.#paused = false
+        this.#clock.start()
+      }
+      await runAhead.finish()
+    } catch (error) {
+      await runAhead.settle()
+      await stream.close().catch(() => {})
+      throw error
+    } finally {
+      this.#paused = false
+      await steps.settle()
+      this.#clock.stop()
     }
-    await runAhead.finish()
-  }
-
-  /** Runs `body` on the averaged weights. */
-  withAverage<R>(body: () => Promise<R>): Promise<R> {
-    return this.#ema && !this.#ema.lent ? this.#ema.using(body) : body()
+    await stream.close()
   }
 
   /**
-   * Writes all that training goes on from into a folder: the model to sample with in `model/`, the rest beside it.
-   * Between steps; `run` does it by itself with `checkpoints`.
+   * Runs `body` on the averaged weights. Rejects while steps are taken: the hook `every` is called with these weights
+   * in place.
+   */
+  async withAverage<R>(body: () => Promise<R>): Promise<R> {
+    this.#refuseDisposed('withAverage')
+    if (this.#busy && !this.#paused)
+      throw new Error('Trainer.withAverage: training is under way; its hook `every` has the averaged weights')
+    const steps = this.#steps
+    if (this.#borrowers++ === 0) this.#lentBefore = steps.lent
+    try {
+      await steps.lend(true)
+      return await body()
+    } finally {
+      if (--this.#borrowers === 0) await steps.lend(this.#lentBefore)
+    }
+  }
+
+  /**
+   * Writes all that training goes on from into a folder: the model to sample with in `model/`, the rest beside it, with
+   * checksums of all. While steps are taken it is of the last one enqueued, and the next one waits until it is written.
    */
   async save(folder: string): Promise<void> {
-    const state: TrainingState = {
-      step: this.#step,
-      seconds: this.#clock.seconds,
-      skippedSteps: this.#skipped.count,
-      gradientNorms: this.#spikes.state,
-      ...(this.#dataState && { data: this.#dataState }),
-    }
-    await writeTrainingState(folder, state, this.#tensors())
-    await this.withAverage(() => saveModel(join(folder, 'model'), this.#model))
+    this.#refuseDisposed('save')
+    const steps = this.#steps
+    await steps.hold(async () => {
+      const seal = await saveModel(join(folder, modelFolder), this.#model, 'f32', steps.average)
+      await writeTrainingState(folder, steps.state, steps.tensors, { [modelConfig]: seal })
+    })
   }
 
   /**
-   * Makes training go on where `save` was called, bit for bit where it is limited by steps. Rejects when the folder
-   * holds no such training: of another model, optimizer or average.
+   * Makes training go on where `save` was called, bit for bit where it is limited by steps, whatever came before. Rejects
+   * when the folder holds no such training: of another model, optimizer or average; with a DamagedFileError when it is not
+   * what was saved, unless `verify` is false. Nothing is changed then.
    */
-  async restore(folder: string): Promise<void> {
-    if (this.#ema && !this.#ema.lent) this.#ema.swap()
-    await loadWeights(this.#model.network, join(folder, 'model'))
-    // The average is loaded; the weights themselves follow.
-    this.#ema?.swap()
-    const state = await readTrainingState(folder, this.#tensors())
-    this.#model.network.arena.updated()
-    this.#step = state.step
-    this.#clock.seconds = state.seconds
-    this.#skipped = new SkippedSteps(this.#options.onNonFinite, state.skippedSteps)
-    this.#spikes = new GradientSpikes(this.#options.spikeFactor, state.gradientNorms)
-    this.#dataState = state.data
+  restore(folder: string, { verify = true }: { verify?: boolean } = {}): Promise<void> {
+    return this.#alone('restore', async () => {
+      const stored = await readTrainingState(folder, this.#steps.tensors, verify)
+      const seal = stored.checksums?.[modelConfig]
+      const writeModel = await loadWeights(this.#model.network, join(folder, modelFolder), verify, seal)
+      await this.#steps.restore(stored.state, writeModel, (tensors) => stored.write(tensors))
+    })
   }
 
   #openStream(): DocumentStream | Promise<DocumentStream> {
     const { seed, batchTokens, accumulate } = this.#options
+    const { data } = this.#steps.state
     const longest = batchTokens && Math.floor(batchTokens / accumulate)
-    const start = { seed, ...(this.#dataState && { state: this.#dataState }), ...(longest && { longest }) }
+    const start = { seed, ...(data && { state: data }), ...(longest && { longest }) }
     return openTrainingData(this.#data, this.#model, start)
   }
 
-  get #progress(): number {
-    const { steps, minutes } = this.#options
-    return steps === undefined ? this.#clock.seconds / (minutes! * 60) : this.#step / steps
-  }
-
-  /**
-   * Enqueues one step; `report` resolves once the device has done it. Between the passes it lets the event loop turn:
-   * each is milliseconds of JavaScript.
-   */
-  async #enqueue(batch: StepBatch): Promise<{ report: Promise<StepReport> }> {
-    const { parts, denominators, state } = batch
-    const losses: Losses[] = []
-    try {
-      for (const part of parts) losses.push(await this.#addGradients(part, denominators))
-    } catch (error) {
-      for (const { lm, diffusion } of losses) for (const tensor of [lm, diffusion]) tensor?.free()
-      throw error
+  /** Runs what no other run or restore may come between. */
+  async #alone(name: 'run' | 'restore', body: () => Promise<void>): Promise<void> {
+    const { arena } = this.#model.network
+    this.#refuseDisposed(name)
+    const refuse = (reason: string) => {
+      throw new Error(`Trainer.${name}: ${reason}`)
     }
-    const learningRate = learningRateAt(this.#options.learningRate, this.#step, this.#progress)
-    const clip = scope(() => {
-      const clip = this.#optimizer.step(learningRate)
-      this.#ema?.update()
-      return clip
-    })
-    this.#step++
-    this.#dataState = state
-    const step = this.#step
-    const work = workOf(batch, this.#model.network.config)
-    return { report: this.#report(step, this.#progress, learningRate, losses, clip, work) }
-  }
-
-  async #report(
-    step: number,
-    progress: number,
-    learningRate: number,
-    losses: readonly Losses[],
-    clip: Tensor,
-    work: BatchWork,
-  ): Promise<StepReport> {
-    const [lm, diffusion, clipped] = await Promise.all([
-      sumOf(losses.map((loss) => loss.lm)),
-      sumOf(losses.map((loss) => loss.diffusion)),
-      readAndFree(clip),
-    ])
-    const [gradientNorm, , taken] = clipped as unknown as [number, number, number]
-    const applied = taken === 1
-    this.#skipped.add({ step, applied, gradientNorm, lm, diffusion })
-    return {
-      step,
-      progress,
-      lm,
-      diffusion,
-      gradientNorm,
-      applied,
-      gradientSpike: this.#spikes.add(gradientNorm),
-      learningRate,
-      ...work,
-      skippedSteps: this.#skipped.count,
-      seconds: this.#clock.seconds,
-    }
-  }
-
-  /** Adds a part's gradients; its losses, which the caller owns, are shares of the whole batch's. */
-  async #addGradients(part: TrainingBatch, denominators: Denominators): Promise<Losses> {
-    await setImmediate()
-    const { network } = this.#model
-    const { total, lm, diffusion } = scope(() => {
-      const { hidden: _hidden, ...losses } = transfusionLoss(network, part, this.#options, denominators)
-      return losses
-    })
+    if (arena.freed) refuse('the model was disposed')
+    if (this.#busy) refuse('the trainer is at work: await its run or restore first')
+    if (inUse.has(arena)) refuse('another trainer is training this model: await its run first')
+    if (this.#borrowers > 0) refuse('the averaged weights are in use: await withAverage first')
+    this.#busy = true
+    inUse.add(arena)
     try {
-      await setImmediate()
-      scope(() => backward(total))
-    } catch (error) {
-      lm?.free()
-      diffusion?.free()
-      throw error
+      await body()
     } finally {
-      // A part without images has no other loss.
-      if (total !== lm) total.free()
+      this.#busy = false
+      inUse.delete(arena)
     }
-    await setImmediate()
-    return { lm, diffusion }
+  }
+
+  #refuseDisposed(method: string): void {
+    if (this.#disposed) throw new Error(`Trainer.${method}: the trainer was disposed`)
+  }
+
+  /** What has ended a run, where its error does not say so. */
+  #explained(error: unknown): unknown {
+    const gone = this.#disposed ? 'trainer' : this.#model.network.arena.freed ? 'model' : undefined
+    if (!gone) return error
+    return new Error(`Trainer.run: the ${gone} was disposed while it ran: await run() first`, {
+      cause: error,
+    })
   }
 
   /** After a failure: saves what was reached, unless that fails too, which must not hide the first error. */
@@ -269,37 +244,31 @@ export class Trainer {
 
   async #saveInto(folder: CheckpointFolder): Promise<void> {
     try {
-      await folder.add(this.#step, (path) => this.save(path))
+      await folder.add(this.#steps.done, (path) => this.save(path))
     } catch (error) {
       const latest = await folder.latest().catch(() => undefined)
       throw new UnwrittenError(
-        `step ${this.#step} was not saved: ${(error as Error).message}; ` +
+        `step ${this.#steps.done} was not saved: ${(error as Error).message}; ` +
           (latest ? `${latest} is there to go on from` : 'there is no checkpoint yet'),
         { cause: error },
       )
     }
   }
 
-  /** What a checkpoint holds besides the model to sample with. */
-  #tensors(): Map<string, Tensor> {
-    const tensors = new Map([...this.#optimizer.state].map(([name, tensor]) => [`optimizer.${name}`, tensor]))
-    if (this.#ema) {
-      // The average is what `model/` holds.
-      const { lent, average, updates } = this.#ema
-      tensors.set('weights', lent ? average : this.#model.network.arena.values)
-      tensors.set('average.updates', updates)
-    }
-    return tensors
-  }
-
   /** Frees the optimizer and the average; the model stays. */
   [Symbol.dispose](): void {
-    this.#optimizer[Symbol.dispose]()
-    this.#ema?.[Symbol.dispose]()
+    this.#disposed = true
+    this.#steps[Symbol.dispose]()
   }
 }
 
-type Losses = Pick<TransfusionLoss, 'lm' | 'diffusion'>
+function checkSteps(name: string, steps: number): void {
+  if (!Number.isSafeInteger(steps) || steps < 1)
+    throw new RangeError(`Trainer.run: ${name}: expected an integer of at least 1, received ${steps}`)
+}
+
+const modelFolder = 'model'
+const modelConfig = 'model/config.json'
 
 /** A checkpoint that could not be written. */
 class UnwrittenError extends Error {}

@@ -31,6 +31,7 @@ interface Ahead {
 /** One source's documents in order, prepared, cut, and some of them ahead of time. */
 export class SourceReader {
   readonly #options: SourceReaderOptions
+  readonly #documents: number | undefined
   readonly #items: AsyncIterator<SourceItem>
   readonly #ahead: Promise<Ahead>[] = []
   #reading: Promise<unknown> = Promise.resolve()
@@ -45,6 +46,7 @@ export class SourceReader {
 
   constructor(source: DocumentSource, options: SourceReaderOptions, state?: SourceState) {
     this.#options = options
+    this.#documents = source.length
     this.#items = source.read(options.seed, state?.cursor)
     this.#cursor = this.#next = state?.cursor
     this.#piece = state?.piece ?? 0
@@ -65,6 +67,7 @@ export class SourceReader {
       ...(within && { piece: this.#piece }),
       positions: this.#positions,
       skipped: this.#skipped,
+      ...(this.#documents !== undefined && { documents: this.#documents }),
     }
   }
 

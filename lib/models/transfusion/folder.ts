@@ -1,8 +1,17 @@
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { parseConfig } from '../../config.js'
 import { currentFile, replaceFiles } from '../../data/atomic_folder.js'
-import { readJson, writeJson } from '../../data/json_file.js'
+import {
+  type Checksums,
+  checksumOf,
+  DamagedFileError,
+  readListed,
+  readSealed,
+  writeSealed,
+} from '../../data/checksum.js'
 import {
   type ImagePreparation,
   type ImagePreparationOptions,
@@ -11,11 +20,19 @@ import {
 import { JsonTokenizer } from '../../data/tokenizer.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import type { ComputeType } from '../../nn/arena.js'
-import { transfusionConfigSchema } from './config.js'
+import type { Parameter } from '../../nn/parameters.js'
+import type { Tensor } from '../../tensor/tensor.js'
+import { type TransfusionConfig, transfusionConfigSchema } from './config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork } from './model.js'
 import { imagePreparationOf } from './pixel_parts.js'
-import { readWeights, type SavedPrecision, writeWeights } from './weights.js'
+import {
+  type ParameterValues,
+  readWeights,
+  type SavedPrecision,
+  writeParameter,
+  writeWeights,
+} from './weights.js'
 
 const architecture = 'transfusion'
 
@@ -26,6 +43,8 @@ const folderConfigSchema = z.strictObject({
   objective: objectiveSchema,
   /** Of image files; by default to the size that the model draws. */
   preprocessing: imagePreparationSchema.optional(),
+  /** Of the folder's files, this one included; absent in folders made before there were any. */
+  checksums: z.record(z.string(), z.string()).optional(),
 })
 
 /** A model and what it takes to use it. */
@@ -48,46 +67,79 @@ export interface LoadedModel extends ModelParts {
 
 /**
  * Writes `config.json`, `tokenizer.json` and `model.safetensors` into a folder, in place of a model that it has: all or,
- * whatever happens, none. An interrupted save is made good by the next one.
+ * whatever happens, none. An interrupted save is made good by the next one. The weights are those at the call, even where
+ * they are trained on meanwhile: they are copied once they change. `values`: others in their place, f32, as they lie in the
+ * arena; nobody changes these. Resolves with the checksum of all.
  */
 export async function saveModel(
   folder: string,
   { network, tokenizer, objective, imagePreparation }: ModelParts,
   precision: SavedPrecision = 'f32',
-): Promise<void> {
+  values?: Tensor,
+): Promise<string> {
+  using frozen = network.arena.freeze()
   const preprocessing = imagePreparationOf(network.config, imagePreparation)
   const config = { architecture, model: network.config, objective, preprocessing }
+  let seal = ''
   await replaceFiles(folder, async (aside) => {
-    await writeWeights(join(aside, files.weights), network.arena, precision)
-    await tokenizer.save(join(aside, files.tokenizer))
-    await writeJson(join(aside, files.config), config)
+    const path = (file: keyof typeof files) => join(aside, files[file])
+    const weights = await writeWeights(
+      path('weights'),
+      network.arena,
+      precision,
+      () => values ?? frozen.tensor,
+    )
+    await tokenizer.save(path('tokenizer'))
+    const checksums = { [files.weights]: weights, [files.tokenizer]: await checksumOf(path('tokenizer')) }
+    seal = await writeSealed(path('config'), files.config, { ...config, checksums })
   })
+  return seal
 }
 
-/** The `config.json` of a model folder. Throws a ConfigError that names what is wrong in it. */
-export async function readModelConfig(folder: string) {
+/**
+ * The `config.json` of a model folder. Throws a ConfigError that names what is wrong in it, and a DamagedFileError where it
+ * is not what was saved.
+ */
+export async function readModelConfig(folder: string, verify = true) {
   const path = await currentFile(folder, files.config)
-  const { model, objective, preprocessing } = parseConfig(folderConfigSchema, await readJson(path), path)
-  return { model, objective, imagePreparation: imagePreparationOf(model, preprocessing) }
+  const parse = (json: unknown) => parseConfig(folderConfigSchema, json, path)
+  const { model, objective, preprocessing, checksums } = await readSealed(path, {
+    name: files.config,
+    parse,
+    verify,
+  })
+  const listed = { list: path, checksums: verify ? checksums : undefined }
+  return { model, objective, imagePreparation: imagePreparationOf(model, preprocessing), listed }
 }
 
 /**
  * Reads what `saveModel` wrote; `path`: the folder, or a run or a checkpoint that has it. Throws when a file is missing or
- * malformed, and when the weights do not fit the config, naming what is missing, unknown or of another shape.
+ * malformed, and when the weights do not fit the config, naming what is missing, unknown or of another shape; a
+ * DamagedFileError where a file is not what was saved, unless `verify` is false.
  */
-export async function loadModel(path: string, compute: ComputeType = 'f32'): Promise<LoadedModel> {
+export async function loadModel(
+  path: string,
+  compute: ComputeType = 'f32',
+  verify = true,
+): Promise<LoadedModel> {
   const folder = await modelFolderOf(path)
-  const { model, objective, imagePreparation } = await readModelConfig(folder)
+  const { model, objective, imagePreparation, listed } = await readModelConfig(folder, verify)
   const { end: eos, ...ids } = model.tokens
   const tokenizerPath = await currentFile(folder, files.tokenizer)
-  const tokenizer = await JsonTokenizer.load(tokenizerPath, { ...ids, eos })
+  const tokenizer = await readListed(tokenizerPath, { ...listed, name: files.tokenizer }, async (sum) => {
+    sum?.add(await readFile(tokenizerPath))
+    return JsonTokenizer.load(tokenizerPath, { ...ids, eos })
+  })
   if (tokenizer.vocabularySize !== model.vocabulary)
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,
     )
   const network = new TransfusionNetwork(model, compute)
   try {
-    await loadWeights(network, folder)
+    await readFolderWeights(network, folder, listed, (parameter, values) =>
+      writeParameter(network.arena, parameter, values),
+    )
+    network.arena.updated()
   } catch (error) {
     network[Symbol.dispose]()
     throw error
@@ -95,7 +147,52 @@ export async function loadModel(path: string, compute: ComputeType = 'f32'): Pro
   return { network, tokenizer, objective, imagePreparation }
 }
 
-/** Reads a model folder's weights into a network. Throws as `loadModel`. */
-export async function loadWeights({ arena }: TransfusionNetwork, folder: string): Promise<void> {
-  await readWeights(await currentFile(folder, files.weights), arena)
+/**
+ * Reads a model folder's weights for a network of the same config; the function that it resolves with writes them into
+ * it. Throws as `loadModel`, and where the config is another. `seal`: what `saveModel` has resolved with.
+ */
+export async function loadWeights(
+  network: TransfusionNetwork,
+  folder: string,
+  verify = true,
+  seal?: string,
+): Promise<() => Promise<void>> {
+  const { model, listed } = await readModelConfig(folder, verify)
+  const found = listed.checksums?.[files.config]
+  if (seal && found && found !== seal)
+    throw new DamagedFileError(
+      listed.list,
+      'is of another save than the checkpoint that it is in',
+      listed.list,
+    )
+  refuseOtherConfig(model, network.config, listed.list)
+  const tokenizer = await currentFile(folder, files.tokenizer)
+  await readListed(tokenizer, { ...listed, name: files.tokenizer }, async (sum) =>
+    sum?.add(await readFile(tokenizer)),
+  )
+  const read: [Parameter, ParameterValues][] = []
+  await readFolderWeights(network, folder, listed, (...parameter) => void read.push(parameter))
+  return async () => {
+    for (const [parameter, values] of read) await writeParameter(network.arena, parameter, values)
+    network.arena.updated()
+  }
+}
+
+async function readFolderWeights(
+  { arena }: TransfusionNetwork,
+  folder: string,
+  listed: { list: string; checksums: Checksums | undefined },
+  write: (parameter: Parameter, values: ParameterValues) => void | Promise<void>,
+): Promise<void> {
+  const path = await currentFile(folder, files.weights)
+  await readListed(path, { ...listed, name: files.weights }, (sum) => readWeights(path, arena, write, sum))
+}
+
+/** Of some settings, heads for one, no shape tells. */
+function refuseOtherConfig(stored: TransfusionConfig, own: TransfusionConfig, path: string): void {
+  for (const key of new Set([...Object.keys(stored), ...Object.keys(own)] as (keyof TransfusionConfig)[]))
+    if (!isDeepStrictEqual(stored[key], own[key]))
+      throw new Error(
+        `${path}: is of another model: ${key} is ${JSON.stringify(stored[key])}, expected ${JSON.stringify(own[key])}`,
+      )
 }

@@ -1,3 +1,4 @@
+import type { Checksum } from '../../data/checksum.js'
 import { type PendingTensor, writeSafetensors } from '../../data/safetensors.js'
 import { checkFloats } from '../../data/safetensors_header.js'
 import { SafetensorsReader } from '../../data/safetensors_reader.js'
@@ -5,45 +6,77 @@ import type { ParameterArena } from '../../nn/arena.js'
 import type { Parameter } from '../../nn/parameters.js'
 import { cast } from '../../ops/cast.js'
 import { fence } from '../../tensor/device.js'
+import type { Tensor } from '../../tensor/tensor.js'
 
 /** Of weights on disk: bf16 takes half the space of f32 and keeps 8 of 24 bits of each value. */
 export type SavedPrecision = 'f32' | 'bf16'
 
-/** Writes a model's weights, one parameter in memory at a time; the file is whole or not there at all. */
-export function writeWeights(path: string, arena: ParameterArena, precision: SavedPrecision): Promise<void> {
+/**
+ * Writes a model's weights, one parameter in memory at a time; the file is whole or not there at all. `values`: f32
+ * [elements] that lie as the arena's do, asked for at each parameter. Resolves with the file's checksum.
+ */
+export function writeWeights(
+  path: string,
+  arena: ParameterArena,
+  precision: SavedPrecision,
+  values: () => Tensor,
+): Promise<string> {
   const tensors = arena.parameters.map((parameter): [string, PendingTensor] => [
     parameter.name,
     {
       dtype: precision,
       shape: parameter.shape,
-      read: () => readValues(arena, parameter, precision),
+      read: async () => {
+        using part = values().view(parameter.shape, arena.startOf(parameter))
+        return await readAs(part, precision)
+      },
     },
   ])
   return writeSafetensors(path, new Map(tensors))
 }
 
-async function readValues(arena: ParameterArena, parameter: Parameter, precision: SavedPrecision) {
-  using values = arena.valuesOf(parameter)
+/** The values of a weight as they are on disk: bf16 as its bits. */
+async function readAs(values: Tensor, precision: SavedPrecision): Promise<ParameterValues> {
   if (precision === 'f32') return await values.readFloats()
   using rounded = cast(values, 'bf16')
   return await rounded.readBits()
 }
 
+/** Values of a parameter as a file has them: floats, or the bits of bf16. */
+export type ParameterValues = Float32Array | Uint16Array
+
 /**
- * Reads weights of f32, bf16 or f16, one parameter in memory at a time. Throws an Error that names what is missing,
- * unknown or of another shape or dtype; nothing is overwritten then.
+ * Reads weights of f32, bf16 or f16 and hands them to `write`, one parameter after the other. Throws an Error that names
+ * what is missing, unknown or of another shape or dtype, before it has handed over any. `sum` is told all bytes.
  */
-export async function readWeights(path: string, arena: ParameterArena): Promise<void> {
-  await using reader = await SafetensorsReader.open(path)
-  const known = new Set(arena.parameters.map(({ name }) => name))
-  const unknown = [...reader.entries.keys()].filter((name) => !known.has(name))
+export async function readWeights(
+  path: string,
+  arena: ParameterArena,
+  write: (parameter: Parameter, values: ParameterValues) => void | Promise<void>,
+  sum?: Checksum,
+): Promise<void> {
+  await using reader = await SafetensorsReader.open(path, sum)
+  const parameters = new Map(arena.parameters.map((parameter) => [parameter.name, parameter]))
+  const unknown = [...reader.entries.keys()].filter((name) => !parameters.has(name))
   if (unknown.length > 0)
     throw new Error(`${path}: the model has no parameter ${unknown.slice(0, 5).join(', ')}`)
   for (const { name, shape } of arena.parameters) checkFloats(path, name, reader.entries.get(name), shape)
-  for (const parameter of arena.parameters) {
-    arena.write(parameter, (await reader.read(parameter.name)).data as Float32Array | Uint16Array)
-    // Before the next is read: the stream may be busy, and each waits in a copy.
+  // In the file's order, which the checksum needs.
+  for (const name of reader.entries.keys())
+    await write(parameters.get(name)!, (await reader.read(name)).data as ParameterValues)
+}
+
+/** Elements that are copied at once: the event loop turns between them, and a busy stream holds no copy of all. */
+const writtenAtOnce = 2 ** 22
+
+/** Writes values that were read into an arena. */
+export async function writeParameter(
+  arena: ParameterArena,
+  parameter: Parameter,
+  values: ParameterValues,
+): Promise<void> {
+  for (let start = 0; start < values.length; start += writtenAtOnce) {
+    arena.write(parameter, values.subarray(start, start + writtenAtOnce), start)
     await fence()
   }
-  arena.updated()
 }
