@@ -10,6 +10,7 @@ import { fromLlama, type FromLlamaOptions } from '../models/transfusion/from_lla
 import { initializeFrom, type InitializeOptions } from '../models/transfusion/initialize.js'
 import { TransfusionNetwork } from '../models/transfusion/model.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
+import { toLlama } from '../models/transfusion/to_llama.js'
 import type { SavedPrecision } from '../models/transfusion/weights.js'
 import type { ComputeType } from '../nn/arena.js'
 import { completeTexts } from './batch.js'
@@ -132,6 +133,14 @@ export class Transfusion implements LoadedModel {
   /** Writes config, weights and tokenizer into a folder that `load` reads. Weights of bf16 take half the space. */
   save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
     return saveModel(folder, this, precision)
+  }
+
+  /**
+   * Writes the text part into a folder as a Hugging Face Llama, which transformers and `fromLlama` load; see to_llama.ts.
+   * Rejects where the folder holds a Transfusion model.
+   */
+  toLlama(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+    return toLlama(folder, this, precision)
   }
 
   /** Frees the weights. */

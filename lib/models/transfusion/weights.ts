@@ -5,6 +5,7 @@ import type { ParameterArena } from '../../nn/arena.js'
 import type { Parameter } from '../../nn/parameters.js'
 import { cast } from '../../ops/cast.js'
 import { fence } from '../../tensor/device.js'
+import type { Tensor } from '../../tensor/tensor.js'
 
 /** Of weights on disk: bf16 takes half the space of f32 and keeps 8 of 24 bits of each value. */
 export type SavedPrecision = 'f32' | 'bf16'
@@ -24,6 +25,11 @@ export function writeWeights(path: string, arena: ParameterArena, precision: Sav
 
 async function readValues(arena: ParameterArena, parameter: Parameter, precision: SavedPrecision) {
   using values = arena.valuesOf(parameter)
+  return await readAs(values, precision)
+}
+
+/** The values of a weight as they are on disk: bf16 as its bits. */
+export async function readAs(values: Tensor, precision: SavedPrecision): Promise<Float32Array | Uint16Array> {
   if (precision === 'f32') return await values.readFloats()
   using rounded = cast(values, 'bf16')
   return await rounded.readBits()

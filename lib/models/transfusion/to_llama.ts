@@ -1,0 +1,68 @@
+import { join } from 'node:path'
+import { replaceFiles } from '../../data/atomic_folder.js'
+import { writeJson } from '../../data/json_file.js'
+import { type PendingTensor, writeSafetensors } from '../../data/safetensors.js'
+import type { Tensor } from '../../tensor/tensor.js'
+import type { LlamaConfig } from '../llama/config.js'
+import { llamaTensors } from '../llama/tensors.js'
+import { generationConfigJson, llamaConfigJson, tokenizerConfigJson } from '../llama/write_config.js'
+import { feedForwardOf, type TransfusionConfig } from './config.js'
+import { isModelFolder, type ModelParts } from './folder.js'
+import { readAs, type SavedPrecision } from './weights.js'
+
+/**
+ * Writes the text part of a model as a Hugging Face Llama, which transformers loads with the same logits on text, and
+ * `fromLlama` to the bit (of f32): for text the three axes of our rotary positions are one. The vocabulary stays whole, rows
+ * of BOI and EOI included; the image parts are left out. All files or, whatever happens, none are replaced.
+ * @throws Error where the folder holds a model of ours
+ */
+export async function toLlama(
+  folder: string,
+  { network, tokenizer }: Pick<ModelParts, 'network' | 'tokenizer'>,
+  precision: SavedPrecision = 'f32',
+): Promise<void> {
+  if (await isModelFolder(folder).catch(() => false))
+    throw new Error(
+      `${folder}: holds a Transfusion model, which its text part would replace: give another folder`,
+    )
+  const config = llamaConfigOf(network.config)
+  const tensors = new Map<string, PendingTensor>()
+  for (const parameter of network.arena.parameters) {
+    let row = 0
+    for (const { name, shape } of llamaTensors(parameter.name, config) ?? []) {
+      const offset = row * (shape[1] ?? 1)
+      const read = async () => {
+        using whole = network.arena.valuesOf(parameter)
+        using part: Tensor = whole.view(shape, offset)
+        return await readAs(part, precision)
+      }
+      tensors.set(name, { dtype: precision, shape, read })
+      row += shape[0]!
+    }
+  }
+  await replaceFiles(folder, async (aside) => {
+    // transformers asks for the format.
+    await writeSafetensors(join(aside, 'model.safetensors'), tensors, { format: 'pt' })
+    await tokenizer.save(join(aside, 'tokenizer.json'))
+    await writeJson(join(aside, 'tokenizer_config.json'), tokenizerConfigJson(tokenizer, config))
+    await writeJson(join(aside, 'generation_config.json'), generationConfigJson(config))
+    await writeJson(join(aside, 'config.json'), llamaConfigJson(config, precision))
+  })
+}
+
+function llamaConfigOf(config: TransfusionConfig): LlamaConfig {
+  const { vocabulary, layers, channels, heads, kvHeads = heads, ropeTheta, normEps, tokens } = config
+  return {
+    vocabulary,
+    layers,
+    channels,
+    heads,
+    kvHeads,
+    feedForward: feedForwardOf(config),
+    ropeTheta,
+    normEps,
+    tied: false,
+    ...(tokens.bos !== undefined && { bos: tokens.bos }),
+    eos: tokens.end,
+  }
+}
