@@ -1,6 +1,6 @@
 // PYTHON=venv/bin/python node scripts/check-export.mjs: a small model with random weights, exported as a Llama, gives the
 // same logits on text in transformers and in examples/load_in_pytorch.py as here. Needs torch, transformers, safetensors,
-// and dist/. With transformers 5.24.0 and torch 2.15.0 the largest differences were: see docs/weights.md.
+// and dist/. docs/weights.md has the differences that it found.
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
