@@ -87,8 +87,9 @@ export {
   evaluateEmoji,
 } from './evaluation/evaluate_emoji.js'
 export type { EmojiAnswer, EmojiAnswers, EmojiFigures } from './evaluation/emoji_figures.js'
-export { captionPerplexity } from './evaluation/perplexity.js'
+export { type CaptionedImage, captionPerplexity } from './evaluation/perplexity.js'
 export {
+  type TextDocument,
   type TextPerplexity,
   textPerplexity,
   type TextPerplexityOptions,

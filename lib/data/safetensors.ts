@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import { checkArguments } from '../arguments.js'
 import { writeAtomically } from './atomic_file.js'
 import { bytesOf, elementCount, LENGTH_SIZE, SafetensorsError, type FileDtype } from './safetensors_header.js'
 import { LARGEST_TRANSFER, SafetensorsReader, type SafetensorsTensor } from './safetensors_reader.js'
@@ -52,6 +53,7 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, SafetensorsTensor | PendingTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<void> {
+  checkArguments('writeSafetensors', { path: [path, 'string'], tensors: [tensors, 'map'] })
   for (const [name, tensor] of tensors) {
     if (name === '__metadata__') throw new SafetensorsError(`${path}: "__metadata__" cannot name a tensor`)
     if ('data' in tensor) checkData(name, tensor, tensor.data, path)

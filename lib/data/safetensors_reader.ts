@@ -68,8 +68,11 @@ export class SafetensorsReader {
     path: string,
     file: FileHandle,
     dataStart: number,
-    { metadata, entries }: ReturnType<typeof parseHeader>,
+    header: ReturnType<typeof parseHeader>,
   ) {
+    if (typeof header !== 'object' || header === null)
+      throw new TypeError('SafetensorsReader: it is opened by SafetensorsReader.open')
+    const { metadata, entries } = header
     this.path = path
     this.metadata = metadata
     this.entries = new Map(entries.map((entry) => [entry.name, entry]))

@@ -1,4 +1,5 @@
 /** What every sampler is: the steps from pure noise to an image, as coefficients for the kernel `denoise`. */
+import { checkArguments } from '../arguments.js'
 import { cleanImage, type Prediction } from './objective.js'
 import type { NoiseSchedule } from './schedule.js'
 
@@ -39,6 +40,7 @@ export interface Sampler {
  * the test) has one step too many after them, at its -1.
  */
 export function trailingTimesteps(schedule: NoiseSchedule, count: number): number[] {
+  checkArguments('trailingTimesteps', { schedule: [schedule, 'schedule'] })
   const { steps, continuous } = schedule
   if (!Number.isInteger(count) || count < 1 || count > steps) {
     throw new RangeError(`sampler: ${count} steps, expected an integer in 1..${steps}`)

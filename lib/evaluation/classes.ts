@@ -1,4 +1,5 @@
 /** Images in classes, each class with its caption: how well a model draws them and describes them. */
+import { checkArguments } from '../arguments.js'
 import type { Image } from '../data/document.js'
 import { concatenateImages, floatsToBytes } from '../data/pixels.js'
 import type { IdxDataset } from '../data/sources/idx_dataset.js'
@@ -52,6 +53,16 @@ export interface DrawingOptions {
   say?: (line: string) => void
 }
 
+/** Throws a TypeError that names what is missing of the data. */
+export function checkClassData(callee: string, data: ClassData): void {
+  checkArguments(callee, { data: [data, 'object'] })
+  checkArguments(callee, {
+    'data.training': [data.training, 'dataset'],
+    'data.test': [data.test, 'dataset'],
+    'data.captions': [data.captions, 'strings'],
+  })
+}
+
 /** Throws a RangeError where the model draws images of another size than the data has. */
 export function checkClassImages({ network }: ModelParts, { test }: ClassData): void {
   const { height, width, channels } = network.config.image
@@ -66,8 +77,14 @@ export function checkClassImages({ network }: ModelParts, { test }: ClassData): 
 export async function drawClasses(
   model: ModelParts,
   captions: readonly string[],
-  { perClass, seed, images, signal, say = () => {} }: DrawingOptions,
+  options: DrawingOptions,
 ): Promise<DrawnClasses> {
+  checkArguments('drawClasses', {
+    model: [model, 'model'],
+    captions: [captions, 'strings'],
+    options: [options, 'object'],
+  })
+  const { perClass, seed, images, signal, say = () => {} } = options
   const asked = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))
   const prompts = Array.from(asked, (label) => captions[label]!)
   const seeds = prompts.map((_, i) => seed * 1_000_000 + i)
@@ -101,6 +118,7 @@ export async function describeImages(
   images: readonly Image[],
   signal?: AbortSignal,
 ): Promise<string[]> {
+  checkArguments('describeImages', { model: [model, 'model'], images: [images, 'array'] })
   const prompts = images.map((image) => [image])
   const written = await completeTexts(model, prompts, captionTokens, signal)
   return written.map((text) => text.trim())
@@ -116,9 +134,13 @@ export class ClassReference {
 
   /** Trains the judge on the whole training set; `perClass` images of each of its classes are kept for scale. */
   static async prepare(
-    { training, test, captions }: ClassData,
-    { perClass, seed, signal }: Pick<DrawingOptions, 'perClass' | 'seed' | 'signal'>,
+    data: ClassData,
+    options: Pick<DrawingOptions, 'perClass' | 'seed' | 'signal'>,
   ): Promise<ClassReference> {
+    checkClassData('ClassReference.prepare', data)
+    checkArguments('ClassReference.prepare', { options: [options, 'object'] })
+    const { training, test, captions } = data
+    const { perClass, seed, signal } = options
     const { pixels: images, labels, width: side } = training
     const judge = await Judge.train({
       images,

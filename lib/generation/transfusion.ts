@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
 import { type ImageSource, readImage } from '../data/image_io.js'
@@ -43,7 +44,10 @@ export class Transfusion implements LoadedModel {
   /** How `readImage` turns a file into what the model reads; saved with the model. */
   readonly imagePreparation: ImagePreparation
 
-  private constructor({ network, tokenizer, objective, imagePreparation }: LoadedModel) {
+  private constructor(parts: LoadedModel) {
+    if (typeof parts !== 'object' || parts === null || !('network' in parts))
+      throw new TypeError('Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom')
+    const { network, tokenizer, objective, imagePreparation } = parts
     this.network = network
     this.tokenizer = tokenizer
     this.objective = objective
@@ -54,10 +58,9 @@ export class Transfusion implements LoadedModel {
    * A model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one. Throws an Error that
    * names the file and the fault.
    */
-  static async load(
-    folder: string,
-    { compute = 'f32' }: { compute?: ComputeType } = {},
-  ): Promise<Transfusion> {
+  static async load(folder: string, options: { compute?: ComputeType } = {}): Promise<Transfusion> {
+    checkArguments('Transfusion.load', { folder: [folder, 'string'], options: [options, 'options'] })
+    const { compute = 'f32' } = options
     return new Transfusion(await loadModel(folder, compute))
   }
 
@@ -81,8 +84,14 @@ export class Transfusion implements LoadedModel {
   static create(
     options: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
     tokenizer: JsonTokenizer,
-    { seed = 0, compute = 'f32', objective = {}, imagePreparation }: NewModelOptions = {},
+    more: NewModelOptions = {},
   ): Transfusion {
+    checkArguments('Transfusion.create', {
+      options: [options, 'object'],
+      tokenizer: [tokenizer, 'tokenizer'],
+    })
+    checkArguments('Transfusion.create', { options: [more, 'options'] })
+    const { seed = 0, compute = 'f32', objective = {}, imagePreparation } = more
     const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
     const sizes = { ...options, ...tokenizerIds(tokenizer) }
     const config = parseConfig(transfusionConfigSchema, sizes, 'model config')

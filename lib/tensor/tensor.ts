@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import type { Handle } from '../kernels.generated.js'
 import { native } from '../native.js'
 import { type DType, dtypeBytes, dtypeCodes } from './dtype.js'
@@ -216,10 +217,11 @@ export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32'): Tensor => fu
  */
 export function fromArray(
   data: Float32Array | Int32Array | Uint16Array,
-  shape: Shape = [data.length],
+  shape?: Shape,
   dtype: DType = data instanceof Int32Array ? 'i32' : data instanceof Uint16Array ? 'bf16' : 'f32',
 ): Tensor {
-  const tensor = empty(completeShape(shape, data.length), dtype)
+  checkArguments('fromArray', { data: [data, 'values'] })
+  const tensor = empty(completeShape(shape ?? [data.length], data.length), dtype)
   tensor.write(data)
   return tensor
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
+import { checkArguments } from '../arguments.js'
 import { backward } from '../autograd/tape.js'
 import { parseConfig } from '../config.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
@@ -60,6 +61,7 @@ export class Trainer {
 
   /** Throws a ConfigError that names what is wrong in the settings. */
   constructor(model: ModelParts, data: TrainingData, settings: TrainingSettings) {
+    checkArguments('Trainer', { model: [model, 'model'], data: [data, 'object'] })
     const options = parseConfig(trainingOptionsSchema, settings, 'training options')
     this.#model = model
     this.#data = data

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { Image } from '../document.js'
 import { IdxError, readIdx, type IdxArray } from '../idx.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
@@ -40,6 +41,13 @@ export class IdxDataset implements ImageDataset {
 
   /** Reads both files. @throws IdxError where a file is malformed, or the two do not fit each other. */
   static async open(options: IdxDatasetOptions): Promise<IdxDataset> {
+    checkArguments('IdxDataset.open', { options: [options, 'object'] })
+    checkArguments('IdxDataset.open', {
+      imagesPath: [options.imagesPath, 'string'],
+      labelsPath: [options.labelsPath, 'string'],
+      classNames: [options.classNames, 'strings'],
+      templates: [options.templates, 'strings'],
+    })
     for (const template of options.templates) fillTemplate(template, '')
     if (options.templates.length === 0)
       throw new TypeError('[IdxDataset] needs at least one caption template')
@@ -57,6 +65,8 @@ export class IdxDataset implements ImageDataset {
   }
 
   private constructor(images: IdxArray, labels: IdxArray, options: IdxDatasetOptions) {
+    if (typeof options !== 'object' || options === null || !images?.shape)
+      throw new TypeError('IdxDataset: it is opened by IdxDataset.open')
     const { padding = 0, firstLabel = 0 } = options
     const upright = options.transpose ? transposed(images) : images
     const [length, height, width] = upright.shape

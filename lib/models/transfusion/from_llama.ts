@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { checkArguments } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
 import type { ImagePreparationOptions } from '../../data/image_preparation.js'
 import { SafetensorsFolder } from '../../data/safetensors_folder.js'
@@ -48,6 +49,12 @@ export interface FromLlamaOptions {
  * Throws an Error that names what is missing, does not fit or is not supported.
  */
 export async function fromLlama(folder: string, options: FromLlamaOptions): Promise<LoadedModel> {
+  checkArguments('fromLlama', { folder: [folder, 'string'], options: [options, 'object'] })
+  if (options.image === undefined)
+    throw new TypeError(
+      'fromLlama: options.image is missing: a Llama has no images, and the sizes of those to read and draw are for you ' +
+        'to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
+    )
   const llama = await readLlamaConfig(folder)
   const tokenizer = options.tokenizer ?? (await JsonTokenizer.load(join(folder, 'tokenizer.json')))
   if (tokenizer.givenSize > llama.vocabulary)

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { checkArguments } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
 import { type Objective, objectiveSchema } from '../../diffusion/objective.js'
 import { readLlamaConfig } from '../llama/config.js'
@@ -26,6 +27,7 @@ export interface InitializeOptions extends Pick<
  * size that differs, before any weight is read.
  */
 export async function initializeFrom(named: string, options: InitializeOptions = {}): Promise<LoadedModel> {
+  checkArguments('initializeFrom', { folder: [named, 'string'], options: [options, 'options'] })
   const { folder, kind } = await locateModel(named)
   const { sizes = {}, objective = {}, compute, ...others } = options
   const path = join(folder, 'config.json')

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { checkArguments } from '../../arguments.js'
 import { replaceFiles } from '../../data/atomic_folder.js'
 import { writeJson } from '../../data/json_file.js'
 import { type PendingTensor, writeSafetensors } from '../../data/safetensors.js'
@@ -21,6 +22,7 @@ export async function toLlama(
   { network, tokenizer }: Pick<ModelParts, 'network' | 'tokenizer'>,
   precision: SavedPrecision = 'f32',
 ): Promise<void> {
+  checkArguments('toLlama', { folder: [folder, 'string'] })
   if (await isModelFolder(folder).catch(() => false))
     throw new Error(
       `${folder}: holds a Transfusion model, which its text part would replace: give another folder`,
