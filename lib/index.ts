@@ -54,6 +54,7 @@ export { Judge, type JudgeTraining } from './evaluation/judge.js'
 export {
   type ClassData,
   ClassReference,
+  type DescribingOptions,
   describeImages,
   drawClasses,
   type DrawingOptions,
@@ -135,6 +136,7 @@ export type { PositionsOf } from './data/stream/pieces.js'
 export type { Preparation } from './data/stream/preparation.js'
 export { openStream, type StreamOptions, type WeightedSource } from './data/stream/open_stream.js'
 export { captionedImage } from './data/sources/image_dataset.js'
+export { ImageFolder, type ImageFolderOptions, type LabelledImages } from './data/sources/image_folder.js'
 export { IdxDataset, type IdxDatasetOptions } from './data/sources/idx_dataset.js'
 export { FolderDataset } from './data/sources/folder_dataset.js'
 export { emojiCaption, type EmojiData, EmojiDataset, type EmojiPicture, openEmoji } from './data/emoji.js'

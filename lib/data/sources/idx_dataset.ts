@@ -32,6 +32,8 @@ export class IdxDataset implements ImageDataset {
   readonly width: number
   /** Of every image, pixels. */
   readonly height: number
+  /** Grayscale. */
+  readonly channels = 1
   readonly classNames: readonly string[]
   /** All images in a row, [length, height, width]. */
   readonly pixels: Uint8Array
