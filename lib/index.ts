@@ -25,7 +25,7 @@ export {
 } from './models/transfusion/loss.js'
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
 export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
-export type { InitializeOptions } from './models/transfusion/initialize.js'
+export type { InitializeOptions, WeightSizes } from './models/transfusion/initialize.js'
 export type { SavedPrecision } from './models/transfusion/weights.js'
 export {
   paperImages,

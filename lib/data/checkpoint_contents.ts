@@ -39,6 +39,17 @@ export function contentsInstead(names: readonly string[]): string {
   return ''
 }
 
+/** Throws an Error that says what there is instead where a checkpoint's folder has no `tokenizer.json`. */
+export async function checkTokenizerFile(folder: string): Promise<void> {
+  const names = await readdir(folder)
+  if (names.includes('tokenizer.json')) return
+  const other = ['tokenizer.model', 'vocab.json'].find((name) => names.includes(name))
+  const advice = other
+    ? `; ${other} is of an older format: AutoTokenizer of transformers reads it, and its save_pretrained writes this file`
+    : ''
+  throw new Error(`${join(folder, 'tokenizer.json')}: no such file${advice}`)
+}
+
 /** Throws an Error that says what a folder is where it is none, or no checkpoint of Hugging Face's libraries. */
 export async function checkCheckpointFolder(folder: string): Promise<void> {
   let names: string[]

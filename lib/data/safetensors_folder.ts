@@ -45,6 +45,7 @@ export class SafetensorsFolder {
     const path = join(folder, index)
     const { weight_map } = parseConfig(indexSchema, await readJson(path), path)
     const shards = [...new Set(Object.values(weight_map))].toSorted()
+    if (shards.length === 0) throw new Error(`${path}: its weight_map lists no tensors`)
     for (const shard of shards)
       if (!names.includes(shard)) throw new Error(`${path}: lists ${shard}, which is not in the folder`)
     const readers: SafetensorsReader[] = []

@@ -195,6 +195,11 @@ describe('Transfusion.fromLlama', () => {
       'tensor "lm_head.weight" is not in model.safetensors.index.json',
     ],
     [
+      'an index without tensors',
+      (_, map) => Object.keys(map).forEach((name) => delete map[name]),
+      'model.safetensors.index.json: its weight_map lists no tensors',
+    ],
+    [
       'a shard outside the folder',
       (_, map) => (map['lm_head.weight'] = '../model.safetensors'),
       'weight_map.lm_head.weight: expected the name of a file; received "../model.safetensors"',
@@ -374,6 +379,11 @@ describe('Transfusion.fromLlama', () => {
     await expect(read(fixture, { tokenizer: llamaTokenizer({ size: 301 }) })).rejects.toThrow(
       "the tokenizer has 301 tokens, the model's vocabulary 300",
     )
-    await expect(fromLlama(fixture, { image })).rejects.toThrow(/tokenizer\.json: no such file/)
+    await expect(fromLlama(fixture, { image })).rejects.toThrow(/tokenizer\.json: no such file$/)
+    const folder = await llamaFolder()
+    await writeFile(join(folder, 'tokenizer.model'), '')
+    await expect(fromLlama(folder, { image })).rejects.toThrow(
+      'tokenizer.json: no such file; tokenizer.model is of an older format: AutoTokenizer of transformers reads it',
+    )
   })
 })

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { checkArguments } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
+import { checkTokenizerFile } from '../../data/checkpoint_contents.js'
 import type { ImagePreparationOptions } from '../../data/image_preparation.js'
 import { SafetensorsFolder } from '../../data/safetensors_folder.js'
 import { checkFloats } from '../../data/safetensors_header.js'
@@ -56,6 +57,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
         'to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
     )
   const llama = await readLlamaConfig(folder)
+  if (!options.tokenizer) await checkTokenizerFile(folder)
   const tokenizer = options.tokenizer ?? (await JsonTokenizer.load(join(folder, 'tokenizer.json')))
   if (tokenizer.givenSize > llama.vocabulary)
     throw new Error(
