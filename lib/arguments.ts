@@ -49,6 +49,11 @@ const kinds = {
   config: ['a model config, which has image', has('image')],
   document: ['a document { name, parts }', has('name', 'parts')],
   parameter: ['a Parameter', has('name', 'shape', 'initial')],
+  labelled: ['labelled images, which have pixels and labels', has('length', 'pixels', 'labels')],
+  trainingData: [
+    'a data set, or a function that opens a stream',
+    (value) => typeof value === 'function' || has('length', 'get')(value),
+  ],
   schedule: ['a noise schedule, which has steps and level()', has('steps', 'level')],
 } as const satisfies Record<string, readonly [what: string, test: (value: unknown) => boolean]>
 

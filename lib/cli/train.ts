@@ -56,7 +56,8 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   const trainerOf = (model: Transfusion) =>
     new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
   const resumed = await resumeRun(checkpoints, config.precision, trainerOf)
-  using model = resumed?.model ?? (await newModel(config, written as WrittenTrainConfig, sources, init, onSkip))
+  using model =
+    resumed?.model ?? (await newModel(config, written as WrittenTrainConfig, sources, init, onSkip))
   using trainer = resumed?.trainer ?? trainerOf(model)
   const { done } = trainer
   if (resumed && progressOf(config.training, done) === 1 && (await hasFinished(out, done.steps))) {

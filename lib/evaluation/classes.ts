@@ -54,8 +54,8 @@ export interface DrawingOptions {
 export function checkClassData(callee: string, data: ClassData): void {
   checkArguments(callee, { data: [data, 'object'] })
   checkArguments(callee, {
-    'data.training': [data.training, 'dataset'],
-    'data.test': [data.test, 'dataset'],
+    'data.training': [data.training, 'labelled'],
+    'data.test': [data.test, 'labelled'],
     'data.captions': [data.captions, 'strings'],
   })
 }

@@ -59,7 +59,7 @@ export class Transfusion implements LoadedModel {
    * names the file and the fault.
    */
   static async load(folder: string, options: { compute?: ComputeType } = {}): Promise<Transfusion> {
-    checkArguments('Transfusion.load', { folder: [folder, 'string'], options: [options, 'options'] })
+    checkArguments('Transfusion.load', { options: [options, 'options'] })
     const { compute = 'f32' } = options
     return new Transfusion(await loadModel(folder, compute))
   }

@@ -61,7 +61,7 @@ export class Trainer {
 
   /** Throws a ConfigError that names what is wrong in the settings. */
   constructor(model: ModelParts, data: TrainingData, settings: TrainingSettings) {
-    checkArguments('Trainer', { model: [model, 'model'], data: [data, 'object'] })
+    checkArguments('Trainer', { model: [model, 'model'], data: [data, 'trainingData'] })
     const options = parseConfig(trainingOptionsSchema, settings, 'training options')
     this.#model = model
     this.#data = data

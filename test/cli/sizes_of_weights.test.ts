@@ -85,7 +85,7 @@ describe('what a config leaves to the weights', () => {
     expect(await train('--init', '.', '--out', 'run')).toMatchObject({ code: 0 })
     expect((await jsonOf(folder, 'run', 'config.json')).model).toMatchObject({ ...sizes, image })
     expect((await readModelConfig(join(folder, 'run', 'model'))).model).toMatchObject(sizes)
-    const goingOn = { code: 0, output: expect.stringContaining('going on from step 2') }
+    const goingOn = { code: 0, output: expect.stringContaining('this run has finished, with 2 steps') }
     expect(await train('--out', 'run')).toMatchObject(goingOn)
     expect(await train('--init', '.', '--out', 'run')).toMatchObject(goingOn)
     await write({ image, ropeTheta: 100_000, normEps: 1e-5 })

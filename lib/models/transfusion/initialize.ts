@@ -53,8 +53,9 @@ export async function initializeFrom(named: string, options: InitializeOptions =
 }
 
 /** The sizes that the weights of a folder have, and of a model of ours its objective. Throws as `initializeFrom`. */
-export async function readSizes(folder: string): Promise<{ sizes: WeightSizes; objective?: Objective }> {
-  if (await isModelFolder(folder)) {
+export async function readSizes(named: string): Promise<{ sizes: WeightSizes; objective?: Objective }> {
+  const { folder, kind } = await locateModel(named)
+  if (kind === 'transfusion') {
     const { model, objective } = await readModelConfig(folder)
     const { vocabulary: _, tokens: __, kvHeads = model.heads, ...sizes } = model
     return { sizes: { ...sizes, kvHeads, feedForward: feedForwardOf(model) }, objective }

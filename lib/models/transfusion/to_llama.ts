@@ -8,14 +8,15 @@ import type { LlamaConfig } from '../llama/config.js'
 import { llamaTensors } from '../llama/tensors.js'
 import { generationConfigJson, llamaConfigJson, tokenizerConfigJson } from '../llama/write_config.js'
 import { feedForwardOf, type TransfusionConfig } from './config.js'
-import { isModelFolder, type ModelParts } from './folder.js'
+import type { ModelParts } from './folder.js'
+import { locateModel } from './locate.js'
 import { readAs, type SavedPrecision } from './weights.js'
 
 /**
  * Writes the text part of a model as a Hugging Face Llama, which transformers loads with the same logits on text, and
  * `fromLlama` to the bit (of f32): for text the three axes of our rotary positions are one. The vocabulary stays whole, rows
  * of BOI and EOI included; the image parts are left out. All files or, whatever happens, none are replaced.
- * @throws Error where the folder holds a model of ours
+ * @throws Error where the folder holds a model of ours, or a run that has one
  */
 export async function toLlama(
   folder: string,
@@ -23,7 +24,8 @@ export async function toLlama(
   precision: SavedPrecision = 'f32',
 ): Promise<void> {
   checkArguments('toLlama', { folder: [folder, 'string'] })
-  if (await isModelFolder(folder).catch(() => false))
+  const found = await locateModel(folder).catch(() => undefined)
+  if (found?.kind === 'transfusion')
     throw new Error(
       `${folder}: holds a Transfusion model, which its text part would replace: give another folder`,
     )
