@@ -4,6 +4,7 @@ import { checkArguments } from '../../arguments.js'
 import type { Image } from '../document.js'
 import { readImage } from '../image_io.js'
 import type { ImagePreparation } from '../image_preparation.js'
+import { isHiddenName } from './hidden_names.js'
 import { fillTemplate } from './idx_dataset.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
 
@@ -113,7 +114,7 @@ export class ImageFolder implements LabelledImages, ImageDataset {
   }
 }
 
-const isShown = (name: string): boolean => !name.startsWith('.')
+const isShown = (name: string): boolean => !isHiddenName(name)
 
 async function classFolders(root: string): Promise<string[]> {
   const entries = (await readdir(root, { withFileTypes: true })).filter(({ name }) => isShown(name))

@@ -26,6 +26,7 @@ beforeEach(async () => {
 it('holds the images of each folder with its name, in colour', async () => {
   await writeFile(join(root, '.DS_Store'), '')
   await writeFile(join(root, 'red', '._2.png'), '')
+  await writeFile(join(root, 'red', 'Thumbs.db'), '')
   const images = await ImageFolder.open(root, { preparation })
   expect(images).toMatchObject({ length: 3, width: 4, height: 2, channels: 3 })
   expect(images.classNames).toEqual(['azure sky', 'red'])
