@@ -27,7 +27,7 @@ export {
 } from './models/transfusion/loss.js'
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
 export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
-export type { InitializeOptions } from './models/transfusion/initialize.js'
+export type { InitializeOptions, WeightSizes } from './models/transfusion/initialize.js'
 export type { SavedPrecision } from './models/transfusion/weights.js'
 export {
   paperImages,
@@ -56,6 +56,7 @@ export { Judge, type JudgeTraining } from './evaluation/judge.js'
 export {
   type ClassData,
   ClassReference,
+  type DescribingOptions,
   describeImages,
   drawClasses,
   type DrawingOptions,
@@ -89,8 +90,9 @@ export {
   evaluateEmoji,
 } from './evaluation/evaluate_emoji.js'
 export type { EmojiAnswer, EmojiAnswers, EmojiFigures } from './evaluation/emoji_figures.js'
-export { captionPerplexity } from './evaluation/perplexity.js'
+export { type CaptionedImage, captionPerplexity } from './evaluation/perplexity.js'
 export {
+  type TextDocument,
   type TextPerplexity,
   textPerplexity,
   type TextPerplexityOptions,
@@ -136,6 +138,7 @@ export type { PositionsOf } from './data/stream/pieces.js'
 export type { Preparation } from './data/stream/preparation.js'
 export { openStream, type StreamOptions, type WeightedSource } from './data/stream/open_stream.js'
 export { captionedImage } from './data/sources/image_dataset.js'
+export { ImageFolder, type ImageFolderOptions, type LabelledImages } from './data/sources/image_folder.js'
 export { IdxDataset, type IdxDatasetOptions } from './data/sources/idx_dataset.js'
 export { FolderDataset } from './data/sources/folder_dataset.js'
 export { emojiCaption, type EmojiData, EmojiDataset, type EmojiPicture, openEmoji } from './data/emoji.js'

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { ArgumentError, shown } from '../tensor/check.js'
 import { withOpName } from '../tensor/op_name.js'
 import { Tensor } from '../tensor/tensor.js'
@@ -9,6 +10,7 @@ import { isDifferentiated, record } from './tape.js'
 export function defineOp<I extends Inputs, O, Y extends Outputs, S extends Saved>(
   definition: OpDefinition<I, O, Y, S>,
 ): (inputs: I, options: O) => Y {
+  checkArguments('defineOp', { definition: [definition, 'object'] })
   const { name, forward, lists = [], optional = [] } = definition
   const [listNames, optionalNames] = [new Set<PropertyKey>(lists), new Set<PropertyKey>(optional)]
   return (inputs, options) =>

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { withOpName } from '../tensor/op_name.js'
 import { scope } from '../tensor/scope.js'
 import { Tensor } from '../tensor/tensor.js'
@@ -14,6 +15,7 @@ import { backpropagate, isRecording, leafOf, record, type Watched, withRecording
  * what was computed from parameters must be an input, it throws otherwise. Calls may be nested.
  */
 export function recompute<I extends Inputs, Y extends Outputs>(body: (inputs: I) => Y, inputs: I): Y {
+  checkArguments('recompute', { body: [body, 'function'], inputs: [inputs, 'object'] })
   if (!isRecording()) return body(inputs)
   const watched: Watched = new Map()
   const computed = new Set(

@@ -1,3 +1,4 @@
+import { checkArguments, wrongArgument } from '../arguments.js'
 import { native } from '../native.js'
 import type { DType } from '../tensor/dtype.js'
 import { currentOp, withOpName } from '../tensor/op_name.js'
@@ -36,6 +37,7 @@ export function withRecording<R>(mode: boolean | Watched, body: () => R): R {
 
 /** Runs `body`, which must be synchronous, without recording it for a backward pass. */
 export function noGrad<R>(body: () => R): R {
+  if (typeof body !== 'function') throw wrongArgument('noGrad', 'body', 'a function', body)
   const result = withRecording(false, body)
   if (result instanceof Promise)
     throw new Error('noGrad: the body must be synchronous, it returned a promise')
@@ -100,6 +102,7 @@ function setEntry(tensor: Tensor, node: Node, output: number): void {
  * that were updated since.
  */
 export function backward(root: Tensor): void {
+  checkArguments('backward', { root: [root, 'tensor'] })
   if (root.elements !== 1) throw new Error(`backward: the root must have one element, received ${root}`)
   if (!root.tapeEntry)
     throw new Error('backward: the root depends on no parameter, or was computed under noGrad')
@@ -242,6 +245,7 @@ function castTo(gradient: Tensor, dtype: DType): Tensor {
  * in an arena (nn/arena.ts).
  */
 export function trackGradient(tensor: Tensor): Tensor {
+  checkArguments('trackGradient', { tensor: [tensor, 'tensor'] })
   tensor.gradientTarget = { gradient: keep(zeros(tensor.shape)), version: 0 }
   return tensor.gradientTarget.gradient
 }

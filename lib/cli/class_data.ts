@@ -1,7 +1,11 @@
 import { z } from 'zod'
 import { idxLayout, paddingSchema } from '../data/data_config.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
+import { type ImagePreparation, imagePreparationSchema } from '../data/image_preparation.js'
 import { fillTemplate, IdxDataset } from '../data/sources/idx_dataset.js'
+import type { ImageDataset } from '../data/sources/image_dataset.js'
+import { ImageFolder } from '../data/sources/image_folder.js'
+import type { LoadedModel } from '../models/transfusion/folder.js'
 import type { ClassData } from '../evaluation/classes.js'
 
 const split = z.strictObject({ images: z.string(), labels: z.string() })
@@ -20,19 +24,38 @@ export const classDataSchema = z.discriminatedUnion('type', [
     padding: paddingSchema,
     ...idxLayout,
   }),
+  /** Image files, in a folder for each class that is named as the class is. */
+  z.strictObject({
+    type: z.literal('folders'),
+    /** What the judge is trained on. */
+    training: z.string(),
+    /** Held out: what the model is evaluated on. */
+    test: z.string(),
+  }),
 ])
 
 /** A data set in classes, and what it is called. */
 export interface NamedClasses extends ClassData {
+  readonly training: ClassData['training'] & ImageDataset
   readonly name: string
   /** What its test images are called. */
   readonly testName: string
 }
 
-/** The splits of a data set with the caption of each class: a template, see `fillTemplate`. */
+/** How image files become what a model draws, whatever else it may read. */
+export const drawnPreparation = ({ imagePreparation, network }: LoadedModel): ImagePreparation => {
+  const { width, height } = network.config.image
+  return { ...imagePreparation, width, height }
+}
+
+/**
+ * The splits of a data set with the caption of each class: a template, see `fillTemplate`. `preparation`: of image files,
+ * where the data is such.
+ */
 export async function openClasses(
   data: z.input<typeof classDataSchema>,
   caption: string,
+  preparation: ImagePreparation = imagePreparationSchema.parse({}),
 ): Promise<NamedClasses> {
   const captionsOf = (classNames: readonly string[]) =>
     classNames.map((label) => fillTemplate(caption, label))
@@ -44,6 +67,12 @@ export async function openClasses(
     ])
     const { name, classNames } = files
     return { name, testName: `${name}, test images`, training, test, captions: captionsOf(classNames) }
+  }
+  if (data.type === 'folders') {
+    const training = await ImageFolder.open(data.training, { preparation, caption })
+    const { classNames } = training
+    const test = await ImageFolder.open(data.test, { preparation, caption, classNames })
+    return { name: data.test, testName: data.test, training, test, captions: captionsOf(classNames) }
   }
   const { classNames, padding, firstLabel, transpose } = data
   const open = ({ images, labels }: typeof data.test) =>

@@ -1,17 +1,11 @@
 /** One run of a comparison: a variant trained from one seed and judged on the way. */
 import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
 import type { Image } from '../data/document.js'
-import {
-  captionedImages,
-  type ClassData,
-  ClassReference,
-  describePairs,
-  drawClasses,
-} from '../evaluation/classes.js'
+import { captionedImages, ClassReference, describePairs, drawClasses } from '../evaluation/classes.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../training/trainer.js'
-import { openClasses } from './class_data.js'
+import { type NamedClasses, openClasses } from './class_data.js'
 import type { Variant } from './comparisons.js'
 import { demoObjective, demoTraining } from './demo_config.js'
 import { fashionMnistCaption, fashionMnistModel } from './demo_fashion_mnist.js'
@@ -56,7 +50,7 @@ export interface RunOptions {
 }
 
 /** Judges that were trained, by the padding of the images. */
-export type References = Map<number, { data: ClassData; reference: ClassReference }>
+export type References = Map<number, { data: NamedClasses; reference: ClassReference }>
 
 /** The data of a variant, and the judge of its images. */
 export async function referenceOf(references: References, padding: number, signal: AbortSignal) {
@@ -72,7 +66,7 @@ export async function referenceOf(references: References, padding: number, signa
 /** Trains and judges at a quarter, a half and the end of training; the images are those of the end. */
 export async function runVariant(
   variant: Variant,
-  { data, reference }: { data: ClassData; reference: ClassReference },
+  { data, reference }: { data: Omit<NamedClasses, 'name' | 'testName'>; reference: ClassReference },
   { seed, steps, seconds, perClass, signal }: RunOptions,
 ): Promise<{ result: RunResult; drawn: readonly Image[] }> {
   const sizes = fashionMnistModel(1)

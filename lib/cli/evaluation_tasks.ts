@@ -5,7 +5,7 @@ import { readQuestions } from '../evaluation/question_file.js'
 import { rankAccuracy, rankOptions } from '../evaluation/rank.js'
 import { textPerplexity } from '../evaluation/text_perplexity.js'
 import type { LoadedModel } from '../models/transfusion/folder.js'
-import { openClasses } from './class_data.js'
+import { drawnPreparation, openClasses } from './class_data.js'
 import { LeftOutReport } from './left_out_report.js'
 import { unreadablePolicy } from './train_data.js'
 import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
@@ -42,7 +42,7 @@ function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOption
 }
 
 async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
-  const { testName, ...data } = await openClasses(task.data, task.caption)
+  const { testName, ...data } = await openClasses(task.data, task.caption, drawnPreparation(model))
   const sampler = task.images.sampler ?? (model.objective.process === 'flow' ? 'euler' : 'ddim')
   const settings = { ...task, images: { ...task.images, sampler } }
   const { figures, drawn, described } = await evaluateClasses(model, data, { ...settings, ...options })

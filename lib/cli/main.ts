@@ -7,6 +7,7 @@ import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'
 import { leaveWithoutOutput } from './interrupt.js'
+import { exportCommand } from './export.js'
 import { reportCommand } from './report.js'
 import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
@@ -34,6 +35,7 @@ const commands = [
   samplersCommand,
   compareCommand,
   tokenizerCommand,
+  exportCommand,
   reportCommand,
   demoCommand,
 ]

@@ -6,7 +6,7 @@ import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
-import { openClasses } from './class_data.js'
+import { drawnPreparation, openClasses } from './class_data.js'
 import { onInterrupt } from './interrupt.js'
 import { say } from './output.js'
 import { given, guidanceOption, numberOption, precisionOption, seedOption, toNumbers } from './options.js'
@@ -70,7 +70,7 @@ export async function samplers(
   const path = json ?? join(dirname(resolve(folder)), 'samplers.json')
   using interrupt = onInterrupt('Stopping; what is measured is kept. Press Ctrl-C again to leave at once.')
   using model = await Transfusion.load(folder, { compute: precision })
-  const { testName, ...data } = await openClasses(config.data, config.caption)
+  const { testName, ...data } = await openClasses(config.data, config.caption, drawnPreparation(model))
   const names = config.samplers ?? samplersFor(model.objective.process)
   // The first, the most steps of the first sampler, is what others are compared with.
   const steps = config.steps.toSorted((a, b) => b - a)

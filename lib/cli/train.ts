@@ -17,7 +17,14 @@ import { recordedRun } from './recorded_run.js'
 import { resumeRun } from './resume_run.js'
 import { lengthChange, progressOf } from './run_changes.js'
 import { lockRun, openRun, runPaths } from './run_folder.js'
-import { modelOptions, namedSizes, type TrainConfig, trainConfigSchema } from './train_config.js'
+import { withSizesOfWeights } from './sizes_of_weights.js'
+import {
+  modelOptions,
+  namedSizes,
+  type TrainConfig,
+  trainConfigSchema,
+  type WrittenTrainConfig,
+} from './train_config.js'
 import { openTokenizer, spreadTexts, streamOpener, unreadablePolicy } from './train_data.js'
 
 export const trainCommand = (): Command =>
@@ -37,7 +44,8 @@ const flushedSteps = 100
  * folder. The same command goes on with a run that was stopped. `init`: a folder whose weights to begin with.
  */
 export async function train(path: string, { out, init }: { out: string; init?: string }): Promise<void> {
-  const config = parseConfig(trainConfigSchema, await readJson(path), path)
+  const written = await readJson(path)
+  const config = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), path)
   const sources = await openSources(config.data)
   // Before a folder is made.
   for (const { source } of sources) source.unreadable?.forEach(unreadablePolicy(config.loading, () => {}))
@@ -48,7 +56,8 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   const trainerOf = (model: Transfusion) =>
     new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
   const resumed = await resumeRun(checkpoints, config.precision, trainerOf)
-  using model = resumed?.model ?? (await newModel(config, sources, init, onSkip))
+  using model =
+    resumed?.model ?? (await newModel(config, written as WrittenTrainConfig, sources, init, onSkip))
   using trainer = resumed?.trainer ?? trainerOf(model)
   const { done } = trainer
   if (resumed && progressOf(config.training, done) === 1 && (await hasFinished(out, done.steps))) {
@@ -129,6 +138,7 @@ export async function train(path: string, { out, init }: { out: string; init?: s
 /** A new model, or one with the weights of the folder `init`. */
 async function newModel(
   config: TrainConfig,
+  written: WrittenTrainConfig,
   sources: readonly WeightedSource[],
   init: string | undefined,
   onSkip: (document: UnreadableDocument) => void,
@@ -141,6 +151,11 @@ async function newModel(
     training: { seed },
   } = config
   const options = { objective, compute, seed, imagePreparation }
-  if (init) return Transfusion.initializeFrom(init, { sizes: namedSizes(model), ...options })
+  if (init)
+    return Transfusion.initializeFrom(init, {
+      ...options,
+      sizes: namedSizes(written.model ?? {}),
+      objective: written.objective,
+    })
   return Transfusion.create(modelOptions(model), await openTokenizer(config, sources, onSkip), options)
 }

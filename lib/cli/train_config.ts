@@ -79,9 +79,11 @@ export const trainConfigSchema = z.strictObject({
 
 export type ModelOptions = z.output<typeof modelOptionsSchema>
 export type TrainConfig = z.output<typeof trainConfigSchema>
+/** As it stands in the file; with weights to begin with, the model may be left out. */
+export type WrittenTrainConfig = Partial<z.input<typeof trainConfigSchema>>
 
 /** The sizes that a config names: its preset's, but for what is set beside it. */
-export function namedSizes({ preset, image, ...own }: ModelOptions) {
+export function namedSizes({ preset, image, ...own }: Partial<z.input<typeof modelOptionsSchema>>) {
   const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
   return { ...(preset && presets[preset]), ...set, image }
 }
@@ -90,4 +92,5 @@ export function namedSizes({ preset, image, ...own }: ModelOptions) {
 export const modelOptions = (model: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> => ({
   ...presets.tiny,
   ...namedSizes(model),
+  image: model.image,
 })

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { JsonTokenizer, specialToken, type TokenizerJson } from './tokenizer.js'
 
 const UNKNOWN = '<unk>'
@@ -11,8 +12,10 @@ const SPECIAL_TOKENS = [UNKNOWN, '<s>', '</s>', '<|boi|>', '<|eoi|>']
  * spaces. `save` writes it as a `tokenizer.json` that Hugging Face's libraries read as well.
  */
 export function makeCaptionTokenizer(captions: Iterable<string>): JsonTokenizer {
+  checkArguments('makeCaptionTokenizer', { captions: [captions, 'iterable'] })
   const words = new Set<string>()
   for (const caption of captions) {
+    checkArguments('makeCaptionTokenizer', { 'each of captions': [caption, 'string'] })
     for (const word of caption.toLowerCase().split(/\s+/)) if (word !== '') words.add(word)
   }
   for (const token of SPECIAL_TOKENS) words.delete(token)

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { GLYPH_HEIGHT, GLYPH_WIDTH, glyph } from './bitmap_font.js'
 import type { Image } from './document.js'
 
@@ -80,6 +81,8 @@ const CAPTION_SCALE = 2
 
 /** Draws images in titled sections of rows, with their captions below, as one RGB image; a PNG is `writePng`'s work. */
 export function drawContactSheet(sheet: ContactSheet): Image {
+  checkArguments('drawContactSheet', { sheet: [sheet, 'object'] })
+  checkArguments('drawContactSheet', { 'sheet.sections': [sheet.sections, 'array'] })
   const sections = sheet.sections.map((section) => layOutSection(section, sheet.scale))
   const titleWidth = textWidth(sheet.title, TITLE_SCALE)
   const width = 2 * MARGIN + Math.max(titleWidth, ...sections.map((section) => section.width))

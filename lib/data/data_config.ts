@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkArguments } from '../arguments.js'
 import { findFashionMnist, openMnist } from './fashion_mnist.js'
 import { datasetSource } from './sources/dataset_source.js'
 import type { DocumentSource } from './sources/document_source.js'
@@ -131,6 +132,7 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
 
 /** Opens all sources, for `openStream` and `textsOf`. Rejects with an Error that names what cannot be read. */
 export async function openSources(data: DataConfig): Promise<WeightedSource[]> {
+  checkArguments('openSources', { data: [data, 'object'] })
   if (data.type !== 'mixture') return [{ source: await openSource(data), weight: 1 }]
   const sources: WeightedSource[] = []
   for (const { weight: share, ...config } of data.sources)

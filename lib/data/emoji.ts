@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import type { Image } from './document.js'
 import {
   type EmojiName,
@@ -28,8 +29,10 @@ export interface EmojiPicture {
 }
 
 /** "noto, grinning face" */
-export const emojiCaption = ({ style, name }: Pick<EmojiPicture, 'style' | 'name'>): string =>
-  `${style}, ${name}`
+export function emojiCaption(picture: Pick<EmojiPicture, 'style' | 'name'>): string {
+  checkArguments('emojiCaption', { picture: [picture, 'object'] })
+  return `${picture.style}, ${picture.name}`
+}
 
 /** Pictures with their captions; a picture's class is its group. */
 export class EmojiDataset implements ImageDataset {

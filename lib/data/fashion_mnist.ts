@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
+import { checkArguments } from '../arguments.js'
 import { IdxDataset } from './sources/idx_dataset.js'
 
 /** Class names as captions use them; the data set's own are "T-shirt/top", "Trouser" and so on. */
@@ -73,6 +74,7 @@ export async function openMnist(
   templates: readonly string[],
   padding = 0,
 ): Promise<IdxDataset> {
+  checkArguments('openMnist', { files: [files, 'object'] })
   const [imagesPath, labelsPath] = splitPaths(files.folder, split, files.suffix)
   return IdxDataset.open({ imagesPath, labelsPath, classNames: files.classNames, templates, padding })
 }

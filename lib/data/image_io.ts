@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import sharp, { type Sharp, type SharpOptions } from 'sharp'
+import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
 import { writeAtomically } from './atomic_file.js'
 import type { Image } from './document.js'
@@ -51,6 +52,7 @@ async function openSource(source: ImageSource, autoOrient: boolean): Promise<Sha
 }
 
 function openPixels(image: Image, options: SharpOptions = {}): Sharp {
+  checkArguments('encodePng', { image: [image, 'image'] })
   const { width, height, channels, data } = image
   if (data.length !== width * height * channels) {
     throw new RangeError(

@@ -1,13 +1,8 @@
 import type { FileHandle } from 'node:fs/promises'
+import { checkArguments } from '../arguments.js'
 import { writeAtomically } from './atomic_file.js'
 import { Checksum, summedAtOnce } from './checksum.js'
-import {
-  ELEMENT_SIZES,
-  elementCount,
-  LENGTH_SIZE,
-  SafetensorsError,
-  type FileDtype,
-} from './safetensors_header.js'
+import { bytesOf, elementCount, LENGTH_SIZE, SafetensorsError, type FileDtype } from './safetensors_header.js'
 import { SafetensorsReader, type SafetensorsTensor } from './safetensors_reader.js'
 
 export { SafetensorsError } from './safetensors_header.js'
@@ -23,7 +18,7 @@ export interface SafetensorsFile {
 
 /**
  * Reads a whole safetensors file into memory; see {@link SafetensorsReader} for its tensors one by one.
- * @throws SafetensorsError for a malformed file; the file system's error where it cannot be opened
+ * @throws SafetensorsError for a malformed file, and for a tensor of a dtype that is not read; the file system's error where it cannot be opened
  */
 export async function readSafetensors(path: string, sum?: Checksum): Promise<SafetensorsFile> {
   await using reader = await SafetensorsReader.open(path, sum)
@@ -59,18 +54,19 @@ export async function writeSafetensors(
   tensors: ReadonlyMap<string, SafetensorsTensor | PendingTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<string> {
+  checkArguments('writeSafetensors', { path: [path, 'string'], tensors: [tensors, 'map'] })
   for (const [name, tensor] of tensors) {
     if (name === '__metadata__') throw new SafetensorsError(`${path}: "__metadata__" cannot name a tensor`)
     if ('data' in tensor) checkData(name, tensor, tensor.data, path)
   }
-  const width = ({ dtype }: Typed) => ELEMENT_SIZES[FILE_DTYPES[dtype].dtype]
-  const ordered = [...tensors].toSorted(([a, x], [b, y]) => width(y) - width(x) || (a < b ? -1 : 1))
+  const bytes = ({ dtype }: Typed, count: number) => bytesOf(FILE_DTYPES[dtype].dtype, count)
+  const ordered = [...tensors].toSorted(([a, x], [b, y]) => bytes(y, 1) - bytes(x, 1) || (a < b ? -1 : 1))
 
   let end = 0
   const entries = ordered.map(([name, tensor]) => {
     const { dtype, shape } = tensor
     const begin = end
-    end += elementCount(shape) * width(tensor)
+    end += bytes(tensor, elementCount(shape))
     return [name, { dtype: FILE_DTYPES[dtype].dtype, shape, data_offsets: [begin, end] }]
   })
   const header = {

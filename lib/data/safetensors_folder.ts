@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../config.js'
+import { contentsInstead } from './checkpoint_contents.js'
 import { readJson } from './json_file.js'
 import { SafetensorsError, type TensorEntry } from './safetensors_header.js'
 import { SafetensorsReader, type SafetensorsTensor } from './safetensors_reader.js'
@@ -35,13 +36,8 @@ export class SafetensorsFolder {
       const path = join(folder, single)
       return new SafetensorsFolder([await SafetensorsReader.open(path)])
     }
-    if (!names.includes(index)) {
-      const pickled = names.find((name) => name.startsWith('pytorch_model'))
-      throw new Error(
-        `${folder}: holds neither ${single} nor ${index}` +
-          (pickled ? `; ${pickled} is not read: save the model with safe_serialization first` : ''),
-      )
-    }
+    if (!names.includes(index))
+      throw new Error(`${folder}: holds neither ${single} nor ${index}${contentsInstead(names)}`)
     return SafetensorsFolder.#openShards(folder, names)
   }
 
@@ -49,6 +45,7 @@ export class SafetensorsFolder {
     const path = join(folder, index)
     const { weight_map } = parseConfig(indexSchema, await readJson(path), path)
     const shards = [...new Set(Object.values(weight_map))].toSorted()
+    if (shards.length === 0) throw new Error(`${path}: its weight_map lists no tensors`)
     for (const shard of shards)
       if (!names.includes(shard)) throw new Error(`${path}: lists ${shard}, which is not in the folder`)
     const readers: SafetensorsReader[] = []

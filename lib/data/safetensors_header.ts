@@ -3,9 +3,39 @@ export class SafetensorsError extends Error {
   override readonly name = 'SafetensorsError'
 }
 
-/** Bytes per element of the dtypes that are read, under the names that the format gives them. */
-export const ELEMENT_SIZES = { F32: 4, F16: 2, BF16: 2, I32: 4, I64: 8 } as const
-export type FileDtype = keyof typeof ELEMENT_SIZES
+/** Bits per element of the format's dtypes, under the names that it gives them. */
+export const ELEMENT_BITS = {
+  BOOL: 8,
+  F4: 4,
+  F6_E2M3: 6,
+  F6_E3M2: 6,
+  F8_E4M3: 8,
+  F8_E4M3FNUZ: 8,
+  F8_E5M2: 8,
+  F8_E5M2FNUZ: 8,
+  F8_E8M0: 8,
+  U8: 8,
+  I8: 8,
+  U16: 16,
+  I16: 16,
+  F16: 16,
+  BF16: 16,
+  U32: 32,
+  I32: 32,
+  F32: 32,
+  U64: 64,
+  I64: 64,
+  F64: 64,
+  C64: 64,
+} as const
+/** A dtype of the format. */
+export type FileDtype = keyof typeof ELEMENT_BITS
+
+/** Those whose values are read. A file may hold others beside them. */
+export const READ_DTYPES = ['F32', 'F64', 'F16', 'BF16', 'I32', 'I64'] as const satisfies FileDtype[]
+
+/** Bytes that `count` elements take, a fraction where they do not fill the last. */
+export const bytesOf = (dtype: FileDtype, count: number): number => (count * ELEMENT_BITS[dtype]) / 8
 
 /** Where a tensor lies: bytes `begin` (inclusive) to `end` (exclusive), counted from the end of the header. */
 export interface TensorEntry {
@@ -49,7 +79,8 @@ export function parseHeader(json: Uint8Array, dataSize: number, path: string): H
     return fail(`its header is not JSON (${(error as Error).message})`)
   }
   if (!isObject(parsed)) return fail('its header is not a JSON object')
-  const { __metadata__: metadata = {}, ...tensors } = parsed
+  const { __metadata__: stored, ...tensors } = parsed
+  const metadata = stored ?? {}
   if (!isObject(metadata) || !Object.values(metadata).every((value) => typeof value === 'string')) {
     return fail('its __metadata__ is not an object of strings')
   }
@@ -72,9 +103,9 @@ export function parseHeader(json: Uint8Array, dataSize: number, path: string): H
 function parseEntry(name: string, entry: unknown, fail: (problem: string) => never): TensorEntry {
   if (!isObject(entry)) return fail(`the header's entry of tensor "${name}" is not an object`)
   const { dtype, shape, data_offsets: offsets } = entry
-  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_SIZES, dtype)) {
-    const supported = Object.keys(ELEMENT_SIZES).join(', ')
-    return fail(`tensor "${name}" has the dtype ${JSON.stringify(dtype)}; those read are ${supported}`)
+  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BITS, dtype)) {
+    const known = Object.keys(ELEMENT_BITS).join(', ')
+    return fail(`tensor "${name}" has the dtype ${JSON.stringify(dtype)}; the format's are ${known}`)
   }
   if (!isArrayOfCounts(shape)) {
     return fail(`tensor "${name}" has the shape ${JSON.stringify(shape)}; expected integers from 0`)
@@ -83,7 +114,7 @@ function parseEntry(name: string, entry: unknown, fail: (problem: string) => nev
     return fail(`tensor "${name}" has the data_offsets ${JSON.stringify(offsets)}; expected [begin, end]`)
   }
   const [begin, end] = offsets
-  const size = elementCount(shape) * ELEMENT_SIZES[dtype as FileDtype]
+  const size = bytesOf(dtype as FileDtype, elementCount(shape))
   if (end - begin !== size) {
     return fail(`tensor "${name}" has ${end - begin} bytes; ${dtype} [${shape.join(', ')}] has ${size}`)
   }
@@ -98,11 +129,11 @@ export function checkFloats(
   shape: readonly number[],
 ): void {
   if (!entry) throw new SafetensorsError(`${path}: tensor "${name}" is missing`)
-  const floats = entry.dtype === 'F32' || entry.dtype === 'F16' || entry.dtype === 'BF16'
+  const floats = ['F32', 'BF16', 'F16', 'F64'].includes(entry.dtype)
   const sameShape = entry.shape.join() === shape.join()
   if (!floats || !sameShape)
     throw new SafetensorsError(
-      `${path}: tensor "${name}" must be F32, BF16 or F16 of shape [${shape.join(', ')}], ` +
+      `${path}: tensor "${name}" must be F32, BF16, F16 or F64 of shape [${shape.join(', ')}], ` +
         `it is ${entry.dtype} of [${entry.shape.join(', ')}]`,
     )
 }

@@ -5,6 +5,7 @@ import {
   LARGEST_HEADER,
   LENGTH_SIZE,
   parseHeader,
+  READ_DTYPES,
   SafetensorsError,
   type TensorEntry,
 } from './safetensors_header.js'
@@ -45,7 +46,12 @@ export class SafetensorsReader {
         throw new SafetensorsError(
           `${path}: holds ${size} bytes; a safetensors file has at least ${LENGTH_SIZE}`,
         )
-      const length = (await readFully(file, new BigUint64Array(1), 0, path))[0]!
+      const start = await readFully(file, new BigUint64Array(1), 0, path)
+      const length = start[0]!
+      if (Buffer.from(start.buffer).toString('latin1') === gitLfsStart)
+        throw new SafetensorsError(
+          `${path}: is a Git LFS pointer, not the file itself: fetch it with "git lfs pull"`,
+        )
       const largest = Math.min(LARGEST_HEADER, size - LENGTH_SIZE)
       if (length > BigInt(largest)) {
         throw new SafetensorsError(
@@ -65,8 +71,11 @@ export class SafetensorsReader {
     path: string,
     file: ReadableFile,
     dataStart: number,
-    { metadata, entries }: ReturnType<typeof parseHeader>,
+    header: ReturnType<typeof parseHeader>,
   ) {
+    if (typeof header !== 'object' || header === null)
+      throw new TypeError('SafetensorsReader: it is opened by SafetensorsReader.open')
+    const { metadata, entries } = header
     this.path = path
     this.metadata = metadata
     this.entries = new Map(entries.map((entry) => [entry.name, entry]))
@@ -75,8 +84,8 @@ export class SafetensorsReader {
   }
 
   /**
-   * F32, BF16, I32 and I64 as they are, F16 widened to f32.
-   * @throws SafetensorsError where the file has no such tensor or was cut short meanwhile
+   * F32, BF16, I32 and I64 as they are, F16 widened and F64 rounded to f32.
+   * @throws SafetensorsError where the file has no such tensor, its dtype is another or the file was cut short meanwhile
    */
   async read(name: string): Promise<SafetensorsTensor> {
     const entry = this.entries.get(name)
@@ -89,24 +98,42 @@ export class SafetensorsReader {
       case 'F32':
         return { dtype: 'f32', shape, data: await read(new Float32Array(count)) }
       case 'F16':
-        return { dtype: 'f32', shape, data: await this.#readHalves(start, count) }
+        return {
+          dtype: 'f32',
+          shape,
+          data: await this.#readPieces(start, count, new Uint16Array(pieceOf(count)), halfToFloat),
+        }
+      case 'F64':
+        return {
+          dtype: 'f32',
+          shape,
+          data: await this.#readPieces(start, count, new Float64Array(pieceOf(count)), Number),
+        }
       case 'BF16':
         return { dtype: 'bf16', shape, data: await read(new Uint16Array(count)) }
       case 'I32':
         return { dtype: 'i32', shape, data: await read(new Int32Array(count)) }
       case 'I64':
         return { dtype: 'i64', shape, data: await read(new BigInt64Array(count)) }
+      default:
+        throw new SafetensorsError(
+          `${this.path}: tensor "${name}" has the dtype ${entry.dtype}; those read are ${READ_DTYPES.join(', ')}`,
+        )
     }
   }
 
   /** A piece at a time: the event loop turns between them. */
-  async #readHalves(start: number, count: number): Promise<Float32Array> {
+  async #readPieces(
+    start: number,
+    count: number,
+    piece: Uint16Array | Float64Array,
+    toFloat: (value: number) => number,
+  ): Promise<Float32Array> {
     const floats = new Float32Array(count)
-    const piece = new Uint16Array(Math.min(count, HALVES_AT_ONCE))
     for (let done = 0; done < count; done += piece.length) {
-      const bits = piece.subarray(0, count - done)
-      await readFully(this.#file, bits, start + 2 * done, this.path)
-      for (let i = 0; i < bits.length; i++) floats[done + i] = halves[bits[i]!]!
+      const values = piece.subarray(0, count - done)
+      await readFully(this.#file, values, start + done * piece.BYTES_PER_ELEMENT, this.path)
+      for (let i = 0; i < values.length; i++) floats[done + i] = toFloat(values[i]!)
     }
     return floats
   }
@@ -122,7 +149,11 @@ export class SafetensorsReader {
   }
 }
 
-const HALVES_AT_ONCE = 2 ** 20
+/** What Git LFS leaves in place of a file that was not fetched begins with "version https://git-lfs". */
+const gitLfsStart = 'version '
+
+const CONVERTED_AT_ONCE = 2 ** 20
+const pieceOf = (count: number): number => Math.min(count, CONVERTED_AT_ONCE)
 
 /** Linux reads at most 2 GiB at once, and any read may give less than was asked for. */
 const LARGEST_TRANSFER = 2 ** 30
@@ -144,7 +175,7 @@ async function readFully<T extends NodeJS.TypedArray>(
 }
 
 /** The value of an IEEE half: 1 sign bit, 5 exponent bits, 10 fraction bits. */
-function halfToFloat(bits: number): number {
+function decodeHalf(bits: number): number {
   const sign = bits & 0x8000 ? -1 : 1
   const exponent = (bits >> 10) & 0x1f
   const fraction = bits & 0x3ff
@@ -154,4 +185,5 @@ function halfToFloat(bits: number): number {
 }
 
 /** Of all halves, by their bits. */
-const halves = Float32Array.from({ length: 2 ** 16 }, (_, bits) => halfToFloat(bits))
+const halves = Float32Array.from({ length: 2 ** 16 }, (_, bits) => decodeHalf(bits))
+const halfToFloat = (bits: number): number => halves[bits]!

@@ -6,11 +6,14 @@
  *
  * eta = 0 is deterministic, eta = 1 is DDPM.
  */
+import { checkArguments } from '../arguments.js'
 import { trailingTimesteps, type Sampler } from './sampler.js'
 import { type NoiseSchedule } from './schedule.js'
 
 /** Throws a RangeError unless eta is in 0 .. 1. */
-export function ddim(schedule: NoiseSchedule, { eta = 0 }: { eta?: number } = {}): Sampler {
+export function ddim(schedule: NoiseSchedule, options: { eta?: number } = {}): Sampler {
+  checkArguments('ddim', { options: [options, 'options'] })
+  const { eta = 0 } = options
   if (!(eta >= 0 && eta <= 1)) throw new RangeError(`ddim: eta = ${eta} is not in 0..1`)
   return {
     schedule,

@@ -9,6 +9,7 @@
  *     |velocity error|^2 = ((signal + sigma) / sigma)^2 |x0 error|^2
  */
 import { z } from 'zod'
+import { checkArguments } from '../arguments.js'
 import { cosineSchedule, flowSchedule, type NoiseSchedule } from './schedule.js'
 
 export const predictionSchema = z.enum(['eps', 'v', 'velocity', 'x0'])
@@ -39,8 +40,10 @@ export const objectiveSchema = z
 export type Objective = z.infer<typeof objectiveSchema>
 
 /** The noise that an objective's images are trained and drawn with. */
-export const scheduleOf = ({ process }: Pick<Objective, 'process'>): NoiseSchedule =>
-  process === 'flow' ? flowSchedule() : cosineSchedule()
+export function scheduleOf(objective: Pick<Objective, 'process'>): NoiseSchedule {
+  checkArguments('scheduleOf', { objective: [objective, 'object'] })
+  return objective.process === 'flow' ? flowSchedule() : cosineSchedule()
+}
 
 /** Per-image arguments [N] of the kernels add_noise and diffusion_loss, and of the timestep embedding. */
 export interface DiffusionTargets {
@@ -64,6 +67,11 @@ export function diffusionTargets(
   objective: Objective,
   timesteps: ArrayLike<number>,
 ): DiffusionTargets {
+  checkArguments('diffusionTargets', {
+    schedule: [schedule, 'schedule'],
+    objective: [objective, 'object'],
+    timesteps: [timesteps, 'numbers'],
+  })
   const perImage = () => new Float32Array(timesteps.length)
   const targets = {
     t: perImage(),

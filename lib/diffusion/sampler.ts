@@ -1,4 +1,5 @@
 /** What every sampler is: the steps from pure noise to an image, as coefficients for the kernel `denoise`. */
+import { checkArguments } from '../arguments.js'
 import { cleanImage, type Prediction } from './objective.js'
 import type { NoiseSchedule } from './schedule.js'
 
@@ -33,17 +34,28 @@ export interface Sampler {
 }
 
 /**
- * T, ..., 0: count + 1 descending timesteps, whole ones where the schedule has no others, the first at full noise ("trailing" in Lin et al. 2023: other
- * spacings begin below T, where the network is never given pure noise in training).
+ * T, ..., 0: count + 1 descending timesteps, whole ones where the schedule has no others, the first at full noise
+ * ("trailing" in Lin et al. 2023: other spacings begin below T, where the network is never given pure noise in training).
+ * Whole ones are rounded from `numpy.arange(T, 0, -T / count)`, as in diffusers, which for some counts (61, 103, ...: see
+ * the test) has one step too many after them, at its -1.
  */
 export function trailingTimesteps(schedule: NoiseSchedule, count: number): number[] {
-  if (!Number.isInteger(count) || count < 1 || count > schedule.steps) {
-    throw new RangeError(`sampler: ${count} steps, expected an integer in 1..${schedule.steps}`)
+  checkArguments('trailingTimesteps', { schedule: [schedule, 'schedule'] })
+  const { steps, continuous } = schedule
+  if (!Number.isInteger(count) || count < 1 || count > steps) {
+    throw new RangeError(`sampler: ${count} steps, expected an integer in 1..${steps}`)
   }
+  // The distance as NumPy rounds it: where a timestep lies between two integers, its last bit decides.
+  const distance = steps - steps / count - steps
   return Array.from({ length: count + 1 }, (_, i) => {
-    const t = (schedule.steps * (count - i)) / count
-    return schedule.continuous ? t : Math.round(t)
+    if (i === count) return 0
+    return continuous ? (steps * (count - i)) / count : roundHalfToEven(steps + i * distance)
   })
+}
+
+function roundHalfToEven(value: number): number {
+  const rounded = Math.round(value)
+  return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded
 }
 
 const stepFactors = ['kX', 'kX0', 'kPrevious', 'kEps'] as const

@@ -1,5 +1,6 @@
 /** The samplers by name, for configs and options. */
 import { z } from 'zod'
+import { checkArguments } from '../arguments.js'
 import { ddim } from './ddim.js'
 import { ddpm } from './ddpm.js'
 import { dpmSolver } from './dpm_solver.js'
@@ -31,10 +32,9 @@ export const samplersFor = (process: Objective['process']): SamplerName[] =>
  * The sampler of this name; by default DDPM's, the paper's, and for flow Euler's. Throws a RangeError where it does not
  * go with the process that the model was trained with.
  */
-export function createSampler(
-  name: SamplerName | undefined,
-  { process }: Pick<Objective, 'process'>,
-): Sampler {
+export function createSampler(name: SamplerName | undefined, objective: Pick<Objective, 'process'>): Sampler {
+  checkArguments('createSampler', { objective: [objective, 'object'] })
+  const { process } = objective
   const fitting = samplersFor(process)
   const chosen = name ?? fitting[0]!
   if (!fitting.includes(chosen))

@@ -1,7 +1,8 @@
 /** Images in classes, each class with its caption: how well a model draws them and describes them. */
+import { checkArguments } from '../arguments.js'
 import type { Image } from '../data/document.js'
 import { concatenateImages, floatsToBytes } from '../data/pixels.js'
-import type { IdxDataset } from '../data/sources/idx_dataset.js'
+import type { LabelledImages } from '../data/sources/image_folder.js'
 import { completeTexts } from '../generation/batch.js'
 import { drawImages } from '../generation/draw_images.js'
 import type { DrawOptions } from '../generation/options.js'
@@ -17,15 +18,12 @@ import { drawingProgress } from './drawing_progress.js'
 import { Judge } from './judge.js'
 import { imageFigures } from './statistics.js'
 
-/** Enough for a class's name and the end of the document. */
-const captionTokens = 6
-
 /** A data set whose classes are drawn and described. */
 export interface ClassData {
   /** What the judge is trained on. */
-  training: IdxDataset
+  training: LabelledImages
   /** Held out: neither the model nor the judge has seen it. */
-  test: IdxDataset
+  test: LabelledImages
   /** One a class. */
   captions: readonly string[]
 }
@@ -52,13 +50,23 @@ export interface DrawingOptions {
   say?: (line: string) => void
 }
 
+/** Throws a TypeError that names what is missing of the data. */
+export function checkClassData(callee: string, data: ClassData): void {
+  checkArguments(callee, { data: [data, 'object'] })
+  checkArguments(callee, {
+    'data.training': [data.training, 'labelled'],
+    'data.test': [data.test, 'labelled'],
+    'data.captions': [data.captions, 'strings'],
+  })
+}
+
 /** Throws a RangeError where the model draws images of another size than the data has. */
 export function checkClassImages({ network }: ModelParts, { test }: ClassData): void {
   const { height, width, channels } = network.config.image
-  if (height !== test.height || width !== test.width || channels !== 1)
+  if (height !== test.height || width !== test.width || channels !== test.channels)
     throw new RangeError(
-      `classes: the images are ${test.height} x ${test.width} in grayscale, the model's ${height} x ${width} of ` +
-        `${channels} channels: other data, or other tasks, suit it`,
+      `classes: the images are ${test.height} x ${test.width} ${test.channels === 1 ? 'in grayscale' : 'in colour'}, ` +
+        `the model's ${height} x ${width} of ${channels} channels: other data, or other tasks, suit it`,
     )
 }
 
@@ -66,8 +74,14 @@ export function checkClassImages({ network }: ModelParts, { test }: ClassData): 
 export async function drawClasses(
   model: ModelParts,
   captions: readonly string[],
-  { perClass, seed, images, signal, say = () => {} }: DrawingOptions,
+  options: DrawingOptions,
 ): Promise<DrawnClasses> {
+  checkArguments('drawClasses', {
+    model: [model, 'model'],
+    captions: [captions, 'strings'],
+    options: [options, 'object'],
+  })
+  const { perClass, seed, images, signal, say = () => {} } = options
   const asked = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))
   const prompts = Array.from(asked, (label) => captions[label]!)
   const seeds = prompts.map((_, i) => seed * 1_000_000 + i)
@@ -76,7 +90,7 @@ export async function drawClasses(
 }
 
 /** The first images of a data set with the captions of their classes. */
-export const captionedImages = (dataset: IdxDataset, captions: readonly string[], count: number) =>
+export const captionedImages = (dataset: LabelledImages, captions: readonly string[], count: number) =>
   Array.from({ length: Math.min(count, dataset.length) }, (_, i) => ({
     image: dataset.image(i),
     caption: captions[dataset.label(i)]!,
@@ -89,20 +103,40 @@ export async function describePairs<Pair extends { image: Image; caption: string
   signal?: AbortSignal,
 ): Promise<{ described: (Pair & { written: string })[]; accuracy: number }> {
   const images = pairs.map(({ image }) => image)
-  const written = await describeImages(model, images, signal)
+  // One more than the longest: what is cut there is none of the captions.
+  const maxTokens = 1 + Math.max(...pairs.map(({ caption }) => model.tokenizer.encode(caption).length))
+  const written = await describeImages(model, images, { maxTokens, signal })
   const described = pairs.map((pair, i) => ({ ...pair, written: written[i]! }))
   const right = described.filter(({ caption, written }) => written === caption).length
   return { described, accuracy: right / pairs.length }
+}
+
+/** How images are described. */
+export interface DescribingOptions {
+  /** Most tokens of a caption, 64 by default: a longer one is cut. */
+  maxTokens?: number
+  /** Told of each caption that has as many tokens, and may have been cut: the number of its image. */
+  onCut?: (image: number) => void
+  /** Ends the work; it then rejects with the signal's reason. */
+  signal?: AbortSignal | undefined
 }
 
 /** The greedy caption of each image. */
 export async function describeImages(
   model: ModelParts,
   images: readonly Image[],
-  signal?: AbortSignal,
+  options: DescribingOptions = {},
 ): Promise<string[]> {
+  checkArguments('describeImages', {
+    model: [model, 'model'],
+    images: [images, 'array'],
+    options: [options, 'options'],
+  })
+  const { maxTokens = 64, onCut, signal } = options
   const prompts = images.map((image) => [image])
-  const written = await completeTexts(model, prompts, captionTokens, signal)
+  const written = await completeTexts(model, prompts, maxTokens, signal)
+  for (const [i, text] of written.entries())
+    if (onCut && model.tokenizer.encode(text).length >= maxTokens) onCut(i)
   return written.map((text) => text.trim())
 }
 
@@ -111,19 +145,34 @@ export class ClassReference {
   private constructor(
     /** The classifier, which this owns. */
     readonly judge: Judge,
-    private readonly real: { test: Judged; testLabels: Uint8Array; training: Judged; classMeans: Judged },
+    private readonly real: {
+      test: Judged
+      testLabels: ArrayLike<number>
+      training: Judged
+      classMeans: Judged
+    },
   ) {}
 
   /** Trains the judge on the whole training set; `perClass` images of each of its classes are kept for scale. */
   static async prepare(
-    { training, test, captions }: ClassData,
-    { perClass, seed, signal }: Pick<DrawingOptions, 'perClass' | 'seed' | 'signal'>,
+    data: ClassData,
+    options: Pick<DrawingOptions, 'perClass' | 'seed' | 'signal'>,
   ): Promise<ClassReference> {
-    const { pixels: images, labels, width: side } = training
+    checkClassData('ClassReference.prepare', data)
+    checkArguments('ClassReference.prepare', { options: [options, 'object'] })
+    const { training, test, captions } = data
+    const { perClass, seed, signal } = options
+    const { pixels: images, labels, width: side, channels } = training
+    for (const { width, height } of [training, test])
+      if (width !== height || width % 2 !== 0)
+        throw new RangeError(
+          `classes: a judge looks at square images of an even side, these are ${height} x ${width}`,
+        )
     const judge = await Judge.train({
       images,
       labels,
       side,
+      channels,
       classes: captions.length,
       seed,
       epochs: 2,

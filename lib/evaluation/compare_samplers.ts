@@ -1,8 +1,9 @@
 /** Samplers and numbers of steps side by side: how few steps keep the quality of many. */
+import { checkArguments } from '../arguments.js'
 import { createSampler, type SamplerName } from '../diffusion/samplers.js'
 import type { ImageOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { ClassReference, checkClassImages, type ClassData, drawClasses } from './classes.js'
+import { ClassReference, checkClassData, checkClassImages, type ClassData, drawClasses } from './classes.js'
 import type { StandardErrors } from './standard_errors.js'
 import { imageFigures, standardErrors } from './statistics.js'
 
@@ -59,8 +60,15 @@ export async function* compareSamplers(
   model: ModelParts,
   data: ClassData,
   settings: readonly SamplerSetting[],
-  { say = () => {}, images, ...options }: CompareOptions,
+  comparison: CompareOptions,
 ): AsyncGenerator<SamplerFigures & { reference: ReferenceFigures }, void, undefined> {
+  checkArguments('compareSamplers', {
+    model: [model, 'model'],
+    settings: [settings, 'array'],
+    options: [comparison, 'object'],
+  })
+  checkClassData('compareSamplers', data)
+  const { say = () => {}, images, ...options } = comparison
   const calls = settings.map(
     ({ sampler, steps }) => createSampler(sampler, model.objective).steps(steps).length,
   )
@@ -93,6 +101,14 @@ export async function* compareSamplers(
  * 2 sqrt(a^2 + b^2), as of two that are equally good one figure in forty comes out by chance.
  */
 export function worseFigures(setting: SamplerFigures, reference: SamplerFigures): (keyof StandardErrors)[] {
+  for (const [name, given] of Object.entries({ setting, reference })) {
+    checkArguments('worseFigures', { [name]: [given, 'object'] })
+    const { figures, errors } = given
+    checkArguments('worseFigures', {
+      [`${name}.figures`]: [figures, 'object'],
+      [`${name}.errors`]: [errors, 'object'],
+    })
+  }
   const deficits = {
     image_accuracy: reference.figures.image_accuracy - setting.figures.image_accuracy,
     diversity: reference.figures.diversity - setting.figures.diversity,
@@ -108,6 +124,7 @@ export function cheapestSetting<Setting extends SamplerFigures>(
   found: readonly Setting[],
   reference: SamplerFigures,
 ): Setting {
+  checkArguments('cheapestSetting', { found: [found, 'array'], reference: [reference, 'object'] })
   return found
     .filter((setting) => worseFigures(setting, reference).length === 0)
     .reduce((best, next) =>

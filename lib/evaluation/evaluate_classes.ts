@@ -1,8 +1,10 @@
+import { checkArguments } from '../arguments.js'
 import type { Image } from '../data/document.js'
 import type { DrawOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import {
   captionedImages,
+  checkClassData,
   checkClassImages,
   type ClassData,
   ClassReference,
@@ -57,8 +59,11 @@ export interface ClassEvaluation {
 export async function evaluateClasses(
   model: ModelParts,
   data: ClassData,
-  { perClass, described: count, ranked, say = () => {}, ...options }: ClassEvaluationOptions,
+  settings: ClassEvaluationOptions,
 ): Promise<ClassEvaluation> {
+  checkArguments('evaluateClasses', { model: [model, 'model'], options: [settings, 'object'] })
+  checkClassData('evaluateClasses', data)
+  const { perClass, described: count, ranked, say = () => {}, ...options } = settings
   const { test, captions } = data
   const { signal } = options
   const figures: ClassFigures = {}

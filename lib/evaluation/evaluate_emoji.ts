@@ -1,4 +1,5 @@
 /** Emoji in pairs of style and name: how well a model draws and describes those that it learned from, and held-out ones. */
+import { checkArguments } from '../arguments.js'
 import { emojiCaption, type EmojiData, emojiSide } from '../data/emoji.js'
 import { evenlySpread } from '../data/sample_order.js'
 import type { Tokenizer } from '../data/tokenizer.js'
@@ -35,8 +36,14 @@ export interface EmojiEvaluation extends EmojiAnswers {
 export async function evaluateEmoji(
   model: ModelParts,
   data: EmojiData,
-  { seed, images, signal, say = () => {} }: EmojiEvaluationOptions,
+  options: EmojiEvaluationOptions,
 ): Promise<EmojiEvaluation> {
+  checkArguments('evaluateEmoji', {
+    model: [model, 'model'],
+    data: [data, 'object'],
+    options: [options, 'object'],
+  })
+  const { seed, images, signal, say = () => {} } = options
   checkSize(model)
   const { training, heldOut } = data
   const unseen = heldOut.pictures

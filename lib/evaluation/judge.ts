@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { backward, noGrad } from '../autograd/tape.js'
 import type { Image } from '../data/document.js'
 import { bytesToFloats } from '../data/pixels.js'
@@ -94,7 +95,15 @@ export class Judge {
    * do not fit the images, with the signal's reason when it aborts.
    */
   static async train(training: JudgeTraining): Promise<Judge> {
+    checkArguments('Judge.train', { training: [training, 'object'] })
     const { images, labels, side, channels = 1, classes, seed, epochs, signal, onProgress } = training
+    checkArguments('Judge.train', {
+      images: [images, 'numbers'],
+      labels: [labels, 'numbers'],
+      side: [side, 'number'],
+      classes: [classes, 'number'],
+      epochs: [epochs, 'number'],
+    })
     if (side % cell !== 0) throw new RangeError(`Judge.train: side must be even, received ${side}`)
     const size = side ** 2 * channels
     if (labels.length * size !== images.length)

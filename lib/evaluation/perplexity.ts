@@ -1,4 +1,6 @@
+import { checkArguments, wrongArgument } from '../arguments.js'
 import type { Image } from '../data/document.js'
+import type { Sample } from '../data/sources/image_dataset.js'
 import type { Tokenizer } from '../data/tokenizer.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
@@ -6,12 +8,27 @@ import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { Document } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
 
-/** exp(mean negative log-likelihood) per caption token, given the clean image before it. */
+/** An image and what it shows. */
+export interface CaptionedImage {
+  image: Image
+  caption: string
+}
+
+/**
+ * exp(mean negative log-likelihood) per caption token, given the clean image before it. Samples of data sets are taken,
+ * too. Rejects with a TypeError that names the first pair that is neither.
+ */
 export async function captionPerplexity(
-  { network, tokenizer }: ModelParts,
-  pairs: readonly { image: Image; caption: string }[],
+  model: ModelParts,
+  pairs: Iterable<CaptionedImage | Sample>,
   options?: LikelihoodOptions,
 ): Promise<number> {
+  checkArguments('captionPerplexity', {
+    model: [model, 'model'],
+    pairs: [pairs, 'iterable'],
+    options: [options, 'options'],
+  })
+  const { network, tokenizer } = model
   const documents = captionDocuments(pairs, network.config, tokenizer)
   let nll = 0
   let tokens = 0
@@ -23,13 +40,26 @@ export async function captionPerplexity(
 }
 
 function* captionDocuments(
-  pairs: readonly { image: Image; caption: string }[],
+  pairs: Iterable<CaptionedImage | Sample>,
   config: TransfusionConfig,
   tokenizer: Tokenizer,
 ): Generator<Document<PixelPart>> {
-  for (const [i, { image, caption }] of pairs.entries())
+  let i = 0
+  for (const pair of pairs) {
+    const { image, caption } = captionedImageOf(pair, `pairs[${i}]`)
     yield {
       parts: [imagePart(image, config, `pair ${i}`), { type: 'text', ids: [...tokenizer.encode(caption)] }],
       end: false,
     }
+    i++
+  }
+}
+
+function captionedImageOf(pair: CaptionedImage | Sample, name: string): CaptionedImage {
+  const { image, caption, parts } = Object(pair) as Partial<CaptionedImage & Sample>
+  if (image !== undefined && typeof caption === 'string') return { image, caption }
+  const images = parts?.flatMap((part) => (part.type === 'image' ? [part.image] : [])) ?? []
+  const texts = parts?.flatMap((part) => (part.type === 'text' ? [part.text] : [])) ?? []
+  if (images.length === 1 && texts.length === 1) return { image: images[0]!, caption: texts[0]! }
+  throw wrongArgument('captionPerplexity', name, '{ image, caption }, or a sample with one of each', pair)
 }

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
@@ -44,13 +45,21 @@ export interface RankOptions extends LikelihoodOptions {
 export async function* rankOptions(
   model: ModelParts,
   questions: Iterable<Question> | AsyncIterable<Question>,
-  { end = false, ...options }: RankOptions = {},
+  settings: RankOptions = {},
 ): AsyncGenerator<Ranking, void, undefined> {
+  checkArguments('rankOptions', {
+    model: [model, 'model'],
+    questions: [questions, 'iterable'],
+    options: [settings, 'options'],
+  })
+  const { end = false, ...options } = settings
   /** Options of the questions that are asked but not answered. */
   const asked: number[] = []
   let count = 0
   async function* documents() {
     for await (const question of questions) {
+      checkArguments(`rankOptions: question ${count}`, { question: [question, 'object'] })
+      checkArguments(`rankOptions: question ${count}`, { options: [question.options, 'strings'] })
       if (question.options.length === 0) throw new RangeError(`question ${count}: it has no options`)
       asked.push(question.options.length)
       yield* optionDocuments(model, question, `question ${count}`, end)
@@ -76,9 +85,11 @@ export async function rankAccuracy(
   rankings: AsyncIterable<Ranking>,
   right: readonly number[],
 ): Promise<RankFigures> {
+  checkArguments('rankAccuracy', { rankings: [rankings, 'iterable'], right: [right, 'numbers'] })
   const best: number[] = []
   const bestPerToken: number[] = []
   for await (const ranking of rankings) {
+    checkArguments('rankAccuracy', { 'each of rankings': [ranking, 'object'] })
     best.push(ranking.best)
     bestPerToken.push(ranking.bestPerToken)
   }

@@ -1,8 +1,9 @@
+import { checkArguments, wrongArgument } from '../arguments.js'
 import type { PreparedDocument } from '../data/document_stream.js'
 import type { RawDocument, UnreadableDocument } from '../data/sources/document_source.js'
-import type { Preparation } from '../data/stream/preparation.js'
+import { inlinePreparation, type Preparation } from '../data/stream/preparation.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
+import { imagePart, imagePreparationOf, type PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { Document } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
@@ -16,6 +17,9 @@ export interface TextPerplexityOptions extends LikelihoodOptions {
   /** Told of a document that cannot be read, which is left out then; may throw. Without it, the document's error is thrown. */
   onUnreadable?: (document: UnreadableDocument) => void
 }
+
+/** A text, or a document as sources give it. */
+export type TextDocument = string | RawDocument | UnreadableDocument
 
 /** How well a model predicts text. */
 export interface TextPerplexity {
@@ -35,12 +39,13 @@ export interface TextPerplexity {
  * How well a model predicts text. A document that is longer than a window is seen in windows that overlap, each
  * beginning with BOS as a document does, and each token is counted once: in the first window that holds it. Documents
  * with images are seen whole. The end of a document does not count; nor does its first token where the tokenizer has no
- * BOS. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
+ * BOS. `documents`: texts, or documents as sources give them; `preparation` is for the latter's images, the model's own by
+ * default. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
  */
 export async function textPerplexity(
-  { network }: ModelParts,
-  documents: AsyncIterable<RawDocument | UnreadableDocument>,
-  preparation: Preparation,
+  model: ModelParts,
+  documents: string | Iterable<TextDocument> | AsyncIterable<TextDocument>,
+  preparation: Preparation | undefined = undefined,
   {
     window = 1024,
     stride = Math.ceil(window / 2),
@@ -50,17 +55,26 @@ export async function textPerplexity(
     ...options
   }: TextPerplexityOptions = {},
 ): Promise<TextPerplexity> {
+  const given = typeof documents === 'string' ? [documents] : documents
+  checkArguments('textPerplexity', {
+    model: [model, 'model'],
+    documents: [given, 'iterable'],
+    preparation: [preparation, 'options'],
+  })
+  const { network } = model
+  const preparer = preparation ?? inlinePreparation(model.tokenizer, modelImages(model))
   if (!(Number.isInteger(window) && Number.isInteger(stride) && stride >= 1 && stride <= window))
     throw new RangeError(`textPerplexity: expected a stride in 1 .. window, received ${stride} of ${window}`)
   let nll = 0
   const counts = { documents: 0, tokens: 0, bytes: 0 }
   async function* pieces() {
-    for await (const document of documents) {
+    for await (const one of given) {
+      const document = documentOf(one, `documents[${counts.documents}]`)
       if ('error' in document) {
         onUnreadable(document)
         continue
       }
-      const prepared = await preparation.prepare(document)
+      const prepared = await preparer.prepare(document)
       if ('error' in prepared) {
         onUnreadable(prepared)
         continue
@@ -81,6 +95,16 @@ export async function textPerplexity(
     bitsPerByte: nll / Math.LN2 / counts.bytes,
     ...counts,
   }
+}
+
+const modelImages = ({ network, imagePreparation }: ModelParts) =>
+  imagePreparationOf(network.config, imagePreparation)
+
+function documentOf(given: TextDocument, name: string): RawDocument | UnreadableDocument {
+  if (typeof given === 'string') return { name, parts: [{ type: 'text', text: given }] }
+  if (typeof given === 'object' && given !== null && ('error' in given || Array.isArray(given.parts)))
+    return given
+  throw wrongArgument('textPerplexity', name, 'a text, or a document as sources give them', given)
 }
 
 function* piecesOf(

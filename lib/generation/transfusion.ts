@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
 import { type ImageSource, readImage } from '../data/image_io.js'
@@ -10,6 +11,7 @@ import { fromLlama, type FromLlamaOptions } from '../models/transfusion/from_lla
 import { initializeFrom, type InitializeOptions } from '../models/transfusion/initialize.js'
 import { TransfusionNetwork } from '../models/transfusion/model.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
+import { toLlama } from '../models/transfusion/to_llama.js'
 import type { SavedPrecision } from '../models/transfusion/weights.js'
 import type { ComputeType } from '../nn/arena.js'
 import { completeTexts } from './batch.js'
@@ -50,7 +52,10 @@ export class Transfusion implements LoadedModel {
   /** How `readImage` turns a file into what the model reads; saved with the model. */
   readonly imagePreparation: ImagePreparation
 
-  private constructor({ network, tokenizer, objective, imagePreparation }: LoadedModel) {
+  private constructor(parts: LoadedModel) {
+    if (typeof parts !== 'object' || parts === null || !('network' in parts))
+      throw new TypeError('Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom')
+    const { network, tokenizer, objective, imagePreparation } = parts
     this.network = network
     this.tokenizer = tokenizer
     this.objective = objective
@@ -61,10 +66,9 @@ export class Transfusion implements LoadedModel {
    * A model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one. Throws an Error that
    * names the file and the fault: a DamagedFileError where its bytes are not those that were saved.
    */
-  static async load(
-    folder: string,
-    { compute = 'f32', verify = true }: LoadOptions = {},
-  ): Promise<Transfusion> {
+  static async load(folder: string, options: LoadOptions = {}): Promise<Transfusion> {
+    checkArguments('Transfusion.load', { options: [options, 'options'] })
+    const { compute = 'f32', verify = true } = options
     return new Transfusion(await loadModel(folder, compute, verify))
   }
 
@@ -88,8 +92,14 @@ export class Transfusion implements LoadedModel {
   static create(
     options: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
     tokenizer: JsonTokenizer,
-    { seed = 0, compute = 'f32', objective = {}, imagePreparation }: NewModelOptions = {},
+    more: NewModelOptions = {},
   ): Transfusion {
+    checkArguments('Transfusion.create', {
+      options: [options, 'object'],
+      tokenizer: [tokenizer, 'tokenizer'],
+    })
+    checkArguments('Transfusion.create', { options: [more, 'options'] })
+    const { seed = 0, compute = 'f32', objective = {}, imagePreparation } = more
     const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
     const sizes = { ...options, ...tokenizerIds(tokenizer) }
     const config = parseConfig(transfusionConfigSchema, sizes, 'model config')
@@ -147,6 +157,14 @@ export class Transfusion implements LoadedModel {
    */
   async save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
     await saveModel(folder, this, precision)
+  }
+
+  /**
+   * Writes the text part into a folder as a Hugging Face Llama, which transformers and `fromLlama` load; see to_llama.ts.
+   * Rejects where the folder holds a Transfusion model.
+   */
+  toLlama(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+    return toLlama(folder, this, precision)
   }
 
   /** Frees the weights. */

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
 import { keep, scope } from '../tensor/scope.js'
 import { elementsOf } from '../tensor/shape.js'
@@ -45,6 +46,9 @@ export class ParameterArena {
   readonly #frozen = new Set<FrozenValues>()
 
   constructor(parameters: readonly Parameter[], compute: ComputeType = 'f32') {
+    checkArguments('ParameterArena', { parameters: [parameters, 'array'] })
+    for (const parameter of parameters)
+      checkArguments('ParameterArena', { 'each of parameters': [parameter, 'parameter'] })
     this.parameters = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
     this.compute = compute
     let end = 0

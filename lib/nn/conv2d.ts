@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { conv2d, type Conv2dWindow } from '../ops/conv2d.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
@@ -17,6 +18,7 @@ export class Conv2d {
     outputs: number,
     options: { size?: number; stride?: number; initial?: Initial; bias?: boolean } = {},
   ) {
+    checkArguments('Conv2d', { list: [list, 'parameters'] })
     const { size = 3, stride = 1, bias = true } = options
     const { initial = { std: 1 / Math.sqrt(size ** 2 * inputs) } } = options
     this.weight = list.add('weight', [outputs, size, size, inputs], initial, [outputs])

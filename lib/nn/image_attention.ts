@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { add } from '../ops/add.js'
 import { attention, type AttentionSpans } from '../ops/attention.js'
 import { reshape } from '../ops/reshape.js'
@@ -25,6 +26,7 @@ export class ImageAttention {
     /** Each of C / heads channels. */
     readonly heads: number,
   ) {
+    checkArguments('ImageAttention', { list: [list, 'parameters'] })
     this.#norm = new LayerNorm(list.under('norm'), channels)
     const matrixRows = [channels, channels, channels]
     this.#qkv = new Linear(list.under('qkv'), channels, 3 * channels, { matrixRows })

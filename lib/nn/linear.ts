@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { linear, type LinearOptions } from '../ops/linear.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
@@ -19,6 +20,7 @@ export class Linear {
     outputs: number,
     options: { initial?: Initial; bias?: boolean; matrixRows?: readonly number[] } = {},
   ) {
+    checkArguments('Linear', { list: [list, 'parameters'] })
     const { initial = { std: 1 / Math.sqrt(inputs) }, matrixRows } = options
     this.weight = list.add('weight', [outputs, inputs], initial, matrixRows)
     this.bias = options.bias ? list.add('bias', [outputs], { value: 0 }) : undefined

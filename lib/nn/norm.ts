@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { layerNorm } from '../ops/layer_norm.js'
 import { rmsNorm } from '../ops/rms_norm.js'
 import type { Tensor } from '../tensor/tensor.js'
@@ -14,6 +15,7 @@ export class RmsNorm {
     /** Added to the mean of the squares. */
     readonly eps: number,
   ) {
+    checkArguments('RmsNorm', { list: [list, 'parameters'] })
     this.weight = list.add('weight', [channels], { value: 1 })
   }
 
@@ -36,6 +38,7 @@ export class LayerNorm {
     /** Whether SiLU follows. */
     readonly silu = false,
   ) {
+    checkArguments('LayerNorm', { list: [list, 'parameters'] })
     this.weight = list.add('weight', [channels], { value: 1 })
     this.bias = list.add('bias', [channels], { value: 0 })
   }

@@ -1,3 +1,4 @@
+import { wrongArgument } from '../arguments.js'
 import type { Shape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
 
@@ -57,6 +58,8 @@ export class ParameterList {
 
   /** Adds a parameter; a matrix gets weight decay, a vector none. `matrixRows`: see Parameter. */
   add(name: string, shape: Shape, initial: Initial, matrixRows?: readonly number[]): Parameter {
+    if (!Array.isArray(shape) || !shape.every((size) => Number.isSafeInteger(size) && size >= 0))
+      throw wrongArgument('ParameterList.add', `shape of ${this.#prefix}${name}`, 'an array of sizes', shape)
     const parameter = new Parameter(`${this.#prefix}${name}`, shape, initial, shape.length >= 2, matrixRows)
     this.#all.push(parameter)
     return parameter

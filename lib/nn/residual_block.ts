@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { Conv2d } from './conv2d.js'
@@ -22,6 +23,7 @@ export class ResidualBlock {
   readonly #shortcut: Linear | undefined
 
   constructor(list: ParameterList, inputs: number, outputs: number, timestepChannels: number) {
+    checkArguments('ResidualBlock', { list: [list, 'parameters'] })
     this.#inNorm = new LayerNorm(list.under('in_norm'), inputs, true)
     this.#inConv = new Conv2d(list.under('in_conv'), inputs, outputs, { bias: false })
     this.#timestep = new Linear(list.under('timestep'), timestepChannels, outputs, { bias: true })

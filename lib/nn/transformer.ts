@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { recompute } from '../autograd/recompute.js'
 import { add } from '../ops/add.js'
 import { attention, type AttentionSpans } from '../ops/attention.js'
@@ -125,6 +126,7 @@ export class Transformer {
     /** As it was made. */
     readonly sizes: TransformerSizes,
   ) {
+    checkArguments('Transformer', { list: [list, 'parameters'], sizes: [sizes, 'object'] })
     this.#blocks = Array.from(
       { length: sizes.layers },
       (_, layer) => new TransformerBlock(list.under(`layers.${layer}`), layer, sizes),

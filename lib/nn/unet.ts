@@ -2,6 +2,7 @@
  * The two halves of a U-Net (Ronneberger et al. 2015; blocks of Nichol and Dhariwal 2021). The transformer stands between
  * them. Levels are counted from the finest; each is half as high and wide as the one above.
  */
+import { checkArguments } from '../arguments.js'
 import { recompute } from '../autograd/recompute.js'
 import type { AttentionSpans } from '../ops/attention.js'
 import { concat } from '../ops/concat.js'
@@ -74,6 +75,11 @@ class Level {
   }
 }
 
+function checkUNet(callee: string, list: ParameterList, sizes: UNetSizes): void {
+  checkArguments(callee, { list: [list, 'parameters'], sizes: [sizes, 'object'] })
+  checkArguments(callee, { 'sizes.channels': [sizes.channels, 'numbers'] })
+}
+
 /** The down blocks: an image to its lowest level, and the skip connections. */
 export class UNetDown {
   readonly #input: Conv2d
@@ -81,6 +87,7 @@ export class UNetDown {
   readonly #smaller: Conv2d[]
 
   constructor(list: ParameterList, inputs: number, sizes: UNetSizes) {
+    checkUNet('UNetDown', list, sizes)
     const { channels } = sizes
     this.#input = new Conv2d(list.under('input'), inputs, channels[0]!)
     this.#levels = channels.map((width, i) => new Level(list.under(`levels.${i}`), width, sizes, i))
@@ -115,6 +122,7 @@ export class UNetUp {
   readonly #output: Conv2d
 
   constructor(list: ParameterList, outputs: number, sizes: UNetSizes) {
+    checkUNet('UNetUp', list, sizes)
     const { channels } = sizes
     const last = channels.length - 1
     this.#levels = channels.map(

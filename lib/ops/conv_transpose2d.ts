@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import {
@@ -48,8 +49,8 @@ const op = defineOp({
  * `stride` apart. x [N, H, W, C], weight [C, Kh, Kw, O] of one dtype -> [N, (H - 1) stride + Kh, (W - 1) stride + Kw, O].
  * It is the derivative of `conv2d` with the same weight; sums as there.
  */
-export const convTranspose2d = (
-  x: Tensor,
-  weight: Tensor,
-  { stride = 1 }: { stride?: number } = {},
-): Tensor => op({ x, weight }, { stride })
+export const convTranspose2d = (x: Tensor, weight: Tensor, options: { stride?: number } = {}): Tensor => {
+  checkArguments('conv_transpose2d', { options: [options, 'options'] })
+  const { stride = 1 } = options
+  return op({ x, weight }, { stride })
+}

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFinite, checkFloat, checkRank, checkShape } from '../tensor/check.js'
@@ -94,8 +95,10 @@ const op = defineOp({
  * zero, without a gradient, where the label is -1. logits [T, V] floating point, labels [T] i32, weights [T] f32 (by
  * default ones; constants of the loss) -> losses [T] f32. Reading losses rejects when a label is not in -1..V-1.
  */
-export const crossEntropy = (logits: Tensor, labels: Tensor, options: { weights?: Tensor } = {}): Tensor =>
-  op({ logits, labels, weights: options.weights }, undefined)[0]!
+export function crossEntropy(logits: Tensor, labels: Tensor, options: { weights?: Tensor } = {}): Tensor {
+  checkArguments('cross_entropy', { options: [options, 'options'] })
+  return op({ logits, labels, weights: options.weights }, undefined)[0]!
+}
 
 /**
  * The cross-entropy of each row as `crossEntropy` gives it, and apart from it what label smoothing and z-loss add:
@@ -111,6 +114,7 @@ export function penalizedCrossEntropy(
   labels: Tensor,
   options: { weights?: Tensor } & Penalties = {},
 ): { losses: Tensor; penalties: Tensor } {
+  checkArguments('cross_entropy', { options: [options, 'options'] })
   const { weights, labelSmoothing = 0, zLoss = 0 } = options
   const [losses, penalties] = op({ logits, labels, weights }, { labelSmoothing, zLoss }) as [Tensor, Tensor]
   return { losses, penalties }

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
@@ -78,7 +79,9 @@ const op = defineOp({
  * eps as from `normal` with these seeds. `lib/diffusion/sampler.ts` makes the coefficients. A NaN is not clipped
  * away. Returns y and x0, like x.
  */
-export function denoise({ clip, ...inputs }: DenoiseStep): { y: Tensor; x0: Tensor } {
+export function denoise(step: DenoiseStep): { y: Tensor; x0: Tensor } {
+  checkArguments('denoise', { step: [step, 'object'] })
+  const { clip, ...inputs } = step
   const [y, x0] = op(inputs, { clip })
   return { y, x0 }
 }

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import { checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
@@ -67,6 +68,7 @@ const op = defineOp({
  * the seeds. Differentiable in prediction [S, C] f32 or bf16; an image without rows has loss 0.
  */
 export function diffusionLoss(prediction: Tensor, target: DiffusionTarget): Tensor {
+  checkArguments('diffusion_loss', { target: [target, 'object'] })
   const { x0, imageRows, targetX0, targetEps, weight, seeds } = target
   return op({ prediction, x0, imageRows, targetX0, targetEps, weight, seeds }, {})
 }

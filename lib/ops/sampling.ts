@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
@@ -85,6 +86,7 @@ const sampleOp = defineOp({
  * tokens are excluded.
  */
 export const sampleTokens = (logits: Tensor, options: SamplingOptions): Tensor => {
+  checkArguments('sample_tokens', { options: [options, 'object'] })
   const { bias, temperature, topK, topP, minP, seeds } = options
   return sampleOp({ logits, bias, temperature, topK, topP, minP, seeds }, {})
 }

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import {
@@ -38,8 +39,12 @@ const op = defineOp({
  * (fractions allowed) -> [N, C = channels]. Reading y rejects when a timestep is negative or not finite. It has no
  * derivative: t is never learnt. Source: DDPM (Ho et al. 2020), in the order cos, sin of its common implementations.
  */
-export const timestepEmbedding = (
+export function timestepEmbedding(
   t: Tensor,
   channels: number,
-  { maxPeriod = 10000, dtype = 'f32' }: { maxPeriod?: number; dtype?: 'f32' | 'bf16' } = {},
-): Tensor => op({ t }, { channels, maxPeriod, dtype })
+  options: { maxPeriod?: number; dtype?: 'f32' | 'bf16' } = {},
+): Tensor {
+  checkArguments('timestep_embedding', { options: [options, 'options'] })
+  const { maxPeriod = 10000, dtype = 'f32' } = options
+  return op({ t }, { channels, maxPeriod, dtype })
+}

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
 import type { NativeProfile } from '../native_types.js'
 import { type DType, dtypeCodes } from '../tensor/dtype.js'
@@ -71,7 +72,9 @@ export interface ProfileOptions {
  * Counts what the device's stream does from now on, of whatever environment of the process. Any number of profiles may
  * be open at once; each costs about a microsecond a kernel. Throws a RangeError for a number of spans that is none.
  */
-export function startProfile({ spans = 0 }: ProfileOptions = {}): Profile {
+export function startProfile(options: ProfileOptions = {}): Profile {
+  checkArguments('startProfile', { options: [options, 'object'] })
+  const { spans = 0 } = options
   if (!Number.isSafeInteger(spans) || spans < 0)
     throw new RangeError(`startProfile: spans: a whole number is needed, received ${spans}`)
   return new Profile(spans)

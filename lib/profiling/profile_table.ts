@@ -1,7 +1,10 @@
+import { checkArguments } from '../arguments.js'
 import type { KernelWork, ProfileReport } from './profile.js'
 
 /** The calls of each kernel together, whatever their shapes; those that took longest first. */
-export function kernelTotals({ kernels }: ProfileReport): ({ name: string } & KernelWork)[] {
+export function kernelTotals(report: ProfileReport): ({ name: string } & KernelWork)[] {
+  checkArguments('kernelTotals', { report: [report, 'profile'] })
+  const { kernels } = report
   const totals = new Map<string, { name: string } & KernelWork>()
   for (const { name, calls, time, bytesRead, bytesWritten, flops } of kernels) {
     const total = totals.get(name) ?? { name, calls: 0, time: 0, bytesRead: 0, bytesWritten: 0, flops: 0 }
@@ -23,6 +26,7 @@ const heads = ['kernel', 'calls', 'ms', 'share', 'us/call', 'GFLOP/s', 'GB/s']
  * without kernels: idle, while JavaScript had not asked for more, and between one kernel and the next.
  */
 export function formatProfile(report: ProfileReport): string {
+  checkArguments('formatProfile', { report: [report, 'profile'] })
   const { time, busy, idle } = report
   const totals = kernelTotals(report)
   const share = (part: number) => (time > 0 ? `${((100 * part) / time).toFixed(1)}%` : '')

@@ -1,4 +1,5 @@
 import { writeFile } from 'node:fs/promises'
+import { checkArguments } from '../arguments.js'
 import { formatShape } from '../tensor/shape.js'
 import type { KernelProfile, KernelSpan, ProfileReport } from './profile.js'
 
@@ -47,5 +48,7 @@ function argsOf({ tensors, calls, bytesRead, bytesWritten, flops }: KernelProfil
 }
 
 /** Writes a Chrome trace of the calls that a profile kept: see `traceText`. */
-export const writeTrace = (path: string, report: ProfileReport): Promise<void> =>
-  writeFile(path, traceText(report))
+export async function writeTrace(path: string, report: ProfileReport): Promise<void> {
+  checkArguments('writeTrace', { path: [path, 'string'], report: [report, 'profile'] })
+  await writeFile(path, traceText(report))
+}

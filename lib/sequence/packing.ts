@@ -1,4 +1,5 @@
 /** Documents for training: any number of them in a row, in one sequence, none of which sees another. */
+import { checkArguments } from '../arguments.js'
 import { documentSpans, type Document, type ImagePart, type Part, type SpecialTokens } from './document.js'
 import { advance, type ImageLayout, layoutRuns, sequenceStart, type Layout, type Run } from './layout.js'
 
@@ -34,8 +35,10 @@ export interface PackedBatch<Image extends ImagePart = ImagePart> extends Layout
 /** Packs documents in the order given. Throws a RangeError as documentSpans and patchGrid. */
 export function packDocuments<Image extends ImagePart>(
   documents: readonly Document<Image>[],
-  { tokens, ...images }: PackingOptions,
+  options: PackingOptions,
 ): PackedBatch<Image> {
+  checkArguments('packDocuments', { documents: [documents, 'array'], options: [options, 'object'] })
+  const { tokens, ...images } = options
   const { patch } = images
   const documentParts = documents.map((document) => documentSpans(document, tokens))
   let total = 0

@@ -1,4 +1,5 @@
 /** What scopes free: the base of Tensor. */
+import { wrongArgument } from '../arguments.js'
 export abstract class Scoped {
   /** Taken out of its scope by `keep`. @internal */
   kept = false
@@ -32,6 +33,7 @@ let current: Set<Scoped> | undefined
 
 /** Takes a tensor out of every scope: it lives until it is freed by its owner. */
 export function keep<T extends Scoped>(tensor: T): T {
+  if (typeof tensor !== 'object' || tensor === null) throw wrongArgument('keep', 'tensor', 'a tensor', tensor)
   tensor.kept = true
   return tensor
 }
@@ -44,6 +46,7 @@ export function keep<T extends Scoped>(tensor: T): T {
  * awaits would be freed with its own. What must live across an await is returned or kept, and freed by its owner.
  */
 export function scope<R>(body: () => R): R {
+  if (typeof body !== 'function') throw wrongArgument('scope', 'body', 'a function', body)
   const outer = current
   const made = new Set<Scoped>()
   current = made

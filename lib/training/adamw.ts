@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
 import type { ParameterArena, Range } from '../nn/arena.js'
 import type { Parameter } from '../nn/parameters.js'
@@ -28,6 +29,7 @@ export class AdamW implements Optimizer {
   readonly #moments: AdamWMoments
 
   constructor(arena: ParameterArena, options: AdamWOptions) {
+    checkArguments('AdamW', { arena: [arena, 'arena'], options: [options, 'object'] })
     this.#step = new OptimizerStep(arena, options.clip)
     this.#moments = new AdamWMoments(arena, options)
   }

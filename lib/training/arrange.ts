@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import type { PreparedDocument } from '../data/document_stream.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
@@ -19,12 +20,18 @@ export type ArrangeOptions = Pick<
  * Throws a RangeError when an image does not fit the model.
  */
 export function arrangeDocument(
-  { name, parts }: PreparedDocument,
+  prepared: PreparedDocument,
   config: TransfusionConfig,
   options: ArrangeOptions,
   step: number,
   number: number,
 ): Document<PixelPart> {
+  checkArguments('arrangeDocument', {
+    document: [prepared, 'document'],
+    config: [config, 'config'],
+    options: [options, 'object'],
+  })
+  const { name, parts } = prepared
   const { seed, captionFirst, captionFirstTextWeight, conditionDropout } = options
   const spans = parts.map((part) =>
     part.type === 'image' ? imagePart(part.image, config, name) : { ...part, weight: 1 },

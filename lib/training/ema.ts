@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
 import type { ParameterArena } from '../nn/arena.js'
 import { keep } from '../tensor/scope.js'
@@ -20,6 +21,7 @@ export class Ema {
     /** The largest decay. */
     readonly decay: number,
   ) {
+    checkArguments('Ema', { arena: [arena, 'arena'], decay: [decay, 'number'] })
     this.#arena = arena
     this.average = keep(arena.snapshot())
     this.updates = keep(fromArray(Int32Array.of(0)))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkArguments } from '../arguments.js'
 
 /** Warm-up, then cosine; the paper's values (section 4.1) are the defaults. */
 export const learningRateSchema = z.strictObject({
@@ -17,6 +18,7 @@ export type LearningRateOptions = z.output<typeof learningRateSchema>
  * `progress` goes from 0 to 1. Progress is the share of the steps done, or of the time where a run is limited by time.
  */
 export function learningRateAt(options: LearningRateOptions, step: number, progress: number): number {
+  checkArguments('learningRateAt', { options: [options, 'object'] })
   const { peak, final, warmupSteps } = options
   const warmup = Math.min(1, (step + 1) / Math.max(1, warmupSteps))
   const cosine = final + (peak - final) * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress)))

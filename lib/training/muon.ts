@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
 import type { ComputeType, ParameterArena } from '../nn/arena.js'
 import { keep, scope } from '../tensor/scope.js'
@@ -54,6 +55,7 @@ export class Muon implements Optimizer {
   readonly #arena: ParameterArena
 
   constructor(arena: ParameterArena, options: MuonOptions) {
+    checkArguments('Muon', { arena: [arena, 'arena'], options: [options, 'object'] })
     this.#arena = arena
     this.#options = options
     this.#step = new OptimizerStep(arena, options.clip)

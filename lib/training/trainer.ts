@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
 import type { DocumentStream } from '../data/document_stream.js'
 import { loadWeights, type ModelParts, saveModel } from '../models/transfusion/folder.js'
@@ -54,6 +55,7 @@ export class Trainer {
 
   /** Throws a ConfigError that names what is wrong in the settings. */
   constructor(model: ModelParts, data: TrainingData, settings: TrainingSettings) {
+    checkArguments('Trainer', { model: [model, 'model'], data: [data, 'trainingData'] })
     const options = parseConfig(trainingOptionsSchema, settings, 'training options')
     this.#model = model
     this.#data = data

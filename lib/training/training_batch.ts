@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
 import { diffusionTargets, scheduleOf } from '../diffusion/objective.js'
 import type { NoiseSchedule } from '../diffusion/schedule.js'
@@ -29,10 +30,18 @@ export interface BatchNoise {
  * `transfusionLoss` takes. Throws a RangeError as `packDocuments`, and a ConfigError for wrong timestep settings.
  */
 export function trainingBatch(
-  { network, objective }: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
+  model: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
   documents: readonly Document<PixelPart>[],
-  { schedule = scheduleOf(objective), timesteps = {}, seed = 0, step = 0, firstImage = 0 }: BatchNoise = {},
+  noise: BatchNoise = {},
 ): TrainingBatch {
+  checkArguments('trainingBatch', {
+    model: [model, 'object'],
+    documents: [documents, 'array'],
+    noise: [noise, 'options'],
+  })
+  const { network, objective } = model
+  checkArguments('trainingBatch', { 'model.network.config': [network?.config, 'config'] })
+  const { schedule = scheduleOf(objective), timesteps = {}, seed = 0, step = 0, firstImage = 0 } = noise
   const packed = packDocuments(documents, packingOf(network.config))
   const settings = parseConfig(timestepsSchema, timesteps, 'timesteps')
   const t = drawTimesteps(settings, schedule, packed.limited, seed, step, firstImage)

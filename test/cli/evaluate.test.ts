@@ -1,8 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { evaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
 import type { EvaluationResult } from '../../lib/cli/evaluation_result.js'
+import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { writePng } from '../../lib/data/image_io.js'
 import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
 import { evaluateClasses } from '../../lib/evaluation/evaluate_classes.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
@@ -70,6 +72,52 @@ describe('transfusion eval', () => {
     expect(standard_error).toBeCloseTo(Math.sqrt((value * (1 - value)) / 8), 12)
     expect(figures['caption_accuracy']!.count).toBe(30)
     expect(figures['rank_accuracy']!.count).toBe(10)
+  })
+
+  it('judges colour pictures in a folder for each class', async () => {
+    const image = { channels: 3, patch: 4, height: 8, width: 8 }
+    using model = Transfusion.create(
+      { layers: 1, channels: 32, heads: 2, feedForward: 48, image },
+      makeCaptionTokenizer(['a red one', 'a blue one']),
+    )
+    await model.save(join(folder, 'model'))
+    const write = async (split: string, name: string, count: number) => {
+      await mkdir(join(folder, split, name), { recursive: true })
+      for (let i = 0; i < count; i++) {
+        const colour = name === 'red' ? [230, i, 20] : [20, i, 230]
+        const data = Uint8Array.from({ length: 300 }, (_, k) => colour[k % 3]!)
+        await writePng(join(folder, split, name, `${i}.png`), { width: 10, height: 10, channels: 3, data })
+      }
+    }
+    for (const name of ['red', 'blue']) {
+      await write('train', name, 32)
+      await write('test', name, 5)
+    }
+    const task = {
+      type: 'classes',
+      data: { type: 'folders', training: join(folder, 'train'), test: join(folder, 'test') },
+      caption: '{a label} one',
+      perClass: 4,
+      images: { steps: 2 },
+    }
+    const { results } = await run({ tasks: [task] })
+    const { figures, data } = results[0]!
+    expect(data).toBe(join(folder, 'test'))
+    expect(figures['image_accuracy']!.count).toBe(8)
+    expect(figures['judge_accuracy']!.count).toBe(10)
+    expect(figures['caption_accuracy']!.count).toBe(10)
+    expect(Object.values(figures).every(({ value }) => Number.isFinite(value))).toBe(true)
+    expect(figures['frechet']!.value).toBeGreaterThan(figures['frechet_training']!.value)
+  })
+
+  it('answers questions about images', async () => {
+    await writePng(join(folder, 'a.png'), { width: 8, height: 8, channels: 1, data: new Uint8Array(64) })
+    const path = join(folder, 'questions.jsonl')
+    const question = { context: [{ image: 'a.png' }, 'a'], options: ['stripe', 'arch'], answer: 1 }
+    await writeFile(path, `${JSON.stringify(question)}\n${JSON.stringify({ ...question, answer: 0 })}\n`)
+    const { results } = await run(undefined, { questions: [path] })
+    // One of the two answers is right, whichever the model prefers.
+    expect(results[0]!.figures['rank_accuracy']).toMatchObject({ value: 0.5, count: 2 })
   })
 
   it('measures texts and questions that the command line names', async () => {

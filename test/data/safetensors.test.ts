@@ -8,6 +8,7 @@ import {
   writeSafetensors,
   type SafetensorsTensor,
 } from '../../lib/data/safetensors.js'
+import { SafetensorsReader } from '../../lib/data/safetensors_reader.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 const fixture = new URL('../fixtures/safetensors/dtypes.safetensors', import.meta.url).pathname
@@ -62,6 +63,64 @@ describe('readSafetensors', () => {
     expect(data.every((value, i) => value === 1 + (i % 5) / 1024)).toBe(true)
   })
 
+  // As safetensors 0.8.0 for Python does.
+  it.each<[string, Buffer, string[]]>([
+    ['metadata that is null', fileOf({ __metadata__: null, a: f32([1], 0, 4) }, 4), ['a']],
+    ['no tensor', fileOf({ __metadata__: { format: 'pt' } }, 0), []],
+    ['a tensor without axes', fileOf({ a: f32([], 0, 4) }, 4), ['a']],
+    [
+      'tensors without elements',
+      fileOf({ c: f32([0], 4, 4), a: f32([0, 3], 0, 0), b: f32([1], 0, 4) }, 4),
+      ['a', 'b', 'c'],
+    ],
+    ['spaces around the header', fileOf(` ${JSON.stringify({ a: f32([1], 0, 4) })} \n  `, 4), ['a']],
+    ['fields of other versions', fileOf({ a: { ...f32([1], 0, 4), comment: 'x' } }, 4), ['a']],
+    [
+      'names of any kind',
+      fileOf(
+        '{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a/b \\"\\u00e9":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}}',
+        12,
+      ),
+      ['__proto__', 'a/b "é', ''],
+    ],
+  ])('reads a file with %s', async (_what, bytes, names) => {
+    const { tensors } = await readBytes(bytes)
+    expect([...tensors.keys()]).toEqual(names)
+    for (const { data } of tensors.values())
+      expect(Buffer.from(data.buffer).every((byte) => byte === 1)).toBe(true)
+  })
+
+  it('reads tensors beside others whose dtype it does not read, and rounds f64', async () => {
+    const other = (dtype: string, bits: number) => {
+      const header = {
+        x: { dtype, shape: [8], data_offsets: [0, bits] },
+        w: { dtype: 'F64', shape: [2], data_offsets: [bits, bits + 16] },
+      }
+      return Buffer.concat([fileOf(header, bits), Buffer.from(Float64Array.of(0.1, -1e300).buffer)])
+    }
+    const path = join(await temporaryFolder(), 'model.safetensors')
+    for (const [dtype, bits] of Object.entries({
+      BOOL: 8,
+      F4: 4,
+      F6_E2M3: 6,
+      F8_E4M3: 8,
+      U8: 8,
+      I16: 16,
+      U32: 32,
+      U64: 64,
+      C64: 64,
+    })) {
+      await writeFile(path, other(dtype, bits))
+      await using reader = await SafetensorsReader.open(path)
+      expect(await reader.read('w')).toEqual({
+        dtype: 'f32',
+        shape: [2],
+        data: Float32Array.of(0.1, -Infinity),
+      })
+      await expect(reader.read('x')).rejects.toThrow(`tensor "x" has the dtype ${dtype}; those read are`)
+    }
+  })
+
   it.each([
     ['an empty file', Buffer.alloc(0), 'holds 0 bytes; a safetensors file has at least 8'],
     [
@@ -80,8 +139,33 @@ describe('readSafetensors', () => {
     ['an entry that is no object', fileOf({ w: 3 }, 0), 'entry of tensor "w" is not an object'],
     [
       'a dtype not read',
-      fileOf({ w: { ...f32([1], 0, 4), dtype: 'F8_E4M3' } }, 4),
-      'tensor "w" has the dtype "F8_E4M3"; those read are F32, F16, BF16, I32, I64',
+      fileOf({ w: { ...f32([4], 0, 4), dtype: 'F8_E4M3' } }, 4),
+      'tensor "w" has the dtype F8_E4M3; those read are F32, F64, F16, BF16, I32, I64',
+    ],
+    [
+      'a dtype that the format has not',
+      fileOf({ w: { ...f32([1], 0, 4), dtype: 'f32' } }, 4),
+      'tensor "w" has the dtype "f32"; the format\'s are BOOL, F4,',
+    ],
+    [
+      'elements that do not fill their last byte',
+      fileOf({ w: { ...f32([3], 0, 2), dtype: 'F4' } }, 2),
+      'tensor "w" has 2 bytes; F4 [3] has 1.5',
+    ],
+    [
+      'a pointer of Git LFS',
+      Buffer.from('version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 1234\n'),
+      'is a Git LFS pointer, not the file itself: fetch it with "git lfs pull"',
+    ],
+    [
+      'metadata with null',
+      fileOf({ __metadata__: { step: null } }, 0),
+      '__metadata__ is not an object of strings',
+    ],
+    [
+      'a tensor without elements inside another',
+      fileOf({ a: f32([1], 0, 4), b: f32([0], 2, 2) }, 4),
+      'tensor "b" begins at byte 2, inside the one before it',
     ],
     [
       'a dtype from the prototype',

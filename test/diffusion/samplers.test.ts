@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { ddim } from '../../lib/diffusion/ddim.js'
@@ -10,6 +11,7 @@ import {
   type Sampler,
   type SamplerStep,
   samplerSteps,
+  trailingTimesteps,
 } from '../../lib/diffusion/sampler.js'
 import { createSampler, samplersFor } from '../../lib/diffusion/samplers.js'
 import { cosineSchedule, flowSchedule } from '../../lib/diffusion/schedule.js'
@@ -57,6 +59,37 @@ function drive(
   }
   return path
 }
+
+// Where diffusers 0.42.1 ends with one step too many, at its -1: set_timesteps of DDPMScheduler, DDIMScheduler and
+// DPMSolverMultistepScheduler, timestep_spacing "trailing"; the steps before it are those listed here.
+const oneTooMany =
+  '61 103 121 122 201 206 217 223 227 233 242 244 397 402 412 419 434 446 454 457 463 465 466 484 485 487 488 497 499 ' +
+  '769 794 804 805 824 829 835 838 868 871 887 892 908 914 926 930 932 937 941 951 961 965 968 970 974 975 976 979 981 ' +
+  '985 994 995 998'
+
+describe('trailingTimesteps', () => {
+  const stepsOf = (count: number) => trailingTimesteps(schedule, count).map((t) => t - 1)
+
+  it('are those of diffusers, for every count', () => {
+    // 812.5 goes to the even side, 687.5 too.
+    expect(stepsOf(16)).toEqual([
+      999, 937, 874, 811, 749, 687, 624, 561, 499, 437, 374, 311, 249, 187, 124, 61, -1,
+    ])
+    const lists = Array.from({ length: 1000 }, (_, i) => stepsOf(i + 1).slice(0, -1))
+    expect(createHash('sha256').update(JSON.stringify(lists)).digest('hex')).toBe(
+      '2d2883a96a8f1b50b5df5929d6c1031d05bfe941cb1b9a1f462d560416351c08',
+    )
+  })
+
+  it('are one more than the steps, and end at 0, where diffusers goes on too', () => {
+    for (const count of oneTooMany.split(' ').map(Number)) {
+      const timesteps = trailingTimesteps(schedule, count)
+      expect(timesteps).toHaveLength(count + 1)
+      expect(timesteps.slice(-2).map((t) => t > 0)).toEqual([true, false])
+      expect(timesteps.at(-1)).toBe(0)
+    }
+  })
+})
 
 describe('ddim', () => {
   it.each(predictionSchema.options)("takes diffusers' path, the network giving %s", (prediction) => {

@@ -52,6 +52,22 @@ it('is per token and per byte, over all documents', async () => {
   expect(3 * Math.log(two.perplexity)).toBeCloseTo(2 * nats, 3)
 })
 
+it('takes texts as they are, alone, in arrays and in iterables', async () => {
+  const model = await scriptedModel()
+  async function* later() {
+    yield 'a b'
+    yield 'a'
+  }
+  const wanted = await perplexityOf(['a b', 'a'])
+  expect(await textPerplexity(model, ['a b', 'a'])).toEqual(wanted)
+  expect(await textPerplexity(model, new Set(['a b', 'a']))).toEqual(wanted)
+  expect(await textPerplexity(model, later())).toEqual(wanted)
+  expect(await textPerplexity(model, 'a b')).toEqual(await perplexityOf(['a b']))
+  await expect(textPerplexity(model, ['a', 7 as never])).rejects.toThrow(
+    'textPerplexity: documents[1] must be a text, or a document as sources give them, received 7',
+  )
+})
+
 it('predicts from what overlaps', async () => {
   const separate = await perplexityOf(['a b c d'], { window: 1, stride: 1 })
   const overlapping = await perplexityOf(['a b c d'], { window: 2, stride: 1 })

@@ -146,12 +146,12 @@ describe('a model folder', () => {
     [
       'mis-shaped',
       (tensors) => tensors.set('norm.weight', { dtype: 'f32', shape: [4, 8], data: new Float32Array(32) }),
-      'tensor "norm.weight" must be F32, BF16 or F16 of shape [32], it is F32 of [4, 8]',
+      'tensor "norm.weight" must be F32, BF16, F16 or F64 of shape [32], it is F32 of [4, 8]',
     ],
     [
       'mistyped',
       (tensors) => tensors.set('norm.weight', { dtype: 'i32', shape: [32], data: new Int32Array(32) }),
-      'tensor "norm.weight" must be F32, BF16 or F16 of shape [32], it is I32 of [32]',
+      'tensor "norm.weight" must be F32, BF16, F16 or F64 of shape [32], it is I32 of [32]',
     ],
   ])('is refused with a %s weight, and nothing stays allocated', async (_what, change, message) => {
     const { folder, network } = await savedModel()

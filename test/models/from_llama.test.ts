@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../../lib/data/safetensors.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
+import { readLlamaConfig } from '../../lib/models/llama/config.js'
 import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'
 import { fromLlama, type FromLlamaOptions } from '../../lib/models/transfusion/from_llama.js'
 import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
@@ -134,17 +135,36 @@ describe('Transfusion.fromLlama', () => {
     expect(await valuesOf(network, 'norm.weight')).toEqual(new Float32Array(norm.buffer))
   })
 
-  it('reads tied matrices, stored once or twice', async () => {
+  it.each([
+    ['both', [], false],
+    ['the embedding alone', ['lm_head.weight'], true],
+    ['the output alone', ['model.embed_tokens.weight'], true],
+  ])('reads tied matrices of which it stores %s', async (_what, absent, equal) => {
     const folder = await llamaFolder()
     await writeConfig(folder, { tie_word_embeddings: true })
-    using twice = await read(folder)
     const path = join(folder, 'model.safetensors')
     const { tensors } = await readSafetensors(path)
-    tensors.delete('lm_head.weight')
-    await writeSafetensors(path, tensors)
-    using once = await read(folder)
-    for (const network of [once, twice])
-      expect(await valuesOf(network, 'output.weight')).toEqual(await valuesOf(network, 'embedding.weight'))
+    const stored = new Map([...tensors].filter(([name]) => !absent.includes(name)))
+    await writeSafetensors(path, stored)
+    using network = await read(folder)
+    const embedding = stored.get('model.embed_tokens.weight') ?? stored.get('lm_head.weight')!
+    const output = stored.get('lm_head.weight') ?? embedding
+    for (const [name, { data }] of [
+      ['embedding.weight', embedding],
+      ['output.weight', output],
+    ] as const)
+      expect((await valuesOf(network, name)).subarray(0, 300 * 64)).toEqual(data)
+    expect(embedding === output).toBe(equal)
+  })
+
+  it('reads a base model, whose names lack "model."', async () => {
+    const folder = await llamaFolder()
+    const path = join(folder, 'model.safetensors')
+    const { tensors } = await readSafetensors(path)
+    await writeSafetensors(path, new Map([...tensors].map(([name, t]) => [name.replace(/^model\./, ''), t])))
+    using network = await read(folder)
+    using same = await read(fixture)
+    expect(await network.arena.values.readFloats()).toEqual(await same.arena.values.readFloats())
   })
 
   it('reads shards as it reads one file', async () => {
@@ -175,6 +195,11 @@ describe('Transfusion.fromLlama', () => {
       'tensor "lm_head.weight" is not in model.safetensors.index.json',
     ],
     [
+      'an index without tensors',
+      (_, map) => Object.keys(map).forEach((name) => delete map[name]),
+      'model.safetensors.index.json: its weight_map lists no tensors',
+    ],
+    [
       'a shard outside the folder',
       (_, map) => (map['lm_head.weight'] = '../model.safetensors'),
       'weight_map.lm_head.weight: expected the name of a file; received "../model.safetensors"',
@@ -183,7 +208,7 @@ describe('Transfusion.fromLlama', () => {
       'a tensor of another shape',
       ([first]) =>
         first!.set('lm_head.weight', { dtype: 'f32', shape: [64, 300], data: new Float32Array(19_200) }),
-      'tensor "lm_head.weight" must be F32, BF16 or F16 of shape [300, 64], it is F32 of [64, 300]',
+      'tensor "lm_head.weight" must be F32, BF16, F16 or F64 of shape [300, 64], it is F32 of [64, 300]',
     ],
     [
       'a tensor of integers',
@@ -223,8 +248,45 @@ describe('Transfusion.fromLlama', () => {
     )
     await rename(join(folder, 'model.safetensors.index.json'), join(folder, 'pytorch_model.bin'))
     await expect(read(folder)).rejects.toThrow(
-      `${folder}: holds neither model.safetensors nor model.safetensors.index.json; pytorch_model.bin is not read`,
+      `${folder}: holds neither model.safetensors nor model.safetensors.index.json; pytorch_model.bin is pickled, which is not read: convert it to safetensors`,
     )
+  })
+
+  it.each<[string, string[], string]>([
+    ['pickled shards', ['config.json', 'pytorch_model.bin.index.json', 'pytorch_model-1.bin'], 'is pickled'],
+    [
+      'an adapter',
+      ['adapter_config.json', 'adapter_model.safetensors'],
+      'is an adapter (LoRA) without the model',
+    ],
+    ['an adapter with a config', ['config.json', 'adapter_model.safetensors'], 'merge the two'],
+    ['GGUF', ['tiny.Q4_K_M.gguf'], 'tiny.Q4_K_M.gguf is GGUF, which is not read'],
+    ["Meta's layout", ['consolidated.00.pth', 'params.json'], "is in the layout of Meta's own code"],
+    [
+      "a trainer's output",
+      ['checkpoint-500', 'runs'],
+      'it holds checkpoint-500: give one of its checkpoints',
+    ],
+    ['the cache of the Hub', ['blobs', 'refs', 'snapshots'], 'give one of the folders in snapshots'],
+    ['shards without index', ['config.json', 'model-00001-of-00002.safetensors'], 'whose index is missing'],
+    ['another name', ['config.json', 'Model.Safetensors'], 'has another name than expected'],
+    ['nothing', [], 'config.json: no such file'],
+  ])('says of a folder with %s what to do', async (_what, files, message) => {
+    const folder = await temporaryFolder()
+    for (const file of files) await writeFile(join(folder, file), '')
+    if (files.includes('config.json')) await writeConfig(folder)
+    await expect(read(folder)).rejects.toThrow(message)
+  })
+
+  it('says so where the folder is a file, is not there, or holds pointers of Git LFS', async () => {
+    const folder = await llamaFolder()
+    const path = join(folder, 'model.safetensors')
+    await expect(read(path)).rejects.toThrow(`${path}: is a file; expected the folder that holds it`)
+    await expect(read('someone/tiny-llama')).rejects.toThrow(
+      'someone/tiny-llama: no such folder; nothing is fetched from the Hugging Face Hub',
+    )
+    await writeFile(path, 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n')
+    await expect(read(folder)).rejects.toThrow(`${path}: is a Git LFS pointer, not the file itself`)
   })
 
   it.each([
@@ -233,11 +295,28 @@ describe('Transfusion.fromLlama', () => {
     [{ attention_bias: true }, 'attention_bias: expected false: biases'],
     [{ mlp_bias: true }, 'mlp_bias: expected false: biases'],
     [{ head_dim: 32 }, 'head_dim: expected hidden_size / num_attention_heads (16)'],
-    [{ rope_scaling: { type: 'linear', factor: 2 } }, 'rope_scaling.rope_type: expected "default": scaled'],
+    [
+      { rope_scaling: { type: 'linear', factor: 2 } },
+      'rope_scaling.type: expected "default": scaled positions are not supported; received "linear"',
+    ],
     [
       { rope_parameters: { rope_type: 'llama3', factor: 8 } },
       'rope_parameters.rope_type: expected "default": scaled',
     ],
+    [
+      { rope_scaling: { type: 'yarn', factor: 4 } },
+      'rope_scaling.type: expected "default": scaled positions are not',
+    ],
+    [{ rope_scaling: { type: 'yarn', factor: 4 } }, 'supported; received "yarn"'],
+    [
+      { rope_scaling: { type: 'default', rope_type: 'linear', factor: 2 } },
+      'rope_scaling.rope_type: expected',
+    ],
+    [
+      { rope_parameters: { full_attention: { rope_theta: 1 } } },
+      'rope_parameters.full_attention: expected no',
+    ],
+    [{ partial_rotary_factor: 0.5 }, 'partial_rotary_factor: expected 1: heads that are rotated in part'],
     [{ quantization_config: { bits: 4 } }, 'quantization_config: expected none: quantized weights'],
     [{ vocab_size: undefined }, 'vocab_size: expected'],
     [{ num_attention_heads: 3, head_dim: null }, 'channels: expected a multiple of twice the heads (6)'],
@@ -247,18 +326,64 @@ describe('Transfusion.fromLlama', () => {
     await expect(read(folder)).rejects.toThrow(message)
   })
 
-  it("takes an older config's theta, and no scaling", async () => {
+  // Theta as transformers 5.24.0 has it.
+  it.each([
+    [{}, 10_000],
+    [{ rope_theta: 5000, rope_scaling: null }, 5000],
+    [{ rope_parameters: { rope_theta: 7000 } }, 7000],
+    [{ rope_theta: 5000, rope_parameters: { rope_type: 'default', rope_theta: 7000 } }, 7000],
+    [{ rope_theta: 5000, rope_parameters: { rope_type: 'default' } }, 5000],
+    [{ rope_theta: 5000, rope_parameters: {} }, 5000],
+    [{ rope_scaling: { rope_type: 'default', rope_theta: 9000 } }, 9000],
+    [{ rope_theta: 5000, rope_scaling: { type: 'default', rope_theta: 9000 } }, 9000],
+    [
+      { rope_scaling: { rope_type: 'default', rope_theta: 9000 }, rope_parameters: { rope_theta: 7000 } },
+      9000,
+    ],
+    [{ rope_scaling: { rope_type: 'default' }, rope_parameters: { rope_theta: 7000 } }, 10_000],
+    [{ rope_scaling: {}, rope_parameters: { rope_theta: 7000 } }, 7000],
+    [{ rope_scaling: { factor: 2 } }, 10_000],
+    [{ rope_scaling: { type: 'linear', factor: 1 } }, 10_000],
+    [{ rope_scaling: { type: 'linear', rope_type: 'default', factor: 2 } }, 10_000],
+  ])('takes theta from %j', async (change, theta) => {
     const folder = await llamaFolder()
-    const older = { rope_parameters: undefined, rope_theta: 5000, rope_scaling: null, head_dim: undefined }
-    await writeConfig(folder, older)
-    using network = await read(folder)
-    expect(network.config.ropeTheta).toBe(5000)
+    await writeConfig(folder, { rope_parameters: undefined, ...change })
+    expect((await readLlamaConfig(folder)).ropeTheta).toBe(theta)
+  })
+
+  it('reads what other versions leave out, rename or set to null', async () => {
+    const folder = await llamaFolder()
+    const usual = await readLlamaConfig(folder)
+    await writeConfig(folder, {
+      head_dim: null,
+      hidden_act: 'swish',
+      tie_word_embeddings: null,
+      attention_bias: null,
+      mlp_bias: undefined,
+      quantization_config: null,
+      attention_dropout: 0.1,
+      torch_dtype: 'float16',
+      pretraining_tp: 2,
+      pad_token_id: -1,
+      bos_token_id: -1,
+      eos_token_id: [2, 3],
+    })
+    const { bos: _bos, ...others } = usual
+    expect(await readLlamaConfig(folder)).toEqual(others)
+    await writeConfig(folder, { num_key_value_heads: undefined, eos_token_id: [] })
+    expect(await readLlamaConfig(folder)).toMatchObject({ kvHeads: 4, bos: 1 })
+    expect(await readLlamaConfig(folder)).not.toHaveProperty('eos')
   })
 
   it('refuses a tokenizer with more tokens than the model, and a folder without one', async () => {
     await expect(read(fixture, { tokenizer: llamaTokenizer({ size: 301 }) })).rejects.toThrow(
       "the tokenizer has 301 tokens, the model's vocabulary 300",
     )
-    await expect(fromLlama(fixture, { image })).rejects.toThrow(/tokenizer\.json: no such file/)
+    await expect(fromLlama(fixture, { image })).rejects.toThrow(/tokenizer\.json: no such file$/)
+    const folder = await llamaFolder()
+    await writeFile(join(folder, 'tokenizer.model'), '')
+    await expect(fromLlama(folder, { image })).rejects.toThrow(
+      'tokenizer.json: no such file; tokenizer.model is of an older format: AutoTokenizer of transformers reads it',
+    )
   })
 })

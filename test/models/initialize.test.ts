@@ -8,7 +8,7 @@ import { fromLlama } from '../../lib/models/transfusion/from_llama.js'
 import { initializeFrom, type InitializeOptions } from '../../lib/models/transfusion/initialize.js'
 import { memory } from '../../lib/tensor/device.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { llamaFolder, llamaTokenizer, llamaTokenizerJson } from './llama_folder.js'
+import { llamaFolder, llamaTokenizer, llamaTokenizerJson, writeConfig } from './llama_folder.js'
 import { perturbedNetwork, tinyConfig } from './tiny_model.js'
 
 const objective = objectiveSchema.parse({ prediction: 'v', weighting: 'minSnr' })
@@ -71,5 +71,16 @@ describe('weights to start from', () => {
       'channels is 64, expected 128',
     )
     await expect(initializeFrom(folder)).rejects.toThrow('a Llama has no images')
+  })
+
+  it('may have a size in digits that f32 has rounded', async () => {
+    const folder = await grownLlamaFolder()
+    const { image } = sizes
+    await writeConfig(folder, { rms_norm_eps: 0.000009999999747378752 })
+    using found = (await initializeFrom(folder, { sizes: { normEps: 1e-5, image } })).network
+    expect(found.config.normEps).toBe(0.000009999999747378752)
+    await expect(initializeFrom(folder, { sizes: { normEps: 1.00001e-5, image } })).rejects.toThrow(
+      'normEps is 0.000009999999747378752, expected 0.0000100001',
+    )
   })
 })

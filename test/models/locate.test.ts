@@ -96,6 +96,11 @@ it('says in one line what anything else is', async () => {
       await folderOf({ 'model_index.json': '{}' }),
       `<path>: a pipeline of diffusers, which is not read; ${expected}`,
     ],
+    [
+      await folderOf({ 'adapter_config.json': '', 'adapter_model.safetensors': '' }),
+      '<path>: no model folder, it has no config.json of one; adapter_model.safetensors is an adapter (LoRA) without the ' +
+        'model that it changes: merge the two (merge_and_unload of peft) and save that',
+    ],
     [await folderOf({ 'a.gguf': '', 'README.md': '' }), `<path>: a folder with ${gguf}; ${expected}`],
     [join(await folderOf({ 'a.GGUF': '' }), 'a.GGUF'), `<path>: ${gguf}; ${expected}`],
     [join(await folderOf({ 'notes.txt': '' }), 'notes.txt'), `<path>: a file; ${expected}`],

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { checkArguments, wrongArgument } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
 import { JsonTokenizer, specialToken, type TokenizerJson } from '../tokenizer.js'
 import { BYTE_SYMBOLS } from './byte_symbols.js'
@@ -40,14 +41,17 @@ export interface BpeHooks {
 export async function trainTokenizer(
   texts: Iterable<string> | AsyncIterable<string>,
   settings: BpeSettings = {},
-  { signal, onProgress }: BpeHooks = {},
+  hooks: BpeHooks = {},
 ): Promise<JsonTokenizer> {
+  checkArguments('trainTokenizer', { texts: [texts, 'iterable'], hooks: [hooks, 'options'] })
+  const { signal, onProgress } = hooks
   const options = parseConfig(bpeOptionsSchema, settings, 'tokenizer options')
   const { vocabulary, specialTokens } = options
   const pause = pauses(signal)
   const counts = new WordCounts()
   let characters = 0
   for await (const text of texts) {
+    if (typeof text !== 'string') throw wrongArgument('trainTokenizer', 'each of texts', 'a string', text)
     for (const _ of counts.add(text))
       if (await pause()) onProgress?.({ stage: 'reading', characters, words: counts.size })
     characters += text.length

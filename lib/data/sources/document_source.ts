@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { Image } from '../document.js'
 import type { LeftOut, LeftOutReason } from '../left_out.js'
 
@@ -73,6 +74,7 @@ export async function* textsOf(
   source: DocumentSource,
   onUnreadable?: (document: UnreadableDocument) => void,
 ): AsyncGenerator<string, void, undefined> {
+  checkArguments('textsOf', { source: [source, 'source'] })
   for await (const document of source.once()) {
     if ('error' in document) onUnreadable?.(document)
     else for (const part of document.parts) if (part.type === 'text') yield part.text

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import { listCaptionedFiles, readCaption } from './captioned_files.js'
 import type { DocumentSource } from './document_source.js'
 import { indexedSource } from './indexed_source.js'
@@ -8,6 +9,7 @@ import { indexedSource } from './indexed_source.js'
  * Rejects with an Error that names the folder where it has no images, or none with a caption.
  */
 export async function openFolderSource(folder: string): Promise<DocumentSource> {
+  checkArguments('openFolderSource', { folder: [folder, 'string'] })
   const { files, unreadable, leftOut } = await listCaptionedFiles(folder)
   return indexedSource({
     length: files.length,

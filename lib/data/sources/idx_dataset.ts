@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { Image } from '../document.js'
 import { IdxError, readIdx, type IdxArray } from '../idx.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
@@ -31,6 +32,8 @@ export class IdxDataset implements ImageDataset {
   readonly width: number
   /** Of every image, pixels. */
   readonly height: number
+  /** Grayscale. */
+  readonly channels = 1
   readonly classNames: readonly string[]
   /** All images in a row, [length, height, width]. */
   readonly pixels: Uint8Array
@@ -40,6 +43,13 @@ export class IdxDataset implements ImageDataset {
 
   /** Reads both files. @throws IdxError where a file is malformed, or the two do not fit each other. */
   static async open(options: IdxDatasetOptions): Promise<IdxDataset> {
+    checkArguments('IdxDataset.open', { options: [options, 'object'] })
+    checkArguments('IdxDataset.open', {
+      imagesPath: [options.imagesPath, 'string'],
+      labelsPath: [options.labelsPath, 'string'],
+      classNames: [options.classNames, 'strings'],
+      templates: [options.templates, 'strings'],
+    })
     for (const template of options.templates) fillTemplate(template, '')
     if (options.templates.length === 0)
       throw new TypeError('[IdxDataset] needs at least one caption template')
@@ -57,6 +67,8 @@ export class IdxDataset implements ImageDataset {
   }
 
   private constructor(images: IdxArray, labels: IdxArray, options: IdxDatasetOptions) {
+    if (typeof options !== 'object' || options === null || !images?.shape)
+      throw new TypeError('IdxDataset: it is opened by IdxDataset.open')
     const { padding = 0, firstLabel = 0 } = options
     const upright = options.transpose ? transposed(images) : images
     const [length, height, width] = upright.shape

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { LeftOut } from '../left_out.js'
 import { sampleIndex } from '../sample_order.js'
 import {
@@ -37,6 +38,7 @@ export interface DocumentReader {
  * The cursor is `{ position }`, the documents read so far.
  */
 export function indexedSource(collection: DocumentCollection): DocumentSource {
+  checkArguments('indexedSource', { collection: [collection, 'object'] })
   const { length, unreadable = [], leftOut } = collection
   return {
     length,

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import { parseJson } from '../json_file.js'
 import { LeftOut } from '../left_out.js'
 import { checkFileType, endingsOf, typeOfFile } from './data_types.js'
@@ -30,7 +31,9 @@ export interface JsonlOptions {
  * Hugging Face's `metadata.jsonl` (`file_name`) and LLaVA's `conversations` are read too. Images are files, relative to
  * the file of the line, or base64 as `data:image/png;base64,...`.
  */
-export async function openJsonlSource({ path, field }: JsonlOptions): Promise<DocumentSource> {
+export async function openJsonlSource(options: JsonlOptions): Promise<DocumentSource> {
+  checkArguments('openJsonlSource', { options: [options, 'object'] })
+  const { path, field } = options
   const leftOut = new LeftOut()
   const paths = await listFiles(path, endingsOf('jsonl'), {
     type: 'jsonl',

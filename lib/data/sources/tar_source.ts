@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import { randomWords } from '../../random.js'
 import { LeftOut } from '../left_out.js'
 import { sampleIndex } from '../sample_order.js'
@@ -32,7 +33,9 @@ const LARGEST_BLOCK = 2 ** 28
  * `{ shard, record, index }`: files read so far, records of the file before the block, and documents of the block: to
  * resume, one file is read up to the block.
  */
-export async function openTarSource({ path, shuffleBuffer = 1000 }: TarOptions): Promise<DocumentSource> {
+export async function openTarSource(options: TarOptions): Promise<DocumentSource> {
+  checkArguments('openTarSource', { options: [options, 'object'] })
+  const { path, shuffleBuffer = 1000 } = options
   const leftOut = new LeftOut()
   const files = await listFiles(path, endingsOf('tar'), { type: 'tar', leftOut })
   for (const file of files) checkFileType(file, 'tar')

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import { LeftOut } from '../left_out.js'
 import { withLineFeeds } from '../text_file.js'
 import { checkFileType, endingsOf } from './data_types.js'
@@ -23,7 +24,9 @@ const LONGEST_TEXT = 2 ** 16
  * document is dropped, and documents without anything else are left out. Lines that end with CR LF are given with LF, in
  * the separator too. A text of more than 64 KiB counts as several documents, cut at the end of a line where there is one.
  */
-export async function openTextSource({ path, separator }: TextOptions): Promise<DocumentSource> {
+export async function openTextSource(options: TextOptions): Promise<DocumentSource> {
+  checkArguments('openTextSource', { options: [options, 'object'] })
+  const { path, separator } = options
   const leftOut = new LeftOut()
   const paths = await listFiles(path, endingsOf('text'), { type: 'text', leftOut })
   for (const file of paths) checkFileType(file, 'text')

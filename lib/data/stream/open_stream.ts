@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { DocumentStream, StreamState } from '../document_stream.js'
 import type { ImagePreparationOptions } from '../image_preparation.js'
 import type { DocumentSource, UnreadableDocument } from '../sources/document_source.js'
@@ -48,6 +49,9 @@ const LOOK_AHEAD = 16
  * such documents are to stop it
  */
 export function openStream(sources: readonly WeightedSource[], options: StreamOptions): DocumentStream {
+  checkArguments('openStream', { sources: [sources, 'array'], options: [options, 'object'] })
+  for (const [i, weighted] of sources.entries())
+    checkArguments('openStream', { [`sources[${i}]`]: [weighted, 'weighted'] })
   const { tokenizer, image, positionsOf, longest = Infinity, seed, state, workers = 0, onSkip } = options
   checkSources(sources, state)
   const onUnreadable = (document: UnreadableDocument) => {

@@ -6,19 +6,21 @@ export interface LlamaTensor {
   readonly shape: readonly number[]
 }
 
+const embeddingName = 'model.embed_tokens.weight'
+const outputName = 'lm_head.weight'
+
 /**
  * The checkpoint's tensors that, one below the other, make one of our parameters of the transformer; undefined for the
  * image parts, which a Llama lacks. Both have rotary pairs as the two halves of a head.
  */
 export function llamaTensors(parameter: string, config: LlamaConfig): readonly LlamaTensor[] | undefined {
-  const { vocabulary, channels, heads, kvHeads, feedForward, tied } = config
+  const { vocabulary, channels, heads, kvHeads, feedForward } = config
   const keys = (kvHeads * channels) / heads
-  const embedding = { name: 'model.embed_tokens.weight', shape: [vocabulary, channels] }
   switch (parameter) {
     case 'embedding.weight':
-      return [embedding]
+      return [{ name: embeddingName, shape: [vocabulary, channels] }]
     case 'output.weight':
-      return [tied ? embedding : { ...embedding, name: 'lm_head.weight' }]
+      return [{ name: outputName, shape: [vocabulary, channels] }]
     case 'norm.weight':
       return [{ name: 'model.norm.weight', shape: [channels] }]
   }
@@ -46,6 +48,16 @@ export function llamaTensors(parameter: string, config: LlamaConfig): readonly L
       return [tensor('mlp.down_proj', channels, feedForward)]
   }
   return undefined
+}
+
+/**
+ * Under which name a checkpoint has a tensor: that of a base model (LlamaModel) has no "model." before its names, and
+ * of two tied matrices one may stand for both. Where both are stored each counts, as in transformers 5.
+ */
+export function storedName(name: string, has: (name: string) => boolean, { tied }: LlamaConfig): string {
+  const other = name === embeddingName ? outputName : name === outputName ? embeddingName : undefined
+  const names = [name, ...(tied && other !== undefined ? [other] : [])]
+  return names.flatMap((name) => [name, name.replace(/^model\./, '')]).find(has) ?? name
 }
 
 /** What older checkpoints hold besides their weights: RoPE's frequencies, which follow from the config. */

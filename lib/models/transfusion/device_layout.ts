@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { AttentionSpans } from '../../ops/attention.js'
 import type { Layout } from '../../sequence/layout.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
@@ -44,6 +45,7 @@ export function uploadLayout(
   layout: Layout & { queryRows: Int32Array; keyRows: Int32Array },
   image: LayoutImages,
 ): DeviceLayout {
+  checkArguments('uploadLayout', { layout: [layout, 'layout'], image: [image, 'object'] })
   const { patchPositions, imageRows } = layout
   const images = imageRows.length - 1
   return {

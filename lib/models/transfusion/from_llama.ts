@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import { checkArguments } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
+import { checkTokenizerFile } from '../../data/checkpoint_contents.js'
 import type { ImagePreparationOptions } from '../../data/image_preparation.js'
 import { SafetensorsFolder } from '../../data/safetensors_folder.js'
 import { checkFloats } from '../../data/safetensors_header.js'
@@ -13,7 +15,7 @@ import { fence } from '../../tensor/device.js'
 import { scope } from '../../tensor/scope.js'
 import { elementsOf } from '../../tensor/shape.js'
 import { type LlamaConfig, readLlamaConfig } from '../llama/config.js'
-import { isDerived, type LlamaTensor, llamaTensors } from '../llama/tensors.js'
+import { isDerived, type LlamaTensor, llamaTensors, storedName } from '../llama/tensors.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from './config.js'
 import type { LoadedModel } from './folder.js'
 import { TransfusionNetwork, transfusionParameters } from './model.js'
@@ -43,12 +45,19 @@ export interface FromLlamaOptions {
  *   as any (Hewitt 2021). Rows beyond the tokenizer's ids, which pad some checkpoints, are left out.
  * - The patch parts as in a new model, but for the scale of the patches' vectors, which is the text embeddings'. Positions
  *   'rotary', the default, suit it: those of 'sincos' are added at a scale of their own.
- * - Tied matrices are parted: both begin with the same values.
+ * - Tied matrices are parted: both begin with the same values, but where the checkpoint has two that differ.
  *
  * Throws an Error that names what is missing, does not fit or is not supported.
  */
 export async function fromLlama(folder: string, options: FromLlamaOptions): Promise<LoadedModel> {
+  checkArguments('fromLlama', { folder: [folder, 'string'], options: [options, 'object'] })
+  if (options.image === undefined)
+    throw new TypeError(
+      'fromLlama: options.image is missing: a Llama has no images, and the sizes of those to read and draw are for you ' +
+        'to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
+    )
   const llama = await readLlamaConfig(folder)
+  if (!options.tokenizer) await checkTokenizerFile(folder)
   const tokenizer = options.tokenizer ?? (await JsonTokenizer.load(join(folder, 'tokenizer.json')))
   if (tokenizer.givenSize > llama.vocabulary)
     throw new Error(
@@ -58,12 +67,13 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
   const imagePreparation = imagePreparationOf(config, options.imagePreparation)
   const objective = parseConfig(objectiveSchema, options.objective ?? {}, 'objective')
   await using weights = await SafetensorsFolder.open(folder)
-  checkTensors(weights, llama, config)
+  const tensorsOf = storedTensors(weights, llama)
+  checkTensors(weights, tensorsOf, config)
   const network = new TransfusionNetwork(config, options.compute)
   try {
     network.arena.initialize(options.seed ?? 0)
     for (const parameter of network.arena.parameters) {
-      const tensors = llamaTensors(parameter.name, llama)
+      const tensors = tensorsOf(parameter.name)
       if (tensors) await copyTensors(weights, tensors, network.arena, parameter)
     }
     await growRows(network.arena, tokenizer.givenSize)
@@ -93,13 +103,22 @@ function grownConfig(
   return parseConfig(transfusionConfigSchema, grown, `${folder}, as a model config`)
 }
 
+type TensorsOf = (parameter: string) => readonly LlamaTensor[] | undefined
+
+/** The tensors of each parameter under the names that the checkpoint has. */
+const storedTensors =
+  (weights: SafetensorsFolder, llama: LlamaConfig): TensorsOf =>
+  (parameter) =>
+    llamaTensors(parameter, llama)?.map(({ name, shape }) => ({
+      name: storedName(name, (name) => weights.entry(name) !== undefined, llama),
+      shape,
+    }))
+
 /** That the checkpoint has every tensor that we need, each of the right shape, and no other. */
-function checkTensors(weights: SafetensorsFolder, llama: LlamaConfig, config: TransfusionConfig): void {
-  const wanted = transfusionParameters(config).flatMap(({ name }) => llamaTensors(name, llama) ?? [])
+function checkTensors(weights: SafetensorsFolder, tensorsOf: TensorsOf, config: TransfusionConfig): void {
+  const wanted = transfusionParameters(config).flatMap(({ name }) => tensorsOf(name) ?? [])
   for (const { name, shape } of wanted) checkFloats(weights.pathOf(name), name, weights.entry(name), shape)
   const known = new Set(wanted.map(({ name }) => name))
-  // Some checkpoints store tied matrices twice.
-  if (llama.tied) known.add('lm_head.weight')
   const unknown = [...weights.names].find((name) => !known.has(name) && !isDerived(name))
   if (unknown !== undefined)
     throw new Error(`${weights.pathOf(unknown)}: a Llama of this config has no tensor "${unknown}"`)

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
+import { checkArguments } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
-import { objectiveSchema } from '../../diffusion/objective.js'
+import { type Objective, objectiveSchema } from '../../diffusion/objective.js'
 import { readLlamaConfig } from '../llama/config.js'
 import { feedForwardOf, type TransfusionOptions } from './config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
@@ -8,13 +9,16 @@ import { fromLlama, type FromLlamaOptions } from './from_llama.js'
 import { locateModel } from './locate.js'
 import { imagePreparationOf } from './pixel_parts.js'
 
+/** Sizes of a model, as far as they are known. */
+export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'tokens'>>
+
 /** What is asked of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromLlamaOptions,
   'objective' | 'compute' | 'seed' | 'imagePreparation'
 > {
   /** What the weights' sizes must be, as far as given. A Llama needs `image`, the sizes of the parts that it grows. */
-  sizes?: Partial<Omit<TransfusionOptions, 'vocabulary' | 'tokens'>>
+  sizes?: WeightSizes
 }
 
 /**
@@ -23,28 +27,45 @@ export interface InitializeOptions extends Pick<
  * size that differs, before any weight is read.
  */
 export async function initializeFrom(named: string, options: InitializeOptions = {}): Promise<LoadedModel> {
+  checkArguments('initializeFrom', { folder: [named, 'string'], options: [options, 'options'] })
   const { folder, kind } = await locateModel(named)
   const { sizes = {}, objective = {}, compute, ...others } = options
   const path = join(folder, 'config.json')
   if (kind === 'transformers') {
     const { image, ...transformer } = sizes
-    refuseDifference(path, transformer, await readLlamaConfig(folder))
+    refuseDifference(path, transformer, (await readSizes(folder)).sizes)
     if (!image) throw new Error(`${folder}: a Llama has no images; the sizes of its image parts are needed`)
     return fromLlama(folder, { image, objective, compute, ...others })
   }
   const stored = await readModelConfig(folder)
-  const { model } = stored
-  const kvHeads = model.kvHeads ?? model.heads
-  refuseDifference(path, sizes, { ...model, kvHeads, feedForward: feedForwardOf(model) })
+  refuseDifference(path, sizes, (await readSizes(folder)).sizes)
   // Another weighting trains on; another process or prediction would give what the network sees or says another meaning.
   const { process, prediction } = objective
   refuseDifference(path, { process, prediction }, stored.objective)
   const merged = {
     objective: parseConfig(objectiveSchema, { ...stored.objective, ...objective }, 'objective'),
-    imagePreparation: imagePreparationOf(model, { ...stored.imagePreparation, ...others.imagePreparation }),
+    imagePreparation: imagePreparationOf(stored.model, {
+      ...stored.imagePreparation,
+      ...others.imagePreparation,
+    }),
   }
   return { ...(await loadModel(folder, compute)), ...merged }
 }
+
+/** The sizes that the weights of a folder have, and of a model of ours its objective. Throws as `initializeFrom`. */
+export async function readSizes(named: string): Promise<{ sizes: WeightSizes; objective?: Objective }> {
+  const { folder, kind } = await locateModel(named)
+  if (kind === 'transfusion') {
+    const { model, objective } = await readModelConfig(folder)
+    const { vocabulary: _, tokens: __, kvHeads = model.heads, ...sizes } = model
+    return { sizes: { ...sizes, kvHeads, feedForward: feedForwardOf(model) }, objective }
+  }
+  const { vocabulary: _, tied: __, bos: ___, eos: ____, ...sizes } = await readLlamaConfig(folder)
+  return { sizes }
+}
+
+/** Whether two numbers are one, of which either may have been f32 on its way. */
+export const sameNumber = (a: number, b: number): boolean => Math.abs(a - b) <= 2 ** -23 * Math.abs(b)
 
 function refuseDifference(path: string, wanted: object, stored: object): void {
   const difference = firstDifference(wanted, stored)
@@ -56,6 +77,7 @@ function firstDifference(wanted: object, stored: object, prefix = ''): string | 
   for (const [key, value] of Object.entries(wanted)) {
     const found: unknown = stored[key as keyof typeof stored]
     if (value === undefined || value === found) continue
+    if (typeof value === 'number' && typeof found === 'number' && sameNumber(value, found)) continue
     if (typeof value !== 'object' || typeof found !== 'object' || !found)
       return `${prefix}${key} is ${JSON.stringify(found)}, expected ${JSON.stringify(value)}`
     const inside = firstDifference(value as object, found, `${prefix}${key}.`)

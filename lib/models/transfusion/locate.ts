@@ -2,6 +2,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { currentFile } from '../../data/atomic_folder.js'
+import { contentsInstead } from '../../data/checkpoint_contents.js'
 import { readJson } from '../../data/json_file.js'
 
 /** What our model folders hold; `architecture` of `config.json` tells them from others. */
@@ -99,7 +100,7 @@ async function whatElse(folder: string): Promise<string> {
   if (other) return `a folder with ${other}; ${expected}`
   if (names.includes('metrics.jsonl') || names.includes('run.json'))
     return `a run that has neither a model nor a checkpoint yet; ${expected}`
-  return `no model folder, it has no ${modelFiles.config} of one; ${expected}`
+  return `no model folder, it has no ${modelFiles.config} of one${contentsInstead(names) || `; ${expected}`}`
 }
 
 async function latestIn(checkpoints: string): Promise<string | undefined> {

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { DiffusionTargets } from '../../diffusion/objective.js'
 import { add } from '../../ops/add.js'
 import type { Penalties } from '../../ops/cross_entropy.js'
@@ -55,10 +56,17 @@ export interface TransfusionLoss {
 export function transfusionLoss(
   model: TransfusionNetwork,
   batch: TrainingBatch,
-  { imageWeight, labelSmoothing = 0, zLoss = 0 }: LossOptions,
-  denominators: Denominators = { tokens: batch.packed.targets, images: batch.packed.images.length },
+  options: LossOptions,
+  denominators?: Denominators,
 ): TransfusionLoss {
+  checkArguments('transfusionLoss', {
+    model: [model, 'network'],
+    batch: [batch, 'batch'],
+    options: [options, 'object'],
+  })
+  const { imageWeight, labelSmoothing = 0, zLoss = 0 } = options
   const { packed } = batch
+  const { tokens, images } = denominators ?? { tokens: packed.targets, images: packed.images.length }
   const layout = uploadLayout(packed, model.config.image)
   const noised =
     packed.images.length > 0 ? noiseImages(batch, layout.imageRows, model.config.image.channels) : undefined
@@ -73,14 +81,14 @@ export function transfusionLoss(
     const options = weights ? { weights: fromArray(Float32Array.from(rows, (row) => weights[row]!)) } : {}
     const penaltyFactors = { labelSmoothing, zLoss }
     const parts = model.tokenLosses(output.hidden, fromArray(rows), labels, { ...options, ...penaltyFactors })
-    const mean = (losses: Tensor) => scale(sum(losses), 1 / denominators.tokens)
+    const mean = (losses: Tensor) => scale(sum(losses), 1 / tokens)
     lm = mean(parts.losses)
     penalty = parts.penalties && mean(parts.penalties)
   }
   let diffusion: Tensor | undefined
   if (noised) {
     const losses = diffusionLoss(model.imagePrediction(output, layout), noised)
-    diffusion = scale(sum(losses), 1 / denominators.images)
+    diffusion = scale(sum(losses), 1 / images)
   }
 
   const terms = [lm, penalty, diffusion && scale(diffusion, imageWeight)].filter((term) => term !== undefined)

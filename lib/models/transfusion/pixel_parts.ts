@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
 import type { Image } from '../../data/document.js'
 import {
@@ -22,6 +23,7 @@ export interface PixelPart extends ImagePart {
  * the model reads, is not cut evenly into patches, or has more or fewer values than pixels.
  */
 export function imagePart(image: Image, config: TransfusionConfig, what: string): PixelPart {
+  checkArguments(what ?? 'imagePart', { image: [image, 'image'], config: [config, 'config'] })
   const { channels, patch } = config.image
   if (image.channels !== channels)
     throw new RangeError(`${what}: an image of ${image.channels} channels, the model reads ${channels}`)

@@ -36,7 +36,7 @@ export function writeWeights(
 }
 
 /** The values of a weight as they are on disk: bf16 as its bits. */
-async function readAs(values: Tensor, precision: SavedPrecision): Promise<ParameterValues> {
+export async function readAs(values: Tensor, precision: SavedPrecision): Promise<ParameterValues> {
   if (precision === 'f32') return await values.readFloats()
   using rounded = cast(values, 'bf16')
   return await rounded.readBits()

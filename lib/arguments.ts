@@ -1,0 +1,90 @@
+/** What public functions are given, checked where they are called from JavaScript or through a cast. */
+import { types } from 'node:util'
+
+const isObject = (value: unknown): value is Record<PropertyKey, unknown> =>
+  typeof value === 'object' && value !== null
+const isPlain = (value: unknown): boolean => isObject(value) && !Array.isArray(value)
+const isIterable = (value: unknown): boolean =>
+  isObject(value) && (Symbol.iterator in value || Symbol.asyncIterator in value)
+const has =
+  (...keys: readonly string[]) =>
+  (value: unknown) =>
+    isObject(value) && keys.every((key) => value[key] !== undefined)
+
+/** Kinds of arguments, and what an error calls them. */
+const kinds = {
+  object: ['an object', isPlain],
+  options: ['an object of options, or left out', (value) => value === undefined || isPlain(value)],
+  string: ['a string', (value) => typeof value === 'string'],
+  number: ['a number', (value) => typeof value === 'number'],
+  function: ['a function', (value) => typeof value === 'function'],
+  array: ['an array', Array.isArray],
+  strings: [
+    'an array of strings',
+    (value) => Array.isArray(value) && value.every((item) => typeof item === 'string'),
+  ],
+  numbers: ['an array of numbers', (value) => Array.isArray(value) || types.isTypedArray(value)],
+  iterable: ['an array, or another iterable', isIterable],
+  map: ['a Map', types.isMap],
+  model: ['a model (Transfusion)', has('network', 'tokenizer')],
+  network: ['a network (TransfusionNetwork)', has('arena', 'config')],
+  tokenizer: ['a tokenizer (JsonTokenizer)', has('encode', 'decode')],
+  arena: ['a ParameterArena', has('parameters', 'values')],
+  parameters: ['a ParameterList', has('parameters', 'under')],
+  tensor: ['a tensor', has('handle', 'shape')],
+  image: ['an image { width, height, channels, data }', has('width', 'height', 'channels', 'data')],
+  source: ['a source of documents, which has once() and read()', has('once', 'read')],
+  dataset: ['a data set, which has length and get()', has('length', 'get')],
+  features: ['features { data, width }', has('data', 'width')],
+  labelledFeatures: ['{ features, labels }', has('features', 'labels')],
+  evidence: [
+    'an object of what the judge saw: drawn, asked, test, testLabels, training, classMeans',
+    has('drawn', 'asked', 'test', 'testLabels', 'training', 'classMeans'),
+  ],
+  profile: ['a report of a profile', has('kernels', 'spans')],
+  batch: ['a batch for training', has('packed')],
+  weighted: ['{ source, weight }', has('source', 'weight')],
+  values: ['a Float32Array, an Int32Array or a Uint16Array', types.isTypedArray],
+  layout: ['a layout, as packDocuments gives it', has('patchPositions', 'imageRows', 'ids')],
+  config: ['a model config, which has image', has('image')],
+  document: ['a document { name, parts }', has('name', 'parts')],
+  parameter: ['a Parameter', has('name', 'shape', 'initial')],
+  labelled: ['labelled images, which have pixels and labels', has('length', 'pixels', 'labels')],
+  trainingData: [
+    'a data set, or a function that opens a stream',
+    (value) => typeof value === 'function' || has('length', 'get')(value),
+  ],
+  schedule: ['a noise schedule, which has steps and level()', has('steps', 'level')],
+} as const satisfies Record<string, readonly [what: string, test: (value: unknown) => boolean]>
+
+/** The name of a kind of arguments. */
+export type ArgumentKind = keyof typeof kinds
+
+/**
+ * Throws a TypeError that names the function, the first argument that is of another kind, what is accepted and what was
+ * received. `given`: each argument by its name, with its kind.
+ */
+export function checkArguments(
+  callee: string,
+  given: Readonly<Record<string, readonly [value: unknown, kind: ArgumentKind]>>,
+): void {
+  for (const [name, [value, kind]] of Object.entries(given)) {
+    const [what, test] = kinds[kind]
+    if (!test(value)) throw wrongArgument(callee, name, what, value)
+  }
+}
+
+/** The error of an argument that is not what it must be. */
+export const wrongArgument = (callee: string, name: string, what: string, value: unknown): TypeError =>
+  new TypeError(`${callee}: ${name} must be ${what}, received ${received(value)}`)
+
+function received(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
+  if (typeof value === 'function') return 'a function'
+  if (Array.isArray(value)) return `an array of ${value.length}`
+  if (!isObject(value)) return String(value)
+  if (types.isPromise(value)) return 'a promise, which is to be awaited'
+  const keys = Object.keys(value).slice(0, 5)
+  return keys.length > 0 ? `an object { ${keys.join(', ')} }` : 'an empty object'
+}

@@ -1,0 +1,73 @@
+import { join } from 'node:path'
+import { checkArguments } from '../../arguments.js'
+import { replaceFiles } from '../../data/atomic_folder.js'
+import { writeJson } from '../../data/json_file.js'
+import { type PendingTensor, writeSafetensors } from '../../data/safetensors.js'
+import { elementsOf } from '../../tensor/shape.js'
+import type { LlamaConfig } from '../llama/config.js'
+import { llamaTensors } from '../llama/tensors.js'
+import { generationConfigJson, llamaConfigJson, tokenizerConfigJson } from '../llama/write_config.js'
+import { feedForwardOf, type TransfusionConfig } from './config.js'
+import type { ModelParts } from './folder.js'
+import { locateModel } from './locate.js'
+import { readAs, type SavedPrecision } from './weights.js'
+
+/**
+ * Writes the text part of a model as a Hugging Face Llama, which transformers loads with the same logits on text, and
+ * `fromLlama` to the bit (of f32): for text the three axes of our rotary positions are one. The vocabulary stays whole, rows
+ * of BOI and EOI included; the image parts are left out. All files or, whatever happens, none are replaced. The weights are
+ * those of one step, the last at the call, even while the model is trained.
+ * @throws Error where the folder holds a model of ours, or a run that has one
+ */
+export async function toLlama(
+  folder: string,
+  { network, tokenizer }: Pick<ModelParts, 'network' | 'tokenizer'>,
+  precision: SavedPrecision = 'f32',
+): Promise<void> {
+  checkArguments('toLlama', { folder: [folder, 'string'] })
+  using frozen = network.arena.freeze()
+  const found = await locateModel(folder).catch(() => undefined)
+  if (found?.kind === 'transfusion')
+    throw new Error(
+      `${folder}: holds a Transfusion model, which its text part would replace: give another folder`,
+    )
+  const config = llamaConfigOf(network.config)
+  const tensors = new Map<string, PendingTensor>()
+  for (const parameter of network.arena.parameters) {
+    let start = network.arena.startOf(parameter)
+    for (const { name, shape } of llamaTensors(parameter.name, config) ?? []) {
+      const offset = start
+      const read = async () => {
+        using part = frozen.tensor.view(shape, offset)
+        return await readAs(part, precision)
+      }
+      tensors.set(name, { dtype: precision, shape, read })
+      start += elementsOf(shape)
+    }
+  }
+  await replaceFiles(folder, async (aside) => {
+    // transformers asks for the format.
+    await writeSafetensors(join(aside, 'model.safetensors'), tensors, { format: 'pt' })
+    await tokenizer.save(join(aside, 'tokenizer.json'))
+    await writeJson(join(aside, 'tokenizer_config.json'), tokenizerConfigJson(tokenizer, config))
+    await writeJson(join(aside, 'generation_config.json'), generationConfigJson(config))
+    await writeJson(join(aside, 'config.json'), llamaConfigJson(config, precision))
+  })
+}
+
+function llamaConfigOf(config: TransfusionConfig): LlamaConfig {
+  const { vocabulary, layers, channels, heads, kvHeads = heads, ropeTheta, normEps, tokens } = config
+  return {
+    vocabulary,
+    layers,
+    channels,
+    heads,
+    kvHeads,
+    feedForward: feedForwardOf(config),
+    ropeTheta,
+    normEps,
+    tied: false,
+    ...(tokens.bos !== undefined && { bos: tokens.bos }),
+    eos: tokens.end,
+  }
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import * as library from '../lib/index.js'
+import { checkArguments } from '../lib/arguments.js'
+import { fixture } from './models/llama_folder.js'
+
+/** Of a function that was called with what it cannot take, and went on. */
+const raw =
+  /Cannot (read|set|destructure|convert|use|access)|is not (a function|iterable|async iterable|defined|a constructor)|not a function or its return/
+
+const wrong: Record<string, readonly unknown[]> = {
+  nothing: [],
+  undefined: [undefined, undefined, undefined],
+  null: [null, null, null],
+  numbers: [7, 7, 7],
+  strings: ['/nowhere', '/nowhere', '/nowhere'],
+  objects: [{}, {}, {}],
+  'one object': [{}],
+  arrays: [[], [], []],
+  'arrays of numbers': [[7], [7], [7]],
+  'arrays of null': [[null], [null], [null]],
+  functions: [() => 0, () => 0, () => 0],
+  booleans: [true, true, true],
+  promises: [Promise.resolve(), Promise.resolve(), Promise.resolve()],
+}
+
+/** They act on the process or read what is installed, whatever they are given. */
+const apart = new Set([
+  'evaluateEmoji',
+  'fence',
+  'findFashionMnist',
+  'openEmoji',
+  'setMemoryLimit',
+  'setThreads',
+])
+
+type Callable = (...args: unknown[]) => unknown
+
+const isClass = (value: unknown): boolean => /^class\b/.test(Function.prototype.toString.call(value))
+
+/** Each exported function, constructor and static method by the name that users write. */
+const callables = Object.entries(library as Record<string, unknown>).flatMap(
+  ([name, value]): [string, Callable][] => {
+    if (typeof value !== 'function' || apart.has(name)) return []
+    if (!isClass(value)) return [[name, value as Callable]]
+    const Class = value as unknown as new (...args: unknown[]) => unknown
+    const statics = Object.getOwnPropertyNames(Class).flatMap((key): [string, Callable][] => {
+      const method = (Class as unknown as Record<string, unknown>)[key]
+      return typeof method === 'function' && key !== 'prototype'
+        ? [[`${name}.${key}`, (...args) => (method as Callable).apply(Class, args)]]
+        : []
+    })
+    return [[`new ${name}`, (...args) => new Class(...args)], ...statics]
+  },
+)
+
+/** What a call, and the first step of the generator that it may give, throw. */
+async function failureOf(call: () => unknown): Promise<unknown> {
+  try {
+    const result = await call()
+    const { next } = Object(result) as { next?: unknown }
+    if (typeof next === 'function') await (next as () => unknown).call(result)
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
+
+it('knows the functions of the library', () => {
+  expect(callables.length).toBeGreaterThan(120)
+})
+
+it.each(callables)('%s says what it takes', async (_name, call) => {
+  for (const [what, args] of Object.entries(wrong)) {
+    const failure = await failureOf(() => call(...args))
+    if (failure === undefined) continue
+    expect(failure, what).toBeInstanceOf(Error)
+    expect((failure as Error).message, what).not.toMatch(raw)
+  }
+})
+
+describe('what is refused by name', () => {
+  const image = { channels: 1, patch: 2, height: 4, width: 4 } as const
+  const tokenizer = library.makeCaptionTokenizer(['a b'])
+  const model = library.Transfusion.create({ layers: 1, channels: 8, heads: 1, image }, tokenizer)
+
+  it.each<[string, () => unknown, string]>([
+    [
+      'fromLlama',
+      () => library.Transfusion.fromLlama(fixture, undefined as never),
+      'fromLlama: options must be an object, received nothing',
+    ],
+    [
+      'fromLlama without image',
+      () => library.Transfusion.fromLlama(fixture, {} as never),
+      'fromLlama: options.image is missing',
+    ],
+    [
+      'captionPerplexity',
+      () => library.captionPerplexity(model, [{ parts: [] }] as never),
+      'captionPerplexity: pairs[0] must be { image, caption }, or a sample with one of each, received an object { parts }',
+    ],
+    [
+      'captionPerplexity of a dataset',
+      () => library.captionPerplexity(model, { length: 3 } as never),
+      'captionPerplexity: pairs must be an array, or another iterable, received an object { length }',
+    ],
+    [
+      'textPerplexity',
+      () => library.textPerplexity(model, [7] as never),
+      'textPerplexity: documents[0] must be a text, or a document as sources give them, received 7',
+    ],
+    [
+      'a model not awaited',
+      () => library.describeImages(Promise.resolve() as never, []),
+      'describeImages: model must be a model (Transfusion), received a promise, which is to be awaited',
+    ],
+    [
+      'an option object',
+      () => library.drawClasses(model, ['a'], undefined as never),
+      'drawClasses: options must be an object, received nothing',
+    ],
+    [
+      'a constructor',
+      () => new library.Linear(undefined as never, 3, 4),
+      'Linear: list must be a ParameterList, received nothing',
+    ],
+    [
+      'sizes',
+      () => new library.Linear(new library.ParameterList(), undefined as never, 4),
+      'ParameterList.add: shape of weight must be an array of sizes, received an array of 2',
+    ],
+    [
+      'a private constructor',
+      () => new (library.Transfusion as unknown as new () => unknown)(),
+      'Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom',
+    ],
+  ])('%s', async (_what, call, message) => {
+    const failure = await failureOf(call)
+    expect(failure).toBeInstanceOf(TypeError)
+    expect((failure as Error).message).toContain(message)
+  })
+
+  it('shows no whole text or array', () => {
+    const long = () => checkArguments('f', { a: ['x'.repeat(1000), 'number'] })
+    expect(long).toThrow(`f: a must be a number, received "${'x'.repeat(60)}..."`)
+    expect(() => checkArguments('f', { a: [Array.from({ length: 9999 }, Number), 'map'] })).toThrow(
+      'f: a must be a Map, received an array of 9999',
+    )
+  })
+})
