@@ -45,6 +45,7 @@ export class Tensor extends Scoped {
   /** Wraps a handle that it then owns; use the functions below. @internal */
   constructor(handle: Handle, shape: Shape, dtype: DType, storage: object = {}) {
     super()
+    if (!Array.isArray(shape)) throw new ArgumentError('shape', 'be an array of integers', shape)
     this.#handle = handle
     this.storage = storage
     // A copy: what checks rely on is not the caller's to change.
