@@ -49,7 +49,7 @@ export async function evaluateEmoji(
   const drawn = await drawImages(model, captions, seeds, images, { signal, onImage })
   say('Describing as many real emoji ...')
   const prompts = asked.map(({ image }) => [image])
-  const written = await completeTexts(model, prompts, longest(captions, model.tokenizer), signal)
+  const written = await completeTexts(model, prompts, await longestOf(captions, model.tokenizer), signal)
   const answers = asked.map((picture, i): EmojiAnswer => ({
     picture,
     drawn: drawn[i]!,
@@ -71,5 +71,7 @@ function checkSize({ network }: ModelParts): void {
 }
 
 /** Tokens of the longest caption and the end of the document. */
-const longest = (captions: readonly string[], tokenizer: Tokenizer): number =>
-  Math.max(...captions.map((caption) => tokenizer.encode(caption).length)) + 1
+async function longestOf(captions: readonly string[], tokenizer: Tokenizer): Promise<number> {
+  const encoded = await Promise.all(captions.map((caption) => tokenizer.encode(caption)))
+  return Math.max(...encoded.map((ids) => ids.length)) + 1
+}

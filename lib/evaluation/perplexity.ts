@@ -22,14 +22,14 @@ export async function captionPerplexity(
   return Math.exp(nll / tokens)
 }
 
-function* captionDocuments(
+async function* captionDocuments(
   pairs: readonly { image: Image; caption: string }[],
   config: TransfusionConfig,
   tokenizer: Tokenizer,
-): Generator<Document<PixelPart>> {
+): AsyncGenerator<Document<PixelPart>> {
   for (const [i, { image, caption }] of pairs.entries())
     yield {
-      parts: [imagePart(image, config, `pair ${i}`), { type: 'text', ids: [...tokenizer.encode(caption)] }],
+      parts: [imagePart(image, config, `pair ${i}`), { type: 'text', ids: [...(await tokenizer.encode(caption))] }],
       end: false,
     }
 }

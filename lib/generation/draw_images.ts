@@ -55,7 +55,8 @@ async function agreeing(
   captions: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<boolean[]> {
-  const tokens = Math.max(0, ...captions.map((caption) => model.tokenizer.encode(caption).length)) + 1
+  const encoded = await Promise.all(captions.map((caption) => model.tokenizer.encode(caption)))
+  const tokens = Math.max(0, ...encoded.map((ids) => ids.length)) + 1
   const prompts = images.map((image) => [image])
   const written = await completeTexts(model, prompts, tokens, signal)
   return written.map((text, i) => text.trim() === captions[i])

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { parseConfig } from '../../config.js'
-import { JsonTokenizer, specialToken, type TokenizerJson } from '../tokenizer.js'
+import { JsonTokenizer } from '../tokenizer.js'
+import { specialToken, type TokenizerJson } from '../tokenizer_json.js'
 import { BYTE_SYMBOLS } from './byte_symbols.js'
 import { learnMerges } from './learn_merges.js'
 import { type BpeSettings, bpeOptionsSchema } from './options.js'
