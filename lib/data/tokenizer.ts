@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path'
 import type { Decoder, Tokenizer as NativeTokenizer } from 'tokenizers'
 import { writeAtomically } from './atomic_file.js'
+import { EncodingQueue } from './encoding_queue.js'
 import { readJson } from './json_file.js'
 import {
   checkAddedTokens,
@@ -61,6 +62,9 @@ const BEGIN_OF_DOCUMENT = ['<s>', '<|begin_of_text|>', '<bos>', '<|endoftext|>']
 const END_OF_DOCUMENT = ['</s>', '<|end_of_text|>', '<eos>', '<|endoftext|>']
 const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/
 
+/** Texts whose ids are kept: captions made from templates repeat; long texts do not, and would fill memory. */
+const MOST_KNOWN = 10_000
+const LONGEST_KNOWN = 1000
 /** Of a text in a message. */
 const LONGEST_QUOTE = 80
 
@@ -82,8 +86,10 @@ export class JsonTokenizer implements Tokenizer {
   readonly definition: readonly [json: TokenizerJson, names: SpecialTokenNames]
   readonly #json: TokenizerJson
   readonly #native: NativeTokenizer
+  readonly #encodings: EncodingQueue
   readonly #decoder: Decoder | null
   readonly #special: ReadonlySet<string>
+  readonly #known = new Map<string, Int32Array>()
   #idsWithoutToken: readonly number[] | undefined
 
   /**
@@ -109,7 +115,10 @@ export class JsonTokenizer implements Tokenizer {
     const given = withUnknownToken(json)
     const ids = tokenIds(given)
     this.givenSize = sizeOf(ids)
-    const added = (given.added_tokens ?? []).map((token) => ({ ...token, id: ids.get(token.content) ?? token.id }))
+    const added = (given.added_tokens ?? []).map((token) => ({
+      ...token,
+      id: ids.get(token.content) ?? token.id,
+    }))
     const findOrAdd = (name: string | number) => {
       const found = typeof name === 'number' ? findToken(ids, name, []) : ids.get(name)
       if (found !== undefined) return found
@@ -130,6 +139,7 @@ export class JsonTokenizer implements Tokenizer {
     const special = added.filter((token) => token.special && !BYTE_TOKEN.test(token.content))
     this.#special = new Set(special.map(({ content }) => content))
     this.#native = parseNative(nativeJson(this.#json))
+    this.#encodings = new EncodingQueue(this.#native)
     this.#decoder = this.#native.getDecoder()
     checkAddedTokens(this.#json, this.#native)
   }
@@ -141,9 +151,11 @@ export class JsonTokenizer implements Tokenizer {
   }
 
   async encode(text: string): Promise<Int32Array> {
+    const known = this.#known.get(text)
+    if (known) return known.slice()
     let encoding
     try {
-      encoding = await this.#native.encode(text, null, { addSpecialTokens: false })
+      encoding = await this.#encodings.encode(text)
     } catch (error) {
       const { message } = error as Error
       throw new Error(`[encode] the tokenizer has no token for part of ${quoted(text)} (${message})`, {
@@ -157,6 +169,7 @@ export class JsonTokenizer implements Tokenizer {
         `[encode] text must not spell ${this.#native.idToToken(marker)}, which frames an image: give images as ` +
           `parts of their own; received ${quoted(text)}`,
       )
+    if (text.length <= LONGEST_KNOWN && this.#known.size < MOST_KNOWN) this.#known.set(text, ids.slice())
     return ids
   }
 
@@ -203,8 +216,7 @@ function tokenIds({ model, added_tokens = [] }: TokenizerJson): Map<string, numb
     : Object.entries(model.vocab)
   const ids = new Map(words)
   let next = words.length
-  for (const { content } of added_tokens)
-    if (content !== '' && !ids.has(content)) ids.set(content, next++)
+  for (const { content } of added_tokens) if (content !== '' && !ids.has(content)) ids.set(content, next++)
   return ids
 }
 
@@ -217,7 +229,9 @@ function withPinnedIds(json: TokenizerJson, ids: ReadonlyMap<string, number>): T
   const added = json.added_tokens ?? []
   if (Array.isArray(json.model.vocab) || added.every(({ content }) => own.get(content) === ids.get(content)))
     return json
-  const pinned = added.filter(({ content }) => content !== '').map(({ content }) => [content, ids.get(content)!])
+  const pinned = added
+    .filter(({ content }) => content !== '')
+    .map(({ content }) => [content, ids.get(content)!])
   return { ...json, model: { ...json.model, vocab: { ...json.model.vocab, ...Object.fromEntries(pinned) } } }
 }
 
@@ -234,11 +248,12 @@ function findToken(
 
 /** `bos_token` and `eos_token` of a `tokenizer_config.json`: a string, an object with `content`, or null. */
 function configuredNames(config: unknown, path: string): SpecialTokenNames {
-  if (typeof config !== 'object' || config === null)
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
     throw new Error(`${path}: expected an object, received ${JSON.stringify(config)}`)
   const name = (key: string) => {
     const token: unknown = (config as Record<string, unknown>)[key]
-    const content: unknown = typeof token === 'object' && token !== null && 'content' in token ? token.content : token
+    const content: unknown =
+      typeof token === 'object' && token !== null && 'content' in token ? token.content : token
     if (content === undefined || content === null) return undefined
     if (typeof content !== 'string')
       throw new Error(`${path}: expected ${key} to be a text or {content}, received ${JSON.stringify(token)}`)

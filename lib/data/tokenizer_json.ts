@@ -142,8 +142,7 @@ function refusedPart(json: TokenizerJson): Error | undefined {
   return undefined
 }
 
-const reasonOf = (error: unknown): string =>
-  (error as Error).message.replace(/ at line \d+ column \d+$/, '')
+const reasonOf = (error: unknown): string => (error as Error).message.replace(/ at line \d+ column \d+$/, '')
 
 function* membersOf(name: PartName, part: unknown): Generator<Part> {
   if (typeof part !== 'object' || part === null) return

@@ -29,7 +29,10 @@ async function* captionDocuments(
 ): AsyncGenerator<Document<PixelPart>> {
   for (const [i, { image, caption }] of pairs.entries())
     yield {
-      parts: [imagePart(image, config, `pair ${i}`), { type: 'text', ids: [...(await tokenizer.encode(caption))] }],
+      parts: [
+        imagePart(image, config, `pair ${i}`),
+        { type: 'text', ids: [...(await tokenizer.encode(caption))] },
+      ],
       end: false,
     }
 }

@@ -92,9 +92,7 @@ async function optionDocuments(
   end: boolean,
 ): Promise<Document<PixelPart>[]> {
   const given = await promptParts(context, tokenizer, network.config)
-  const parts = given.map((part) =>
-    part.type === 'text' ? { ...part, weight: 0 } : part,
-  )
+  const parts = given.map((part) => (part.type === 'text' ? { ...part, weight: 0 } : part))
   return Promise.all(
     options.map(async (option) => {
       const answer = await textPart(option, tokenizer)

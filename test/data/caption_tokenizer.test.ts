@@ -31,8 +31,40 @@ describe('makeCaptionTokenizer', () => {
       eos: 2,
       boi: 3,
       eoi: 4,
-      vocabularySize: 14,
+      vocabularySize: 45,
     })
+  })
+
+  it('knows every word of its captions, whatever the script', async () => {
+    for (const caption of captions)
+      expect([...(await tokenizer.encode(caption))]).not.toContain(tokenizer.unknown)
+    expect([...(await tokenizer.encode('zebra'))]).toEqual([tokenizer.unknown])
+  })
+
+  it('parts punctuation from words, and puts it back', async () => {
+    const shoes = makeCaptionTokenizer(['a red shoe', 'a (blue) bag.'])
+    const plain = await shoes.encode('a red shoe')
+    const marked = await shoes.encode('A red shoe.')
+    expect([...marked.slice(0, 3)]).toEqual([...plain])
+    expect(shoes.decode(marked)).toBe('a red shoe.')
+    const text = 'a (red) bag. (blue) shoe (a.'
+    const ids = await shoes.encode(text)
+    expect([...ids]).not.toContain(shoes.unknown)
+    expect(shoes.decode(ids)).toBe(text)
+    const stream = new TextStream(shoes)
+    expect(Array.from(await shoes.encode('a (red) bag.'), (id) => stream.push(id))).toEqual([
+      'a',
+      ' (',
+      'red',
+      ')',
+      ' bag',
+      '.',
+    ])
+  })
+
+  it('leaves words and their ids as they are where no punctuation is at their ends', () => {
+    const [json] = makeCaptionTokenizer(['a T-shirt/top 3.5', "it's __init__"]).definition
+    expect(Object.keys(json.model.vocab).slice(5)).toEqual(['3.5', '__init__', 'a', "it's", 't-shirt/top'])
   })
 
   it('does not depend on the order of the captions', async () => {
@@ -42,7 +74,9 @@ describe('makeCaptionTokenizer', () => {
 
   it('knows words like those that objects are born with', async () => {
     const odd = makeCaptionTokenizer(['constructor 7 __proto__'])
-    expect(odd.decode(await odd.encode('7 __proto__ constructor toString'))).toBe('7 __proto__ constructor <unk>')
+    expect(odd.decode(await odd.encode('7 __proto__ constructor toString'))).toBe(
+      '7 __proto__ constructor <unk>',
+    )
   })
 
   it('is the same after it was saved and loaded', async () => {

@@ -143,9 +143,19 @@ describe('TextStream', () => {
   it('gives bytes that never make a character as U+FFFD', () => {
     const stream = new TextStream(llamaStyle)
     expect(bytes(0xe6, 0x97).map((id) => stream.push(id))).toEqual(['', ''])
-    expect(stream.flush()).toBe('\ufffd')
+    expect(stream.flush()).toBe('\ufffd\ufffd')
     const [invalid, letter] = bytes(0xff, 0x41)
-    expect([stream.push(invalid), stream.push(letter)]).toEqual(['', '\ufffdA'])
+    // As the reference: a run of bytes is text or it is not.
+    expect([stream.push(invalid), stream.push(letter)]).toEqual(['', ''])
+    expect(stream.flush()).toBe('\ufffd\ufffd')
+  })
+
+  it('keeps what it has given out where bytes that are no character follow it', () => {
+    const stream = new TextStream(llamaStyle)
+    const [x, invalid, ...character] = bytes(0x78, 0xff, 0xe6, 0x97, 0xa5)
+    expect([...character, x].map((id) => stream.push(id))).toEqual(['', '', '日', 'x'])
+    expect([invalid, invalid].map((id) => stream.push(id))).toEqual(['', ''])
+    expect(stream.flush()).toBe('\ufffd\ufffd')
   })
 
   it('gives no text for special tokens, and goes on after them', async () => {
@@ -160,8 +170,10 @@ describe('TextStream', () => {
     for (let round = 0; round < 200; round++) {
       const ids = Array.from({ length: 20 }, () => {
         state = (Math.imul(state, 1664525) + 1013904223) >>> 0
-        return Math.floor((state / 2 ** 32) * llamaStyle.vocabularySize)
-      })
+        const id = Math.floor((state / 2 ** 32) * llamaStyle.vocabularySize)
+        // Bytes alone are rarely a character.
+        return id >= FIRST_BYTE_ID + 0x80 && id < FIRST_BYTE_ID + 0x100 ? bytes(0xe6, 0x97, 0xa5) : [id]
+      }).flat()
       const stream = new TextStream(llamaStyle)
       const text = ids.map((id) => stream.push(id)).join('') + stream.flush()
       expect(text).toBe(llamaStyle.decode(ids, { skipSpecial: true }))

@@ -92,7 +92,14 @@ describe('generate', () => {
     expect(parts[0]).toEqual({ type: 'image-start', index: 0, width: 6, height: 4, steps: 6 })
     const { reason, usage, timings } = doneOf(parts)
     expect(reason).toBe('end')
-    expect(usage).toEqual({ promptTokens: 2, promptImages: 1, textTokens: 4, images: 1, denoisingSteps: 6 })
+    expect(usage).toEqual({
+      promptTokens: 2,
+      unknownTokens: 0,
+      promptImages: 1,
+      textTokens: 4,
+      images: 1,
+      denoisingSteps: 6,
+    })
     const { total, ...phases } = timings
     expect(Object.keys(phases)).toEqual(['queued', 'prompt', 'text', 'images'])
     expect(Math.min(...Object.values(phases))).toBeGreaterThan(0)

@@ -27,15 +27,10 @@ export function inlinePreparation(tokenizer: JsonTokenizer, image: ImagePreparat
   }
 }
 
-/** Captions made from templates repeat; long texts do not, and would fill memory. */
-const CACHED_TEXTS = 10_000
-const LONGEST_CACHED_TEXT = 1000
-
 /** Tokenizes texts and decodes images. */
 export class PartPreparer {
   readonly #tokenizer: JsonTokenizer
   readonly #image: ImagePreparationOptions
-  readonly #cache = new Map<string, Int32Array>()
 
   constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions) {
     this.#tokenizer = tokenizer
@@ -54,11 +49,8 @@ export class PartPreparer {
   }
 
   async #encode(name: string, text: string): Promise<Int32Array> {
-    const cached = this.#cache.get(text)
-    if (cached) return cached
     const ids = await explained(name, this.#tokenizer.encode(text))
     if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${JSON.stringify(text)}`)
-    if (text.length <= LONGEST_CACHED_TEXT && this.#cache.size < CACHED_TEXTS) this.#cache.set(text, ids)
     return ids
   }
 
