@@ -188,6 +188,23 @@ export class JsonTokenizer implements Tokenizer {
     return this.#decoder ? this.#decoder.decode(tokens) : tokens.join(' ')
   }
 
+  /** The words of `text`, as white space parts them, in which something has no token, each once; rejects as `encode`. */
+  async unknownWords(text: string): Promise<string[]> {
+    if (!(await this.encode(text)).includes(this.unknown ?? -1)) return []
+    const encoding = await this.#encodings.encode(text)
+    const offsets = encoding.getOffsets() as [number, number][]
+    const characters = [...text]
+    const isWord = (i: number) => i >= 0 && i < characters.length && /\S/.test(characters[i]!)
+    const words = encoding.getIds().flatMap((id, i) => {
+      if (id !== this.unknown) return []
+      let [start, end] = offsets[i]!
+      while (isWord(start - 1)) start--
+      while (isWord(end)) end++
+      return [characters.slice(start, end).join('').trim()]
+    })
+    return [...new Set(words)]
+  }
+
   /** Writes a `tokenizer.json` with BOI and EOI in it, for a model's folder. */
   async save(path: string): Promise<void> {
     await writeAtomically(path, `${JSON.stringify(this.#json, null, 1)}\n`)

@@ -2,13 +2,14 @@ import { describe, expect, it, vi } from 'vitest'
 import { completeTexts } from '../../lib/generation/batch.js'
 import { drawImages } from '../../lib/generation/draw_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
+import { JsonTokenizer } from '../../lib/data/tokenizer.js'
 import { generate } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'
 import { cosineSchedule } from '../../lib/diffusion/schedule.js'
 import type { Prompt } from '../../lib/generation/prompt.js'
 import { fence, memory } from '../../lib/tensor/device.js'
 import { testImage, tinyConfig } from '../models/tiny_model.js'
-import { scriptedModel } from './scripted_model.js'
+import { scriptedModel, tokenizer } from './scripted_model.js'
 
 const model = await scriptedModel()
 const options: GenerationOptions = { steps: 6, maxTokens: 8 }
@@ -81,6 +82,28 @@ describe('generate', () => {
     expect(await given(warm)).toEqual(await given(warm))
     // Of all tokens only the likeliest is as likely as that.
     expect(await given({ seed: 3, temperature: 20, minP: 1 })).toEqual(drawn)
+  })
+
+  it('counts the words of its prompt that the tokenizer does not know', async () => {
+    const parts = await partsOf(['a zebra', image, 'quagga b'])
+    expect(doneOf(parts).usage).toMatchObject({ promptTokens: 4, unknownTokens: 2, promptImages: 1 })
+  })
+
+  it('never gives an id that no token has, whatever the temperature', async () => {
+    const [json] = tokenizer.definition
+    const { e, ...vocab } = json.model.vocab as Record<string, number>
+    const gapped = new JsonTokenizer({ ...json, model: { ...json.model, vocab } })
+    expect(gapped.idsWithoutToken).toEqual([e])
+    // Alone, d is followed by e.
+    for (const settings of [{}, { temperature: 1000, maxTokens: 100 }, { temperature: 1000, maxImages: 1 }]) {
+      const parts = { ...model, tokenizer: gapped }
+      const texts: string[] = []
+      for await (const part of generate(parts, 'd', { ...options, maxImages: 0, seed: 5, ...settings }))
+        if (part.type === 'text') texts.push(part.text)
+      expect(texts.join('')).toMatch(/^[abcdfg< unk>]+$/)
+    }
+    const [text] = await completeTexts({ ...model, tokenizer: gapped }, ['d'], 8)
+    expect(text).not.toContain('e')
   })
 
   it('tells when an image begins, and at the end why, how much and how long', async () => {
