@@ -139,7 +139,12 @@ export { FolderDataset } from './data/sources/folder_dataset.js'
 export { emojiCaption, type EmojiData, EmojiDataset, type EmojiPicture, openEmoji } from './data/emoji.js'
 export type { EmojiStyle } from './data/emoji/emoji_names.js'
 export { findFashionMnist, type MnistFiles, openMnist } from './data/fashion_mnist.js'
-export { type DecodeOptions, JsonTokenizer, type SpecialTokenNames, type Tokenizer } from './data/tokenizer.js'
+export {
+  type DecodeOptions,
+  JsonTokenizer,
+  type SpecialTokenNames,
+  type Tokenizer,
+} from './data/tokenizer.js'
 export type { AddedToken, TokenizerJson, TokenizerModel } from './data/tokenizer_json.js'
 export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
 export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/bpe/train_tokenizer.js'

@@ -3,6 +3,7 @@
  * from run to run. All else is the library's to read or refuse.
  */
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
+import { hasNestedRepeats } from './nested_repeats.js'
 import { checkCharsmap } from './precompiled_charsmap.js'
 
 /** What we read of a `tokenizer.json`; the rest of it is the library's. */
@@ -162,6 +163,9 @@ function checkPart(name: PartName, part: Part): void {
   checkType(name, part.type, types)
   if (part.type === 'FixedLength' && part['length'] === 0)
     throw new Error(`${name}: expected a length of FixedLength above 0, received 0`)
+  const regex = (part['pattern'] as { Regex?: unknown } | undefined)?.Regex
+  if (typeof regex === 'string' && hasNestedRepeats(regex))
+    throw new Error(`${name}: the pattern ${JSON.stringify(regex)} repeats a repeat, which may take forever`)
   if (name === 'normalizer' && 'precompiled_charsmap' in part)
     checkCharsmap(part['precompiled_charsmap'], `${name}.precompiled_charsmap`)
   if (name === 'post_processor' && Array.isArray(part['single'])) checkTemplate(part['single'])

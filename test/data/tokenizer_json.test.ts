@@ -121,6 +121,11 @@ describe('a tokenizer.json is refused, by the part that is at fault,', () => {
       'pre_tokenizer: Oniguruma error',
     ],
     [
+      'a pattern that repeats a repeat *',
+      { pre_tokenizer: { type: 'Split', pattern: { Regex: '(a+)+$' }, behavior: 'Isolated', invert: false } },
+      'pre_tokenizer: the pattern "(a+)+$" repeats a repeat',
+    ],
+    [
       'a decoder without its settings',
       { decoder: { type: 'ByteLevel' } },
       'decoder: missing field `add_prefix_space`',
