@@ -86,6 +86,11 @@ export function checkTokenizerJson(json: TokenizerJson): void {
     throw new Error('it has no model.vocab')
   if (json.added_tokens !== undefined && !Array.isArray(json.added_tokens))
     throw new Error('its added_tokens are not a list')
+  for (const [i, token] of (json.added_tokens ?? []).entries())
+    if (typeof token?.content !== 'string')
+      throw new Error(
+        `added_tokens[${i}]: expected a token with its content, received ${JSON.stringify(token)}`,
+      )
   checkType('model', json.model.type, MODELS)
   checkModel(json.model)
   for (const name of Object.keys(PARTS) as PartName[])
@@ -166,7 +171,7 @@ function checkPart(name: PartName, part: Part): void {
   const regex = (part['pattern'] as { Regex?: unknown } | undefined)?.Regex
   if (typeof regex === 'string' && hasNestedRepeats(regex))
     throw new Error(`${name}: the pattern ${JSON.stringify(regex)} repeats a repeat, which may take forever`)
-  if (name === 'normalizer' && 'precompiled_charsmap' in part)
+  if (name === 'normalizer' && (part.type === 'Precompiled' || 'precompiled_charsmap' in part))
     checkCharsmap(part['precompiled_charsmap'], `${name}.precompiled_charsmap`)
   if (name === 'post_processor' && Array.isArray(part['single'])) checkTemplate(part['single'])
 }
@@ -181,6 +186,12 @@ function checkModel(model: TokenizerModel): void {
   const dropout = model['dropout']
   if (typeof dropout === 'number' && dropout !== 0)
     throw new Error(`model.dropout: expected 0 or null, as other ids come each time, received ${dropout}`)
+  if (Array.isArray(model.vocab))
+    for (const [id, entry] of model.vocab.entries())
+      if (!Array.isArray(entry))
+        throw new Error(
+          `model.vocab[${id}]: expected a token and its score, received ${JSON.stringify(entry)}`,
+        )
   const merges = model['merges']
   if (Array.isArray(merges) && !Array.isArray(model.vocab)) checkMerges(merges, model, model.vocab)
 }
@@ -194,8 +205,9 @@ function checkMerges(
   const cut = typeof prefix === 'string' ? Buffer.byteLength(prefix) : 0
   for (const [i, merge] of merges.entries()) {
     const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge
-    if (!Array.isArray(pair) || pair.length !== 2 || pair.some((token) => typeof token !== 'string')) return
-    const [left, right] = pair as [string, string]
+    if (!Array.isArray(pair) || pair.length !== 2) return
+    const [left, right] = pair as unknown[]
+    if (typeof left !== 'string' || typeof right !== 'string') return
     // The library cuts the prefix by its length in bytes, whether it is there or not.
     const merged = cut === 0 ? left + right : left + Buffer.from(right).subarray(cut).toString()
     const missing = [left, right, merged].find((token) => !Object.hasOwn(vocab, token))

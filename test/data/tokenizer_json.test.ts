@@ -62,6 +62,17 @@ describe('a tokenizer.json is refused, by the part that is at fault,', () => {
     ['no vocabulary', { model: { type: 'BPE' } as never }, 'it has no model.vocab'],
     ['added tokens that are no list', { added_tokens: {} as never }, 'its added_tokens are not a list'],
     [
+      'an added token that is none',
+      { added_tokens: [null] as never },
+      'added_tokens[0]: expected a token with its content, received null',
+    ],
+    [
+      'a piece of Unigram without a score',
+      { model: { type: 'Unigram', vocab: [['a', 0], null] as never } },
+      'model.vocab[1]: expected a token and its score, received null',
+    ],
+    ['no table *', normalizer({ type: 'Precompiled' }), 'received undefined'],
+    [
       'an added token without its flags',
       { added_tokens: [{ id: 3, content: 'x' }] as never },
       'added_tokens: missing field `single_word`',
