@@ -12,7 +12,10 @@ const pixels = Uint8Array.from(
 )
 
 async function documentOf({ tokenizer }, number) {
-  const text = async (part) => ({ type: 'text', ids: await tokenizer.encode(words(textTokens, 2 * number + part)) })
+  const text = async (part) => ({
+    type: 'text',
+    ids: await tokenizer.encode(words(textTokens, 2 * number + part)),
+  })
   const picture = { type: 'image', image: { ...image, data: pixels } }
   return { name: `document ${number}`, parts: [await text(0), picture, await text(1), picture] }
 }

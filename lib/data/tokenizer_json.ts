@@ -54,28 +54,28 @@ interface Part {
   [key: string]: unknown
 }
 
+const named = (members: string, types: string) => ({ members, types: types.split(' ') })
+
 /** By part: where a sequence has its members, and the types that tokenizers 0.23 knows. */
 const PARTS = {
-  normalizer: [
+  normalizer: named(
     'normalizers',
-    ...['BertNormalizer', 'ByteLevel', 'Lowercase', 'NFC', 'NFD', 'NFKC', 'NFKD', 'Nmt', 'Precompiled'],
-    ...['Prepend', 'Replace', 'Sequence', 'Strip', 'StripAccents'],
-  ],
-  pre_tokenizer: [
+    'BertNormalizer ByteLevel Lowercase NFC NFD NFKC NFKD Nmt Precompiled Prepend Replace Sequence Strip StripAccents',
+  ),
+  pre_tokenizer: named(
     'pretokenizers',
-    ...['BertPreTokenizer', 'ByteLevel', 'CharDelimiterSplit', 'Digits', 'FixedLength', 'Metaspace'],
-    ...['Punctuation', 'Sequence', 'Split', 'UnicodeScripts', 'Whitespace', 'WhitespaceSplit'],
-  ],
-  post_processor: [
+    'BertPreTokenizer ByteLevel CharDelimiterSplit Digits FixedLength Metaspace Punctuation Sequence Split ' +
+      'UnicodeScripts Whitespace WhitespaceSplit',
+  ),
+  post_processor: named(
     'processors',
-    ...['BertProcessing', 'ByteLevel', 'RobertaProcessing', 'Sequence', 'TemplateProcessing'],
-  ],
-  decoder: [
+    'BertProcessing ByteLevel RobertaProcessing Sequence TemplateProcessing',
+  ),
+  decoder: named(
     'decoders',
-    ...['BPEDecoder', 'ByteFallback', 'ByteLevel', 'CTC', 'Fuse', 'Metaspace', 'Replace', 'Sequence'],
-    ...['Strip', 'WordPiece'],
-  ],
-} as const
+    'BPEDecoder ByteFallback ByteLevel CTC Fuse Metaspace Replace Sequence Strip WordPiece',
+  ),
+}
 const MODELS = ['BPE', 'Unigram', 'WordLevel', 'WordPiece']
 
 type PartName = keyof typeof PARTS
@@ -153,7 +153,7 @@ const reasonOf = (error: unknown): string => (error as Error).message.replace(/ 
 function* membersOf(name: PartName, part: unknown): Generator<Part> {
   if (typeof part !== 'object' || part === null) return
   yield part as Part
-  const members = (part as Part)[PARTS[name][0]]
+  const members = (part as Part)[PARTS[name].members]
   if (Array.isArray(members)) for (const member of members) yield* membersOf(name, member)
 }
 
@@ -164,8 +164,7 @@ function checkType(name: string, type: unknown, known: readonly string[]): void 
 }
 
 function checkPart(name: PartName, part: Part): void {
-  const [, ...types] = PARTS[name]
-  checkType(name, part.type, types)
+  checkType(name, part.type, PARTS[name].types)
   if (part.type === 'FixedLength' && part['length'] === 0)
     throw new Error(`${name}: expected a length of FixedLength above 0, received 0`)
   const regex = (part['pattern'] as { Regex?: unknown } | undefined)?.Regex

@@ -20,9 +20,12 @@ const named = tokenizers.map(({ model, cases, ...parts }) => {
 
 it.each(named)("gives Python's ids and text with %s", async (_name, json, cases) => {
   const tokenizer = new JsonTokenizer(json)
-  for (const [text, ids, drawn, decoded] of cases) {
-    if (typeof ids === 'string') await expect(tokenizer.encode(text)).rejects.toThrow(ids)
-    else expect([...(await tokenizer.encode(text))]).toEqual(ids)
-    if (drawn) expect(tokenizer.decode(drawn)).toBe(decoded)
+  for (const [text, ids, drawn = [], decoded = ''] of cases) {
+    const given = await tokenizer.encode(text).then(
+      (found) => [...found],
+      ({ message }: Error) => /\((.*)\)$/.exec(message)![1],
+    )
+    expect(given).toEqual(ids)
+    expect(tokenizer.decode(drawn)).toBe(decoded)
   }
 })
