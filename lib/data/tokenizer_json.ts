@@ -165,7 +165,8 @@ function checkType(name: string, type: unknown, known: readonly string[]): void 
 
 function checkPart(name: PartName, part: Part): void {
   checkType(name, part.type, PARTS[name].types)
-  if (part.type === 'FixedLength' && part['length'] === 0)
+  // Without a type, the fields tell what a part is.
+  if ((part.type ?? 'FixedLength') === 'FixedLength' && part['length'] === 0)
     throw new Error(`${name}: expected a length of FixedLength above 0, received 0`)
   const regex = (part['pattern'] as { Regex?: unknown } | undefined)?.Regex
   if (typeof regex === 'string' && hasNestedRepeats(regex))
@@ -226,7 +227,7 @@ function withSafeStrips(part: unknown): unknown {
   if (typeof part !== 'object' || part === null) return part
   const { type, content, start, stop, decoders } = part as Part
   if (Array.isArray(decoders)) return { ...part, decoders: decoders.map(withSafeStrips) }
-  if (type !== 'Strip' || typeof content !== 'string' || !(Number(stop) > 0)) return part
+  if ((type ?? 'Strip') !== 'Strip' || typeof content !== 'string' || !(Number(stop) > 0)) return part
   const character = `\\x{${content.codePointAt(0)!.toString(16)}}`
   const replaced = (Regex: string) => ({ type: 'Replace', pattern: { Regex }, content: '' })
   return {

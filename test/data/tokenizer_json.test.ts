@@ -217,6 +217,19 @@ it('adds BOI and EOI after a vocabulary with gaps, with ids that Python gives to
   await expect(saved.encode('a <|boi|>')).rejects.toThrow('text must not spell <|boi|>')
 })
 
+it.each([{ type: 'Strip' }, {}])(
+  'strips ends that meet with %j, where the library would end the process',
+  (type) => {
+    const tokenizer = new JsonTokenizer(
+      json({
+        decoder: { ...type, content: '^', start: 2, stop: 1 },
+        model: words({ '^': 0, '^^^b^^': 1, '</s>': 2 }),
+      }),
+    )
+    expect(tokenizer.decode([0, 1, 0])).toBe('^b^')
+  },
+)
+
 it('reads texts as UTF-8: half a surrogate pair is U+FFFD; NUL is a character', async () => {
   const tokenizer = new JsonTokenizer(json({ model: words({ a: 0, '\ufffd': 1, '\u0000': 2, '</s>': 3 }) }))
   expect([...(await tokenizer.encode('\ud83d \udc00 \u0000'))]).toEqual([1, 1, 2])
