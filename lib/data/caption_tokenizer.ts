@@ -28,9 +28,12 @@ const replaced = (pattern: { Regex: string } | { String: string }, content: stri
 export function makeCaptionTokenizer(captions: Iterable<string>): JsonTokenizer {
   const native = parseNative(captionJson(SPECIAL_TOKENS))
   const [normalizer, splitter] = [native.getNormalizer()!, native.getPreTokenizer()!]
+  // Nothing depends on what is beyond white space, and captions repeat their words.
+  const pieces = new Set<string>()
+  for (const caption of captions) for (const piece of caption.split(/\p{White_Space}+/u)) pieces.add(piece)
   const words = new Set<string>()
-  for (const caption of captions)
-    for (const [word] of splitter.preTokenizeString(normalizer.normalizeString(caption))) words.add(word)
+  for (const piece of pieces)
+    for (const [word] of splitter.preTokenizeString(normalizer.normalizeString(piece))) words.add(word)
   for (const token of SPECIAL_TOKENS) words.delete(token)
   return new JsonTokenizer(captionJson([...SPECIAL_TOKENS, ...[...words].toSorted()]))
 }
