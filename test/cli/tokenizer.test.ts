@@ -87,7 +87,7 @@ describe('transfusion tokenizer train', () => {
     }
     await writeFile(join(folder, 'config.json'), JSON.stringify(config))
     const configured = await run(folder, ['--config', 'config.json'])
-    expect(configured.stderr).toMatch(/^tokenizer: 11 different words in 227 characters, \d+ s\n$/)
+    expect(configured.stderr).toContain('tokenizer: 11 different words in 227 characters, ')
     expect(configured.stdout).toContain('267 tokens in')
     const { vocabularySize, bos, boi } = await JsonTokenizer.load(join(folder, 'tokenizer.json'))
     expect({ vocabularySize, bos, boi }).toEqual({ vocabularySize: 267, bos: 0, boi: 265 })
