@@ -145,13 +145,12 @@ export { emojiCaption, type EmojiData, EmojiDataset, type EmojiPicture, openEmoj
 export type { EmojiStyle } from './data/emoji/emoji_names.js'
 export { findFashionMnist, type MnistFiles, openMnist } from './data/fashion_mnist.js'
 export {
-  type AddedToken,
   type DecodeOptions,
   JsonTokenizer,
   type SpecialTokenNames,
   type Tokenizer,
-  type TokenizerJson,
 } from './data/tokenizer.js'
+export type { AddedToken, TokenizerJson, TokenizerModel } from './data/tokenizer_json.js'
 export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
 export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/bpe/train_tokenizer.js'
 export type { BpeSettings } from './data/bpe/options.js'

@@ -30,7 +30,7 @@ const expected = {
   ids,
   logits: [...(await logits.readFloats())],
   text,
-  textIds: [...model.tokenizer.encode(text)],
+  textIds: [...(await model.tokenizer.encode(text))],
 }
 await writeFile(join(folder, 'expected.json'), JSON.stringify(expected))
 const script = fileURLToPath(new URL('check_export.py', import.meta.url))

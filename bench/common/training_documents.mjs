@@ -11,10 +11,13 @@ const pixels = Uint8Array.from(
   (_, i) => (i * 37) % 256,
 )
 
-function documentOf({ tokenizer }, number) {
-  const text = (part) => ({ type: 'text', ids: tokenizer.encode(words(textTokens, 2 * number + part)) })
+async function documentOf({ tokenizer }, number) {
+  const text = async (part) => ({
+    type: 'text',
+    ids: await tokenizer.encode(words(textTokens, 2 * number + part)),
+  })
   const picture = { type: 'image', image: { ...image, data: pixels } }
-  return { name: `document ${number}`, parts: [text(0), picture, text(1), picture] }
+  return { name: `document ${number}`, parts: [await text(0), picture, await text(1), picture] }
 }
 
 /** Two documents without end, made once: training data that costs nothing to read. */
@@ -22,7 +25,7 @@ export const readyDocuments = (model) => () => {
   const documents = [0, 1].map((number) => documentOf(model, number))
   let next = 0
   return {
-    next: async () => ({ document: documents[next++ % 2], state: { sources: [] } }),
+    next: async () => ({ document: await documents[next++ % 2], state: { sources: [] } }),
     close: async () => {},
   }
 }

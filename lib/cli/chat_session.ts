@@ -6,6 +6,7 @@ import { ChatDocument } from './chat_document.js'
 import type { PictureFolder } from './picture_folder.js'
 import { savePictures } from './saved_events.js'
 import type { TerminalWriter } from './terminal_writer.js'
+import { unknownWordsOf } from './unknown_words.js'
 
 export interface ChatSurroundings {
   writer: TerminalWriter
@@ -61,7 +62,7 @@ export class ChatSession {
     try {
       const [, command, argument = ''] = /^\/(?!\/)(\S*)\s*(.*)$/.exec(line.trim()) ?? []
       if (command !== undefined) return await this.#command(command, argument)
-      this.#document.appendLine(line.replace(/^\/\//, '/'))
+      await this.#appendLine(line.replace(/^\/\//, '/'))
       await this.#goOn({})
       return 'done'
     } catch (error) {
@@ -80,7 +81,7 @@ export class ChatSession {
         return 'done'
       }
       case 'draw':
-        this.#document.appendLine(argument)
+        await this.#appendLine(argument)
         await this.#goOn({ startWith: 'image', maxTokens: 0, maxImages: 1 })
         return 'done'
       case 'seed':
@@ -100,6 +101,12 @@ export class ChatSession {
       default:
         throw new Error(`/${command}: unknown command${suggestion(command, commands)}`)
     }
+  }
+
+  async #appendLine(line: string): Promise<void> {
+    const unknown = await unknownWordsOf(this.#model.tokenizer, line)
+    if (unknown !== undefined) this.#surroundings.writer.note(`(${unknown})`)
+    this.#document.appendLine(line)
   }
 
   /** Has the model go on with the document; what it wrote until it was stopped stays. */

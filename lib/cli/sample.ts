@@ -17,6 +17,7 @@ import { promptPieces, readPieces } from './prompt_pieces.js'
 import { eventJson, savePictures, type SavedEvent } from './saved_events.js'
 import { detectProtocol, type ImageProtocol } from './terminal_image.js'
 import { TerminalWriter } from './terminal_writer.js'
+import { unknownWordsOf } from './unknown_words.js'
 
 /** Options of the command line. */
 export interface SampleFlags extends GenerationFlags {
@@ -67,6 +68,8 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   const pictures = await PictureFolder.open(out)
   using model = await Transfusion.load(folder, { compute: precision })
   const prompt = await readPieces(promptPieces(words), (path) => model.readImage(path))
+  const unknown = await unknownWordsOf(model.tokenizer, prompt)
+  if (unknown !== undefined) process.stderr.write(`transfusion: ${unknown}\n`)
   const protocol = json ? 'none' : (flags.show ?? detectProtocol(process.stdout))
 
   const { signal, fail } = sharedSignal(interrupt.signal)

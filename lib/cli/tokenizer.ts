@@ -2,7 +2,7 @@ import { Command } from 'commander'
 import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
-import { bpeOptionsSchema } from '../data/bpe/options.js'
+import { type BpeSettings, bpeOptionsSchema } from '../data/bpe/options.js'
 import { openSource, openSources, sourceSchema } from '../data/data_config.js'
 import { readJson } from '../data/json_file.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
@@ -38,7 +38,10 @@ const trainCommand = (): Command =>
   new Command('train')
     .description("train a byte-level BPE tokenizer on texts, with the merges of Hugging Face's trainer")
     .argument('[files...]', 'plain text or JSON Lines; folders of .txt files; patterns with *')
-    .option('--config <file>', 'train on the data of this config of a training run instead')
+    .option(
+      '--config <file>',
+      'train on the data of this config of a training run instead, with the settings of its BPE tokenizer',
+    )
     .addOption(numberOption('--vocabulary <number>', 'tokens in all, by default 16384'))
     .addOption(
       numberOption(
@@ -57,12 +60,13 @@ export async function tokenizerTrain(
   { config, out, vocabulary, minFrequency: minimumFrequency, specialTokens }: TokenizerTrainOptions,
 ): Promise<void> {
   const started = performance.now()
+  const { open, loading, configured } = await readInputs(files, config)
   const settings = parseConfig(
     bpeOptionsSchema,
-    given({ vocabulary, minimumFrequency, specialTokens }),
+    { ...configured, ...given({ vocabulary, minimumFrequency, specialTokens }) },
     'options',
   )
-  const { sources, loading } = await openData(files, config)
+  const sources = await open()
   await mkdir(dirname(resolve(out)), { recursive: true })
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
   const leftOut = new LeftOutReport((line) => process.stderr.write(`${line}\n`))
@@ -81,21 +85,29 @@ export async function tokenizerTrain(
     )
 }
 
-/** The sources of the files, or of the config of a training run, and how documents are read. */
-async function openData(
-  files: readonly string[],
-  config: string | undefined,
-): Promise<{ sources: WeightedSource[]; loading: { onUnreadable: 'stop' | 'skip' } }> {
+interface Inputs {
+  open(): Promise<WeightedSource[]>
+  loading: { onUnreadable: 'stop' | 'skip' }
+  /** What a config says of the tokenizer. */
+  configured: BpeSettings
+}
+
+/** The files, or what the config of a training run says of its data, how it is read, and its tokenizer. */
+async function readInputs(files: readonly string[], config: string | undefined): Promise<Inputs> {
   if ((files.length === 0) === (config === undefined))
     throw new Error(
       'expected files to train on, or --config with a config that names the data, one of the two',
     )
   if (config !== undefined) {
-    const { data, loading } = parseConfig(trainConfigSchema, await readJson(config), config)
-    return { sources: await openSources(data), loading }
+    const { data, loading, tokenizer } = parseConfig(trainConfigSchema, await readJson(config), config)
+    const { type, ...configured } = tokenizer
+    return { open: () => openSources(data), loading, configured: type === 'bpe' ? configured : {} }
   }
-  const sources: WeightedSource[] = []
-  for (const file of files)
-    sources.push({ source: await openSource(parseConfig(sourceSchema, textData(file), file)), weight: 1 })
-  return { sources, loading: { onUnreadable: 'stop' } }
+  const open = async () => {
+    const sources: WeightedSource[] = []
+    for (const file of files)
+      sources.push({ source: await openSource(parseConfig(sourceSchema, textData(file), file)), weight: 1 })
+    return sources
+  }
+  return { open, loading: { onUnreadable: 'stop' }, configured: {} }
 }

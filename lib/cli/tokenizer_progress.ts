@@ -14,12 +14,20 @@ export async function trainTokenizerShown(
 ): Promise<JsonTokenizer> {
   const started = performance.now()
   let shown = -Infinity
-  const show = (progress: BpeProgress) => {
-    const now = performance.now()
-    if (now - shown < 1000 * (stream.isTTY ? TERMINAL_SECONDS : PLAIN_SECONDS)) return
-    shown = now
-    const line = `tokenizer: ${describe(progress)}, ${Math.round((now - started) / 1000)} s`
+  let latest: BpeProgress | undefined
+  let written: BpeProgress | undefined
+  const write = (progress: BpeProgress) => {
+    shown = performance.now()
+    written = progress
+    const line = `tokenizer: ${describe(progress)}, ${Math.round((shown - started) / 1000)} s`
     stream.write(stream.isTTY ? `\r\u001B[2K${line}` : `${line}\n`)
+  }
+  const show = (progress: BpeProgress) => {
+    const seconds = (performance.now() - shown) / 1000
+    // How much was read is said once it is known.
+    if (progress.stage === 'merging' && latest?.stage === 'reading' && latest !== written) write(latest)
+    else if (seconds >= (stream.isTTY ? TERMINAL_SECONDS : PLAIN_SECONDS)) write(progress)
+    latest = progress
   }
   try {
     return await trainTokenizer(texts, settings, { signal, onProgress: show })
@@ -31,5 +39,7 @@ export async function trainTokenizerShown(
 function describe(progress: BpeProgress): string {
   const count = (number: number) => number.toLocaleString('en')
   if (progress.stage === 'merging') return `${count(progress.tokens)} of ${count(progress.vocabulary)} tokens`
-  return `${count(progress.words)} different words in ${(progress.characters / 1e6).toFixed(1)} million characters`
+  const { characters, words } = progress
+  const read = characters < 1e6 ? count(characters) : `${(characters / 1e6).toFixed(1)} million`
+  return `${count(words)} different words in ${read} characters`
 }

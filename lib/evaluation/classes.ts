@@ -3,6 +3,7 @@ import { checkArguments } from '../arguments.js'
 import type { Image } from '../data/document.js'
 import { concatenateImages, floatsToBytes } from '../data/pixels.js'
 import type { LabelledImages } from '../data/sources/image_folder.js'
+import { mostTokens } from '../data/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
 import { drawImages } from '../generation/draw_images.js'
 import type { DrawOptions } from '../generation/options.js'
@@ -104,7 +105,8 @@ export async function describePairs<Pair extends { image: Image; caption: string
 ): Promise<{ described: (Pair & { written: string })[]; accuracy: number }> {
   const images = pairs.map(({ image }) => image)
   // One more than the longest: what is cut there is none of the captions.
-  const maxTokens = 1 + Math.max(...pairs.map(({ caption }) => model.tokenizer.encode(caption).length))
+  const captions = pairs.map(({ caption }) => caption)
+  const maxTokens = 1 + (await mostTokens(model.tokenizer, captions))
   const written = await describeImages(model, images, { maxTokens, signal })
   const described = pairs.map((pair, i) => ({ ...pair, written: written[i]! }))
   const right = described.filter(({ caption, written }) => written === caption).length
@@ -136,7 +138,7 @@ export async function describeImages(
   const prompts = images.map((image) => [image])
   const written = await completeTexts(model, prompts, maxTokens, signal)
   for (const [i, text] of written.entries())
-    if (onCut && model.tokenizer.encode(text).length >= maxTokens) onCut(i)
+    if (onCut && (await model.tokenizer.encode(text)).length >= maxTokens) onCut(i)
   return written.map((text) => text.trim())
 }
 

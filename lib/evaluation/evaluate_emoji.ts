@@ -2,7 +2,7 @@
 import { checkArguments } from '../arguments.js'
 import { emojiCaption, type EmojiData, emojiSide } from '../data/emoji.js'
 import { evenlySpread } from '../data/sample_order.js'
-import type { Tokenizer } from '../data/tokenizer.js'
+import { mostTokens } from '../data/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
 import { drawImages } from '../generation/draw_images.js'
 import type { DrawOptions } from '../generation/options.js'
@@ -56,7 +56,9 @@ export async function evaluateEmoji(
   const drawn = await drawImages(model, captions, seeds, images, { signal, onImage })
   say('Describing as many real emoji ...')
   const prompts = asked.map(({ image }) => [image])
-  const written = await completeTexts(model, prompts, longest(captions, model.tokenizer), signal)
+  // And the end of the document.
+  const longest = 1 + (await mostTokens(model.tokenizer, captions))
+  const written = await completeTexts(model, prompts, longest, signal)
   const answers = asked.map((picture, i): EmojiAnswer => ({
     picture,
     drawn: drawn[i]!,
@@ -76,7 +78,3 @@ function checkSize({ network }: ModelParts): void {
         `${channels}`,
     )
 }
-
-/** Tokens of the longest caption and the end of the document. */
-const longest = (captions: readonly string[], tokenizer: Tokenizer): number =>
-  Math.max(...captions.map((caption) => tokenizer.encode(caption).length)) + 1

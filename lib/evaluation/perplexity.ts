@@ -39,16 +39,19 @@ export async function captionPerplexity(
   return Math.exp(nll / tokens)
 }
 
-function* captionDocuments(
+async function* captionDocuments(
   pairs: Iterable<CaptionedImage | Sample>,
   config: TransfusionConfig,
   tokenizer: Tokenizer,
-): Generator<Document<PixelPart>> {
+): AsyncGenerator<Document<PixelPart>> {
   let i = 0
   for (const pair of pairs) {
     const { image, caption } = captionedImageOf(pair, `pairs[${i}]`)
     yield {
-      parts: [imagePart(image, config, `pair ${i}`), { type: 'text', ids: [...tokenizer.encode(caption)] }],
+      parts: [
+        imagePart(image, config, `pair ${i}`),
+        { type: 'text', ids: [...(await tokenizer.encode(caption))] },
+      ],
       end: false,
     }
     i++

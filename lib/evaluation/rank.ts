@@ -62,7 +62,7 @@ export async function* rankOptions(
       checkArguments(`rankOptions: question ${count}`, { options: [question.options, 'strings'] })
       if (question.options.length === 0) throw new RangeError(`question ${count}: it has no options`)
       asked.push(question.options.length)
-      yield* optionDocuments(model, question, `question ${count}`, end)
+      yield* await optionDocuments(model, question, `question ${count}`, end)
       count++
     }
   }
@@ -96,21 +96,22 @@ export async function rankAccuracy(
   return { rank_accuracy: accuracy(best, right), rank_accuracy_per_token: accuracy(bestPerToken, right) }
 }
 
-function optionDocuments(
+async function optionDocuments(
   { network, tokenizer }: ModelParts,
   { context, options }: Question,
   name: string,
   end: boolean,
-): Document<PixelPart>[] {
-  const parts = promptParts(context, tokenizer, network.config).map((part) =>
-    part.type === 'text' ? { ...part, weight: 0 } : part,
+): Promise<Document<PixelPart>[]> {
+  const given = await promptParts(context, tokenizer, network.config)
+  const parts = given.map((part) => (part.type === 'text' ? { ...part, weight: 0 } : part))
+  return Promise.all(
+    options.map(async (option) => {
+      const answer = await textPart(option, tokenizer)
+      if (answer.ids.length === 0)
+        throw new RangeError(`${name}: option ${JSON.stringify(option)} has no tokens`)
+      return { parts: [...parts, answer], end }
+    }),
   )
-  return options.map((option) => {
-    const answer = textPart(option, tokenizer)
-    if (answer.ids.length === 0)
-      throw new RangeError(`${name}: option ${JSON.stringify(option)} has no tokens`)
-    return { parts: [...parts, answer], end }
-  })
 }
 
 const leastOf = (values: readonly number[]): number => values.indexOf(Math.min(...values))

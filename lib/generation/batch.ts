@@ -30,10 +30,12 @@ export async function drawOnce(
   const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
   const images: Image[] = []
   const caller = {}
+  const spans = await allSpans(model, prompts)
   await generateAll(
     model,
-    prompts.map((prompt, i) => ({
-      prompt: promptSpans(prompt, model.tokenizer, model.network.config),
+    spans.map((prompt, i) => ({
+      prompt,
+      tokenizer: model.tokenizer,
       settings,
       drawing,
       imageSeed: () => seeds[i]!,
@@ -61,10 +63,12 @@ export async function completeTexts(
   const drawing = drawingOf(settings, model.objective)
   const texts = prompts.map(() => '')
   const caller = {}
+  const spans = await allSpans(model, prompts)
   await generateAll(
     model,
-    prompts.map((prompt) => ({
-      prompt: promptSpans(prompt, model.tokenizer, model.network.config),
+    spans.map((prompt) => ({
+      prompt,
+      tokenizer: model.tokenizer,
       settings,
       drawing,
       imageSeed: () => 0,
@@ -78,6 +82,9 @@ export async function completeTexts(
   )
   return texts
 }
+
+const allSpans = ({ tokenizer, network }: ModelParts, prompts: readonly Prompt[]) =>
+  Promise.all(prompts.map((prompt) => promptSpans(prompt, tokenizer, network.config)))
 
 /** Runs all to their ends; gives them up together when one fails, or the signal aborts, and then rejects. */
 function generateAll(

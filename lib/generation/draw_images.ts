@@ -1,5 +1,6 @@
 import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
+import { mostTokens } from '../data/tokenizer.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { randomWords } from '../random.js'
 import { completeTexts, type DrawingWatch, drawOnce } from './batch.js'
@@ -55,7 +56,7 @@ async function agreeing(
   captions: readonly string[],
   signal: AbortSignal | undefined,
 ): Promise<boolean[]> {
-  const tokens = Math.max(0, ...captions.map((caption) => model.tokenizer.encode(caption).length)) + 1
+  const tokens = 1 + (await mostTokens(model.tokenizer, captions))
   const prompts = images.map((image) => [image])
   const written = await completeTexts(model, prompts, tokens, signal)
   return written.map((text, i) => text.trim() === captions[i])

@@ -4,6 +4,8 @@ import type { Image } from '../data/document.js'
 export interface Usage {
   /** Text tokens of the prompt, without those that frame the document and its images. */
   promptTokens: number
+  /** Those of them that stand for what the tokenizer has no token for: the model cannot tell it apart. */
+  unknownTokens: number
   /** Images of the prompt. */
   promptImages: number
   /** Text tokens generated; the end of the document, a stop token and what frames images are not counted. */

@@ -24,34 +24,38 @@ export function generate(
   prompt: Prompt,
   { signal, ...options }: GenerationOptions = {},
 ): AsyncGenerator<GenerationEvent, void, undefined> {
-  return new GenerationStream((listener) => {
-    const engine = engineOf(model.network)
-    const generation = engine.submit(generationRequest(model, prompt, options), listener)
-    return {
-      cancel: (error) => engine.cancel(generation, error),
-      resume: () => engine.wake(),
+  return new GenerationStream(async () => {
+    const request = await generationRequest(model, prompt, options)
+    return (listener) => {
+      const engine = engineOf(model.network)
+      const generation = engine.submit(request, listener)
+      return {
+        cancel: (error) => engine.cancel(generation, error),
+        resume: () => engine.wake(),
+      }
     }
   }, signal)
 }
 
-/** What the engine is asked for. Throws as `generate` does. */
-export function generationRequest(
+/** What the engine is asked for. Rejects as `generate` does. */
+export async function generationRequest(
   { network, tokenizer, objective }: ModelParts,
   prompt: Prompt,
   options: Omit<GenerationOptions, 'signal'>,
-): GenerationRequest {
+): Promise<GenerationRequest> {
   const settings = parseConfig(generationOptionsSchema, options, 'generation options')
   const { vocabulary } = network.config
   const unknown = settings.stopTokens.find((id) => id >= vocabulary)
   if (unknown !== undefined)
     throw new RangeError(`stopTokens: token ${unknown}, the model's vocabulary has ${vocabulary}`)
-  const spans = promptSpans(prompt, tokenizer, network.config)
+  const spans = await promptSpans(prompt, tokenizer, network.config)
   if (spans.length === 0 && settings.startWith === 'text')
     throw new RangeError(
       'prompt: expected text or an image, as the model has no token that begins a document',
     )
   return {
     prompt: spans,
+    tokenizer,
     settings,
     drawing: drawingOf(settings, objective),
     imageSeed: (image) => settings.seed * 1024 + image,

@@ -1,3 +1,4 @@
+import type { Tokenizer } from '../data/tokenizer.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
@@ -13,6 +14,8 @@ import type { Turn, TurnResult } from './turn.js'
 export interface GenerationRequest {
   /** The prompt as it stands in a sequence, special tokens included. */
   readonly prompt: readonly Part<PixelPart>[]
+  /** Whose ids they are: none that it lacks is drawn. Without one, any id of the model's may be. */
+  readonly tokenizer?: Pick<Tokenizer, 'unknown' | 'idsWithoutToken'>
   readonly settings: Omit<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>
   readonly drawing: Drawing
   /** The seed of its n-th image. */
@@ -81,7 +84,7 @@ export class Generation {
     this.#unread = request.prompt
     this.#next = request.prompt.length > 0 ? 'prompt' : 'draw'
     this.#usage = {
-      ...promptUsage(request.prompt, framing.tokens),
+      ...promptUsage(request, framing.tokens),
       textTokens: 0,
       images: 0,
       denoisingSteps: 0,
@@ -284,12 +287,17 @@ export class Generation {
 }
 
 /** A prompt's own tokens and images, without what frames them. */
-function promptUsage(prompt: readonly Part[], { bos, boi, eoi }: SpecialTokens) {
-  const usage = { promptTokens: 0, promptImages: 0 }
+function promptUsage(
+  { prompt, tokenizer }: Pick<GenerationRequest, 'prompt' | 'tokenizer'>,
+  { bos, boi, eoi }: SpecialTokens,
+) {
+  const usage = { promptTokens: 0, unknownTokens: 0, promptImages: 0 }
   for (const [i, part] of prompt.entries())
     if (part.type === 'image') usage.promptImages++
     else
-      for (const id of part.ids)
+      for (const id of part.ids) {
         if (id !== boi && id !== eoi && !(i === 0 && id === bos)) usage.promptTokens++
+        if (tokenizer && id === tokenizer.unknown) usage.unknownTokens++
+      }
   return usage
 }

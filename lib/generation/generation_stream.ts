@@ -26,18 +26,19 @@ const left = new Error('the consumer has left')
  * leaves (`return`, which `break` calls) the generation is given up, and `return` resolves once all is freed.
  */
 export class GenerationStream implements AsyncGenerator<GenerationEvent, void, undefined>, Listener {
-  readonly #begin: (listener: Listener) => Begun
+  readonly #prepare: () => Promise<(listener: Listener) => Begun>
   readonly #signal: AbortSignal | undefined
   readonly #events: GenerationEvent[] = []
   readonly #waiters: Waiter[] = []
   readonly #leavers: (() => void)[] = []
+  #started = false
   #begun: Begun | undefined
   #stopListening = () => {}
   #ended: { failure: { error: unknown } | undefined } | undefined
 
-  /** `begin` may throw: `next` then rejects. */
-  constructor(begin: (listener: Listener) => Begun, signal: AbortSignal | undefined) {
-    this.#begin = begin
+  /** `prepare` may reject, and what it gives may throw: `next` then rejects. */
+  constructor(prepare: () => Promise<(listener: Listener) => Begun>, signal: AbortSignal | undefined) {
+    this.#prepare = prepare
     this.#signal = signal
   }
 
@@ -60,7 +61,7 @@ export class GenerationStream implements AsyncGenerator<GenerationEvent, void, u
   }
 
   next(): Promise<IteratorResult<GenerationEvent, void>> {
-    if (!this.#begun && !this.#ended) this.#start()
+    if (!this.#started && !this.#ended) void this.#start()
     return new Promise((resolve, reject) => {
       const { full } = this
       const event = this.#events.shift()
@@ -72,7 +73,6 @@ export class GenerationStream implements AsyncGenerator<GenerationEvent, void, u
   }
 
   async return(): Promise<IteratorResult<GenerationEvent, void>> {
-    if (!this.#begun) this.#ended ??= { failure: undefined }
     this.#giveUp(left)
     if (!this.#ended) await new Promise<void>((resolve) => this.#leavers.push(resolve))
     this.#ended = { failure: undefined }
@@ -92,19 +92,23 @@ export class GenerationStream implements AsyncGenerator<GenerationEvent, void, u
     return this
   }
 
-  #start(): void {
+  async #start(): Promise<void> {
+    this.#started = true
     try {
       this.#signal?.throwIfAborted()
-      this.#begun = this.#begin(this)
       this.#stopListening = onAbort(this.#signal, () => this.#giveUp(this.#signal!.reason))
+      const begin = await this.#prepare()
+      if (!this.#ended) this.#begun = begin(this)
     } catch (error) {
-      this.#ended = { failure: { error } }
+      if (!this.#ended) this.end({ error })
     }
   }
 
   #giveUp(error: unknown): void {
     this.#events.length = 0
-    if (!this.#ended) this.#begun!.cancel(error)
+    if (this.#ended) return
+    if (this.#begun) this.#begun.cancel(error)
+    else this.end({ error })
   }
 
   /** A failure is told once. */

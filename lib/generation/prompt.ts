@@ -9,34 +9,38 @@ import { advance, sequenceStart } from '../sequence/layout.js'
 export type Prompt = string | readonly (string | Image)[]
 
 /**
- * A prompt as parts of a document. Throws a RangeError that names what is wrong when an image has other channels
+ * A prompt as parts of a document. Rejects with a RangeError that names what is wrong when an image has other channels
  * than the model, is not cut evenly into patches or lacks pixels, or a text has what is no token of the model's; a
  * TypeError when a piece is neither text nor an image.
  */
-export function promptParts(
+export async function promptParts(
   prompt: Prompt,
   tokenizer: Tokenizer,
   config: TransfusionConfig,
-): Part<PixelPart>[] {
+): Promise<Part<PixelPart>[]> {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
   if (!Array.isArray(pieces)) throw new TypeError(`prompt: expected text, or a list of texts and images`)
-  return (pieces as readonly (string | Image)[]).map((piece, i) => {
-    if (typeof piece === 'string') return checkedIds(textPart(piece, tokenizer), config.vocabulary)
-    if (!(piece?.data instanceof Uint8Array))
-      throw new TypeError(`prompt[${i}]: expected text or an image { width, height, channels, data }`)
-    return imagePart(piece, config, `prompt[${i}]`)
-  })
+  return Promise.all(
+    (pieces as readonly (string | Image)[]).map(async (piece, i) => {
+      if (typeof piece === 'string') return checkedIds(await textPart(piece, tokenizer), config.vocabulary)
+      if (!(piece?.data instanceof Uint8Array))
+        throw new TypeError(`prompt[${i}]: expected text or an image { width, height, channels, data }`)
+      return imagePart(piece, config, `prompt[${i}]`)
+    }),
+  )
 }
 
-/** A prompt as it stands in a sequence, BOS first. Throws as `promptParts`, and for BOI or EOI in a text. */
-export const promptSpans = (
+/** A prompt as it stands in a sequence, BOS first. Rejects as `promptParts`, and for BOI or EOI in a text. */
+export async function promptSpans(
   prompt: Prompt,
   tokenizer: Tokenizer,
   config: TransfusionConfig,
-): Part<PixelPart>[] =>
-  documentSpans({ parts: promptParts(prompt, tokenizer, config), end: false }, specialTokens(config)).filter(
+): Promise<Part<PixelPart>[]> {
+  const parts = await promptParts(prompt, tokenizer, config)
+  return documentSpans({ parts, end: false }, specialTokens(config)).filter(
     (part) => part.type === 'image' || part.ids.length > 0,
   )
+}
 
 /**
  * The first parts of at most `budget` positions, at least one, and the rest. A text may be cut anywhere; an image is
@@ -70,7 +74,7 @@ function checkedIds(part: TextPart, vocabulary: number): TextPart {
   return part
 }
 
-export const textPart = (text: string, tokenizer: Tokenizer): TextPart => ({
+export const textPart = async (text: string, tokenizer: Tokenizer): Promise<TextPart> => ({
   type: 'text',
-  ids: [...tokenizer.encode(text)],
+  ids: [...(await tokenizer.encode(text))],
 })

@@ -43,24 +43,18 @@ export class Rounds {
   readonly #network: TransfusionNetwork
   readonly #cache: SequenceCache
   readonly #canvas: Canvas
-  /** What may follow a token: biases [V] with BOI and without. */
-  readonly #biases: { drawing: Float32Array; writing: Float32Array }
+  /** What may follow a token, by the ids that no token has: biases [V] with BOI and without. */
+  readonly #biases = new WeakMap<readonly number[], { drawing: Float32Array; writing: Float32Array }>()
   /** The tokens [N] i32 that the last round drew, and whose they are, for those that go ahead of them. */
   #drawnTokens: { ids: Tensor; owners: readonly Generation[] } | undefined
   /** Kept while the same images are denoised again and again. */
   #plan: { plan: Plan; starts: readonly number[]; slots: number } | undefined
 
   constructor(network: TransfusionNetwork, cache: SequenceCache) {
-    const { vocabulary, image } = network.config
-    const { bos, boi, eoi } = specialTokens(network.config)
+    const { image } = network.config
     this.#network = network
     this.#cache = cache
     this.#canvas = new Canvas({ type: 'image', height: image.height, width: image.width }, image.channels)
-    // EOI is the loop's to append, and BOS continues nothing.
-    this.#biases = {
-      drawing: ruleOut(vocabulary, [bos, eoi]),
-      writing: ruleOut(vocabulary, [bos, eoi, boi]),
-    }
   }
 
   /** Enqueues a call. Throws what enqueuing does; the entries' generations are then to be given up. */
@@ -209,20 +203,23 @@ export class Rounds {
   #sample({ entries, lastRows }: Plan, hidden: Tensor) {
     const wanting = entries.filter(samples)
     if (wanting.length === 0) return undefined
-    const groups = [wanting.filter(mayDraw), wanting.filter((entry) => !mayDraw(entry))]
-    const drawn = groups.flatMap((group) => {
-      if (group.length === 0) return []
+    const groups = new Map<Float32Array, Entry[]>()
+    for (const entry of wanting) {
+      const bias = this.#biasOf(entry.generation)
+      groups.set(bias, [...(groups.get(bias) ?? []), entry])
+    }
+    const drawn = [...groups].map(([bias, group]) => {
       const rows = Int32Array.from(group, (entry) => lastRows.get(entry)!)
       return nextTokens(
         this.#network.logits(hidden, fromArray(rows)),
-        fromArray(mayDraw(group[0]!) ? this.#biases.drawing : this.#biases.writing),
+        fromArray(bias),
         group.map(({ generation }) => ({
           options: generation.request.settings,
           position: generation.position,
         })),
       )
     })
-    const order = groups.flat()
+    const order = [...groups.values()].flat()
     const ids = drawn.length > 1 ? concat(drawn, 0) : drawn[0]!
     return {
       ids,
@@ -231,6 +228,20 @@ export class Rounds {
         order.forEach((entry, i) => (results.get(entry)!.token = values[i]!)),
       ),
     }
+  }
+
+  #biasOf({ mayDraw, request }: Generation): Float32Array {
+    const { idsWithoutToken = NONE } = request.tokenizer ?? {}
+    let biases = this.#biases.get(idsWithoutToken)
+    if (!biases) {
+      const { vocabulary } = this.#network.config
+      const { bos, boi, eoi } = specialTokens(this.#network.config)
+      // EOI is the loop's to append, and BOS continues nothing.
+      const never = [bos, eoi, ...idsWithoutToken]
+      biases = { drawing: ruleOut(vocabulary, never), writing: ruleOut(vocabulary, [...never, boi]) }
+      this.#biases.set(idsWithoutToken, biases)
+    }
+    return mayDraw ? biases.drawing : biases.writing
   }
 
   #keepTokens(tokens: { ids: Tensor; owners: readonly Generation[] } | undefined): void {
@@ -258,9 +269,9 @@ export class Rounds {
   }
 }
 
-const samples = ({ turn }: Entry): boolean => turn.type === 'read' && turn.following === 'token'
+const NONE: readonly number[] = []
 
-const mayDraw = ({ generation }: Entry): boolean => generation.mayDraw
+const samples = ({ turn }: Entry): boolean => turn.type === 'read' && turn.following === 'token'
 
 /** Whether the same image was denoised in the round before, and in the same way. */
 const repeats = (entry: Entry, before: Entry): boolean =>

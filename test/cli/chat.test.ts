@@ -33,6 +33,11 @@ describe('transfusion chat', () => {
     })
   })
 
+  it('names the words that the tokenizer does not know', async () => {
+    const { stderr } = await chat(['--max-images', '0'], { input: 'a zebra\na\n' })
+    expect(stderr.match(/does not know "zebra"/g)).toHaveLength(1)
+  })
+
   it('draws on demand, and takes the next seed for each answer', async () => {
     const { code, stdout } = await chat(['--seed', '0'], {
       input: '/draw a\n/reset\n/draw a\n/reset\n/seed 1\n/draw a\n',

@@ -71,6 +71,22 @@ describe('transfusion sample', () => {
     expect(await readdir(join(folder, 'made'))).toEqual(['0001-step-0002.png', '0001.png'])
   })
 
+  it('names the words that the tokenizer does not know', async () => {
+    const { code, stdout, stderr } = await sample([
+      'a zebra, zebra',
+      '--json',
+      '--max-images',
+      '0',
+      '--max-tokens',
+      '1',
+    ])
+    expect(code).toBe(0)
+    expect(stderr).toBe(
+      `transfusion: the model's tokenizer does not know "zebra,", "zebra": what it does not know all reads the same\n`,
+    )
+    expect(jsonLines(stdout).at(-1)!['usage']).toMatchObject({ promptTokens: 4, unknownTokens: 3 })
+  })
+
   it('takes text and images in any order: joined words, @FILE and @@', async () => {
     await writePng(join(folder, 'c.png'), testImage(40, 80, 1))
     const { code, stdout } = await sample(['a', 'b', '@c.png', 'c', 'd', '--json'])

@@ -76,6 +76,26 @@ describe('transfusion tokenizer train', () => {
     expect({ bos, eos, boi, eoi }).toEqual({ bos: 0, eos: undefined, boi: 1, eoi: 2 })
   })
 
+  it("takes the settings of a config's tokenizer, those of the command line before them", async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'a.txt'), essay)
+    const config = {
+      data: { type: 'text', path: 'a.txt' },
+      tokenizer: { type: 'bpe', vocabulary: 265, minimumFrequency: 3, specialTokens: ['<s>', '</s>'] },
+      model: { image: { channels: 1, patch: 4, height: 8, width: 8 } },
+      training: { steps: 1 },
+    }
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config))
+    const configured = await run(folder, ['--config', 'config.json'])
+    expect(configured.stderr).toContain('tokenizer: 11 different words in 227 characters, ')
+    expect(configured.stdout).toContain('267 tokens in')
+    const { vocabularySize, bos, boi } = await JsonTokenizer.load(join(folder, 'tokenizer.json'))
+    expect({ vocabularySize, bos, boi }).toEqual({ vocabularySize: 267, bos: 0, boi: 265 })
+    expect((await run(folder, ['--config', 'config.json', '--vocabulary', '262'])).stdout).toContain(
+      '264 tokens in',
+    )
+  })
+
   it.each([
     [[], 'transfusion: expected files to train on, or --config'],
     [['a.txt', '--config', 'b.json'], 'transfusion: expected files to train on, or --config'],

@@ -126,13 +126,15 @@ describe('rounds', () => {
     const expected = []
     for (const [prompt, options] of cases) expected.push(await eventsOf(prompt, options))
     const calls = watchCalls()
+    const requests = await Promise.all(
+      cases.map(([prompt, options]) => generationRequest(model, prompt, options)),
+    )
     const results = await Promise.all(
-      cases.map(
-        ([prompt, options], i) =>
+      requests.map(
+        (request, i) =>
           new Promise<GenerationEvent[]>((resolve, reject) => {
             const events: GenerationEvent[] = []
             // Half of them from one caller.
-            const request = generationRequest(model, prompt, options)
             engine.submit(i % 2 === 0 ? { ...request, caller: model } : request, {
               full: false,
               event: (event) => events.push(event),

@@ -2,13 +2,14 @@ import { describe, expect, it, vi } from 'vitest'
 import { completeTexts } from '../../lib/generation/batch.js'
 import { drawImages } from '../../lib/generation/draw_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
+import { JsonTokenizer } from '../../lib/data/tokenizer.js'
 import { generate } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'
 import { cosineSchedule } from '../../lib/diffusion/schedule.js'
 import type { Prompt } from '../../lib/generation/prompt.js'
 import { fence, memory } from '../../lib/tensor/device.js'
 import { testImage, tinyConfig } from '../models/tiny_model.js'
-import { scriptedModel } from './scripted_model.js'
+import { scriptedModel, tokenizer } from './scripted_model.js'
 
 const model = await scriptedModel()
 const options: GenerationOptions = { steps: 6, maxTokens: 8 }
@@ -83,6 +84,28 @@ describe('generate', () => {
     expect(await given({ seed: 3, temperature: 20, minP: 1 })).toEqual(drawn)
   })
 
+  it('counts the words of its prompt that the tokenizer does not know', async () => {
+    const parts = await partsOf(['a zebra', image, 'quagga b'])
+    expect(doneOf(parts).usage).toMatchObject({ promptTokens: 4, unknownTokens: 2, promptImages: 1 })
+  })
+
+  it('never gives an id that no token has, whatever the temperature', async () => {
+    const [json] = tokenizer.definition
+    const { e, ...vocab } = json.model.vocab as Record<string, number>
+    const gapped = new JsonTokenizer({ ...json, model: { ...json.model, vocab } })
+    expect(gapped.idsWithoutToken).toEqual([e])
+    // Alone, d is followed by e.
+    for (const settings of [{}, { temperature: 1000, maxTokens: 100 }, { temperature: 1000, maxImages: 1 }]) {
+      const parts = { ...model, tokenizer: gapped }
+      const texts: string[] = []
+      for await (const part of generate(parts, 'd', { ...options, maxImages: 0, seed: 5, ...settings }))
+        if (part.type === 'text') texts.push(part.text)
+      expect(texts.join('')).toMatch(/^[abcdfg< unk>]+$/)
+    }
+    const [text] = await completeTexts({ ...model, tokenizer: gapped }, ['d'], 8)
+    expect(text).not.toContain('e')
+  })
+
   it('tells when an image begins, and at the end why, how much and how long', async () => {
     const started = performance.now()
     const parts = await partsOf(['a', image, 'b'], { previewEvery: 3 })
@@ -92,7 +115,14 @@ describe('generate', () => {
     expect(parts[0]).toEqual({ type: 'image-start', index: 0, width: 6, height: 4, steps: 6 })
     const { reason, usage, timings } = doneOf(parts)
     expect(reason).toBe('end')
-    expect(usage).toEqual({ promptTokens: 2, promptImages: 1, textTokens: 4, images: 1, denoisingSteps: 6 })
+    expect(usage).toEqual({
+      promptTokens: 2,
+      unknownTokens: 0,
+      promptImages: 1,
+      textTokens: 4,
+      images: 1,
+      denoisingSteps: 6,
+    })
     const { total, ...phases } = timings
     expect(Object.keys(phases)).toEqual(['queued', 'prompt', 'text', 'images'])
     expect(Math.min(...Object.values(phases))).toBeGreaterThan(0)

@@ -6,9 +6,9 @@ import { tokenizer } from './scripted_model.js'
 const text = (...ids: number[]) => ({ type: 'text' as const, ids })
 
 describe('promptSpans', () => {
-  it('begins with BOS, frames images, and leaves empty texts out', () => {
+  it('begins with BOS, frames images, and leaves empty texts out', async () => {
     const image = testImage(4, 4, 1)
-    const spans = promptSpans(['', image, 'a b'], tokenizer, tinyConfig as never)
+    const spans = await promptSpans(['', image, 'a b'], tokenizer, tinyConfig as never)
     expect(spans).toEqual([
       text(tokens.bos),
       text(tokens.boi),
@@ -18,9 +18,9 @@ describe('promptSpans', () => {
     ])
   })
 
-  it('refuses tokens that the model does not have', () => {
+  it('refuses tokens that the model does not have', async () => {
     const small = { ...tinyConfig, vocabulary: 6 }
-    expect(() => promptSpans('a b', tokenizer, small as never)).toThrow(
+    await expect(promptSpans('a b', tokenizer, small as never)).rejects.toThrow(
       "prompt: token 6 of the tokenizer, the model's vocabulary has 6",
     )
   })

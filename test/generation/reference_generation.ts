@@ -42,7 +42,8 @@ export async function referenceGeneration(
   const { schedule } = sampler
   const steps = sampler.steps(settings.steps)
   const text = (...ids: number[]): Part<NoisyPart> => ({ type: 'text', ids })
-  const sequence: Part<NoisyPart>[] = promptSpans(prompt, tokenizer, network.config).map((part) =>
+  const spans = await promptSpans(prompt, tokenizer, network.config)
+  const sequence: Part<NoisyPart>[] = spans.map((part) =>
     part.type === 'text' ? part : { ...part, pixels: bytesToFloats(part.image.data), t: 0 },
   )
   const result: ReferenceResult = { ids: [], images: [] }

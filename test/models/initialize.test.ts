@@ -36,7 +36,7 @@ describe('weights to start from', () => {
     using loaded = model.network
     expect(await loaded.arena.values.readFloats()).toEqual(await own.arena.values.readFloats())
     expect(loaded.compute).toBe('bf16')
-    expect([...model.tokenizer.encode('g a')]).toEqual([11, 5])
+    expect([...(await model.tokenizer.encode('g a'))]).toEqual([11, 5])
     expect(model.objective).toEqual({ ...objective, weighting: 'x0' })
     expect(model.imagePreparation).toMatchObject({ width: 6, height: 4, resize: 'contain' })
     using whole = (await initializeFrom(folder)).network

@@ -7,7 +7,8 @@ import {
   type SafetensorsTensor,
   writeSafetensors,
 } from '../../lib/data/safetensors.js'
-import { JsonTokenizer, specialToken, type TokenizerJson } from '../../lib/data/tokenizer.js'
+import { JsonTokenizer } from '../../lib/data/tokenizer.js'
+import { specialToken, type TokenizerJson } from '../../lib/data/tokenizer_json.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 /** A Llama with 300 tokens and no tokenizer. */

@@ -34,7 +34,7 @@ describe('toLlama', () => {
     await model.toLlama(folder)
     using again = await Transfusion.fromLlama(folder, { image })
     expect(again.network.config).toEqual(model.network.config)
-    expect(again.tokenizer.encode('red bag')).toEqual(tokenizer.encode('red bag'))
+    expect(await again.tokenizer.encode('red bag')).toEqual(await tokenizer.encode('red bag'))
     expect(await textWeights(again)).toEqual(await textWeights(model))
     expect((await readdir(folder)).toSorted()).toEqual([
       'config.json',

@@ -27,15 +27,10 @@ export function inlinePreparation(tokenizer: JsonTokenizer, image: ImagePreparat
   }
 }
 
-/** Captions made from templates repeat; long texts do not, and would fill memory. */
-const CACHED_TEXTS = 10_000
-const LONGEST_CACHED_TEXT = 1000
-
 /** Tokenizes texts and decodes images. */
 export class PartPreparer {
   readonly #tokenizer: JsonTokenizer
   readonly #image: ImagePreparationOptions
-  readonly #cache = new Map<string, Int32Array>()
 
   constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions) {
     this.#tokenizer = tokenizer
@@ -46,33 +41,28 @@ export class PartPreparer {
   async prepare(name: string, parts: readonly RawPart[]): Promise<PreparedPart[]> {
     const prepared: PreparedPart[] = []
     for (const part of parts) {
-      if (part.type === 'text') prepared.push({ type: 'text', ids: this.#encode(name, part.text) })
+      if (part.type === 'text') prepared.push({ type: 'text', ids: await this.#encode(name, part.text) })
       else if ('image' in part.source) prepared.push({ type: 'image', image: part.source.image })
       else prepared.push({ type: 'image', image: await this.#decode(name, part.source) })
     }
     return prepared
   }
 
-  #encode(name: string, text: string): Int32Array {
-    const cached = this.#cache.get(text)
-    if (cached) return cached
-    const ids = explained(name, () => this.#tokenizer.encode(text))
+  async #encode(name: string, text: string): Promise<Int32Array> {
+    const ids = await explained(name, this.#tokenizer.encode(text))
     if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${JSON.stringify(text)}`)
-    if (text.length <= LONGEST_CACHED_TEXT && this.#cache.size < CACHED_TEXTS) this.#cache.set(text, ids)
     return ids
   }
 
   async #decode(name: string, source: Exclude<RawImage, { image: unknown }>) {
     if ('path' in source) return readImage(source.path, this.#image)
-    return readImage(source.bytes, this.#image).catch((error: Error) => {
-      throw new Error(`${name}: ${error.message}`, { cause: error })
-    })
+    return explained(name, readImage(source.bytes, this.#image))
   }
 }
 
-function explained<R>(name: string, body: () => R): R {
+async function explained<R>(name: string, result: Promise<R>): Promise<R> {
   try {
-    return body()
+    return await result
   } catch (error) {
     throw new Error(`${name}: ${(error as Error).message}`, { cause: error })
   }
