@@ -152,7 +152,8 @@ export {
 export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
 export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/bpe/train_tokenizer.js'
 export type { BpeSettings } from './data/bpe/options.js'
-export { encodePng, type ImageSource, readImage, writePng } from './data/image_io.js'
+export { encodePng, readImage, writePng } from './data/image_io.js'
+export type { ImageSource, PixelSource } from './data/image_source.js'
 export {
   type ImagePreparation,
   type ImagePreparationOptions,

@@ -1,7 +1,8 @@
 import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
-import { type ImageSource, readImage } from '../data/image_io.js'
+import { readImage } from '../data/image_io.js'
 import type { ImagePreparation, ImagePreparationOptions } from '../data/image_preparation.js'
+import type { ImageSource } from '../data/image_source.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
 import { type Objective, objectiveSchema } from '../diffusion/objective.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
@@ -102,8 +103,8 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * An image file (its path or bytes), or pixels of any size, as the model reads them: for prompts. Throws an Error that
-   * names the file and the fault.
+   * An image file (its path, `file:` URL or bytes), or pixels of any size (a canvas's too), as the model reads them: for
+   * prompts. Throws an Error that names the file and the fault, and a TypeError that says what is accepted.
    */
   readImage(source: ImageSource): Promise<Image> {
     return readImage(source, this.imagePreparation)
