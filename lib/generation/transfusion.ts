@@ -118,7 +118,7 @@ export class Transfusion implements LoadedModel {
   /** Draws one image after each prompt, all together: image i depends on prompt i and seeds[i] alone; see draw_images.ts. */
   drawImages(
     prompts: readonly Prompt[],
-    seeds: readonly number[] = prompts.map((_, i) => i),
+    seeds?: readonly number[],
     options?: DrawOptions,
     signal?: AbortSignal,
   ): Promise<Image[]> {
