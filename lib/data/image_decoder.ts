@@ -48,7 +48,7 @@ export async function openImage(
   const profile = icc?.toString('latin1', 16, 20)
   if (space === 'cmyk')
     return { image: profile === 'CMYK' ? image : sharp(bytes, { ...options, ignoreIcc: true }), metadata }
-  const first = firstSpace(space, profile)
+  const first = format === 'svg' && !hasSize(bytes) ? 'srgb' : firstSpace(space, profile)
   return { image: first ? image.pipelineColourspace(first) : image, metadata }
 }
 
@@ -61,6 +61,9 @@ async function isRaw(bytes: Buffer, { format, subifds = 0 }: Metadata): Promise<
   const ending = (await fileTypeFromBuffer(bytes))?.ext
   return ending === 'cr2' || ending === 'nef' || (subifds > 0 && ending !== undefined && ending !== 'tif')
 }
+
+/** Of a drawing without a size libvips scales the sheet alone; brought to a space first, it is drawn as large as it is. */
+const hasSize = (svg: Buffer) => /<svg[^>]*\s(viewBox|width|height)\s*=/.test(svg.toString('latin1'))
 
 /**
  * The space that an image must be brought to first, so that a background's red, green and blue mean a colour: sharp lays
