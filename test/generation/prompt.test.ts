@@ -49,7 +49,7 @@ describe('what a prompt takes', () => {
 
   it.each([
     [undefined, 'prompt: expected text, or a list of texts and images; received nothing'],
-    [image, 'received an object { width, height, channels, data }'],
+    [{ width: 4, data: image.data }, 'received an object { width, data }'],
     [
       new Uint8Array(9),
       'prompt: expected text, or a list of texts and images; received a Uint8Array of 9 values',
