@@ -1,14 +1,22 @@
 // Trains with checkpoints: run it again after it was stopped, at any moment, and it goes on where it was.
-// node examples/resume.mjs FOLDER_OF_PICTURES [RUN]
+// node examples/resume.mjs FOLDER_OF_PICTURES [RUN [STEPS]]
 import { join } from 'node:path'
-import { CheckpointFolder, FolderDataset, makeCaptionTokenizer, Trainer, Transfusion } from 'transfusion-js'
+import {
+  CheckpointFolder,
+  drawContactSheet,
+  FolderDataset,
+  makeCaptionTokenizer,
+  Trainer,
+  Transfusion,
+  writePng,
+} from 'transfusion-js'
 
 // name.png (or .jpg, .webp), and its caption beside it in name.txt
-const [pictures, run = 'runs/resume'] = process.argv.slice(2)
+const [pictures, run = 'runs/resume', steps = '300'] = process.argv.slice(2)
 const size = { channels: 3, height: 32, width: 32 }
 const dataset = await FolderDataset.open(pictures, size)
 const samples = await Promise.all(Array.from({ length: dataset.length }, (_, i) => dataset.get(i)))
-const tokenizer = makeCaptionTokenizer(samples.map(({ parts }) => parts[0].text))
+const captions = samples.map(({ parts }) => parts[0].text)
 
 const model = Transfusion.create(
   {
@@ -18,13 +26,16 @@ const model = Transfusion.create(
     feedForward: 352,
     image: { ...size, patch: 8, positions: 'sincos' },
   },
-  tokenizer,
-  { objective: { prediction: 'v', weighting: 'v' } },
+  makeCaptionTokenizer(captions),
+  // A patch has 8 x 8 x 3 = 192 values, more than the channels: with another prediction, patch would have to be 4
+  // (docs/image-sizes.md).
+  { objective: { prediction: 'x0', weighting: 'v' } },
 )
+// 300 show that it learns; for a folder of pictures, give thousands.
 const trainer = new Trainer(model, dataset, {
-  steps: 300,
-  batchSize: 8,
-  learningRate: { peak: 1e-3, warmupSteps: 20 },
+  steps: Number(steps),
+  batchSize: 16,
+  learningRate: { peak: 3e-3, warmupSteps: 20 },
 })
 
 const checkpoints = new CheckpointFolder(join(run, 'checkpoints'), 2)
@@ -38,3 +49,12 @@ process.once('SIGINT', () => stop.abort())
 await trainer.run({ signal: stop.signal, checkpoints: { folder: checkpoints, steps: 50 } })
 await model.save(join(run, 'model'))
 console.log(`to step ${trainer.done.steps}`)
+if (stop.signal.aborted) process.exit()
+
+const asked = [...new Set(captions)].slice(0, 8)
+const images = await model.drawImages(asked, undefined, { sampler: 'ddim', steps: 50 })
+const cells = images.map((image, i) => ({ image, captions: [{ text: asked[i] }] }))
+await writePng(
+  join(run, 'sheet.png'),
+  drawContactSheet({ title: 'Drawn', scale: 4, sections: [{ heading: '', rows: [{ cells }] }] }),
+)

@@ -28,6 +28,7 @@ export {
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
 export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
 export type { InitializeOptions } from './models/transfusion/initialize.js'
+export { sizeAdvice } from './models/transfusion/size_advice.js'
 export type { SavedPrecision } from './models/transfusion/weights.js'
 export {
   paperImages,

@@ -76,7 +76,7 @@ export class Transfusion implements LoadedModel {
 
   /**
    * A new model with random weights. The vocabulary and the special tokens are the tokenizer's. Throws a ConfigError
-   * that names what is wrong in the options and what would be right.
+   * that names what is wrong in the options and what would be right; `sizeAdvice` says what is allowed and draws badly.
    */
   static create(
     options: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
