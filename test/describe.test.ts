@@ -4,7 +4,9 @@ import { describe as words } from '../lib/describe.js'
 
 const foreign = (code: string) => runInContext(code, createContext({})) as unknown
 
-class Camera {}
+class Camera {
+  readonly lens = 50
+}
 
 it.each([
   [undefined, 'nothing'],

@@ -1,7 +1,7 @@
 /** GNU Unifont: a glyph for every character of Unicode's basic plane, on a grid of 16 rows, 8 or 16 columns wide. */
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import opentype, { type Font, type PathCommand } from 'opentype.js'
+import type { Font, PathCommand } from 'opentype.js'
 
 const ROWS = 16
 /** Dots before it that a mark without a width of its own is drawn over. */
@@ -36,13 +36,15 @@ export function unifontGlyph(character: string): UnifontGlyph | undefined {
   return { rows, width }
 }
 
+const require = createRequire(import.meta.url)
+
 /** The types lack the option, with which glyphs are read when they are asked for: a third of the time. */
-const parse = opentype.parse as (file: ArrayBuffer, options: { lowMemory: boolean }) => Font
+type Parse = (file: ArrayBuffer, options: { lowMemory: boolean }) => Font
 
 function openFont(): Font | 'missing' {
   try {
-    const require = createRequire(import.meta.url)
     const file = readFileSync(require.resolve('@fontsource/unifont/files/unifont-latin-400-normal.woff'))
+    const { parse } = require('opentype.js') as { parse: Parse }
     return parse(new Uint8Array(file).buffer, { lowMemory: true })
   } catch {
     return 'missing'
