@@ -24,18 +24,18 @@ const model = Transfusion.create(
     channels: 128,
     heads: 4,
     feedForward: 352,
-    image: { ...size, patch: 8, positions: 'sincos' },
+    // A patch has 8 x 8 x 3 = 192 values, more than the channels: without a U-Net and with a prediction of noise it would
+    // have to be smaller (docs/image-sizes.md).
+    image: { ...size, patch: 8, positions: 'sincos', unet: { channels: [64, 128], stem: 4 } },
   },
   makeCaptionTokenizer(captions),
-  // A patch has 8 x 8 x 3 = 192 values, more than the channels: with another prediction, patch would have to be 4
-  // (docs/image-sizes.md).
   { objective: { prediction: 'x0', weighting: 'v' } },
 )
-// 300 show that it learns; for a folder of pictures, give thousands.
+// 300 are enough for some dozens of simple pictures; give thousands for more.
 const trainer = new Trainer(model, dataset, {
   steps: Number(steps),
   batchSize: 16,
-  learningRate: { peak: 3e-3, warmupSteps: 20 },
+  learningRate: { peak: 2e-3, warmupSteps: 20 },
 })
 
 const checkpoints = new CheckpointFolder(join(run, 'checkpoints'), 2)
