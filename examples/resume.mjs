@@ -49,12 +49,13 @@ process.once('SIGINT', () => stop.abort())
 await trainer.run({ signal: stop.signal, checkpoints: { folder: checkpoints, steps: 50 } })
 await model.save(join(run, 'model'))
 console.log(`to step ${trainer.done.steps}`)
-if (stop.signal.aborted) process.exit()
 
-const asked = [...new Set(captions)].slice(0, 8)
-const images = await model.drawImages(asked, undefined, { sampler: 'ddim', steps: 50 })
-const cells = images.map((image, i) => ({ image, captions: [{ text: asked[i] }] }))
-await writePng(
-  join(run, 'sheet.png'),
-  drawContactSheet({ title: 'Drawn', scale: 4, sections: [{ heading: '', rows: [{ cells }] }] }),
-)
+/** What it draws from the first captions. */
+async function writeSheet() {
+  const asked = [...new Set(captions)].slice(0, 8)
+  const images = await model.drawImages(asked, undefined, { sampler: 'ddim', steps: 50 })
+  const cells = images.map((image, i) => ({ image, captions: [{ text: asked[i] }] }))
+  const sheet = { title: 'Drawn', scale: 4, sections: [{ heading: '', rows: [{ cells }] }] }
+  await writePng(join(run, 'sheet.png'), drawContactSheet(sheet))
+}
+if (!stop.signal.aborted) await writeSheet()

@@ -40,6 +40,8 @@ export async function openImage(
     throw new UnreadableImage(
       `it has ${width} x ${height} = ${width * height} pixels, more than the ${maxPixels} of the image preparation's maxPixels`,
     )
+  if (width * height > 2 ** 20 + (mostPerByte[format!] ?? Infinity) * bytes.length)
+    throw new UnreadableImage(await wordsOfFile(bytes))
   if (depth === 'float' && space !== 'scrgb') return { image: await floatSamples(image, space), metadata }
   if (depth !== 'uchar' && depth !== 'ushort' && depth !== 'float')
     throw new UnreadableImage(
@@ -51,6 +53,13 @@ export async function openImage(
   const first = format === 'svg' && !hasSize(bytes) ? 'srgb' : firstSpace(space, profile)
   return { image: first ? image.pipelineColourspace(first) : image, metadata }
 }
+
+/**
+ * Pixels that a byte can hold at best: Deflate makes 1,032 bytes of one, each of eight pixels, and Huffman's and LZW's codes are
+ * longer. A header that announces more belongs to no whole file, and would take memory before that shows. WebP, AVIF and fax
+ * codes have no such bound.
+ */
+const mostPerByte: Partial<Record<string, number>> = { png: 8 * 1032, jpeg: 8 * 1032, gif: 8 * 1032 }
 
 /**
  * Whether a TIFF is a camera's raw file, of which a TIFF reader would find the small preview. (A tag that file-type takes for

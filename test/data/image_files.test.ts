@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { readImage } from '../../lib/data/image_io.js'
@@ -204,6 +205,18 @@ describe('small files of many pixels', () => {
     await expect(readImage(fixture(name), { maxPixels: pixels - 1 })).rejects.toThrow(
       `${fixture(name)}: cannot be read as an image (it has ${size} pixels, more than the ${pixels - 1} of the image preparation's maxPixels)`,
     )
+  })
+
+  it('are found out before memory is taken, where no file of their format could be so small', async () => {
+    const png = await sharp({ create: { width: 9, height: 9, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer()
+    png.writeUInt32BE(2 ** 14, 16)
+    png.writeUInt32BE(2 ** 14, 20)
+    png.writeUInt32BE(crc32(png.subarray(12, 29)), 29)
+    const before = process.resourceUsage().maxRSS
+    expect(await failure(png)).toContain('it is a PNG image that is damaged or cut short')
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(100_000)
   })
 
   it('are read many at once', async () => {
