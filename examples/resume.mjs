@@ -1,14 +1,22 @@
 // Trains with checkpoints: run it again after it was stopped, at any moment, and it goes on where it was.
-// node examples/resume.mjs FOLDER_OF_PICTURES [RUN]
+// node examples/resume.mjs FOLDER_OF_PICTURES [RUN [STEPS]]
 import { join } from 'node:path'
-import { CheckpointFolder, FolderDataset, makeCaptionTokenizer, Trainer, Transfusion } from 'transfusion-js'
+import {
+  CheckpointFolder,
+  drawContactSheet,
+  FolderDataset,
+  makeCaptionTokenizer,
+  Trainer,
+  Transfusion,
+  writePng,
+} from 'transfusion-js'
 
 // name.png (or .jpg, .webp), and its caption beside it in name.txt
-const [pictures, run = 'runs/resume'] = process.argv.slice(2)
+const [pictures, run = 'runs/resume', steps = '300'] = process.argv.slice(2)
 const size = { channels: 3, height: 32, width: 32 }
 const dataset = await FolderDataset.open(pictures, size)
 const samples = await Promise.all(Array.from({ length: dataset.length }, (_, i) => dataset.get(i)))
-const tokenizer = makeCaptionTokenizer(samples.map(({ parts }) => parts[0].text))
+const captions = samples.map(({ parts }) => parts[0].text)
 
 const model = Transfusion.create(
   {
@@ -16,15 +24,18 @@ const model = Transfusion.create(
     channels: 128,
     heads: 4,
     feedForward: 352,
-    image: { ...size, patch: 8, positions: 'sincos' },
+    // A patch has 8 x 8 x 3 = 192 values, more than the channels: without a U-Net and with a prediction of noise it would
+    // have to be smaller (docs/image-sizes.md).
+    image: { ...size, patch: 8, positions: 'sincos', unet: { channels: [64, 128], stem: 4 } },
   },
-  tokenizer,
-  { objective: { prediction: 'v', weighting: 'v' } },
+  makeCaptionTokenizer(captions),
+  { objective: { prediction: 'x0', weighting: 'v' } },
 )
+// 300 are enough for some dozens of simple pictures; give thousands for more.
 const trainer = new Trainer(model, dataset, {
-  steps: 300,
-  batchSize: 8,
-  learningRate: { peak: 1e-3, warmupSteps: 20 },
+  steps: Number(steps),
+  batchSize: 16,
+  learningRate: { peak: 2e-3, warmupSteps: 20 },
 })
 
 const checkpoints = new CheckpointFolder(join(run, 'checkpoints'), 2)
@@ -38,3 +49,13 @@ process.once('SIGINT', () => stop.abort())
 await trainer.run({ signal: stop.signal, checkpoints: { folder: checkpoints, steps: 50 } })
 await model.save(join(run, 'model'))
 console.log(`to step ${trainer.done.steps}`)
+
+/** What it draws from the first captions. */
+async function writeSheet() {
+  const asked = [...new Set(captions)].slice(0, 8)
+  const images = await model.drawImages(asked, undefined, { sampler: 'ddim', steps: 50 })
+  const cells = images.map((image, i) => ({ image, captions: [{ text: asked[i] }] }))
+  const sheet = { title: 'Drawn', scale: 4, sections: [{ heading: '', rows: [{ cells }] }] }
+  await writePng(join(run, 'sheet.png'), drawContactSheet(sheet))
+}
+if (!stop.signal.aborted) await writeSheet()

@@ -1,5 +1,6 @@
 /** What public functions are given, checked where they are called from JavaScript or through a cast. */
 import { types } from 'node:util'
+import { describe } from './describe.js'
 
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> =>
   typeof value === 'object' && value !== null
@@ -32,7 +33,7 @@ const kinds = {
   arena: ['a ParameterArena', has('parameters', 'values')],
   parameters: ['a ParameterList', has('parameters', 'under')],
   tensor: ['a tensor', has('handle', 'shape')],
-  image: ['an image { width, height, channels, data }', has('width', 'height', 'channels', 'data')],
+  image: ['an image { width, height, channels, data }', has('width', 'height', 'data')],
   source: ['a source of documents, which has once() and read()', has('once', 'read')],
   dataset: ['a data set, which has length and get()', has('length', 'get')],
   features: ['features { data, width }', has('data', 'width')],
@@ -54,6 +55,7 @@ const kinds = {
     'a data set, or a function that opens a stream',
     (value) => typeof value === 'function' || has('length', 'get')(value),
   ],
+  objective: ['an objective, which has prediction', has('prediction')],
   schedule: ['a noise schedule, which has steps and level()', has('steps', 'level')],
 } as const satisfies Record<string, readonly [what: string, test: (value: unknown) => boolean]>
 
@@ -76,15 +78,4 @@ export function checkArguments(
 
 /** The error of an argument that is not what it must be. */
 export const wrongArgument = (callee: string, name: string, what: string, value: unknown): TypeError =>
-  new TypeError(`${callee}: ${name} must be ${what}, received ${received(value)}`)
-
-function received(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (typeof value === 'string') return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}...` : value)
-  if (typeof value === 'function') return 'a function'
-  if (Array.isArray(value)) return `an array of ${value.length}`
-  if (!isObject(value)) return String(value)
-  if (types.isPromise(value)) return 'a promise, which is to be awaited'
-  const keys = Object.keys(value).slice(0, 5)
-  return keys.length > 0 ? `an object { ${keys.join(', ')} }` : 'an empty object'
-}
+  new TypeError(`${callee}: ${name} must be ${what}, received ${describe(value)}`)

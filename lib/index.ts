@@ -28,6 +28,7 @@ export {
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
 export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
 export type { InitializeOptions, WeightSizes } from './models/transfusion/initialize.js'
+export { sizeAdvice } from './models/transfusion/size_advice.js'
 export type { SavedPrecision } from './models/transfusion/weights.js'
 export {
   paperImages,
@@ -154,7 +155,8 @@ export type { AddedToken, TokenizerJson, TokenizerModel } from './data/tokenizer
 export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
 export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/bpe/train_tokenizer.js'
 export type { BpeSettings } from './data/bpe/options.js'
-export { encodePng, type ImageSource, readImage, writePng } from './data/image_io.js'
+export { encodePng, readImage, writePng } from './data/image_io.js'
+export type { ImageSource, PixelSource } from './data/image_source.js'
 export {
   type ImagePreparation,
   type ImagePreparationOptions,

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
@@ -76,8 +76,9 @@ it('trains on a folder of pictures, stops on Ctrl-C, and goes on where it was', 
     await writePng(join(folder, `${name}.png`), { width: 40, height: 30, channels: 3, data })
     await writeFile(join(folder, `${name}.txt`), `a ${name} picture`)
   }
+  const out = join(folder, 'run')
   const run = async (stopAfter?: number) => {
-    const child = execFile(process.execPath, [join(root, 'examples/resume.mjs'), folder, join(folder, 'run')])
+    const child = execFile(process.execPath, [join(root, 'examples/resume.mjs'), folder, out, '100'])
     let output = ''
     child.stdout!.on('data', (text: string) => {
       if (output === '' && stopAfter !== undefined) setTimeout(() => child.kill('SIGINT'), stopAfter)
@@ -89,6 +90,8 @@ it('trains on a folder of pictures, stops on Ctrl-C, and goes on where it was', 
   const first = await run(300)
   expect(first.code).toBe(0)
   expect(first.steps[0]).toBe(0)
-  expect(first.steps[1]).toBeLessThan(300)
-  expect(await run()).toEqual({ code: 0, steps: [first.steps[1], 300] })
+  expect(first.steps[1]).toBeLessThan(100)
+  expect(await readdir(out)).not.toContain('sheet.png')
+  expect(await run()).toEqual({ code: 0, steps: [first.steps[1], 100] })
+  expect(await readdir(out)).toContain('sheet.png')
 })

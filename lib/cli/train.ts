@@ -5,6 +5,7 @@ import { readJson } from '../data/json_file.js'
 import type { UnreadableDocument } from '../data/sources/document_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { Transfusion } from '../generation/transfusion.js'
+import { sizeAdvice } from '../models/transfusion/size_advice.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
 import { hasFinished } from '../reporting/sessions.js'
@@ -79,6 +80,7 @@ export async function train(path: string, { out, init }: { out: string; init?: s
       (resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''),
   )
 
+  for (const advice of sizeAdvice(model.network.config, model.objective)) warn(advice)
   const recorder = await RunRecorder.open(out, {
     step: done.steps,
     seconds: done.seconds,

@@ -1,6 +1,7 @@
 import { checkArguments } from '../arguments.js'
-import { GLYPH_HEIGHT, GLYPH_WIDTH, glyph } from './bitmap_font.js'
+import { GLYPH_HEIGHT } from './bitmap_font.js'
 import type { Image } from './document.js'
+import { charactersOf, type Glyph, glyphsOf, MARK_WIDTH } from './sheet_glyphs.js'
 
 /** 0 .. 255 each. */
 export type Colour = readonly [red: number, green: number, blue: number]
@@ -145,38 +146,44 @@ function layOutSection({ heading, rows }: SheetSection, scale: number): PlacedSe
   return { width: Math.max(imagesWidth, textsWidth), height: bottom, texts, images }
 }
 
-function wrapCaptions({ captions = [] }: SheetCell, width: number): Caption[] {
-  const longest = Math.max(1, Math.floor(width / advance(CAPTION_SCALE)))
-  return captions.flatMap((caption) => wrap(caption.text, longest).map((text) => ({ ...caption, text })))
-}
+const wrapCaptions = ({ captions = [] }: SheetCell, width: number): Caption[] =>
+  captions.flatMap((caption) => wrap(caption.text, width).map((text) => ({ ...caption, text })))
 
-/** Breaks text between words into lines of at most `longest` characters; a longer word is cut. */
-function wrap(text: string, longest: number): string[] {
+/**
+ * Breaks text between words into lines of at most so many sheet pixels, of at least one character; a longer word is cut
+ * between characters, as is what is written without spaces.
+ */
+function wrap(text: string, width: number): string[] {
+  const fits = (line: string) => textWidth(line, CAPTION_SCALE) <= width
   const lines: string[] = []
   let line = ''
-  for (let word of text.split(/\s+/)) {
-    if (line !== '' && line.length + 1 + word.length > longest) {
-      lines.push(line)
-      line = ''
+  for (const word of text.split(/\s+/)) {
+    if (line !== '' && fits(`${line} ${word}`)) {
+      line = `${line} ${word}`
+      continue
     }
-    for (; word.length > longest; word = word.slice(longest)) lines.push(word.slice(0, longest))
-    line = line === '' ? word : `${line} ${word}`
+    if (line !== '') lines.push(line)
+    line = ''
+    for (const character of charactersOf(word)) {
+      if (line !== '' && !fits(line + character)) {
+        lines.push(line)
+        line = ''
+      }
+      line += character
+    }
   }
   return [...lines, line]
-}
-
-/** Sheet pixels from one character to the next. */
-function advance(scale: number): number {
-  return (GLYPH_WIDTH + 1) * scale
 }
 
 function lineHeight(scale: number): number {
   return (GLYPH_HEIGHT + 1) * scale
 }
 
-function textWidth(text: string, scale: number): number {
-  return text.length * advance(scale)
-}
+/** Sheet pixels that a dot of a glyph is high and wide. */
+const dotSize = ({ dotsPerDot }: Glyph, scale: number): number => Math.max(1, Math.floor(scale / dotsPerDot))
+
+const textWidth = (text: string, scale: number): number =>
+  glyphsOf(text).reduce((width, glyph) => width + glyph.width * dotSize(glyph, scale), 0)
 
 class Canvas {
   readonly data: Uint8Array
@@ -189,14 +196,18 @@ class Canvas {
   }
 
   text({ text, colour = INK }: Caption, left: number, top: number, scale: number): void {
-    ;[...text].forEach((character, i) => {
-      glyph(character).forEach((row, y) => {
-        for (let x = 0; x < GLYPH_WIDTH; x++) {
-          if (row[x] !== '#') continue
-          this.#fill(left + i * advance(scale) + x * scale, top + y * scale, scale, scale, colour)
-        }
+    let x = left
+    for (const glyph of glyphsOf(text)) {
+      const size = dotSize(glyph, scale)
+      const start = glyph.width === 0 ? x - MARK_WIDTH * size : x
+      // All stand on one line, whatever the size of their dots.
+      const first = top + (GLYPH_HEIGHT * scale - GLYPH_HEIGHT * glyph.dotsPerDot * size)
+      glyph.rows.forEach((row, y) => {
+        for (let column = 0; column < row.length; column++)
+          if (row[column] === '#') this.#fill(start + column * size, first + y * size, size, size, colour)
       })
-    })
+      x += glyph.width * size
+    }
   }
 
   image({ width, height, channels, data }: Image, left: number, top: number, scale: number): void {

@@ -1,87 +1,82 @@
-import { stat } from 'node:fs/promises'
-import sharp, { type Sharp, type SharpOptions } from 'sharp'
-import { checkArguments } from '../arguments.js'
+import sharp, { type Sharp } from 'sharp'
 import { parseConfig } from '../config.js'
 import { writeAtomically } from './atomic_file.js'
 import type { Image } from './document.js'
-import { type ImagePreparationOptions, imagePreparationSchema } from './image_preparation.js'
-
-/** An image file's path, a file's bytes, or pixels. */
-export type ImageSource = string | Uint8Array | Image
-
-/**
- * Decoded pixels take memory, and a few bytes can announce any number of them. A file may have 2^20, and what PNG could
- * at best hold: Deflate makes 1,032 bytes of one, each of eight pixels.
- */
-const pixelLimit = (bytes: number) => Math.min(LARGEST_INPUT, 2 ** 20 + 8 * 1032 * bytes)
-const LARGEST_INPUT = 2 ** 28
+import { openImage, reasonOf, UnreadableImage } from './image_decoder.js'
+import {
+  type ImagePreparation,
+  type ImagePreparationOptions,
+  imagePreparationSchema,
+} from './image_preparation.js'
+import { checkPixels, type ImageSource, openSource } from './image_source.js'
 
 /**
- * Decodes an image (PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG; the first frame of an animation) to exactly what
- * `preparation` says. The filter is Lanczos' (a = 3), after a JPEG's own decoding to 1/2, 1/4 or 1/8 where that is still
- * large enough. CMYK and other colour spaces are brought to sRGB, 16 bits to 8.
- * @throws Error that names the file, where it is no image, is cut short or has more pixels than 2^28 or than its size can justify
+ * Decodes an image (PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG, by its content; the first frame of an animation, the first page
+ * of a TIFF) to exactly what `preparation` says. The filter is Lanczos' (a = 3), after a JPEG's own decoding to 1/2, 1/4 or
+ * 1/8 where that is still large enough. ICC profiles are applied; CMYK and other colour spaces are brought to sRGB, 16 bits
+ * to 8. A damaged file is read where browsers read it with a warning, and refused where it is cut short.
+ * @throws TypeError that says what is accepted, where the source is nothing of the kind
+ * @throws Error that names the file, where it is no image that is read, is cut short or has more pixels than `maxPixels`
  */
 export async function readImage(source: ImageSource, preparation: ImagePreparationOptions): Promise<Image> {
-  const { width, height, channels, resize, background, autoOrient } = parseConfig(
-    imagePreparationSchema,
-    preparation,
-    'image preparation',
-  )
-  const [r, g, b] = background
+  const settings = parseConfig(imagePreparationSchema, preparation, 'image preparation')
+  const opened = openSource(source)
+  let bytes: Buffer | undefined
   try {
-    const image = await openSource(source, autoOrient)
-    const { data, info } = await image
-      .resize(width, height, { fit: resize, position: 'centre', background: { r, g, b } })
-      .flatten({ background: { r, g, b } })
-      .toColourspace(channels === 1 ? 'b-w' : 'srgb')
-      .raw({ depth: 'uchar' })
-      .toBuffer({ resolveWithObject: true })
-    if (info.channels !== channels)
-      throw new Error(`decoded to ${info.channels} channels, expected ${channels}`)
-    return { width, height, channels, data: new Uint8Array(data.buffer, data.byteOffset, data.length) }
+    if (opened.kind === 'pixels') {
+      const { data, ...raw } = checkPixels(opened.pixels)
+      return await prepared(
+        sharp(data, { raw, limitInputPixels: false }).pipelineColourspace('srgb'),
+        settings,
+      )
+    }
+    bytes = await opened.read()
+    return await readFileBytes(bytes, settings)
   } catch (error) {
-    throw new Error(`${nameOf(source)}: cannot be read as an image (${reasonOf(error)})`, { cause: error })
+    throw await unreadable(opened.name, error, bytes)
   }
 }
 
-async function openSource(source: ImageSource, autoOrient: boolean): Promise<Sharp> {
-  if (isPixels(source)) return openPixels(source, { autoOrient })
-  const bytes = typeof source === 'string' ? (await stat(source)).size : source.length
-  return sharp(source, { limitInputPixels: pixelLimit(bytes), autoOrient })
+/** Above this many pixels a thread decodes one file at a time, so that memory holds no more than one of them. */
+const LARGE_IMAGE = 2 ** 24
+let largeImages: Promise<unknown> = Promise.resolve()
+
+async function readFileBytes(bytes: Buffer, settings: ImagePreparation): Promise<Image> {
+  const { image, metadata } = await openImage(bytes, settings)
+  if (metadata.width * metadata.height <= LARGE_IMAGE) return prepared(image, settings)
+  const turn = largeImages.then(() => prepared(image, settings))
+  largeImages = turn.catch(() => {})
+  return turn
 }
 
-function openPixels(image: Image, options: SharpOptions = {}): Sharp {
-  checkArguments('encodePng', { image: [image, 'image'] })
-  const { width, height, channels, data } = image
-  if (data.length !== width * height * channels) {
-    throw new RangeError(
-      `a ${width}x${height} image of ${channels} channels has ${width * height * channels} bytes; ` +
-        `received ${data.length}`,
-    )
-  }
-  return sharp(data, { ...options, raw: { width, height, channels } })
+async function prepared(
+  image: Sharp,
+  { width, height, channels, resize, background: [r, g, b] }: ImagePreparation,
+): Promise<Image> {
+  const { data, info } = await image
+    .resize(width, height, { fit: resize, position: 'centre', background: { r, g, b } })
+    .flatten({ background: { r, g, b } })
+    .toColourspace(channels === 1 ? 'b-w' : 'srgb')
+    .raw({ depth: 'uchar' })
+    .toBuffer({ resolveWithObject: true })
+  if (info.channels !== channels)
+    throw new UnreadableImage(`decoded to ${info.channels} channels, expected ${channels}`)
+  return { width, height, channels, data: new Uint8Array(data.buffer, data.byteOffset, data.length) }
 }
 
-const isPixels = (source: ImageSource): source is Image =>
-  typeof source === 'object' && !(source instanceof Uint8Array)
-
-function nameOf(source: ImageSource): string {
-  if (typeof source === 'string') return source
-  return isPixels(source) ? 'pixels' : `${source.length} bytes`
+/** What `readImage` and its like throw: of a wrong type a TypeError, of all else an Error that names the file. */
+async function unreadable(name: string, error: unknown, bytes?: Buffer): Promise<Error> {
+  const Class = error instanceof TypeError ? TypeError : Error
+  return new Class(`${name}: cannot be read as an image (${await reasonOf(error, bytes)})`, { cause: error })
 }
 
-function reasonOf(error: unknown): string {
-  const { message } = error as Error
-  if (message.includes('exceeds pixel limit'))
-    return 'it has more pixels than 2^28, or than a file of its size can hold'
-  // What a decoder warns of first is not always what it says.
-  return /failOn setting|read error|premature end/.test(message) ? 'it is damaged or cut short' : message
-}
-
-/** The bytes of a PNG file. Throws a RangeError where the image's data are not as long as its size says. */
+/**
+ * The bytes of a PNG file. Throws a TypeError where the image's data are no bytes, and a RangeError where they are not as
+ * many as its size says.
+ */
 export async function encodePng(image: Image): Promise<Buffer> {
-  return openPixels(image).png().toBuffer()
+  const { data, ...raw } = checkPixels(image)
+  return sharp(data, { raw, limitInputPixels: false }).png().toBuffer()
 }
 
 /** Writes a PNG file, whole or not at all. */
@@ -114,7 +109,7 @@ export async function compressImage(
   { largest, width }: { largest: number; width: number },
 ): Promise<{ bytes: Buffer; type: string; width: number; height: number }> {
   try {
-    const image = sharp(bytes, { limitInputPixels: pixelLimit(bytes.length) })
+    const { image, metadata } = await openImage(bytes)
     if (bytes.length > largest) {
       const { data, info } = await image
         .resize({ width, withoutEnlargement: true })
@@ -122,11 +117,11 @@ export async function compressImage(
         .toBuffer({ resolveWithObject: true })
       return { bytes: data, type: info.format, width: info.width, height: info.height }
     }
-    const { format, width: ownWidth, height } = await image.metadata()
+    const { format, width: ownWidth, height } = metadata
     // Decodes all of it: a file that is cut short is found.
     await image.stats()
     return { bytes, type: format, width: ownWidth, height }
   } catch (error) {
-    throw new Error(`${name}: cannot be read as an image (${reasonOf(error)})`, { cause: error })
+    throw await unreadable(name, error, bytes)
   }
 }

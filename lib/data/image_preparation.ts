@@ -3,6 +3,9 @@ import { z } from 'zod'
 const side = z.int().min(1).max(16_384)
 const byte = z.int().min(0).max(255)
 
+/** Pixels of the largest image file that is decoded where nothing else is said: 16,384 x 16,384, about sharp's own limit. */
+export const LARGEST_IMAGE = 2 ** 28
+
 /** How an image file becomes what a model reads. Defaults: the paper's (section 4.1), and where it is silent, ours. */
 export const imagePreparationSchema = z.strictObject({
   /** The result's size in pixels. */
@@ -16,13 +19,22 @@ export const imagePreparationSchema = z.strictObject({
    * rest is background.
    */
   resize: z.enum(['cover', 'contain']).default('cover'),
-  /** Red, green and blue of what lies behind transparency and beside a contained image; grayscale takes its luminance. */
+  /**
+   * Red, green and blue of what lies behind transparency and beside a contained image: the same colour on files of every
+   * kind. Grayscale takes its luminance as it takes an image's: of linear light, 0.2126 R + 0.7152 G + 0.0722 B (Rec. 709),
+   * encoded as sRGB again, so that red is 127.
+   */
   background: z.tuple([byte, byte, byte]).readonly().default([255, 255, 255]),
   /** Whether photos are turned upright as their EXIF orientation says. */
   autoOrient: z.boolean().default(true),
+  /**
+   * The most pixels that a file may have, whatever its size in bytes; by default 2^28. Decoding takes up to 5 bytes for each
+   * of them, 8 in an interlaced PNG of 16 bits: 1.3 to 2 GB at the limit.
+   */
+  maxPixels: z.int().min(1).optional(),
 })
 
-const { width, height, channels, resize, background, autoOrient } = imagePreparationSchema.shape
+const { width, height, channels, resize, background, autoOrient, maxPixels } = imagePreparationSchema.shape
 
 /** As written by a user: what is left out stays so, for a model to decide. */
 export const imagePreparationOptionsSchema = z.strictObject({
@@ -38,6 +50,8 @@ export const imagePreparationOptionsSchema = z.strictObject({
   background: background.unwrap().optional(),
   /** Whether photos are turned upright as their EXIF orientation says. */
   autoOrient: autoOrient.unwrap().optional(),
+  /** The most pixels that a file may have; by default 2^28. */
+  maxPixels,
 })
 /** As written by a user: what is left out stays so, for a model to decide. @useDeclaredType */
 export type ImagePreparationOptions = z.input<typeof imagePreparationOptionsSchema>

@@ -1,7 +1,9 @@
 import { checkArguments } from '../arguments.js'
 import { backward, noGrad } from '../autograd/tape.js'
 import type { Image } from '../data/document.js'
+import { pixelValues } from '../data/image_source.js'
 import { bytesToFloats } from '../data/pixels.js'
+import { describe } from '../describe.js'
 import { ParameterArena } from '../nn/arena.js'
 import { Linear } from '../nn/linear.js'
 import { RmsNorm } from '../nn/norm.js'
@@ -106,6 +108,7 @@ export class Judge {
     })
     if (side % cell !== 0) throw new RangeError(`Judge.train: side must be even, received ${side}`)
     const size = side ** 2 * channels
+    checkBytes('Judge.train', images, size)
     if (labels.length * size !== images.length)
       throw new RangeError(`Judge.train: ${labels.length} labels for ${images.length / size} images`)
     const judge = new Judge(side, channels, classes, seed)
@@ -145,9 +148,13 @@ export class Judge {
     }
   }
 
-  /** The class that each image [N, side * side * channels] of bytes most likely shows, and its features. */
+  /**
+   * The class that each image [N, side * side * channels] of bytes most likely shows, and its features. Rejects with a
+   * TypeError or RangeError where they are no bytes of whole images.
+   */
   async judge(images: Uint8Array): Promise<Judged> {
     const size = this.side ** 2 * this.channels
+    checkBytes('Judge.judge', images, size)
     const count = images.length / size
     const classes = new Int32Array(count)
     // Shared, so that handing it to a thread that compares features copies nothing.
@@ -187,6 +194,16 @@ export class Judge {
     this.#sizes.free()
     for (const rows of this.#rows) rows.free()
   }
+}
+
+/** Throws unless these are the bytes of whole images. */
+function checkBytes(what: string, images: Uint8Array, size: number): void {
+  if (!pixelValues(images))
+    throw new TypeError(
+      `${what}: images must be a Uint8Array of all their bytes; received ${describe(images)}`,
+    )
+  if (images.length % size !== 0)
+    throw new RangeError(`${what}: ${images.length} bytes are no whole images of ${size} bytes each`)
 }
 
 const largest = (values: Float32Array): number =>

@@ -7,7 +7,7 @@ import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './generation.js'
 import { onAbort } from './on_abort.js'
 import { generationOptionsSchema, type ImageSettings } from './options.js'
-import { type Prompt, promptSpans } from './prompt.js'
+import { checkPrompts, type Prompt, promptSpans } from './prompt.js'
 import { WholeText } from './text_output.js'
 
 /** Who follows a batch that is drawn. */
@@ -60,6 +60,7 @@ export async function completeTexts(
   signal?: AbortSignal,
 ): Promise<string[]> {
   const settings = parseConfig(generationOptionsSchema, { maxTokens, maxImages: 0 }, 'completeTexts')
+  checkPrompts(prompts)
   const drawing = drawingOf(settings, model.objective)
   const texts = prompts.map(() => '')
   const caller = {}

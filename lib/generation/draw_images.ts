@@ -5,22 +5,27 @@ import type { ModelParts } from '../models/transfusion/folder.js'
 import { randomWords } from '../random.js'
 import { completeTexts, type DrawingWatch, drawOnce } from './batch.js'
 import { type DrawOptions, drawOptionsSchema } from './options.js'
-import type { Prompt } from './prompt.js'
+import { checkPrompts, type Prompt } from './prompt.js'
 
 /**
  * Draws one image after each prompt, as many together as is good for speed; image i depends on prompt i and seeds[i]
  * alone (to rounding). With `attempts` above 1 the model reads what it drew: where it describes an image otherwise than the
  * prompt, it draws another from a seed that follows from the first; where none of them agrees, the first is kept. (Our
  * choice: DALL-E chose among drawings by another model, CLIP; this one reads images itself.) Throws a ConfigError that names
- * what is wrong in the options, and a RangeError for a prompt of more than one text where there are several attempts.
+ * what is wrong in the options, and a RangeError for a prompt of more than one text where there are several attempts. By default
+ * prompt i has seed i.
  */
 export async function drawImages(
   model: ModelParts,
   prompts: readonly Prompt[],
-  seeds: readonly number[],
+  ownSeeds?: readonly number[],
   options: DrawOptions = {},
   watch: DrawingWatch = {},
 ): Promise<Image[]> {
+  checkPrompts(prompts)
+  const seeds = ownSeeds ?? prompts.map((_, i) => i)
+  if (seeds.length !== prompts.length)
+    throw new RangeError(`drawImages: ${seeds.length} seeds for ${prompts.length} prompts`)
   const { attempts, ...imageOptions } = parseConfig(drawOptionsSchema, options, 'image options')
   const captions = attempts > 1 ? prompts.map(captionOf) : []
   const images = await drawOnce(model, prompts, seeds, imageOptions, watch)

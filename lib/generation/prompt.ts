@@ -1,4 +1,5 @@
 import type { Image } from '../data/document.js'
+import { describe } from '../describe.js'
 import type { Tokenizer } from '../data/tokenizer.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import { imagePart, type PixelPart, specialTokens } from '../models/transfusion/pixel_parts.js'
@@ -19,15 +20,25 @@ export async function promptParts(
   config: TransfusionConfig,
 ): Promise<Part<PixelPart>[]> {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
-  if (!Array.isArray(pieces)) throw new TypeError(`prompt: expected text, or a list of texts and images`)
+  if (!Array.isArray(pieces))
+    throw new TypeError(`prompt: expected text, or a list of texts and images; received ${describe(prompt)}`)
   return Promise.all(
     (pieces as readonly (string | Image)[]).map(async (piece, i) => {
       if (typeof piece === 'string') return checkedIds(await textPart(piece, tokenizer), config.vocabulary)
-      if (!(piece?.data instanceof Uint8Array))
-        throw new TypeError(`prompt[${i}]: expected text or an image { width, height, channels, data }`)
+      if (typeof piece !== 'object' || piece === null || !('data' in piece))
+        throw new TypeError(
+          `prompt[${i}]: expected text or an image { width, height, channels, data }, as readImage makes of files; ` +
+            `received ${describe(piece)}`,
+        )
       return imagePart(piece, config, `prompt[${i}]`)
     }),
   )
+}
+
+/** Throws a TypeError where a list of prompts is none. */
+export function checkPrompts(prompts: readonly Prompt[]): void {
+  if (!Array.isArray(prompts))
+    throw new TypeError(`prompts: expected a list of prompts; received ${describe(prompts)}`)
 }
 
 /** A prompt as it stands in a sequence, BOS first. Rejects as `promptParts`, and for BOI or EOI in a text. */

@@ -1,8 +1,9 @@
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
-import { type ImageSource, readImage } from '../data/image_io.js'
+import { readImage } from '../data/image_io.js'
 import type { ImagePreparation, ImagePreparationOptions } from '../data/image_preparation.js'
+import type { ImageSource } from '../data/image_source.js'
 import { JsonTokenizer } from '../data/tokenizer.js'
 import { type Objective, objectiveSchema } from '../diffusion/objective.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
@@ -87,7 +88,7 @@ export class Transfusion implements LoadedModel {
 
   /**
    * A new model with random weights. The vocabulary and the special tokens are the tokenizer's. Throws a ConfigError
-   * that names what is wrong in the options and what would be right.
+   * that names what is wrong in the options and what would be right; `sizeAdvice` says what is allowed and draws badly.
    */
   static create(
     options: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
@@ -120,8 +121,8 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * An image file (its path or bytes), or pixels of any size, as the model reads them: for prompts. Throws an Error that
-   * names the file and the fault.
+   * An image file (its path, `file:` URL or bytes), or pixels of any size (a canvas's too), as the model reads them: for
+   * prompts. Throws an Error that names the file and the fault, and a TypeError that says what is accepted.
    */
   readImage(source: ImageSource): Promise<Image> {
     return readImage(source, this.imagePreparation)
@@ -138,7 +139,7 @@ export class Transfusion implements LoadedModel {
   /** Draws one image after each prompt, all together: image i depends on prompt i and seeds[i] alone; see draw_images.ts. */
   drawImages(
     prompts: readonly Prompt[],
-    seeds: readonly number[] = prompts.map((_, i) => i),
+    seeds?: readonly number[],
     options?: DrawOptions,
     signal?: AbortSignal,
   ): Promise<Image[]> {

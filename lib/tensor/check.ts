@@ -1,3 +1,4 @@
+import { describe } from '../describe.js'
 import type { DType } from './dtype.js'
 import { currentOp } from './op_name.js'
 import { broadcastShapes, formatShape, type Shape } from './shape.js'
@@ -12,15 +13,9 @@ export class ArgumentError extends TypeError {
   }
 }
 
-/** A value as an error shows it; some have no text of their own. */
-export function shown(value: unknown): string {
-  if (typeof value === 'function') return 'a function'
-  try {
-    return String(value)
-  } catch {
-    return 'an object'
-  }
-}
+/** A value as an error shows it; text is taken for such words already. */
+export const shown = (value: unknown): string =>
+  typeof value === 'string' && value.length < 80 ? value : describe(value)
 
 /** Throws unless the tensor has this shape; -1 stands for any size. */
 export function checkShape(argument: string, tensor: Tensor, shape: Shape): void {

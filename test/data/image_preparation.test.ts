@@ -140,15 +140,20 @@ describe('image preparation', () => {
     )
   })
 
-  it('refuses a small file that announces too many pixels, before it decodes them', async () => {
+  it('refuses more pixels than the limit before it decodes them, and says how many there are', async () => {
     const bomb = pngOf(2 ** 15, 2 ** 15, new Uint8Array(1000))
     const before = process.memoryUsage.rss()
     await expect(readImage(bomb, {})).rejects.toThrow(
-      `${bomb.length} bytes: cannot be read as an image (it has more pixels than 2^28, or than a file of its size can hold`,
+      `${bomb.length} bytes: cannot be read as an image (it has 32768 x 32768 = 1073741824 pixels, ` +
+        "more than the 268435456 of the image preparation's maxPixels)",
     )
     expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 28)
     const honest = pngOf(3, 1, Uint8Array.of(0, 7, 8, 9))
-    expect(await read(honest, { width: 3, height: 1, channels: 1 })).toEqual([7, 8, 9])
+    const line = { width: 3, height: 1, channels: 1 } as const
+    expect(await read(honest, { ...line, maxPixels: 3 })).toEqual([7, 8, 9])
+    await expect(readImage(honest, { ...line, maxPixels: 2 })).rejects.toThrow(
+      '3 x 1 = 3 pixels, more than the 2 of',
+    )
   })
 
   it.each(['png', 'jpeg', 'webp'] as const)('names a %s file that was cut short', async (format) => {

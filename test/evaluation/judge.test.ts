@@ -84,5 +84,9 @@ describe('Judge', () => {
     await expect(Judge.train({ ...settings, side: 11 })).rejects.toThrow('side must be even, received 11')
     await expect(Judge.train({ ...settings, labels: [0] })).rejects.toThrow('1 labels for 3 images')
     await expect(Judge.train({ ...settings, channels: 3 })).rejects.toThrow('3 labels for 1 images')
+    const images = Array(5000).fill(1) as never
+    await expect(Judge.train({ ...settings, images })).rejects.toThrow(
+      'Judge.train: images must be a Uint8Array of all their bytes; received an array of 5000',
+    )
   })
 })

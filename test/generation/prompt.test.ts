@@ -1,3 +1,4 @@
+import { createContext, runInContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { firstParts, promptSpans } from '../../lib/generation/prompt.js'
 import { testImage, testImagePart, tinyConfig, tokens } from '../models/tiny_model.js'
@@ -22,6 +23,55 @@ describe('promptSpans', () => {
     const small = { ...tinyConfig, vocabulary: 6 }
     await expect(promptSpans('a b', tokenizer, small as never)).rejects.toThrow(
       "prompt: token 6 of the tokenizer, the model's vocabulary has 6",
+    )
+  })
+})
+
+describe('what a prompt takes', () => {
+  const image = testImage(4, 4, 1)
+  const spansOf = (prompt: unknown) => promptSpans(prompt as never, tokenizer, tinyConfig as never)
+  const foreign = (code: string) => runInContext(code, createContext({ data: [...image.data] })) as unknown
+
+  it.each([
+    ['clamped values', { ...image, data: Uint8ClampedArray.from(image.data) }],
+    ['no number of channels', { width: 4, height: 4, data: image.data }],
+    [
+      'values of another realm',
+      foreign('({ width: 4, height: 4, channels: 1, data: new Uint8Array(data) })'),
+    ],
+  ])('reads an image of %s', async (_, piece) => {
+    expect((await spansOf([piece]))[2]).toEqual({ type: 'image', height: 4, width: 4, image })
+  })
+
+  it('reads a list of another realm', async () => {
+    expect(await spansOf(foreign('["a b"]'))).toEqual(await spansOf(['a b']))
+  })
+
+  it.each([
+    [undefined, 'prompt: expected text, or a list of texts and images; received nothing'],
+    [{ width: 4, data: image.data }, 'received an object { width, data }'],
+    [
+      new Uint8Array(9),
+      'prompt: expected text, or a list of texts and images; received a Uint8Array of 9 values',
+    ],
+    [[new ArrayBuffer(9)], 'prompt[0]: expected text or an image'],
+    [['a', Array(5000).fill(1)], 'as readImage makes of files; received an array of 5000'],
+    [[new URL('file:///a.png')], 'received file:///a.png'],
+    [[Promise.resolve(image)], 'received a promise, which is to be awaited'],
+    [
+      [{ ...image, data: Array(5000).fill(1) }],
+      'data must be a Uint8Array, values 0..255; received an array of 5000',
+    ],
+    [[{ ...image, data: new Float32Array(16) }], 'received a Float32Array of 16 values'],
+  ])('refuses all else in one line: %#', async (prompt, words) => {
+    await expect(spansOf(prompt)).rejects.toThrow(TypeError)
+    await expect(spansOf(prompt)).rejects.toThrow(words)
+  })
+
+  it('refuses a canvas of four channels with what converts it', async () => {
+    const canvas = { width: 4, height: 4, data: new Uint8ClampedArray(64) }
+    await expect(spansOf([canvas])).rejects.toThrow(
+      'prompt[0]: an image of 4 channels, the model reads 1; readImage converts it',
     )
   })
 })

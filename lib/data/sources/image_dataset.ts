@@ -1,4 +1,6 @@
+import { describe } from '../../describe.js'
 import type { Document, Image } from '../document.js'
+import { pixelValues } from '../image_source.js'
 
 /** A document of a data set: a caption part, then an image part; training turns some of them around. */
 export interface Sample extends Document {
@@ -16,8 +18,18 @@ export interface ImageDataset {
   get(index: number): Sample | Promise<Sample>
 }
 
-/** A caption and its image as one sample, the caption first; `label` is its class, where it has one. */
+/**
+ * A caption and its image as one sample, the caption first; `label` is its class, where it has one. Throws a TypeError where
+ * they are no text and no image.
+ */
 export function captionedImage(text: string, image: Image, label?: number): Sample {
+  if (typeof text !== 'string')
+    throw new TypeError(`captionedImage: the caption must be a text; received ${describe(text)}`)
+  if (!pixelValues((image as Image | undefined)?.data))
+    throw new TypeError(
+      'captionedImage: expected an image { width, height, channels, data }, as readImage makes of files; ' +
+        `received ${describe(image)}`,
+    )
   const parts = [{ type: 'text', text } as const, { type: 'image', image } as const]
   return label === undefined ? { parts } : { parts, label }
 }

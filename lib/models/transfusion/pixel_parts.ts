@@ -6,7 +6,9 @@ import {
   type ImagePreparationOptions,
   imagePreparationSchema,
 } from '../../data/image_preparation.js'
+import { pixelValues } from '../../data/image_source.js'
 import { bytesToFloats } from '../../data/pixels.js'
+import { describe } from '../../describe.js'
 import type { ImagePart, SpecialTokens } from '../../sequence/document.js'
 import { patchGrid } from '../../sequence/layout.js'
 import type { PackingOptions } from '../../sequence/packing.js'
@@ -20,21 +22,31 @@ export interface PixelPart extends ImagePart {
 
 /**
  * An image as a part of a document. Throws a RangeError, which begins with `what`, when it has other channels than
- * the model reads, is not cut evenly into patches, or has more or fewer values than pixels.
+ * the model reads, is not cut evenly into patches, or has more or fewer values than pixels, and a TypeError when its data are
+ * no bytes. Of what has no `channels`, such as a canvas's ImageData, the number of values tells them.
  */
 export function imagePart(image: Image, config: TransfusionConfig, what: string): PixelPart {
   checkArguments(what ?? 'imagePart', { image: [image, 'image'], config: [config, 'config'] })
   const { channels, patch } = config.image
-  if (image.channels !== channels)
-    throw new RangeError(`${what}: an image of ${image.channels} channels, the model reads ${channels}`)
-  patchGrid(image, patch)
-  const values = image.width * image.height * channels
-  if (image.data.length !== values)
-    throw new RangeError(
-      `${what}: ${image.data.length} values for ${image.width} x ${image.height} pixels of ${channels} channels, ` +
-        `expected ${values}`,
+  const { width, height } = image
+  const data = pixelValues(image.data)
+  if (!data)
+    throw new TypeError(
+      `${what}: an image's data must be a Uint8Array, values 0..255; received ${describe(image.data)}`,
     )
-  return { type: 'image', height: image.height, width: image.width, image }
+  const own = (image.channels as number | undefined) ?? data.length / (width * height)
+  if (own !== channels)
+    throw new RangeError(
+      `${what}: an image of ${describe(own)} channels, the model reads ${channels}; readImage converts it`,
+    )
+  patchGrid(image, patch)
+  const values = width * height * channels
+  if (data.length !== values)
+    throw new RangeError(
+      `${what}: ${data.length} values for ${width} x ${height} pixels of ${channels} channels, expected ${values}`,
+    )
+  const whole = image.channels && data === image.data ? image : { width, height, channels: own, data }
+  return { type: 'image', height, width, image: whole as Image }
 }
 
 /**

@@ -1,0 +1,50 @@
+/** How errors show values that users gave: on one line, never a whole array or file. */
+const LONGEST = 80
+
+/**
+ * A value in a few words: short text, numbers and short arrays as they are, of longer ones the beginning or the number of
+ * elements, of other objects their class or their keys. It goes by tags, not by `instanceof`: values of another realm
+ * (`node:vm`, a test runner's) read the same.
+ */
+export function describe(value: unknown): string {
+  if (value === undefined) return 'nothing'
+  if (typeof value === 'string') return shortened(JSON.stringify(value))
+  if (typeof value === 'function') return 'a function'
+  if (typeof value !== 'object' || value === null) return String(value)
+  try {
+    return describeObject(value)
+  } catch {
+    return 'an object'
+  }
+}
+
+function describeObject(value: object): string {
+  if (Array.isArray(value)) return describeArray(value)
+  const tag = tagOf(value)
+  if (ArrayBuffer.isView(value))
+    return 'length' in value ? `a ${tag} of ${value.length} values` : `a ${tag} of ${value.byteLength} bytes`
+  if (tag === 'ArrayBuffer' || tag === 'SharedArrayBuffer')
+    return `${withArticle(tag)} of ${(value as ArrayBuffer).byteLength} bytes`
+  if (tag === 'Blob' || tag === 'File') return `a ${tag} of ${(value as Blob).size} bytes`
+  if (tag === 'Promise') return 'a promise, which is to be awaited'
+  const text = String(value)
+  if (text !== `[object ${tag}]`) return shortened(text.replaceAll(/\s+/g, ' '))
+  const { constructor } = value
+  if (typeof constructor === 'function' && constructor.name !== '' && constructor.name !== 'Object')
+    return withArticle(constructor.name)
+  const keys = Object.keys(value)
+  return keys.length > 0 ? `an object ${shortened(`{ ${keys.join(', ')} }`)}` : 'an empty object'
+}
+
+function describeArray(values: readonly unknown[]): string {
+  if (values.length > LONGEST / 2) return `an array of ${values.length}`
+  const text = `[${values.map((value) => (Array.isArray(value) ? `an array of ${value.length}` : describe(value))).join(', ')}]`
+  return text.length > LONGEST ? `an array of ${values.length}` : text
+}
+
+/** The class that a value was made of, whatever realm that class is of: 'Uint8Array', 'Blob', 'Object'. */
+export const tagOf = (value: unknown): string => Object.prototype.toString.call(value).slice(8, -1)
+
+const withArticle = (name: string) => `${/^[AEIOU]/i.test(name) ? 'an' : 'a'} ${name}`
+
+const shortened = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text)
