@@ -1,14 +1,33 @@
-import { extname } from 'node:path'
+import { dirname, extname } from 'node:path'
 import { type Node, parseTree } from 'jsonc-parser'
+import type { z } from 'zod'
+import { resolvePaths } from './config_paths.js'
+import { withSetting } from './config_settings.js'
 import { jsonFault } from './data/json_fault.js'
 import { readJsonText } from './data/json_file.js'
 
 /**
- * Reads a config file: JSON in which comments and a comma after the last item are allowed.
+ * Reads a config file as it was written, for `parseConfig`: JSON in which comments and a comma after the last item are
+ * allowed. Its paths become absolute: they are relative to the file. `settings` of a command line change it, see
+ * `withSetting`; their paths are relative to the working folder.
  * @throws Error that names the file, the line and column of what is wrong, and what would be right
  */
-export const readConfig = async (path: string): Promise<unknown> =>
-  parseConfigText((await readJsonText(path))!, path)
+export async function readConfig(
+  path: string,
+  schema: z.ZodType,
+  settings: readonly string[] = [],
+): Promise<unknown> {
+  const written = withoutSchemaKey(parseConfigText((await readJsonText(path))!, path))
+  const changed = settings.reduce(withSetting, resolvePaths(schema, written, dirname(path)))
+  return resolvePaths(schema, changed, '.')
+}
+
+/** `$schema` tells editors which settings there are. */
+function withoutSchemaKey(config: unknown): unknown {
+  if (typeof config !== 'object' || config === null || !('$schema' in config)) return config
+  const { $schema: _, ...rest } = config
+  return rest
+}
 
 /** Parses a config's text as {@link readConfig}; `name` begins its errors. */
 export function parseConfigText(text: string, name: string): unknown {

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { filePath } from '../config_paths.js'
 import { idxLayout, paddingSchema } from '../data/data_config.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { type ImagePreparation, imagePreparationSchema } from '../data/image_preparation.js'
@@ -8,7 +9,7 @@ import { ImageFolder } from '../data/sources/image_folder.js'
 import type { LoadedModel } from '../models/transfusion/folder.js'
 import type { ClassData } from '../evaluation/classes.js'
 
-const split = z.strictObject({ images: z.string(), labels: z.string() })
+const split = z.strictObject({ images: filePath, labels: filePath })
 
 /** Images in classes, by name or as files, for configs. */
 export const classDataSchema = z.discriminatedUnion('type', [

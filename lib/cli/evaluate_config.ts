@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { filePath } from '../config_paths.js'
 import { sourceSchema } from '../data/data_config.js'
 import { drawConfigSchema } from '../generation/options.js'
 import { classDataSchema } from './class_data.js'
@@ -36,7 +37,7 @@ export const textTaskSchema = z.strictObject({
 export const questionTaskSchema = z.strictObject({
   type: z.literal('questions'),
   /** JSON Lines: {"context": "Two and two are", "options": [" four", " five"], "answer": 0}. */
-  path: z.string(),
+  path: filePath,
   /** Whether an option ends the document. */
   end: z.boolean().default(false),
 })

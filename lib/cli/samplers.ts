@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander'
 import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
-import { readJson, writeJson } from '../data/json_file.js'
+import { readConfig } from '../config_file.js'
+import { writeJson } from '../data/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
 import { Transfusion } from '../generation/transfusion.js'
@@ -63,7 +64,7 @@ export async function samplers(
   { json, ...options }: SamplersOptions,
 ): Promise<void> {
   const folder = await modelFolderOf(named)
-  const file = configPath === undefined ? {} : await readJson(configPath)
+  const file = configPath === undefined ? {} : await readConfig(configPath, samplersConfigSchema)
   const merged = typeof file === 'object' && !Array.isArray(file) ? { ...file, ...given(options) } : file
   const config = parseConfig(samplersConfigSchema, merged, configPath ?? 'options')
   const { seed, precision, perClass, guidance, guidanceInterval } = config

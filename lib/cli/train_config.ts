@@ -1,12 +1,14 @@
 import { z } from 'zod'
+import { filePath } from '../config_paths.js'
 import { bpeTokenizerSchema } from '../data/bpe/options.js'
 import { dataSchema, loadingSchema } from '../data/data_config.js'
 import { imagePreparationOptionsSchema } from '../data/image_preparation.js'
-import { presets, type PresetName } from '../models/transfusion/presets.js'
+import { presets, type PresetName, type Sizes } from '../models/transfusion/presets.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { objectiveSchema } from '../diffusion/objective.js'
 import { drawConfigSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
+import { given } from './options.js'
 
 const modelShape = transfusionConfigSchema.shape
 
@@ -33,7 +35,7 @@ export const trainConfigSchema = z.strictObject({
     .discriminatedUnion('type', [
       /** A word-level tokenizer made from the data's captions. */
       z.strictObject({ type: z.literal('captions') }),
-      z.strictObject({ type: z.literal('file'), path: z.string() }),
+      z.strictObject({ type: z.literal('file'), path: filePath }),
       /** Byte-level BPE trained on the data's texts, each of which counts once whatever its source's weight. */
       bpeTokenizerSchema,
     ])
@@ -84,13 +86,21 @@ export type WrittenTrainConfig = Partial<z.input<typeof trainConfigSchema>>
 
 /** The sizes that a config names: its preset's, but for what is set beside it. */
 export function namedSizes({ preset, image, ...own }: Partial<z.input<typeof modelOptionsSchema>>) {
-  const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
-  return { ...(preset && presets[preset]), ...set, image }
+  return { ...(preset && sizesBeside(preset, own.channels)), ...given(own), image }
 }
 
-/** The sizes of a new model. */
-export const modelOptions = (model: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> => ({
-  ...presets.tiny,
-  ...namedSizes(model),
-  image: model.image,
+/** The sizes of a new model: those of tiny where no preset is named. */
+export const modelOptions = ({
+  preset = 'tiny',
+  ...own
+}: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> => ({
+  ...sizesBeside(preset, own.channels),
+  ...namedSizes(own),
+  image: own.image,
 })
+
+/** A preset's sizes where the channels are set to `channels`: the width of its feed-forward layers goes with its own. */
+function sizesBeside(preset: PresetName, channels: number | undefined): Sizes {
+  const { feedForward, ...sizes }: Sizes = presets[preset]
+  return channels === undefined && feedForward !== undefined ? { ...sizes, feedForward } : sizes
+}

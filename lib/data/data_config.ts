@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { checkArguments } from '../arguments.js'
+import { filePath } from '../config_paths.js'
 import { findFashionMnist, openMnist } from './fashion_mnist.js'
 import { datasetSource } from './sources/dataset_source.js'
 import type { DocumentSource } from './sources/document_source.js'
@@ -11,7 +12,7 @@ import { openTextSource } from './sources/text_source.js'
 import type { WeightedSource } from './stream/open_stream.js'
 
 /** A file, a folder, a pattern (*, ?, **, {000..127}, {a,b}), or a list of these. */
-const paths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+const paths = z.union([filePath, z.array(filePath).min(1)])
 
 /** Captions; {label} and {a label} stand for the class's name. */
 const templates = z.array(z.string()).min(1).default(['{a label}'])
@@ -31,8 +32,8 @@ const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), template
 
 const idx = z.strictObject({
   type: z.literal('idx'),
-  images: z.string(),
-  labels: z.string(),
+  images: filePath,
+  labels: filePath,
   classNames: z.array(z.string()).min(1),
   templates,
   padding: paddingSchema,
@@ -42,7 +43,7 @@ const idx = z.strictObject({
 const folder = z.strictObject({
   type: z.literal('folder'),
   /** Holds, at any depth, name.png (or .jpg, .webp, .gif, .tiff, .avif, .svg) beside name.txt (or .caption, .json). */
-  path: z.string(),
+  path: filePath,
 })
 
 const jsonl = z.strictObject({
@@ -93,7 +94,7 @@ const mixture = z.strictObject({
 /** One source of documents. */
 export const sourceSchema = z.discriminatedUnion('type', [fashionMnist, idx, folder, jsonl, text, tar])
 
-/** What to train on: one source of documents, or several with their weights. Paths are relative to the working folder. */
+/** What to train on: one source of documents, or several with their weights. Paths are relative to the config file. */
 export const dataSchema = z.discriminatedUnion('type', [...sourceSchema.options, mixture])
 
 /** How documents are read. */

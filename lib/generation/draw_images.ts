@@ -2,7 +2,7 @@ import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { randomWords } from '../random.js'
-import { completeTexts, type DrawingWatch, drawOnce } from './batch.js'
+import { completeTexts, drawingRequests, type DrawingWatch, drawOnce } from './batch.js'
 import { type DrawOptions, drawOptionsSchema } from './options.js'
 import type { Prompt } from './prompt.js'
 
@@ -41,6 +41,13 @@ export async function drawImages(
       watch,
     )
   }
+}
+
+/** Throws as {@link drawImages} for what it would refuse, before anything is drawn. */
+export function checkDrawing(model: ModelParts, prompts: readonly Prompt[], options: DrawOptions): void {
+  const { attempts, ...imageOptions } = parseConfig(drawOptionsSchema, options, 'image options')
+  if (attempts > 1) prompts.forEach(captionOf)
+  drawingRequests(model, prompts, [], imageOptions)
 }
 
 function captionOf(prompt: Prompt): string {

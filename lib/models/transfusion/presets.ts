@@ -1,6 +1,7 @@
 import type { TransfusionOptions } from './config.js'
 
-type Sizes = Pick<TransfusionOptions, 'layers' | 'channels' | 'heads' | 'feedForward'>
+/** What a preset sets. */
+export type Sizes = Pick<TransfusionOptions, 'layers' | 'channels' | 'heads' | 'feedForward'>
 
 /** Sizes by name: the paper's five (section 4.1, table 2), and two for CPUs (our choice). */
 export const presets = {

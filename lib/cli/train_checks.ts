@@ -1,0 +1,47 @@
+/** What a training config has wrong, found before anything is trained, a tokenizer included. */
+import { z } from 'zod'
+import { parseConfig } from '../config.js'
+import { checkDrawing } from '../generation/draw_images.js'
+import { drawingOf } from '../generation/drawing.js'
+import { transfusionConfigSchema } from '../models/transfusion/config.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
+import { modelOptions, type TrainConfig } from './train_config.js'
+
+/** Stands for a tokenizer that is not there yet. */
+const anyVocabulary = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
+
+/** The settings of a new model, and how its images are drawn. Throws an Error that begins with `name`, the config's. */
+export function checkNewModel(
+  { model, imagePreparation, samples, objective }: TrainConfig,
+  name: string,
+): void {
+  const sizes = parseConfig(
+    z.object({ model: transfusionConfigSchema }),
+    { model: { ...modelOptions(model), ...anyVocabulary } },
+    name,
+  )
+  imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
+  naming(`${name}: samples`, () => drawingOf(samples, objective))
+}
+
+/** How sheets are drawn, and of what. Throws an Error that begins with `name`, the config's. */
+export function checkSamples(
+  model: ModelParts,
+  { every: _every, prompts = [], ...options }: TrainConfig['samples'],
+  name: string,
+): void {
+  naming(`${name}: samples`, () => checkDrawing(model, [], options))
+  for (const [i, prompt] of prompts.entries())
+    naming(`${name}: samples.prompts[${i}]: ${JSON.stringify(prompt)}`, () =>
+      checkDrawing(model, [prompt], options),
+    )
+}
+
+function naming(what: string, check: () => void): void {
+  try {
+    check()
+  } catch (error) {
+    throw new Error(`${what}: ${(error as Error).message}`, { cause: error })
+  }
+}
