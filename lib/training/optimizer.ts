@@ -5,14 +5,10 @@ import { Muon, muonSchema } from './muon.js'
 import type { Optimizer } from './optimizer_step.js'
 
 /** AdamW, the paper's and the default, or Muon. */
-export const optimizerSchema = z.discriminatedUnion(
-  'type',
-  [
-    adamwSchema.extend({ type: z.literal('adamw').default('adamw') }),
-    muonSchema.extend({ type: z.literal('muon') }),
-  ],
-  { error: 'expected "adamw" or "muon"' },
-)
+export const optimizerSchema = z.discriminatedUnion('type', [
+  adamwSchema.extend({ type: z.literal('adamw').default('adamw') }),
+  muonSchema.extend({ type: z.literal('muon') }),
+])
 export type OptimizerOptions = z.output<typeof optimizerSchema>
 
 /** The optimizer that the options name. */
