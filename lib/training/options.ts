@@ -7,7 +7,7 @@ import { optimizerSchema } from './optimizer.js'
 /** How a model is trained; the paper's choices are the defaults. */
 export const trainingOptionsSchema = z
   .strictObject({
-    /** Everything random follows from it: initial weights, order of samples, noise. */
+    /** The order of samples, their forms and the noise follow from it; with `transfusion train` new weights, too. */
     seed: z.int().min(0).default(0),
     /** Size of a step's batch, in documents (64 where neither is set) or in positions, tokens and patches alike. */
     batchSize: z.int().positive().optional(),
