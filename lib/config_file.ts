@@ -8,8 +8,8 @@ import { readJsonText } from './data/json_file.js'
 
 /**
  * Reads a config file as it was written, for `parseConfig`: JSON in which comments and a comma after the last item are
- * allowed. Its paths become absolute: they are relative to the file. `settings` of a command line change it, see
- * `withSetting`; their paths are relative to the working folder.
+ * allowed. Its paths, which are relative to the file, become relative to the working folder, as those in `settings` of a
+ * command line are, which change it: see `withSetting`.
  * @throws Error that names the file, the line and column of what is wrong, and what would be right
  */
 export async function readConfig(

@@ -1,5 +1,5 @@
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
 import { memberOf, optionsFor } from './schema_tree.js'
 
@@ -7,15 +7,15 @@ import { memberOf, optionsFor } from './schema_tree.js'
 export const filePath = z.string().min(1, 'expected a path').meta({ format: 'path' })
 
 /**
- * A config as it was written, with every {@link filePath} of its schema made absolute: relative ones begin at `folder`,
- * those that begin with ~/ at the home folder. What is no path, or of another type than the schema's, stays as it is.
+ * A config with the {@link filePath}s of its schema relative to the working folder: those in it are relative to `folder`,
+ * or absolute, or begin with ~/. What is no path, or of another type than the schema's, stays as it is.
  */
 export function resolvePaths(schema: z.core.$ZodType, value: unknown, folder: string): unknown {
   return optionsFor(schema, value).reduce((resolved, option) => resolveIn(option, resolved, folder), value)
 }
 
 function resolveIn(schema: z.core.$ZodType, value: unknown, folder: string): unknown {
-  if (typeof value === 'string') return isFilePath(schema) ? absolute(value, folder) : value
+  if (typeof value === 'string') return isFilePath(schema) ? fromWorkingFolder(value, folder) : value
   const resolveMember = (key: PropertyKey, item: unknown) => {
     const member = memberOf(schema, key)
     return member ? resolvePaths(member, item, folder) : item
@@ -28,5 +28,7 @@ function resolveIn(schema: z.core.$ZodType, value: unknown, folder: string): unk
 const isFilePath = (schema: z.core.$ZodType): boolean => z.globalRegistry.get(schema)?.format === 'path'
 
 /** An empty one is left to the schema to refuse. */
-const absolute = (path: string, folder: string): string =>
-  path === '' ? path : path.startsWith('~/') ? join(homedir(), path.slice(2)) : resolve(folder, path)
+function fromWorkingFolder(path: string, folder: string): string {
+  if (path.startsWith('~/')) return join(homedir(), path.slice(2))
+  return path === '' || isAbsolute(path) ? path : join(folder, path)
+}

@@ -33,9 +33,7 @@ export function checkSamples(
 ): void {
   naming(`${name}: samples`, () => checkDrawing(model, [], options))
   for (const [i, prompt] of prompts.entries())
-    naming(`${name}: samples.prompts[${i}]: ${JSON.stringify(prompt)}`, () =>
-      checkDrawing(model, [prompt], options),
-    )
+    naming(`${name}: samples.prompts[${i}]`, () => checkDrawing(model, [prompt], options))
 }
 
 function naming(what: string, check: () => void): void {
