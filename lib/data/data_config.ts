@@ -28,24 +28,31 @@ export const idxLayout = {
   transpose: z.boolean().default(false),
 }
 
+/** The demo's data: 60,000 garments and shoes, 28 x 28 pixels of gray. */
 const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates, padding: paddingSchema })
 
+/** Any data set in MNIST's format. */
 const idx = z.strictObject({
   type: z.literal('idx'),
+  /** IDX file of the images. */
   images: filePath,
+  /** IDX file with the class of each image. */
   labels: filePath,
+  /** What stands for each class in captions, from class 0. */
   classNames: z.array(z.string()).min(1),
   templates,
   padding: paddingSchema,
   ...idxLayout,
 })
 
+/** Images with their captions beside them. */
 const folder = z.strictObject({
   type: z.literal('folder'),
   /** Holds, at any depth, name.png (or .jpg, .webp, .gif, .tiff, .avif, .svg) beside name.txt (or .caption, .json). */
   path: filePath,
 })
 
+/** Documents of text and images in any order. */
 const jsonl = z.strictObject({
   type: z.literal('jsonl'),
   /**
@@ -57,6 +64,7 @@ const jsonl = z.strictObject({
   field: z.string().min(1).default('text'),
 })
 
+/** Plain text files. */
 const text = z.strictObject({
   type: z.literal('text'),
   path: paths,
@@ -64,6 +72,7 @@ const text = z.strictObject({
   separator: z.string().min(1).optional(),
 })
 
+/** Shards that are read as streams. */
 const tar = z.strictObject({
   type: z.literal('tar'),
   /** WebDataset's layout: 00042.jpg and 00042.txt (or .caption, .json) in a row. */
@@ -75,8 +84,10 @@ const tar = z.strictObject({
 /** Positions (tokens and patches) taken from a source for each that is taken from a source of weight 1. */
 const weight = z.number().positive().default(1)
 
+/** Several sources with weights, which are shares of positions. */
 const mixture = z.strictObject({
   type: z.literal('mixture'),
+  /** Each as above, with a weight. */
   sources: z
     .array(
       z.discriminatedUnion('type', [
