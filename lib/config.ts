@@ -97,8 +97,8 @@ function expectedChoice(values: readonly unknown[], received: unknown): string {
 }
 
 /** For one of several kinds of objects that its name alone, or nothing, stands for. */
-function expectedObject(key: string, values: readonly string[], received: unknown): string {
-  const match = typeof received === 'string' ? nearest(received, values) : undefined
+function expectedObject(key: string, values: readonly unknown[], received: unknown): string {
+  const match = typeof received === 'string' ? nearest(received, values.map(String)) : undefined
   const named = match === undefined ? choice(values.map(formatValue)) : formatValue(match)
   return `expected object with "${key}": ${named}`
 }

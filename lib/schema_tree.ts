@@ -44,17 +44,24 @@ export function discriminatorOf(schema: Schema): string | undefined {
 }
 
 /** What the options of a union have for its discriminator. */
-export function discriminatorsOf(schema: Schema, key: string): string[] {
+export function discriminatorsOf(schema: Schema, key: string): unknown[] {
   const def = definitionOf(unwrapped(schema))
-  const options = def.type === 'union' ? def.options : []
-  return options
-    .flatMap((option) => [...(option._zod.propValues?.[key] ?? [])])
-    .filter((value) => typeof value === 'string')
+  return def.type === 'union' ? def.options.flatMap((option) => literalsOf(option, key)) : []
 }
 
-const names = (option: Schema, key: string, value: unknown): boolean =>
-  option._zod.propValues?.[key]?.has((value as Record<string, never> | null | undefined)?.[key] as never) ??
-  false
+function literalsOf(option: Schema, key: string): readonly unknown[] {
+  const member = memberOf(unwrapped(option), key)
+  const def = member && definitionOf(unwrapped(member))
+  return def?.type === 'literal' ? def.values : []
+}
+
+/** Whether an option is the one that a value's discriminator names, or the default where that is left out. */
+function names(option: Schema, key: string, value: unknown): boolean {
+  const given = (value as Record<string, unknown> | null | undefined)?.[key]
+  if (given !== undefined) return literalsOf(option, key).includes(given)
+  const member = memberOf(unwrapped(option), key)
+  return member !== undefined && definitionOf(member).type === 'default'
+}
 
 /** The schema of what stands under a key, or at an index, of a value; undefined where the schema allows none. */
 export function memberOf(schema: Schema, key: PropertyKey): Schema | undefined {
