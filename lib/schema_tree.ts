@@ -18,7 +18,8 @@ export function unwrapped(schema: Schema): Schema {
     case 'catch':
       return unwrapped(def.innerType)
     case 'pipe':
-      return unwrapped(def.in)
+      // z.preprocess turns what is written into what its schema takes.
+      return unwrapped(definitionOf(def.in).type === 'transform' ? def.out : def.in)
     default:
       return schema
   }

@@ -7,7 +7,7 @@ import { loadModel } from '../models/transfusion/folder.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
 import { evaluateConfigSchema } from './evaluate_config.js'
 import { formatResults, type EvaluationResult } from './evaluation_result.js'
-import { runTask } from './evaluation_tasks.js'
+import { checkTask, runTask } from './evaluation_tasks.js'
 import { onInterrupt } from './interrupt.js'
 import { say } from './output.js'
 import {
@@ -74,6 +74,7 @@ export async function evaluate(
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
   const model = await loadModel(folder, precision)
   using network = model.network
+  for (const task of tasks) checkTask(model, task)
   const results: EvaluationResult[] = []
   for (const task of tasks) results.push(await runTask(model, task, { seed, signal: interrupt.signal, say }))
 

@@ -6,6 +6,7 @@ import { drawingOf } from '../generation/drawing.js'
 import { transfusionConfigSchema } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
+import { patchGrid } from '../sequence/layout.js'
 import { modelOptions, type TrainConfig } from './train_config.js'
 
 /** Stands for a tokenizer that is not there yet. */
@@ -13,7 +14,7 @@ const anyVocabulary = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
 
 /** The settings of a new model, and how its images are drawn. Throws an Error that begins with `name`, the config's. */
 export function checkNewModel(
-  { model, imagePreparation, samples, objective }: TrainConfig,
+  { data, model, imagePreparation, samples, objective, training }: TrainConfig,
   name: string,
 ): void {
   const sizes = parseConfig(
@@ -21,8 +22,24 @@ export function checkNewModel(
     { model: { ...modelOptions(model), ...anyVocabulary } },
     name,
   )
-  imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
+  const preparation = imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
   naming(`${name}: samples`, () => drawingOf(samples, objective))
+  const { rows, columns } = patchGrid(preparation, sizes.model.image.patch)
+  // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
+  if (data.type === 'folder') checkBatchTokens(training, rows * columns, name)
+}
+
+function checkBatchTokens(
+  { batchTokens = Infinity, accumulate }: TrainConfig['training'],
+  patches: number,
+  name: string,
+): void {
+  const least = patches + 2
+  if (Math.floor(batchTokens / accumulate) >= least) return
+  throw new Error(
+    `${name}: training.batchTokens: expected at least ${least * accumulate}: an image has ${patches} patches and two ` +
+      `tokens that frame it, and a batch ${accumulate} parts; received ${batchTokens}`,
+  )
 }
 
 /** How sheets are drawn, and of what. Throws an Error that begins with `name`, the config's. */

@@ -114,6 +114,11 @@ describe('a config of a new model', () => {
       {},
       { samples: { sampler: 'ddim' }, objective: { process: 'flow', prediction: 'v' } },
     ],
+    [
+      'a.json: training.batchTokens: expected at least 132: an image has 64 patches and two tokens that frame it, and a batch 2 parts; received 131',
+      {},
+      { data: { type: 'folder', path: 'p' }, training: { steps: 1, batchTokens: 131, accumulate: 2 } },
+    ],
   ])('is refused before anything is made: %s', (message, model, more) => {
     expect(refusal({})).not.toThrow()
     expect(refusal(model, more)).toThrow(expect.objectContaining({ message }))

@@ -92,6 +92,29 @@ describe('transfusion train', () => {
     await expect(access(join(folder, 'refused', 'checkpoints'))).rejects.toThrow('ENOENT')
   })
 
+  it("begins with a model's settings where the config does not name them", async () => {
+    const folder = await workplace()
+    const first = ['image.positions=sincos', 'ropeTheta=500', 'feedForward=100'].map(
+      (text) => `model.${text}`,
+    )
+    const objective = ['prediction=v', 'weighting=v'].map((text) => `objective.${text}`)
+    expect(
+      await train(folder, 'first', ...settings('training.steps=1', ...first, ...objective)),
+    ).toMatchObject({ code: 0 })
+    const next = await train(folder, 'next', '--init', 'first/model', ...settings('training.steps=1'))
+    expect(next).toMatchObject({ code: 0, stderr: '' })
+    const model = (run: string) => readFile(join(folder, run, 'model', 'config.json'), 'utf8')
+    expect(JSON.parse(await model('next'))).toEqual(JSON.parse(await model('first')))
+    const other = await train(
+      folder,
+      'other',
+      '--init',
+      'first/model',
+      ...settings('model.image.positions=rotary'),
+    )
+    expect(other.stderr).toContain('image.positions is "sincos", expected "rotary"')
+  })
+
   it("begins with a Llama's sizes where the config does not name them", async () => {
     const folder = await workplace()
     const llama = await llamaFolder()

@@ -34,7 +34,7 @@ describe('presets', () => {
     ['1.4B', '0.273'],
     ['7B', '0.281'],
   ] as const)("%s gets about the paper's 0.27 B more with a U-Net", (name, billions) => {
-    const image = { ...paperImages, unet: { ...paperUNet, channels: [...paperUNet.channels] } }
+    const image = { ...paperImages, unet: paperUNet }
     const parameters = transfusionParameters({ ...presets[name], ...paperVocabulary, image })
     expect((count(parameters.filter(isPatchPart)) / 1e9).toFixed(3)).toBe(billions)
   })
