@@ -7,9 +7,10 @@ export function modelSizes({ config, arena }: Pick<TransfusionNetwork, 'config' 
   const { layers, channels, heads, kvHeads = heads, image } = config
   const { rows, columns } = patchGrid(image, image.patch)
   return [
-    `${layers} layers`,
-    `${channels} channels`,
-    `${heads} heads${kvHeads === heads ? '' : ` (${kvHeads} of keys and values)`}`,
+    `layers ${layers}`,
+    `channels ${channels}`,
+    `heads ${heads}`,
+    ...(kvHeads === heads ? [] : [`kvHeads ${kvHeads}`]),
     `feedForward ${feedForwardOf(config)}`,
     `${rows * columns} patches per image (${rows} x ${columns}, ${image.patch ** 2 * image.channels} values each)`,
     `${config.vocabulary} tokens`,

@@ -52,7 +52,7 @@ describe('transfusion train', () => {
     expect(run.stderr).toContain('learningRate.warmupSteps: 7 of 2 steps')
     expect(run.code).toBe(0)
     expect(run.stdout).toContain(
-      '1 layers, 32 channels, 2 heads, feedForward 256, 4 patches per image (2 x 2, 48 values each), 7 tokens, ',
+      'layers 1, channels 32, heads 2, feedForward 256, 4 patches per image (2 x 2, 48 values each), 7 tokens, ',
     )
     expect(run.stdout).toContain('2 steps; the model is in set/model')
     const recorded = JSON.parse(await readFile(join(folder, 'set', 'config.json'), 'utf8'))
