@@ -46,7 +46,7 @@ function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, root: unknown
 
 /** Where one option of a union got further into the value than the others, its issues: it was meant. */
 function deeperIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
-  if (issue.code !== 'invalid_union') return undefined
+  if (issue.code !== 'invalid_union' || !isZods(issue)) return undefined
   const meant = issue.errors.find(
     (option) => option.length > 0 && option.every(({ path }) => path.length > 0),
   )
@@ -65,29 +65,36 @@ function elsewhere(key: string, known: readonly string[], schema: z.ZodType): st
 }
 
 function expectation(issue: z.core.$ZodIssue, received: unknown, schema?: z.core.$ZodType): string {
-  if (issue.code === 'invalid_value') return expectedChoice(issue.values, received)
-  if (issue.code === 'invalid_union' && 'options' in issue && issue.options)
-    return expectedChoice(
-      issue.options.filter((option) => typeof option === 'string'),
-      received,
-    )
-  if (issue.code === 'invalid_type' && schema) {
-    const key = discriminatorOf(schema)
-    if (key !== undefined) return expectedObject(key, discriminatorsOf(schema, key), received)
-  }
-  // A message of the schema's own says it better than the branches do.
-  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
-    const options = issue.errors.map((option) =>
-      option.map((inner) => expectation(inner, undefined).replace(/^expected /, '')).join(', '),
-    )
-    if (options.length > 0) return `expected ${choice([...new Set(options)])}`
-  }
-  if (issue.code === 'invalid_type' && issue.expected === 'tuple') return 'expected array'
   // zod's own sentences open with a verdict and close with the kind received; the line around this one says both.
-  return issue.message
+  const sentence = issue.message
     .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
     .replace(/, received \S+$/, '')
+  if (!isZods(issue)) return sentence
+  switch (issue.code) {
+    case 'invalid_value':
+      return expectedChoice(issue.values, received)
+    case 'invalid_type': {
+      const key = schema && discriminatorOf(schema)
+      if (key !== undefined) return expectedObject(key, discriminatorsOf(schema!, key), received)
+      return issue.expected === 'tuple' ? 'expected array' : sentence
+    }
+    case 'invalid_union': {
+      if ('options' in issue && issue.options) {
+        const named = issue.options.filter((option) => typeof option === 'string')
+        return expectedChoice(named, received)
+      }
+      const options = issue.errors.map((option) =>
+        option.map((inner) => expectation(inner, undefined).replace(/^expected /, '')).join(', '),
+      )
+      return `expected ${choice([...new Set(options)])}`
+    }
+    default:
+      return sentence
+  }
 }
+
+/** Whether an issue's message is zod's; one of a schema's own says it better than could be told from the issue. */
+const isZods = ({ message }: z.core.$ZodIssue): boolean => message.startsWith('Invalid ')
 
 /** "expected "a", "b" or "c"", the one that was meant first. */
 function expectedChoice(values: readonly unknown[], received: unknown): string {

@@ -41,6 +41,12 @@ const train = (folder: string, out: string, ...more: string[]) =>
   command(['train', 'configs/train.json', '--out', out, ...more], { cwd: folder })
 const settings = (...texts: string[]) => texts.flatMap((text) => ['--set', text])
 
+it('tells the version', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8'))
+  const { code, stdout } = await command(['--version'], { cwd: '.' })
+  expect({ code, stdout }).toEqual({ code: 0, stdout: `${version}\n` })
+})
+
 describe('transfusion train', () => {
   it('reads a config with comments whose paths are relative to it, and --set changes it', async () => {
     const folder = await workplace()
