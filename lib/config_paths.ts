@@ -4,7 +4,11 @@ import { z } from 'zod'
 import { memberOf, optionsFor } from './schema_tree.js'
 
 /** The path of a file or folder, or a pattern of paths, in a config: relative to the config file, or to ~/. */
-export const filePath = z.string().min(1, 'expected a path').meta({ format: 'path' })
+export const filePath = z
+  .string()
+  .min(1, 'expected a path')
+  .regex(/^(?!\w[\w+.-]*:\/\/)/, 'expected the path of a file or folder of this machine: nothing is fetched')
+  .meta({ format: 'path' })
 
 /**
  * A config with the {@link filePath}s of its schema relative to the working folder: those in it are relative to `folder`,
@@ -27,8 +31,8 @@ function resolveIn(schema: z.core.$ZodType, value: unknown, folder: string): unk
 
 const isFilePath = (schema: z.core.$ZodType): boolean => z.globalRegistry.get(schema)?.format === 'path'
 
-/** An empty one is left to the schema to refuse. */
+/** An empty one and a URL are left to the schema to refuse. */
 function fromWorkingFolder(path: string, folder: string): string {
   if (path.startsWith('~/')) return join(homedir(), path.slice(2))
-  return path === '' || isAbsolute(path) ? path : join(folder, path)
+  return path === '' || isAbsolute(path) || path.includes('://') ? path : join(folder, path)
 }

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { evaluateConfigSchema } from '../lib/cli/evaluate_config.js'
 import { trainConfigSchema } from '../lib/cli/train_config.js'
-import { resolvePaths } from '../lib/config_paths.js'
+import { filePath, resolvePaths } from '../lib/config_paths.js'
 
 describe('resolvePaths', () => {
   it.each([
@@ -33,6 +33,7 @@ describe('resolvePaths', () => {
       },
     ],
     ['nothing of another type', { type: 'folder', path: 3 }, { type: 'folder', path: 3 }],
+    ['no URL', { type: 'tar', path: 'https://a/b.tar' }, { type: 'tar', path: 'https://a/b.tar' }],
     ['nothing that is empty', { type: 'folder', path: '' }, { type: 'folder', path: '' }],
   ])('finds %s among data', (_, data, resolved) => {
     const model = { image: { channels: 3 } }
@@ -57,6 +58,13 @@ describe('resolvePaths', () => {
         { type: 'text', data: { type: 'text', path: '/c/t' } },
       ],
     })
+  })
+
+  it('takes paths of files alone', () => {
+    for (const path of ['a', './a b', '/a', '~/a', 'C:\\a', 'a:b', '{00..10}.tar'])
+      expect(filePath.parse(path)).toBe(path)
+    for (const path of ['https://a/b.tar', 's3://a', 'hf://datasets/a', 'file:///a'])
+      expect(filePath.safeParse(path).error?.issues[0]?.message).toContain('nothing is fetched')
   })
 
   it.each([[3], [null], ['text'], [[]], [{ data: null }], [{ data: [] }], [{ tokenizer: 'file' }]])(

@@ -12,7 +12,7 @@ const misspelled: readonly [RegExp, string][] = [
   [/^(True|False|None)$/, 'which is Python, where JSON has true, false and null'],
   [/^undefined$/, 'which JSON does not have'],
   [/^['“”„‘’`]/, 'where JSON has double quotes: "'],
-  [/^(\/\/|\/\*|#)/, 'but JSON has no comments'],
+  [/^#/, 'which begins no comment'],
   [/^\s+$/u, 'which is no space that JSON knows'],
 ]
 

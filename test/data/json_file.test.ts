@@ -43,6 +43,10 @@ describe('parseJson', () => {
       '{"a":\u00a01}',
       'column 6: expected a number, true, false, null, or text in double quotes; received U+00A0, which is no space that JSON knows',
     ],
+    [
+      '# c\n{}',
+      'line 1, column 1: expected a number, true, false, null, or text in double quotes; received #, which begins no comment',
+    ],
     [' \n', 'it is empty'],
     ['['.repeat(200_000), 'it is nested too deeply'],
   ])('says what is wrong in %j', (text, fault) => {
