@@ -22,11 +22,24 @@ export function checkNewModel(
     { model: { ...modelOptions(model), ...anyVocabulary } },
     name,
   )
+  checkChannels(data, model.image.channels, name)
   const preparation = imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
   naming(`${name}: samples`, () => drawingOf(samples, objective))
   const { rows, columns } = patchGrid(preparation, sizes.model.image.patch)
   // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
   if (data.type === 'folder') checkBatchTokens(training, rows * columns, name)
+}
+
+/** Image files are gray or have three colours, MNIST's are gray. */
+function checkChannels(data: TrainConfig['data'], channels: number, name: string): void {
+  const sources = data.type === 'mixture' ? data.sources : [data]
+  const gray = sources.find(({ type }) => type === 'idx' || type === 'fashion-mnist')
+  const expected = gray ? [1] : [1, 3]
+  if (expected.includes(channels)) return
+  throw new Error(
+    `${name}: model.image.channels: expected ${expected.join(' or ')}, as ` +
+      `${gray ? `images of "${gray.type}"` : 'image files'} have; received ${channels}`,
+  )
 }
 
 function checkBatchTokens(

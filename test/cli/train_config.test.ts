@@ -10,7 +10,7 @@ const config = (model: object, more: object = {}) =>
   parseConfig(
     trainConfigSchema,
     {
-      data: { type: 'fashion-mnist' },
+      data: { type: 'folder', path: 'p' },
       model: { image: paperImages, ...model },
       training: { steps: 10 },
       ...more,
@@ -115,9 +115,19 @@ describe('a config of a new model', () => {
       { samples: { sampler: 'ddim' }, objective: { process: 'flow', prediction: 'v' } },
     ],
     [
+      'a.json: model.image.channels: expected 1 or 3, as image files have; received 8',
+      { image: paperImages },
+      {},
+    ],
+    [
+      'a.json: model.image.channels: expected 1, as images of "fashion-mnist" have; received 3',
+      {},
+      { data: { type: 'mixture', sources: [{ type: 'folder', path: 'p' }, { type: 'fashion-mnist' }] } },
+    ],
+    [
       'a.json: training.batchTokens: expected at least 132: an image has 64 patches and two tokens that frame it, and a batch 2 parts; received 131',
       {},
-      { data: { type: 'folder', path: 'p' }, training: { steps: 1, batchTokens: 131, accumulate: 2 } },
+      { training: { steps: 1, batchTokens: 131, accumulate: 2 } },
     ],
   ])('is refused before anything is made: %s', (message, model, more) => {
     expect(refusal({})).not.toThrow()
