@@ -175,6 +175,12 @@ async function newModel(
 const beginWith = (
   folder: string,
   { precision: compute, imagePreparation, training: { seed } }: TrainConfig,
-  { model = {}, objective }: WrittenTrainConfig,
+  { model, objective }: WrittenTrainConfig,
 ): Promise<Transfusion> =>
-  Transfusion.initializeFrom(folder, { sizes: namedSizes(model), objective, compute, seed, imagePreparation })
+  Transfusion.initializeFrom(folder, {
+    sizes: namedSizes(model ?? {}),
+    objective,
+    compute,
+    seed,
+    imagePreparation,
+  })
