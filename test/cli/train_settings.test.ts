@@ -110,7 +110,8 @@ describe('transfusion train', () => {
     const next = await train(folder, 'next', '--init', 'first/model', ...settings('training.steps=1'))
     expect(next).toMatchObject({ code: 0, stderr: '' })
     const model = (run: string) => readFile(join(folder, run, 'model', 'config.json'), 'utf8')
-    expect(JSON.parse(await model('next'))).toEqual(JSON.parse(await model('first')))
+    const { checksums: _, ...stored } = JSON.parse(await model('first'))
+    expect(JSON.parse(await model('next'))).toMatchObject(stored)
     const other = await train(
       folder,
       'other',
