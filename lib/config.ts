@@ -1,5 +1,7 @@
 import type { z } from 'zod'
+import { formatValue } from './format_value.js'
 import { nearest, suggestion } from './nearest.js'
+import { discriminatorOf, discriminatorsOf, keysOf, optionsFor, schemasAt } from './schema_tree.js'
 
 /** A configuration that its schema refuses; the message lists every problem, one line each. */
 export class ConfigError extends Error {
@@ -25,66 +27,91 @@ export function parseConfig<Schema extends z.ZodType>(
 }
 
 function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, root: unknown): string[] {
-  if (issue.code === 'unrecognized_keys') {
-    const known = knownKeys(schema, issue.path)
-    return issue.keys.map(
-      (key) => `${formatPath([...issue.path, key])}: unknown key${suggestion(key, known)}`,
-    )
-  }
+  const deeper = deeperIssues(issue)
+  if (deeper) return deeper.flatMap((inner) => describeIssue(inner, schema, root))
   const received = valueAt(root, issue.path)
-  return [`${formatPath(issue.path)}: ${expectation(issue, received)}; received ${formatValue(received)}`]
+  if (issue.code === 'unrecognized_keys') {
+    const known = schemasAt(schema, issue.path, root).flatMap((one) =>
+      optionsFor(one, received).flatMap(keysOf),
+    )
+    return issue.keys.map((key) => {
+      const below = issue.path.length === 0 ? elsewhere(key, known, schema) : undefined
+      const path = formatPath([...issue.path, key])
+      return `${path}: unknown key${below ?? suggestion(key, [...new Set(known)])}`
+    })
+  }
+  const [at] = schemasAt(schema, issue.path, root)
+  return [`${formatPath(issue.path)}: ${expectation(issue, received, at)}; received ${formatValue(received)}`]
 }
 
-function expectation(issue: z.core.$ZodIssue, received: unknown): string {
-  if (issue.code === 'invalid_value' && typeof received === 'string') {
-    const match = nearest(received, issue.values.map(String))
-    if (match !== undefined)
-      return `did you mean "${match}"? Expected ${issue.values.map(formatValue).join(' or ')}`
-  }
-  // A message of the schema's own says it better than the branches do.
-  if (issue.code === 'invalid_union' && issue.message === 'Invalid input') {
-    const branches = issue.errors.map((branch) =>
-      branch.map((inner) => expectation(inner, undefined)).join(', '),
-    )
-    if (branches.length > 0) return [...new Set(branches)].join(' or ')
-  }
+/** Where one option of a union got further into the value than the others, its issues: it was meant. */
+function deeperIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
+  if (issue.code !== 'invalid_union' || !isZods(issue)) return undefined
+  const meant = issue.errors.find(
+    (option) => option.length > 0 && option.every(({ path }) => path.length > 0),
+  )
+  return meant?.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+}
+
+/** What to say of an unknown key at the top that is known further down. */
+function elsewhere(key: string, known: readonly string[], schema: z.ZodType): string | undefined {
+  if (nearest(key, known) !== undefined) return undefined
+  const groups = keysOf(schema).filter((group) => {
+    const [inside] = schemasAt(schema, [group], undefined)
+    return optionsFor(inside!, undefined).some((option) => keysOf(option).includes(key))
+  })
+  if (groups.length === 0) return undefined
+  return `; did you mean ${choice(groups.map((group) => `${group}.${key}`))}?`
+}
+
+function expectation(issue: z.core.$ZodIssue, received: unknown, schema?: z.core.$ZodType): string {
   // zod's own sentences open with a verdict and close with the kind received; the line around this one says both.
-  return issue.message
+  const sentence = issue.message
     .replace(/^(Invalid input|Invalid option|Too small|Too big): /, '')
     .replace(/, received \S+$/, '')
-}
-
-type Definition = z.core.$ZodTypes['_zod']['def']
-
-/** The keys that the schema allows at a path; those of every branch where the schema there is a union. */
-function knownKeys(schema: z.core.$ZodType, path: readonly PropertyKey[]): string[] {
-  const def = (schema as z.ZodType).def as Definition
-  switch (def.type) {
-    case 'optional':
-    case 'nullable':
-    case 'default':
-    case 'prefault':
-    case 'nonoptional':
-    case 'readonly':
-    case 'catch':
-      return knownKeys(def.innerType, path)
-    case 'pipe':
-      return knownKeys(def.in, path)
-    case 'union':
-      return [...new Set(def.options.flatMap((option) => knownKeys(option, path)))]
-    case 'array':
-      return path.length > 0 ? knownKeys(def.element, path.slice(1)) : []
-    case 'record':
-      return path.length > 0 ? knownKeys(def.valueType, path.slice(1)) : []
-    case 'object': {
-      if (path.length === 0) return Object.keys(def.shape)
-      const member = def.shape[String(path[0])]
-      return member === undefined ? [] : knownKeys(member, path.slice(1))
+  if (!isZods(issue)) return sentence
+  switch (issue.code) {
+    case 'invalid_value':
+      return expectedChoice(issue.values, received)
+    case 'invalid_type': {
+      const key = schema && discriminatorOf(schema)
+      if (key !== undefined) return expectedObject(key, discriminatorsOf(schema!, key), received)
+      return issue.expected === 'tuple' ? 'expected array' : sentence
+    }
+    case 'invalid_union': {
+      if ('options' in issue && issue.options) {
+        const named = issue.options.filter((option) => typeof option === 'string')
+        return expectedChoice(named, received)
+      }
+      const options = issue.errors.map((option) =>
+        option.map((inner) => expectation(inner, undefined).replace(/^expected /, '')).join(', '),
+      )
+      return `expected ${choice([...new Set(options)])}`
     }
     default:
-      return []
+      return sentence
   }
 }
+
+/** Whether an issue's message is zod's; one of a schema's own says it better than could be told from the issue. */
+const isZods = ({ message }: z.core.$ZodIssue): boolean => message.startsWith('Invalid ')
+
+/** "expected "a", "b" or "c"", the one that was meant first. */
+function expectedChoice(values: readonly unknown[], received: unknown): string {
+  const expected = choice(values.map(formatValue))
+  const match = typeof received === 'string' ? nearest(received, values.map(String)) : undefined
+  return match === undefined ? `expected ${expected}` : `did you mean "${match}"? Expected ${expected}`
+}
+
+/** For one of several kinds of objects that its name alone, or nothing, stands for. */
+function expectedObject(key: string, values: readonly unknown[], received: unknown): string {
+  const match = typeof received === 'string' ? nearest(received, values.map(String)) : undefined
+  const named = match === undefined ? choice(values.map(formatValue)) : formatValue(match)
+  return `expected object with "${key}": ${named}`
+}
+
+const choice = (words: readonly string[]): string =>
+  words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`
 
 function valueAt(root: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>(
@@ -98,23 +125,4 @@ function formatPath(path: readonly PropertyKey[]): string {
   return path
     .map((key, i) => (typeof key === 'number' ? `[${key}]` : (i > 0 ? '.' : '') + String(key)))
     .join('')
-}
-
-const LONGEST_VALUE = 80
-
-const MOST_KEYS = 10
-
-/** The keys of an object as messages show them, the first of many. */
-export function formatKeys(object: object): string {
-  const keys = Object.keys(object)
-  const shown = keys.slice(0, MOST_KEYS).map(formatValue).join(', ')
-  return keys.length > MOST_KEYS ? `${shown} and ${keys.length - MOST_KEYS} more` : shown
-}
-
-/** A value as messages show it: JSON, cut where it is long. */
-export function formatValue(value: unknown): string {
-  if (value === undefined) return 'nothing'
-  if (typeof value === 'number') return String(value)
-  const text = JSON.stringify(value) ?? String(value)
-  return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text
 }

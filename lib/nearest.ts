@@ -17,9 +17,16 @@ export function nearest(name: string, candidates: Iterable<string>): string | un
   return best
 }
 
-/** `; did you mean "X"?` where a near candidate exists, else the list of what is known. */
+/** The only candidate of which a name is the beginning, "warmup" of "warmupSteps", case and underscores ignored. */
+function longerName(name: string, candidates: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[_-]/g, '')
+  const longer = candidates.filter((candidate) => plain(candidate).startsWith(plain(name)))
+  return longer.length === 1 ? longer[0] : undefined
+}
+
+/** `; did you mean "X"?` where a near candidate exists, or one that goes on where the name ends, else the list of what is known. */
 export function suggestion(name: string, candidates: readonly string[]): string {
-  const match = nearest(name, candidates)
+  const match = nearest(name, candidates) ?? longerName(name, candidates)
   return match === undefined ? `; known: ${candidates.join(', ')}` : `; did you mean "${match}"?`
 }
 

@@ -73,9 +73,9 @@ export function stage(name, work) {
 }
 
 /** Runs a script's body; a Failure ends the process with its message, where to read more, and exit code 1. */
-export function main(body) {
+export async function main(body) {
   try {
-    body()
+    await body()
   } catch (error) {
     if (!(error instanceof Failure)) throw error
     console.error(`\nFAILED: ${error.message}\nMore: docs/troubleshooting.md#${error.section}`)

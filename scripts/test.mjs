@@ -21,5 +21,6 @@ main(() => {
   stage('Types', () => runTool('typescript/bin/tsc', ['--project', 'tsconfig.test.json']))
   stage('Native build', () => buildNative({ werror: true }))
   stage('TypeScript build', buildTypeScript)
+  stage('Reference of configs', () => run(process.execPath, ['scripts/generate-config.mjs', '--check']))
   stage('Tests', () => runTool('vitest/vitest.mjs', ['run', ...process.argv.slice(2)]))
 })

@@ -19,6 +19,7 @@ const Schema = z.strictObject({
     ])
     .optional(),
   device: z.union([z.literal('cpu'), z.int()]).optional(),
+  paths: z.union([z.string(), z.array(z.string())]).optional(),
 })
 const model = { layers: 4, heads: 4 }
 
@@ -53,7 +54,7 @@ describe('parseConfig', () => {
     [
       'a key unlike any',
       { model, zebra: 3 },
-      'zebra: unknown key; known: steps, predict, model, data, device',
+      'zebra: unknown key; known: steps, predict, model, data, device, paths',
     ],
     ['a wrong kind', { model, steps: 'many' }, 'steps: expected number; received "many"'],
     ['a value out of range', { model, steps: 0 }, 'steps: expected number to be >=1; received 0'],
@@ -61,18 +62,46 @@ describe('parseConfig', () => {
     [
       'a mistyped choice',
       { model, predict: 'ep' },
-      'predict: did you mean "eps"? Expected "eps" or "v" or "x0"; received "ep"',
+      'predict: did you mean "eps"? Expected "eps", "v" or "x0"; received "ep"',
     ],
-    [
-      'a choice of kinds',
-      { model, device: true },
-      'device: expected "cpu" or expected number; received true',
-    ],
+    ['a choice of kinds', { model, device: true }, 'device: expected "cpu" or number; received true'],
     [
       'a rule of ours',
       { model: { layers: 1, heads: 2 } },
       'model: layers must be at least heads; received {"layers":1,"heads":2}',
     ],
+    [
+      'a mistyped kind of object',
+      { model, data: { type: 'foldr', folder: 'x' } },
+      'data.type: did you mean "folder"? Expected "idx" or "folder"; received "foldr"',
+    ],
+    [
+      'an object of no kind',
+      { model, data: { folder: 'x' } },
+      'data.type: expected "idx" or "folder"; received nothing',
+    ],
+    [
+      'a kind alone',
+      { model, data: 'folder' },
+      'data: expected object with "type": "folder"; received "folder"',
+    ],
+    [
+      'what is no object of any kind',
+      { model, data: null },
+      'data: expected object with "type": "idx" or "folder"; received null',
+    ],
+    [
+      'a key of another kind of object',
+      { model, data: { type: 'idx', images: 'x', folder: 'y' } },
+      'data.folder: unknown key; known: type, images',
+    ],
+    [
+      'an item of a list that need not be one',
+      { model, paths: ['a', 3] },
+      'paths[1]: expected string; received 3',
+    ],
+    ['a key of a part at the top', { model, layers: 3 }, 'layers: unknown key; did you mean model.layers?'],
+    ['the beginning of a key', { model: { ...model, b: 3 } }, 'model.b: unknown key; did you mean "blocks"?'],
     ['a whole value', 3, '(whole value): expected object; received 3'],
   ])('explains %s', (_, value, line) => {
     expect(messageFor(value)).toBe(`config a.json:\n  ${line}`)

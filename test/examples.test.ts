@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -7,6 +7,7 @@ import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { readImage, writePng } from '../lib/data/image_io.js'
 import { parseConfig } from '../lib/config.js'
+import { readConfig } from '../lib/config_file.js'
 import { trainConfigSchema } from '../lib/cli/train_config.js'
 import { temporaryFolder } from './temporary_folder.js'
 
@@ -62,10 +63,12 @@ it('shows the example in the README as it is', () => {
   expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(readFileSync(example, 'utf8').trim())
 })
 
-it('has an example of a config that the command accepts, and shows it in the README', () => {
-  const text = readFileSync(join(root, 'examples/fashion-mnist.json'), 'utf8')
-  const config: unknown = JSON.parse(text)
-  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(text.trim())
+it('has an example of a config that the command accepts, and shows it in the README', async () => {
+  const path = join(root, 'examples/fashion-mnist.json')
+  const config = await readConfig(path, trainConfigSchema)
+  const [schemaLine, text] = [/^ {2}"\$schema": "(.*)",\n/m, readFileSync(path, 'utf8')]
+  expect(existsSync(join(root, 'examples', schemaLine.exec(text)![1]!))).toBe(true)
+  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(text.replace(schemaLine, '').trim())
   expect(parseConfig(trainConfigSchema, config, 'example').model.preset).toBe('tiny')
 })
 

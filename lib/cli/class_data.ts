@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { filePath } from '../config_paths.js'
 import { idxLayout, paddingSchema } from '../data/data_config.js'
 import { findFashionMnist, openMnist } from '../data/fashion_mnist.js'
 import { type ImagePreparation, imagePreparationSchema } from '../data/image_preparation.js'
@@ -8,17 +9,30 @@ import { ImageFolder } from '../data/sources/image_folder.js'
 import type { LoadedModel } from '../models/transfusion/folder.js'
 import type { ClassData } from '../evaluation/classes.js'
 
-const split = z.strictObject({ images: z.string(), labels: z.string() })
+/** Images and their classes, in MNIST's format. */
+const split = z.strictObject({
+  /** IDX file of the images. */
+  images: filePath,
+  /** IDX file with the class of each image. */
+  labels: filePath,
+})
 
 /** Images in classes, by name or as files, for configs. */
 export const classDataSchema = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('fashion-mnist'), padding: paddingSchema }),
+  /** The demo's data. */
+  z.strictObject({
+    type: z.literal('fashion-mnist'),
+    /** As the model's training data had it. */
+    padding: paddingSchema,
+  }),
+  /** Any data set in MNIST's format. */
   z.strictObject({
     type: z.literal('idx'),
     /** What the judge is trained on. */
     training: split,
     /** Held out: what the model is evaluated on. */
     test: split,
+    /** What stands for each class in captions, from class 0. */
     classNames: z.array(z.string()).min(1),
     /** As the model's training data had it. */
     padding: paddingSchema,
@@ -28,9 +42,9 @@ export const classDataSchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('folders'),
     /** What the judge is trained on. */
-    training: z.string(),
+    training: filePath,
     /** Held out: what the model is evaluated on. */
-    test: z.string(),
+    test: filePath,
   }),
 ])
 

@@ -1,12 +1,13 @@
 import { Command } from 'commander'
 import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
-import { readJson, writeJson } from '../data/json_file.js'
+import { readConfig } from '../config_file.js'
+import { writeJson } from '../data/json_file.js'
 import { loadModel } from '../models/transfusion/folder.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
 import { evaluateConfigSchema } from './evaluate_config.js'
 import { formatResults, type EvaluationResult } from './evaluation_result.js'
-import { runTask } from './evaluation_tasks.js'
+import { checkTask, runTask } from './evaluation_tasks.js'
 import { onInterrupt } from './interrupt.js'
 import { say } from './output.js'
 import {
@@ -67,12 +68,13 @@ export async function evaluate(
 ): Promise<void> {
   const started = performance.now()
   const folder = await modelFolderOf(named)
-  const file = configPath === undefined ? {} : await readJson(configPath)
+  const file = configPath === undefined ? {} : await readConfig(configPath, evaluateConfigSchema)
   const config = parseConfig(evaluateConfigSchema, withOptions(file, options), configPath ?? 'options')
   const { seed, precision, tasks } = config
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
   const model = await loadModel(folder, precision)
   using network = model.network
+  for (const task of tasks) await checkTask(model, task)
   const results: EvaluationResult[] = []
   for (const task of tasks) results.push(await runTask(model, task, { seed, signal: interrupt.signal, say }))
 

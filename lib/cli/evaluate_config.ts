@@ -1,10 +1,13 @@
 import { z } from 'zod'
+import { filePath } from '../config_paths.js'
 import { sourceSchema } from '../data/data_config.js'
 import { drawConfigSchema } from '../generation/options.js'
 import { classDataSchema } from './class_data.js'
 
+/** Draws, describes and ranks images of known classes. */
 export const classTaskSchema = z.strictObject({
   type: z.literal('classes'),
+  /** The images in their classes, as `data` of `transfusion samplers`. */
   data: classDataSchema.prefault({ type: 'fashion-mnist' }),
   /** A class's caption: {label} and {a label} stand for its name. */
   caption: z.string().default('{a label}'),
@@ -17,13 +20,16 @@ export const classTaskSchema = z.strictObject({
       guidance: drawConfigSchema.shape.guidance.default(1.5),
     })
     .prefault({}),
-  /** Test images, from the first, to describe, and to rank all captions for; 0: none. */
+  /** Test images, from the first, to describe; 0: none. */
   described: z.int().min(0).default(10_000),
+  /** Test images, from the first, to rank all captions for; 0: none. */
   ranked: z.int().min(0).default(1000),
 })
 
+/** Perplexity on texts. */
 export const textTaskSchema = z.strictObject({
   type: z.literal('text'),
+  /** The texts: one source, as `data` of `transfusion train`. */
   data: sourceSchema,
   /** A document that cannot be read ends the evaluation, or is left out and counted. */
   onUnreadable: z.enum(['stop', 'skip']).default('stop'),
@@ -33,10 +39,11 @@ export const textTaskSchema = z.strictObject({
   stride: z.int().min(1).optional(),
 })
 
+/** Ranks the options of questions. */
 export const questionTaskSchema = z.strictObject({
   type: z.literal('questions'),
   /** JSON Lines: {"context": "Two and two are", "options": [" four", " five"], "answer": 0}. */
-  path: z.string(),
+  path: filePath,
   /** Whether an option ends the document. */
   end: z.boolean().default(false),
 })
@@ -45,7 +52,9 @@ export const questionTaskSchema = z.strictObject({
 export const evaluateConfigSchema = z.strictObject({
   /** Everything random follows from it: the images drawn and the judge. */
   seed: z.int().min(0).default(0),
+  /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** What is measured. */
   tasks: z.array(z.discriminatedUnion('type', [classTaskSchema, textTaskSchema, questionTaskSchema])).min(1),
 })
 

@@ -4,6 +4,8 @@ import { evaluateClasses } from '../evaluation/evaluate_classes.js'
 import { readQuestions } from '../evaluation/question_file.js'
 import { rankAccuracy, rankOptions } from '../evaluation/rank.js'
 import { textPerplexity } from '../evaluation/text_perplexity.js'
+import { checkDrawing } from '../generation/draw_images.js'
+import type { DrawOptions } from '../generation/options.js'
 import type { LoadedModel } from '../models/transfusion/folder.js'
 import { drawnPreparation, openClasses } from './class_data.js'
 import { LeftOutReport } from './left_out_report.js'
@@ -18,6 +20,17 @@ export interface TaskOptions {
 }
 
 type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
+
+/** How a task's images are drawn: by the sampler of few steps where none is named. */
+const imagesOf = ({ images }: ClassTask, { objective }: LoadedModel): DrawOptions => ({
+  ...images,
+  sampler: images.sampler ?? (objective.process === 'flow' ? 'euler' : 'ddim'),
+})
+
+/** Rejects with an Error that names what a task asks of a model that it cannot do, before any task is run. */
+export async function checkTask(model: LoadedModel, task: EvaluationTask): Promise<void> {
+  if (task.type === 'classes') await checkDrawing(model, [], imagesOf(task, model))
+}
 
 /** Runs one task of a config. Rejects with the signal's reason when it aborts. */
 export async function runTask(
@@ -43,8 +56,7 @@ function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOption
 
 async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
   const { testName, ...data } = await openClasses(task.data, task.caption, drawnPreparation(model))
-  const sampler = task.images.sampler ?? (model.objective.process === 'flow' ? 'euler' : 'ddim')
-  const settings = { ...task, images: { ...task.images, sampler } }
+  const settings = { ...task, images: imagesOf(task, model) }
   const { figures, drawn, described } = await evaluateClasses(model, data, { ...settings, ...options })
   const counts: Record<string, number> = {
     judge_accuracy: data.test.length,

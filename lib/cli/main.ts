@@ -13,10 +13,12 @@ import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
 import { tokenizerCommand } from './tokenizer.js'
 import { trainCommand } from './train.js'
+import { version } from '../version.js'
 import { profileOptionsOf, profileProcess } from '../profiling/process_profile.js'
 
 const program = new Command('transfusion')
   .description('Train Transfusion models, one transformer over text and images, and sample from them.')
+  .version(version, '--version', 'print the version')
   .option(
     '--trace <file>',
     'write a Chrome trace of the kernels that run; TRANSFUSION_PROFILE=1 prints a table',

@@ -20,6 +20,15 @@ export const toNumbers = (text: string, earlier: readonly number[] = []): number
 export const numberOption = (flags: string, description: string): Option =>
   new Option(flags, description).argParser(toNumber)
 
+/** For commander: an option that may be given several times. */
+const toTexts = (text: string, earlier: readonly string[] = []): string[] => [...earlier, text]
+
+export const settingOption = (): Option =>
+  new Option(
+    '--set <setting>',
+    'change a setting of the config, as in training.steps=50; null takes it away; may be given again',
+  ).argParser(toTexts)
+
 export const seedOption = (usual?: string): Option =>
   numberOption('--seed <number>', ['everything random follows from it', usual].filter(Boolean).join('; '))
 

@@ -1,9 +1,11 @@
 import { Command, Option } from 'commander'
 import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
-import { readJson, writeJson } from '../data/json_file.js'
+import { readConfig } from '../config_file.js'
+import { writeJson } from '../data/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
+import { checkDrawing } from '../generation/draw_images.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
 import { drawnPreparation, openClasses } from './class_data.js'
@@ -63,7 +65,7 @@ export async function samplers(
   { json, ...options }: SamplersOptions,
 ): Promise<void> {
   const folder = await modelFolderOf(named)
-  const file = configPath === undefined ? {} : await readJson(configPath)
+  const file = configPath === undefined ? {} : await readConfig(configPath, samplersConfigSchema)
   const merged = typeof file === 'object' && !Array.isArray(file) ? { ...file, ...given(options) } : file
   const config = parseConfig(samplersConfigSchema, merged, configPath ?? 'options')
   const { seed, precision, perClass, guidance, guidanceInterval } = config
@@ -75,6 +77,7 @@ export async function samplers(
   // The first, the most steps of the first sampler, is what others are compared with.
   const steps = config.steps.toSorted((a, b) => b - a)
   const settings = names.flatMap((sampler) => steps.map((steps) => ({ sampler, steps })))
+  for (const setting of settings) await checkDrawing(model, [], setting)
 
   const images = data.captions.length * perClass
   const found: SamplerFigures[] = []

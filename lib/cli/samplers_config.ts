@@ -5,6 +5,7 @@ import { classTaskSchema } from './evaluate_config.js'
 
 /** The file that `transfusion samplers` reads; the command line's options go before it. */
 export const samplersConfigSchema = z.strictObject({
+  /** The images that are drawn and judged by. */
   data: classTaskSchema.shape.data,
   caption: classTaskSchema.shape.caption,
   /** By default all that draw from the model. The first is what others are compared with. */
@@ -17,5 +18,6 @@ export const samplersConfigSchema = z.strictObject({
   perClass: z.int().min(3).default(50),
   /** Everything random follows from it: the images drawn and the judge. */
   seed: z.int().min(0).default(0),
+  /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
 })

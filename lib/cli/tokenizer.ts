@@ -2,9 +2,9 @@ import { Command } from 'commander'
 import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
+import { readConfig } from '../config_file.js'
 import { type BpeSettings, bpeOptionsSchema } from '../data/bpe/options.js'
 import { openSource, openSources, sourceSchema } from '../data/data_config.js'
-import { readJson } from '../data/json_file.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { onInterrupt } from './interrupt.js'
 import { LeftOutReport } from './left_out_report.js'
@@ -99,7 +99,11 @@ async function readInputs(files: readonly string[], config: string | undefined):
       'expected files to train on, or --config with a config that names the data, one of the two',
     )
   if (config !== undefined) {
-    const { data, loading, tokenizer } = parseConfig(trainConfigSchema, await readJson(config), config)
+    const { data, loading, tokenizer } = parseConfig(
+      trainConfigSchema,
+      await readConfig(config, trainConfigSchema),
+      config,
+    )
     const { type, ...configured } = tokenizer
     return { open: () => openSources(data), loading, configured: type === 'bpe' ? configured : {} }
   }

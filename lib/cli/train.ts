@@ -1,7 +1,8 @@
 import { Command } from 'commander'
 import { parseConfig } from '../config.js'
+import { readConfig } from '../config_file.js'
+import { resolvePaths } from '../config_paths.js'
 import { openSources } from '../data/data_config.js'
-import { readJson } from '../data/json_file.js'
 import type { UnreadableDocument } from '../data/sources/document_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { Transfusion } from '../generation/transfusion.js'
@@ -12,6 +13,8 @@ import { hasFinished } from '../reporting/sessions.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
 import { LeftOutReport } from './left_out_report.js'
+import { modelSizes } from './model_sizes.js'
+import { settingOption } from './options.js'
 import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
 import { recordedRun } from './recorded_run.js'
@@ -19,6 +22,7 @@ import { resumeRun } from './resume_run.js'
 import { lengthChange, progressOf } from './run_changes.js'
 import { lockRun, openRun, runPaths } from './run_folder.js'
 import { withSizesOfWeights } from './sizes_of_weights.js'
+import { checkNewModel, checkSamples } from './train_checks.js'
 import {
   modelOptions,
   namedSizes,
@@ -34,7 +38,14 @@ export const trainCommand = (): Command =>
     .argument('<config>', 'the config file')
     .option('--out <folder>', 'where the run is written, and resumed', 'runs/train')
     .option('--init <folder>', 'weights to begin with: a model folder, or a Hugging Face Llama')
-    .addHelpText('after', '\nExample:\n  transfusion train examples/fashion-mnist.json --out runs/fashion')
+    .addOption(settingOption())
+    .addHelpText(
+      'after',
+      '\nExamples:\n' +
+        '  transfusion train examples/fashion-mnist.json --out runs/fashion\n' +
+        '  transfusion train examples/fashion-mnist.json --set training.steps=50 --set precision=f32\n' +
+        '\ndocs/config.md lists the settings.',
+    )
     .action(train)
 
 /** Steps after which metrics are written at the latest. */
@@ -42,23 +53,31 @@ const flushedSteps = 100
 
 /**
  * `transfusion train config.json`: trains, draws sheets of samples and saves checkpoints on the way, and leaves a model
- * folder. The same command goes on with a run that was stopped. `init`: a folder whose weights to begin with.
+ * folder. The same command goes on with a run that was stopped. `init`: a folder whose weights to begin with. `set`:
+ * settings that go before the config's.
  */
-export async function train(path: string, { out, init }: { out: string; init?: string }): Promise<void> {
-  const written = await readJson(path)
+export async function train(
+  path: string,
+  { out, init, set }: { out: string; init?: string; set?: readonly string[] },
+): Promise<void> {
+  const written = await readConfig(path, trainConfigSchema, set)
   const config = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), path)
+  if (!init) await checkNewModel(config, path)
   const sources = await openSources(config.data)
   // Before a folder is made.
   for (const { source } of sources) source.unreadable?.forEach(unreadablePolicy(config.loading, () => {}))
   await using _ = await lockRun(out, 'training')
-  const { checkpoints, earlierLength } = await openRun(out, config)
+  const { checkpoints, earlierLength } = await openRun(out, recorded(config))
   const leftOut = new LeftOutReport(warn)
   const { onSkip } = leftOut
   const trainerOf = (model: Transfusion) =>
     new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
   const resumed = await resumeRun(checkpoints, config.precision, trainerOf)
   using model =
-    resumed?.model ?? (await newModel(config, written as WrittenTrainConfig, sources, init, onSkip))
+    resumed?.model ??
+    (await (init
+      ? beginWith(init, config, written as WrittenTrainConfig)
+      : newModel(config, sources, onSkip)))
   using trainer = resumed?.trainer ?? trainerOf(model)
   const { done } = trainer
   if (resumed && progressOf(config.training, done) === 1 && (await hasFinished(out, done.steps))) {
@@ -70,13 +89,14 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   }
   const longer = resumed && lengthChange(earlierLength, config.training, done)
   if (longer) say(longer)
+  await checkSamples(model, config.samples, path)
   const matmulRate = await measureMatmulRate(config.precision)
   const prompts = config.samples.prompts ?? (await spreadTexts(sources, 10))
   using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.', {
     saves: true,
   })
   say(
-    `${model.tokenizer.vocabularySize} tokens, ${model.parameterCount} parameters` +
+    modelSizes(model.network) +
       (resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''),
   )
 
@@ -137,27 +157,32 @@ export async function train(path: string, { out, init }: { out: string; init?: s
   })
 }
 
-/** A new model, or one with the weights of the folder `init`. */
+/** A config as a run's folder keeps it, where it is read from anywhere. */
+const recorded = (config: TrainConfig) =>
+  resolvePaths(trainConfigSchema, config, process.cwd()) as TrainConfig
+
+/** A new model, its tokenizer made from the data where the config says so. */
 async function newModel(
   config: TrainConfig,
-  written: WrittenTrainConfig,
   sources: readonly WeightedSource[],
-  init: string | undefined,
   onSkip: (document: UnreadableDocument) => void,
 ): Promise<Transfusion> {
-  const {
-    objective,
-    precision: compute,
-    model,
-    imagePreparation,
-    training: { seed },
-  } = config
-  const options = { objective, compute, seed, imagePreparation }
-  if (init)
-    return Transfusion.initializeFrom(init, {
-      ...options,
-      sizes: namedSizes(written.model ?? {}),
-      objective: written.objective,
-    })
-  return Transfusion.create(modelOptions(model), await openTokenizer(config, sources, onSkip), options)
+  const { objective, precision: compute, model, imagePreparation, training } = config
+  const tokenizer = await openTokenizer(config, sources, onSkip)
+  const options = { objective, compute, seed: training.seed, imagePreparation }
+  return Transfusion.create(modelOptions(model), tokenizer, options)
 }
+
+/** A model with the weights of a folder, which decides all that the config does not say. */
+const beginWith = (
+  folder: string,
+  { precision: compute, imagePreparation, training: { seed } }: TrainConfig,
+  { model, objective }: WrittenTrainConfig,
+): Promise<Transfusion> =>
+  Transfusion.initializeFrom(folder, {
+    sizes: namedSizes(model ?? {}),
+    objective,
+    compute,
+    seed,
+    imagePreparation,
+  })

@@ -1,23 +1,29 @@
 import { z } from 'zod'
+import { filePath } from '../config_paths.js'
 import { bpeTokenizerSchema } from '../data/bpe/options.js'
 import { dataSchema, loadingSchema } from '../data/data_config.js'
 import { imagePreparationOptionsSchema } from '../data/image_preparation.js'
-import { presets, type PresetName } from '../models/transfusion/presets.js'
+import { presets, type PresetName, type Sizes } from '../models/transfusion/presets.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { objectiveSchema } from '../diffusion/objective.js'
 import { drawConfigSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
+import { given } from './options.js'
 
 const modelShape = transfusionConfigSchema.shape
 
-/** A model but for what its tokenizer decides: the vocabulary and the special tokens. */
+/** The sizes of a model; its tokenizer decides the vocabulary. With `--init` what is left out is the folder's. */
 export const modelOptionsSchema = z.strictObject({
-  /** Sizes to begin with, tiny by default; what is set beside it goes before it. */
+  /** Sizes to begin with, tiny by default; what is set beside it goes before it. See the list of presets below. */
   preset: z.enum(Object.keys(presets) as [PresetName, ...PresetName[]]).optional(),
+  /** Transformer blocks; by default the preset's. */
   layers: modelShape.layers.optional(),
+  /** C, the model's width; by default the preset's. */
   channels: modelShape.channels.optional(),
+  /** H, query heads, which divide half the channels; by default the preset's. */
   heads: modelShape.heads.optional(),
   kvHeads: modelShape.kvHeads,
+  /** F, the width inside SwiGLU; by default the preset's, or where channels are set 8/3 of these, rounded up to 256s. */
   feedForward: modelShape.feedForward,
   ropeTheta: modelShape.ropeTheta,
   normEps: modelShape.normEps,
@@ -27,13 +33,19 @@ export const modelOptionsSchema = z.strictObject({
 /** The file that `transfusion train` reads. */
 export const trainConfigSchema = z.strictObject({
   data: dataSchema,
-  /** How it is read. */
+  /** How data is read. */
   loading: loadingSchema.prefault({}),
+  /** How texts become tokens; it is saved with the model. */
   tokenizer: z
     .discriminatedUnion('type', [
       /** A word-level tokenizer made from the data's captions. */
       z.strictObject({ type: z.literal('captions') }),
-      z.strictObject({ type: z.literal('file'), path: z.string() }),
+      /** That of a file. */
+      z.strictObject({
+        type: z.literal('file'),
+        /** A tokenizer.json of Hugging Face's format. */
+        path: filePath,
+      }),
       /** Byte-level BPE trained on the data's texts, each of which counts once whatever its source's weight. */
       bpeTokenizerSchema,
     ])
@@ -45,6 +57,7 @@ export const trainConfigSchema = z.strictObject({
   precision: z.enum(['f32', 'bf16']).default('f32'),
   /** What the network predicts and how its error counts. */
   objective: objectiveSchema.prefault({}),
+  /** How long and how the model is trained; the paper's choices are the defaults. */
   training: trainingOptionsSchema,
   /** Images drawn while training, as PNG sheets. */
   samples: z
@@ -61,6 +74,7 @@ export const trainConfigSchema = z.strictObject({
     .strictObject({
       /** Steps that one record sums up. */
       every: z.int().positive().default(10),
+      /** Whether there are event files for TensorBoard beside metrics.jsonl. */
       tensorboard: z.boolean().default(true),
     })
     .prefault({}),
@@ -84,13 +98,21 @@ export type WrittenTrainConfig = Partial<z.input<typeof trainConfigSchema>>
 
 /** The sizes that a config names: its preset's, but for what is set beside it. */
 export function namedSizes({ preset, image, ...own }: Partial<z.input<typeof modelOptionsSchema>>) {
-  const set = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined))
-  return { ...(preset && presets[preset]), ...set, image }
+  return { ...(preset && sizesBeside(preset, own.channels)), ...given(own), image }
 }
 
-/** The sizes of a new model. */
-export const modelOptions = (model: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> => ({
-  ...presets.tiny,
-  ...namedSizes(model),
-  image: model.image,
+/** The sizes of a new model: those of tiny where no preset is named. */
+export const modelOptions = ({
+  preset = 'tiny',
+  ...own
+}: ModelOptions): Omit<TransfusionOptions, 'vocabulary' | 'tokens'> => ({
+  ...sizesBeside(preset, own.channels),
+  ...namedSizes(own),
+  image: own.image,
 })
+
+/** A preset's sizes where the channels are set to `channels`: the width of its feed-forward layers goes with its own. */
+function sizesBeside(preset: PresetName, channels: number | undefined): Sizes {
+  const { feedForward, ...sizes }: Sizes = presets[preset]
+  return channels === undefined && feedForward !== undefined ? { ...sizes, feedForward } : sizes
+}

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { checkArguments } from '../arguments.js'
+import { filePath } from '../config_paths.js'
 import { findFashionMnist, openMnist } from './fashion_mnist.js'
 import { datasetSource } from './sources/dataset_source.js'
 import type { DocumentSource } from './sources/document_source.js'
@@ -11,7 +12,7 @@ import { openTextSource } from './sources/text_source.js'
 import type { WeightedSource } from './stream/open_stream.js'
 
 /** A file, a folder, a pattern (*, ?, **, {000..127}, {a,b}), or a list of these. */
-const paths = z.union([z.string().min(1), z.array(z.string().min(1)).min(1)])
+const paths = z.union([filePath, z.array(filePath).min(1)])
 
 /** Captions; {label} and {a label} stand for the class's name. */
 const templates = z.array(z.string()).min(1).default(['{a label}'])
@@ -27,24 +28,31 @@ export const idxLayout = {
   transpose: z.boolean().default(false),
 }
 
+/** The demo's data: 60,000 garments and shoes, 28 x 28 pixels of gray. */
 const fashionMnist = z.strictObject({ type: z.literal('fashion-mnist'), templates, padding: paddingSchema })
 
+/** Any data set in MNIST's format. */
 const idx = z.strictObject({
   type: z.literal('idx'),
-  images: z.string(),
-  labels: z.string(),
+  /** IDX file of the images. */
+  images: filePath,
+  /** IDX file with the class of each image. */
+  labels: filePath,
+  /** What stands for each class in captions, from class 0. */
   classNames: z.array(z.string()).min(1),
   templates,
   padding: paddingSchema,
   ...idxLayout,
 })
 
+/** Images with their captions beside them. */
 const folder = z.strictObject({
   type: z.literal('folder'),
   /** Holds, at any depth, name.png (or .jpg, .webp, .gif, .tiff, .avif, .svg) beside name.txt (or .caption, .json). */
-  path: z.string(),
+  path: filePath,
 })
 
+/** Documents of text and images in any order. */
 const jsonl = z.strictObject({
   type: z.literal('jsonl'),
   /**
@@ -56,6 +64,7 @@ const jsonl = z.strictObject({
   field: z.string().min(1).default('text'),
 })
 
+/** Plain text files. */
 const text = z.strictObject({
   type: z.literal('text'),
   path: paths,
@@ -63,6 +72,7 @@ const text = z.strictObject({
   separator: z.string().min(1).optional(),
 })
 
+/** Shards that are read as streams. */
 const tar = z.strictObject({
   type: z.literal('tar'),
   /** WebDataset's layout: 00042.jpg and 00042.txt (or .caption, .json) in a row. */
@@ -74,8 +84,10 @@ const tar = z.strictObject({
 /** Positions (tokens and patches) taken from a source for each that is taken from a source of weight 1. */
 const weight = z.number().positive().default(1)
 
+/** Several sources with weights, which are shares of positions. */
 const mixture = z.strictObject({
   type: z.literal('mixture'),
+  /** Each as above, with a weight. */
   sources: z
     .array(
       z.discriminatedUnion('type', [
@@ -93,7 +105,7 @@ const mixture = z.strictObject({
 /** One source of documents. */
 export const sourceSchema = z.discriminatedUnion('type', [fashionMnist, idx, folder, jsonl, text, tar])
 
-/** What to train on: one source of documents, or several with their weights. Paths are relative to the working folder. */
+/** What to train on: one source of documents, or several with their weights. Paths are relative to the config file. */
 export const dataSchema = z.discriminatedUnion('type', [...sourceSchema.options, mixture])
 
 /** How documents are read. */

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { writeAtomically } from './atomic_file.js'
+import { jsonFault } from './json_fault.js'
 import { decodeText } from './text_file.js'
 
 /**
@@ -7,27 +8,38 @@ import { decodeText } from './text_file.js'
  * @throws Error that names the file and what is wrong with it
  */
 export async function readJson(path: string, missing?: unknown): Promise<unknown> {
+  const text = await readJsonText(path, missing !== undefined)
+  return text === undefined ? missing : parseJson(text, path)
+}
+
+/** The text of a JSON file; undefined where there is none and it may be missing. Throws an Error that names the file. */
+export async function readJsonText(path: string, mayBeMissing = false): Promise<string | undefined> {
   let bytes
   try {
     bytes = await readFile(path)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-      throw new Error(`${path}: cannot be read (${(error as Error).message})`, { cause: error })
-    if (missing !== undefined) return missing
-    throw new Error(`${path}: no such file`, { cause: error })
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' && mayBeMissing) return undefined
+    throw new Error(`${path}: ${unreadable[code ?? ''] ?? `cannot be read (${message})`}`, { cause: error })
   }
-  return parseJson(decodeText(bytes, path), path)
+  return decodeText(bytes, path)
+}
+
+const unreadable: Record<string, string> = {
+  ENOENT: 'no such file',
+  EISDIR: 'is a folder; expected a JSON file',
 }
 
 /** Writes a value as JSON to be read by people too, the whole file or nothing; rejects as `writeAtomically`. */
 export const writeJson = (path: string, value: unknown): Promise<void> =>
   writeAtomically(path, `${JSON.stringify(value, null, 2)}\n`)
 
-/** Parses JSON. Throws an Error that begins with `name` where it is none. */
+/** Parses JSON. Throws an Error that begins with `name`, and says where the text is none and what was expected. */
 export function parseJson(text: string, name: string): unknown {
   try {
     return JSON.parse(text)
   } catch (error) {
-    throw new Error(`${name}: not JSON (${(error as Error).message})`, { cause: error })
+    const fault = jsonFault(text, { comments: false }) ?? (error as Error).message
+    throw new Error(`${name}: not JSON (${fault})`, { cause: error })
   }
 }

@@ -9,10 +9,14 @@ export const timestepsSchema = z.strictObject({
    */
   distribution: z
     .discriminatedUnion('type', [
+      /** Evenly. */
       z.strictObject({ type: z.literal('uniform') }),
+      /** More often in the middle. */
       z.strictObject({
         type: z.literal('logitNormal'),
+        /** Of N: above 0 there is more noise. */
         mean: z.number().default(0),
+        /** Standard deviation of N. */
         std: z.number().positive().default(1),
       }),
     ])

@@ -26,22 +26,10 @@ export async function drawOnce(
   imageOptions: ImageSettings,
   { signal, onImage }: DrawingWatch,
 ): Promise<Image[]> {
-  const drawing = drawingOf(imageOptions, model.objective)
-  const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
   const images: Image[] = []
-  const caller = {}
-  const spans = await allSpans(model, prompts)
   await generateAll(
     model,
-    spans.map((prompt, i) => ({
-      prompt,
-      tokenizer: model.tokenizer,
-      settings,
-      drawing,
-      imageSeed: () => seeds[i]!,
-      text: new WholeText(model.tokenizer),
-      caller,
-    })),
+    await drawingRequests(model, prompts, seeds, imageOptions),
     (event, i) => {
       if (event.type !== 'image') return
       images[i] = event.image
@@ -50,6 +38,28 @@ export async function drawOnce(
     signal,
   )
   return images
+}
+
+/** What the engine is asked for, for one image after each prompt. Throws an Error that names what cannot be drawn. */
+export async function drawingRequests(
+  model: ModelParts,
+  prompts: readonly Prompt[],
+  seeds: readonly number[],
+  imageOptions: ImageSettings,
+): Promise<GenerationRequest[]> {
+  const drawing = drawingOf(imageOptions, model.objective)
+  const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
+  const caller = {}
+  const spans = await allSpans(model, prompts)
+  return spans.map((prompt, i) => ({
+    prompt,
+    tokenizer: model.tokenizer,
+    settings,
+    drawing,
+    imageSeed: () => seeds[i]!,
+    text: new WholeText(model.tokenizer),
+    caller,
+  }))
 }
 
 /** Writes the most likely text after each prompt, up to `maxTokens` tokens each, as many together as is good for speed. */

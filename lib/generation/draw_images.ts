@@ -3,7 +3,7 @@ import type { Image } from '../data/document.js'
 import { mostTokens } from '../data/tokenizer.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { randomWords } from '../random.js'
-import { completeTexts, type DrawingWatch, drawOnce } from './batch.js'
+import { completeTexts, drawingRequests, type DrawingWatch, drawOnce } from './batch.js'
 import { type DrawOptions, drawOptionsSchema } from './options.js'
 import { checkPrompts, type Prompt } from './prompt.js'
 
@@ -47,6 +47,17 @@ export async function drawImages(
       watch,
     )
   }
+}
+
+/** Rejects as {@link drawImages} for what it would refuse, before anything is drawn. */
+export async function checkDrawing(
+  model: ModelParts,
+  prompts: readonly Prompt[],
+  options: DrawOptions,
+): Promise<void> {
+  const { attempts, ...imageOptions } = parseConfig(drawOptionsSchema, options, 'image options')
+  if (attempts > 1) prompts.forEach(captionOf)
+  await drawingRequests(model, prompts, [], imageOptions)
 }
 
 function captionOf(prompt: Prompt): string {

@@ -22,6 +22,7 @@ export const imageOptionsSchema = z.strictObject({
   /** Where guidance counts, as shares of T: at other t only the conditional branch does (Kynkäänniemi et al. 2024). */
   guidanceInterval: z
     .tuple([z.number().min(0).max(1), z.number().min(0).max(1)])
+    .refine(([from, to]) => from <= to, { error: 'expected the smaller share first' })
     .readonly()
     .default([0, 1]),
   /** Whether the estimate of the clean image is clipped to -1..1 at each step. */

@@ -5,14 +5,12 @@ import { Muon, muonSchema } from './muon.js'
 import type { Optimizer } from './optimizer_step.js'
 
 /** AdamW, the paper's and the default, or Muon. */
-export const optimizerSchema = z.discriminatedUnion(
-  'type',
-  [
-    adamwSchema.extend({ type: z.literal('adamw').default('adamw') }),
-    muonSchema.extend({ type: z.literal('muon') }),
-  ],
-  { error: 'expected "adamw" or "muon"' },
-)
+export const optimizerSchema = z.discriminatedUnion('type', [
+  /** AdamW, the paper's. */
+  adamwSchema.extend({ type: z.literal('adamw').default('adamw') }),
+  /** Muon for the blocks' matrices; AdamW, with the values of the other options, for the rest. */
+  muonSchema.extend({ type: z.literal('muon') }),
+])
 export type OptimizerOptions = z.output<typeof optimizerSchema>
 
 /** The optimizer that the options name. */

@@ -7,17 +7,17 @@ import { optimizerSchema } from './optimizer.js'
 /** How a model is trained; the paper's choices are the defaults. */
 export const trainingOptionsSchema = z
   .strictObject({
-    /** Everything random follows from it: initial weights, order of samples, noise. */
+    /** The order of samples, their forms and the noise follow from it; with `transfusion train` new weights, too. */
     seed: z.int().min(0).default(0),
-    /** Size of a step's batch, in documents (64 where neither is set) or in positions, tokens and patches alike. */
+    /** Documents in a step's batch; 64 where batchTokens is not set either. */
     batchSize: z.int().positive().optional(),
-    /** The other of the two. */
+    /** Instead of batchSize: positions in a step's batch, tokens and patches alike. */
     batchTokens: z.int().positive().optional(),
     /** Parts that a batch is computed in, one after the other, for memory's sake; the sums are over all of them. */
     accumulate: z.int().positive().default(1),
-    /** When training ends, by steps or by minutes; one of the two. The learning rate follows it. */
+    /** Steps after which training ends; either they or minutes are set. The learning rate follows them. */
     steps: z.int().positive().optional(),
-    /** The other of the two. */
+    /** Instead of steps: minutes of training after which it ends. */
     minutes: z.number().positive().optional(),
     /** The noise that images are trained at. */
     timesteps: timestepsSchema.prefault({}),
@@ -37,7 +37,7 @@ export const trainingOptionsSchema = z
     recompute: z.boolean().default(false),
     /** AdamW, the paper's, or with type 'muon' Muon for the blocks' matrices. */
     optimizer: optimizerSchema.prefault({}),
-    /** Its schedule. */
+    /** The schedule of the learning rate. */
     learningRate: learningRateSchema.prefault({}),
     /** Largest decay of the average of weights that is sampled from and saved; 0: the weights themselves. */
     ema: z.number().min(0).lt(1).default(0),

@@ -10,6 +10,7 @@ import { readTrainingState, writeTrainingState } from './checkpoint.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
 import { changedSources, openTrainingData, type TrainingData } from './data.js'
+import { learningRateWarnings } from './learning_rate.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
 import type { StepReport } from './step_report.js'
 import { TrainingSteps } from './steps.js'
@@ -27,7 +28,10 @@ export interface RunHooks {
    * way that cannot be written is left out (see `onWarning`), or with 'stop' ends training.
    */
   checkpoints?: { folder: CheckpointFolder; steps: number; onUnwritten?: 'skip' | 'stop' }
-  /** Told of a checkpoint that could not be written while training goes on, and of data that was changed since it began. */
+  /**
+   * Told of settings that can hardly be meant, of a checkpoint that could not be written while training goes on, and of
+   * data that was changed since it began.
+   */
   onWarning?: (message: string) => void
 }
 
@@ -80,6 +84,8 @@ export class Trainer {
     return this.#alone('run', async () => {
       for (const hook of ['every', 'checkpoints'] as const)
         if (hooks[hook]) checkSteps(`${hook}.steps`, hooks[hook].steps)
+      const { learningRate, steps } = this.#options
+      for (const warning of learningRateWarnings(learningRate, steps)) hooks.onWarning?.(warning)
       this.#steps.begin()
       await this.#steps.lend(false)
       try {

@@ -1,10 +1,12 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import sharp from 'sharp'
 import { expect, it, onTestFinished } from 'vitest'
 import { ConfigError, parseConfig } from '../../lib/config.js'
+import { readConfig } from '../../lib/config_file.js'
 import { trainConfigSchema } from '../../lib/cli/train_config.js'
 import { readIdx } from '../../lib/data/idx.js'
 import { readImage } from '../../lib/data/image_io.js'
@@ -177,9 +179,8 @@ it('reads 30,000 mutations of a safetensors file', async () => {
 })
 
 it('reads 25,000 mutations of a config', async () => {
-  const whole: unknown = JSON.parse(
-    await readFile(new URL('../../examples/fashion-mnist.json', import.meta.url), 'utf8'),
-  )
+  const example = fileURLToPath(new URL('../../examples/fashion-mnist.json', import.meta.url))
+  const whole = await readConfig(example, trainConfigSchema)
   const refused = await shareRefused(
     25_000,
     3,

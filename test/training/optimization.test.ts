@@ -4,7 +4,7 @@ import { ParameterList } from '../../lib/nn/parameters.js'
 import { memory } from '../../lib/tensor/device.js'
 import { AdamW, adamwSchema } from '../../lib/training/adamw.js'
 import { Ema } from '../../lib/training/ema.js'
-import { learningRateAt, learningRateSchema } from '../../lib/training/learning_rate.js'
+import { learningRateAt, learningRateSchema, learningRateWarnings } from '../../lib/training/learning_rate.js'
 import { compare } from '../check_op.js'
 import { checkSkippedStep, randomValues } from './optimizer_checks.js'
 
@@ -26,6 +26,32 @@ describe('learningRateAt', () => {
     expect(learningRateAt(options, 100_000, 0.5)).toBeCloseTo((3e-4 + 1.5e-5) / 2, 12)
     expect(learningRateAt(options, 250_000, 1)).toBeCloseTo(1.5e-5, 12)
     expect(learningRateAt(options, 250_000, 1.1)).toBeCloseTo(1.5e-5, 12)
+  })
+
+  it('comes to its peak after a tenth of a short run, by steps or by time', () => {
+    const { peak } = learningRateSchema.parse({})
+    const options = learningRateSchema.parse({ final: peak })
+    const rates = Array.from({ length: 300 }, (_, step) => learningRateAt(options, step, step / 300))
+    expect(rates[15]).toBeCloseTo(peak / 2, 12)
+    expect(rates[29]).toBeLessThan(peak)
+    expect(rates.slice(30)).toEqual(Array.from({ length: 270 }, () => peak))
+    const long = Array.from({ length: 4000 }, (_, step) => learningRateAt(options, step, step / 40_000))
+    expect(long).toEqual(Array.from({ length: 4000 }, (_, step) => ((step + 1) / 4000) * peak))
+  })
+
+  it('warns of a warm-up that does not end, and of a rate that rises', () => {
+    const warningsOf = (options: object, steps?: number) =>
+      learningRateWarnings(learningRateSchema.parse(options), steps)
+    expect(warningsOf({ warmupSteps: 4000 }, 300)).toEqual([
+      expect.stringContaining('learningRate.warmupSteps: 4000 of 300 steps'),
+    ])
+    expect(warningsOf({ warmupSteps: 300 }, 300)).toHaveLength(1)
+    expect(warningsOf({ warmupSteps: 299 }, 300)).toEqual([])
+    expect(warningsOf({}, 300)).toEqual([])
+    expect(warningsOf({ warmupSteps: 4000 })).toEqual([])
+    expect(warningsOf({ peak: 1e-5 }, 300)).toEqual([
+      expect.stringContaining('learningRate.final: 0.000015 is above the peak, 0.00001'),
+    ])
   })
 
   it('starts at the peak without a warm-up', () => {

@@ -40,6 +40,7 @@ const imageSchema = z.strictObject({
   unet: unetSchema.optional(),
   /** The size, in pixels, of an image that the model decides to draw. */
   height: count,
+  /** See height; both are multiples of the patch. */
   width: count,
 })
 

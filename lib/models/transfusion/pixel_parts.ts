@@ -51,11 +51,12 @@ export function imagePart(image: Image, config: TransfusionConfig, what: string)
 
 /**
  * How image files become what a model reads: the size that it draws, unless `options` say otherwise. Throws a
- * ConfigError that names what the model cannot read.
+ * ConfigError, which begins with `what`, that names what the model cannot read.
  */
 export function imagePreparationOf(
   { image }: TransfusionConfig,
   options: ImagePreparationOptions = {},
+  what = 'image preparation',
 ): ImagePreparation {
   const { width, height, channels, patch } = image
   const pixels = channels === 1 ? 1 : 3
@@ -67,7 +68,7 @@ export function imagePreparationOf(
       if (preparation[side] % patch !== 0)
         problem(side, `expected a multiple of the model's patch size (${patch})`)
   })
-  return parseConfig(schema, { width, height, channels: pixels, ...options }, 'image preparation')
+  return parseConfig(schema, { width, height, channels: pixels, ...options }, what)
 }
 
 /** The pixels [S, channels] of images in a row, as floats -1..1. */

@@ -1,6 +1,7 @@
 import type { TransfusionOptions } from './config.js'
 
-type Sizes = Pick<TransfusionOptions, 'layers' | 'channels' | 'heads' | 'feedForward'>
+/** What a preset sets. */
+export type Sizes = Pick<TransfusionOptions, 'layers' | 'channels' | 'heads' | 'feedForward'>
 
 /** Sizes by name: the paper's five (section 4.1, table 2), and two for CPUs (our choice). */
 export const presets = {
@@ -29,4 +30,8 @@ export const paperVocabulary = {
  * A U-Net for the paper's images: 0.27 to 0.28 B parameters in models of 0.16 to 7 B. The paper has about 0.27 B and gives
  * no sizes: four residual blocks a level and these widths are our choice.
  */
-export const paperUNet = { channels: [512, 1024], blocks: 4, heads: 16 } as const
+export const paperUNet = {
+  channels: [512, 1024],
+  blocks: 4,
+  heads: 16,
+} satisfies TransfusionOptions['image']['unet']

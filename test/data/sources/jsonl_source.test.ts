@@ -51,7 +51,7 @@ describe('openJsonlSource', () => {
   })
 
   it.each([
-    ['{"text": "cut sh', /:1: not JSON \(Unterminated string/],
+    ['{"text": "cut sh', /:1: not JSON \(column 10: a text is not closed/],
     ['{"texts": "a"}', /:1:\n {2}text: .*expected string; received nothing/],
     ['[1]', /:1:\n {2}\(whole value\): .*expected object; received \[1\]/],
     ['null', /:1:\n {2}\(whole value\): .*expected object; received null/],

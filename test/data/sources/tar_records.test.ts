@@ -103,7 +103,7 @@ describe('readTar', () => {
     ],
     [{ '1.png': 'a' }, '1: has no caption (.txt, .caption, .json)'],
     [{ '1.png': 'a', '1.txt': ' ' }, '1.txt: is empty; expected the caption of'],
-    [{ '1.png': 'a', '1.json': '{' }, '1.json: not JSON (Expected property name'],
+    [{ '1.png': 'a', '1.json': '{' }, '1.json: not JSON (column 2: expected a comma or }; received the end)'],
     [{ '1.png': 'a', '1.json': '{"caption": 7}' }, '1.json:\n  caption: expected string; received 7'],
     [{ '1.png': 'a', '1.json': '{}' }, '1.json: is empty'],
     [{ '1.png': 'a', '1.txt': Uint8Array.of(0xff) }, '1.txt: its text is not UTF-8'],

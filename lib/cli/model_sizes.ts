@@ -1,0 +1,19 @@
+import { feedForwardOf } from '../models/transfusion/config.js'
+import type { TransfusionNetwork } from '../models/transfusion/model.js'
+import { patchGrid } from '../sequence/layout.js'
+
+/** A model's sizes in one line: what its config, its preset and its tokenizer come to. */
+export function modelSizes({ config, arena }: Pick<TransfusionNetwork, 'config' | 'arena'>): string {
+  const { layers, channels, heads, kvHeads = heads, image } = config
+  const { rows, columns } = patchGrid(image, image.patch)
+  return [
+    `layers ${layers}`,
+    `channels ${channels}`,
+    `heads ${heads}`,
+    ...(kvHeads === heads ? [] : [`kvHeads ${kvHeads}`]),
+    `feedForward ${feedForwardOf(config)}`,
+    `${rows * columns} patches per image (${rows} x ${columns}, ${image.patch ** 2 * image.channels} values each)`,
+    `${config.vocabulary} tokens`,
+    `${arena.parameterCount.toLocaleString('en')} parameters`,
+  ].join(', ')
+}

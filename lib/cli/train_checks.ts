@@ -1,0 +1,75 @@
+/** What a training config has wrong, found before anything is trained, a tokenizer included. */
+import { z } from 'zod'
+import { parseConfig } from '../config.js'
+import { checkDrawing } from '../generation/draw_images.js'
+import { drawingOf } from '../generation/drawing.js'
+import { transfusionConfigSchema } from '../models/transfusion/config.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
+import { patchGrid } from '../sequence/layout.js'
+import { modelOptions, type TrainConfig } from './train_config.js'
+
+/** Stands for a tokenizer that is not there yet. */
+const anyVocabulary = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
+
+/** The settings of a new model, and how its images are drawn. Rejects with an Error that begins with `name`, the config's. */
+export async function checkNewModel(
+  { data, model, imagePreparation, samples, objective, training }: TrainConfig,
+  name: string,
+): Promise<void> {
+  const sizes = parseConfig(
+    z.object({ model: transfusionConfigSchema }),
+    { model: { ...modelOptions(model), ...anyVocabulary } },
+    name,
+  )
+  checkChannels(data, model.image.channels, name)
+  const preparation = imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
+  await naming(`${name}: samples`, () => drawingOf(samples, objective))
+  const { rows, columns } = patchGrid(preparation, sizes.model.image.patch)
+  // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
+  if (data.type === 'folder') checkBatchTokens(training, rows * columns, name)
+}
+
+/** Image files are gray or have three colours, MNIST's are gray. */
+function checkChannels(data: TrainConfig['data'], channels: number, name: string): void {
+  const sources = data.type === 'mixture' ? data.sources : [data]
+  const gray = sources.find(({ type }) => type === 'idx' || type === 'fashion-mnist')
+  const expected = gray ? [1] : [1, 3]
+  if (expected.includes(channels)) return
+  throw new Error(
+    `${name}: model.image.channels: expected ${expected.join(' or ')}, as ` +
+      `${gray ? `images of "${gray.type}"` : 'image files'} have; received ${channels}`,
+  )
+}
+
+function checkBatchTokens(
+  { batchTokens = Infinity, accumulate }: TrainConfig['training'],
+  patches: number,
+  name: string,
+): void {
+  const least = patches + 2
+  if (Math.floor(batchTokens / accumulate) >= least) return
+  throw new Error(
+    `${name}: training.batchTokens: expected at least ${least * accumulate}: an image has ${patches} patches and two ` +
+      `tokens that frame it, and a batch ${accumulate} parts; received ${batchTokens}`,
+  )
+}
+
+/** How sheets are drawn, and of what. Rejects with an Error that begins with `name`, the config's. */
+export async function checkSamples(
+  model: ModelParts,
+  { every: _every, prompts = [], ...options }: TrainConfig['samples'],
+  name: string,
+): Promise<void> {
+  await naming(`${name}: samples`, () => checkDrawing(model, [], options))
+  for (const [i, prompt] of prompts.entries())
+    await naming(`${name}: samples.prompts[${i}]`, () => checkDrawing(model, [prompt], options))
+}
+
+async function naming(what: string, check: () => unknown): Promise<void> {
+  try {
+    await check()
+  } catch (error) {
+    throw new Error(`${what}: ${(error as Error).message}`, { cause: error })
+  }
+}

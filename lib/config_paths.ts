@@ -1,0 +1,38 @@
+import { homedir } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import { z } from 'zod'
+import { memberOf, optionsFor } from './schema_tree.js'
+
+/** The path of a file or folder, or a pattern of paths, in a config: relative to the config file, or to ~/. */
+export const filePath = z
+  .string()
+  .min(1, 'expected a path')
+  .regex(/^(?!\w[\w+.-]*:\/\/)/, 'expected the path of a file or folder of this machine: nothing is fetched')
+  .meta({ format: 'path' })
+
+/**
+ * A config with the {@link filePath}s of its schema relative to the working folder: those in it are relative to `folder`,
+ * or absolute, or begin with ~/. What is no path, or of another type than the schema's, stays as it is.
+ */
+export function resolvePaths(schema: z.core.$ZodType, value: unknown, folder: string): unknown {
+  return optionsFor(schema, value).reduce((resolved, option) => resolveIn(option, resolved, folder), value)
+}
+
+function resolveIn(schema: z.core.$ZodType, value: unknown, folder: string): unknown {
+  if (typeof value === 'string') return isFilePath(schema) ? fromWorkingFolder(value, folder) : value
+  const resolveMember = (key: PropertyKey, item: unknown) => {
+    const member = memberOf(schema, key)
+    return member ? resolvePaths(member, item, folder) : item
+  }
+  if (Array.isArray(value)) return value.map((item, i) => resolveMember(i, item))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolveMember(key, item)]))
+}
+
+const isFilePath = (schema: z.core.$ZodType): boolean => z.globalRegistry.get(schema)?.format === 'path'
+
+/** An empty one and a URL are left to the schema to refuse. */
+function fromWorkingFolder(path: string, folder: string): string {
+  if (path.startsWith('~/')) return join(homedir(), path.slice(2))
+  return path === '' || isAbsolute(path) || path.includes('://') ? path : join(folder, path)
+}

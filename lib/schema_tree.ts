@@ -1,0 +1,99 @@
+import type { z } from 'zod'
+
+type Schema = z.core.$ZodType
+type Definition = z.core.$ZodTypes['_zod']['def']
+
+export const definitionOf = (schema: Schema): Definition => (schema as z.ZodType).def as Definition
+
+/** A schema without what makes it optional or gives its default. */
+export function unwrapped(schema: Schema): Schema {
+  const def = definitionOf(schema)
+  switch (def.type) {
+    case 'optional':
+    case 'nullable':
+    case 'default':
+    case 'prefault':
+    case 'nonoptional':
+    case 'readonly':
+    case 'catch':
+      return unwrapped(def.innerType)
+    case 'pipe':
+      // z.preprocess turns what is written into what its schema takes.
+      return unwrapped(definitionOf(def.in).type === 'transform' ? def.out : def.in)
+    default:
+      return schema
+  }
+}
+
+/**
+ * The schemas that a value may follow, none of which is a union: a schema itself, or a union's options, of which the one
+ * that the value's `type` (the discriminator) names, where it names one.
+ */
+export function optionsFor(schema: Schema, value: unknown): Schema[] {
+  const plain = unwrapped(schema)
+  const def = definitionOf(plain)
+  if (def.type !== 'union') return [plain]
+  const key = discriminatorOf(plain)
+  const named = key === undefined ? [] : def.options.filter((option) => names(option, key, value))
+  return (named.length > 0 ? named : def.options).flatMap((option) => optionsFor(option, value))
+}
+
+/** The key that tells a union's options apart; undefined where the schema is no such union. */
+export function discriminatorOf(schema: Schema): string | undefined {
+  const def = definitionOf(unwrapped(schema)) as { discriminator?: string }
+  return def.discriminator
+}
+
+/** What the options of a union have for its discriminator. */
+export function discriminatorsOf(schema: Schema, key: string): unknown[] {
+  const def = definitionOf(unwrapped(schema))
+  return def.type === 'union' ? def.options.flatMap((option) => literalsOf(option, key)) : []
+}
+
+function literalsOf(option: Schema, key: string): readonly unknown[] {
+  const member = memberOf(unwrapped(option), key)
+  const def = member && definitionOf(unwrapped(member))
+  return def?.type === 'literal' ? def.values : []
+}
+
+/** Whether an option is the one that a value's discriminator names, or the default where that is left out. */
+function names(option: Schema, key: string, value: unknown): boolean {
+  const given = (value as Record<string, unknown> | null | undefined)?.[key]
+  if (given !== undefined) return literalsOf(option, key).includes(given)
+  const member = memberOf(unwrapped(option), key)
+  return member !== undefined && definitionOf(member).type === 'default'
+}
+
+/** The schema of what stands under a key, or at an index, of a value; undefined where the schema allows none. */
+export function memberOf(schema: Schema, key: PropertyKey): Schema | undefined {
+  const def = definitionOf(schema)
+  switch (def.type) {
+    case 'object':
+      return Object.hasOwn(def.shape, key) ? def.shape[String(key)] : undefined
+    case 'array':
+      return def.element
+    case 'record':
+      return def.valueType
+    case 'tuple':
+      return def.items[Number(key)]
+    default:
+      return undefined
+  }
+}
+
+/** The schemas of what stands at a path in `value`, those of all options where the schemas on the way are unions. */
+export function schemasAt(schema: Schema, path: readonly PropertyKey[], value: unknown): Schema[] {
+  const [key, ...rest] = path
+  if (key === undefined) return [schema]
+  const inner = (value as Record<PropertyKey, unknown> | null | undefined)?.[key]
+  return optionsFor(schema, value).flatMap((option) => {
+    const member = memberOf(option, key)
+    return member ? schemasAt(member, rest, inner) : []
+  })
+}
+
+/** The keys that a schema allows in an object. */
+export function keysOf(schema: Schema): string[] {
+  const def = definitionOf(schema)
+  return def.type === 'object' ? Object.keys(def.shape) : []
+}
