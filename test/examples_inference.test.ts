@@ -33,7 +33,7 @@ describe('the example', () => {
     const image = await readImage(join(folder, 'image-1.png'), size)
     expect(new Set(image.data).size).toBeGreaterThan(5)
     await expect(run(folder, example('sample.cjs'), 'nowhere', 'a')).rejects.toThrow(
-      'nowhere/config.json: no such file',
+      'nowhere: no such folder; expected a model folder',
     )
   })
 

@@ -1,6 +1,7 @@
 import { checkArguments } from '../arguments.js'
+import { parseNative } from './native_tokenizer.js'
 import { JsonTokenizer } from './tokenizer.js'
-import { parseNative, specialToken, type TokenizerJson } from './tokenizer_json.js'
+import { specialToken, type TokenizerJson } from './tokenizer_json.js'
 
 const UNKNOWN = '<unk>'
 /** The names that Llama 2's tokenizer, the paper's, gives to the first three. */

@@ -3,14 +3,8 @@ import type { Decoder, Tokenizer as NativeTokenizer } from 'tokenizers'
 import { writeAtomically } from './atomic_file.js'
 import { EncodingQueue } from './encoding_queue.js'
 import { readJson } from './json_file.js'
-import {
-  checkAddedTokens,
-  checkTokenizerJson,
-  nativeJson,
-  parseNative,
-  specialToken,
-  type TokenizerJson,
-} from './tokenizer_json.js'
+import { checkAddedTokens, parseNative } from './native_tokenizer.js'
+import { checkTokenizerJson, nativeJson, specialToken, type TokenizerJson } from './tokenizer_json.js'
 
 /** Text to token ids and back, with the ids that frame documents and images. */
 export interface Tokenizer {

@@ -2,7 +2,6 @@
  * Hugging Face's `tokenizer.json`, and what of it their library must not be given: it ends the process, or gives other ids
  * from run to run. All else is the library's to read or refuse.
  */
-import { Tokenizer as NativeTokenizer } from 'tokenizers'
 import { hasNestedRepeats } from './nested_repeats.js'
 import { checkCharsmap } from './precompiled_charsmap.js'
 
@@ -101,54 +100,6 @@ export function checkTokenizerJson(json: TokenizerJson): void {
 export function nativeJson(json: TokenizerJson): TokenizerJson {
   return { ...json, truncation: null, padding: null, decoder: withSafeStrips(json['decoder']) }
 }
-
-/**
- * The library's tokenizer for a JSON that has been checked.
- * @throws Error that names the part which the library refuses, and its reason
- */
-export function parseNative(json: TokenizerJson): NativeTokenizer {
-  try {
-    return NativeTokenizer.fromString(JSON.stringify(json))
-  } catch (error) {
-    throw refusedPart(json) ?? new Error(reasonOf(error), { cause: error })
-  }
-}
-
-/**
- * What only shows once the library has normalized the tokens beside the vocabulary.
- * @throws Error that names the token
- */
-export function checkAddedTokens({ added_tokens = [] }: TokenizerJson, native: NativeTokenizer): void {
-  const normalizer = native.getNormalizer()
-  const seen = new Map<string, string>()
-  for (const { content, normalized } of added_tokens) {
-    if (!normalized || content === '') continue
-    const text = normalizer ? normalizer.normalizeString(content) : content
-    const name = `added_tokens: ${JSON.stringify(content)}`
-    if (text === '') throw new Error(`${name} is empty once it is normalized; "normalized": false keeps it`)
-    const other = seen.get(text)
-    if (other !== undefined && other !== content)
-      throw new Error(`${name} and ${JSON.stringify(other)} are the same once they are normalized`)
-    seen.set(text, content)
-  }
-}
-
-/** The library only says where in the text it stopped; alone, the part that it refuses is found. */
-function refusedPart(json: TokenizerJson): Error | undefined {
-  const { version, added_tokens, ...parts } = json
-  const model = { type: 'WordLevel', vocab: {}, unk_token: '' }
-  for (const [name, part] of Object.entries({ version, added_tokens, ...parts })) {
-    if (part === undefined) continue
-    try {
-      NativeTokenizer.fromString(JSON.stringify({ model, [name]: part }))
-    } catch (error) {
-      return new Error(`${name}: ${reasonOf(error)}`, { cause: error })
-    }
-  }
-  return undefined
-}
-
-const reasonOf = (error: unknown): string => (error as Error).message.replace(/ at line \d+ column \d+$/, '')
 
 function* membersOf(name: PartName, part: unknown): Generator<Part> {
   if (typeof part !== 'object' || part === null) return

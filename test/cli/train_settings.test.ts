@@ -11,7 +11,7 @@ const config = `\ufeff{
   "$schema": "https://example.org/train.json",
   "data": { "type": "folder", "path": "pictures" },
   "model": {
-    "layers": 1, "channels": 32, "heads": 2,
+    "layers": 1, "channels": 48, "heads": 2,
     "image": { "channels": 3, "patch": 4, "height": 8, "width": 8 },
   },
   "training": { "steps": 300, "batchSize": 2 },
@@ -58,7 +58,7 @@ describe('transfusion train', () => {
     expect(run.stderr).toContain('learningRate.warmupSteps: 7 of 2 steps')
     expect(run.code).toBe(0)
     expect(run.stdout).toContain(
-      'layers 1, channels 32, heads 2, feedForward 256, 4 patches per image (2 x 2, 48 values each), 7 tokens, ',
+      'layers 1, channels 48, heads 2, feedForward 256, 4 patches per image (2 x 2, 48 values each), 7 tokens, ',
     )
     expect(run.stdout).toContain('2 steps; the model is in set/model')
     const recorded = JSON.parse(await readFile(join(folder, 'set', 'config.json'), 'utf8'))

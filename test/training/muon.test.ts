@@ -243,7 +243,7 @@ describe('the optimizer in the options of training', () => {
   })
 
   it.each([
-    [{ type: 'mouon' }, 'optimizer.type: expected "adamw" or "muon"; received "mouon"'],
+    [{ type: 'mouon' }, 'optimizer.type: did you mean "muon"? Expected "adamw" or "muon"; received "mouon"'],
     [{ momentum: 0.9 }, 'optimizer.momentum: unknown key'],
     [{ type: 'muon', momentum: 1 }, 'optimizer.momentum: expected number to be <1; received 1'],
   ])('is refused as %j', (optimizer, message) => {
