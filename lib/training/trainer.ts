@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
+import { describe } from '../describe.js'
 import type { DocumentStream } from '../data/document_stream.js'
 import { loadWeights, type ModelParts, saveModel } from '../models/transfusion/folder.js'
 import type { ParameterArena } from '../nn/arena.js'
@@ -271,8 +272,11 @@ export class Trainer {
 }
 
 function checkSteps(name: string, steps: number): void {
-  if (!Number.isSafeInteger(steps) || steps < 1)
-    throw new RangeError(`Trainer.run: ${name}: expected an integer of at least 1, received ${steps}`)
+  // Infinity: never on the way.
+  if (!(steps >= 1 && (Number.isSafeInteger(steps) || steps === Infinity)))
+    throw new RangeError(
+      `Trainer.run: ${name}: expected an integer of at least 1, or Infinity, received ${describe(steps)}`,
+    )
 }
 
 const modelFolder = 'model'
