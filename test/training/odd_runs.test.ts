@@ -74,11 +74,11 @@ describe('training', () => {
     expect(network.arena.whole).toBe(true)
   })
 
-  it('refuses hooks that would never be called', async () => {
+  it('refuses hooks whose steps are no number of steps', async () => {
     using training = newTraining(settings())
     for (const steps of [0, -1, 2.5, NaN])
       await expect(training.trainer.run({ every: { steps, run: () => Promise.resolve() } })).rejects.toThrow(
-        `Trainer.run: every.steps: expected an integer of at least 1, received ${steps}`,
+        `Trainer.run: every.steps: expected an integer of at least 1, or Infinity, received ${steps}`,
       )
   })
 
