@@ -161,7 +161,9 @@ class KernelCommand final : public Command {
  private:
   Status call(Context& context) {
     // Kernels need not know results without elements: other sizes may then be anything.
-    if (!std::apply([](const auto&... held) { return (has_work(held) || ...); }, held_)) return ok();
+    if constexpr ((is_written<Arguments> || ...)) {
+      if (!std::apply([](const auto&... held) { return (has_work(held) || ...); }, held_)) return ok();
+    }
     try {
       return std::apply([&](auto&... held) { return kernel_(context, resolve(held)...); }, held_);
     } catch (const std::bad_alloc&) {
