@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import { formatValue } from './format_value.js'
+import { formatValue } from './describe.js'
 import { nearest, suggestion } from './nearest.js'
 import { discriminatorOf, discriminatorsOf, keysOf, optionsFor, schemasAt } from './schema_tree.js'
 

@@ -1,5 +1,7 @@
 /** How errors show values that users gave: on one line, never a whole array or file. */
 const LONGEST = 80
+/** Of an array: more do not fit into a line. */
+const MOST_ITEMS = LONGEST / 2
 
 /**
  * A value in a few words: short text, numbers and short arrays as they are, of longer ones the beginning or the number of
@@ -10,6 +12,7 @@ export function describe(value: unknown): string {
   if (value === undefined) return 'nothing'
   if (typeof value === 'string') return shortened(JSON.stringify(value))
   if (typeof value === 'function') return 'a function'
+  if (typeof value === 'bigint') return `${value}n`
   if (typeof value !== 'object' || value === null) return String(value)
   try {
     return describeObject(value)
@@ -37,9 +40,44 @@ function describeObject(value: object): string {
 }
 
 function describeArray(values: readonly unknown[]): string {
-  if (values.length > LONGEST / 2) return `an array of ${values.length}`
+  if (values.length > MOST_ITEMS) return `an array of ${values.length}`
   const text = `[${values.map((value) => (Array.isArray(value) ? `an array of ${value.length}` : describe(value))).join(', ')}]`
   return text.length > LONGEST ? `an array of ${values.length}` : text
+}
+
+/**
+ * A value of a config or a data file, in one line as JSON writes it; what JSON does not have, and arrays that do not fit,
+ * as {@link describe} says it.
+ */
+export function formatValue(value: unknown): string {
+  const text = typeof value === 'object' && !isBinary(value) && !isLong(value) ? toJson(value) : undefined
+  if (text === undefined || (text.length > LONGEST && Array.isArray(value))) return describe(value)
+  return shortened(text)
+}
+
+/** JSON with the long arrays inside it left out; undefined where there is none, of a value that holds itself for one. */
+function toJson(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, (_, inner: unknown) =>
+      isBinary(inner) || isLong(inner) ? describe(inner) : inner,
+    )
+  } catch {
+    return undefined
+  }
+}
+
+const isBinary = (value: unknown): boolean =>
+  ArrayBuffer.isView(value) || tagOf(value).endsWith('ArrayBuffer')
+
+const isLong = (value: unknown): boolean => Array.isArray(value) && value.length > MOST_ITEMS
+
+const MOST_KEYS = 10
+
+/** The keys of an object, the first of many. */
+export function formatKeys(object: object): string {
+  const keys = Object.keys(object)
+  const shown = keys.slice(0, MOST_KEYS).map(describe).join(', ')
+  return keys.length > MOST_KEYS ? `${shown} and ${keys.length - MOST_KEYS} more` : shown
 }
 
 /** The class that a value was made of, whatever realm that class is of: 'Uint8Array', 'Blob', 'Object'. */

@@ -1,6 +1,6 @@
 import { createContext, runInContext } from 'node:vm'
 import { expect, it } from 'vitest'
-import { describe as words } from '../lib/describe.js'
+import { describe as words, formatKeys, formatValue } from '../lib/describe.js'
 
 const foreign = (code: string) => runInContext(code, createContext({})) as unknown
 
@@ -13,7 +13,7 @@ it.each([
   [null, 'null'],
   [7, '7'],
   [Number.NaN, 'NaN'],
-  [7n, '7'],
+  [7n, '7n'],
   [Symbol('s'), 'Symbol(s)'],
   ['a cat', '"a cat"'],
   [() => 1, 'a function'],
@@ -52,4 +52,34 @@ it('knows the values of another realm', () => {
   expect(words(foreign('new ArrayBuffer(9)'))).toBe('an ArrayBuffer of 9 bytes')
   expect(words(foreign('Promise.resolve()'))).toBe('a promise, which is to be awaited')
   expect(words(foreign('({ a: 1 })'))).toBe('an object { a }')
+})
+
+const circle: { self?: unknown } = {}
+circle.self = circle
+
+it.each([
+  [undefined, 'nothing'],
+  [null, 'null'],
+  ['a', '"a"'],
+  [Number.NaN, 'NaN'],
+  [7n, '7n'],
+  [Symbol('a'), 'Symbol(a)'],
+  [[1, 'b'], '[1,"b"]'],
+  [Array.from({ length: 1000 }, () => 0), 'an array of 1000'],
+  [['x'.repeat(100)], 'an array of 1'],
+  [new Uint8Array(3000), 'a Uint8Array of 3000 values'],
+  [new ArrayBuffer(8), 'an ArrayBuffer of 8 bytes'],
+  [{ data: new Float32Array(500), width: 3 }, '{"data":"a Float32Array of 500 values","width":3}'],
+  [{ a: Array.from({ length: 50 }, () => 0) }, '{"a":"an array of 50"}'],
+  ['x'.repeat(200), `"${'x'.repeat(79)}...`],
+  [{ name: 'x'.repeat(200) }, `{"name":"${'x'.repeat(71)}...`],
+  [circle, 'an object { self }'],
+])('writes %# as JSON, in one line', (value, text) => {
+  expect(formatValue(value)).toBe(text)
+})
+
+it('names the keys of an object, the first of many', () => {
+  expect(formatKeys({ a: 1, 'b c': 2 })).toBe('"a", "b c"')
+  const many = Object.fromEntries(Array.from({ length: 12 }, (_, i) => [i, i]))
+  expect(formatKeys(many)).toBe('"0", "1", "2", "3", "4", "5", "6", "7", "8", "9" and 2 more')
 })

@@ -1,5 +1,6 @@
 /** What may change of a config from one session of a run to the next. */
 import { resolve } from 'node:path'
+import { formatValue } from '../describe.js'
 import { learningRateAt } from '../training/learning_rate.js'
 import type { TrainingOptions } from '../training/options.js'
 import { modelOptions, type TrainConfig, trainConfigSchema } from './train_config.js'
@@ -48,10 +49,7 @@ export function changesOf(earlier: unknown, now: unknown): { refused: Change[]; 
 export const describeChange = ({ key, earlier, now }: Change): string =>
   `${key} is ${short(now)}, was ${short(earlier)}`
 
-function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'not set'
-  return text.length > 60 ? `${text.slice(0, 60)}...` : text
-}
+const short = (value: unknown): string => (value === undefined ? 'not set' : formatValue(value))
 
 /** A preset and the sizes that it stands for are the same. */
 const withSizes = (config: TrainConfig) => ({ ...config, model: modelOptions(config.model) })

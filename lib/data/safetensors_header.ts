@@ -1,3 +1,5 @@
+import { formatValue } from '../describe.js'
+
 /** A safetensors file that cannot be read or written; the message names the file and, where one is at fault, the tensor. */
 export class SafetensorsError extends Error {
   override readonly name = 'SafetensorsError'
@@ -105,13 +107,13 @@ function parseEntry(name: string, entry: unknown, fail: (problem: string) => nev
   const { dtype, shape, data_offsets: offsets } = entry
   if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BITS, dtype)) {
     const known = Object.keys(ELEMENT_BITS).join(', ')
-    return fail(`tensor "${name}" has the dtype ${JSON.stringify(dtype)}; the format's are ${known}`)
+    return fail(`tensor "${name}" has the dtype ${formatValue(dtype)}; the format's are ${known}`)
   }
   if (!isArrayOfCounts(shape)) {
-    return fail(`tensor "${name}" has the shape ${JSON.stringify(shape)}; expected integers from 0`)
+    return fail(`tensor "${name}" has the shape ${formatValue(shape)}; expected integers from 0`)
   }
   if (!isArrayOfCounts(offsets) || offsets.length !== 2 || offsets[0] > offsets[1]) {
-    return fail(`tensor "${name}" has the data_offsets ${JSON.stringify(offsets)}; expected [begin, end]`)
+    return fail(`tensor "${name}" has the data_offsets ${formatValue(offsets)}; expected [begin, end]`)
   }
   const [begin, end] = offsets
   const size = bytesOf(dtype as FileDtype, elementCount(shape))

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import type { Decoder, Tokenizer as NativeTokenizer } from 'tokenizers'
+import { formatValue } from '../describe.js'
 import { writeAtomically } from './atomic_file.js'
 import { EncodingQueue } from './encoding_queue.js'
 import { readJson } from './json_file.js'
@@ -65,8 +66,6 @@ const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/
 /** Texts whose ids are kept: captions made from templates repeat; long texts do not, and would fill memory. */
 const MOST_KNOWN = 10_000
 const LONGEST_KNOWN = 1000
-/** Of a text in a message. */
-const LONGEST_QUOTE = 80
 
 /**
  * A tokenizer in Hugging Face's format, by Hugging Face's own library: ids and text are those of Python's tokenizers 0.23.
@@ -158,7 +157,7 @@ export class JsonTokenizer implements Tokenizer {
       encoding = await this.#encodings.encode(text)
     } catch (error) {
       const { message } = error as Error
-      throw new Error(`[encode] the tokenizer has no token for part of ${quoted(text)} (${message})`, {
+      throw new Error(`[encode] the tokenizer has no token for part of ${formatValue(text)} (${message})`, {
         cause: error,
       })
     }
@@ -167,7 +166,7 @@ export class JsonTokenizer implements Tokenizer {
     if (marker !== undefined)
       throw new Error(
         `[encode] text must not spell ${this.#native.idToToken(marker)}, which frames an image: give images as ` +
-          `parts of their own; received ${quoted(text)}`,
+          `parts of their own; received ${formatValue(text)}`,
       )
     if (text.length <= LONGEST_KNOWN && this.#known.size < MOST_KNOWN) this.#known.set(text, ids.slice())
     return ids
@@ -210,9 +209,6 @@ export class JsonTokenizer implements Tokenizer {
     await writeAtomically(path, `${JSON.stringify(this.#json, null, 1)}\n`)
   }
 }
-
-const quoted = (text: string): string =>
-  text.length > LONGEST_QUOTE ? `${JSON.stringify(text.slice(0, LONGEST_QUOTE))} ...` : JSON.stringify(text)
 
 const sizeOf = (ids: ReadonlyMap<string, number>): number =>
   [...ids.values()].reduce((size, id) => (Number.isInteger(id) ? Math.max(size, id + 1) : size), 0)
@@ -259,21 +255,21 @@ function findToken(
 ): number | undefined {
   if (name === undefined) return ids.get(usual.find((token) => ids.has(token)) ?? '')
   const id = typeof name === 'string' ? ids.get(name) : [...ids.values()].find((known) => known === name)
-  if (id === undefined) throw new Error(`its vocabulary has no special token ${JSON.stringify(name)}`)
+  if (id === undefined) throw new Error(`its vocabulary has no special token ${formatValue(name)}`)
   return id
 }
 
 /** `bos_token` and `eos_token` of a `tokenizer_config.json`: a string, an object with `content`, or null. */
 function configuredNames(config: unknown, path: string): SpecialTokenNames {
   if (typeof config !== 'object' || config === null || Array.isArray(config))
-    throw new Error(`${path}: expected an object, received ${JSON.stringify(config)}`)
+    throw new Error(`${path}: expected an object, received ${formatValue(config)}`)
   const name = (key: string) => {
     const token: unknown = (config as Record<string, unknown>)[key]
     const content: unknown =
       typeof token === 'object' && token !== null && 'content' in token ? token.content : token
     if (content === undefined || content === null) return undefined
     if (typeof content !== 'string')
-      throw new Error(`${path}: expected ${key} to be a text or {content}, received ${JSON.stringify(token)}`)
+      throw new Error(`${path}: expected ${key} to be a text or {content}, received ${formatValue(token)}`)
     return content
   }
   const [bos, eos] = [name('bos_token'), name('eos_token')]

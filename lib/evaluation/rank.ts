@@ -1,4 +1,5 @@
 import { checkArguments } from '../arguments.js'
+import { formatValue } from '../describe.js'
 import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
@@ -108,7 +109,7 @@ async function optionDocuments(
     options.map(async (option) => {
       const answer = await textPart(option, tokenizer)
       if (answer.ids.length === 0)
-        throw new RangeError(`${name}: option ${JSON.stringify(option)} has no tokens`)
+        throw new RangeError(`${name}: option ${formatValue(option)} has no tokens`)
       return { parts: [...parts, answer], end }
     }),
   )

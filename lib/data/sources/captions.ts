@@ -1,4 +1,4 @@
-import { formatKeys, formatValue } from '../../format_value.js'
+import { formatKeys, formatValue } from '../../describe.js'
 import { otherFormat } from '../file_formats.js'
 import { decodeText, withLineFeeds } from '../text_file.js'
 import { parseJson } from '../json_file.js'

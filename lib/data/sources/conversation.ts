@@ -1,4 +1,4 @@
-import { formatValue } from '../../format_value.js'
+import { formatValue } from '../../describe.js'
 import { referenceOf } from './image_keys.js'
 
 /** A text, which may hold `<image>` in place of an image, or an image; without a value, the next one of the document's. */

@@ -1,3 +1,4 @@
+import { formatValue } from '../../describe.js'
 import type { PreparedDocument, PreparedPart } from '../document_stream.js'
 import { readImage } from '../image_io.js'
 import type { ImagePreparationOptions } from '../image_preparation.js'
@@ -50,7 +51,7 @@ export class PartPreparer {
 
   async #encode(name: string, text: string): Promise<Int32Array> {
     const ids = await explained(name, this.#tokenizer.encode(text))
-    if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${JSON.stringify(text)}`)
+    if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${formatValue(text)}`)
     return ids
   }
 

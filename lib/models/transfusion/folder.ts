@@ -18,6 +18,7 @@ import {
   imagePreparationSchema,
 } from '../../data/image_preparation.js'
 import { JsonTokenizer } from '../../data/tokenizer.js'
+import { formatValue } from '../../describe.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import type { ComputeType } from '../../nn/arena.js'
 import type { Parameter } from '../../nn/parameters.js'
@@ -193,6 +194,6 @@ function refuseOtherConfig(stored: TransfusionConfig, own: TransfusionConfig, pa
   for (const key of new Set([...Object.keys(stored), ...Object.keys(own)] as (keyof TransfusionConfig)[]))
     if (!isDeepStrictEqual(stored[key], own[key]))
       throw new Error(
-        `${path}: is of another model: ${key} is ${JSON.stringify(stored[key])}, expected ${JSON.stringify(own[key])}`,
+        `${path}: is of another model: ${key} is ${formatValue(stored[key])}, expected ${formatValue(own[key])}`,
       )
 }

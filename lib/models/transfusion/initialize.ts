@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { checkArguments } from '../../arguments.js'
 import { parseConfig } from '../../config.js'
+import { formatValue } from '../../describe.js'
 import { type Objective, objectiveSchema } from '../../diffusion/objective.js'
 import { readLlamaConfig } from '../llama/config.js'
 import { feedForwardOf, type TransfusionOptions } from './config.js'
@@ -79,7 +80,7 @@ function firstDifference(wanted: object, stored: object, prefix = ''): string | 
     if (value === undefined || value === found) continue
     if (typeof value === 'number' && typeof found === 'number' && sameNumber(value, found)) continue
     if (typeof value !== 'object' || typeof found !== 'object' || !found)
-      return `${prefix}${key} is ${JSON.stringify(found)}, expected ${JSON.stringify(value)}`
+      return `${prefix}${key} is ${formatValue(found)}, expected ${formatValue(value)}`
     const inside = firstDifference(value as object, found, `${prefix}${key}.`)
     if (inside) return inside
   }
