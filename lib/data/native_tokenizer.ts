@@ -3,6 +3,7 @@
  * library's own declarations do not compile by themselves (tokenizers 0.23.2).
  */
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
+import { formatValue } from '../describe.js'
 import type { TokenizerJson } from './tokenizer_json.js'
 
 /**
@@ -27,11 +28,11 @@ export function checkAddedTokens({ added_tokens = [] }: TokenizerJson, native: N
   for (const { content, normalized } of added_tokens) {
     if (!normalized || content === '') continue
     const text = normalizer ? normalizer.normalizeString(content) : content
-    const name = `added_tokens: ${JSON.stringify(content)}`
+    const name = `added_tokens: ${formatValue(content)}`
     if (text === '') throw new Error(`${name} is empty once it is normalized; "normalized": false keeps it`)
     const other = seen.get(text)
     if (other !== undefined && other !== content)
-      throw new Error(`${name} and ${JSON.stringify(other)} are the same once they are normalized`)
+      throw new Error(`${name} and ${formatValue(other)} are the same once they are normalized`)
     seen.set(text, content)
   }
 }

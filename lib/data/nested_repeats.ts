@@ -1,6 +1,6 @@
 /**
- * Whether a regular expression repeats without bound what repeats without bound within, as in `(a+)+`: Oniguruma may try
- * every division of a text into such repeats, and Hugging Face's library ends the process when it gives up.
+ * Whether a regular expression repeats without bound what repeats without bound within: backtracking may try every division
+ * of a text into such repeats. Those that no text can divide in two ways are found too: this looks at the form alone.
  */
 export function hasNestedRepeats(pattern: string): boolean {
   const bare = withoutClasses(pattern.replaceAll(ESCAPE, '.'))

@@ -1,12 +1,13 @@
 /**
  * SentencePiece's table of characters to replace: a trie of them as a double array (darts-clone), and the replacements,
- * each ended by a zero byte. Hugging Face's library follows it without looking at its bounds.
+ * each ended by a zero byte. A damaged one is refused, with its name, before any text is normalized by it.
  */
+import { formatValue } from '../describe.js'
 
 /** @throws Error that begins with `name` where following the table leaves it */
 export function checkCharsmap(base64: unknown, name: string): void {
   const damaged = (what: string) => new Error(`${name}: expected SentencePiece's table in base64, ${what}`)
-  if (typeof base64 !== 'string' || base64 === '') throw damaged(`received ${JSON.stringify(base64)}`)
+  if (typeof base64 !== 'string' || base64 === '') throw damaged(`received ${formatValue(base64)}`)
   const bytes = Buffer.from(base64, 'base64')
   if (bytes.toString('base64') !== base64) throw damaged('received other characters')
   const trieBytes = bytes.length < 4 ? 0 : bytes.readUInt32LE(0)

@@ -1,7 +1,8 @@
 /**
- * Hugging Face's `tokenizer.json`, and what of it their library must not be given: it ends the process, or gives other ids
- * from run to run. All else is the library's to read or refuse.
+ * Hugging Face's `tokenizer.json`, and what of it is refused, by name, before their library reads it: what is damaged, or
+ * gives other ids from run to run. All else is the library's to read or refuse.
  */
+import { formatValue } from '../describe.js'
 import { hasNestedRepeats } from './nested_repeats.js'
 import { checkCharsmap } from './precompiled_charsmap.js'
 
@@ -87,16 +88,14 @@ export function checkTokenizerJson(json: TokenizerJson): void {
     throw new Error('its added_tokens are not a list')
   for (const [i, token] of (json.added_tokens ?? []).entries())
     if (typeof token?.content !== 'string')
-      throw new Error(
-        `added_tokens[${i}]: expected a token with its content, received ${JSON.stringify(token)}`,
-      )
+      throw new Error(`added_tokens[${i}]: expected a token with its content, received ${formatValue(token)}`)
   checkType('model', json.model.type, MODELS)
   checkModel(json.model)
   for (const name of Object.keys(PARTS) as PartName[])
     for (const part of membersOf(name, json[name])) checkPart(name, part)
 }
 
-/** The JSON for the library: nothing cuts or pads what is encoded, and what would end the process says the same otherwise. */
+/** The JSON for the library: nothing cuts or pads what is encoded, and Strip is spelled as regular expressions. */
 export function nativeJson(json: TokenizerJson): TokenizerJson {
   return { ...json, truncation: null, padding: null, decoder: withSafeStrips(json['decoder']) }
 }
@@ -111,17 +110,18 @@ function* membersOf(name: PartName, part: unknown): Generator<Part> {
 function checkType(name: string, type: unknown, known: readonly string[]): void {
   // Old files name no type; the library tells parts by their fields.
   if (type !== undefined && !known.includes(type as string))
-    throw new Error(`${name}: expected a type among ${known.join(', ')}, received ${JSON.stringify(type)}`)
+    throw new Error(`${name}: expected a type among ${known.join(', ')}, received ${formatValue(type)}`)
 }
 
 function checkPart(name: PartName, part: Part): void {
   checkType(name, part.type, PARTS[name].types)
   // Without a type, the fields tell what a part is.
-  if ((part.type ?? 'FixedLength') === 'FixedLength' && part['length'] === 0)
-    throw new Error(`${name}: expected a length of FixedLength above 0, received 0`)
+  const { length } = part
+  if ((part.type ?? 'FixedLength') === 'FixedLength' && typeof length === 'number' && length <= 0)
+    throw new Error(`${name}: expected a length of FixedLength above 0, received ${length}`)
   const regex = (part['pattern'] as { Regex?: unknown } | undefined)?.Regex
   if (typeof regex === 'string' && hasNestedRepeats(regex))
-    throw new Error(`${name}: the pattern ${JSON.stringify(regex)} repeats a repeat, which may take forever`)
+    throw new Error(`${name}: the pattern ${formatValue(regex)} repeats a repeat, which may take very long`)
   if (name === 'normalizer' && (part.type === 'Precompiled' || 'precompiled_charsmap' in part))
     checkCharsmap(part['precompiled_charsmap'], `${name}.precompiled_charsmap`)
   if (name === 'post_processor' && Array.isArray(part['single'])) checkTemplate(part['single'])
@@ -140,9 +140,7 @@ function checkModel(model: TokenizerModel): void {
   if (Array.isArray(model.vocab))
     for (const [id, entry] of model.vocab.entries())
       if (!Array.isArray(entry))
-        throw new Error(
-          `model.vocab[${id}]: expected a token and its score, received ${JSON.stringify(entry)}`,
-        )
+        throw new Error(`model.vocab[${id}]: expected a token and its score, received ${formatValue(entry)}`)
   const merges = model['merges']
   if (Array.isArray(merges) && !Array.isArray(model.vocab)) checkMerges(merges, model, model.vocab)
 }
@@ -164,16 +162,13 @@ function checkMerges(
     const missing = [left, right, merged].find((token) => !Object.hasOwn(vocab, token))
     if (missing !== undefined || Buffer.byteLength(right) < cut)
       throw new Error(
-        `model.merges[${i}]: ${JSON.stringify(left)} and ${JSON.stringify(right)} need tokens that model.vocab ` +
-          `lacks: ${JSON.stringify(missing ?? prefix)}`,
+        `model.merges[${i}]: ${formatValue(left)} and ${formatValue(right)} need tokens that model.vocab ` +
+          `lacks: ${formatValue(missing ?? prefix)}`,
       )
   }
 }
 
-/**
- * A Strip that cuts ends panics where it would cut more than a token has: regular expressions say the same, and stop at
- * the token's beginning.
- */
+/** Decoders with each Strip that cuts ends as regular expressions, which cut no more than a token has. */
 function withSafeStrips(part: unknown): unknown {
   if (typeof part !== 'object' || part === null) return part
   const { type, content, start, stop, decoders } = part as Part

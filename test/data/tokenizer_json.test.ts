@@ -21,30 +21,17 @@ const bpe = (model: object): Partial<TokenizerJson> => ({
   model: { type: 'BPE', vocab: { a: 0, b: 1, ab: 2 }, merges: [], ...model } as TokenizerModel,
 })
 const normalizer = (part: object): Partial<TokenizerJson> => ({ normalizer: part })
-const charsmap = (...bytes: number[]) =>
-  normalizer({ type: 'Precompiled', precompiled_charsmap: Buffer.from(bytes).toString('base64') })
 const added = (content: string, flags: object) => ({ ...specialToken(9, content), special: false, ...flags })
 
 describe('a tokenizer.json is refused, by the part that is at fault,', () => {
-  // The library ends the process on those with *, and draws lots on those with **.
   const cases: [what: string, parts: Partial<TokenizerJson>, message: string][] = [
-    [
-      'a merge whose token is missing *',
-      bpe({ vocab: { a: 0, b: 1 }, merges: [['a', 'b']] }),
-      'model.merges[0]: "a" and "b" need tokens that model.vocab lacks: "ab"',
-    ],
     [
       'a merge of an unknown token',
       bpe({ merges: ['a b', 'a c'] }),
       'model.merges[1]: "a" and "c" need tokens that model.vocab lacks: "c"',
     ],
     [
-      'a merge shorter than the prefix *',
-      bpe({ continuing_subword_prefix: '###', merges: [['a', 'b']] }),
-      'model.merges[0]',
-    ],
-    [
-      'dropout **',
+      'dropout',
       bpe({ dropout: 0.1 }),
       'model.dropout: expected 0 or null, as other ids come each time, received 0.1',
     ],
@@ -71,22 +58,13 @@ describe('a tokenizer.json is refused, by the part that is at fault,', () => {
       { model: { type: 'Unigram', vocab: [['a', 0], null] as never } },
       'model.vocab[1]: expected a token and its score, received null',
     ],
-    ['no table *', normalizer({ type: 'Precompiled' }), 'received undefined'],
     [
       'an added token without its flags',
       { added_tokens: [{ id: 3, content: 'x' }] as never },
       'added_tokens: missing field `single_word`',
     ],
     [
-      'an added token that normalizes to nothing *',
-      {
-        ...normalizer({ type: 'Strip', strip_left: true, strip_right: true }),
-        added_tokens: [added(' ', { normalized: true })],
-      },
-      'added_tokens: " " is empty once it is normalized',
-    ],
-    [
-      'added tokens that normalize to the same **',
+      'added tokens that normalize to the same',
       {
         ...normalizer({ type: 'Lowercase' }),
         added_tokens: [added('X', { normalized: true }), added('x', { normalized: true })],
@@ -94,27 +72,14 @@ describe('a tokenizer.json is refused, by the part that is at fault,', () => {
       'added_tokens: "x" and "X" are the same once they are normalized',
     ],
     [
-      'pieces of no length *',
-      { pre_tokenizer: { type: 'FixedLength', length: 0 } },
-      'pre_tokenizer: expected a length of FixedLength above 0',
+      'pieces of a length below zero',
+      { pre_tokenizer: { type: 'FixedLength', length: -1 } },
+      'pre_tokenizer: expected a length of FixedLength above 0, received -1',
     ],
     [
-      'a table of no trie *',
-      charsmap(0, 0, 0, 0),
-      "normalizer.precompiled_charsmap: expected SentencePiece's table",
-    ],
-    [
-      'a table that leads out of itself *',
-      charsmap(8, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255, 0),
-      'its trie leads out of it',
-    ],
-    ['a table that is cut short *', charsmap(8, 0, 0, 0, 0, 0, 0), 'do not hold a trie of 8'],
-    [
-      'a table that is none *',
-      {
-        normalizer: { type: 'Sequence', normalizers: [{ type: 'Precompiled', precompiled_charsmap: null }] },
-      },
-      'received null',
+      'a table that is not base64',
+      normalizer({ type: 'Precompiled', precompiled_charsmap: 'no base64' }),
+      "normalizer.precompiled_charsmap: expected SentencePiece's table in base64, received other characters",
     ],
     [
       'an unknown normalizer',
@@ -132,26 +97,14 @@ describe('a tokenizer.json is refused, by the part that is at fault,', () => {
       'pre_tokenizer: Oniguruma error',
     ],
     [
-      'a pattern that repeats a repeat *',
-      { pre_tokenizer: { type: 'Split', pattern: { Regex: '(a+)+$' }, behavior: 'Isolated', invert: false } },
-      'pre_tokenizer: the pattern "(a+)+$" repeats a repeat',
+      'a pattern that repeats a repeat',
+      { pre_tokenizer: { type: 'Split', pattern: { Regex: '(a+b)+' }, behavior: 'Isolated', invert: false } },
+      'pre_tokenizer: the pattern "(a+b)+" repeats a repeat',
     ],
     [
       'a decoder without its settings',
       { decoder: { type: 'ByteLevel' } },
       'decoder: missing field `add_prefix_space`',
-    ],
-    [
-      'a template of two texts *',
-      {
-        post_processor: {
-          type: 'TemplateProcessing',
-          single: [{ Sequence: { id: 'B', type_id: 0 } }],
-          pair: [],
-          special_tokens: {},
-        },
-      },
-      'post_processor: the template "single" has a sequence B',
     ],
     ['another version', { version: '2.0' }, "version: Unknown tokenizer version '2.0'"],
   ]
@@ -160,7 +113,7 @@ describe('a tokenizer.json is refused, by the part that is at fault,', () => {
   })
 })
 
-it('reads a whole charsmap, and refuses it with any byte of its trie out of range', async () => {
+it('reads a whole charsmap, and refuses one with an entry that leads out of it', async () => {
   const url = new URL('../fixtures/tokenizers/parts.json', import.meta.url)
   const { tokenizers } = JSON.parse(await readFile(url, 'utf8')) as { tokenizers: TokenizerJson[] }
   const part = tokenizers.map((given) => given['normalizer'] as Record<string, string> | null)
@@ -168,11 +121,15 @@ it('reads a whole charsmap, and refuses it with any byte of its trie out of rang
     part.find((given) => given?.['type'] === 'Precompiled')!['precompiled_charsmap']!,
     'base64',
   )
-  const read = (bytes: Buffer) => new JsonTokenizer(json(charsmap(...bytes)))
+  const read = (bytes: Buffer) =>
+    new JsonTokenizer(
+      json(normalizer({ type: 'Precompiled', precompiled_charsmap: bytes.toString('base64') })),
+    )
   expect([...(await read(table).encode('a \u00ad b'))]).toEqual([0, 1])
-  const damaged = Buffer.from(table)
-  damaged.fill(0x7f, 8, damaged.readUInt32LE(0))
-  expect(() => read(damaged)).toThrow('its trie leads out of it')
+  const entry = 4 + 4 * ((table.readUInt32LE(4) >>> 10) ^ 0xff)
+  // Of the byte ff, which no text in UTF-8 has.
+  table.writeUInt32LE((((2 ** 20) << 10) | 0xff) >>> 0, entry)
+  expect(() => read(table)).toThrow('its trie leads out of it')
 })
 
 describe('what a tokenizer.json says of', () => {
@@ -217,18 +174,15 @@ it('adds BOI and EOI after a vocabulary with gaps, with ids that Python gives to
   await expect(saved.encode('a <|boi|>')).rejects.toThrow('text must not spell <|boi|>')
 })
 
-it.each([{ type: 'Strip' }, {}])(
-  'strips ends that meet with %j, where the library would end the process',
-  (type) => {
-    const tokenizer = new JsonTokenizer(
-      json({
-        decoder: { ...type, content: '^', start: 2, stop: 1 },
-        model: words({ '^': 0, '^^^b^^': 1, '</s>': 2 }),
-      }),
-    )
-    expect(tokenizer.decode([0, 1, 0])).toBe('^b^')
-  },
-)
+it.each([{ type: 'Strip' }, {}])('strips the ends of tokens with %j', (type) => {
+  const tokenizer = new JsonTokenizer(
+    json({
+      decoder: { ...type, content: '^', start: 2, stop: 1 },
+      model: words({ b: 0, '^^^b^^': 1, '</s>': 2 }),
+    }),
+  )
+  expect(tokenizer.decode([0, 1])).toBe('b^b^')
+})
 
 it('reads texts as UTF-8: half a surrogate pair is U+FFFD; NUL is a character', async () => {
   const tokenizer = new JsonTokenizer(json({ model: words({ a: 0, '\ufffd': 1, '\u0000': 2, '</s>': 3 }) }))
@@ -238,7 +192,7 @@ it('reads texts as UTF-8: half a surrogate pair is U+FFFD; NUL is a character', 
 
 it('quotes the beginning of a long text', async () => {
   const tokenizer = new JsonTokenizer(json({ model: { ...words({ a: 0, '</s>': 1 }), unk_token: 'none' } }))
-  await expect(tokenizer.encode('b'.repeat(1e6))).rejects.toThrow(/no token for part of "b{80}" \.\.\. \(/)
+  await expect(tokenizer.encode('b'.repeat(1e6))).rejects.toThrow(/no token for part of "b{79}\.\.\. \(/)
 })
 
 it('encodes texts that are asked for together, one without ids among them', async () => {
