@@ -5,22 +5,12 @@ import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import bindings from 'bindings'
 import type { NativeAddon } from './native_types.js'
+import { version } from './version.js'
 
 const require = createRequire(import.meta.url)
 const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
 const platformPackage = `@transfusion-js/${platform}`
-/** Undefined where a bundler has taken this file out of the package. */
-const version = ownVersion()
-
-function ownVersion(): string | undefined {
-  try {
-    const manifest = require('../package.json') as { name: string; version: string }
-    return manifest.name === 'transfusion-js' ? manifest.version : undefined
-  } catch {
-    return undefined
-  }
-}
 
 interface Attempt {
   place: string

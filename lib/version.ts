@@ -1,4 +1,13 @@
 import { createRequire } from 'node:module'
 
-/** The package's version. */
-export const { version } = createRequire(import.meta.url)('../package.json') as { version: string }
+/** The package's version; undefined where a bundler has taken this file out of the package. */
+export const version = ownVersion()
+
+function ownVersion(): string | undefined {
+  try {
+    const manifest = createRequire(import.meta.url)('../package.json') as { name: string; version: string }
+    return manifest.name === 'transfusion-js' ? manifest.version : undefined
+  } catch {
+    return undefined
+  }
+}

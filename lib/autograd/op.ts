@@ -1,5 +1,5 @@
 import { checkArguments } from '../arguments.js'
-import { ArgumentError, shown } from '../tensor/check.js'
+import { ArgumentError, shown } from '../tensor/argument_error.js'
 import { withOpName } from '../tensor/op_name.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { Inputs, OpDefinition, Outputs, Saved } from './definition.js'

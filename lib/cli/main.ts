@@ -18,7 +18,7 @@ import { profileOptionsOf, profileProcess } from '../profiling/process_profile.j
 
 const program = new Command('transfusion')
   .description('Train Transfusion models, one transformer over text and images, and sample from them.')
-  .version(version, '--version', 'print the version')
+  .version(version ?? 'unknown', '--version', 'print the version')
   .option(
     '--trace <file>',
     'write a Chrome trace of the kernels that run; TRANSFUSION_PROFILE=1 prints a table',

@@ -1,5 +1,5 @@
-import { access } from 'node:fs/promises'
 import { join } from 'node:path'
+import { exists } from '../data/exists.js'
 import { removeLeftovers } from '../data/atomic_file.js'
 import { type FolderLock, lockFile, lockFolder } from '../data/folder_lock.js'
 import { readJson, writeJson } from '../data/json_file.js'
@@ -72,9 +72,3 @@ export async function openRun(folder: string, config: TrainConfig): Promise<Open
   await writeJson(paths.config, written)
   return { checkpoints, earlierLength: earlier?.training }
 }
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )

@@ -1,5 +1,6 @@
-import { access, mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { exists } from './exists.js'
 import { syncDirectory } from './atomic_file.js'
 
 /** Inside the folder, so that it may be a mount point, and hold files that are not ours. */
@@ -52,9 +53,3 @@ export async function currentFile(folder: string, name: string): Promise<string>
   const waiting = join(folder, committed, name)
   return (await exists(waiting)) ? waiting : join(folder, name)
 }
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )

@@ -1,3 +1,9 @@
+/** What Git LFS leaves in place of a file that was not fetched: how it begins, and what to say of it. */
+export const gitLfsPointer = {
+  begin: 'version https://git-lfs.github.com/spec/',
+  what: 'is a Git LFS pointer, not the file itself: fetch it with "git lfs pull"',
+}
+
 /** What files begin with, in hexadecimal (..: any byte), that are not what they are taken for, and what to do. */
 const formats = [
   { magic: '28b52ffd', what: 'is compressed with zstd, which is not read: unpack it with "zstd -d FILE"' },
@@ -21,10 +27,7 @@ const formats = [
   { magic: '25504446', what: 'is a PDF, which is not read' },
   { magic: '89504e47', what: 'is an image: "type": "folder" reads folders of images and captions' },
   { magic: 'ffd8ff', what: 'is an image: "type": "folder" reads folders of images and captions' },
-  {
-    magic: Buffer.from('version https://git-lfs.github.com/spec/').toString('hex'),
-    what: 'is a pointer of Git LFS, not the file itself: fetch it with "git lfs pull"',
-  },
+  { magic: Buffer.from(gitLfsPointer.begin).toString('hex'), what: gitLfsPointer.what },
 ].map(({ magic, what }) => ({ magic: magic.match(/../g)!.map((byte) => Number.parseInt(byte, 16)), what }))
 
 /** What a file that begins with `bytes` is instead of what is read, and what to do about it; undefined: not known. */

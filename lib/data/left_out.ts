@@ -1,5 +1,3 @@
-import type { UnreadableDocument } from './sources/document_source.js'
-
 /** Why something of the data is not read: one of them, and several. */
 const reasons = {
   document: ['document that cannot be read', 'documents that cannot be read'],
@@ -37,8 +35,8 @@ export class LeftOut {
     return before === undefined
   }
 
-  /** Counts a document that is left out. Returns whether it is new. */
-  countDocument({ name, reason = 'document' }: UnreadableDocument): boolean {
+  /** Counts a document that is left out, by the name that messages give it. Returns whether it is new. */
+  countDocument({ name, reason = 'document' }: { name: string; reason?: LeftOutReason }): boolean {
     return this.count(reason, name)
   }
 

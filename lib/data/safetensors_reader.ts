@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { type Checksum, type ReadableFile, summedFile } from './checksum.js'
+import { gitLfsPointer } from './file_formats.js'
 import {
   elementCount,
   LARGEST_HEADER,
@@ -48,10 +49,8 @@ export class SafetensorsReader {
         )
       const start = await readFully(file, new BigUint64Array(1), 0, path)
       const length = start[0]!
-      if (Buffer.from(start.buffer).toString('latin1') === gitLfsStart)
-        throw new SafetensorsError(
-          `${path}: is a Git LFS pointer, not the file itself: fetch it with "git lfs pull"`,
-        )
+      if (gitLfsPointer.begin.startsWith(Buffer.from(start.buffer).toString('latin1')))
+        throw new SafetensorsError(`${path}: ${gitLfsPointer.what}`)
       const largest = Math.min(LARGEST_HEADER, size - LENGTH_SIZE)
       if (length > BigInt(largest)) {
         throw new SafetensorsError(
@@ -148,9 +147,6 @@ export class SafetensorsReader {
     return this.close()
   }
 }
-
-/** What Git LFS leaves in place of a file that was not fetched begins with "version https://git-lfs". */
-const gitLfsStart = 'version '
 
 const CONVERTED_AT_ONCE = 2 ** 20
 const pieceOf = (count: number): number => Math.min(count, CONVERTED_AT_ONCE)

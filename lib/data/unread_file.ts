@@ -1,4 +1,5 @@
 import { fileTypeFromBuffer } from 'file-type'
+import { gitLfsPointer } from './file_formats.js'
 
 const damaged = 'that is damaged or cut short'
 /** Formats that are read: what sharp could not decode of one is damaged, or a part of the format that is rare. */
@@ -36,11 +37,11 @@ const names: Record<string, string> = {
 
 /** Beginnings that file-type does not know. */
 const beginnings: readonly [begin: RegExp, words: string][] = [
-  [/^version https:\/\/git-lfs/, 'a pointer of Git LFS, not the file itself: git lfs pull fetches it'],
-  [/^<(!doctype html|html)/i, 'an HTML page, such as servers send where a file is missing'],
-  [/^(<\?xml[^]*)?<svg/i, `an SVG image ${damaged}`],
-  [/^[[{]/, 'JSON text'],
-  [/^P[1-7]\s/, 'a Netpbm (PBM, PGM, PPM) image, which is not read; convert it to PNG'],
+  [new RegExp(`^${gitLfsPointer.begin}`), gitLfsPointer.what],
+  [/^<(!doctype html|html)/i, 'is an HTML page, such as servers send where a file is missing'],
+  [/^(<\?xml[^]*)?<svg/i, `is an SVG image ${damaged}`],
+  [/^[[{]/, 'is JSON text'],
+  [/^P[1-7]\s/, 'is a Netpbm (PBM, PGM, PPM) image, which is not read; convert it to PNG'],
 ]
 
 /** What a file is that could not be read as an image: 'it is a BMP image, which is not read; convert it to PNG'. */
@@ -62,5 +63,5 @@ const tiffEnding = (bytes: Buffer) =>
 function wordsOfBeginning(bytes: Buffer): string {
   const beginning = bytes.toString('utf8', 0, 1000).replace('\ufeff', '').trimStart()
   const known = beginnings.find(([begin]) => begin.test(beginning))
-  return known ? `it is ${known[1]}` : 'it does not begin as PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG do'
+  return known ? `it ${known[1]}` : 'it does not begin as PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG do'
 }

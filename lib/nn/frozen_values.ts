@@ -1,20 +1,29 @@
 import { keep } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
-import type { ParameterArena } from './arena.js'
+
+/** What of an arena its frozen values are taken from. */
+interface Values {
+  /** Changes with every update. */
+  readonly version: number
+  /** f32 [elements] */
+  readonly values: Tensor
+  /** A copy of `values`. */
+  snapshot(): Tensor
+}
 
 /**
  * An arena's values at one point of the stream, whatever becomes of them: they stay where they are until they are about
  * to change, and are then copied. Made by `ParameterArena.freeze`.
  */
 export class FrozenValues {
-  readonly #arena: ParameterArena
+  readonly #arena: Values
   readonly #version: number
   readonly #done: () => void
   #copy: Tensor | undefined
   #failure: Error | undefined
 
   /** `done`: called once the arena need not tell it of changes any more. */
-  constructor(arena: ParameterArena, done: () => void) {
+  constructor(arena: Values, done: () => void) {
     this.#arena = arena
     this.#version = arena.version
     this.#done = done

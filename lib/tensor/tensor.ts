@@ -1,6 +1,6 @@
 import type { Handle } from '../kernels.generated.js'
 import { native } from '../native.js'
-import { ArgumentError, shown } from './check.js'
+import { ArgumentError, shown } from './argument_error.js'
 import { type DType, dtypeBytes, dtypeCodes } from './dtype.js'
 import { currentOp } from './op_name.js'
 import { Scoped } from './scope.js'
@@ -192,10 +192,8 @@ export class Tensor extends Scoped {
 }
 
 function checkValues(data: unknown): void {
-  if (!(data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint16Array)) {
-    const received = typeof data === 'object' && data !== null ? `a ${data.constructor?.name}` : data
-    throw new ArgumentError('data', 'be a Float32Array, an Int32Array or a Uint16Array', received)
-  }
+  if (!(data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint16Array))
+    throw new ArgumentError('data', 'be a Float32Array, an Int32Array or a Uint16Array', data)
 }
 
 const prefix = () => (currentOp() ? `${currentOp()}: ` : '')

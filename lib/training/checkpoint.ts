@@ -3,9 +3,9 @@ import { z } from 'zod'
 import { parseConfig } from '../config.js'
 import { type Checksums, readListed, readSealed, writeSealed } from '../data/checksum.js'
 import { type PendingTensor, readSafetensors, writeSafetensors } from '../data/safetensors.js'
-import { fence } from '../tensor/device.js'
 import { sameShape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
+import { writePieces } from '../tensor/write_pieces.js'
 
 const count = z.int().min(0)
 
@@ -39,9 +39,6 @@ const checkpointSchema = trainingStateSchema.extend({
   /** Of the checkpoint's files, this one included; absent in those made before there were any. */
   checksums: z.record(z.string(), z.string()).optional(),
 })
-
-/** Elements that are copied at once: the event loop turns between them, and a busy stream holds no copy of all. */
-const writtenAtOnce = 2 ** 22
 
 const stateFile = 'training.json'
 const tensorFile = 'training.safetensors'
@@ -108,12 +105,10 @@ export async function readTrainingState(
   )
   const write = async (targets: ReadonlyMap<string, Tensor>) => {
     for (const [name, data] of values)
-      for (let start = 0; start < data.length; start += writtenAtOnce) {
-        const piece = data.subarray(start, start + writtenAtOnce)
+      await writePieces(data, (piece, start) => {
         using target = targets.get(name)!.view([piece.length], start)
         target.write(piece)
-        await fence()
-      }
+      })
   }
   return { state, checksums: listed.checksums, write }
 }

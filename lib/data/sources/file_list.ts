@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { exists } from '../exists.js'
 import { braceExpand, Minimatch } from 'minimatch'
 import type { LeftOut } from '../left_out.js'
 import { explainMissing, type FileType, typesOfFiles } from './data_types.js'
@@ -95,9 +96,3 @@ async function matching(pattern: string): Promise<string[]> {
   if (found.length === 0) throw new Error(`${pattern}: no file has such a name`)
   return found.map((name) => join(folder, name))
 }
-
-const exists = (path: string): Promise<boolean> =>
-  stat(path).then(
-    () => true,
-    () => false,
-  )

@@ -5,8 +5,8 @@ import { SafetensorsReader } from '../../data/safetensors_reader.js'
 import type { ParameterArena } from '../../nn/arena.js'
 import type { Parameter } from '../../nn/parameters.js'
 import { cast } from '../../ops/cast.js'
-import { fence } from '../../tensor/device.js'
 import type { Tensor } from '../../tensor/tensor.js'
+import { writePieces } from '../../tensor/write_pieces.js'
 
 /** Of weights on disk: bf16 takes half the space of f32 and keeps 8 of 24 bits of each value. */
 export type SavedPrecision = 'f32' | 'bf16'
@@ -66,17 +66,9 @@ export async function readWeights(
     await write(parameters.get(name)!, (await reader.read(name)).data as ParameterValues)
 }
 
-/** Elements that are copied at once: the event loop turns between them, and a busy stream holds no copy of all. */
-const writtenAtOnce = 2 ** 22
-
 /** Writes values that were read into an arena. */
-export async function writeParameter(
+export const writeParameter = (
   arena: ParameterArena,
   parameter: Parameter,
   values: ParameterValues,
-): Promise<void> {
-  for (let start = 0; start < values.length; start += writtenAtOnce) {
-    arena.write(parameter, values.subarray(start, start + writtenAtOnce), start)
-    await fence()
-  }
-}
+): Promise<void> => writePieces(values, (piece, start) => arena.write(parameter, piece, start))

@@ -1,5 +1,6 @@
-import { access, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
+import { exists } from '../../data/exists.js'
 import { readJson } from '../../data/json_file.js'
 import { metricsLines } from '../metrics_file.js'
 import { runFiles } from '../run_files.js'
@@ -82,12 +83,6 @@ async function checkFolder(folder: string): Promise<void> {
 
 const isRun = async (folder: string): Promise<boolean> =>
   (await exists(join(folder, runFiles.metrics))) || exists(join(folder, runFiles.sessions))
-
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
 
 /**
  * Whether a file is there. Rejects with an Error where it is from before the run, which began anew in an old one's

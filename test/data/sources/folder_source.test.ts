@@ -165,7 +165,7 @@ describe('openFolderSource', () => {
       'c.txt: its text holds zero bytes, as binary files do and UTF-16 without a mark; expected UTF-8, or UTF-16 ' +
         'that begins with a byte order mark',
       'd.json: has no caption: expected "caption" or "text"; its keys are "prompt", "seed"',
-      'e.txt: is a pointer of Git LFS, not the file itself: fetch it with "git lfs pull"',
+      'e.txt: is a Git LFS pointer, not the file itself: fetch it with "git lfs pull"',
     ])
   })
 

@@ -154,7 +154,7 @@ describe('openJsonlSource', () => {
     ['a.jsonl', Buffer.from('28b52ffd', 'hex'), /is compressed with zstd/],
     ['a.tar', '', /a\.tar: is not what "type": "jsonl" reads; "type": "tar" reads it/],
     ['a.png', '', /a\.png: is an image; "type": "jsonl" does not read images/],
-    ['a.jsonl', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', /is a pointer of Git LFS/],
+    ['a.jsonl', 'version https://git-lfs.github.com/spec/v1\noid sha256:0', /is a Git LFS pointer/],
   ])('says what %s is instead', async (name, content, message) => {
     const path = join(await temporaryFolder(), name)
     await writeFile(path, content)

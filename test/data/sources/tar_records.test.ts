@@ -305,7 +305,7 @@ describe('readTar', () => {
     ['425a6839314159265359', /is compressed with bzip2/],
     ['504b0304', /is a zip archive/],
     ['50415231', /is a Parquet file/],
-    [Buffer.from('version https://git-lfs.github.com/spec/v1\n').toString('hex'), /is a pointer of Git LFS/],
+    [Buffer.from('version https://git-lfs.github.com/spec/v1\n').toString('hex'), /is a Git LFS pointer/],
   ])('names what a file is instead: %s', async (magic, message) => {
     const { documents } = await readShard(await writeBytes(Buffer.from(magic, 'hex')))
     expect(documents).toEqual([expect.stringMatching(message)])

@@ -1,0 +1,15 @@
+import { describe } from '../describe.js'
+import { currentOp } from './op_name.js'
+
+/** An argument that an op cannot take: names the op, the argument, what would be right and what was received. */
+export class ArgumentError extends TypeError {
+  constructor(argument: string, expected: string, received: unknown) {
+    const place = currentOp() && `${currentOp()}: `
+    super(`${place}${argument} must ${expected}, received ${shown(received)}`)
+    this.name = 'ArgumentError'
+  }
+}
+
+/** A value as an error shows it; text is taken for such words already. */
+export const shown = (value: unknown): string =>
+  typeof value === 'string' && value.length < 80 ? value : describe(value)
