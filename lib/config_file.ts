@@ -4,7 +4,7 @@ import type { z } from 'zod'
 import { resolvePaths } from './config_paths.js'
 import { withSetting } from './config_settings.js'
 import { jsonFault } from './data/json_fault.js'
-import { readJsonText } from './data/json_file.js'
+import { readText } from './data/text_file.js'
 
 /**
  * Reads a config file as it was written, for `parseConfig`: JSON in which comments and a comma after the last item are
@@ -17,7 +17,7 @@ export async function readConfig(
   schema: z.ZodType,
   settings: readonly string[] = [],
 ): Promise<unknown> {
-  const written = withoutSchemaKey(parseConfigText((await readJsonText(path))!, path))
+  const written = withoutSchemaKey(parseConfigText(await readText(path), path))
   const changed = settings.reduce(withSetting, resolvePaths(schema, written, dirname(path)))
   return resolvePaths(schema, changed, '.')
 }

@@ -1,17 +1,17 @@
 import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
+const pickled = (name: string): string =>
+  `${name} is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of transformers do)`
+
+/** Files of other formats and layouts; the first that a folder has says the most. */
 const kinds: [pattern: RegExp, say: (name: string) => string][] = [
   [
     /^adapter_model\.(safetensors|bin)$/,
     (name) =>
       `${name} is an adapter (LoRA) without the model that it changes: merge the two (merge_and_unload of peft) and save that`,
   ],
-  [
-    /^pytorch_model.*\.bin(\.index\.json)?$/,
-    (name) =>
-      `${name} is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of transformers do)`,
-  ],
+  [/^pytorch_model.*\.bin(\.index\.json)?$/, pickled],
   [/\.gguf$/i, (name) => `${name} is GGUF, which is not read: take the safetensors that it was made from`],
   [
     /^consolidated.*\.(pth|safetensors)$/,
@@ -24,11 +24,13 @@ const kinds: [pattern: RegExp, say: (name: string) => string][] = [
     /\.safetensors$/i,
     (name) => `${name} has another name than expected: the weights are model.safetensors or have an index`,
   ],
+  [/\.onnx$/i, (name) => `${name} is an ONNX network, which is not read`],
+  [/^(?!training_args|optimizer|scheduler|rng_state).*\.(bin|pt|pth|ckpt)$/i, pickled],
 ]
 
 /**
- * What a folder without the weights or the config that are looked for holds instead, and what to do then, as the end of a
- * message; empty where nothing is known of it.
+ * What a folder without the weights or the config that are looked for holds instead, or what a file is, and what to do
+ * then, as the end of a message; empty where nothing is known of it. `names`: of the folder's files, or the file's own.
  */
 export function contentsInstead(names: readonly string[]): string {
   const others = names.filter((name) => name !== 'model.safetensors').toSorted()

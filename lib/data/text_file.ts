@@ -42,8 +42,16 @@ export const withLineFeeds = (text: string): string => text.replaceAll('\r\n', '
 
 /** Reads a text file as {@link decodeText}. Rejects with an Error that names the file. */
 export async function readText(path: string): Promise<string> {
-  const bytes = await readFile(path).catch((error: Error) => {
-    throw new Error(`${path}: cannot be read (${error.message})`, { cause: error })
-  })
-  return decodeText(bytes, path)
+  try {
+    return decodeText(await readFile(path), path)
+  } catch (error) {
+    const { code, message, syscall } = error as NodeJS.ErrnoException
+    if (syscall === undefined) throw error
+    throw new Error(`${path}: ${unreadable[code ?? ''] ?? `cannot be read (${message})`}`, { cause: error })
+  }
+}
+
+const unreadable: Record<string, string> = {
+  ENOENT: 'no such file',
+  EISDIR: 'is a folder; expected a file',
 }

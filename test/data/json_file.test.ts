@@ -65,7 +65,7 @@ describe('readJson', () => {
     const folder = await temporaryFolder()
     await mkdir(join(folder, 'a.json'))
     await expect(readJson(join(folder, 'a.json'))).rejects.toThrow(
-      `${folder}/a.json: is a folder; expected a JSON file`,
+      `${folder}/a.json: is a folder; expected a file`,
     )
     await expect(readJson(join(folder, 'b.json'))).rejects.toThrow(`${folder}/b.json: no such file`)
     expect(await readJson(join(folder, 'b.json'), 7)).toBe(7)

@@ -70,7 +70,7 @@ it('says in one line what anything else is', async () => {
       (error: Error) => error.message.replaceAll(path, '<path>'),
     )
   const trained = await run()
-  const gguf = 'GGUF, which is not read; take the Hugging Face folder that it was made from, for train --init'
+  const gguf = 'GGUF, which is not read: take the safetensors that it was made from'
   const cases: [path: string, message: string][] = [
     [await temporaryFolder(), `<path>: an empty folder; ${expected}`],
     [join(await temporaryFolder(), 'none'), `<path>: no such folder; ${expected}`],
@@ -101,8 +101,19 @@ it('says in one line what anything else is', async () => {
       '<path>: no model folder, it has no config.json of one; adapter_model.safetensors is an adapter (LoRA) without the ' +
         'model that it changes: merge the two (merge_and_unload of peft) and save that',
     ],
-    [await folderOf({ 'a.gguf': '', 'README.md': '' }), `<path>: a folder with ${gguf}; ${expected}`],
-    [join(await folderOf({ 'a.GGUF': '' }), 'a.GGUF'), `<path>: ${gguf}; ${expected}`],
+    [
+      await folderOf({ 'a.gguf': '', 'README.md': '' }),
+      `<path>: no model folder, it has no config.json of one; a.gguf is ${gguf}`,
+    ],
+    [join(await folderOf({ 'a.GGUF': '' }), 'a.GGUF'), `<path>: a file; a.GGUF is ${gguf}`],
+    [
+      join(await folderOf({ 'unet.ckpt': '' }), 'unet.ckpt'),
+      '<path>: a file; unet.ckpt is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of transformers do)',
+    ],
+    [
+      await folderOf({ 'training_args.bin': '', 'net.onnx': '' }),
+      '<path>: no model folder, it has no config.json of one; net.onnx is an ONNX network, which is not read',
+    ],
     [join(await folderOf({ 'notes.txt': '' }), 'notes.txt'), `<path>: a file; ${expected}`],
     [join(await folderOf({ 'model.safetensors': '' }), 'model.safetensors'), `<path>: a file; ${expected}`],
     [

@@ -1,6 +1,6 @@
 /** Which folder a path means where a model is expected: people name a run, a checkpoint, a file, another tool's model. */
 import { readdir, stat } from 'node:fs/promises'
-import { basename, dirname, extname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { currentFile } from '../../data/atomic_folder.js'
 import { contentsInstead } from '../../data/checkpoint_contents.js'
 import { readJson } from '../../data/json_file.js'
@@ -20,16 +20,6 @@ export interface ModelLocation {
 }
 
 const expected = 'expected a model folder, which transfusion train writes as RUN/model'
-
-/** Formats of weights that are not read, by the ends of their files' names. */
-const otherFormats: Readonly<Record<string, string>> = {
-  '.gguf': 'GGUF, which is not read; take the Hugging Face folder that it was made from, for train --init',
-  '.bin': 'weights of PyTorch, which are not read; save them as safetensors',
-  '.pt': 'weights of PyTorch, which are not read; save them as safetensors',
-  '.pth': 'weights of PyTorch, which are not read; save them as safetensors',
-  '.ckpt': 'weights of PyTorch, which are not read; save them as safetensors',
-  '.onnx': 'an ONNX network, which is not read',
-}
 
 /**
  * The folder of ours that a path means: a model folder itself, a file of one, or the run or the checkpoint that has one.
@@ -59,7 +49,7 @@ export async function locateModel(path: string): Promise<ModelLocation> {
   const isPart = Object.values<string>(modelFiles).includes(basename(path))
   const around = isPart ? await locateIn(dirname(path)) : undefined
   if (around) return around
-  throw new Error(`${path}: ${otherFormats[extname(path).toLowerCase()] ?? 'a file'}; ${expected}`)
+  throw new Error(`${path}: a file${contentsInstead([basename(path)]) || `; ${expected}`}`)
 }
 
 /** The model of a folder: its own, or that of a run or a checkpoint. */
@@ -96,8 +86,6 @@ async function whatElse(folder: string): Promise<string> {
   if (names.includes(modelFiles.weights) || names.includes('model.safetensors.index.json'))
     return `weights without their ${modelFiles.config}, which belongs to them; ${expected}`
   if (names.includes('model_index.json')) return `a pipeline of diffusers, which is not read; ${expected}`
-  const other = names.map((name) => otherFormats[extname(name).toLowerCase()]).find(Boolean)
-  if (other) return `a folder with ${other}; ${expected}`
   if (names.includes('metrics.jsonl') || names.includes('run.json'))
     return `a run that has neither a model nor a checkpoint yet; ${expected}`
   return `no model folder, it has no ${modelFiles.config} of one${contentsInstead(names) || `; ${expected}`}`
