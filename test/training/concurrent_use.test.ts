@@ -175,7 +175,15 @@ describe('training that ends before its time goes on as if it had not', () => {
       'a document cannot be read',
       (fail) => ({ data: { ...dataset, get: (i) => (i === 11 && fail(), dataset.get(i)) } }),
     ],
-    ['it is aborted', () => ({ hooks: { signal: AbortSignal.timeout(5) } })],
+    [
+      'it is aborted',
+      () => {
+        const controller = new AbortController()
+        return {
+          hooks: { signal: controller.signal, onStep: ({ step }) => void (step === 7 && controller.abort()) },
+        }
+      },
+    ],
     ['it is aborted before', () => ({ hooks: { signal: AbortSignal.abort() } })],
   ])('%s', async (_, make) => {
     const { final } = await uninterrupted()
