@@ -1,5 +1,9 @@
-/** Why something of the data is not read: one of them, and several. */
-const reasons = {
+/** Why something of the data is not read. */
+export type LeftOutReason =
+  'document' | 'uncaptioned' | 'imageless' | 'unread' | 'special' | 'empty' | 'member' | 'extra'
+
+/** What is left out for each reason, in words: one of them, and several. */
+const words: Readonly<Record<LeftOutReason, readonly [one: string, several: string]>> = {
   document: ['document that cannot be read', 'documents that cannot be read'],
   uncaptioned: ['image without a caption', 'images without a caption'],
   imageless: ['text without an image', 'texts without an image'],
@@ -8,10 +12,7 @@ const reasons = {
   empty: ['empty file', 'empty files'],
   member: ['member of an archive that belongs to no sample', 'members of archives that belong to no sample'],
   extra: ["member beside a sample's image and caption", "members beside the samples' images and captions"],
-} as const
-
-/** Why something is not read. */
-export type LeftOutReason = keyof typeof reasons
+}
 
 interface Group {
   readonly first: string
@@ -57,7 +58,7 @@ export class LeftOut {
   get summary(): string[] {
     return [...this.#groups].map(([reason, { first }]) => {
       const total = this.total(reason)
-      const [one, several] = reasons[reason]
+      const [one, several] = words[reason]
       return total === 1 ? `left out: 1 ${one} (${first})` : `left out: ${total} ${several} (first: ${first})`
     })
   }

@@ -17,10 +17,13 @@ export interface TokenizerJson {
 
 /** What we read of a `tokenizer.json`'s model. */
 export interface TokenizerModel {
+  /** BPE, Unigram, WordLevel or WordPiece; old files name none. */
   type?: string
   /** Ids by token; of Unigram, tokens and their scores, by id. */
   vocab: Record<string, number> | [string, number][]
+  /** The token that stands for what has none of its own. */
   unk_token?: string | null
+  /** Of Unigram, that token's id. */
   unk_id?: number | null
   [key: string]: unknown
 }

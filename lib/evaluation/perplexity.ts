@@ -10,7 +10,9 @@ import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
 
 /** An image and what it shows. */
 export interface CaptionedImage {
+  /** As the model reads it. */
   image: Image
+  /** What is to be predicted from it. */
   caption: string
 }
 

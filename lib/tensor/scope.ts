@@ -1,5 +1,6 @@
-/** What scopes free: the base of Tensor. */
 import { wrongArgument } from '../arguments.js'
+
+/** What scopes free: the base of Tensor. */
 export abstract class Scoped {
   /** Taken out of its scope by `keep`. @internal */
   kept = false
