@@ -8,7 +8,7 @@ import {
   type ImagePreparationOptions,
   imagePreparationSchema,
 } from './image_preparation.js'
-import { checkPixels, type ImageSource, openSource } from './image_source.js'
+import { checkPixels, type ImageSource, openImageSource } from './image_source.js'
 
 /**
  * Decodes an image (PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG, by its content; the first frame of an animation, the first page
@@ -20,7 +20,7 @@ import { checkPixels, type ImageSource, openSource } from './image_source.js'
  */
 export async function readImage(source: ImageSource, preparation: ImagePreparationOptions): Promise<Image> {
   const settings = parseConfig(imagePreparationSchema, preparation, 'image preparation')
-  const opened = openSource(source)
+  const opened = openImageSource(source)
   let bytes: Buffer | undefined
   try {
     if (opened.kind === 'pixels') {

@@ -29,7 +29,7 @@ export interface CheckedPixels extends PixelSource {
 }
 
 /** A source with the name that errors give it. */
-export type OpenedSource = { readonly name: string } & (
+export type OpenedImageSource = { readonly name: string } & (
   | { readonly kind: 'file'; readonly read: () => Promise<Buffer> }
   | { readonly kind: 'pixels'; readonly pixels: unknown }
 )
@@ -38,7 +38,7 @@ const accepted =
   "an image file's path or file: URL, its bytes (Buffer, Uint8Array, ArrayBuffer, Blob) or pixels { width, height, data }"
 
 /** Tells what a source is. Throws a TypeError that says what is accepted, and for an address of the web. */
-export function openSource(source: unknown): OpenedSource {
+export function openImageSource(source: unknown): OpenedImageSource {
   if (typeof source === 'string') return openPath(source)
   if (typeof source !== 'object' || source === null) throw unaccepted(source)
   if (tagOf(source) === 'URL') return openPath((source as URL).href)
@@ -55,7 +55,7 @@ export function openSource(source: unknown): OpenedSource {
 /** Linux's PATH_MAX; other systems' are shorter. */
 const LONGEST_PATH = 4096
 
-function openPath(path: string): OpenedSource {
+function openPath(path: string): OpenedImageSource {
   if (path.length > LONGEST_PATH)
     throw new TypeError(
       `image: a text of ${path.length} characters is no path; base64 becomes bytes by Buffer.from(text, 'base64')`,

@@ -1,5 +1,6 @@
 import { basename, extname } from 'node:path'
-import { CAPTION_EXTENSIONS, captionEndings, IMAGE_EXTENSIONS } from './captions.js'
+import { CAPTION_EXTENSIONS, captionEndings } from './captions.js'
+import { IMAGE_EXTENSIONS } from './image_extensions.js'
 
 export const extensionOf = (name: string): string => extname(name).toLowerCase()
 const withoutExtension = (name: string): string => name.slice(0, name.length - extname(name).length)

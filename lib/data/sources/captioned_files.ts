@@ -1,10 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { LeftOut } from '../left_out.js'
-import { CAPTION_EXTENSIONS, captionOf, IMAGE_EXTENSIONS, imageKinds, isDecoded } from './captions.js'
+import { CAPTION_EXTENSIONS, captionOf } from './captions.js'
 import { CaptionNames, extensionOf, plainName } from './caption_names.js'
 import type { UnreadableDocument } from './document_source.js'
 import { filesUnder } from './folder_files.js'
+import { IMAGE_EXTENSIONS, imageKinds, isDecoded } from './image_extensions.js'
 import { checkFolder, explainMissing, typesOfFiles } from './data_types.js'
 
 /** An image file and the text file beside it. */

@@ -3,34 +3,6 @@ import { otherFormat } from '../file_formats.js'
 import { decodeText, withLineFeeds } from '../text_file.js'
 import { parseJson } from '../json_file.js'
 
-/** What the names of image files end with that are decoded, in lower case. What counts then is their content. */
-const DECODED = [
-  '.png',
-  '.jpg',
-  '.jpeg',
-  '.jpe',
-  '.jfif',
-  '.webp',
-  '.gif',
-  '.tif',
-  '.tiff',
-  '.avif',
-  '.svg',
-  '.svgz',
-  '.apng',
-]
-
-/** Formats that are known for images but not decoded: with a caption, such a file is a document that cannot be read. */
-// prettier-ignore
-const NOT_DECODED = [
-  '.bmp', '.dib', '.heic', '.heif', '.hif', '.jp2', '.j2k', '.jpx', '.jxl', '.psd', '.psb', '.xcf', '.ico', '.icns', '.tga',
-  '.dds', '.pcx', '.pbm', '.pgm', '.ppm', '.pnm', '.pam', '.exr', '.hdr', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf',
-  '.orf', '.rw2', '.eps', '.qoi',
-]
-
-/** What an image file's name ends with, in lower case: first what is decoded. */
-export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([...DECODED, ...NOT_DECODED])
-
 /** What a caption's name ends with, in lower case; of several, the first counts. */
 export const CAPTION_EXTENSIONS: ReadonlySet<string> = new Set(['.txt', '.caption', '.json'])
 
@@ -38,10 +10,7 @@ export const CAPTION_EXTENSIONS: ReadonlySet<string> = new Set(['.txt', '.captio
 export const captionEndings = (imageExtension: string): string[] =>
   ['', imageExtension].flatMap((inner) => [...CAPTION_EXTENSIONS].map((extension) => inner + extension))
 
-export const isDecoded = (extension: string): boolean => DECODED.includes(extension)
-
 /** For messages. */
-export const imageKinds = '.png, .jpg, .webp, .gif, .tiff, .avif or .svg'
 export const captionKinds = [...CAPTION_EXTENSIONS].join(', ')
 
 /**

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { IMAGE_EXTENSIONS } from './captions.js'
+import { IMAGE_EXTENSIONS } from './image_extensions.js'
 
 /** What a data config's `type` reads, by what names end with. */
 const endings = {

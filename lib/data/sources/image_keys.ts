@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { IMAGE_EXTENSIONS } from './captions.js'
+import { IMAGE_EXTENSIONS } from './image_extensions.js'
 
 /** Keys that hold an image, whatever the value is. */
 const CERTAIN = ['image', 'images', 'image_path', 'img', 'image_url']

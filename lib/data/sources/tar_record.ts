@@ -1,14 +1,8 @@
 import { posix } from 'node:path'
 import type { LeftOut, LeftOutReason } from '../left_out.js'
-import {
-  CAPTION_EXTENSIONS,
-  captionEndings,
-  captionKinds,
-  captionOf,
-  IMAGE_EXTENSIONS,
-  imageKinds,
-} from './captions.js'
+import { CAPTION_EXTENSIONS, captionEndings, captionKinds, captionOf } from './captions.js'
 import type { RawDocument, UnreadableDocument } from './document_source.js'
+import { IMAGE_EXTENSIONS, imageKinds } from './image_extensions.js'
 
 /** A larger member is not read: it would be one image or caption. */
 export const LARGEST_MEMBER = 2 ** 26
@@ -47,7 +41,7 @@ export function splitName(path: string): MemberName {
 }
 
 /** A record's caption and image, or what it lacks. */
-export function documentOf(path: string, record: TarRecord): RawDocument | UnreadableDocument {
+export function documentOfRecord(path: string, record: TarRecord): RawDocument | UnreadableDocument {
   const { key, members } = record
   const name = `${path}: ${key}`
   const { image, caption } = partsOf(record)

@@ -7,7 +7,7 @@ import type { LeftOut } from '../left_out.js'
 import type { RawDocument, UnreadableDocument } from './document_source.js'
 import { isHiddenPath } from './hidden_names.js'
 import {
-  documentOf,
+  documentOfRecord,
   isNotice,
   LARGEST_MEMBER,
   MembersLeftOut,
@@ -15,8 +15,6 @@ import {
   type TarRecord,
 } from './tar_record.js'
 import { TarTail } from './tar_tail.js'
-
-export { LARGEST_MEMBER }
 
 /**
  * The records of a tar file, plain or gzipped (told apart by content), in WebDataset's layout: members in a row whose
@@ -60,7 +58,7 @@ export async function* readTar(
         continue
       }
       if (!ofRecord) {
-        if (record && count++ >= skip) yield documentOf(path, record)
+        if (record && count++ >= skip) yield documentOfRecord(path, record)
         if (record) rest.addExtras(record)
         record = { key, members: new Map(), others: rest.take(key) }
       }
@@ -68,7 +66,7 @@ export async function* readTar(
       else record!.others.push(shown)
       entry.resume()
     }
-    if (record && count++ >= skip) yield documentOf(path, record)
+    if (record && count++ >= skip) yield documentOfRecord(path, record)
     if (record) rest.addExtras(record)
     if (!tail.ended && count >= skip) yield unended(path)
   } catch (error) {
