@@ -1,9 +1,10 @@
 /** What a background and a colour profile mean, whatever colour space a file has. */
-import { crc32, deflateSync } from 'node:zlib'
+import { deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { readImage } from '../../lib/data/image_io.js'
 import type { ImagePreparationOptions } from '../../lib/data/image_preparation.js'
+import { pngFile } from './png_file.js'
 
 const read = async (source: string | Uint8Array, preparation: ImagePreparationOptions) => [
   ...(await readImage(source, preparation)).data,
@@ -97,22 +98,12 @@ describe('a background', () => {
 
 /** A PNG of one RGB pixel. */
 function pngPixel(depth: 8 | 16, values: number[], icc?: Buffer): Buffer {
-  const chunk = (type: string, body: Uint8Array) => {
-    const named = Buffer.concat([Buffer.from(type), body])
-    const framed = Buffer.alloc(named.length + 8)
-    framed.writeUInt32BE(body.length)
-    named.copy(framed, 4)
-    framed.writeUInt32BE(crc32(named), named.length + 4)
-    return framed
-  }
   const samples = depth === 8 ? values : values.flatMap((value) => [value, value])
-  return Buffer.concat([
-    Buffer.from('89504e470d0a1a0a', 'hex'),
-    chunk('IHDR', Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, depth, 2, 0, 0, 0])),
-    ...(icc ? [chunk('iCCP', Buffer.concat([Buffer.from('p\0\0'), deflateSync(icc)]))] : []),
-    chunk('IDAT', deflateSync(Uint8Array.from([0, ...samples]))),
-    chunk('IEND', Buffer.alloc(0)),
-  ])
+  return pngFile(
+    ['IHDR', Buffer.from([0, 0, 0, 1, 0, 0, 0, 1, depth, 2, 0, 0, 0])],
+    ...(icc ? [['iCCP', Buffer.concat([Buffer.from('p\0\0'), deflateSync(icc)])] as const] : []),
+    ['IDAT', deflateSync(Uint8Array.from([0, ...samples]))],
+  )
 }
 
 const profileOf = async (name: 'srgb' | 'p3') => {

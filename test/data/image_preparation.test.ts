@@ -1,11 +1,12 @@
 import { join } from 'node:path'
 import { writeFile } from 'node:fs/promises'
-import { crc32, deflateSync } from 'node:zlib'
+import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { readImage } from '../../lib/data/image_io.js'
 import { type ImagePreparationOptions, imagePreparationSchema } from '../../lib/data/image_preparation.js'
 import { temporaryFolder } from '../temporary_folder.js'
+import { pngFile } from './png_file.js'
 
 const raw = (values: number[], width: number, channels: 1 | 2 | 3 | 4) =>
   sharp(Uint8Array.from(values), { raw: { width, height: values.length / width / channels, channels } })
@@ -16,24 +17,10 @@ const read = async (bytes: Uint8Array, preparation: ImagePreparationOptions) => 
 
 /** A PNG file that announces a size and holds `data`. */
 function pngOf(width: number, height: number, data: Uint8Array): Buffer {
-  const chunk = (type: string, body: Uint8Array) => {
-    const named = Buffer.concat([Buffer.from(type), body])
-    const framed = Buffer.alloc(named.length + 8)
-    framed.writeUInt32BE(body.length)
-    named.copy(framed, 4)
-    framed.writeUInt32BE(crc32(named), named.length + 4)
-    return framed
-  }
   const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0, 0, 0])
   header.writeUInt32BE(width)
   header.writeUInt32BE(height, 4)
-  const signature = Buffer.from('89504e470d0a1a0a', 'hex')
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(data)),
-    chunk('IEND', Buffer.alloc(0)),
-  ])
+  return pngFile(['IHDR', header], ['IDAT', deflateSync(data)])
 }
 
 describe('image preparation', () => {

@@ -9,7 +9,8 @@ import type { TrainingData } from '../../lib/training/data.js'
 import type { TrainingSettings } from '../../lib/training/options.js'
 import { Trainer } from '../../lib/training/trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { dataset, newModel, trainedConfig } from './synthetic_dataset.js'
+import { newTraining as trainingOf } from './new_training.js'
+import { dataset, trainedConfig } from './synthetic_dataset.js'
 
 const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
   seed: 5,
@@ -22,19 +23,7 @@ const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
 
 const tiny = { ...trainedConfig, channels: 16, heads: 2, feedForward: 32 }
 
-function newTraining(options = settings(), data: TrainingData = dataset) {
-  const model = newModel(tiny)
-  const trainer = new Trainer(model, data, options)
-  return {
-    model,
-    trainer,
-    weights: () => model.network.arena.values.readFloats(),
-    [Symbol.dispose]() {
-      trainer[Symbol.dispose]()
-      model.network[Symbol.dispose]()
-    },
-  }
-}
+const newTraining = (options = settings(), data?: TrainingData) => trainingOf(tiny, options, data)
 
 /** The weights after each step, and after the run. */
 async function uninterrupted(options = settings()) {

@@ -4,9 +4,9 @@ import { native } from '../../lib/native.js'
 import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
 import type { TrainingSettings } from '../../lib/training/options.js'
-import { Trainer } from '../../lib/training/trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { dataset, newModel, trainedConfig } from './synthetic_dataset.js'
+import { newTraining as trainingOf } from './new_training.js'
+import { trainedConfig } from './synthetic_dataset.js'
 
 const tiny = { ...trainedConfig, layers: 1, channels: 16, heads: 2, feedForward: 32 }
 const settings = (more: Partial<TrainingSettings>): TrainingSettings => ({
@@ -46,20 +46,7 @@ afterEach(() => {
   setMemoryLimit(limit)
 })
 
-/** A model and its trainer. */
-function newTraining(options: TrainingSettings) {
-  const model = newModel(tiny)
-  const trainer = new Trainer(model, dataset, options)
-  return {
-    model,
-    trainer,
-    weights: () => model.network.arena.values.readFloats(),
-    [Symbol.dispose]() {
-      trainer[Symbol.dispose]()
-      model.network[Symbol.dispose]()
-    },
-  }
-}
+const newTraining = (options: TrainingSettings) => trainingOf(tiny, options)
 
 /** The weights that training ends with, and a checkpoint of its first step. */
 async function uninterrupted(options: TrainingSettings) {

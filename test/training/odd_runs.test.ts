@@ -4,6 +4,7 @@ import type { TrainingSettings } from '../../lib/training/options.js'
 import type { StepReport } from '../../lib/training/step_report.js'
 import { Trainer } from '../../lib/training/trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
+import { newTraining as trainingOf } from './new_training.js'
 import { dataset, newModel, trainedConfig } from './synthetic_dataset.js'
 
 const tiny = { ...trainedConfig, layers: 1, channels: 16, heads: 2, feedForward: 32 }
@@ -13,12 +14,7 @@ const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
   ...more,
 })
 
-function newTraining(options: TrainingSettings, data: ImageDataset = dataset) {
-  const model = newModel(tiny)
-  const trainer = new Trainer(model, data, options)
-  const dispose = () => [trainer, model.network].forEach((owner) => owner[Symbol.dispose]())
-  return { model, trainer, [Symbol.dispose]: dispose }
-}
+const newTraining = (options: TrainingSettings, data?: ImageDataset) => trainingOf(tiny, options, data)
 
 async function reportsOf(options: TrainingSettings, data?: ImageDataset): Promise<StepReport[]> {
   using training = newTraining(options, data)

@@ -1,0 +1,24 @@
+import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
+import type { TrainingData } from '../../lib/training/data.js'
+import type { TrainingSettings } from '../../lib/training/options.js'
+import { Trainer } from '../../lib/training/trainer.js'
+import { dataset, newModel } from './synthetic_dataset.js'
+
+/** A new model and its trainer; `using` frees both. */
+export function newTraining(
+  config: TransfusionOptions,
+  settings: TrainingSettings,
+  data: TrainingData = dataset,
+) {
+  const model = newModel(config)
+  const trainer = new Trainer(model, data, settings)
+  return {
+    model,
+    trainer,
+    weights: () => model.network.arena.values.readFloats(),
+    [Symbol.dispose]() {
+      trainer[Symbol.dispose]()
+      model.network[Symbol.dispose]()
+    },
+  }
+}
