@@ -131,7 +131,7 @@ describe('a process with a pool', () => {
     promisify(execFile)(process.execPath, ['--input-type=module', '--eval', prelude + script], {
       cwd: fileURLToPath(dist),
       env: { ...process.env, NODE_OPTIONS: '' },
-      timeout: 20_000,
+      timeout: 60_000,
     })
 
   it.each([
