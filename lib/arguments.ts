@@ -34,6 +34,10 @@ const kinds = {
   parameters: ['a ParameterList', has('parameters', 'under')],
   tensor: ['a tensor', has('handle', 'shape')],
   image: ['an image { width, height, channels, data }', has('width', 'height', 'data')],
+  signal: [
+    'an AbortSignal, or left out',
+    (value) => value === undefined || has('aborted', 'addEventListener')(value),
+  ],
   source: ['a source of documents, which has once() and read()', has('once', 'read')],
   dataset: ['a data set, which has length and get()', has('length', 'get')],
   features: ['features { data, width }', has('data', 'width')],

@@ -1,10 +1,11 @@
 import { Argument, Command } from 'commander'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { drawContactSheet, labelledRows } from '../data/contact_sheet.js'
 import type { Image } from '../data/document.js'
 import { stackPngs, writePng } from '../data/image_io.js'
 import { readJson, writeJson } from '../data/json_file.js'
+import { makeFolder } from '../data/make_folder.js'
 import { type References, referenceOf, type RunResult, runVariant } from './comparison_run.js'
 import { comparisonTable } from './comparison_table.js'
 import { type Comparison, type ComparisonName, comparisons } from './comparisons.js'
@@ -62,7 +63,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
     )
   await using _ = await lockRun(out, 'comparing')
   const folder = join(out, 'runs')
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   using interrupt = onInterrupt('Stopping; finished runs are kept. Press Ctrl-C again to leave at once.')
   const references: References = new Map()
   const results: RunResult[] = []

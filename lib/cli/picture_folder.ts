@@ -1,8 +1,9 @@
-import { mkdir, readdir, rm, writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { explainFullDisk } from '../data/atomic_file.js'
 import type { Image } from '../data/document.js'
 import { encodePng } from '../data/image_io.js'
+import { makeFolder } from '../data/make_folder.js'
 
 /**
  * A folder of numbered pictures, 0001.png, 0002.png ...: new ones are numbered on from those that are there, and no
@@ -47,7 +48,7 @@ export class PictureFolder {
 
   /** The path; undefined where the file exists. */
   async #writeNew(name: string, png: Buffer): Promise<string | undefined> {
-    await mkdir(this.#folder, { recursive: true })
+    await makeFolder(this.#folder)
     const path = join(this.#folder, `${name}.png`)
     try {
       await writeFile(path, png, { flag: 'wx' })

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
-import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { parseConfig } from '../config.js'
 import { readConfig } from '../config_file.js'
 import { type BpeSettings, bpeOptionsSchema } from '../data/bpe/options.js'
 import { openSource, openSources, sourceSchema } from '../data/data_config.js'
+import { makeFolder } from '../data/make_folder.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { onInterrupt } from './interrupt.js'
 import { LeftOutReport } from './left_out_report.js'
@@ -67,7 +67,7 @@ export async function tokenizerTrain(
     'options',
   )
   const sources = await open()
-  await mkdir(dirname(resolve(out)), { recursive: true })
+  await makeFolder(dirname(resolve(out)))
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
   const leftOut = new LeftOutReport((line) => process.stderr.write(`${line}\n`))
   const onUnreadable = unreadablePolicy(loading, leftOut.onSkip)

@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { exists } from './exists.js'
 import { syncDirectory } from './atomic_file.js'
+import { makeFolder } from './make_folder.js'
 
 /** Inside the folder, so that it may be a mount point, and hold files that are not ours. */
 const incoming = '.incoming'
@@ -22,7 +23,7 @@ export async function replaceFiles(folder: string, write: (aside: string) => Pro
   writing.add(path)
   const aside = join(path, incoming)
   try {
-    await mkdir(path, { recursive: true })
+    await makeFolder(path)
     await syncDirectory(dirname(path))
     await moveCommitted(path)
     await rm(aside, { recursive: true, force: true })

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { checkArguments } from '../arguments.js'
+import { parseConfig } from '../config.js'
 import { filePath } from '../config_paths.js'
 import { findFashionMnist, openMnist } from './fashion_mnist.js'
 import { datasetSource } from './sources/dataset_source.js'
@@ -145,6 +146,7 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
 /** Opens all sources, for `openStream` and `textsOf`. Rejects with an Error that names what cannot be read. */
 export async function openSources(data: DataConfig): Promise<WeightedSource[]> {
   checkArguments('openSources', { data: [data, 'object'] })
+  parseConfig(dataSchema, data, 'data')
   if (data.type !== 'mixture') return [{ source: await openSource(data), weight: 1 }]
   const sources: WeightedSource[] = []
   for (const { weight: share, ...config } of data.sources)

@@ -1,7 +1,8 @@
-import { constants, type FileHandle, mkdir, open } from 'node:fs/promises'
+import { constants, type FileHandle, open } from 'node:fs/promises'
 import { constants as system, hostname } from 'node:os'
 import { join } from 'node:path'
 import { native } from '../native.js'
+import { makeFolder } from './make_folder.js'
 
 /** The file of a lock in its folder; it stays there, and means nothing unless the system says that somebody has it locked. */
 export const lockFile = '.lock'
@@ -54,7 +55,7 @@ export async function lockFolder(folder: string, purpose: string): Promise<Folde
 
 async function openLockFile(folder: string): Promise<FileHandle> {
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     return await open(join(folder, lockFile), constants.O_RDWR | constants.O_CREAT)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException

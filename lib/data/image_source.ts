@@ -60,8 +60,10 @@ function openPath(path: string): OpenedImageSource {
     throw new TypeError(
       `image: a text of ${path.length} characters is no path; base64 becomes bytes by Buffer.from(text, 'base64')`,
     )
+  if (/\p{Cc}/u.test(path))
+    throw new TypeError(`image: ${describe(path)} is no path: it holds control characters`)
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(path)?.[1]?.toLowerCase()
-  if (scheme === 'file') return openPath(fileURLToPath(path))
+  if (scheme === 'file') return openPath(pathOfUrl(path))
   if (scheme === 'data' || scheme === 'blob' || path.startsWith(`${scheme}://`)) {
     const remedy =
       scheme === 'http' || scheme === 'https' ? 'download it first, or give its bytes' : 'give its bytes'
@@ -70,6 +72,17 @@ function openPath(path: string): OpenedImageSource {
     )
   }
   return { name: path, kind: 'file', read: () => readFile(path) }
+}
+
+function pathOfUrl(url: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch (error) {
+    const { message } = error as Error
+    throw new TypeError(`image: ${describe(url)} names no file of this machine (${message})`, {
+      cause: error,
+    })
+  }
 }
 
 const unaccepted = (source: unknown) =>

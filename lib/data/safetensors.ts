@@ -21,6 +21,7 @@ export interface SafetensorsFile {
  * @throws SafetensorsError for a malformed file, and for a tensor of a dtype that is not read; the file system's error where it cannot be opened
  */
 export async function readSafetensors(path: string, sum?: Checksum): Promise<SafetensorsFile> {
+  checkArguments('readSafetensors', { path: [path, 'string'] })
   await using reader = await SafetensorsReader.open(path, sum)
   const tensors = new Map<string, SafetensorsTensor>()
   for (const name of reader.entries.keys()) tensors.set(name, await reader.read(name))

@@ -38,6 +38,8 @@ export async function captionPerplexity(
     nll += likelihood.nll
     tokens += likelihood.tokens
   }
+  if (tokens === 0)
+    throw new RangeError('captionPerplexity: pairs have no caption to predict; received none, or empty ones')
   return Math.exp(nll / tokens)
 }
 

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { drawingOf } from './drawing.js'
@@ -22,9 +23,11 @@ import { StreamedText } from './text_output.js'
 export function generate(
   model: ModelParts,
   prompt: Prompt,
-  { signal, ...options }: GenerationOptions = {},
+  given: GenerationOptions = {},
 ): AsyncGenerator<GenerationEvent, void, undefined> {
+  const { signal, ...options } = Object(given) as GenerationOptions
   return new GenerationStream(async () => {
+    checkArguments('generate', { options: [given, 'options'] })
     const request = await generationRequest(model, prompt, options)
     return (listener) => {
       const engine = engineOf(model.network)

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import type { GenerationEvent } from './events.js'
 import type { Listener } from './generation.js'
 import { onAbort } from './on_abort.js'
@@ -95,6 +96,7 @@ export class GenerationStream implements AsyncGenerator<GenerationEvent, void, u
   async #start(): Promise<void> {
     this.#started = true
     try {
+      checkArguments('generate', { 'options.signal': [this.#signal, 'signal'] })
       this.#signal?.throwIfAborted()
       this.#stopListening = onAbort(this.#signal, () => this.#giveUp(this.#signal!.reason))
       const begin = await this.#prepare()

@@ -157,6 +157,7 @@ export class Transfusion implements LoadedModel {
    * them before they are written they are copied first.
    */
   async save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+    checkArguments('save', { folder: [folder, 'string'] })
     await saveModel(folder, this, precision)
   }
 
@@ -164,8 +165,9 @@ export class Transfusion implements LoadedModel {
    * Writes the text part into a folder as a Hugging Face Llama, which transformers and `fromLlama` load; see to_llama.ts.
    * Rejects where the folder holds a Transfusion model.
    */
-  toLlama(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
-    return toLlama(folder, this, precision)
+  async toLlama(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+    checkArguments('toLlama', { folder: [folder, 'string'] })
+    await toLlama(folder, this, precision)
   }
 
   /** Frees the weights. */

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isFullDisk, syncDirectory } from '../data/atomic_file.js'
+import { makeFolder } from '../data/make_folder.js'
 
 const checkpointName = /^step-(\d{9,})$/
 /** What is being written, or removed: never taken for a checkpoint. */
@@ -71,7 +72,7 @@ export class CheckpointFolder {
    * checkpoint's name is whole.
    */
   async add(step: number, fill: (folder: string) => Promise<void>): Promise<void> {
-    await mkdir(this.path, { recursive: true })
+    await makeFolder(this.path)
     await this.#removeUnfinished()
     const name = `step-${String(step).padStart(9, '0')}`
     try {

@@ -49,6 +49,12 @@ describe('dataSchema', () => {
     expect(await collect(textsOf(mixture[2]!.source))).toEqual(['from JSON'])
   })
 
+  it('names a type that there is not', async () => {
+    await expect(openSources({ type: 'parquet', path: 'a' } as never)).rejects.toThrow(
+      /^data:\n {2}type: expected/,
+    )
+  })
+
   it("opens IDX files of EMNIST's layout", async () => {
     const path = await temporaryFolder()
     await writeFile(join(path, 'images'), idxFile([1, 2, 1], [7, 8]))

@@ -68,6 +68,17 @@ describe('a file', () => {
   })
 
   it.each([
+    ['file://server/cat.png', 'image: "file://server/cat.png" names no file of this machine (File URL host'],
+    ['file:///%ZZ.png', 'image: "file:///%ZZ.png" names no file of this machine (URI malformed)'],
+    ['a\0b.png', 'image: "a\\u0000b.png" is no path: it holds control characters'],
+    ['a\n.png', 'image: "a\\n.png" is no path: it holds control characters'],
+  ])('is a path that can be: %j', async (source, message) => {
+    const error = await rejection(source)
+    expect(error).toBeInstanceOf(TypeError)
+    expect(error.message).toContain(message)
+  })
+
+  it.each([
     ['https://a.org/cat.png', 'https:', 'download it first, or give its bytes'],
     [new URL('http://a.org/cat.png'), 'http:', 'download it first, or give its bytes'],
     ['data:image/png;base64,AAAA', 'data:', 'give its bytes'],

@@ -33,6 +33,10 @@ const f32 = (shape: unknown, begin: unknown, end: unknown) => ({
   data_offsets: [begin, end],
 })
 
+it('asks for a path', async () => {
+  await expect(readSafetensors(undefined as never)).rejects.toThrow('readSafetensors: path must be a string')
+})
+
 describe('readSafetensors', () => {
   it('reads every dtype as the reference library wrote it', async () => {
     const { metadata, tensors } = await readSafetensors(fixture)

@@ -208,6 +208,12 @@ describe('generate', () => {
       await expect(partsOf('a', { sampler } as never)).rejects.toThrow(
         /sampler: expected .* or a Sampler: an object/,
       )
+    await expect(partsOf('a', { signal: 5 } as never)).rejects.toThrow(
+      'generate: options.signal must be an AbortSignal, or left out, received 5',
+    )
+    await expect(generate(model, 'a', null as never).next()).rejects.toThrow(
+      'generate: options must be an object',
+    )
     const schedule = cosineSchedule()
     await expect(partsOf('a', { sampler: { schedule, steps: () => [] } })).rejects.toThrow('it has no steps')
   })

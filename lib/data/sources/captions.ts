@@ -1,5 +1,5 @@
 import { formatKeys, formatValue } from '../../describe.js'
-import { otherFormat } from '../file_formats.js'
+import { isGzipped, otherFormat } from '../file_formats.js'
 import { decodeText, withLineFeeds } from '../text_file.js'
 import { parseJson } from '../json_file.js'
 
@@ -19,7 +19,9 @@ export const captionKinds = [...CAPTION_EXTENSIONS].join(', ')
  * @throws Error that begins with `name`
  */
 export function captionOf(bytes: Uint8Array, extension: string, name: string, image: string): string {
-  const other = otherFormat(bytes)
+  const other = isGzipped(bytes)
+    ? 'is gzipped, which captions are not read from: unpack it'
+    : otherFormat(bytes)
   if (other !== undefined) throw new Error(`${name}: ${other}`)
   const text = decodeText(bytes, name)
   const caption = withLineFeeds(

@@ -6,6 +6,9 @@ export type Piece = string | { readonly image: unknown }
 
 const KEYS = ['messages', 'conversations']
 
+/** Of an image among a turn's content. */
+const IMAGE_KEYS = ['image', 'image_url', 'url', 'path']
+
 /**
  * The turns of a conversation in order, one below the other: `{"conversations": [{"from": "human", "value": "..."}]}` as
  * LLaVA's, or `{"messages": [{"role": "user", "content": "..."}]}`, whose content may be a list of texts and images. Who
@@ -32,10 +35,16 @@ export function conversationOf(object: Readonly<Record<string, unknown>>, name: 
 
 function pieceOf(piece: unknown, place: string): Piece {
   if (typeof piece === 'string') return piece
-  const { type, text, image, image_url: url = image, path = url } = (piece ?? {}) as Record<string, unknown>
-  if (type === 'text' && typeof text === 'string') return text
-  if (type === 'image' && path === undefined) return { image: undefined }
-  if ((type === 'image' || type === 'image_url') && referenceOf(path) !== undefined) return { image: path }
+  const { type, ...content } = (piece ?? {}) as Record<string, unknown>
+  const given = Object.entries(content).filter(([, value]) => value !== null)
+  const [key, value] = given[0] ?? []
+  // Those of a type that is missing, as Qwen's are, are told by their key.
+  if ((type ?? key) === 'text' && typeof content.text === 'string') return content.text
+  const isImage = type === 'image' || type === 'image_url' || (type === undefined && key === 'image')
+  if (isImage && given.length === 0) return { image: undefined }
+  const image = IMAGE_KEYS.map((each) => content[each]).find((each) => referenceOf(each) !== undefined)
+  if (isImage && image !== undefined) return { image }
+  if (type === 'image' && key === 'base64' && typeof value === 'string') return { image: { bytes: value } }
   throw new Error(
     `${place}: expected {"type": "text", "text": "..."} or {"type": "image", "image": "a.png"}; received ${formatValue(piece)}`,
   )

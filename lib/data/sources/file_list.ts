@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exists } from '../exists.js'
 import { braceExpand, Minimatch } from 'minimatch'
+import { describe } from '../../describe.js'
 import type { LeftOut } from '../left_out.js'
 import { explainMissing, type FileType, typesOfFiles } from './data_types.js'
 import { filesUnder } from './folder_files.js'
@@ -31,6 +32,9 @@ export async function listFiles(
   extensions: readonly string[],
   listing?: FolderListing,
 ): Promise<string[]> {
+  const given: readonly unknown[] = [paths].flat()
+  if (given.length === 0 || given.some((path) => typeof path !== 'string'))
+    throw new TypeError(`path must be a path or a list of paths, one at least; received ${describe(paths)}`)
   const files: string[] = []
   for (const path of [paths].flat()) files.push(...(await filesOf(path, extensions, listing)))
   return files

@@ -33,7 +33,8 @@ export function findImages(
       if (LIKELY.includes(other) || areAddresses(value) || isSame(value, object[key])) continue
     }
     const isMedia = CERTAIN.includes(other) || isMediaKey(other, value)
-    if (isMedia || (key === undefined && !TITLES.includes(other) && looksLikeImages(value))) {
+    const isFile = looksLikeImages(value) || (LIKELY.includes(other) && isOtherMedia(value))
+    if (isMedia || (key === undefined && !TITLES.includes(other) && isFile)) {
       throw new Error(
         `${name}: "${other}" looks like the key of an image or other media, which is not read` +
           `${key === undefined ? '' : ` beside "${key}"`}: images are expected under one of ${imageKeys}`,
@@ -44,7 +45,7 @@ export function findImages(
   return CERTAIN.some((each) => each in object) ? [] : undefined
 }
 
-const isAbsent = (value: unknown): boolean =>
+export const isAbsent = (value: unknown): boolean =>
   value === undefined || value === null || (Array.isArray(value) && value.length === 0)
 
 /** Where the file of an image is said to be: a path or an address, or an object with one. */
@@ -69,6 +70,10 @@ function looksLikeImages(value: unknown): boolean {
   const path = isAddress(reference) ? reference.replace(/[?#].*$/s, '') : reference
   return IMAGE_EXTENSIONS.has(/\.[a-z\d]+$/i.exec(path)?.[0].toLowerCase() ?? '')
 }
+
+/** As in the `metadata.jsonl` of Hugging Face's folders of sounds, films and papers. */
+const isOtherMedia = (value: unknown): boolean =>
+  typeof value === 'string' && /\.(wav|mp3|flac|ogg|opus|m4a|mp4|mkv|webm|avi|mov|pdf|npy)$/i.test(value)
 
 /** Whether values name no other files than those of an image's key. */
 function isSame(values: unknown, ofImages: unknown): boolean {

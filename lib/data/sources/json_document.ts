@@ -5,7 +5,7 @@ import { parseConfig } from '../../config.js'
 import { formatKeys, formatValue } from '../../describe.js'
 import { conversationOf, type Piece } from './conversation.js'
 import type { RawImage, RawPart } from './document_source.js'
-import { findImages, isAddress, referenceOf } from './image_keys.js'
+import { findImages, isAbsent, isAddress, referenceOf } from './image_keys.js'
 
 const content = z.string().min(1)
 const parts = z
@@ -45,7 +45,8 @@ export function documentOf(json: unknown, name: string, file: string, field = 't
     if (text.trim() === '') throw new Error(`${name}: its text is empty`)
     return [{ type: 'text', text }]
   }
-  const key = 'caption' in object && (field === 'text' || !(field in object)) ? 'caption' : field
+  const isCaption = !isAbsent(object.caption) && (field === 'text' || isAbsent(object[field]))
+  const key = isCaption || (!(field in object) && 'caption' in object) ? 'caption' : field
   const filled = fill(turns ?? [textOf(object, key, name).trim()], found ?? [], name)
   if (filled.every((piece) => typeof piece !== 'string')) throw new Error(`${name}: its text is empty`)
   return filled.map((piece) =>
@@ -111,6 +112,9 @@ const isBareBase64 = (image: string): boolean =>
   image.length > 4096 || (image.length > 100 && /^(iVBORw0KGgo|\/9j\/|R0lGOD|UklGR)/.test(image))
 
 function imageSource(value: unknown, name: string, file: string): RawImage {
+  const { bytes } = Object(value) as { bytes?: unknown }
+  // As pandas writes Hugging Face's images.
+  if (typeof bytes === 'string' && isBareBase64(bytes)) return { bytes: Buffer.from(bytes, 'base64') }
   const image = referenceOf(value)
   if (image === undefined || image === '')
     throw new Error(
@@ -124,7 +128,21 @@ function imageSource(value: unknown, name: string, file: string): RawImage {
     throw new Error(`${name}: ${shown}: data URLs are read in base64: expected data:image/png;base64,...`)
   if (isBareBase64(image))
     throw new Error(`${name}: ${shown} is no path; base64 is expected as data:image/png;base64,...`)
-  if (image.startsWith('file://')) return { path: fileURLToPath(image) }
+  if (/\p{Cc}/u.test(image)) throw new Error(`${name}: ${shown} is no path: it holds control characters`)
+  if (image.startsWith('file://')) return { path: pathOfUrl(image, name) }
   // Written on Windows.
   return { path: resolve(dirname(file), sep === '/' ? image.replaceAll('\\', '/') : image) }
+}
+
+function pathOfUrl(url: string, name: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch (error) {
+    throw new Error(
+      `${name}: ${formatValue(url)} names no file of this machine (${(error as Error).message})`,
+      {
+        cause: error,
+      },
+    )
+  }
 }

@@ -18,6 +18,14 @@ it('lists files, folders and patterns, in an order that is the same everywhere',
   expect(await list([join(folder, 'notes.md'), join(folder, '*.gz')])).toEqual(['notes.md', 'a.tar.gz'])
   await expect(list(join(folder, 'x*.tar'))).rejects.toThrow('x*.tar: no file has such a name')
   await expect(list(join(folder, 'none'))).rejects.toThrow('none: no such file or folder')
+  for (const [paths, shown] of [
+    [undefined, 'nothing'],
+    [[], '[]'],
+    [['a', 5], '["a", 5]'],
+  ] as const)
+    await expect(listFiles(paths as never, ['.txt'])).rejects.toThrow(
+      `path must be a path or a list of paths, one at least; received ${shown}`,
+    )
   await expect(listFiles(folder, ['.txt'])).rejects.toThrow('holds no files that end with .txt')
 })
 

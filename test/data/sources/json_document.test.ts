@@ -8,6 +8,9 @@ const read = (json: unknown, field?: string) =>
     return 'path' in part.source ? `[${part.source.path}]` : part.source
   })
 
+const png = Buffer.from(`89504e470d0a1a0a${'00'.repeat(100)}`, 'hex')
+const base64 = (bytes: Buffer) => bytes.toString('base64')
+
 describe('documentOf', () => {
   it.each([
     // Hugging Face's metadata.jsonl.
@@ -25,6 +28,22 @@ describe('documentOf', () => {
       ['between ', '[/data/a.png]', ' and', '[/data/b.png]'],
     ],
     [{ image: 'data:image/png;base64,AAEC', text: 'red' }, ['red', { bytes: Buffer.from([0, 1, 2]) }]],
+    // Transformers' and Qwen's contents of turns.
+    ...[
+      { type: 'image', url: 'a.png' },
+      { type: 'image', path: 'a.png', text: null },
+      { image: 'a.png' },
+    ].map((image): [object, string[]] => [
+      { messages: [{ role: 'user', content: [image, { text: 'red' }] }] },
+      ['[/data/a.png]', 'red'],
+    ]),
+    [
+      { messages: [{ role: 'user', content: [{ type: 'image', base64: base64(png) }, 'red'] }] },
+      [{ bytes: png }, 'red'],
+    ],
+    // As pandas writes Hugging Face's images.
+    [{ image: { bytes: base64(png), path: 'gone.png' }, text: 'red' }, ['red', { bytes: png }]],
+    [{ image: 'a.png', caption: null, text: 'red' }, ['red', '[/data/a.png]']],
     // Where the image came from, or its name again.
     [
       { image_path: 'a.png', image: 'https://x.org/a.png', url: 'https://x.org/a.png', text: 'red' },
@@ -132,6 +151,18 @@ describe('documentOf', () => {
     ],
     [{ image: 'a.png', caption: ['x', 'y'] }, 'caption: expected string; received ["x","y"]'],
     [{ image: 'a.png', text: '<image>' }, 'its text is empty'],
+    [{ image: 'a.png', caption: null }, 'caption: expected string; received null'],
+    [{ image: 'file://server/a.png', text: 'x' }, '"file://server/a.png" names no file of this machine'],
+    [{ image: 'a.png\n', text: 'x' }, '"a.png\\n" is no path: it holds control characters'],
+    [
+      { messages: [{ content: [{ type: 'image', source: { type: 'base64', data: 'AAAA' } }, 'x'] }] },
+      'messages[0].content[0]: expected {"type": "text"',
+    ],
+    // Hugging Face's folders of sounds, films and papers.
+    ...['a.wav', 'b/a.mp4', 'a.PDF'].map((file): [object, string] => [
+      { file_name: file, text: 'x' },
+      '"file_name" looks like the key of an image or other media, which is not read',
+    ]),
     [
       Object.fromEntries(Array.from({ length: 500 }, (_, i) => [`key${i}`, i])),
       '"key8", "key9" and 490 more;',
