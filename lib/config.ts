@@ -1,7 +1,7 @@
 import type { z } from 'zod'
 import { formatValue } from './describe.js'
 import { nearest, suggestion } from './nearest.js'
-import { discriminatorOf, discriminatorsOf, keysOf, optionsFor, schemasAt } from './schema_tree.js'
+import { discriminatorOf, discriminatorsOf, keysOf, optionsFor, schemasAt, unwrapped } from './schema_tree.js'
 
 /** A configuration that its schema refuses; the message lists every problem, one line each. */
 export class ConfigError extends Error {
@@ -76,7 +76,9 @@ function expectation(issue: z.core.$ZodIssue, received: unknown, schema?: z.core
     case 'invalid_type': {
       const key = schema && discriminatorOf(schema)
       if (key !== undefined) return expectedObject(key, discriminatorsOf(schema!, key), received)
-      return issue.expected === 'tuple' ? 'expected array' : sentence
+      if (issue.expected === 'tuple') return 'expected array'
+      const keys = schema && issue.path.length > 0 ? keysOf(unwrapped(schema)) : []
+      return keys.length > 0 ? `${sentence} with ${someOf(keys)}` : sentence
     }
     case 'invalid_union': {
       if ('options' in issue && issue.options) {
@@ -109,6 +111,10 @@ function expectedObject(key: string, values: readonly unknown[], received: unkno
   const named = match === undefined ? choice(values.map(formatValue)) : formatValue(match)
   return `expected object with "${key}": ${named}`
 }
+
+/** The keys that an object may have, the first of many. */
+const someOf = (keys: readonly string[]): string =>
+  keys.length > 8 ? `${keys.slice(0, 8).join(', ')} and others` : keys.join(', ')
 
 const choice = (words: readonly string[]): string =>
   words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`

@@ -100,6 +100,11 @@ describe('parseConfig', () => {
       { model, paths: ['a', 3] },
       'paths[1]: expected string; received 3',
     ],
+    [
+      'a value in the place of an object',
+      { model: 3 },
+      'model: expected object with layers, heads, blocks; received 3',
+    ],
     ['a key of a part at the top', { model, layers: 3 }, 'layers: unknown key; did you mean model.layers?'],
     ['the beginning of a key', { model: { ...model, b: 3 } }, 'model.b: unknown key; did you mean "blocks"?'],
     ['a whole value', 3, '(whole value): expected object; received 3'],

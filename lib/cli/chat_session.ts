@@ -75,7 +75,7 @@ export class ChatSession {
     const { writer } = this.#surroundings
     switch (command) {
       case 'image': {
-        const image = await this.#model.readImage(needed(argument, '/image FILE'))
+        const image = await this.#model.readImage(needed(fileName(argument), '/image FILE'))
         this.#document.appendImage(image, argument)
         await writer.show(image)
         return 'done'
@@ -91,7 +91,7 @@ export class ChatSession {
         this.#document = new ChatDocument()
         return 'done'
       case 'save':
-        await this.#save(needed(argument, '/save FILE'))
+        await this.#save(needed(fileName(argument), '/save FILE'))
         return 'done'
       case 'help':
         writer.note(help)
@@ -146,6 +146,12 @@ export class ChatSession {
     }
     this.#surroundings.writer.note(path)
   }
+}
+
+/** A file's name as it was typed, or dropped into the terminal: in quotes, or with its spaces escaped. */
+function fileName(argument: string): string {
+  const [, , quoted] = /^(["'])(.*)\1$/.exec(argument) ?? []
+  return quoted ?? argument.replaceAll('\\ ', ' ')
 }
 
 function needed(argument: string, usage: string): string {

@@ -69,12 +69,17 @@ export const drawnPreparation = ({ imagePreparation, network }: LoadedModel): Im
 export async function openClasses(
   data: z.input<typeof classDataSchema>,
   caption: string,
-  preparation: ImagePreparation = imagePreparationSchema.parse({}),
+  preparation?: ImagePreparation,
 ): Promise<NamedClasses> {
   const captionsOf = (classNames: readonly string[]) =>
     classNames.map((label) => fillTemplate(caption, label))
   if (data.type === 'fashion-mnist') {
-    const files = await findFashionMnist()
+    const files = await findFashionMnist().catch((error: Error) => {
+      if (preparation === undefined) throw error
+      throw new Error(`${error.message}\nFor pictures of your own give a config: docs/evaluation.md`, {
+        cause: error,
+      })
+    })
     const [training, test] = await Promise.all([
       openMnist(files, 'train', [caption], data.padding),
       openMnist(files, 'test', [caption], data.padding),
@@ -83,9 +88,10 @@ export async function openClasses(
     return { name, testName: `${name}, test images`, training, test, captions: captionsOf(classNames) }
   }
   if (data.type === 'folders') {
-    const training = await ImageFolder.open(data.training, { preparation, caption })
+    const ofFiles = preparation ?? imagePreparationSchema.parse({})
+    const training = await ImageFolder.open(data.training, { preparation: ofFiles, caption })
     const { classNames } = training
-    const test = await ImageFolder.open(data.test, { preparation, caption, classNames })
+    const test = await ImageFolder.open(data.test, { preparation: ofFiles, caption, classNames })
     return { name: data.test, testName: data.test, training, test, captions: captionsOf(classNames) }
   }
   const { classNames, padding, firstLabel, transpose } = data

@@ -8,6 +8,7 @@ import type { WeightedSource } from '../data/stream/open_stream.js'
 import { Transfusion } from '../generation/transfusion.js'
 import { sizeAdvice } from '../models/transfusion/size_advice.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
+import { formatCount } from '../reporting/report/numbers.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
 import { hasFinished } from '../reporting/sessions.js'
 import { Trainer } from '../training/trainer.js'
@@ -30,7 +31,8 @@ import {
   trainConfigSchema,
   type WrittenTrainConfig,
 } from './train_config.js'
-import { openTokenizer, spreadTexts, streamOpener, unreadablePolicy } from './train_data.js'
+import { documentsOf, openTokenizer, spreadTexts, streamOpener, unreadablePolicy } from './train_data.js'
+import { unknownWordsOf } from './unknown_words.js'
 
 export const trainCommand = (): Command =>
   new Command('train')
@@ -90,17 +92,21 @@ export async function train(
   const longer = resumed && lengthChange(earlierLength, config.training, done)
   if (longer) say(longer)
   await checkSamples(model, config.samples, path)
-  const matmulRate = await measureMatmulRate(config.precision)
-  const prompts = config.samples.prompts ?? (await spreadTexts(sources, 10))
   using interrupt = onInterrupt('Stopping after this step and saving; press Ctrl-C again to leave at once.', {
     saves: true,
   })
+  const documents = documentsOf(sources)
+  if (documents !== undefined) say(formatCount(documents, 'document'))
+  // Before anything is waited for: the weights of large models take a while.
   say(
     modelSizes(model.network) +
       (resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''),
   )
-
   for (const advice of sizeAdvice(model.network.config, model.objective)) warn(advice)
+  const unknown = await unknownWordsOf(model.tokenizer, config.samples.prompts ?? [])
+  if (unknown !== undefined) warn(`samples.prompts: ${unknown}`)
+  const prompts = config.samples.prompts ?? (await spreadTexts(sources, 10))
+  const matmulRate = await measureMatmulRate(config.precision)
   const recorder = await RunRecorder.open(out, {
     step: done.steps,
     seconds: done.seconds,

@@ -6,17 +6,18 @@ import { drawingOf } from '../generation/drawing.js'
 import { transfusionConfigSchema } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
+import { formatBytes } from '../reporting/report/numbers.js'
 import { patchGrid } from '../sequence/layout.js'
+import { memory } from '../tensor/device.js'
+import { leastMemory } from './least_memory.js'
 import { modelOptions, type TrainConfig } from './train_config.js'
 
 /** Stands for a tokenizer that is not there yet. */
 const anyVocabulary = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
 
 /** The settings of a new model, and how its images are drawn. Rejects with an Error that begins with `name`, the config's. */
-export async function checkNewModel(
-  { data, model, imagePreparation, samples, objective, training }: TrainConfig,
-  name: string,
-): Promise<void> {
+export async function checkNewModel(config: TrainConfig, name: string): Promise<void> {
+  const { data, model, imagePreparation, samples, objective, training } = config
   const sizes = parseConfig(
     z.object({ model: transfusionConfigSchema }),
     { model: { ...modelOptions(model), ...anyVocabulary } },
@@ -26,6 +27,7 @@ export async function checkNewModel(
   const preparation = imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
   await naming(`${name}: samples`, () => drawingOf(samples, objective))
   const { rows, columns } = patchGrid(preparation, sizes.model.image.patch)
+  checkMemory(sizes.model, config, rows * columns, name)
   // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
   if (data.type === 'folder') checkBatchTokens(training, rows * columns, name)
 }
@@ -40,6 +42,29 @@ function checkChannels(data: TrainConfig['data'], channels: number, name: string
     `${name}: model.image.channels: expected ${expected.join(' or ')}, as ` +
       `${gray ? `images of "${gray.type}"` : 'image files'} have; received ${channels}`,
   )
+}
+
+/** What cannot fit is refused before minutes go into weights and pictures for it. */
+function checkMemory(
+  sizes: z.output<typeof transfusionConfigSchema>,
+  config: TrainConfig,
+  patches: number,
+  name: string,
+): void {
+  const { limit } = memory()
+  const { parameters, weights, batch } = leastMemory(sizes, config, patches)
+  const most = `of a memory limit of ${formatBytes(limit)}`
+  if (weights > limit)
+    throw new Error(
+      `${name}: model: ${parameters.toLocaleString('en')} parameters take ${formatBytes(weights)} with their gradients ` +
+        `and the optimizer's state, ${most}; take a smaller preset, fewer layers or channels, or a machine with more memory`,
+    )
+  if (weights + batch > limit)
+    throw new Error(
+      `${name}: training.batchSize: images of ${patches.toLocaleString('en')} patches each take at least ` +
+        `${formatBytes(batch)} in a step, beside ${formatBytes(weights)} for the weights, ${most}; take fewer images, ` +
+        'smaller ones, a larger model.image.patch or more parts (training.accumulate)',
+    )
 }
 
 function checkBatchTokens(

@@ -28,6 +28,14 @@ export function streamOpener(
     })
 }
 
+/** Documents of all sources together; undefined where one is read as a stream. */
+export function documentsOf(sources: readonly WeightedSource[]): number | undefined {
+  return sources.reduce<number | undefined>(
+    (sum, { source: { length } }) => (sum === undefined || length === undefined ? undefined : sum + length),
+    0,
+  )
+}
+
 /** The tokenizer of a file, or one made from the texts of the data; `onSkip` is told of documents that are left out. */
 export async function openTokenizer(
   { tokenizer, loading }: TrainConfig,

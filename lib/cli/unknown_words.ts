@@ -12,5 +12,5 @@ export async function unknownWordsOf(tokenizer: JsonTokenizer, prompt: Prompt): 
   if (words.length === 0) return undefined
   const named = words.slice(0, mostNamed).map((word) => JSON.stringify(word))
   const others = words.length > mostNamed ? ` and ${words.length - mostNamed} more` : ''
-  return `the model's tokenizer does not know ${named.join(', ')}${others}: what it does not know all reads the same`
+  return `the model's tokenizer does not know ${named.join(', ')}${others}: it reads each as the same unknown word`
 }

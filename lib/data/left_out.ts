@@ -8,6 +8,7 @@ const words: Readonly<Record<LeftOutReason, readonly [one: string, several: stri
   uncaptioned: ['image without a caption', 'images without a caption'],
   imageless: ['text without an image', 'texts without an image'],
   unread: ['other file', 'other files'],
+  run: ['folder of a run', 'folders of runs'],
   special: ['pipe, socket or device', 'pipes, sockets or devices'],
   empty: ['empty file', 'empty files'],
   member: ['member of an archive that belongs to no sample', 'members of archives that belong to no sample'],

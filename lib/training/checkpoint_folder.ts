@@ -126,7 +126,7 @@ export class CheckpointFolder {
 
   async #names(pattern: RegExp): Promise<string[]> {
     const names = await readdir(this.path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return []
+      if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return []
       throw error
     })
     return names.filter((name) => pattern.test(name)).toSorted()

@@ -56,10 +56,13 @@ export const trainingOptionsSchema = z
     error: 'expected batchSize or batchTokens, not both',
     path: ['batchTokens'],
   })
-  .refine(({ batchSize = 64, batchTokens, accumulate }) => (batchTokens ?? batchSize) >= accumulate, {
-    error: 'expected no more parts than the batch has documents or positions',
-    path: ['accumulate'],
-  })
+  .refine(
+    ({ batchSize = 64, batchTokens, accumulate }) => accumulate <= Math.max(1, batchTokens ?? batchSize),
+    {
+      error: 'expected no more parts than the batch has documents or positions',
+      path: ['accumulate'],
+    },
+  )
 
 /** How to train, defaults filled in. @useDeclaredType */
 export type TrainingOptions = z.output<typeof trainingOptionsSchema>

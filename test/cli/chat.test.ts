@@ -20,7 +20,7 @@ const chat = (args: readonly string[], options: Partial<CommandOptions>) =>
 describe('transfusion chat', () => {
   it('goes on with one document, which it saves as training reads it', async () => {
     const { code, stdout, stderr } = await chat([], {
-      input: 'a\n/save one.jsonl\n/reset\n/image picture.png\n\n/save two.jsonl\n/quit\na\n',
+      input: 'a\n/save one.jsonl\n/reset\n/image "picture.png"\n\n/save "two.jsonl"\n/quit\na\n',
     })
     expect({ code, stdout }).toEqual({ code: 0, stdout: 'b\nc d e f\nc d e f\n' })
     expect(stderr).toMatch(/^seeds from \d+ on\n/)

@@ -82,7 +82,7 @@ describe('transfusion sample', () => {
     ])
     expect(code).toBe(0)
     expect(stderr).toBe(
-      `transfusion: the model's tokenizer does not know "zebra,", "zebra": what it does not know all reads the same\n`,
+      `transfusion: the model's tokenizer does not know "zebra,", "zebra": it reads each as the same unknown word\n`,
     )
     expect(jsonLines(stdout).at(-1)!['usage']).toMatchObject({ promptTokens: 4, unknownTokens: 3 })
   })

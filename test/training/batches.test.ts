@@ -133,3 +133,10 @@ describe('arrangeDocument', () => {
     expect(counted([text(5)], { conditionDropout: 1 })).toEqual({ text: 1000 })
   })
 })
+
+it('says of a batch that cannot be one thing alone', () => {
+  const issues = (options: object) =>
+    trainingOptionsSchema.safeParse({ steps: 1, ...options }).error?.issues.map(({ path }) => path.join('.'))
+  expect(issues({ batchSize: 0 })).toEqual(['batchSize'])
+  expect(issues({ batchSize: 2, accumulate: 3 })).toEqual(['accumulate'])
+})

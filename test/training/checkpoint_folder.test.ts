@@ -10,6 +10,9 @@ describe('CheckpointFolder', () => {
   it('keeps the latest, and knows which is', async () => {
     const folder = new CheckpointFolder(join(await temporaryFolder(), 'run', 'checkpoints'), 2)
     expect(await folder.latest()).toBeUndefined()
+    const file = join(await temporaryFolder(), 'config.json')
+    await writeFile(file, '')
+    expect(await new CheckpointFolder(join(file, 'checkpoints'), 1).latest()).toBeUndefined()
     for (const step of [5, 70, 800]) await folder.add(step, fill(`${step}`))
     expect((await readdir(folder.path)).toSorted()).toEqual(['step-000000070', 'step-000000800'])
     expect(await folder.latest()).toBe(join(folder.path, 'step-000000800'))

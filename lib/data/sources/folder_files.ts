@@ -1,11 +1,15 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
+import { lockFile } from '../folder_lock.js'
 import type { LeftOut } from '../left_out.js'
 import { isHiddenName } from './hidden_names.js'
 
+/** What only the folders have that `transfusion train` and `demo` write. */
+const runMarks = [lockFile, 'config.json']
+
 /**
  * The paths, from `folder`, of the files in it and in its folders, in the order of the paths (by code unit, the same on
- * every machine). Hidden ones are passed over. Links are followed; a folder is visited once, however many ways lead to
+ * every machine). Hidden ones are passed over, and so are runs in it, whose sheets, captions and configs are no data. Links are followed; a folder is visited once, however many ways lead to
  * it, and the folders that `folder` lies in are not. Pipes, sockets and devices are left out. `depth`: 1 for the files of
  * `folder` alone.
  * @throws Error that names the folder that cannot be read
@@ -26,6 +30,10 @@ export async function filesUnder(
     const entries = await readdir(path, { withFileTypes: true }).catch((error: Error) => {
       throw new Error(`${path}: cannot be read (${error.message})`, { cause: error })
     })
+    if (level > 1 && runMarks.every((mark) => entries.some(({ name }) => name === mark))) {
+      leftOut?.count('run', path)
+      return
+    }
     for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
       const inner = within === '' ? entry.name : join(within, entry.name)
       if (isHiddenName(entry.name)) continue

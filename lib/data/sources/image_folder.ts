@@ -4,6 +4,7 @@ import { checkArguments } from '../../arguments.js'
 import type { Image } from '../document.js'
 import { readImage } from '../image_io.js'
 import type { ImagePreparation } from '../image_preparation.js'
+import { checkFolder } from './data_types.js'
 import { isHiddenName } from './hidden_names.js'
 import { fillTemplate } from './idx_dataset.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
@@ -117,6 +118,7 @@ export class ImageFolder implements LabelledImages, ImageDataset {
 const isShown = (name: string): boolean => !isHiddenName(name)
 
 async function classFolders(root: string): Promise<string[]> {
+  await checkFolder(root)
   const entries = (await readdir(root, { withFileTypes: true })).filter(({ name }) => isShown(name))
   const file = entries.find((entry) => entry.isFile())
   if (file)

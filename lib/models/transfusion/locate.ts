@@ -39,7 +39,9 @@ export async function locateModel(path: string): Promise<ModelLocation> {
   if (typeof path !== 'string') throw new TypeError(`${expected}; its path is no text: ${typeof path}`)
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 'no such folder' : error.message
-    throw new Error(`${path}: ${reason}; ${expected}`, { cause: error })
+    throw new Error(`${path}: ${reason}; ${expected}; nothing is fetched from the Hugging Face Hub`, {
+      cause: error,
+    })
   })
   if (found.isDirectory()) {
     const inside = await locateIn(path)

@@ -72,3 +72,17 @@ it('counts pipes instead of waiting for them', async () => {
   expect(await filesUnder(folder, { leftOut })).toEqual([])
   expect(leftOut.summary).toEqual([`left out: 2 pipes, sockets or devices (first: ${join(folder, 'a.txt')})`])
 })
+
+it('passes over runs that lie in the data, and counts them', async () => {
+  const folder = await temporaryFolder()
+  for (const run of ['out', 'runs/first']) {
+    await mkdir(join(folder, run, 'model'), { recursive: true })
+    for (const name of ['.lock', 'config.json', 'samples-0000100.png', 'samples-0000100.json'])
+      await writeFile(join(folder, run, name), '')
+  }
+  await writeFile(join(folder, 'runs', 'config.json'), '')
+  const leftOut = new LeftOut()
+  expect(await filesUnder(folder, { leftOut })).toEqual(['runs/config.json'])
+  expect(leftOut.summary).toEqual([`left out: 2 folders of runs (first: ${join(folder, 'out')})`])
+  expect(await filesUnder(join(folder, 'out'))).toHaveLength(3)
+})

@@ -66,3 +66,10 @@ it('refuses a folder without classes', async () => {
   const empty = await temporaryFolder()
   await expect(ImageFolder.open(empty, { preparation })).rejects.toThrow(`${empty}: holds no folders`)
 })
+
+it('names a folder that is missing', async () => {
+  const missing = join(await temporaryFolder(), 'tset')
+  await expect(ImageFolder.open(missing, { preparation })).rejects.toThrow(
+    `${missing}: no such file or folder`,
+  )
+})

@@ -1,0 +1,38 @@
+import type { TransfusionConfig } from '../models/transfusion/config.js'
+import { transfusionParameters } from '../models/transfusion/model.js'
+import { elementsOf } from '../tensor/shape.js'
+import type { TrainConfig } from './train_config.js'
+
+/** Data of which each document has one image. */
+const imageEach: readonly string[] = [
+  'folder',
+  'idx',
+  'fashion-mnist',
+] satisfies TrainConfig['data']['type'][]
+
+/**
+ * Bytes that training takes at least: `weights`, those of the parameters, their gradients, the optimizer's state and their
+ * average, and `batch`, each block's input, which is kept for its backward pass. What else a step takes is not counted.
+ */
+export function leastMemory(
+  sizes: TransfusionConfig,
+  { data, precision, training }: TrainConfig,
+  patches: number,
+): { parameters: number; weights: number; batch: number } {
+  const parameters = transfusionParameters(sizes).reduce((sum, { shape }) => sum + elementsOf(shape), 0)
+  const computed = precision === 'bf16' ? 2 : 4
+  const perParameter =
+    8 +
+    (precision === 'bf16' ? computed : 0) +
+    // AdamW has two moments; of Muon's matrices there is one.
+    (training.optimizer.type === 'muon' ? 4 : 8) +
+    (training.ema > 0 ? 4 : 0)
+  const images =
+    training.batchTokens === undefined && imageEach.includes(data.type) ? (training.batchSize ?? 64) : 0
+  const positions = Math.floor(images / training.accumulate) * patches
+  return {
+    parameters,
+    weights: parameters * perParameter,
+    batch: positions * sizes.channels * sizes.layers * computed,
+  }
+}
