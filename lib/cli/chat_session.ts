@@ -75,8 +75,9 @@ export class ChatSession {
     const { writer } = this.#surroundings
     switch (command) {
       case 'image': {
-        const image = await this.#model.readImage(needed(fileName(argument), '/image FILE'))
-        this.#document.appendImage(image, argument)
+        const path = needed(fileName(argument), '/image FILE')
+        const image = await this.#model.readImage(path)
+        this.#document.appendImage(image, path)
         await writer.show(image)
         return 'done'
       }
