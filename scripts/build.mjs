@@ -1,6 +1,6 @@
 // Builds the addon (node-gyp) and the JavaScript (tsc); both only where sources changed.
 //   node scripts/build.mjs [native | ts]
-import { copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -54,6 +54,8 @@ function buildWithGyp(strict, jobs) {
 export function buildTypeScript() {
   generateKernels()
   runTool('typescript/bin/tsc', [])
+  // npm does so where it installs, but a link to a clone is there before the build, too.
+  chmodSync(join(root, 'dist/cli/main.js'), 0o755)
   // The script of the report's page, which knows a browser instead of Node, as one file.
   runTool('typescript/bin/tsc', ['--project', 'lib/reporting/browser'])
   runTool('vite/bin/vite.js', ['build', '--config', 'scripts/vite.page.mjs', '--configLoader', 'native'])
