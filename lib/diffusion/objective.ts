@@ -21,7 +21,10 @@ export const objectiveSchema = z
     process: z.enum(['ddpm', 'flow']).default('ddpm'),
     /** What the network gives; eps is the paper's. */
     prediction: predictionSchema.default('eps'),
-    /** As whose its error counts; minSnr: |x0 error|^2 min(SNR, snrLimit) (Hang et al. 2023). eps is the paper's. */
+    /**
+     * Which squared error the loss is, whatever the prediction: of eps, the paper's, of v, velocity or x0, or minSnr:
+     * |x0 error|^2 min(SNR, snrLimit) (Hang et al. 2023).
+     */
     weighting: z.enum(['eps', 'v', 'velocity', 'x0', 'minSnr']).default('eps'),
     /** The limit of minSnr. */
     snrLimit: z.number().positive().default(5),

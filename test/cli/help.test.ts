@@ -1,3 +1,4 @@
+import { access, constants } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { expect, it } from 'vitest'
 import { command } from './command.js'
@@ -7,6 +8,10 @@ const help = async (...args: string[]) => {
   expect(code).toBe(0)
   return stdout
 }
+
+it('may be executed after a build, for links to a clone', async () => {
+  await access(new URL('../../dist/cli/main.js', import.meta.url), constants.X_OK)
+})
 
 it('shows an example of every command, which begins with its name', async () => {
   const commands = [...(await help()).matchAll(/^  (\w+) /gm)].map(([, name]) => name!)

@@ -1,7 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { checkNewModel } from '../../lib/cli/train_checks.js'
 import { modelOptions, namedSizes, trainConfigSchema } from '../../lib/cli/train_config.js'
 import { parseConfig } from '../../lib/config.js'
+import { parseConfigText } from '../../lib/config_file.js'
 import { transfusionParameters } from '../../lib/models/transfusion/model.js'
 import { paperImages, paperVocabulary, type PresetName } from '../../lib/models/transfusion/presets.js'
 import { elementsOf } from '../../lib/tensor/shape.js'
@@ -131,4 +133,14 @@ describe('a config of a new model', () => {
     await expect(refusal({})).resolves.toBeUndefined()
     await expect(refusal(model, more)).rejects.toThrow(expect.objectContaining({ message }))
   })
+})
+
+it("takes the README's configs", async () => {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+  const written = [...readme.matchAll(/^```jsonc?\n([^]*?)^```/gm)].map(([, text]) => text!)
+  expect(written).toHaveLength(2)
+  for (const text of written) {
+    const { $schema: _, ...config } = parseConfigText(text, 'README.md') as Record<string, unknown>
+    await checkNewModel(parseConfig(trainConfigSchema, config, 'README.md'), 'README.md')
+  }
 })
