@@ -74,6 +74,10 @@ it('says in one line what anything else is', async () => {
   const cases: [path: string, message: string][] = [
     [await temporaryFolder(), `<path>: an empty folder; ${expected}`],
     [join(await temporaryFolder(), 'none'), `<path>: no such folder; ${expected}`],
+    [
+      'meta-llama/Llama-2-7b',
+      `<path>: no such folder; ${expected}; nothing is fetched from the Hugging Face Hub`,
+    ],
     [join(trained, 'config.json', 'model'), `<path>: no such folder; ${expected}`],
     [
       join(trained, 'checkpoints'),

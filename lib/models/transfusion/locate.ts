@@ -39,9 +39,8 @@ export async function locateModel(path: string): Promise<ModelLocation> {
   if (typeof path !== 'string') throw new TypeError(`${expected}; its path is no text: ${typeof path}`)
   const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'ENOENT' || error.code === 'ENOTDIR' ? 'no such folder' : error.message
-    throw new Error(`${path}: ${reason}; ${expected}; nothing is fetched from the Hugging Face Hub`, {
-      cause: error,
-    })
+    const hub = /^[\w.-]+(\/[\w.-]+)?$/.test(path) ? '; nothing is fetched from the Hugging Face Hub' : ''
+    throw new Error(`${path}: ${reason}; ${expected}${hub}`, { cause: error })
   })
   if (found.isDirectory()) {
     const inside = await locateIn(path)
