@@ -1,6 +1,6 @@
 /** Why something of the data is not read. */
 export type LeftOutReason =
-  'document' | 'uncaptioned' | 'imageless' | 'unread' | 'special' | 'empty' | 'member' | 'extra'
+  'document' | 'uncaptioned' | 'imageless' | 'unread' | 'run' | 'special' | 'empty' | 'member' | 'extra'
 
 /** What is left out for each reason, in words: one of them, and several. */
 const words: Readonly<Record<LeftOutReason, readonly [one: string, several: string]>> = {
