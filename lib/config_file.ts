@@ -3,8 +3,8 @@ import { type Node, parseTree } from 'jsonc-parser'
 import type { z } from 'zod'
 import { resolvePaths } from './config_paths.js'
 import { withSetting } from './config_settings.js'
-import { jsonFault } from './data/json_fault.js'
-import { readText } from './data/text_file.js'
+import { jsonFault } from './data/files/json_fault.js'
+import { readText } from './data/files/text_file.js'
 
 /**
  * Reads a config file as it was written, for `parseConfig`: JSON in which comments and a comma after the last item are

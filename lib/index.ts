@@ -150,18 +150,18 @@ export {
   JsonTokenizer,
   type SpecialTokenNames,
   type Tokenizer,
-} from './data/tokenizer.js'
-export type { AddedToken, TokenizerJson, TokenizerModel } from './data/tokenizer_json.js'
-export { makeCaptionTokenizer } from './data/caption_tokenizer.js'
-export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/bpe/train_tokenizer.js'
-export type { BpeSettings } from './data/bpe/options.js'
-export { encodePng, readImage, writePng } from './data/image_io.js'
-export type { ImageSource, PixelSource } from './data/image_source.js'
+} from './data/tokenizer/tokenizer.js'
+export type { AddedToken, TokenizerJson, TokenizerModel } from './data/tokenizer/tokenizer_json.js'
+export { makeCaptionTokenizer } from './data/tokenizer/caption_tokenizer.js'
+export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/tokenizer/bpe/train_tokenizer.js'
+export type { BpeSettings } from './data/tokenizer/bpe/options.js'
+export { encodePng, readImage, writePng } from './data/images/image_io.js'
+export type { ImageSource, PixelSource } from './data/images/image_source.js'
 export {
   type ImagePreparation,
   type ImagePreparationOptions,
   imagePreparationSchema,
-} from './data/image_preparation.js'
+} from './data/images/image_preparation.js'
 export {
   type Caption,
   type Colour,
@@ -170,17 +170,17 @@ export {
   type SheetCell,
   type SheetRow,
   type SheetSection,
-} from './data/contact_sheet.js'
+} from './data/images/contact_sheet.js'
 export {
   type PendingTensor,
   readSafetensors,
   type SafetensorsFile,
   type SafetensorsTensor,
   writeSafetensors,
-} from './data/safetensors.js'
-export { type Checksum, DamagedFileError } from './data/checksum.js'
-export { SafetensorsReader } from './data/safetensors_reader.js'
-export type { TensorEntry } from './data/safetensors_header.js'
+} from './data/safetensors/safetensors.js'
+export { type Checksum, DamagedFileError } from './data/files/checksum.js'
+export { SafetensorsReader } from './data/safetensors/safetensors_reader.js'
+export type { TensorEntry } from './data/safetensors/safetensors_header.js'
 export { ConfigError } from './config.js'
 
 // Sequences and diffusion.

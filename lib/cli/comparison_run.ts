@@ -1,5 +1,5 @@
 /** One run of a comparison: a variant trained from one seed and judged on the way. */
-import { makeCaptionTokenizer } from '../data/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../data/tokenizer/caption_tokenizer.js'
 import type { Image } from '../data/document.js'
 import { captionedImages, ClassReference, describePairs, drawClasses } from '../evaluation/classes.js'
 import { Transfusion } from '../generation/transfusion.js'

@@ -1,8 +1,8 @@
-import { type ContactSheet, inRows, RIGHT, type SheetCell, WRONG } from '../data/contact_sheet.js'
+import { type ContactSheet, inRows, RIGHT, type SheetCell, WRONG } from '../data/images/contact_sheet.js'
 import type { Image } from '../data/document.js'
 import { emojiCaption, type EmojiDataset } from '../data/emoji.js'
 import { otherStyle } from '../data/emoji/emoji_names.js'
-import { sideBySide } from '../data/pixels.js'
+import { sideBySide } from '../data/images/pixels.js'
 import { evenlySpread } from '../data/sample_order.js'
 import type { EmojiAnswer, EmojiAnswers } from '../evaluation/emoji_figures.js'
 

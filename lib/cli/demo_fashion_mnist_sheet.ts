@@ -1,4 +1,4 @@
-import { type ContactSheet, inRows, labelledRows, RIGHT, WRONG } from '../data/contact_sheet.js'
+import { type ContactSheet, inRows, labelledRows, RIGHT, WRONG } from '../data/images/contact_sheet.js'
 import type { Image } from '../data/document.js'
 import type { ClassEvaluation } from '../evaluation/evaluate_classes.js'
 

@@ -1,4 +1,4 @@
-import type { ContactSheet } from '../data/contact_sheet.js'
+import type { ContactSheet } from '../data/images/contact_sheet.js'
 import type { ImageDataset } from '../data/sources/image_dataset.js'
 import type { Objective } from '../diffusion/objective.js'
 import type { DrawOptions } from '../generation/options.js'

@@ -1,4 +1,4 @@
-import { readJson } from '../data/json_file.js'
+import { readJson } from '../data/files/json_file.js'
 import { readSizes, sameNumber, type WeightSizes } from '../models/transfusion/initialize.js'
 import { presets } from '../models/transfusion/presets.js'
 import { CheckpointFolder } from '../training/checkpoint_folder.js'

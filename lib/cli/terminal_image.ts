@@ -1,7 +1,7 @@
 /** Pictures between the lines of a terminal. */
 import { randomInt } from 'node:crypto'
 import type { Image } from '../data/document.js'
-import { encodePng, readImage } from '../data/image_io.js'
+import { encodePng, readImage } from '../data/images/image_io.js'
 import { colourCode } from './terminal_colour.js'
 
 /**

@@ -1,4 +1,4 @@
-import type { JsonTokenizer } from '../data/tokenizer.js'
+import type { JsonTokenizer } from '../data/tokenizer/tokenizer.js'
 import type { Prompt } from '../generation/prompt.js'
 
 /** Of the words that a warning names. */

@@ -8,7 +8,7 @@ import {
   matchNames,
 } from './emoji/emoji_names.js'
 import { IconSet } from './emoji/icon_set.js'
-import { readImage } from './image_io.js'
+import { readImage } from './images/image_io.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './sources/image_dataset.js'
 
 /** Width and height of the pictures, pixels. */

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
-import { isGzipped, otherFormat } from './file_formats.js'
+import { isGzipped, otherFormat } from './files/file_formats.js'
 
 /** An array of bytes as an IDX file holds it: row-major, the last dimension fastest. */
 export interface IdxArray {

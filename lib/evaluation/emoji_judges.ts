@@ -1,7 +1,7 @@
 import { type EmojiDataset, emojiSide, type EmojiPicture } from '../data/emoji.js'
 import { emojiStyles } from '../data/emoji/emoji_names.js'
 import type { Image } from '../data/document.js'
-import { concatenateImages } from '../data/pixels.js'
+import { concatenateImages } from '../data/images/pixels.js'
 import type { Features } from './features.js'
 import { accuracy } from './figures.js'
 import { Judge } from './judge.js'

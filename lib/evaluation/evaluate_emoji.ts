@@ -2,7 +2,7 @@
 import { checkArguments } from '../arguments.js'
 import { emojiCaption, type EmojiData, emojiSide } from '../data/emoji.js'
 import { evenlySpread } from '../data/sample_order.js'
-import { mostTokens } from '../data/tokenizer.js'
+import { mostTokens } from '../data/tokenizer/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
 import { drawImages } from '../generation/draw_images.js'
 import type { DrawOptions } from '../generation/options.js'

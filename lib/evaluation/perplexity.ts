@@ -1,7 +1,7 @@
 import { checkArguments, wrongArgument } from '../arguments.js'
 import type { Image } from '../data/document.js'
 import type { Sample } from '../data/sources/image_dataset.js'
-import type { Tokenizer } from '../data/tokenizer.js'
+import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'

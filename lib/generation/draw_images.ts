@@ -1,6 +1,6 @@
 import { parseConfig } from '../config.js'
 import type { Image } from '../data/document.js'
-import { mostTokens } from '../data/tokenizer.js'
+import { mostTokens } from '../data/tokenizer/tokenizer.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { randomWords } from '../random.js'
 import { completeTexts, drawingRequests, type DrawingWatch, drawOnce } from './batch.js'

@@ -1,5 +1,5 @@
 import type { Image } from '../data/document.js'
-import { imageFromFloats } from '../data/pixels.js'
+import { imageFromFloats } from '../data/images/pixels.js'
 import type { ModelOutput, TransfusionNetwork } from '../models/transfusion/model.js'
 import { pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { concat } from '../ops/concat.js'

@@ -1,4 +1,4 @@
-import { drawContactSheet, inRows } from '../data/contact_sheet.js'
+import { drawContactSheet, inRows } from '../data/images/contact_sheet.js'
 import type { Image } from '../data/document.js'
 
 const columns = 10

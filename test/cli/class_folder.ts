@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
 import { idxFile } from '../data/idx_file.js'
 import { generator } from '../host_array.js'

@@ -1,7 +1,7 @@
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { writePng } from '../../lib/data/image_io.js'
+import { writePng } from '../../lib/data/images/image_io.js'
 import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/llama_folder.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { command } from './command.js'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
 import { checkClassImages, describeImages } from '../../lib/evaluation/classes.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
 import { scriptedModel } from '../generation/scripted_model.js'

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
 import { emojiCaption, type EmojiData, openEmoji, splitEmoji } from '../../lib/data/emoji.js'
 import { evenlySpread } from '../../lib/data/sample_order.js'
 import { otherStyle } from '../../lib/data/emoji/emoji_names.js'

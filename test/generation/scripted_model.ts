@@ -1,4 +1,4 @@
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import type { ModelParts } from '../../lib/models/transfusion/folder.js'
 import { perturbedNetwork, tinyConfig, tokens } from '../models/tiny_model.js'

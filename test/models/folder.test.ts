@@ -1,10 +1,14 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../../lib/data/safetensors.js'
-import { JsonTokenizer } from '../../lib/data/tokenizer.js'
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
-import type { ImagePreparationOptions } from '../../lib/data/image_preparation.js'
+import {
+  readSafetensors,
+  type SafetensorsTensor,
+  writeSafetensors,
+} from '../../lib/data/safetensors/safetensors.js'
+import { JsonTokenizer } from '../../lib/data/tokenizer/tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
+import type { ImagePreparationOptions } from '../../lib/data/images/image_preparation.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
 import { loadModel, loadWeights, saveModel } from '../../lib/models/transfusion/folder.js'

@@ -1,7 +1,11 @@
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { readSafetensors, type SafetensorsTensor, writeSafetensors } from '../../lib/data/safetensors.js'
+import {
+  readSafetensors,
+  type SafetensorsTensor,
+  writeSafetensors,
+} from '../../lib/data/safetensors/safetensors.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'
 import { readLlamaConfig } from '../../lib/models/llama/config.js'
 import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import { saveModel } from '../../lib/models/transfusion/folder.js'
 import { fromLlama } from '../../lib/models/transfusion/from_llama.js'

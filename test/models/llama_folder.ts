@@ -6,9 +6,9 @@ import {
   type SafetensorsFile,
   type SafetensorsTensor,
   writeSafetensors,
-} from '../../lib/data/safetensors.js'
-import { JsonTokenizer } from '../../lib/data/tokenizer.js'
-import { specialToken, type TokenizerJson } from '../../lib/data/tokenizer_json.js'
+} from '../../lib/data/safetensors/safetensors.js'
+import { JsonTokenizer } from '../../lib/data/tokenizer/tokenizer.js'
+import { specialToken, type TokenizerJson } from '../../lib/data/tokenizer/tokenizer_json.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 /** A Llama with 300 tokens and no tokenizer. */

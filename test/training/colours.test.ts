@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { makeCaptionTokenizer } from '../../lib/data/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
 import type { Image } from '../../lib/data/document.js'
 import { emojiCaption, EmojiDataset, openEmoji } from '../../lib/data/emoji.js'
 import { Transfusion } from '../../lib/generation/transfusion.js'

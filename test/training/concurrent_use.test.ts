@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { readSafetensors } from '../../lib/data/safetensors.js'
+import { readSafetensors } from '../../lib/data/safetensors/safetensors.js'
 import { loadModel, saveModel } from '../../lib/models/transfusion/folder.js'
 import { generate } from '../../lib/generation/generate.js'
 import { memory } from '../../lib/tensor/device.js'

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { parseConfig } from '../../config.js'
-import { readJson } from '../json_file.js'
+import { readJson } from '../files/json_file.js'
 
 /** Of icons.json: Iconify's format, as far as emoji use it. */
 const iconsSchema = z.object({

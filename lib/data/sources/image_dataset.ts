@@ -1,6 +1,6 @@
 import { describe } from '../../describe.js'
 import type { Document, Image } from '../document.js'
-import { pixelValues } from '../image_source.js'
+import { pixelValues } from '../images/image_source.js'
 
 /** A document of a data set: a caption part, then an image part; training turns some of them around. */
 export interface Sample extends Document {

@@ -5,9 +5,9 @@ import {
   type ImagePreparation,
   type ImagePreparationOptions,
   imagePreparationSchema,
-} from '../../data/image_preparation.js'
-import { pixelValues } from '../../data/image_source.js'
-import { bytesToFloats } from '../../data/pixels.js'
+} from '../../data/images/image_preparation.js'
+import { pixelValues } from '../../data/images/image_source.js'
+import { bytesToFloats } from '../../data/images/pixels.js'
 import { describe } from '../../describe.js'
 import type { ImagePart, SpecialTokens } from '../../sequence/document.js'
 import { patchGrid } from '../../sequence/layout.js'

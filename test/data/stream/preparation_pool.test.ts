@@ -111,7 +111,7 @@ describe('a process with a pool', () => {
   const dist = new URL('../../../dist/data/', import.meta.url)
   const modules = {
     openStream: 'stream/open_stream',
-    makeCaptionTokenizer: 'caption_tokenizer',
+    makeCaptionTokenizer: 'tokenizer/caption_tokenizer',
     indexedSource: 'sources/indexed_source',
   }
   const prelude =
