@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isImageFile } from '../images/image_content.js'
 import { LeftOut } from '../left_out.js'
 import { CAPTION_EXTENSIONS, captionOf } from './captions.js'
 import { CaptionNames, extensionOf, plainName } from './caption_names.js'
@@ -23,7 +24,8 @@ export interface CaptionedFolder {
 }
 
 /**
- * Lists the images of a folder and of the folders in it, each with its caption beside it: `name.txt`, `name.caption` or
+ * Lists the images of a folder and of the folders in it, told by their names or else by their content, each with its caption
+ * beside it: `name.txt`, `name.caption` or
  * `name.json`, or these after the image's whole name (`name.png.txt`), small letters or capitals. In the order of the image
  * files' paths.
  * @throws Error that names the folder where it has no images, or none with a caption
@@ -32,7 +34,7 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
   await checkFolder(folder)
   const leftOut = new LeftOut()
   const names = await filesUnder(folder, { leftOut })
-  const images = imagesOf(names)
+  const images = await imagesOf(names, folder)
   if (images.length === 0) {
     const others = typesOfFiles(names, 'folder')
     throw new Error(`${folder}: holds no images; expected ${imageKinds} files, each with a .txt${others}`)
@@ -62,14 +64,29 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
   return { files, unreadable: uncaptioned, leftOut }
 }
 
-/** The images among files: of a format that is not decoded those that have a caption, and no decoded image, to themselves. */
-function imagesOf(names: readonly string[]): string[] {
+/**
+ * The images among files, by their names: of a format that is not decoded those that have a caption, and no decoded image,
+ * to themselves. By their content, files that a caption has no image of such a name beside it for.
+ */
+async function imagesOf(names: readonly string[], folder: string): Promise<string[]> {
   const withImages = names.filter((name) => IMAGE_EXTENSIONS.has(extensionOf(name)))
   const decoded = new Set(withImages.filter((name) => isDecoded(extensionOf(name))).map(plainName))
   const captioned = new Set(names.filter((name) => CAPTION_EXTENSIONS.has(extensionOf(name))).map(plainName))
   // Else a camera's raw file beside its JPEG, or an editor's file.
   const isAlone = (plain: string) => captioned.has(plain) && !decoded.has(plain)
-  return withImages.filter((name) => isDecoded(extensionOf(name)) || isAlone(plainName(name)))
+  const images = new Set(
+    withImages.filter((name) => isDecoded(extensionOf(name)) || isAlone(plainName(name))),
+  )
+  const named = new Set(withImages.map(plainName))
+  for (const name of names)
+    if (
+      !CAPTION_EXTENSIONS.has(extensionOf(name)) &&
+      captioned.has(plainName(name)) &&
+      !named.has(plainName(name)) &&
+      (await isImageFile(join(folder, name)))
+    )
+      images.add(name)
+  return names.filter((name) => images.has(name))
 }
 
 /** Counts the files that are neither images nor their captions. Of several captions of an image the first is read. */

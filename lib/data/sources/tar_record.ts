@@ -10,7 +10,7 @@ export const LARGEST_MEMBER = 2 ** 26
 /** Members in a row whose paths are equal up to the first dot of their names. */
 export interface TarRecord {
   readonly key: string
-  /** By extension; the size of those that are too large, 0 for all in a record that is skipped. */
+  /** Images and captions by extension; the size of those that are too large, 0 for all in a record that is skipped. */
   readonly members: Map<string, Uint8Array | number>
   /** Names of members that are not read. */
   readonly others: string[]
@@ -76,9 +76,11 @@ export function documentOfRecord(path: string, record: TarRecord): RawDocument |
   }
 }
 
-/** The extensions of a record's image and caption. */
-function partsOf({ members }: TarRecord): { readonly image?: string; readonly caption?: string } {
-  const image = [...IMAGE_EXTENSIONS].find((extension) => members.has(extension))
+/** The extensions of a record's image, by its name or else by its content, and caption. */
+function partsOf({ key, members }: TarRecord): { readonly image?: string; readonly caption?: string } {
+  const image =
+    [...IMAGE_EXTENSIONS].find((extension) => members.has(extension)) ??
+    [...members.keys()].find((extension) => splitName(key + extension).kind === undefined)
   const caption = captionEndings(image ?? '').find((extension) => members.has(extension))
   return { ...(image !== undefined && { image }), ...(caption !== undefined && { caption }) }
 }
@@ -126,7 +128,7 @@ export class MembersLeftOut {
     if (image === undefined || caption === undefined) return
     for (const member of others) this.#add('extra', member)
     for (const extension of members.keys())
-      if (extension !== image && splitName(key + extension).kind === 'image')
+      if (extension !== image && splitName(key + extension).kind !== 'caption')
         this.#add('extra', key + extension)
   }
 

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { extract, type ExtractEvents } from 'tar-stream'
 import { isGzipped, otherFormat } from '../files/file_formats.js'
+import { beginsAsImage } from '../images/image_content.js'
 import type { LeftOut } from '../left_out.js'
 import type { RawDocument, UnreadableDocument } from './document_source.js'
 import { isHiddenPath } from './hidden_names.js'
@@ -18,7 +19,8 @@ import { TarTail } from './tar_tail.js'
 
 /**
  * The records of a tar file, plain or gzipped (told apart by content), in WebDataset's layout: members in a row whose
- * paths are equal up to the first dot of their names. A record has an image and its caption, as text (`.txt`, `.caption`)
+ * paths are equal up to the first dot of their names. A record has an image, by its name or else by its content, and its
+ * caption, as text (`.txt`, `.caption`)
  * or in a `.json` object as `caption` or `text`; other members are left out, and hidden ones passed over. The first `skip`
  * records are not read. A record that is incomplete comes as an unreadable document, and so does the place where the file is
  * damaged or cut short, after which nothing follows.
@@ -42,17 +44,19 @@ export async function* readTar(
       const { type } = entry.header
       member = entry.header.name.replace(/^(\.\/+)+/, '')
       const { key, extension, kind } = splitName(member)
-      const isRead = type === 'file' && (kind === 'image' || kind === 'caption')
-      // Of two members of one name, the second begins another record.
-      const ofRecord =
-        record?.key.toLowerCase() === key.toLowerCase() && !(isRead && record.members.has(extension))
       // Links and devices have no content.
       const shown = type === 'file' ? member : `${member}, a ${type}`
       if (type === 'directory' || isHiddenPath(member)) {
         entry.resume()
         continue
       }
-      if (!ofRecord && (kind === undefined || isNotice(key))) {
+      const image =
+        type === 'file' && kind === undefined && !isNotice(key) ? await readImageMember(entry) : undefined
+      const isRead = type === 'file' && (kind === 'image' || kind === 'caption' || image !== undefined)
+      // Of two members of one name, the second begins another record.
+      const ofRecord =
+        record?.key.toLowerCase() === key.toLowerCase() && !(isRead && record.members.has(extension))
+      if (!ofRecord && ((kind === undefined && image === undefined) || isNotice(key))) {
         rest.wait(key, shown)
         entry.resume()
         continue
@@ -62,7 +66,7 @@ export async function* readTar(
         if (record) rest.addExtras(record)
         record = { key, members: new Map(), others: rest.take(key) }
       }
-      if (isRead) record!.members.set(extension, count >= skip ? await readMember(entry) : 0)
+      if (isRead) record!.members.set(extension, count >= skip ? (image ?? (await readMember(entry))) : 0)
       else record!.others.push(shown)
       entry.resume()
     }
@@ -134,6 +138,23 @@ async function readMember(entry: Entry): Promise<Uint8Array | number> {
   }
   const chunks: Uint8Array[] = []
   for await (const chunk of entry) chunks.push(chunk as Uint8Array)
+  return joined(chunks, size)
+}
+
+/** The bytes of a member whose name does not tell what it is, where they are an image's. */
+async function readImageMember(entry: Entry): Promise<Uint8Array | undefined> {
+  const { size = 0 } = entry.header
+  let chunks: Uint8Array[] | undefined
+  let begins = size <= LARGEST_MEMBER
+  for await (const chunk of entry) {
+    if (begins && (await beginsAsImage(chunk as Uint8Array))) chunks = []
+    begins = false
+    chunks?.push(chunk as Uint8Array)
+  }
+  return chunks && joined(chunks, size)
+}
+
+function joined(chunks: readonly Uint8Array[], size: number): Uint8Array {
   const bytes = new Uint8Array(size)
   chunks.reduce((offset, chunk) => (bytes.set(chunk, offset), offset + chunk.length), 0)
   return bytes

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -204,5 +204,18 @@ describe('openFolderSource', () => {
     const size = { width: 4, height: 4, channels: 3 } as const
     const results = await Promise.allSettled(paths.map((path) => readImage(path, size)))
     expect(results.map(({ status }) => status === 'fulfilled')).toEqual([true, false, true, true, true, true])
+  })
+
+  it('takes captioned files for images by their content where their names do not tell', async () => {
+    const folder = await temporaryFolder()
+    const image = fileURLToPath(new URL('../../fixtures/cases/image-formats/folder/c.gif', import.meta.url))
+    for (const name of ['IMG_1', '2.image', '3.npz', 'alone']) await copyFile(image, join(folder, name))
+    await writeFile(join(folder, '3.npz'), 'values')
+    await copyFile(image, join(folder, '3.gif'))
+    for (const name of ['IMG_1', '2', '3']) await writeFile(join(folder, `${name}.txt`), name)
+    const source = await openFolderSource(folder)
+    const documents = await collect(source.once())
+    expect(documents.map(({ name }) => name.slice(folder.length + 1))).toEqual(['2.image', '3.gif', 'IMG_1'])
+    expect(source.leftOut?.summary).toEqual([`left out: 2 other files (first: ${join(folder, '3.npz')})`])
   })
 })

@@ -1,4 +1,4 @@
-import { open, readdir, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { pack } from 'tar-stream'
@@ -30,9 +30,9 @@ function shown(document: RawDocument | UnreadableDocument): string {
 const caseFile = (name: string) => fileURLToPath(new URL(`../../fixtures/cases/${name}`, import.meta.url))
 
 /** Documents as `shown`, without their images, and what is left out. */
-async function readShard(path: string) {
+async function readShard(path: string, skip = 0) {
   const leftOut = new LeftOut()
-  const documents = (await collect(readTar(path, 0, leftOut))).map((document) =>
+  const documents = (await collect(readTar(path, skip, leftOut))).map((document) =>
     'error' in document
       ? `${document.reason ?? 'document'}: ${document.error.message.replaceAll(`${path}: `, '')}`
       : (document.parts[0] as { text: string }).text,
@@ -218,14 +218,34 @@ describe('readTar', () => {
 
   it('takes every format for an image', async () => {
     const { documents } = await readShard(caseFile('image-formats/formats.tar'))
+    expect(documents).toEqual(['g', 'a', 'b', 't', 'j', 'i'])
+  })
+
+  it('takes members for images by their content where their names do not tell, whatever comes first', async () => {
+    const png = await readFile(caseFile('image-formats/folder/a.png'))
+    const path = await writeBytes(
+      await tarFile({
+        '1.image': png,
+        '1.txt': 'first',
+        'IMG_2.txt': 'second',
+        'IMG_2.npy': 'values',
+        IMG_2: png,
+        '3.npy': 'values',
+        '3.txt': 'third',
+        '4.png': 'named',
+        '4.data': png,
+        '4.txt': 'fourth',
+      }),
+    )
+    const { documents, leftOut } = await readShard(path)
     expect(documents).toEqual([
-      'g',
-      'a',
-      'b',
-      't',
-      'j',
-      expect.stringMatching(/^imageless: 6: has no image .*; it has 6\.txt, 6\.image\./),
+      'first',
+      'second',
+      expect.stringMatching(/^imageless: 3: has no image/),
+      'fourth',
     ])
+    expect(leftOut).toEqual([expect.stringMatching(/^left out: 2 members beside/)])
+    expect((await readShard(path, 2)).documents).toEqual(documents.slice(2))
   })
 
   it('counts members that belong to no sample, or that a sample does not need', async () => {
