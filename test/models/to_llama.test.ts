@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
@@ -96,6 +96,14 @@ describe('toLlama', () => {
     await expect(model.toLlama(folder)).rejects.toThrow(`${folder}: holds a Transfusion model`)
     using same = await Transfusion.load(folder)
     expect(same.parameterCount).toBe(model.parameterCount)
+
+    await writeFile(join(folder, 'config.json'), '{"architecture": ')
+    await expect(model.toLlama(folder)).rejects.toThrow(/config\.json: .*; nothing is written over it/)
+
+    const llama = await temporaryFolder()
+    await model.toLlama(llama)
+    await model.toLlama(llama, { precision: 'bf16' })
+    expect((await jsonOf(llama, 'config.json')).torch_dtype).toBe('bfloat16')
   })
 
   it('is a command', async () => {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { checkArguments } from '../../arguments.js'
+import { exists } from '../../data/files/exists.js'
 import { replaceFiles } from '../../data/files/atomic_folder.js'
 import { writeJson } from '../../data/files/json_file.js'
 import { type PendingTensor, writeSafetensors } from '../../data/safetensors/safetensors.js'
@@ -17,7 +18,7 @@ import { readAs, type SavedPrecision } from './weights.js'
  * `fromLlama` to the bit (of f32): for text the three axes of our rotary positions are one. The vocabulary stays whole, rows
  * of BOI and EOI included; the image parts are left out. All files or, whatever happens, none are replaced. The weights are
  * those of one step, the last at the call, even while the model is trained.
- * @throws Error where the folder holds a model of ours, or a run that has one
+ * @throws Error where the folder holds a model of ours, or a run that has one, or a `config.json` that does not say what it is
  */
 export async function toLlama(
   folder: string,
@@ -26,7 +27,11 @@ export async function toLlama(
 ): Promise<void> {
   checkArguments('toLlama', { folder: [folder, 'string'] })
   using frozen = network.arena.freeze()
-  const found = await locateModel(folder).catch(() => undefined)
+  const found = await locateModel(folder).catch(async (cause: Error) => {
+    if (await exists(join(folder, 'config.json')))
+      throw new Error(`${cause.message}; nothing is written over it: give another folder`, { cause })
+    return undefined
+  })
   if (found?.kind === 'transfusion')
     throw new Error(
       `${folder}: holds a Transfusion model, which its text part would replace: give another folder`,
