@@ -33,12 +33,18 @@ export function buildNative({ werror = false } = {}) {
   run(process.execPath, ['--eval', `require(${JSON.stringify(addonPath)})`])
 }
 
-/** node-gyp reads binding.gyp at the root, where npm would take it for a reason to compile whenever it installs. */
+/**
+ * node-gyp reads binding.gyp at the root. The package has it in dist/ instead: npm takes one at an installed package's root
+ * for a reason to compile.
+ */
+const binding = join(root, 'binding.gyp')
+const packedBinding = join(root, 'dist/binding.gyp')
+
 function buildWithGyp(strict, jobs) {
   const gyp = (...args) =>
     runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${nodePrefix}`, ...args])
-  const binding = join(root, 'binding.gyp')
-  copyFileSync(join(root, 'native/binding.gyp'), binding)
+  const isInstalled = !existsSync(binding)
+  if (isInstalled) copyFileSync(packedBinding, binding)
   try {
     // Configuring takes a second and finds sources that were added or removed.
     gyp('configure', '--', `-Dwerror=${strict}`)
@@ -46,7 +52,7 @@ function buildWithGyp(strict, jobs) {
     // which -MMD, gyp's choice, leaves out of what an object depends on.
     gyp('build', '--jobs', jobs, 'DEPFLAGS=-MD -MF $(depfile).raw')
   } finally {
-    rmSync(binding, { force: true })
+    if (isInstalled) rmSync(binding, { force: true })
   }
 }
 
@@ -54,6 +60,7 @@ function buildWithGyp(strict, jobs) {
 export function buildTypeScript() {
   generateKernels()
   runTool('typescript/bin/tsc', [])
+  copyFileSync(binding, packedBinding)
   // npm does so where it installs, but a link to a clone is there before the build, too.
   chmodSync(join(root, 'dist/cli/main.js'), 0o755)
   // The script of the report's page, which knows a browser instead of Node, as one file.

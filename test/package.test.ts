@@ -75,7 +75,7 @@ describe('a clone', () => {
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
     const paths = files.map(({ path }) => path)
     const built = ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/reporting/browser/page.js']
-    expect(paths).toEqual(expect.arrayContaining([...built, 'native/binding.gyp', 'lib/index.ts']))
+    expect(paths).toEqual(expect.arrayContaining([...built, 'dist/binding.gyp', 'lib/index.ts']))
     // With it npm would compile wherever it installs the package.
     expect(paths).not.toContain('binding.gyp')
     rmSync(place, { recursive: true })
