@@ -78,14 +78,11 @@ async function imagesOf(names: readonly string[], folder: string): Promise<strin
     withImages.filter((name) => isDecoded(extensionOf(name)) || isAlone(plainName(name))),
   )
   const named = new Set(withImages.map(plainName))
-  for (const name of names)
-    if (
-      !CAPTION_EXTENSIONS.has(extensionOf(name)) &&
-      captioned.has(plainName(name)) &&
-      !named.has(plainName(name)) &&
-      (await isImageFile(join(folder, name)))
-    )
-      images.add(name)
+  for (const name of names) {
+    if (images.has(name) || CAPTION_EXTENSIONS.has(extensionOf(name))) continue
+    const plain = plainName(name)
+    if (captioned.has(plain) && !named.has(plain) && (await isImageFile(join(folder, name)))) images.add(name)
+  }
   return names.filter((name) => images.has(name))
 }
 
