@@ -136,9 +136,12 @@ describe('readTar', () => {
   })
 
   it('takes no memory for a size that is only announced', async () => {
-    const documents = await collect(readTar(await writeBytes(await headerOf('1.png', LARGEST_MEMBER - 1))))
+    const path = await writeBytes(await headerOf('1.png', LARGEST_MEMBER - 1))
+    // What earlier tests have left is there until it is collected.
+    const before = process.memoryUsage().arrayBuffers
+    const documents = await collect(readTar(path))
     expect(documents.map(shown)).toEqual([expect.stringContaining('1.png: damaged or cut short')])
-    expect(process.memoryUsage().arrayBuffers).toBeLessThan(LARGEST_MEMBER / 2)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(LARGEST_MEMBER / 2)
   })
 
   it('names the member where the file is cut short or damaged, gives what comes before, and closes the file', async () => {
