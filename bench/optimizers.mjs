@@ -3,11 +3,11 @@
 //   npm run bench -- optimizers [steps of AdamW = 4000] [seed = 0] [AdamW's rate = 0.006] [Muon's rate = 0.01]
 // Time is the processor's, of all threads: the wall's depends on what else the machine does.
 import { noGrad } from '../dist/autograd/tape.js'
-import { openClasses } from '../dist/cli/class_data.js'
-import { fashionMnistCaption } from '../dist/cli/demo_fashion_mnist.js'
+import { openClasses } from '../dist/evaluation/tasks/class_data.js'
+import { fashionMnistCaption } from '../dist/experiments/demo/demo_fashion_mnist.js'
 import { scope, transfusionLoss } from '../dist/index.js'
-import { BatchMaker } from '../dist/training/batches.js'
-import { openTrainingData } from '../dist/training/data.js'
+import { BatchMaker } from '../dist/models/transfusion/training/batches.js'
+import { openTrainingData } from '../dist/models/transfusion/training/data.js'
 import { demoCompute, newDemoRun, openDemo } from './common/demo.mjs'
 import { describeLimits, measureLimits } from './common/limits.mjs'
 

@@ -7,7 +7,7 @@ import { profileOptionsOf, profileProcess } from './profiling/process_profile.js
 profileProcess(profileOptionsOf(process.env))
 
 // Models: train, save, load, generate.
-export { type LoadOptions, type NewModelOptions, Transfusion } from './generation/transfusion.js'
+export { type LoadOptions, type NewModelOptions, Transfusion } from './transfusion.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { DrawOptions, GenerationOptions, ImageOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
@@ -24,7 +24,7 @@ export {
   transfusionLoss,
   type TrainingBatch,
   type TransfusionLoss,
-} from './models/transfusion/loss.js'
+} from './models/transfusion/training/loss.js'
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
 export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
 export type { InitializeOptions, WeightSizes } from './models/transfusion/initialize.js'
@@ -41,11 +41,11 @@ export {
 // Training.
 export { type RunHooks, Trainer } from './training/trainer.js'
 export type { BatchWork, StepReport } from './training/step_report.js'
-export type { StreamStart, TrainingData } from './training/data.js'
+export type { StreamStart, TrainingData } from './models/transfusion/training/data.js'
 export { CheckpointFolder } from './training/checkpoint_folder.js'
 export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './training/options.js'
-export { arrangeDocument, type ArrangeOptions } from './training/arrange.js'
-export { type BatchNoise, trainingBatch } from './training/training_batch.js'
+export { arrangeDocument, type ArrangeOptions } from './models/transfusion/training/arrange.js'
+export { type BatchNoise, trainingBatch } from './models/transfusion/training/training_batch.js'
 export type { Optimizer } from './training/optimizer_step.js'
 export { AdamW, adamwSchema, type AdamWOptions } from './training/adamw.js'
 export { Muon, type MuonOptions, muonSchema } from './training/muon.js'
@@ -89,8 +89,8 @@ export {
   type EmojiEvaluation,
   type EmojiEvaluationOptions,
   evaluateEmoji,
-} from './evaluation/evaluate_emoji.js'
-export type { EmojiAnswer, EmojiAnswers, EmojiFigures } from './evaluation/emoji_figures.js'
+} from './experiments/emoji/evaluate_emoji.js'
+export type { EmojiAnswer, EmojiAnswers, EmojiFigures } from './experiments/emoji/emoji_figures.js'
 export { type CaptionedImage, captionPerplexity } from './evaluation/perplexity.js'
 export {
   type TextDocument,
@@ -108,7 +108,8 @@ export {
 } from './evaluation/rank.js'
 
 // Data.
-export type { Document, Image, ImagePart, TextPart } from './data/document.js'
+export type { Document, ImagePart, TextPart } from './data/document.js'
+export type { Image } from './image/image.js'
 export type {
   DocumentStream,
   PreparedDocument,
@@ -142,26 +143,32 @@ export { captionedImage } from './data/sources/image_dataset.js'
 export { ImageFolder, type ImageFolderOptions, type LabelledImages } from './data/sources/image_folder.js'
 export { IdxDataset, type IdxDatasetOptions } from './data/sources/idx_dataset.js'
 export { FolderDataset } from './data/sources/folder_dataset.js'
-export { emojiCaption, type EmojiData, EmojiDataset, type EmojiPicture, openEmoji } from './data/emoji.js'
-export type { EmojiStyle } from './data/emoji/emoji_names.js'
-export { findFashionMnist, type MnistFiles, openMnist } from './data/fashion_mnist.js'
+export {
+  emojiCaption,
+  type EmojiData,
+  EmojiDataset,
+  type EmojiPicture,
+  openEmoji,
+} from './datasets/emoji/emoji.js'
+export type { EmojiStyle } from './datasets/emoji/emoji_names.js'
+export { findFashionMnist, type MnistFiles, openMnist } from './datasets/fashion_mnist.js'
 export {
   type DecodeOptions,
   JsonTokenizer,
   type SpecialTokenNames,
   type Tokenizer,
-} from './data/tokenizer/tokenizer.js'
-export type { AddedToken, TokenizerJson, TokenizerModel } from './data/tokenizer/tokenizer_json.js'
-export { makeCaptionTokenizer } from './data/tokenizer/caption_tokenizer.js'
-export { type BpeHooks, type BpeProgress, trainTokenizer } from './data/tokenizer/bpe/train_tokenizer.js'
-export type { BpeSettings } from './data/tokenizer/bpe/options.js'
-export { encodePng, readImage, writePng } from './data/images/image_io.js'
-export type { ImageSource, PixelSource } from './data/images/image_source.js'
+} from './tokenizer/tokenizer.js'
+export type { AddedToken, TokenizerJson, TokenizerModel } from './tokenizer/tokenizer_json.js'
+export { makeCaptionTokenizer } from './tokenizer/caption_tokenizer.js'
+export { type BpeHooks, type BpeProgress, trainTokenizer } from './tokenizer/bpe/train_tokenizer.js'
+export type { BpeSettings } from './tokenizer/bpe/options.js'
+export { encodePng, readImage, writePng } from './image/image_io.js'
+export type { ImageSource, PixelSource } from './image/image_source.js'
 export {
   type ImagePreparation,
   type ImagePreparationOptions,
   imagePreparationSchema,
-} from './data/images/image_preparation.js'
+} from './image/image_preparation.js'
 export {
   type Caption,
   type Colour,
@@ -170,18 +177,18 @@ export {
   type SheetCell,
   type SheetRow,
   type SheetSection,
-} from './data/images/contact_sheet.js'
+} from './image/contact_sheet.js'
 export {
   type PendingTensor,
   readSafetensors,
   type SafetensorsFile,
   type SafetensorsTensor,
   writeSafetensors,
-} from './data/safetensors/safetensors.js'
-export { type Checksum, DamagedFileError } from './data/files/checksum.js'
-export { SafetensorsReader } from './data/safetensors/safetensors_reader.js'
-export type { TensorEntry } from './data/safetensors/safetensors_header.js'
-export { ConfigError } from './config.js'
+} from './files/safetensors/safetensors.js'
+export { type Checksum, DamagedFileError } from './files/checksum.js'
+export { SafetensorsReader } from './files/safetensors/safetensors_reader.js'
+export type { TensorEntry } from './files/safetensors/safetensors_header.js'
+export { ConfigError } from './config/parse.js'
 
 // Sequences and diffusion.
 export { type PackedBatch, packDocuments, type PackingOptions } from './sequence/packing.js'

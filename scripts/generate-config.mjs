@@ -11,9 +11,9 @@ import { Failure, main, root } from './run.mjs'
 
 register('./docstring-hooks.mjs', import.meta.url)
 const built = (path) => import(new URL(`../dist/${path}`, import.meta.url))
-const { trainConfigSchema } = await built('cli/train_config.js')
-const { evaluateConfigSchema } = await built('cli/evaluate_config.js')
-const { samplersConfigSchema } = await built('cli/samplers_config.js')
+const { trainConfigSchema } = await built('run/train_config.js')
+const { evaluateConfigSchema } = await built('evaluation/tasks/evaluate_config.js')
+const { samplersConfigSchema } = await built('evaluation/tasks/samplers_config.js')
 const presets = await built('models/transfusion/presets.js')
 const { feedForwardOf } = await built('models/transfusion/config.js')
 const { transfusionParameters } = await built('models/transfusion/model.js')

@@ -14,6 +14,7 @@ const folders = [
   'test/reliability',
   'test/generation',
   'test/training',
+  'test/models/transfusion/training',
 ]
 const left = [
   'test/training/memory.test.ts', // AddressSanitizer keeps freed memory, so that the process grows

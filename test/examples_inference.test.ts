@@ -5,10 +5,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { readImage, writePng } from '../lib/data/images/image_io.js'
+import { readImage, writePng } from '../lib/image/image_io.js'
 import { saveModel } from '../lib/models/transfusion/folder.js'
 import { scriptedModel } from './generation/scripted_model.js'
-import { testImage } from './models/tiny_model.js'
+import { testImage } from './models/transfusion/tiny_model.js'
 import { temporaryFolder } from './temporary_folder.js'
 
 const example = (name: string) => fileURLToPath(new URL(`../examples/${name}`, import.meta.url))

@@ -1,6 +1,6 @@
 // The demo's training on Fashion-MNIST, without its command.
-import { openFashionMnistTask } from '../../dist/cli/demo_fashion_mnist.js'
-import { modelOptions } from '../../dist/cli/train_config.js'
+import { openFashionMnistTask } from '../../dist/experiments/demo/demo_fashion_mnist.js'
+import { modelOptions } from '../../dist/run/train_config.js'
 import { deviceInfo, makeCaptionTokenizer, Trainer, Transfusion } from '../../dist/index.js'
 import { trainingOptionsSchema } from '../../dist/training/options.js'
 

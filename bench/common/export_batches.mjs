@@ -10,7 +10,7 @@ import {
   writeSafetensors,
 } from '../../dist/index.js'
 import { feedForwardOf } from '../../dist/models/transfusion/config.js'
-import { BatchMaker } from '../../dist/training/batches.js'
+import { BatchMaker } from '../../dist/models/transfusion/training/batches.js'
 import { readyDocuments, trainingSettings } from './training_documents.mjs'
 
 const i32 = (shape, data) => ({ dtype: 'i32', shape, data: Int32Array.from(data) })

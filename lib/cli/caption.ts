@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import type { GenerationOptions } from '../generation/options.js'
-import { Transfusion } from '../generation/transfusion.js'
+import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import { addTextOptions, type GenerationFlags, generationOptionsOf } from './generation_options.js'
 import { onInterrupt, sharedSignal } from './interrupt.js'

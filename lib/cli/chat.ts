@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { on } from 'node:events'
 import { createInterface } from 'node:readline'
-import { Transfusion } from '../generation/transfusion.js'
+import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import { ChatSession } from './chat_session.js'
 import {
@@ -13,8 +13,8 @@ import {
 } from './generation_options.js'
 import { precisionOption, showOption } from './options.js'
 import { PictureFolder } from './picture_folder.js'
-import { detectProtocol, type ImageProtocol } from './terminal_image.js'
-import { TerminalWriter } from './terminal_writer.js'
+import { detectProtocol, type ImageProtocol } from './terminal/image.js'
+import { TerminalWriter } from './terminal/writer.js'
 
 /** Options of the command line. */
 export interface ChatFlags extends GenerationFlags {

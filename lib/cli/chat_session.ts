@@ -1,12 +1,12 @@
 import { writeFile } from 'node:fs/promises'
 import type { GenerationOptions } from '../generation/options.js'
-import type { Transfusion } from '../generation/transfusion.js'
+import type { Transfusion } from '../transfusion.js'
 import { suggestion } from '../nearest.js'
-import { ChatDocument } from './chat_document.js'
+import { ChatDocument } from '../generation/chat_document.js'
 import type { PictureFolder } from './picture_folder.js'
 import { savePictures } from './saved_events.js'
-import type { TerminalWriter } from './terminal_writer.js'
-import { unknownWordsOf } from './unknown_words.js'
+import type { TerminalWriter } from './terminal/writer.js'
+import { unknownWordsOf } from '../generation/unknown_words.js'
 
 export interface ChatSurroundings {
   writer: TerminalWriter

@@ -1,18 +1,23 @@
 import { Argument, Command } from 'commander'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { drawContactSheet, labelledRows } from '../data/images/contact_sheet.js'
-import type { Image } from '../data/document.js'
-import { stackPngs, writePng } from '../data/images/image_io.js'
-import { readJson, writeJson } from '../data/files/json_file.js'
-import { makeFolder } from '../data/files/make_folder.js'
-import { type References, referenceOf, type RunResult, runVariant } from './comparison_run.js'
-import { comparisonTable } from './comparison_table.js'
-import { type Comparison, type ComparisonName, comparisons } from './comparisons.js'
+import { drawContactSheet, labelledRows } from '../image/contact_sheet.js'
+import type { Image } from '../image/image.js'
+import { stackPngs, writePng } from '../image/image_io.js'
+import { readJson, writeJson } from '../files/json_file.js'
+import { makeFolder } from '../files/make_folder.js'
+import {
+  type References,
+  referenceOf,
+  type RunResult,
+  runVariant,
+} from '../experiments/comparisons/comparison_run.js'
+import { comparisonTable } from '../experiments/comparisons/comparison_table.js'
+import { type Comparison, type ComparisonName, comparisons } from '../experiments/comparisons/comparisons.js'
 import { onInterrupt } from './interrupt.js'
 import { numberOption } from './options.js'
 import { say } from './output.js'
-import { lockRun } from './run_folder.js'
+import { lockRun } from '../run/run_folder.js'
 
 /** Options of the command line. */
 export interface CompareOptions {

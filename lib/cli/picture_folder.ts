@@ -1,9 +1,9 @@
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { explainFullDisk } from '../data/files/atomic_file.js'
-import type { Image } from '../data/document.js'
-import { encodePng } from '../data/images/image_io.js'
-import { makeFolder } from '../data/files/make_folder.js'
+import { explainFullDisk } from '../files/atomic_file.js'
+import type { Image } from '../image/image.js'
+import { encodePng } from '../image/image_io.js'
+import { makeFolder } from '../files/make_folder.js'
 
 /**
  * A folder of numbered pictures, 0001.png, 0002.png ...: new ones are numbered on from those that are there, and no

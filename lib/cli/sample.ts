@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { Readable } from 'node:stream'
 import type { GenerationEvent } from '../generation/events.js'
-import { Transfusion } from '../generation/transfusion.js'
+import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import {
   addImageOptions,
@@ -13,11 +13,11 @@ import {
 import { onInterrupt, sharedSignal } from './interrupt.js'
 import { numberOption, precisionOption, showOption } from './options.js'
 import { PictureFolder } from './picture_folder.js'
-import { promptPieces, readPieces } from './prompt_pieces.js'
+import { promptPieces, readPieces } from '../generation/prompt_pieces.js'
 import { eventJson, savePictures, type SavedEvent } from './saved_events.js'
-import { detectProtocol, type ImageProtocol } from './terminal_image.js'
-import { TerminalWriter } from './terminal_writer.js'
-import { unknownWordsOf } from './unknown_words.js'
+import { detectProtocol, type ImageProtocol } from './terminal/image.js'
+import { TerminalWriter } from './terminal/writer.js'
+import { unknownWordsOf } from '../generation/unknown_words.js'
 
 /** Options of the command line. */
 export interface SampleFlags extends GenerationFlags {

@@ -1,4 +1,4 @@
-import type { Image } from '../data/document.js'
+import type { Image } from '../image/image.js'
 import type { GenerationEvent } from '../generation/events.js'
 import type { PictureFolder } from './picture_folder.js'
 

@@ -1,6 +1,6 @@
-import type { BpeSettings } from '../data/tokenizer/bpe/options.js'
-import { type BpeProgress, trainTokenizer } from '../data/tokenizer/bpe/train_tokenizer.js'
-import type { JsonTokenizer } from '../data/tokenizer/tokenizer.js'
+import type { BpeSettings } from '../tokenizer/bpe/options.js'
+import { type BpeProgress, trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'
+import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
 
 /** Seconds between two lines about progress: in a terminal, where each takes the place of the last, and elsewhere. */
 const TERMINAL_SECONDS = 0.2

@@ -1,11 +1,11 @@
 import { Command } from 'commander'
-import { parseConfig } from '../config.js'
-import { readConfig } from '../config_file.js'
-import { resolvePaths } from '../config_paths.js'
+import { parseConfig } from '../config/parse.js'
+import { readConfig } from '../config/file.js'
+import { resolvePaths } from '../config/paths.js'
 import { openSources } from '../data/data_config.js'
 import type { UnreadableDocument } from '../data/sources/document_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
-import { Transfusion } from '../generation/transfusion.js'
+import { Transfusion } from '../transfusion.js'
 import { sizeAdvice } from '../models/transfusion/size_advice.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { formatCount } from '../reporting/report/numbers.js'
@@ -13,26 +13,26 @@ import { RunRecorder } from '../reporting/run_recorder.js'
 import { hasFinished } from '../reporting/sessions.js'
 import { Trainer } from '../training/trainer.js'
 import { onInterrupt } from './interrupt.js'
-import { LeftOutReport } from './left_out_report.js'
-import { modelSizes } from './model_sizes.js'
+import { LeftOutReport } from '../run/left_out_report.js'
+import { modelSizes } from '../run/model_sizes.js'
 import { settingOption } from './options.js'
 import { say, warn } from './output.js'
 import { TrainingProgress } from './progress.js'
-import { recordedRun } from './recorded_run.js'
-import { resumeRun } from './resume_run.js'
-import { lengthChange, progressOf } from './run_changes.js'
-import { lockRun, openRun, runPaths } from './run_folder.js'
-import { withSizesOfWeights } from './sizes_of_weights.js'
-import { checkNewModel, checkSamples } from './train_checks.js'
+import { recordedRun } from '../run/recorded_run.js'
+import { resumeRun } from '../run/resume_run.js'
+import { lengthChange, progressOf } from '../run/run_changes.js'
+import { lockRun, openRun, runPaths } from '../run/run_folder.js'
+import { withSizesOfWeights } from '../run/sizes_of_weights.js'
+import { checkNewModel, checkSamples } from '../run/train_checks.js'
 import {
   modelOptions,
   namedSizes,
   type TrainConfig,
   trainConfigSchema,
   type WrittenTrainConfig,
-} from './train_config.js'
-import { documentsOf, openTokenizer, spreadTexts, streamOpener, unreadablePolicy } from './train_data.js'
-import { unknownWordsOf } from './unknown_words.js'
+} from '../run/train_config.js'
+import { documentsOf, openTokenizer, spreadTexts, streamOpener, unreadablePolicy } from '../run/train_data.js'
+import { unknownWordsOf } from '../generation/unknown_words.js'
 
 export const trainCommand = (): Command =>
   new Command('train')

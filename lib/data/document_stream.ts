@@ -1,4 +1,4 @@
-import type { Image } from './document.js'
+import type { Image } from '../image/image.js'
 import type { SourceCursor } from './sources/document_source.js'
 
 /** A text as token ids, or an image as the model reads it. */

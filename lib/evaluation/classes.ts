@@ -1,9 +1,9 @@
 /** Images in classes, each class with its caption: how well a model draws them and describes them. */
 import { checkArguments } from '../arguments.js'
-import type { Image } from '../data/document.js'
-import { concatenateImages, floatsToBytes } from '../data/images/pixels.js'
+import type { Image } from '../image/image.js'
+import { concatenateImages, floatsToBytes } from '../image/pixels.js'
 import type { LabelledImages } from '../data/sources/image_folder.js'
-import { mostTokens } from '../data/tokenizer/tokenizer.js'
+import { mostTokens } from '../tokenizer/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
 import { drawImages } from '../generation/draw_images.js'
 import type { DrawOptions } from '../generation/options.js'

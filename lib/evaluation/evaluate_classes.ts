@@ -1,5 +1,5 @@
 import { checkArguments } from '../arguments.js'
-import type { Image } from '../data/document.js'
+import type { Image } from '../image/image.js'
 import type { DrawOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import {

@@ -1,5 +1,5 @@
-import { parseConfig } from '../config.js'
-import type { Image } from '../data/document.js'
+import { parseConfig } from '../config/parse.js'
+import type { Image } from '../image/image.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { drawingOf } from './drawing.js'
 import { engineOf } from './engine.js'

@@ -1,4 +1,4 @@
-import type { Image } from '../data/document.js'
+import type { Image } from '../image/image.js'
 
 /** How much was read and made. */
 export interface Usage {

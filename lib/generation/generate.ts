@@ -1,5 +1,5 @@
 import { checkArguments } from '../arguments.js'
-import { parseConfig } from '../config.js'
+import { parseConfig } from '../config/parse.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { drawingOf } from './drawing.js'
 import { engineOf } from './engine.js'

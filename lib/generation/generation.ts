@@ -1,4 +1,4 @@
-import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
+import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'

@@ -1,6 +1,6 @@
-import type { Image } from '../data/document.js'
+import type { Image } from '../image/image.js'
 import { describe } from '../describe.js'
-import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
+import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { TransfusionConfig } from '../models/transfusion/config.js'
 import { imagePart, type PixelPart, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { documentSpans, type Part, type TextPart } from '../sequence/document.js'

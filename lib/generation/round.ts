@@ -1,5 +1,5 @@
-import type { Image } from '../data/document.js'
-import { imageFromFloats } from '../data/images/pixels.js'
+import type { Image } from '../image/image.js'
+import { imageFromFloats } from '../image/pixels.js'
 import type { ModelOutput, TransfusionNetwork } from '../models/transfusion/model.js'
 import { pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
 import { concat } from '../ops/concat.js'

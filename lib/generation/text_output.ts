@@ -1,5 +1,5 @@
-import { TextStream } from '../data/tokenizer/text_stream.js'
-import type { Tokenizer } from '../data/tokenizer/tokenizer.js'
+import { TextStream } from '../tokenizer/text_stream.js'
+import type { Tokenizer } from '../tokenizer/tokenizer.js'
 
 /** Text that is sure, and the stop string that ended it. */
 export interface OutputText {

@@ -1,4 +1,4 @@
-import type { Image } from '../data/document.js'
+import type { Image } from '../image/image.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { Part } from '../sequence/document.js'
 import type { Cursor } from '../sequence/layout.js'

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { explainFullDisk } from '../data/files/atomic_file.js'
+import { explainFullDisk } from '../files/atomic_file.js'
 
 /**
  * A file that grows: what is appended waits in memory until `flush`. A flush that fails keeps all of it for the next,

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { writeAtomically } from '../data/files/atomic_file.js'
+import { writeAtomically } from '../files/atomic_file.js'
 import { readAssets } from './report/assets.js'
 import { renderPage } from './report/page.js'
 import { readRun } from './report/read_run.js'

@@ -1,5 +1,5 @@
-import { drawContactSheet, inRows } from '../data/images/contact_sheet.js'
-import type { Image } from '../data/document.js'
+import { drawContactSheet, inRows } from '../image/contact_sheet.js'
+import type { Image } from '../image/image.js'
 
 const columns = 10
 /** Sheet pixels that an image is wide, or more: smaller ones are enlarged by whole factors. */

@@ -1,8 +1,8 @@
 import { cpus, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { parseConfig } from '../config.js'
-import { readJson, writeJson } from '../data/files/json_file.js'
+import { parseConfig } from '../config/parse.js'
+import { readJson, writeJson } from '../files/json_file.js'
 import { deviceInfo } from '../tensor/device.js'
 import { runFiles } from './run_files.js'
 

@@ -1,7 +1,7 @@
 import { mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isFullDisk, syncDirectory } from '../data/files/atomic_file.js'
-import { makeFolder } from '../data/files/make_folder.js'
+import { isFullDisk, syncDirectory } from '../files/atomic_file.js'
+import { makeFolder } from '../files/make_folder.js'
 
 const checkpointName = /^step-(\d{9,})$/
 /** What is being written, or removed: never taken for a checkpoint. */

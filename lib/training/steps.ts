@@ -7,10 +7,10 @@ import {
   type TrainingBatch,
   type TransfusionLoss,
   transfusionLoss,
-} from '../models/transfusion/loss.js'
+} from '../models/transfusion/training/loss.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
-import { type StepBatch, workOf } from './batches.js'
+import { type StepBatch, workOf } from '../models/transfusion/training/batches.js'
 import type { TrainingState } from './checkpoint.js'
 import type { Clock } from './clock.js'
 import { Ema } from './ema.js'

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { recompute } from '../../lib/autograd/recompute.js'
 import { backward, noGrad, trackGradient } from '../../lib/autograd/tape.js'
-import { transfusionLoss } from '../../lib/models/transfusion/loss.js'
+import { transfusionLoss } from '../../lib/models/transfusion/training/loss.js'
 import { ParameterArena } from '../../lib/nn/arena.js'
 import { Parameter } from '../../lib/nn/parameters.js'
 import { add } from '../../lib/ops/add.js'
@@ -14,7 +14,13 @@ import { split } from '../../lib/ops/split.js'
 import { memory } from '../../lib/tensor/device.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { fromArray, type Tensor } from '../../lib/tensor/tensor.js'
-import { perturbedNetwork, testImagePart, tinyConfig, tinyUNet, trainingBatch } from '../models/tiny_model.js'
+import {
+  perturbedNetwork,
+  testImagePart,
+  tinyConfig,
+  tinyUNet,
+  trainingBatch,
+} from '../models/transfusion/tiny_model.js'
 
 const parameter = (values: number[], shape?: number[]): [Tensor, Tensor] => {
   const tensor = fromArray(Float32Array.from(values), shape)

@@ -1,9 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ChatDocument } from '../../lib/cli/chat_document.js'
-import { writePng } from '../../lib/data/images/image_io.js'
-import { testImage } from '../models/tiny_model.js'
+import { ChatDocument } from '../../lib/generation/chat_document.js'
+import { writePng } from '../../lib/image/image_io.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 import { command, type CommandOptions } from './command.js'
 import { scriptedFolder } from './scripted_folder.js'
 

@@ -1,8 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
-import { Transfusion } from '../../lib/generation/transfusion.js'
-import { idxFile } from '../data/idx_file.js'
+import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
+import { Transfusion } from '../../lib/transfusion.js'
+import { idxFile } from '../data/sources/idx_file.js'
 import { generator } from '../host_array.js'
 
 const side = 8

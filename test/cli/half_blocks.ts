@@ -1,4 +1,4 @@
-import type { Image } from '../../lib/data/document.js'
+import type { Image } from '../../lib/image/image.js'
 
 const levels = [0, 95, 135, 175, 215, 255]
 

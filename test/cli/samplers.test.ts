@@ -6,7 +6,7 @@ import { conclusion, tableLine } from '../../lib/cli/samplers_table.js'
 import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
 import type { SamplerFigures } from '../../lib/evaluation/compare_samplers.js'
 import { evaluateClasses } from '../../lib/evaluation/evaluate_classes.js'
-import { Transfusion } from '../../lib/generation/transfusion.js'
+import { Transfusion } from '../../lib/transfusion.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { captions, classNames, saveClassModel, writeClasses } from './class_folder.js'
 

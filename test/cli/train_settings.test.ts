@@ -1,8 +1,8 @@
 import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { writePng } from '../../lib/data/images/image_io.js'
-import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/llama_folder.js'
+import { writePng } from '../../lib/image/image_io.js'
+import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/transfusion/llama_folder.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { command } from './command.js'
 

@@ -1,9 +1,9 @@
 import { expect, it } from 'vitest'
-import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
 import { checkClassImages, describeImages } from '../../lib/evaluation/classes.js'
-import { Transfusion } from '../../lib/generation/transfusion.js'
+import { Transfusion } from '../../lib/transfusion.js'
 import { scriptedModel } from '../generation/scripted_model.js'
-import { testImage } from '../models/tiny_model.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 
 const image = { channels: 1, patch: 2, height: 4, width: 6 }
 it('says which captions are cut, and where is for the caller to say', async () => {

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { readSafetensors } from '../../lib/data/safetensors/safetensors.js'
+import { readSafetensors } from '../../lib/files/safetensors/safetensors.js'
 import type { Features } from '../../lib/evaluation/features.js'
 
 const folder = new URL('../fixtures/features/', import.meta.url)

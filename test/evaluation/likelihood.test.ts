@@ -9,7 +9,7 @@ import { packDocuments } from '../../lib/sequence/packing.js'
 import { memory } from '../../lib/tensor/device.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
-import { perturbedNetwork, testImagePart, tinyConfig, tokens } from '../models/tiny_model.js'
+import { perturbedNetwork, testImagePart, tinyConfig, tokens } from '../models/transfusion/tiny_model.js'
 
 let network: TransfusionNetwork
 beforeAll(async () => {

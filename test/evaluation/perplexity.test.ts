@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { captionedImage } from '../../lib/data/sources/image_dataset.js'
 import { captionPerplexity } from '../../lib/evaluation/perplexity.js'
 import { scriptedModel } from '../generation/scripted_model.js'
-import { testImage } from '../models/tiny_model.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 
 const image = testImage(4, 6, 1)
 

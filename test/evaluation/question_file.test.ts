@@ -1,9 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { writePng } from '../../lib/data/images/image_io.js'
+import { writePng } from '../../lib/image/image_io.js'
 import { type AnsweredQuestion, readQuestions } from '../../lib/evaluation/question_file.js'
-import { testImage } from '../models/tiny_model.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 const image = testImage(4, 6, 1)

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { type Question, type Ranking, rankAccuracy, rankOptions } from '../../lib/evaluation/rank.js'
 import { scriptedModel } from '../generation/scripted_model.js'
-import { testImage } from '../models/tiny_model.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 
 // After "a" comes "b"; after "c", "d", then, third best, "e", then "f" and the end of the document.
 const questions: Question[] = [

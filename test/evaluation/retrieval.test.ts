@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { EmojiPicture } from '../../lib/data/emoji.js'
-import { EmojiGallery } from '../../lib/evaluation/emoji_gallery.js'
+import type { EmojiPicture } from '../../lib/datasets/emoji/emoji.js'
+import { EmojiGallery } from '../../lib/experiments/emoji/emoji_gallery.js'
 import type { Features } from '../../lib/evaluation/features.js'
 import { sharesFarther, squaredDistance } from '../../lib/evaluation/retrieval.js'
 

@@ -1,5 +1,5 @@
 import { beforeEach, expect, it, vi } from 'vitest'
-import type { Image } from '../../lib/data/document.js'
+import type { Image } from '../../lib/image/image.js'
 import { completeTexts, drawOnce } from '../../lib/generation/batch.js'
 import { drawImages } from '../../lib/generation/draw_images.js'
 import { scriptedModel } from './scripted_model.js'

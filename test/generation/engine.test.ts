@@ -11,7 +11,7 @@ import type { GenerationOptions } from '../../lib/generation/options.js'
 import type { Prompt } from '../../lib/generation/prompt.js'
 import { fence, memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
-import { testImage } from '../models/tiny_model.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 import { scriptedModel } from './scripted_model.js'
 
 const model = await scriptedModel()

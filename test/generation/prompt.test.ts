@@ -1,7 +1,7 @@
 import { createContext, runInContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { firstParts, promptSpans } from '../../lib/generation/prompt.js'
-import { testImage, testImagePart, tinyConfig, tokens } from '../models/tiny_model.js'
+import { testImage, testImagePart, tinyConfig, tokens } from '../models/transfusion/tiny_model.js'
 import { tokenizer } from './scripted_model.js'
 
 const text = (...ids: number[]) => ({ type: 'text' as const, ids })

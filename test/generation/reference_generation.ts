@@ -1,5 +1,5 @@
-import type { Image } from '../../lib/data/document.js'
-import { bytesToFloats, imageFromFloats } from '../../lib/data/images/pixels.js'
+import type { Image } from '../../lib/image/image.js'
+import { bytesToFloats, imageFromFloats } from '../../lib/image/pixels.js'
 import { denoiseCoefficients } from '../../lib/diffusion/sampler.js'
 import { createSampler } from '../../lib/diffusion/samplers.js'
 import { type GenerationOptions, generationOptionsSchema } from '../../lib/generation/options.js'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Tokenizer } from '../../lib/data/tokenizer/tokenizer.js'
+import type { Tokenizer } from '../../lib/tokenizer/tokenizer.js'
 import { StreamedText } from '../../lib/generation/text_output.js'
 import { generator } from '../host_array.js'
 

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { backward, trackGradient } from '../../lib/autograd/tape.js'
-import { readSafetensors } from '../../lib/data/safetensors/safetensors.js'
+import { readSafetensors } from '../../lib/files/safetensors/safetensors.js'
 import { native } from '../../lib/native.js'
 import { attention, type AttentionSpans } from '../../lib/ops/attention.js'
 import { mul } from '../../lib/ops/mul.js'

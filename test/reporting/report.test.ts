@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { writeReport } from '../../lib/reporting/report.js'
 import { RunRecorder } from '../../lib/reporting/run_recorder.js'
-import { testImage } from '../models/tiny_model.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { stepReport } from './step_report.js'
 

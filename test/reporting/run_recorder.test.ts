@@ -9,7 +9,7 @@ import { MetricsLog } from '../../lib/reporting/metrics_log.js'
 import { RunRecorder } from '../../lib/reporting/run_recorder.js'
 import { readSessions } from '../../lib/reporting/sessions.js'
 import { collectGarbage } from '../collect_garbage.js'
-import { testImage } from '../models/tiny_model.js'
+import { testImage } from '../models/transfusion/tiny_model.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { stepReport } from './step_report.js'
 

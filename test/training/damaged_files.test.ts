@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { DamagedFileError } from '../../lib/data/files/checksum.js'
+import { DamagedFileError } from '../../lib/files/checksum.js'
 import { loadModel } from '../../lib/models/transfusion/folder.js'
 import { memory } from '../../lib/tensor/device.js'
 import { Trainer } from '../../lib/training/trainer.js'

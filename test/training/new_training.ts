@@ -1,5 +1,5 @@
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
-import type { TrainingData } from '../../lib/training/data.js'
+import type { TrainingData } from '../../lib/models/transfusion/training/data.js'
 import type { TrainingSettings } from '../../lib/training/options.js'
 import { Trainer } from '../../lib/training/trainer.js'
 import { dataset, newModel } from './synthetic_dataset.js'

@@ -1,4 +1,4 @@
-import { makeCaptionTokenizer } from '../../lib/data/tokenizer/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
 import { captionedImage, type ImageDataset } from '../../lib/data/sources/image_dataset.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'

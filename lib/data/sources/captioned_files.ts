@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isImageFile } from '../images/image_content.js'
+import { isImageFile } from '../../image/image_content.js'
 import { LeftOut } from '../left_out.js'
 import { CAPTION_EXTENSIONS, captionOf } from './captions.js'
 import { CaptionNames, extensionOf, plainName } from './caption_names.js'

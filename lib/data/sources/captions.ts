@@ -1,7 +1,7 @@
 import { formatKeys, formatValue } from '../../describe.js'
-import { isGzipped, otherFormat } from '../files/file_formats.js'
-import { decodeText, withLineFeeds } from '../files/text_file.js'
-import { parseJson } from '../files/json_file.js'
+import { isGzipped, otherFormat } from '../../files/file_formats.js'
+import { decodeText, withLineFeeds } from '../../files/text_file.js'
+import { parseJson } from '../../files/json_file.js'
 
 /** What a caption's name ends with, in lower case; of several, the first counts. */
 export const CAPTION_EXTENSIONS: ReadonlySet<string> = new Set(['.txt', '.caption', '.json'])

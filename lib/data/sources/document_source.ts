@@ -1,5 +1,5 @@
 import { checkArguments } from '../../arguments.js'
-import type { Image } from '../document.js'
+import type { Image } from '../../image/image.js'
 import type { LeftOut, LeftOutReason } from '../left_out.js'
 
 /** An image before it is made what the model reads: a file, an encoded file's bytes (PNG, JPEG, WebP), or pixels. */

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { exists } from '../files/exists.js'
+import { exists } from '../../files/exists.js'
 import { braceExpand, Minimatch } from 'minimatch'
 import { describe } from '../../describe.js'
 import type { LeftOut } from '../left_out.js'

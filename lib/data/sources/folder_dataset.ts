@@ -1,5 +1,5 @@
-import { readImage } from '../images/image_io.js'
-import type { ImagePreparationOptions } from '../images/image_preparation.js'
+import { readImage } from '../../image/image_io.js'
+import type { ImagePreparationOptions } from '../../image/image_preparation.js'
 import { type CaptionedFile, listCaptionedFiles, readCaption } from './captioned_files.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
 

@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
-import { lockFile } from '../files/folder_lock.js'
+import { lockFile } from '../../files/folder_lock.js'
 import type { LeftOut } from '../left_out.js'
 import { isHiddenName } from './hidden_names.js'
 

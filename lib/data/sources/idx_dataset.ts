@@ -1,6 +1,6 @@
 import { checkArguments } from '../../arguments.js'
-import type { Image } from '../document.js'
-import { IdxError, readIdx, type IdxArray } from '../idx.js'
+import type { Image } from '../../image/image.js'
+import { IdxError, readIdx, type IdxArray } from './idx.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
 
 /** Where IDX files lie, and how their images are captioned. */

@@ -1,6 +1,7 @@
 import { describe } from '../../describe.js'
-import type { Document, Image } from '../document.js'
-import { pixelValues } from '../images/image_source.js'
+import type { Image } from '../../image/image.js'
+import type { Document } from '../document.js'
+import { pixelValues } from '../../image/image_source.js'
 
 /** A document of a data set: a caption part, then an image part; training turns some of them around. */
 export interface Sample extends Document {

@@ -1,7 +1,7 @@
 import { dirname, resolve, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { parseConfig } from '../../config.js'
+import { parseConfig } from '../../config/parse.js'
 import { formatKeys, formatValue } from '../../describe.js'
 import { conversationOf, type Piece } from './conversation.js'
 import type { RawImage, RawPart } from './document_source.js'

@@ -1,5 +1,5 @@
 import { checkArguments } from '../../arguments.js'
-import { parseJson } from '../files/json_file.js'
+import { parseJson } from '../../files/json_file.js'
 import { LeftOut } from '../left_out.js'
 import { checkFileType, endingsOf, typeOfFile } from './data_types.js'
 import type { DocumentSource } from './document_source.js'

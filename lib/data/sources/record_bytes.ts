@@ -3,8 +3,8 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { hintOf } from './data_types.js'
-import { isGzipped, otherFormat } from '../files/file_formats.js'
-import { encodingOf, refuseZeros } from '../files/text_file.js'
+import { isGzipped, otherFormat } from '../../files/file_formats.js'
+import { encodingOf, refuseZeros } from '../../files/text_file.js'
 
 /** Bytes of UTF-8 that are read at any place, as of an open file. */
 export interface RecordBytes {

@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import type { LeftOut } from '../left_out.js'
-import { refuseZeros } from '../files/text_file.js'
+import { refuseZeros } from '../../files/text_file.js'
 import type { UnreadableDocument } from './document_source.js'
 import { type RecordBytes, TextFiles } from './record_bytes.js'
 import { indexRecords, type RecordFormat, type RecordIndex } from './record_index.js'

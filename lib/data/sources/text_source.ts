@@ -1,6 +1,6 @@
 import { checkArguments } from '../../arguments.js'
 import { LeftOut } from '../left_out.js'
-import { withLineFeeds } from '../files/text_file.js'
+import { withLineFeeds } from '../../files/text_file.js'
 import { checkFileType, endingsOf } from './data_types.js'
 import type { DocumentSource } from './document_source.js'
 import { listFiles } from './file_list.js'

@@ -1,9 +1,9 @@
 import { formatValue } from '../../describe.js'
 import type { PreparedDocument, PreparedPart } from '../document_stream.js'
-import { readImage } from '../images/image_io.js'
-import type { ImagePreparationOptions } from '../images/image_preparation.js'
+import { readImage } from '../../image/image_io.js'
+import type { ImagePreparationOptions } from '../../image/image_preparation.js'
 import type { RawDocument, RawImage, RawPart, UnreadableDocument } from '../sources/document_source.js'
-import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
+import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 
 /** Makes documents what training takes. */
 export interface Preparation {

@@ -1,9 +1,9 @@
 import type { Worker } from 'node:worker_threads'
 import { startWorker } from '../../worker.js'
 import type { PreparedDocument, PreparedPart } from '../document_stream.js'
-import type { ImagePreparationOptions } from '../images/image_preparation.js'
+import type { ImagePreparationOptions } from '../../image/image_preparation.js'
 import type { RawDocument, RawPart, UnreadableDocument } from '../sources/document_source.js'
-import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
+import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import type { Preparation } from './preparation.js'
 
 /** What a worker is started with. */

@@ -1,7 +1,7 @@
 /** The program of a thread of {@link PreparationPool}. */
 import { parentPort, workerData } from 'node:worker_threads'
 import type { PreparedPart } from '../document_stream.js'
-import { JsonTokenizer } from '../tokenizer/tokenizer.js'
+import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import { inlinePreparation } from './preparation.js'
 import type { PreparationJob, PreparationResult, WorkerSetup } from './preparation_pool.js'
 

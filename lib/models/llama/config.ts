@@ -1,8 +1,8 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { parseConfig } from '../../config.js'
-import { checkCheckpointFolder } from '../../data/safetensors/checkpoint_contents.js'
-import { readJson } from '../../data/files/json_file.js'
+import { parseConfig } from '../../config/parse.js'
+import { checkCheckpointFolder } from '../../files/safetensors/checkpoint_contents.js'
+import { readJson } from '../../files/json_file.js'
 
 const count = z.int().positive()
 /** Older files say -1 for none. */

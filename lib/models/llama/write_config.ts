@@ -1,4 +1,4 @@
-import type { JsonTokenizer } from '../../data/tokenizer/tokenizer.js'
+import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import type { LlamaConfig } from './config.js'
 
 /** The paper's context. A model of ours has no bound; transformers asks for one, which nothing here depends on. */

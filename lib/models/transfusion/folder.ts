@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { parseConfig } from '../../config.js'
-import { currentFile, replaceFiles } from '../../data/files/atomic_folder.js'
+import { parseConfig } from '../../config/parse.js'
+import { currentFile, replaceFiles } from '../../files/atomic_folder.js'
 import {
   type Checksums,
   checksumOf,
@@ -11,13 +11,13 @@ import {
   readListed,
   readSealed,
   writeSealed,
-} from '../../data/files/checksum.js'
+} from '../../files/checksum.js'
 import {
   type ImagePreparation,
   type ImagePreparationOptions,
   imagePreparationSchema,
-} from '../../data/images/image_preparation.js'
-import { JsonTokenizer } from '../../data/tokenizer/tokenizer.js'
+} from '../../image/image_preparation.js'
+import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import { formatValue } from '../../describe.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import type { ComputeType } from '../../nn/arena.js'

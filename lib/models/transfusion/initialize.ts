@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { checkArguments } from '../../arguments.js'
-import { parseConfig } from '../../config.js'
+import { parseConfig } from '../../config/parse.js'
 import { formatValue } from '../../describe.js'
 import { type Objective, objectiveSchema } from '../../diffusion/objective.js'
 import { readLlamaConfig } from '../llama/config.js'

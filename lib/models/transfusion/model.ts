@@ -1,4 +1,4 @@
-import { parseConfig } from '../../config.js'
+import { parseConfig } from '../../config/parse.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
 import { KvCache } from '../../nn/kv_cache.js'
 import { Linear } from '../../nn/linear.js'

@@ -1,13 +1,13 @@
 import { checkArguments } from '../../arguments.js'
-import { parseConfig } from '../../config.js'
-import type { Image } from '../../data/document.js'
+import { parseConfig } from '../../config/parse.js'
+import type { Image } from '../../image/image.js'
 import {
   type ImagePreparation,
   type ImagePreparationOptions,
   imagePreparationSchema,
-} from '../../data/images/image_preparation.js'
-import { pixelValues } from '../../data/images/image_source.js'
-import { bytesToFloats } from '../../data/images/pixels.js'
+} from '../../image/image_preparation.js'
+import { pixelValues } from '../../image/image_source.js'
+import { bytesToFloats } from '../../image/pixels.js'
 import { describe } from '../../describe.js'
 import type { ImagePart, SpecialTokens } from '../../sequence/document.js'
 import { patchGrid } from '../../sequence/layout.js'

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { parseConfig } from '../../config.js'
-import { readJson } from '../../data/files/json_file.js'
+import { parseConfig } from '../../config/parse.js'
+import { readJson } from '../../files/json_file.js'
 import { runFiles } from '../run_files.js'
 
 const figureSchema = z.object({

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { compressImage } from '../../data/images/image_io.js'
+import { compressImage } from '../../image/image_io.js'
 import { html, type Html } from './html.js'
 
 /** An image that is part of the page. */

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { z } from 'zod'
-import { parseConfig } from '../../config.js'
-import { readJson } from '../../data/files/json_file.js'
+import { parseConfig } from '../../config/parse.js'
+import { readJson } from '../../files/json_file.js'
 import { findSheets, sheetCaptionsFile, sheetFile, type StepFile } from '../run_files.js'
 import { inlineImage, type InlineImage } from './inline_image.js'
 

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { ImagePart } from '../../../lib/data/document.js'
-import { writePng } from '../../../lib/data/images/image_io.js'
+import { writePng } from '../../../lib/image/image_io.js'
 import { FolderDataset } from '../../../lib/data/sources/folder_dataset.js'
 import { temporaryFolder } from '../../temporary_folder.js'
 

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { IdxDataset, fillTemplate } from '../../../lib/data/sources/idx_dataset.js'
 import { temporaryFolder } from '../../temporary_folder.js'
-import { idxFile } from '../idx_file.js'
+import { idxFile } from './idx_file.js'
 
 async function open(
   options: {

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, it } from 'vitest'
-import { writePng } from '../../../lib/data/images/image_io.js'
-import { imagePreparationSchema } from '../../../lib/data/images/image_preparation.js'
+import { writePng } from '../../../lib/image/image_io.js'
+import { imagePreparationSchema } from '../../../lib/image/image_preparation.js'
 import { ImageFolder } from '../../../lib/data/sources/image_folder.js'
 import { temporaryFolder } from '../../temporary_folder.js'
 

@@ -1,4 +1,4 @@
-import { makeCaptionTokenizer } from '../../../lib/data/tokenizer/caption_tokenizer.js'
+import { makeCaptionTokenizer } from '../../../lib/tokenizer/caption_tokenizer.js'
 import type { DocumentStream, PreparedDocument, StreamState } from '../../../lib/data/document_stream.js'
 import type { DocumentSource, RawPart } from '../../../lib/data/sources/document_source.js'
 import { indexedSource } from '../../../lib/data/sources/indexed_source.js'

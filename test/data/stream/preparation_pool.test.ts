@@ -108,11 +108,11 @@ describe('PreparationPool', () => {
 })
 
 describe('a process with a pool', () => {
-  const dist = new URL('../../../dist/data/', import.meta.url)
+  const dist = new URL('../../../dist/', import.meta.url)
   const modules = {
-    openStream: 'stream/open_stream',
+    openStream: 'data/stream/open_stream',
     makeCaptionTokenizer: 'tokenizer/caption_tokenizer',
-    indexedSource: 'sources/indexed_source',
+    indexedSource: 'data/sources/indexed_source',
   }
   const prelude =
     Object.entries(modules)

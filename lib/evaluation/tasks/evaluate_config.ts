@@ -1,0 +1,65 @@
+import { z } from 'zod'
+import { filePath } from '../../config/paths.js'
+import { sourceSchema } from '../../data/data_config.js'
+import { drawConfigSchema } from '../../generation/options.js'
+import { classDataSchema } from './class_data.js'
+
+/** Draws, describes and ranks images of known classes. */
+export const classTaskSchema = z.strictObject({
+  type: z.literal('classes'),
+  /** The images in their classes, as `data` of `transfusion samplers`. */
+  data: classDataSchema.prefault({ type: 'fashion-mnist' }),
+  /** A class's caption: {label} and {a label} stand for its name. */
+  caption: z.string().default('{a label}'),
+  /** Images to draw of each class; 0: none. */
+  perClass: z.int().min(0).default(100),
+  /** How they are drawn; the defaults are the demo's, and for flow Euler's sampler. */
+  images: drawConfigSchema
+    .extend({
+      steps: drawConfigSchema.shape.steps.default(50),
+      guidance: drawConfigSchema.shape.guidance.default(1.5),
+    })
+    .prefault({}),
+  /** Test images, from the first, to describe; 0: none. */
+  described: z.int().min(0).default(10_000),
+  /** Test images, from the first, to rank all captions for; 0: none. */
+  ranked: z.int().min(0).default(1000),
+})
+
+/** Perplexity on texts. */
+export const textTaskSchema = z.strictObject({
+  type: z.literal('text'),
+  /** The texts: one source, as `data` of `transfusion train`. */
+  data: sourceSchema,
+  /** A document that cannot be read ends the evaluation, or is left out and counted. */
+  onUnreadable: z.enum(['stop', 'skip']).default('stop'),
+  /** Most tokens that the model sees at a time. */
+  window: z.int().min(1).default(1024),
+  /** Tokens from one window to the next; by default half a window. */
+  stride: z.int().min(1).optional(),
+})
+
+/** Ranks the options of questions. */
+export const questionTaskSchema = z.strictObject({
+  type: z.literal('questions'),
+  /** JSON Lines: {"context": "Two and two are", "options": [" four", " five"], "answer": 0}. */
+  path: filePath,
+  /** Whether an option ends the document. */
+  end: z.boolean().default(false),
+})
+
+/** The file that `transfusion eval` reads. */
+export const evaluateConfigSchema = z.strictObject({
+  /** Everything random follows from it: the images drawn and the judge. */
+  seed: z.int().min(0).default(0),
+  /** bf16: f32 weights, rounded to bf16 for computing. */
+  precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** What is measured. */
+  tasks: z.array(z.discriminatedUnion('type', [classTaskSchema, textTaskSchema, questionTaskSchema])).min(1),
+})
+
+export type EvaluateConfig = z.output<typeof evaluateConfigSchema>
+export type EvaluationTask = EvaluateConfig['tasks'][number]
+export type ClassTask = z.output<typeof classTaskSchema>
+export type TextTask = z.output<typeof textTaskSchema>
+export type QuestionTask = z.output<typeof questionTaskSchema>

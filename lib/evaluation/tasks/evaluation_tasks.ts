@@ -1,0 +1,120 @@
+import { openSource } from '../../data/data_config.js'
+import { PreparationPool } from '../../data/stream/preparation_pool.js'
+import { evaluateClasses } from '../evaluate_classes.js'
+import { readQuestions } from '../question_file.js'
+import { rankAccuracy, rankOptions } from '../rank.js'
+import { textPerplexity } from '../text_perplexity.js'
+import { checkDrawing } from '../../generation/draw_images.js'
+import type { DrawOptions } from '../../generation/options.js'
+import type { LoadedModel } from '../../models/transfusion/folder.js'
+import { drawnPreparation, openClasses } from './class_data.js'
+import { LeftOutReport } from '../../run/left_out_report.js'
+import { unreadablePolicy } from '../../run/train_data.js'
+import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
+import { type EvaluationResult, type Figure, shareFigure } from './evaluation_result.js'
+
+export interface TaskOptions {
+  seed: number
+  signal: AbortSignal
+  say: (line: string) => void
+}
+
+type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
+
+/** How a task's images are drawn: by the sampler of few steps where none is named. */
+const imagesOf = ({ images }: ClassTask, { objective }: LoadedModel): DrawOptions => ({
+  ...images,
+  sampler: images.sampler ?? (objective.process === 'flow' ? 'euler' : 'ddim'),
+})
+
+/** Rejects with an Error that names what a task asks of a model that it cannot do, before any task is run. */
+export async function checkTask(model: LoadedModel, task: EvaluationTask): Promise<void> {
+  if (task.type === 'classes') await checkDrawing(model, [], imagesOf(task, model))
+}
+
+/** Runs one task of a config. Rejects with the signal's reason when it aborts. */
+export async function runTask(
+  model: LoadedModel,
+  task: EvaluationTask,
+  options: TaskOptions,
+): Promise<EvaluationResult> {
+  const started = performance.now()
+  const outcome = await outcomeOf(model, task, options)
+  return { task: task.type, ...outcome, seconds: (performance.now() - started) / 1000 }
+}
+
+function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOptions): Promise<Outcome> {
+  switch (task.type) {
+    case 'classes':
+      return runClasses(model, task, options)
+    case 'text':
+      return runText(model, task, options)
+    case 'questions':
+      return runQuestions(model, task, options)
+  }
+}
+
+async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
+  const { testName, ...data } = await openClasses(task.data, task.caption, drawnPreparation(model))
+  const settings = { ...task, images: imagesOf(task, model) }
+  const { figures, drawn, described } = await evaluateClasses(model, data, { ...settings, ...options })
+  const counts: Record<string, number> = {
+    judge_accuracy: data.test.length,
+    image_accuracy: drawn?.images.length ?? 0,
+    caption_accuracy: described.length,
+    rank_accuracy: Math.min(task.ranked, data.test.length),
+    rank_accuracy_per_token: Math.min(task.ranked, data.test.length),
+  }
+  const { kid_standard_error, ...rest } = figures
+  const shown = Object.entries(rest).map(([figure, value]): [string, Figure] => {
+    if (counts[figure]) return [figure, shareFigure(value, counts[figure])]
+    return [figure, figure === 'kid' ? { value, standard_error: kid_standard_error! } : { value }]
+  })
+  const { type: _type, ...stated } = settings
+  return { data: testName, settings: { seed: options.seed, ...stated }, figures: Object.fromEntries(shown) }
+}
+
+async function runText(model: LoadedModel, task: TextTask, { signal, say }: TaskOptions): Promise<Outcome> {
+  const { data, window, stride = Math.ceil(window / 2) } = task
+  const name = 'path' in data ? [data.path].flat().join(', ') : data.type
+  say(`Reading ${name} ...`)
+  const source = await openSource(data)
+  const leftOut = new LeftOutReport(say)
+  const preparation = new PreparationPool(model.tokenizer, model.imagePreparation, 1)
+  try {
+    const { perplexity, bitsPerByte, documents, tokens, bytes } = await textPerplexity(
+      model,
+      source.once(),
+      preparation,
+      { window, stride, signal, onUnreadable: unreadablePolicy(task, leftOut.onSkip) },
+    )
+    for (const line of leftOut.summary([{ source }])) say(line)
+    const figures = {
+      perplexity: { value: perplexity, count: tokens },
+      bits_per_byte: { value: bitsPerByte, count: bytes },
+    }
+    return { data: name, settings: { window, stride, documents }, figures }
+  } finally {
+    await preparation.close()
+  }
+}
+
+async function runQuestions(
+  model: LoadedModel,
+  { path, end }: QuestionTask,
+  { signal, say }: TaskOptions,
+): Promise<Outcome> {
+  say(`Answering ${path} ...`)
+  const answers: number[] = []
+  async function* questions() {
+    for await (const question of readQuestions(path, model.imagePreparation)) {
+      answers.push(question.answer)
+      yield question
+    }
+  }
+  const found = await rankAccuracy(rankOptions(model, questions(), { end, signal }), answers)
+  const figures = Object.fromEntries(
+    Object.entries(found).map(([name, value]) => [name, shareFigure(value, answers.length)]),
+  )
+  return { data: path, settings: { end }, figures }
+}

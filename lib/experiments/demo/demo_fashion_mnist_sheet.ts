@@ -1,0 +1,31 @@
+import { type ContactSheet, inRows, labelledRows, RIGHT, WRONG } from '../../image/contact_sheet.js'
+import type { Image } from '../../image/image.js'
+import type { ClassEvaluation } from '../../evaluation/evaluate_classes.js'
+
+const columns = 10
+
+/** The demo's contact sheet: a row of drawn images for each caption, then test images with the captions written. */
+export function fashionMnistSheet({
+  drawn,
+  described,
+  captions,
+  name,
+}: {
+  drawn: readonly Image[]
+  described: ClassEvaluation['described']
+  captions: readonly string[]
+  name: string
+}): ContactSheet {
+  const describedCells = described.map(({ image, caption, written }) => ({
+    image,
+    captions: [{ text: written, colour: written === caption ? RIGHT : WRONG }],
+  }))
+  return {
+    title: `Transfusion on ${name}`,
+    scale: 4,
+    sections: [
+      { heading: 'Drawn from captions', rows: labelledRows(drawn, captions, columns) },
+      { heading: 'Test images and the captions written for them', rows: inRows(describedCells, columns) },
+    ],
+  }
+}

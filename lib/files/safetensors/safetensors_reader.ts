@@ -1,0 +1,185 @@
+import { open } from 'node:fs/promises'
+import { type Checksum, type ReadableFile, summedFile } from '../checksum.js'
+import { gitLfsPointer } from '../file_formats.js'
+import {
+  elementCount,
+  LARGEST_HEADER,
+  LENGTH_SIZE,
+  parseHeader,
+  READ_DTYPES,
+  SafetensorsError,
+  type TensorEntry,
+} from './safetensors_header.js'
+
+/** Row-major values of a tensor. bf16 is kept as its bits. */
+export type SafetensorsTensor = { readonly shape: readonly number[] } & (
+  | { readonly dtype: 'f32'; readonly data: Float32Array }
+  | { readonly dtype: 'bf16'; readonly data: Uint16Array }
+  | { readonly dtype: 'i32'; readonly data: Int32Array }
+  | { readonly dtype: 'i64'; readonly data: BigInt64Array }
+)
+
+/**
+ * An open safetensors file (github.com/huggingface/safetensors), whose tensors are read one by one, so that a large model
+ * is not in memory twice. To be closed.
+ */
+export class SafetensorsReader {
+  /** The file that is open, for messages. */
+  readonly path: string
+  /** Texts by name, `__metadata__` in the file. */
+  readonly metadata: Readonly<Record<string, string>>
+  /** By name, in the order of their bytes. */
+  readonly entries: ReadonlyMap<string, TensorEntry>
+  readonly #file: ReadableFile
+  readonly #dataStart: number
+
+  /**
+   * Reads the header, and checks it against the file's size before any tensor is allocated. `sum` is told the file's bytes
+   * as they are read: all of them where every tensor is, in the order of `entries`.
+   * @throws SafetensorsError for a malformed file; the file system's error where it cannot be opened
+   */
+  static async open(path: string, sum?: Checksum): Promise<SafetensorsReader> {
+    const opened = await open(path)
+    const file = sum ? summedFile(opened, sum) : opened
+    try {
+      const { size } = await file.stat()
+      if (size < LENGTH_SIZE)
+        throw new SafetensorsError(
+          `${path}: holds ${size} bytes; a safetensors file has at least ${LENGTH_SIZE}`,
+        )
+      const start = await readFully(file, new BigUint64Array(1), 0, path)
+      const length = start[0]!
+      if (gitLfsPointer.begin.startsWith(Buffer.from(start.buffer).toString('latin1')))
+        throw new SafetensorsError(`${path}: ${gitLfsPointer.what}`)
+      const largest = Math.min(LARGEST_HEADER, size - LENGTH_SIZE)
+      if (length > BigInt(largest)) {
+        throw new SafetensorsError(
+          `${path}: announces a header of ${length} bytes; this file of ${size} bytes has room for ${largest}`,
+        )
+      }
+      const dataStart = LENGTH_SIZE + Number(length)
+      const json = await readFully(file, new Uint8Array(Number(length)), LENGTH_SIZE, path)
+      return new SafetensorsReader(path, file, dataStart, parseHeader(json, size - dataStart, path))
+    } catch (error) {
+      await file.close()
+      throw error
+    }
+  }
+
+  private constructor(
+    path: string,
+    file: ReadableFile,
+    dataStart: number,
+    header: ReturnType<typeof parseHeader>,
+  ) {
+    if (typeof header !== 'object' || header === null)
+      throw new TypeError('SafetensorsReader: it is opened by SafetensorsReader.open')
+    const { metadata, entries } = header
+    this.path = path
+    this.metadata = metadata
+    this.entries = new Map(entries.map((entry) => [entry.name, entry]))
+    this.#file = file
+    this.#dataStart = dataStart
+  }
+
+  /**
+   * F32, BF16, I32 and I64 as they are, F16 widened and F64 rounded to f32.
+   * @throws SafetensorsError where the file has no such tensor, its dtype is another or the file was cut short meanwhile
+   */
+  async read(name: string): Promise<SafetensorsTensor> {
+    const entry = this.entries.get(name)
+    if (!entry) throw new SafetensorsError(`${this.path}: has no tensor "${name}"`)
+    const { shape } = entry
+    const count = elementCount(shape)
+    const start = this.#dataStart + entry.begin
+    const read = <T extends NodeJS.TypedArray>(array: T) => readFully(this.#file, array, start, this.path)
+    switch (entry.dtype) {
+      case 'F32':
+        return { dtype: 'f32', shape, data: await read(new Float32Array(count)) }
+      case 'F16':
+        return {
+          dtype: 'f32',
+          shape,
+          data: await this.#readPieces(start, count, new Uint16Array(pieceOf(count)), halfToFloat),
+        }
+      case 'F64':
+        return {
+          dtype: 'f32',
+          shape,
+          data: await this.#readPieces(start, count, new Float64Array(pieceOf(count)), Number),
+        }
+      case 'BF16':
+        return { dtype: 'bf16', shape, data: await read(new Uint16Array(count)) }
+      case 'I32':
+        return { dtype: 'i32', shape, data: await read(new Int32Array(count)) }
+      case 'I64':
+        return { dtype: 'i64', shape, data: await read(new BigInt64Array(count)) }
+      default:
+        throw new SafetensorsError(
+          `${this.path}: tensor "${name}" has the dtype ${entry.dtype}; those read are ${READ_DTYPES.join(', ')}`,
+        )
+    }
+  }
+
+  /** A piece at a time: the event loop turns between them. */
+  async #readPieces(
+    start: number,
+    count: number,
+    piece: Uint16Array | Float64Array,
+    toFloat: (value: number) => number,
+  ): Promise<Float32Array> {
+    const floats = new Float32Array(count)
+    for (let done = 0; done < count; done += piece.length) {
+      const values = piece.subarray(0, count - done)
+      await readFully(this.#file, values, start + done * piece.BYTES_PER_ELEMENT, this.path)
+      for (let i = 0; i < values.length; i++) floats[done + i] = toFloat(values[i]!)
+    }
+    return floats
+  }
+
+  /** Closes the file. */
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  /** `close`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+const CONVERTED_AT_ONCE = 2 ** 20
+const pieceOf = (count: number): number => Math.min(count, CONVERTED_AT_ONCE)
+
+/** Linux reads at most 2 GiB at once, and any read may give less than was asked for. */
+const LARGEST_TRANSFER = 2 ** 30
+
+async function readFully<T extends NodeJS.TypedArray>(
+  file: ReadableFile,
+  array: T,
+  position: number,
+  path: string,
+): Promise<T> {
+  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
+  for (let done = 0; done < bytes.length;) {
+    const length = Math.min(bytes.length - done, LARGEST_TRANSFER)
+    const { bytesRead } = await file.read(bytes, done, length, position + done)
+    if (bytesRead === 0) throw new SafetensorsError(`${path}: was cut short while it was read`)
+    done += bytesRead
+  }
+  return array
+}
+
+/** The value of an IEEE half: 1 sign bit, 5 exponent bits, 10 fraction bits. */
+function decodeHalf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 0x1f
+  const fraction = bits & 0x3ff
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/** Of all halves, by their bits. */
+const halves = Float32Array.from({ length: 2 ** 16 }, (_, bits) => decodeHalf(bits))
+const halfToFloat = (bits: number): number => halves[bits]!

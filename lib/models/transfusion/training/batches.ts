@@ -1,0 +1,118 @@
+import type { DocumentStream, PreparedDocument, StreamState } from '../../../data/document_stream.js'
+import type { TransfusionConfig } from '../config.js'
+import { trainingFlops } from './flops.js'
+import type { ModelParts } from '../folder.js'
+import type { Denominators, TrainingBatch } from './loss.js'
+import { packingOf, type PixelPart } from '../pixel_parts.js'
+import type { Document } from '../../../sequence/document.js'
+import { documentLength } from '../../../sequence/packing.js'
+import { arrangeDocument } from './arrange.js'
+import type { TrainingOptions } from '../../../training/options.js'
+import type { BatchWork } from '../../../training/step_report.js'
+import { trainingBatch } from './training_batch.js'
+
+/** What one step of the optimizer is trained on. */
+export interface StepBatch {
+  /** Computed one after the other, their gradients summed. */
+  readonly parts: readonly TrainingBatch[]
+  /** Over all parts. */
+  readonly denominators: Denominators
+  /** Where the data stands after it. */
+  readonly state: StreamState
+}
+
+/**
+ * Makes the batches of a run. What is drawn at random depends on the seed and the step alone, so a run resumes at any
+ * step with a stream that stands where the step before left it.
+ */
+export class BatchMaker {
+  readonly #packing
+  /** A document that did not fit the batch before. */
+  #waiting: Awaited<ReturnType<DocumentStream['next']>> | undefined
+
+  constructor(
+    readonly stream: DocumentStream,
+    readonly model: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
+    readonly options: TrainingOptions,
+  ) {
+    this.#packing = packingOf(model.network.config)
+  }
+
+  /** Rejects as the stream does, and when a document does not fit the model or the batch. */
+  async make(step: number): Promise<StepBatch> {
+    const { accumulate, batchTokens, batchSize = 64 } = this.options
+    const drawn: Drawn = { documents: 0, images: 0, state: undefined }
+    const parts: TrainingBatch[] = []
+    for (let part = 0; part < accumulate; part++) {
+      // Sizes that do not divide evenly: the first parts take one document more.
+      const size = Math.floor((batchSize + accumulate - 1 - part) / accumulate)
+      const documents =
+        batchTokens === undefined
+          ? await this.#take(step, drawn, (count) => count < size, Infinity)
+          : await this.#take(step, drawn, () => true, Math.floor(batchTokens / accumulate))
+      const { seed, timesteps } = this.options
+      parts.push(trainingBatch(this.model, documents, { timesteps, seed, step, firstImage: drawn.images }))
+      drawn.images += parts.at(-1)!.packed.images.length
+    }
+    const total = (count: (batch: TrainingBatch) => number) =>
+      parts.reduce((sum, part) => sum + count(part), 0)
+    const learning = parts.filter(({ packed }) => packed.targets > 0 || packed.images.length > 0)
+    return {
+      // Texts of no token have nothing to learn; a batch of them alone is refused by its loss.
+      parts: learning.length > 0 ? learning : parts,
+      denominators: { tokens: total(({ packed }) => packed.targets), images: drawn.images },
+      state: drawn.state!,
+    }
+  }
+
+  /** Documents for one part: while `more` says so and they fit into so many positions. */
+  async #take(
+    step: number,
+    drawn: Drawn,
+    more: (count: number) => boolean,
+    positions: number,
+  ): Promise<Document<PixelPart>[]> {
+    const documents: Document<PixelPart>[] = []
+    let left = positions
+    while (more(documents.length)) {
+      const next = (this.#waiting ??= await this.stream.next())
+      const document = this.#arrange(next.document, step, drawn.documents)
+      const length = documentLength(document, this.#packing)
+      if (length > positions)
+        throw new RangeError(
+          `${next.document.name}: a document of ${length} positions does not fit a batch of ${positions}`,
+        )
+      if (length > left) break
+      this.#waiting = undefined
+      left -= length
+      drawn.documents++
+      drawn.state = next.state
+      documents.push(document)
+    }
+    return documents
+  }
+
+  #arrange(document: PreparedDocument, step: number, number: number): Document<PixelPart> {
+    return arrangeDocument(document, this.model.network.config, this.options, step, number)
+  }
+}
+
+/** How far a batch has come. */
+interface Drawn {
+  documents: number
+  images: number
+  state: StreamState | undefined
+}
+
+/** What a step of the optimizer on this batch comes to. */
+export function workOf({ parts, denominators, state }: StepBatch, config: TransfusionConfig): BatchWork {
+  const total = (count: (packed: TrainingBatch['packed']) => number) =>
+    parts.reduce((sum, { packed }) => sum + count(packed), 0)
+  return {
+    positions: total(({ ids }) => ids.length),
+    targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
+    images: denominators.images,
+    flops: total((packed) => trainingFlops(config, packed)),
+    skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
+  }
+}

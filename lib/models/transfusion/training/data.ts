@@ -1,0 +1,67 @@
+import type { Image } from '../../../image/image.js'
+import type { DocumentStream, StreamState } from '../../../data/document_stream.js'
+import { datasetSource } from '../../../data/sources/dataset_source.js'
+import type { ImageDataset } from '../../../data/sources/image_dataset.js'
+import { openStream } from '../../../data/stream/open_stream.js'
+import type { PositionsOf } from '../../../data/stream/pieces.js'
+import type { TransfusionConfig } from '../config.js'
+import type { ModelParts } from '../folder.js'
+import { packingOf } from '../pixel_parts.js'
+import type { ImagePart } from '../../../sequence/document.js'
+import { documentLength } from '../../../sequence/packing.js'
+
+/** Where a stream of documents is to begin. */
+export interface StreamStart {
+  /** The order of documents follows from it. */
+  readonly seed: number
+  /** As an earlier stream gave it; absent: at the beginning. */
+  readonly state?: StreamState
+  /** The most positions that a document may have; longer texts are cut. */
+  readonly longest?: number
+}
+
+/** What to train on: captioned images by index, or what opens a stream of documents. */
+export type TrainingData = ImageDataset | ((start: StreamStart) => DocumentStream | Promise<DocumentStream>)
+
+/** Opens the stream that training reads. */
+export function openTrainingData(
+  data: TrainingData,
+  {
+    network: { config },
+    tokenizer,
+  }: Pick<ModelParts, 'tokenizer'> & { network: { config: TransfusionConfig } },
+  start: StreamStart,
+): DocumentStream | Promise<DocumentStream> {
+  if (typeof data === 'function') return data(start)
+  const { height, width, channels } = config.image
+  return openStream([{ source: datasetSource(data), weight: 1 }], {
+    ...start,
+    tokenizer,
+    image: { height, width, channels: channels as Image['channels'] },
+    positionsOf: positionsOf(config),
+  })
+}
+
+/** A line for each source whose documents are others in number than they were: its order is another one then. */
+export function changedSources(before: StreamState | undefined, now: StreamState): string[] {
+  return (before?.sources ?? []).flatMap(({ documents }, i) => {
+    const found = now.sources[i]?.documents
+    if (documents === undefined || found === undefined || documents === found) return []
+    return [
+      `the data was changed since training stopped: source ${i + 1} had ${documents} documents, has ${found}. Their order ` +
+        'is another one: in this epoch some are seen twice, some not at all',
+    ]
+  })
+}
+
+/** Counts the positions that a document takes in a batch of a model. */
+export function positionsOf(config: TransfusionConfig): PositionsOf {
+  const packing = packingOf(config)
+  return ({ parts }) =>
+    documentLength(
+      { parts: parts.map((part) => (part.type === 'text' ? part : sizeOf(part.image))) },
+      packing,
+    )
+}
+
+const sizeOf = ({ height, width }: Image): ImagePart => ({ type: 'image', height, width })

@@ -1,0 +1,54 @@
+import { checkArguments } from '../../../arguments.js'
+import { parseConfig } from '../../../config/parse.js'
+import { diffusionTargets, scheduleOf } from '../../../diffusion/objective.js'
+import type { NoiseSchedule } from '../../../diffusion/schedule.js'
+import { drawTimesteps, type TimestepSettings, timestepsSchema } from '../../../diffusion/timesteps.js'
+import type { TransfusionConfig } from '../config.js'
+import type { ModelParts } from '../folder.js'
+import type { TrainingBatch } from './loss.js'
+import { packingOf, type PixelPart, pixelsOf } from '../pixel_parts.js'
+import { randomSeeds } from '../../../random.js'
+import type { Document } from '../../../sequence/document.js'
+import { packDocuments } from '../../../sequence/packing.js'
+
+/** How the images of a batch are noised. */
+export interface BatchNoise {
+  /** By default the one of the model's objective. */
+  schedule?: NoiseSchedule
+  /** How t is drawn; by default evenly, the paper's way. */
+  timesteps?: TimestepSettings
+  /** Timesteps and noise follow from it, the step and the image's number in it. Default 0. */
+  seed?: number
+  /** Of training, from 0. Default 0. */
+  step?: number
+  /** The number of the batch's first image in the step: above 0 for further micro-batches. Default 0. */
+  firstImage?: number
+}
+
+/**
+ * Packs documents into one sequence, in which none sees another, and draws a timestep and noise for each image: what
+ * `transfusionLoss` takes. Throws a RangeError as `packDocuments`, and a ConfigError for wrong timestep settings.
+ */
+export function trainingBatch(
+  model: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
+  documents: readonly Document<PixelPart>[],
+  noise: BatchNoise = {},
+): TrainingBatch {
+  checkArguments('trainingBatch', {
+    model: [model, 'object'],
+    documents: [documents, 'array'],
+    noise: [noise, 'options'],
+  })
+  const { network, objective } = model
+  checkArguments('trainingBatch', { 'model.network.config': [network?.config, 'config'] })
+  const { schedule = scheduleOf(objective), timesteps = {}, seed = 0, step = 0, firstImage = 0 } = noise
+  const packed = packDocuments(documents, packingOf(network.config))
+  const settings = parseConfig(timestepsSchema, timesteps, 'timesteps')
+  const t = drawTimesteps(settings, schedule, packed.limited, seed, step, firstImage)
+  return {
+    packed,
+    pixels: pixelsOf(packed.images),
+    targets: diffusionTargets(schedule, objective, t),
+    seeds: randomSeeds(seed, 'noise', step, packed.images.length, firstImage),
+  }
+}

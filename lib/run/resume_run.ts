@@ -1,0 +1,32 @@
+import { join } from 'node:path'
+import { Transfusion } from '../transfusion.js'
+import type { ComputeType } from '../nn/arena.js'
+import type { CheckpointFolder } from '../training/checkpoint_folder.js'
+import type { Trainer } from '../training/trainer.js'
+import { warn } from '../cli/output.js'
+
+/**
+ * A run's model and trainer as its latest checkpoint that can be read has them; undefined where there is none. Damaged
+ * ones are set aside, with a warning. Rejects where none can be read.
+ */
+export async function resumeRun(
+  checkpoints: CheckpointFolder,
+  compute: ComputeType,
+  trainerOf: (model: Transfusion) => Trainer,
+): Promise<{ model: Transfusion; trainer: Trainer } | undefined> {
+  let resumed: { model: Transfusion; trainer: Trainer } | undefined
+  await checkpoints.resume(async (folder) => {
+    const model = await Transfusion.load(join(folder, 'model'), { compute })
+    let trainer: Trainer | undefined
+    try {
+      trainer = trainerOf(model)
+      await trainer.restore(folder)
+    } catch (error) {
+      trainer?.[Symbol.dispose]()
+      model[Symbol.dispose]()
+      throw error
+    }
+    resumed = { model, trainer }
+  }, warn)
+  return resumed
+}

@@ -1,0 +1,51 @@
+import { afterEach, expect, it } from 'vitest'
+import { leastMemory } from '../../lib/run/least_memory.js'
+import { checkNewModel } from '../../lib/run/train_checks.js'
+import { modelOptions, trainConfigSchema } from '../../lib/run/train_config.js'
+import { paperImages, paperVocabulary } from '../../lib/models/transfusion/presets.js'
+import { transfusionConfigSchema } from '../../lib/models/transfusion/config.js'
+import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
+
+const { limit } = memory()
+afterEach(() => setMemoryLimit(limit))
+
+const config = (model: object, training: object = {}, more: object = {}) =>
+  trainConfigSchema.parse({
+    data: { type: 'folder', path: 'pictures' },
+    model: { image: { channels: 3, patch: 4, height: 32, width: 32 }, ...model },
+    training: { steps: 10, ...training },
+    ...more,
+  })
+
+const leastOf = (preset: string, training: object = {}, more: object = {}) => {
+  const written = config({ preset, image: paperImages }, training, more)
+  const sizes = { ...modelOptions(written.model), ...paperVocabulary }
+  return leastMemory(transfusionConfigSchema.parse(sizes), written, 256)
+}
+
+it('counts what the weights and the inputs of the blocks take', () => {
+  const { parameters, weights, batch } = leastOf('7B', { batchSize: 4 })
+  expect(parameters).toBe(6_755_610_688)
+  // Weights, gradients and two moments in f32.
+  expect(weights).toBe(parameters * 16)
+  expect(batch).toBe(4 * 256 * 4096 * 32 * 4)
+  const others = { accumulate: 2, batchSize: 4, ema: 0.99, optimizer: { type: 'muon' } }
+  expect(leastOf('7B', others, { precision: 'bf16' })).toEqual({
+    parameters,
+    weights: parameters * 18,
+    batch: 2 * 256 * 4096 * 32 * 2,
+  })
+  expect(leastOf('7B', { batchTokens: 4096 }).batch).toBe(0)
+})
+
+it('refuses a model and a batch that memory cannot hold, before they are made', async () => {
+  setMemoryLimit(1e9)
+  await expect(checkNewModel(config({ preset: '0.16B' }), 'a.json')).rejects.toThrow(
+    /^a\.json: model: 113,[\d,]+ parameters take 1\.82 GB with their gradients and the optimizer's state, of a memory limit of 1 GB; take a smaller preset/,
+  )
+  const image = { channels: 3, patch: 4, height: 4096, width: 4096 }
+  await expect(checkNewModel(config({ image }), 'a.json')).rejects.toThrow(
+    /^a\.json: training\.batchSize: images of 1,048,576 patches each take at least 137 GB in a step/,
+  )
+  await checkNewModel(config({}), 'a.json')
+})

@@ -1,0 +1,146 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, it } from 'vitest'
+import { checkNewModel } from '../../lib/run/train_checks.js'
+import { modelOptions, namedSizes, trainConfigSchema } from '../../lib/run/train_config.js'
+import { parseConfig } from '../../lib/config/parse.js'
+import { parseConfigText } from '../../lib/config/file.js'
+import { transfusionParameters } from '../../lib/models/transfusion/model.js'
+import { paperImages, paperVocabulary, type PresetName } from '../../lib/models/transfusion/presets.js'
+import { elementsOf } from '../../lib/tensor/shape.js'
+
+const config = (model: object, more: object = {}) =>
+  parseConfig(
+    trainConfigSchema,
+    {
+      data: { type: 'folder', path: 'p' },
+      model: { image: paperImages, ...model },
+      training: { steps: 10 },
+      ...more,
+    },
+    'a.json',
+  )
+
+const sizesOf = (model: object) => modelOptions(config(model).model)
+
+const parametersOf = (model: object) =>
+  transfusionParameters({ ...sizesOf(model), ...paperVocabulary })
+    .filter(({ name }) => !name.startsWith('patch_'))
+    .reduce((sum, { shape }) => sum + elementsOf(shape), 0)
+
+describe('the sizes of a new model', () => {
+  it.each<[PresetName, number]>([
+    ['0.16B', 0.162],
+    ['0.37B', 0.374],
+    ['0.76B', 0.778],
+    ['1.4B', 1.364],
+    ['7B', 6.738],
+  ])("are the paper's with the preset %s", (preset, billions) => {
+    expect((parametersOf({ preset }) / 1e9).toFixed(3)).toBe(String(billions))
+  })
+
+  it.each([
+    ['those of tiny where nothing is said', {}, { layers: 4, channels: 128, heads: 4, feedForward: 352 }],
+    ['those of a preset', { preset: 'small' }, { layers: 6, channels: 256, heads: 4, feedForward: 704 }],
+    [
+      "a preset's but for what is set",
+      { preset: 'small', layers: 2, kvHeads: 2 },
+      { layers: 2, channels: 256, heads: 4, kvHeads: 2, feedForward: 704 },
+    ],
+    [
+      'without the feed-forward width of other channels',
+      { layers: 2, channels: 512, heads: 8 },
+      { layers: 2, channels: 512, heads: 8 },
+    ],
+    [
+      "without a preset's feed-forward width where channels are set",
+      { preset: 'tiny', channels: 256 },
+      { layers: 4, channels: 256, heads: 4 },
+    ],
+    [
+      'a feed-forward width of their own',
+      { channels: 256, feedForward: 300 },
+      { layers: 4, channels: 256, heads: 4, feedForward: 300 },
+    ],
+  ])('are %s', (_, model, sizes) => {
+    const { image, ropeTheta: _theta, normEps: _eps, ...found } = sizesOf(model)
+    expect(found).toEqual(sizes)
+    expect(image.patch).toBe(2)
+  })
+
+  it('name only what was written', () => {
+    expect(namedSizes({ image: paperImages, heads: 8 })).toEqual({ image: paperImages, heads: 8 })
+    expect(namedSizes({ image: paperImages, preset: '0.37B', heads: 8 })).toEqual({
+      image: paperImages,
+      layers: 24,
+      channels: 1024,
+      heads: 8,
+    })
+  })
+})
+
+describe('a config of a new model', () => {
+  const image = { channels: 3, patch: 4, height: 32, width: 32 }
+  const refusal = (model: object, more: object = {}) =>
+    checkNewModel(config({ image, ...model }, more), 'a.json')
+
+  it.each([
+    [
+      'a.json:\n  model.image.height: expected a multiple of the patch size (4); received 30',
+      { image: { ...image, height: 30 } },
+      {},
+    ],
+    [
+      'a.json:\n  model.channels: expected a multiple of twice the heads (6): rotary pairs need an even head size; received 128',
+      { heads: 3 },
+      {},
+    ],
+    [
+      "a.json:\n  model.image.patch: expected 2: the U-Net's stem of 1, doubled by each of its 2 levels but the first; received 4",
+      { image: { ...image, unet: { channels: [32, 64] } } },
+      {},
+    ],
+    [
+      "a.json: imagePreparation:\n  channels: expected 3, as the model's images have; received 1",
+      {},
+      { imagePreparation: { channels: 1 } },
+    ],
+    [
+      'a.json: samples: sampler: euler does not draw from a model that was trained with ddpm; ddpm, ddim, dpmpp do',
+      {},
+      { samples: { sampler: 'euler' } },
+    ],
+    [
+      'a.json: samples: sampler: ddim does not draw from a model that was trained with flow; euler, heun do',
+      {},
+      { samples: { sampler: 'ddim' }, objective: { process: 'flow', prediction: 'v' } },
+    ],
+    [
+      'a.json: model.image.channels: expected 1 or 3, as image files have; received 8',
+      { image: paperImages },
+      {},
+    ],
+    [
+      'a.json: model.image.channels: expected 1, as images of "fashion-mnist" have; received 3',
+      {},
+      { data: { type: 'mixture', sources: [{ type: 'folder', path: 'p' }, { type: 'fashion-mnist' }] } },
+    ],
+    [
+      'a.json: training.batchTokens: expected at least 132: an image has 64 patches and two tokens that frame it, and a batch 2 parts; received 131',
+      {},
+      { training: { steps: 1, batchTokens: 131, accumulate: 2 } },
+    ],
+  ])('is refused before anything is made: %s', async (message, model, more) => {
+    await expect(refusal({})).resolves.toBeUndefined()
+    await expect(refusal(model, more)).rejects.toThrow(expect.objectContaining({ message }))
+  })
+})
+
+it("takes the README's configs", async () => {
+  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+  const written = [...readme.matchAll(/^```jsonc?\n([^]*?)^```/gm)].map(([, text]) => text!)
+  expect(written).toHaveLength(2)
+  for (const text of written) {
+    const { $schema: _, ...config } = parseConfigText(text, 'README.md') as Record<string, unknown>
+    await checkNewModel(parseConfig(trainConfigSchema, config, 'README.md'), 'README.md')
+  }
+})
