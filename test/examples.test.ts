@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { readImage, writePng } from '../lib/image/image_io.js'
 import { parseConfig } from '../lib/config/parse.js'
-import { readConfig } from '../lib/config/file.js'
+import { readConfig } from '../lib/files/config_file.js'
 import { trainConfigSchema } from '../lib/run/train_config.js'
 import { temporaryFolder } from './temporary_folder.js'
 

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { dirname, join, resolve } from 'node:path'
 import { parseConfig } from '../config/parse.js'
-import { readConfig } from '../config/file.js'
+import { readConfig } from '../files/config_file.js'
 import { writeJson } from '../files/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'

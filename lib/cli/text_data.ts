@@ -1,5 +1,5 @@
 import type { z } from 'zod'
-import type { sourceSchema } from '../data/data_config.js'
+import type { sourceSchema } from '../datasets/data_config.js'
 import { typeOfFile } from '../data/sources/data_types.js'
 
 /** Texts that a command line names, as a data config: JSON Lines or plain text, by what the name ends with. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { filePath } from '../config/paths.js'
 import { bpeTokenizerSchema } from '../tokenizer/bpe/options.js'
-import { dataSchema, loadingSchema } from '../data/data_config.js'
+import { dataSchema, loadingSchema } from '../datasets/data_config.js'
 import { imagePreparationOptionsSchema } from '../image/image_preparation.js'
 import { presets, type PresetName, type Sizes } from '../models/transfusion/presets.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'

@@ -1,5 +1,5 @@
 import { makeCaptionTokenizer } from '../tokenizer/caption_tokenizer.js'
-import { defaultWorkers } from '../data/data_config.js'
+import { defaultWorkers } from '../datasets/data_config.js'
 import { type DocumentSource, textsOf, type UnreadableDocument } from '../data/sources/document_source.js'
 import { openStream, type WeightedSource } from '../data/stream/open_stream.js'
 import { JsonTokenizer } from '../tokenizer/tokenizer.js'

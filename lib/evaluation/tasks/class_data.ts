@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
-import { idxLayout, paddingSchema } from '../../data/data_config.js'
+import { idxLayout, paddingSchema } from '../../datasets/data_config.js'
 import { findFashionMnist, openMnist } from '../../datasets/fashion_mnist.js'
 import { type ImagePreparation, imagePreparationSchema } from '../../image/image_preparation.js'
 import { fillTemplate, IdxDataset } from '../../data/sources/idx_dataset.js'

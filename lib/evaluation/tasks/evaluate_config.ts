@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
-import { sourceSchema } from '../../data/data_config.js'
+import { sourceSchema } from '../../datasets/data_config.js'
 import { drawConfigSchema } from '../../generation/options.js'
 import { classDataSchema } from './class_data.js'
 

@@ -1,4 +1,4 @@
-import { openSource } from '../../data/data_config.js'
+import { openSource } from '../../datasets/data_config.js'
 import { PreparationPool } from '../../data/stream/preparation_pool.js'
 import { evaluateClasses } from '../evaluate_classes.js'
 import { readQuestions } from '../question_file.js'

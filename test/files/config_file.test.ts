@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseConfigText } from '../../lib/config/file.js'
+import { parseConfigText } from '../../lib/files/config_file.js'
 
 describe('parseConfigText', () => {
   it('allows comments and a comma after the last item', () => {

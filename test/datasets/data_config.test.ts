@@ -2,14 +2,14 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../lib/config/parse.js'
-import { dataSchema, defaultWorkers, openSources } from '../../lib/data/data_config.js'
+import { dataSchema, defaultWorkers, openSources } from '../../lib/datasets/data_config.js'
 import { writePng } from '../../lib/image/image_io.js'
 import { type RawDocument, textsOf } from '../../lib/data/sources/document_source.js'
 import type { WeightedSource } from '../../lib/data/stream/open_stream.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { idxFile } from './sources/idx_file.js'
-import { writeTar } from './sources/tar_file.js'
-import { collect } from './stream/documents.js'
+import { idxFile } from '../data/sources/idx_file.js'
+import { writeTar } from '../data/sources/tar_file.js'
+import { collect } from '../data/stream/documents.js'
 
 const parse = (data: unknown) => parseConfig(dataSchema, data, 'data')
 

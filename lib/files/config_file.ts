@@ -1,10 +1,10 @@
 import { dirname, extname } from 'node:path'
 import { type Node, parseTree } from 'jsonc-parser'
 import type { z } from 'zod'
-import { resolvePaths } from './paths.js'
-import { withSetting } from './settings.js'
-import { jsonFault } from '../files/json_fault.js'
-import { readText } from '../files/text_file.js'
+import { resolvePaths } from '../config/paths.js'
+import { withSetting } from '../config/settings.js'
+import { jsonFault } from './json_fault.js'
+import { readText } from './text_file.js'
 
 /**
  * Reads a config file as it was written, for `parseConfig`: JSON in which comments and a comma after the last item are
