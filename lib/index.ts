@@ -13,10 +13,14 @@ export type { DrawOptions, GenerationOptions, ImageOptions } from './generation/
 export type { Prompt } from './generation/prompt.js'
 export type { LoadedModel, ModelParts } from './models/transfusion/folder.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
-export type { CacheUse, ModelOutput } from './models/transfusion/model.js'
+export type { ModelOutput } from './models/transfusion/model.js'
 export type { ImageSkips, ModelImages } from './models/transfusion/patch_coder.js'
-export { type DeviceLayout, type LayoutImages, uploadLayout } from './models/transfusion/device_layout.js'
-export type { ImageGroup, ImageGroups } from './models/transfusion/image_groups.js'
+export {
+  type AttentionMetadata,
+  type MetadataImages,
+  uploadAttentionMetadata,
+} from './nn/attention_metadata.js'
+export type { ImageGroup, ImageGroups } from './nn/image_groups.js'
 export { imagePart, type PixelPart } from './models/transfusion/pixel_parts.js'
 export {
   type Denominators,
@@ -300,5 +304,5 @@ export { LayerNorm, RmsNorm } from './nn/norm.js'
 export { ImageAttention } from './nn/image_attention.js'
 export { ResidualBlock } from './nn/residual_block.js'
 export { type UNetContext, UNetDown, type UNetSizes, UNetUp } from './nn/unet.js'
-export { KvCache } from './nn/kv_cache.js'
+export { type CacheUse, KvCache } from './nn/kv_cache.js'
 export { Transformer, type TransformerContext, type TransformerSizes } from './nn/transformer.js'

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { fromArray, makeCaptionTokenizer, scope, Transfusion } from '../dist/index.js'
-import { uploadLayout } from '../dist/models/transfusion/device_layout.js'
+import { uploadAttentionMetadata } from '../dist/nn/attention_metadata.js'
 import { layoutRuns, sequenceStart } from '../dist/sequence/layout.js'
 
 const folder = await mkdtemp(join(tmpdir(), 'check-export-'))
@@ -20,7 +20,9 @@ const rows = Int32Array.of(0, ids.length)
 const layout = layoutRuns([{ spans: [{ type: 'text', ids }], start: sequenceStart, keyStart: 0 }], image)
 const logits = scope(() => {
   const { network } = model
-  const { hidden } = network.forward(uploadLayout({ ...layout, queryRows: rows, keyRows: rows }, image))
+  const { hidden } = network.forward(
+    uploadAttentionMetadata({ ...layout, queryRows: rows, keyRows: rows }, image),
+  )
   return network.logits(hidden, fromArray(Int32Array.from(ids.keys())))
 })
 await model.save(join(folder, 'model'))

@@ -1,5 +1,5 @@
 import { noGrad } from '../autograd/tape.js'
-import { uploadLayout } from '../models/transfusion/device_layout.js'
+import { uploadAttentionMetadata } from '../nn/attention_metadata.js'
 import type { TransfusionNetwork } from '../models/transfusion/model.js'
 import { packingOf, type PixelPart, pixelsOf } from '../models/transfusion/pixel_parts.js'
 import { crossEntropy } from '../ops/cross_entropy.js'
@@ -84,7 +84,7 @@ async function batchLikelihoods(
   const chunk = Math.max(1, Math.floor(logitsAtOnce / config.vocabulary))
   const losses = noGrad(() =>
     scope(() => {
-      const layout = uploadLayout(packed, network.config.image)
+      const layout = uploadAttentionMetadata(packed, network.config.image)
       const images = packed.images.length > 0 && {
         pixels: fromArray(pixelsOf(packed.images), [-1, config.image.channels]),
         t: zeros([layout.images]),

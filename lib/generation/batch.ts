@@ -1,6 +1,6 @@
 import { parseConfig } from '../config/parse.js'
 import type { Image } from '../image/image.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from './model.js'
 import { drawingOf } from './drawing.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
@@ -20,7 +20,7 @@ export interface DrawingWatch {
 
 /** Draws one image after each prompt, see `drawImages`. */
 export async function drawOnce(
-  model: ModelParts,
+  model: GenerativeModel,
   prompts: readonly Prompt[],
   seeds: readonly number[],
   imageOptions: ImageSettings,
@@ -42,7 +42,7 @@ export async function drawOnce(
 
 /** What the engine is asked for, for one image after each prompt. Throws an Error that names what cannot be drawn. */
 export async function drawingRequests(
-  model: ModelParts,
+  model: GenerativeModel,
   prompts: readonly Prompt[],
   seeds: readonly number[],
   imageOptions: ImageSettings,
@@ -64,7 +64,7 @@ export async function drawingRequests(
 
 /** Writes the most likely text after each prompt, up to `maxTokens` tokens each, as many together as is good for speed. */
 export async function completeTexts(
-  model: ModelParts,
+  model: GenerativeModel,
   prompts: readonly Prompt[],
   maxTokens: number,
   signal?: AbortSignal,
@@ -94,12 +94,12 @@ export async function completeTexts(
   return texts
 }
 
-const allSpans = ({ tokenizer, network }: ModelParts, prompts: readonly Prompt[]) =>
+const allSpans = ({ tokenizer, network }: GenerativeModel, prompts: readonly Prompt[]) =>
   Promise.all(prompts.map((prompt) => promptSpans(prompt, tokenizer, network.config)))
 
 /** Runs all to their ends; gives them up together when one fails, or the signal aborts, and then rejects. */
 function generateAll(
-  { network }: ModelParts,
+  { network }: GenerativeModel,
   requests: readonly GenerationRequest[],
   event: (event: GenerationEvent, index: number) => void,
   signal: AbortSignal | undefined,

@@ -1,7 +1,7 @@
 import { parseConfig } from '../config/parse.js'
 import type { Image } from '../image/image.js'
 import { mostTokens } from '../tokenizer/tokenizer.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from './model.js'
 import { randomWords } from '../random.js'
 import { completeTexts, drawingRequests, type DrawingWatch, drawOnce } from './batch.js'
 import { type DrawOptions, drawOptionsSchema } from './options.js'
@@ -16,7 +16,7 @@ import { checkPrompts, type Prompt } from './prompt.js'
  * prompt i has seed i.
  */
 export async function drawImages(
-  model: ModelParts,
+  model: GenerativeModel,
   prompts: readonly Prompt[],
   ownSeeds?: readonly number[],
   options: DrawOptions = {},
@@ -51,7 +51,7 @@ export async function drawImages(
 
 /** Rejects as {@link drawImages} for what it would refuse, before anything is drawn. */
 export async function checkDrawing(
-  model: ModelParts,
+  model: GenerativeModel,
   prompts: readonly Prompt[],
   options: DrawOptions,
 ): Promise<void> {
@@ -67,7 +67,7 @@ function captionOf(prompt: Prompt): string {
 
 /** Whether the model's most likely description of each image is the caption. */
 async function agreeing(
-  model: ModelParts,
+  model: GenerativeModel,
   images: readonly Image[],
   captions: readonly string[],
   signal: AbortSignal | undefined,

@@ -11,8 +11,8 @@
  * token that is still being drawn goes into it as it stands on the device. Where it turns out not to be text, what the
  * round made of it counts for nothing.
  */
-import { type PixelPart, specialTokens } from '../models/transfusion/pixel_parts.js'
-import type { TransfusionNetwork } from '../models/transfusion/model.js'
+import type { PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { GenerativeNetwork } from './model.js'
 import type { ImagePart, Part } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
 import { Job } from '../tensor/job.js'
@@ -37,10 +37,10 @@ const leastOfPrompt = 256
  */
 const mostAhead = 16
 
-const engines = new WeakMap<TransfusionNetwork, Engine>()
+const engines = new WeakMap<GenerativeNetwork, Engine>()
 
 /** The engine of a model. */
-export function engineOf(network: TransfusionNetwork): Engine {
+export function engineOf(network: GenerativeNetwork): Engine {
   const engine = engines.get(network) ?? new Engine(network)
   engines.set(network, engine)
   return engine
@@ -61,11 +61,11 @@ export class Engine {
   /** How many rounds there have been: with more under way than a call takes, others are first each time. */
   #turn = 0
 
-  constructor(network: TransfusionNetwork, limits: Limits = limitsOf(network)) {
+  constructor(network: GenerativeNetwork, limits: Limits = limitsOf(network)) {
     const { image } = network.config
     const drawn: ImagePart = { type: 'image', height: image.height, width: image.width }
     this.#limits = limits
-    this.#framing = { tokens: specialTokens(network.config), drawn, patch: image.patch }
+    this.#framing = { tokens: network.config.tokens, drawn, patch: image.patch }
     this.#patches = advance(sequenceStart, [drawn], image.patch).length
     this.#cache = new SequenceCache(network, limits.slots)
     this.#rounds = new Rounds(network, this.#cache)

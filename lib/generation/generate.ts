@@ -1,6 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from './model.js'
 import { drawingOf } from './drawing.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
@@ -21,7 +21,7 @@ import { StreamedText } from './text_output.js'
  * the options or the prompt, the signal's reason when that aborts, and what made a call of the network fail.
  */
 export function generate(
-  model: ModelParts,
+  model: GenerativeModel,
   prompt: Prompt,
   given: GenerationOptions = {},
 ): AsyncGenerator<GenerationEvent, void, undefined> {
@@ -42,7 +42,7 @@ export function generate(
 
 /** What the engine is asked for. Rejects as `generate` does. */
 export async function generationRequest(
-  { network, tokenizer, objective }: ModelParts,
+  { network, tokenizer, objective }: GenerativeModel,
   prompt: Prompt,
   options: Omit<GenerationOptions, 'signal'>,
 ): Promise<GenerationRequest> {

@@ -1,8 +1,6 @@
-import { feedForwardOf, type TransfusionConfig } from '../models/transfusion/config.js'
-import type { TransfusionNetwork } from '../models/transfusion/model.js'
 import { patchGrid } from '../sequence/layout.js'
 import { memory } from '../tensor/device.js'
-import { dtypeBytes } from '../tensor/dtype.js'
+import type { GenerativeNetwork } from './model.js'
 
 /** What one call of the network, and the cache, may come to (our choice). */
 export interface Limits {
@@ -24,17 +22,13 @@ const leastImages = 4
 /** The cache's part of the memory that may be used. */
 const cacheShare = 1 / 4
 
-export function limitsOf({ config, kvHeads, headSize, compute }: TransfusionNetwork): Limits {
-  const { rows, columns } = patchGrid(config.image, config.image.patch)
-  const slotBytes = 2 * config.layers * kvHeads * headSize * dtypeBytes[compute]
+export function limitsOf(network: GenerativeNetwork): Limits {
+  const { image, vocabulary } = network.config
+  const { rows, columns } = patchGrid(image, image.patch)
   return {
     positions: Math.max(ampleCall, leastImages * 2 * (rows * columns + 2)),
-    // Logits, and what sampling makes of them.
-    token: Math.ceil((5 * config.vocabulary) / floatsPerPosition(config)),
-    slots: Math.floor((memory().limit * cacheShare) / slotBytes),
+    // Logits, and the copies that sampling makes of them.
+    token: Math.ceil((5 * vocabulary) / network.activationsPerPosition),
+    slots: Math.floor((memory().limit * cacheShare) / network.cacheBytesPerPosition),
   }
 }
-
-/** What lives at once for each position: each block's output, and a block's own vectors. */
-const floatsPerPosition = (config: TransfusionConfig): number =>
-  (config.layers + 8) * config.channels + 3 * feedForwardOf(config)

@@ -1,11 +1,11 @@
 import { packingOf, type PixelPart } from '../models/transfusion/pixel_parts.js'
 import {
-  type DeviceLayout,
+  type AttentionMetadata,
   firstImages,
-  tensorsOfLayout,
-  uploadLayout,
-} from '../models/transfusion/device_layout.js'
-import type { TransfusionConfig } from '../models/transfusion/config.js'
+  tensorsOfMetadata,
+  uploadAttentionMetadata,
+} from '../nn/attention_metadata.js'
+import type { GenerativeConfig } from './model.js'
 import { decodeLayout } from '../sequence/decode_layout.js'
 import { type Part, type SpecialTokens, unconditionalPrefix } from '../sequence/document.js'
 import { advance, type Cursor, orderImages } from '../sequence/layout.js'
@@ -44,9 +44,9 @@ export interface Plan {
   /** ... then those of prompts. */
   readonly given: readonly PixelPart[]
   readonly extensions: readonly Extension[]
-  readonly layout: DeviceLayout
+  readonly layout: AttentionMetadata
   /** The layout with the first N + G images alone. */
-  readonly drawnLayout: DeviceLayout
+  readonly drawnLayout: AttentionMetadata
   /** [T]: the slot of each position. */
   readonly slots: Tensor
   /** Whether the next round may be the same but for t. */
@@ -74,7 +74,7 @@ export function spansOf(
 const hasBegun = (sequence: CachedSequence | undefined): boolean => (sequence?.cursor.length ?? 0) > 0
 
 /** Lays out a round; `slots`: how many the cache has. What it uploads belongs to the open scope. */
-export function planRound(entries: readonly Entry[], config: TransfusionConfig, slots: number): Plan {
+export function planRound(entries: readonly Entry[], config: GenerativeConfig, slots: number): Plan {
   const packing = packingOf(config)
   const { patch, tokens } = packing
   const drawers = entries
@@ -133,7 +133,7 @@ export function planRound(entries: readonly Entry[], config: TransfusionConfig, 
   const order = [...places]
   places.forEach((place, i) => (order[place] = i))
   const ordered = orderImages(laidOut, order)
-  const layout = uploadLayout(ordered, config.image)
+  const layout = uploadAttentionMetadata(ordered, config.image)
   return {
     entries,
     drawers,
@@ -160,5 +160,5 @@ const isGuidedEntry = ({ generation, turn }: DrawEntry): boolean =>
 export const tensorsOf = ({ layout, drawnLayout, slots }: Plan): Tensor[] => [
   slots,
   // Of the layout's own tensors some are in both.
-  ...new Set([...tensorsOfLayout(layout), ...tensorsOfLayout(drawnLayout)]),
+  ...new Set([...tensorsOfMetadata(layout), ...tensorsOfMetadata(drawnLayout)]),
 ]

@@ -1,8 +1,8 @@
 import type { Image } from '../image/image.js'
 import { describe } from '../describe.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
-import type { TransfusionConfig } from '../models/transfusion/config.js'
-import { imagePart, type PixelPart, specialTokens } from '../models/transfusion/pixel_parts.js'
+import type { GenerativeConfig } from './model.js'
+import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
 import { documentSpans, type Part, type TextPart } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
 
@@ -17,7 +17,7 @@ export type Prompt = string | readonly (string | Image)[]
 export async function promptParts(
   prompt: Prompt,
   tokenizer: Tokenizer,
-  config: TransfusionConfig,
+  config: GenerativeConfig,
 ): Promise<Part<PixelPart>[]> {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
   if (!Array.isArray(pieces))
@@ -45,10 +45,10 @@ export function checkPrompts(prompts: readonly Prompt[]): void {
 export async function promptSpans(
   prompt: Prompt,
   tokenizer: Tokenizer,
-  config: TransfusionConfig,
+  config: GenerativeConfig,
 ): Promise<Part<PixelPart>[]> {
   const parts = await promptParts(prompt, tokenizer, config)
-  return documentSpans({ parts, end: false }, specialTokens(config)).filter(
+  return documentSpans({ parts, end: false }, config.tokens).filter(
     (part) => part.type === 'image' || part.ids.length > 0,
   )
 }

@@ -1,7 +1,7 @@
 import type { Image } from '../image/image.js'
 import { imageFromFloats } from '../image/pixels.js'
-import type { ModelOutput, TransfusionNetwork } from '../models/transfusion/model.js'
-import { pixelsOf, specialTokens } from '../models/transfusion/pixel_parts.js'
+import type { GenerativeNetwork, NetworkOutput } from './model.js'
+import { pixelsOf } from '../models/transfusion/pixel_parts.js'
 import { concat } from '../ops/concat.js'
 import { denoise } from '../ops/denoise.js'
 import { gatherRows } from '../ops/gather_rows.js'
@@ -40,7 +40,7 @@ function reading<Values>(values: Promise<Values>, fill: Fill<Values>): Reading {
 
 /** Calls of one network for many generations: each adds its turn to its sequences, and to its image. */
 export class Rounds {
-  readonly #network: TransfusionNetwork
+  readonly #network: GenerativeNetwork
   readonly #cache: SequenceCache
   readonly #canvas: Canvas
   /** What may follow a token, by the ids that no token has: biases [V] with BOI and without. */
@@ -50,7 +50,7 @@ export class Rounds {
   /** Kept while the same images are denoised again and again. */
   #plan: { plan: Plan; starts: readonly number[]; slots: number } | undefined
 
-  constructor(network: TransfusionNetwork, cache: SequenceCache) {
+  constructor(network: GenerativeNetwork, cache: SequenceCache) {
     const { image } = network.config
     this.#network = network
     this.#cache = cache
@@ -147,7 +147,7 @@ export class Rounds {
   }
 
   /** One step of every image: x and x0 [N, values]. */
-  #denoise(plan: Plan, output: ModelOutput, before: { x: Tensor; x0: Tensor }): { x: Tensor; x0: Tensor } {
+  #denoise(plan: Plan, output: NetworkOutput, before: { x: Tensor; x0: Tensor }): { x: Tensor; x0: Tensor } {
     const { drawers, guided } = plan
     const { image } = this.#network.config
     const { values } = this.#canvas
@@ -235,7 +235,7 @@ export class Rounds {
     let biases = this.#biases.get(idsWithoutToken)
     if (!biases) {
       const { vocabulary } = this.#network.config
-      const { bos, boi, eoi } = specialTokens(this.#network.config)
+      const { bos, boi, eoi } = this.#network.config.tokens
       // EOI is the loop's to append, and BOS continues nothing.
       const never = [bos, eoi, ...idsWithoutToken]
       biases = { drawing: ruleOut(vocabulary, never), writing: ruleOut(vocabulary, [...never, boi]) }

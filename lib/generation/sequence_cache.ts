@@ -1,4 +1,4 @@
-import type { TransfusionNetwork } from '../models/transfusion/model.js'
+import type { GenerativeNetwork } from './model.js'
 import type { KvCache } from '../nn/kv_cache.js'
 import { type Cursor, sequenceStart } from '../sequence/layout.js'
 import { fromArray } from '../tensor/tensor.js'
@@ -25,7 +25,7 @@ export class CachedSequence {
  * twice as large, where there is no room.
  */
 export class SequenceCache {
-  readonly #network: TransfusionNetwork
+  readonly #network: GenerativeNetwork
   readonly #most: number
   /** In the order of their slots. */
   #sequences: CachedSequence[] = []
@@ -35,7 +35,7 @@ export class SequenceCache {
   #lost = false
 
   /** `most`: slots beyond which it grows only where it must. */
-  constructor(network: TransfusionNetwork, most: number) {
+  constructor(network: GenerativeNetwork, most: number) {
     this.#network = network
     this.#most = most
   }

@@ -3,6 +3,14 @@ import { gatherRows } from '../ops/gather_rows.js'
 import { keep } from '../tensor/scope.js'
 import { type Tensor, zeros } from '../tensor/tensor.js'
 
+/** Where a call of a network keeps the keys and values of its positions. */
+export interface CacheUse {
+  /** Of all layers. */
+  readonly kv: KvCache
+  /** `[T]` i32: the slot of each position. */
+  readonly slots: Tensor
+}
+
 /** The keys and values of a model's layers for a number of positions; sequences own ranges of slots. */
 export class KvCache {
   readonly #layers: { k: Tensor; v: Tensor }[]
@@ -11,11 +19,11 @@ export class KvCache {
   constructor(slots: number, layers: number, kvHeads: number, headSize: number, dtype: 'f32' | 'bf16') {
     const make = () => zeros([slots, kvHeads, headSize], dtype)
     this.#layers = Array.from({ length: layers }, () => ({ k: make(), v: make() }))
-    // Only now: where memory runs out on the way, the open scope frees what there is.
+    // Kept only once all are made: where memory runs out before, the open scope frees what there is.
     for (const { k, v } of this.#layers) [k, v].forEach(keep)
   }
 
-  /** Puts k and v [T, G, D] into the given slots [T] of a layer; returns all of the layer's slots. */
+  /** Writes k and v [T, G, D] into the given slots [T] of a layer; returns the keys and values [slots, G, D] of all its slots. */
   write(layer: number, k: Tensor, v: Tensor, slots: Tensor): { k: Tensor; v: Tensor } {
     const cache = this.#layers[layer]!
     native.write_rows(cache.k.handle, k.handle, slots.handle)
@@ -24,8 +32,8 @@ export class KvCache {
   }
 
   /**
-   * Moves slots: slot i of the new ones, as many as rows [R], holds what slot rows[i] held, nothing where it is -1.
-   * Where memory runs out on the way the cache is of no use any more.
+   * Moves slots: the cache then has R slots, and slot i holds what slot rows[i] of rows [R] held, zeros where that is -1.
+   * Where memory runs out on the way, the cache can only be disposed of.
    */
   rearrange(rows: Tensor): void {
     for (const layer of this.#layers)

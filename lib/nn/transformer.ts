@@ -7,7 +7,7 @@ import { splitRope } from '../ops/split_rope.js'
 import { swigluLinear } from '../ops/swiglu_linear.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
-import type { KvCache } from './kv_cache.js'
+import type { CacheUse } from './kv_cache.js'
 import { Linear } from './linear.js'
 import { RmsNorm } from './norm.js'
 import type { ParameterList } from './parameters.js'
@@ -35,7 +35,7 @@ export interface TransformerContext {
   /** Which keys each query sees. */
   spans: AttentionSpans
   /** The cache, and the slot [T] of each position; attention then sees the cache's slots. */
-  cache?: { kv: KvCache; slots: Tensor }
+  cache?: CacheUse
 }
 
 class SelfAttention {

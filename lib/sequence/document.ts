@@ -41,7 +41,7 @@ export interface Document<Image extends ImagePart = ImagePart> {
 /** Ids of the tokens that frame documents and images. Without `bos` a document begins with its first part. */
 export interface SpecialTokens {
   /** Begins a document. */
-  readonly bos?: number
+  readonly bos?: number | undefined
   /** Ends a document. */
   readonly end: number
   /** Begins an image. */

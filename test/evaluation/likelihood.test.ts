@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { noGrad } from '../../lib/autograd/tape.js'
 import { documentLikelihoods, type Likelihood } from '../../lib/evaluation/likelihood.js'
-import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'
+import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
 import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
 import type { PixelPart } from '../../lib/models/transfusion/pixel_parts.js'
 import type { Document } from '../../lib/sequence/document.js'
@@ -35,7 +35,7 @@ async function lossesOf(ids: number[]): Promise<number[]> {
   const logits = noGrad(() =>
     scope(() => {
       const packed = packDocuments([document], { patch: tinyConfig.image.patch, tokens })
-      const layout = uploadLayout(packed, tinyConfig.image)
+      const layout = uploadAttentionMetadata(packed, tinyConfig.image)
       return network.logits(network.forward(layout).hidden, fromArray(Int32Array.from(ids.keys())))
     }),
   )

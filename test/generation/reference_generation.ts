@@ -4,7 +4,7 @@ import { denoiseCoefficients } from '../../lib/diffusion/sampler.js'
 import { createSampler } from '../../lib/diffusion/samplers.js'
 import { type GenerationOptions, generationOptionsSchema } from '../../lib/generation/options.js'
 import { type Prompt, promptSpans } from '../../lib/generation/prompt.js'
-import { uploadLayout } from '../../lib/models/transfusion/device_layout.js'
+import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
 import type { ModelParts } from '../../lib/models/transfusion/folder.js'
 import { packingOf } from '../../lib/models/transfusion/pixel_parts.js'
 import { normal } from '../../lib/ops/noise.js'
@@ -51,7 +51,7 @@ export async function referenceGeneration(
   const call = (spans: readonly Part<NoisyPart>[]) => {
     const laidOut = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], packing)
     const rows = Int32Array.of(0, laidOut.ids.length)
-    const layout = uploadLayout({ ...laidOut, queryRows: rows, keyRows: rows }, image)
+    const layout = uploadAttentionMetadata({ ...laidOut, queryRows: rows, keyRows: rows }, image)
     const images = spans.filter((span) => span.type === 'image')
     const pixels = Float32Array.from(images.flatMap((part) => [...part.pixels]))
     const t = Float32Array.from(images, (part) => part.t)

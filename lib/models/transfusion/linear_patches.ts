@@ -6,7 +6,7 @@ import { gatherRows } from '../../ops/gather_rows.js'
 import { patchify, unpatchify } from '../../ops/patchify.js'
 import type { Tensor } from '../../tensor/tensor.js'
 import type { TransfusionConfig } from './config.js'
-import type { DeviceLayout } from './device_layout.js'
+import type { AttentionMetadata } from '../../nn/attention_metadata.js'
 import {
   addPositions,
   type Computing,
@@ -32,7 +32,7 @@ export class LinearPatchEncoder implements PatchEncoder {
     this.#timestep = new TimestepEncoder(list.under('timestep'), channels, timestepOutputs)
   }
 
-  forward({ pixels, t }: ModelImages, layout: DeviceLayout, { compute }: Computing): EncodedImages {
+  forward({ pixels, t }: ModelImages, layout: AttentionMetadata, { compute }: Computing): EncodedImages {
     const { image } = this.#config
     const patches = cast(patchify(pixels, layout.imageSizes, image.patch), compute)
     const timesteps = gatherRows(this.#timestep.forward(t, compute), layout.patchImage)
@@ -59,7 +59,7 @@ export class LinearPatchDecoder implements PatchDecoder {
     })
   }
 
-  forward(vectors: Tensor, layout: DeviceLayout): Tensor {
+  forward(vectors: Tensor, layout: AttentionMetadata): Tensor {
     return unpatchify(cast(this.#projection.forward(vectors), 'f32'), layout.imageSizes, this.#patch)
   }
 }

@@ -1,6 +1,6 @@
 import { parseConfig } from '../../config/parse.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
-import { KvCache } from '../../nn/kv_cache.js'
+import { type CacheUse, KvCache } from '../../nn/kv_cache.js'
 import { Linear } from '../../nn/linear.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { Transformer } from '../../nn/transformer.js'
@@ -10,6 +10,7 @@ import { gatherRows } from '../../ops/gather_rows.js'
 import { linearCrossEntropy } from '../../ops/linear_cross_entropy.js'
 import { ropeTable } from '../../ops/rope_table.js'
 import { scatterAddRows } from '../../ops/scatter_rows.js'
+import { dtypeBytes } from '../../tensor/dtype.js'
 import { keep } from '../../tensor/scope.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import {
@@ -18,18 +19,10 @@ import {
   transfusionConfigSchema,
   type TransfusionOptions,
 } from './config.js'
-import type { DeviceLayout } from './device_layout.js'
+import type { AttentionMetadata } from '../../nn/attention_metadata.js'
 import { LinearPatchDecoder, LinearPatchEncoder } from './linear_patches.js'
 import type { Computing, ImageSkips, ModelImages, PatchDecoder, PatchEncoder } from './patch_coder.js'
 import { UNetPatchDecoder, UNetPatchEncoder } from './unet_patches.js'
-
-/** Where a decode step keeps its keys and values. */
-export interface CacheUse {
-  /** Of all layers. */
-  kv: KvCache
-  /** `[T]` i32: the slot of each position. */
-  slots: Tensor
-}
 
 /** What the network makes of a sequence. */
 export interface ModelOutput {
@@ -125,23 +118,36 @@ export class TransfusionNetwork {
     return this.config.kvHeads ?? this.config.heads
   }
 
+  /** Bytes of the keys and values of one position in a cache. */
+  get cacheBytesPerPosition(): number {
+    return 2 * this.config.layers * this.kvHeads * this.headSize * dtypeBytes[this.compute]
+  }
+
+  /**
+   * Floats that live at once for each position of a call without a backward pass: each block's output, and the vectors
+   * inside one block.
+   */
+  get activationsPerPosition(): number {
+    return (this.config.layers + 8) * this.config.channels + 3 * feedForwardOf(this.config)
+  }
+
   /** Keys and values of `slots` positions for all layers. */
   createCache(slots: number): KvCache {
     return new KvCache(slots, this.config.layers, this.kvHeads, this.headSize, this.compute)
   }
 
   /**
-   * Runs the network on a sequence. `images` may be absent when the layout has none. With a cache the new positions' keys
+   * Runs the network on a sequence. `images` may be absent when there are none. With a cache the new positions' keys
    * and values are written to it and attention sees the cache.
    */
-  forward(layout: DeviceLayout, images?: ModelImages, cache?: CacheUse): ModelOutput {
-    const text = embedding(this.#modules.embedding.tensor, layout.ids)
-    const encoded = images && this.#modules.encoder.forward(images, layout, this.#computing)
-    const x = encoded ? scatterAddRows(text, encoded.vectors, layout.patchRows) : text
-    const rope = ropeTable(layout.positions, this.#frequencies, this.#axes)
+  forward(metadata: AttentionMetadata, images?: ModelImages, cache?: CacheUse): ModelOutput {
+    const text = embedding(this.#modules.embedding.tensor, metadata.ids)
+    const encoded = images && this.#modules.encoder.forward(images, metadata, this.#computing)
+    const x = encoded ? scatterAddRows(text, encoded.vectors, metadata.patchRows) : text
+    const rope = ropeTable(metadata.positions, this.#frequencies, this.#axes)
     const hidden = this.#modules.transformer.forward(x, {
       rope,
-      spans: layout.spans,
+      spans: metadata.spans,
       ...(cache && { cache }),
     })
     return { hidden, skips: encoded?.skips ?? [] }
@@ -160,12 +166,12 @@ export class TransfusionNetwork {
   }
 
   /**
-   * What the network says of the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. The layout is the
-   * one that was run, or its first images alone.
+   * The network's prediction for the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. `metadata` is
+   * that of the call, or of its first images alone.
    */
-  imagePrediction({ hidden, skips }: ModelOutput, layout: DeviceLayout): Tensor {
-    const vectors = gatherRows(hidden, layout.patchRows)
-    return this.#modules.decoder.forward(vectors, layout, skips, this.#computing)
+  imagePrediction({ hidden, skips }: ModelOutput, metadata: AttentionMetadata): Tensor {
+    const vectors = gatherRows(hidden, metadata.patchRows)
+    return this.#modules.decoder.forward(vectors, metadata, skips, this.#computing)
   }
 
   get #computing(): Computing {

@@ -6,7 +6,7 @@ import { concat } from '../../ops/concat.js'
 import { timestepEmbedding } from '../../ops/timestep_embedding.js'
 import type { Tensor } from '../../tensor/tensor.js'
 import type { TransfusionConfig } from './config.js'
-import type { DeviceLayout } from './device_layout.js'
+import type { AttentionMetadata } from '../../nn/attention_metadata.js'
 
 /** Images as the model reads them. */
 export interface ModelImages {
@@ -46,18 +46,23 @@ export interface Computing {
 
 /** Noisy pixels to one vector of the transformer for each patch. */
 export interface PatchEncoder {
-  forward(images: ModelImages, layout: DeviceLayout, computing: Computing): EncodedImages
+  forward(images: ModelImages, layout: AttentionMetadata, computing: Computing): EncodedImages
 }
 
 /** Vectors of the transformer [P, C] to what the network says of each pixel [S, image channels] f32. */
 export interface PatchDecoder {
-  forward(vectors: Tensor, layout: DeviceLayout, skips: readonly ImageSkips[], computing: Computing): Tensor
+  forward(
+    vectors: Tensor,
+    layout: AttentionMetadata,
+    skips: readonly ImageSkips[],
+    computing: Computing,
+  ): Tensor
 }
 
 /** The patches' vectors [P, C] with the embedding of their places, where the model has one. */
 export function addPositions(
   vectors: Tensor,
-  layout: DeviceLayout,
+  layout: AttentionMetadata,
   { channels, image }: TransfusionConfig,
 ): Tensor {
   if (image.positions === 'rotary') return vectors

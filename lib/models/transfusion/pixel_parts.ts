@@ -25,7 +25,11 @@ export interface PixelPart extends ImagePart {
  * the model reads, is not cut evenly into patches, or has more or fewer values than pixels, and a TypeError when its data are
  * no bytes. Of what has no `channels`, such as a canvas's ImageData, the number of values tells them.
  */
-export function imagePart(image: Image, config: TransfusionConfig, what: string): PixelPart {
+export function imagePart(
+  image: Image,
+  config: { readonly image: Pick<TransfusionConfig['image'], 'channels' | 'patch'> },
+  what: string,
+): PixelPart {
   checkArguments(what ?? 'imagePart', { image: [image, 'image'], config: [config, 'config'] })
   const { channels, patch } = config.image
   const { width, height } = image
@@ -54,7 +58,7 @@ export function imagePart(image: Image, config: TransfusionConfig, what: string)
  * ConfigError, which begins with `what`, that names what the model cannot read.
  */
 export function imagePreparationOf(
-  { image }: TransfusionConfig,
+  { image }: { readonly image: Pick<TransfusionConfig['image'], 'width' | 'height' | 'channels' | 'patch'> },
   options: ImagePreparationOptions = {},
   what = 'image preparation',
 ): ImagePreparation {
@@ -83,11 +87,11 @@ export function pixelsOf(images: readonly PixelPart[]): Float32Array {
 }
 
 /** How documents are laid out for a model. */
-export const packingOf = (config: TransfusionConfig): PackingOptions => ({
+export const packingOf = (config: {
+  readonly tokens: SpecialTokens
+  readonly image: Pick<TransfusionConfig['image'], 'patch' | 'attention'>
+}): PackingOptions => ({
   patch: config.image.patch,
   causalImages: config.image.attention === 'causal',
-  tokens: specialTokens(config),
+  tokens: config.tokens,
 })
-
-/** The ids that frame documents and images, as the model's config has them. */
-export const specialTokens = ({ tokens }: TransfusionConfig): SpecialTokens => tokens as SpecialTokens

@@ -10,8 +10,8 @@ import { reshape } from '../../ops/reshape.js'
 import { silu } from '../../ops/silu.js'
 import type { Tensor } from '../../tensor/tensor.js'
 import type { TransfusionConfig, UNetConfig } from './config.js'
-import type { DeviceLayout } from './device_layout.js'
-import { type ImageGroup, joinGroups, rowsOfGroup } from './image_groups.js'
+import type { AttentionMetadata } from '../../nn/attention_metadata.js'
+import { type ImageGroup, joinGroups, rowsOfGroup } from '../../nn/image_groups.js'
 import {
   addPositions,
   type Computing,
@@ -53,7 +53,7 @@ export class UNetPatchEncoder implements PatchEncoder {
 
   forward(
     { pixels, t }: ModelImages,
-    layout: DeviceLayout,
+    layout: AttentionMetadata,
     { compute, recompute }: Computing,
   ): EncodedImages {
     const timesteps = silu(this.#timestep.forward(t, compute))
@@ -100,7 +100,7 @@ export class UNetPatchDecoder implements PatchDecoder {
 
   forward(
     vectors: Tensor,
-    { imageGroups }: DeviceLayout,
+    { imageGroups }: AttentionMetadata,
     skips: readonly ImageSkips[],
     { recompute }: Computing,
   ): Tensor {

@@ -8,7 +8,7 @@ import {
 } from '../../../lib/files/safetensors/safetensors.js'
 import { Transfusion } from '../../../lib/transfusion.js'
 import { readLlamaConfig } from '../../../lib/models/llama/config.js'
-import { uploadLayout } from '../../../lib/models/transfusion/device_layout.js'
+import { uploadAttentionMetadata } from '../../../lib/nn/attention_metadata.js'
 import { fromLlama, type FromLlamaOptions } from '../../../lib/models/transfusion/from_llama.js'
 import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
 import { layoutRuns, sequenceStart } from '../../../lib/sequence/layout.js'
@@ -39,7 +39,10 @@ async function logitsOf(network: TransfusionNetwork): Promise<Float32Array> {
   const spans = [{ type: 'text' as const, ids: [...ids] }]
   const layout = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], image)
   using logits = scope(() => {
-    const uploaded = uploadLayout({ ...layout, queryRows: rows, keyRows: rows }, network.config.image)
+    const uploaded = uploadAttentionMetadata(
+      { ...layout, queryRows: rows, keyRows: rows },
+      network.config.image,
+    )
     const { hidden } = network.forward(uploaded)
     return network.logits(hidden, fromArray(Int32Array.from(ids.keys())))
   })

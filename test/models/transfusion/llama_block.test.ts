@@ -5,7 +5,7 @@ import { backward } from '../../../lib/autograd/tape.js'
 import { readSafetensors, type SafetensorsTensor } from '../../../lib/files/safetensors/safetensors.js'
 import { readLlamaConfig } from '../../../lib/models/llama/config.js'
 import { llamaTensors } from '../../../lib/models/llama/tensors.js'
-import { uploadLayout } from '../../../lib/models/transfusion/device_layout.js'
+import { uploadAttentionMetadata } from '../../../lib/nn/attention_metadata.js'
 import { fromLlama } from '../../../lib/models/transfusion/from_llama.js'
 import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
 import { crossEntropy } from '../../../lib/ops/cross_entropy.js'
@@ -45,7 +45,7 @@ describe('the transformer, with the weights of a Llama checkpoint', () => {
       keyRows: rows,
     }
     const { logits, loss } = scope(() => {
-      const hidden = network.forward(uploadLayout(layout, network.config.image)).hidden
+      const hidden = network.forward(uploadAttentionMetadata(layout, network.config.image)).hidden
       const logits = network.logits(hidden, fromArray(Int32Array.from(ids.keys())))
       const predicting = network.logits(hidden, fromArray(Int32Array.from(ids.keys()).subarray(0, -1)))
       const loss = mean(crossEntropy(predicting, fromArray(ids.slice(1))))

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { backward } from '../../../lib/autograd/tape.js'
 import type { TransfusionOptions } from '../../../lib/models/transfusion/config.js'
-import { uploadLayout } from '../../../lib/models/transfusion/device_layout.js'
+import { uploadAttentionMetadata } from '../../../lib/nn/attention_metadata.js'
 import { type TrainingBatch, transfusionLoss } from '../../../lib/models/transfusion/training/loss.js'
 import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
 import { type PixelPart, pixelsOf } from '../../../lib/models/transfusion/pixel_parts.js'
@@ -45,7 +45,7 @@ async function hiddenRows(
       pixels: fromArray(pixelsOf(packed.images), [-1, 1]),
       t: fromArray(new Float32Array(packed.images.length).fill(300)),
     }
-    return network.forward(uploadLayout(packed, network.config.image), images).hidden
+    return network.forward(uploadAttentionMetadata(packed, network.config.image), images).hidden
   })
   const values = await hidden.readFloats()
   const { channels } = tinyConfig

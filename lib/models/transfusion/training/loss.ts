@@ -8,7 +8,7 @@ import { sum } from '../../../ops/reduce.js'
 import { scale } from '../../../ops/scale.js'
 import type { PackedBatch } from '../../../sequence/packing.js'
 import { fromArray, type Tensor } from '../../../tensor/tensor.js'
-import { uploadLayout } from '../device_layout.js'
+import { uploadAttentionMetadata } from '../../../nn/attention_metadata.js'
 import type { TransfusionNetwork } from '../model.js'
 
 /** A packed sequence with its pixels and how they are noised. */
@@ -67,7 +67,7 @@ export function transfusionLoss(
   const { imageWeight, labelSmoothing = 0, zLoss = 0 } = options
   const { packed } = batch
   const { tokens, images } = denominators ?? { tokens: packed.targets, images: packed.images.length }
-  const layout = uploadLayout(packed, model.config.image)
+  const layout = uploadAttentionMetadata(packed, model.config.image)
   const noised =
     packed.images.length > 0 ? noiseImages(batch, layout.imageRows, model.config.image.channels) : undefined
   const output = model.forward(layout, noised && { pixels: noised.xt, t: noised.t })

@@ -1,8 +1,8 @@
 /** Images of equal size go through convolutions together, wherever they stand in the sequence. */
-import type { AttentionSpans } from '../../ops/attention.js'
-import { concat } from '../../ops/concat.js'
-import { gatherRows } from '../../ops/gather_rows.js'
-import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import type { AttentionSpans } from '../ops/attention.js'
+import { concat } from '../ops/concat.js'
+import { gatherRows } from '../ops/gather_rows.js'
+import { fromArray, type Tensor } from '../tensor/tensor.js'
 
 /** n images of one size, in the order in which they stand among all. */
 export interface ImageGroup {

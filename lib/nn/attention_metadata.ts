@@ -1,11 +1,11 @@
-import { checkArguments } from '../../arguments.js'
-import type { AttentionSpans } from '../../ops/attention.js'
-import type { Layout } from '../../sequence/layout.js'
-import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import { checkArguments } from '../arguments.js'
+import type { AttentionSpans } from '../ops/attention.js'
+import type { Layout } from '../sequence/layout.js'
+import { fromArray, type Tensor } from '../tensor/tensor.js'
 import { groupImages, type ImageGroups, tensorsOfGroups } from './image_groups.js'
 
-/** A layout (sequence/layout.ts) on the device. */
-export interface DeviceLayout {
+/** Where the tokens and patches of one call stand, and which keys they see: a `Layout` (sequence/layout.ts) on the device. */
+export interface AttentionMetadata {
   /** `[T]` i32: token ids, -1 at patches. */
   ids: Tensor
   /** Which keys each position sees. */
@@ -24,28 +24,28 @@ export interface DeviceLayout {
   imageSizes: Tensor
   /** `[N + 1]` i32: image i owns the pixel rows imageRows[i] .. imageRows[i + 1] - 1. */
   imageRows: Tensor
-  /** For convolutions; of no images where nobody asked for them. */
+  /** Images of equal size together, for convolutions; empty where the model has none. */
   imageGroups: ImageGroups
-  /** Pixels of all images. */
+  /** S, the pixels of all images. */
   pixelRows: number
-  /** How many. */
+  /** N. */
   images: number
 }
 
-/** What of a model's images decides how a layout is uploaded. */
-export interface LayoutImages {
+/** What a model's attention metadata depends on. */
+export interface MetadataImages {
   /** In pixels. */
   patch: number
-  /** Present where convolutions read them. */
+  /** Present where a U-Net reads the images. */
   unet?: object | undefined
 }
 
-/** Uploads a layout for a model of such images; the tensors belong to the open scope. */
-export function uploadLayout(
+/** Uploads a layout for a model of such images; the open scope owns the tensors. */
+export function uploadAttentionMetadata(
   layout: Layout & { queryRows: Int32Array; keyRows: Int32Array },
-  image: LayoutImages,
-): DeviceLayout {
-  checkArguments('uploadLayout', { layout: [layout, 'layout'], image: [image, 'object'] })
+  image: MetadataImages,
+): AttentionMetadata {
+  checkArguments('uploadAttentionMetadata', { layout: [layout, 'layout'], image: [image, 'object'] })
   const { patchPositions, imageRows } = layout
   const images = imageRows.length - 1
   return {
@@ -75,29 +75,29 @@ function everySecond(pairs: ArrayLike<number>, first: 0 | 1): Float32Array {
   return values
 }
 
-const groupsFor = (imageSizes: Int32Array, { patch, unet }: LayoutImages): ImageGroups =>
+const groupsFor = (imageSizes: Int32Array, { patch, unet }: MetadataImages): ImageGroups =>
   unet ? groupImages(imageSizes, patch) : { list: [], order: undefined }
 
-/** The first images alone, as they are drawn: what `TransfusionNetwork.imagePrediction` needs of a layout. */
+/** The metadata of the first `images` images alone, as a network's `imagePrediction` takes it. */
 export function firstImages(
-  layout: DeviceLayout,
+  metadata: AttentionMetadata,
   { imageSizes, patchImage }: Layout,
   images: number,
-  image: LayoutImages,
-): DeviceLayout {
-  if (images === layout.images) return layout
+  image: MetadataImages,
+): AttentionMetadata {
+  if (images === metadata.images) return metadata
   const end = patchImage.findIndex((index) => index >= images)
   const patches = end < 0 ? patchImage.length : end
   return {
-    ...layout,
-    patchRows: layout.patchRows.view([patches]),
-    imageSizes: layout.imageSizes.view([images, 2]),
+    ...metadata,
+    patchRows: metadata.patchRows.view([patches]),
+    imageSizes: metadata.imageSizes.view([images, 2]),
     imageGroups: groupsFor(imageSizes.subarray(0, 2 * images), image),
   }
 }
 
-/** The tensors of a layout. */
-export function tensorsOfLayout(layout: DeviceLayout): Tensor[] {
-  const { spans, pixelRows: _rows, images: _images, imageGroups, ...tensors } = layout
+/** All tensors of the metadata. */
+export function tensorsOfMetadata(metadata: AttentionMetadata): Tensor[] {
+  const { spans, pixelRows: _rows, images: _images, imageGroups, ...tensors } = metadata
   return [...Object.values({ ...spans }), ...Object.values(tensors), ...tensorsOfGroups(imageGroups)]
 }
