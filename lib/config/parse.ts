@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { formatValue } from '../describe.js'
 import { nearest, suggestion } from '../nearest.js'
+import { withCurrentKeys } from './renamed.js'
 import { discriminatorOf, discriminatorsOf, keysOf, optionsFor, schemasAt, unwrapped } from './schema_tree.js'
 
 /** A configuration that its schema refuses; the message lists every problem, one line each. */
@@ -22,7 +23,9 @@ export function parseConfig<Schema extends z.ZodType>(
 ): z.output<Schema> {
   const result = schema.safeParse(value)
   if (result.success) return result.data
-  const lines = result.error.issues.flatMap((issue) => describeIssue(issue, schema, value))
+  // Issues name current keys.
+  const written = withCurrentKeys(schema, value)
+  const lines = result.error.issues.flatMap((issue) => describeIssue(issue, schema, written))
   throw new ConfigError(`${what}:\n${lines.map((line) => `  ${line}`).join('\n')}`)
 }
 
@@ -56,7 +59,7 @@ function deeperIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
 /** What to say of an unknown key at the top that is known further down. */
 function elsewhere(key: string, known: readonly string[], schema: z.ZodType): string | undefined {
   if (nearest(key, known) !== undefined) return undefined
-  const groups = keysOf(schema).filter((group) => {
+  const groups = keysOf(unwrapped(schema)).filter((group) => {
     const [inside] = schemasAt(schema, [group], undefined)
     return optionsFor(inside!, undefined).some((option) => keysOf(option).includes(key))
   })

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
 import { z } from 'zod'
-import { memberOf, optionsFor } from './schema_tree.js'
+import { mapMembers, optionsFor } from './schema_tree.js'
 
 /** The path of a file or folder, or a pattern of paths, in a config: relative to the config file, or to ~/. */
 export const filePath = z
@@ -20,13 +20,7 @@ export function resolvePaths(schema: z.core.$ZodType, value: unknown, folder: st
 
 function resolveIn(schema: z.core.$ZodType, value: unknown, folder: string): unknown {
   if (typeof value === 'string') return isFilePath(schema) ? fromWorkingFolder(value, folder) : value
-  const resolveMember = (key: PropertyKey, item: unknown) => {
-    const member = memberOf(schema, key)
-    return member ? resolvePaths(member, item, folder) : item
-  }
-  if (Array.isArray(value)) return value.map((item, i) => resolveMember(i, item))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, resolveMember(key, item)]))
+  return mapMembers(schema, value, (member, item) => resolvePaths(member, item, folder))
 }
 
 const isFilePath = (schema: z.core.$ZodType): boolean => z.globalRegistry.get(schema)?.format === 'path'

@@ -97,3 +97,18 @@ export function keysOf(schema: Schema): string[] {
   const def = definitionOf(schema)
   return def.type === 'object' ? Object.keys(def.shape) : []
 }
+
+/** A value with each member that its schema knows changed by `change`; what has no members stays as it is. */
+export function mapMembers(
+  schema: Schema,
+  value: unknown,
+  change: (member: Schema, item: unknown) => unknown,
+): unknown {
+  const changed = (key: PropertyKey, item: unknown) => {
+    const member = memberOf(schema, key)
+    return member ? change(member, item) : item
+  }
+  if (Array.isArray(value)) return value.map((item, i) => changed(i, item))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, changed(key, item)]))
+}

@@ -1,11 +1,13 @@
-type Step = string | number
+import type { z } from 'zod'
+import { type Step, withCurrentPath } from './renamed.js'
 
 /**
  * A config as it was written with one setting changed: "training.steps=50", "data.sources[0].path=photos". The value is
  * JSON, and text where it is none; null takes the setting away, so that its default counts. Objects on the way are made;
- * whether the setting exists is for the config's schema to say. Throws an Error that begins with the setting.
+ * whether the setting exists is for `schema` to say when the config is parsed, which here tells the current names of keys
+ * alone. Throws an Error that begins with the setting.
  */
-export function withSetting(config: unknown, setting: string): unknown {
+export function withSetting(config: unknown, setting: string, schema: z.core.$ZodType): unknown {
   const [, path, text] = /^([^=]+)=([^]*)$/.exec(setting) ?? []
   const fail = (fault: string): never => {
     throw new Error(`--set ${setting}: ${fault}`)
@@ -14,7 +16,7 @@ export function withSetting(config: unknown, setting: string): unknown {
     return fail('expected a setting and its value: training.steps=50')
   const steps = stepsOf(path.trim())
   if (!steps) return fail(`${path} is no setting; expected names like training.steps or data.sources[0].path`)
-  return changed(config, steps, valueOf(text), fail)
+  return changed(config, withCurrentPath(schema, steps, config), valueOf(text), fail)
 }
 
 /** "a.b[0].c" or "a.b.0.c" as its steps; undefined where it is neither. */

@@ -2,6 +2,7 @@ import { dirname, extname } from 'node:path'
 import { type Node, parseTree } from 'jsonc-parser'
 import type { z } from 'zod'
 import { resolvePaths } from '../config/paths.js'
+import { withCurrentKeys } from '../config/renamed.js'
 import { withSetting } from '../config/settings.js'
 import { jsonFault } from './json_fault.js'
 import { readText } from './text_file.js'
@@ -9,7 +10,7 @@ import { readText } from './text_file.js'
 /**
  * Reads a config file as it was written, for `parseConfig`: JSON in which comments and a comma after the last item are
  * allowed. Its paths, which are relative to the file, become relative to the working folder, as those in `settings` of a
- * command line are, which change it: see `withSetting`.
+ * command line are, which change it: see `withSetting`. Old names of keys become the current ones.
  * @throws Error that names the file, the line and column of what is wrong, and what would be right
  */
 export async function readConfig(
@@ -17,9 +18,10 @@ export async function readConfig(
   schema: z.ZodType,
   settings: readonly string[] = [],
 ): Promise<unknown> {
-  const written = withoutSchemaKey(parseConfigText(await readText(path), path))
-  const changed = settings.reduce(withSetting, resolvePaths(schema, written, dirname(path)))
-  return resolvePaths(schema, changed, '.')
+  const text = withoutSchemaKey(parseConfigText(await readText(path), path))
+  const written = resolvePaths(schema, withCurrentKeys(schema, text), dirname(path))
+  const changed = settings.reduce((config, setting) => withSetting(config, setting, schema), written)
+  return resolvePaths(schema, withCurrentKeys(schema, changed), '.')
 }
 
 /** `$schema` tells editors which settings there are. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { z } from 'zod'
 import { withSetting } from '../../lib/config/settings.js'
 
 const config = {
@@ -26,12 +27,12 @@ describe('withSetting', () => {
     ['data.sources[0]=null', { ...config, data: { type: 'mixture', sources: [{ path: 'b' }] } }],
   ])('%s', (setting, changed) => {
     const before = structuredClone(config)
-    expect(withSetting(config, setting)).toEqual(changed)
+    expect(withSetting(config, setting, z.unknown())).toEqual(changed)
     expect(config).toEqual(before)
   })
 
   it('keeps a name that objects have of their own for the schema to refuse', () => {
-    expect(Object.keys(withSetting({}, '__proto__.steps=1') as object)).toEqual(['__proto__'])
+    expect(Object.keys(withSetting({}, '__proto__.steps=1', z.unknown()) as object)).toEqual(['__proto__'])
   })
 
   it.each([
@@ -49,6 +50,6 @@ describe('withSetting', () => {
     ['data.sources.path=c', `"path" is none of the list's 2 items, which are counted from 0`],
     ['training[0]=3', '[0] is an item of a list, and there is none'],
   ])('refuses %s', (setting, fault) => {
-    expect(() => withSetting(config, setting)).toThrow(new Error(`--set ${setting}: ${fault}`))
+    expect(() => withSetting(config, setting, z.unknown())).toThrow(new Error(`--set ${setting}: ${fault}`))
   })
 })
