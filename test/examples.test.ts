@@ -30,7 +30,7 @@ async function drawnBy(name: string) {
   return { stdout, halves }
 }
 
-it("runs the README's example, which draws what it was asked for and names what it sees", async () => {
+it('runs the example of docs/node.md, which draws what it was asked for and names what it sees', async () => {
   const { stdout, halves } = await drawnBy('squares.mjs')
   expect(stdout.trim()).toBe('right')
   const { left, right } = await halves('left.png')
@@ -59,16 +59,16 @@ it('trains by a loop and a schedule of its own, whose second head learns too, an
   }
 })
 
-it('shows the example in the README as it is', () => {
-  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(readFileSync(example, 'utf8').trim())
+it('shows the example in docs/node.md as it is', () => {
+  expect(readFileSync(join(root, 'docs/node.md'), 'utf8')).toContain(readFileSync(example, 'utf8').trim())
 })
 
-it('has an example of a config that the command accepts, and shows it in the README', async () => {
+it('has an example of a config that the command accepts, and shows it in docs/training.md', async () => {
   const path = join(root, 'examples/fashion-mnist.json')
   const config = await readConfig(path, trainConfigSchema)
   const [schemaLine, text] = [/^ {2}"\$schema": "(.*)",\n/m, readFileSync(path, 'utf8')]
   expect(existsSync(join(root, 'examples', schemaLine.exec(text)![1]!))).toBe(true)
-  expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(text.replace(schemaLine, '').trim())
+  expect(readFileSync(join(root, 'docs/training.md'), 'utf8')).toContain(text.replace(schemaLine, '').trim())
   expect(parseConfig(trainConfigSchema, config, 'example').model.preset).toBe('tiny')
 })
 

@@ -135,12 +135,9 @@ describe('a config of a new model', () => {
   })
 })
 
-it("takes the README's configs", async () => {
-  const readme = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
-  const written = [...readme.matchAll(/^```jsonc?\n([^]*?)^```/gm)].map(([, text]) => text!)
-  expect(written).toHaveLength(2)
-  for (const text of written) {
-    const { $schema: _, ...config } = parseConfigText(text, 'README.md') as Record<string, unknown>
-    await checkNewModel(parseConfig(trainConfigSchema, config, 'README.md'), 'README.md')
-  }
+it.each(['README.md', 'docs/training.md'])('takes the config in %s', async (page) => {
+  const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
+  const [, config] = /^```jsonc?\n([^]*?)^```/m.exec(text)!
+  const { $schema: _, ...written } = parseConfigText(config!, page) as Record<string, unknown>
+  await checkNewModel(parseConfig(trainConfigSchema, written, page), page)
 })
