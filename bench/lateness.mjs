@@ -99,7 +99,7 @@ const train = (signal) => trainer.run({ signal, onStep: () => steps++ })
 async function sample(signal) {
   try {
     for (; ; images++) {
-      await model.drawImages(['kind 3'], [images], { steps: 50 }, signal)
+      await model.generateImages(['kind 3'], [images], { steps: 50 }, signal)
       for await (const _ of model.generate('kind 3', {
         seed: images,
         temperature: 1,

@@ -76,7 +76,7 @@ async function measure(patch, channels, prediction) {
   })
   const losses = []
   await trainer.run({ onStep: ({ diffusion }) => losses.push(diffusion) })
-  const images = await model.drawImages(asked, undefined, { sampler: 'ddim', steps: 50 })
+  const images = await model.generateImages(asked, undefined, { sampler: 'ddim', steps: 50 })
   const nearest = images.map((image) => {
     const distances = samples.map((sample) => distance(image, sample.image))
     const rmse = Math.min(...distances)

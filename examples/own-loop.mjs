@@ -115,5 +115,5 @@ for (let step = 0; step < steps; step++) {
 await runAhead.finish()
 
 // Draws with the same schedule.
-const drawn = await model.drawImages(classes, [0, 1], { sampler: ddim(schedule), steps: 20 })
-for (const [i, name] of classes.entries()) await writePng(`${name}.png`, drawn[i])
+const images = await model.generateImages(classes, [0, 1], { sampler: ddim(schedule), steps: 20 })
+for (const [i, name] of classes.entries()) await writePng(`${name}.png`, images[i])

@@ -9,7 +9,7 @@ profileProcess(profileOptionsOf(process.env))
 // Models: train, save, load, generate.
 export { type LoadOptions, type NewModelOptions, Transfusion } from './transfusion.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
-export type { DrawOptions, GenerationOptions, ImageOptions } from './generation/options.js'
+export type { ImageGenerationOptions, GenerationOptions, ImageSamplingOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
 export type { LoadedModel, ModelParts } from './models/transfusion/folder.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'

@@ -16,10 +16,10 @@ import { toLlama } from './models/transfusion/to_llama.js'
 import type { SavedPrecision } from './models/transfusion/weights.js'
 import type { ComputeType } from './nn/arena.js'
 import { completeTexts } from './generation/batch.js'
-import { drawImages } from './generation/draw_images.js'
+import { generateImages } from './generation/generate_images.js'
 import type { GenerationEvent } from './generation/events.js'
 import { generate } from './generation/generate.js'
-import type { DrawOptions, GenerationOptions } from './generation/options.js'
+import type { ImageGenerationOptions, GenerationOptions } from './generation/options.js'
 import type { Prompt } from './generation/prompt.js'
 
 /** What a new model has besides its sizes and its tokenizer. */
@@ -136,14 +136,14 @@ export class Transfusion implements LoadedModel {
     return generate(this, prompt, options)
   }
 
-  /** Draws one image after each prompt, all together: image i depends on prompt i and seeds[i] alone; see draw_images.ts. */
-  drawImages(
+  /** Draws one image after each prompt, all together: image i depends on prompt i and seeds[i] alone; see generate_images.ts. */
+  generateImages(
     prompts: readonly Prompt[],
     seeds?: readonly number[],
-    options?: DrawOptions,
+    options?: ImageGenerationOptions,
     signal?: AbortSignal,
   ): Promise<Image[]> {
-    return drawImages(this, prompts, seeds, options, { signal })
+    return generateImages(this, prompts, seeds, options, { signal })
   }
 
   /** Writes the most likely text after each prompt, all together, up to `maxTokens` tokens each. */

@@ -18,7 +18,7 @@ async function timed(work) {
 
 const draw = (model, { count, promptTokens, steps }) =>
   timed(async () => {
-    await model.drawImages(prompts(count, promptTokens), undefined, { steps, sampler: 'ddim' })
+    await model.generateImages(prompts(count, promptTokens), undefined, { steps, sampler: 'ddim' })
   })
 
 async function textTokens(model, prompt, maxTokens) {

@@ -129,7 +129,7 @@ async function train(
   using trainer = new Trainer(model, training, options)
   const progress = new TrainingProgress({ matmulRate })
   const drawSamples = async (step: number) => {
-    await recorder.samples(step, await model.drawImages(prompts, undefined, images), prompts)
+    await recorder.samples(step, await model.generateImages(prompts, undefined, images), prompts)
     await recorder.flush()
   }
   try {

@@ -5,7 +5,7 @@ import { readConfig } from '../files/config_file.js'
 import { writeJson } from '../files/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
-import { checkDrawing } from '../generation/draw_images.js'
+import { checkImageGeneration } from '../generation/generate_images.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
 import { drawnPreparation, openClasses } from '../evaluation/tasks/class_data.js'
@@ -77,7 +77,7 @@ export async function samplers(
   // The first, the most steps of the first sampler, is what others are compared with.
   const steps = config.steps.toSorted((a, b) => b - a)
   const settings = names.flatMap((sampler) => steps.map((steps) => ({ sampler, steps })))
-  for (const setting of settings) await checkDrawing(model, [], setting)
+  for (const setting of settings) await checkImageGeneration(model, [], setting)
 
   const images = data.captions.length * perClass
   const found: SamplerFigures[] = []

@@ -120,10 +120,12 @@ export async function train(
   const flush = () => recorder.flush().catch(notWritten)
   const drawSamples = async (step: number) => {
     const { every: _every, prompts: _prompts, ...options } = config.samples
-    const images = await model.drawImages(prompts, undefined, options, interrupt.signal).catch((error) => {
-      // Whoever stops the run does not wait for its pictures.
-      if (!interrupt.signal.aborted) throw error
-    })
+    const images = await model
+      .generateImages(prompts, undefined, options, interrupt.signal)
+      .catch((error) => {
+        // Whoever stops the run does not wait for its pictures.
+        if (!interrupt.signal.aborted) throw error
+      })
     if (images && images.length > 0) await recorder.samples(step, images, prompts).catch(notWritten)
     await flush()
   }

@@ -5,8 +5,8 @@ import { concatenateImages, floatsToBytes } from '../image/pixels.js'
 import type { LabelledImages } from '../data/sources/image_folder.js'
 import { mostTokens } from '../tokenizer/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
-import { drawImages } from '../generation/draw_images.js'
-import type { DrawOptions } from '../generation/options.js'
+import { generateImages } from '../generation/generate_images.js'
+import type { ImageGenerationOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import {
   classMeanImages,
@@ -44,7 +44,7 @@ export interface DrawingOptions {
   /** Image i is drawn from the seed 1,000,000 seed + i. */
   seed: number
   /** Sampler, steps, guidance: as of a generation. */
-  images?: DrawOptions
+  images?: ImageGenerationOptions
   /** Ends the drawing; it then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Told how far it is. */
@@ -87,7 +87,7 @@ export async function drawClasses(
   const prompts = Array.from(asked, (label) => captions[label]!)
   const seeds = prompts.map((_, i) => seed * 1_000_000 + i)
   const onImage = drawingProgress(prompts.length, say)
-  return { images: await drawImages(model, prompts, seeds, images, { signal, onImage }), asked }
+  return { images: await generateImages(model, prompts, seeds, images, { signal, onImage }), asked }
 }
 
 /** The first images of a data set with the captions of their classes. */

@@ -1,7 +1,7 @@
 /** Samplers and numbers of steps side by side: how few steps keep the quality of many. */
 import { checkArguments } from '../arguments.js'
 import { createSampler, type SamplerName } from '../diffusion/samplers.js'
-import type { ImageOptions } from '../generation/options.js'
+import type { ImageSamplingOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { ClassReference, checkClassData, checkClassImages, type ClassData, drawClasses } from './classes.js'
 import type { StandardErrors } from './standard_errors.js'
@@ -44,7 +44,7 @@ export interface CompareOptions {
   /** Everything random follows from it. */
   seed: number
   /** Guidance and the like, the same for all settings. */
-  images?: Omit<ImageOptions, 'sampler' | 'steps'>
+  images?: Omit<ImageSamplingOptions, 'sampler' | 'steps'>
   /** Ends the comparison; it then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Told what begins. */

@@ -1,6 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import type { Image } from '../image/image.js'
-import type { DrawOptions } from '../generation/options.js'
+import type { ImageGenerationOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import {
   captionedImages,
@@ -23,7 +23,7 @@ export interface ClassEvaluationOptions {
   /** Images to draw from each caption; 0: none, and no judge is trained. */
   perClass: number
   /** Sampler, steps, guidance: as of a generation. */
-  images?: DrawOptions
+  images?: ImageGenerationOptions
   /** Test images, from the first, to describe; 0: none. */
   described: number
   /** Test images, from the first, for which all captions are ranked; 0: none. */

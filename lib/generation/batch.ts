@@ -1,35 +1,35 @@
 import { parseConfig } from '../config/parse.js'
 import type { Image } from '../image/image.js'
 import type { GenerativeModel } from './model.js'
-import { drawingOf } from './drawing.js'
+import { imageSamplingOf } from './image_sampling.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './generation.js'
 import { onAbort } from './on_abort.js'
-import { generationOptionsSchema, type ImageSettings } from './options.js'
+import { generationOptionsSchema, type ImageSamplingSettings } from './options.js'
 import { checkPrompts, type Prompt, promptSpans } from './prompt.js'
 import { WholeText } from './text_output.js'
 
 /** Who follows a batch that is drawn. */
-export interface DrawingWatch {
+export interface ImageGenerationHooks {
   /** Ends it; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined
   /** Called for each image that is finished, those drawn again included. */
   onImage?: (() => void) | undefined
 }
 
-/** Draws one image after each prompt, see `drawImages`. */
-export async function drawOnce(
+/** Draws one image after each prompt, see `generateImages`. */
+export async function generateOnce(
   model: GenerativeModel,
   prompts: readonly Prompt[],
   seeds: readonly number[],
-  imageOptions: ImageSettings,
-  { signal, onImage }: DrawingWatch,
+  imageOptions: ImageSamplingSettings,
+  { signal, onImage }: ImageGenerationHooks,
 ): Promise<Image[]> {
   const images: Image[] = []
   await generateAll(
     model,
-    await drawingRequests(model, prompts, seeds, imageOptions),
+    await imageRequests(model, prompts, seeds, imageOptions),
     (event, i) => {
       if (event.type !== 'image') return
       images[i] = event.image
@@ -41,13 +41,13 @@ export async function drawOnce(
 }
 
 /** What the engine is asked for, for one image after each prompt. Throws an Error that names what cannot be drawn. */
-export async function drawingRequests(
+export async function imageRequests(
   model: GenerativeModel,
   prompts: readonly Prompt[],
   seeds: readonly number[],
-  imageOptions: ImageSettings,
+  imageOptions: ImageSamplingSettings,
 ): Promise<GenerationRequest[]> {
-  const drawing = drawingOf(imageOptions, model.objective)
+  const drawing = imageSamplingOf(imageOptions, model.objective)
   const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
   const caller = {}
   const spans = await allSpans(model, prompts)
@@ -71,7 +71,7 @@ export async function completeTexts(
 ): Promise<string[]> {
   const settings = parseConfig(generationOptionsSchema, { maxTokens, maxImages: 0 }, 'completeTexts')
   checkPrompts(prompts)
-  const drawing = drawingOf(settings, model.objective)
+  const drawing = imageSamplingOf(settings, model.objective)
   const texts = prompts.map(() => '')
   const caller = {}
   const spans = await allSpans(model, prompts)

@@ -24,7 +24,7 @@ export interface Timings {
   prompt: number
   /** Writing, a finished image read again included. */
   text: number
-  /** Drawing. */
+  /** ImageSampling. */
   images: number
   /** All of these. */
   total: number

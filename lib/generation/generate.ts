@@ -1,7 +1,7 @@
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import type { GenerativeModel } from './model.js'
-import { drawingOf } from './drawing.js'
+import { imageSamplingOf } from './image_sampling.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './generation.js'
@@ -60,7 +60,7 @@ export async function generationRequest(
     prompt: spans,
     tokenizer,
     settings,
-    drawing: drawingOf(settings, objective),
+    drawing: imageSamplingOf(settings, objective),
     imageSeed: (image) => settings.seed * 1024 + image,
     text: new StreamedText(tokenizer, [settings.stop].flat()),
     caller: {},

@@ -2,7 +2,7 @@ import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
-import type { Drawing } from './drawing.js'
+import type { ImageSampling } from './image_sampling.js'
 import type { EndReason, GenerationEvent, Timings, Usage } from './events.js'
 import type { GenerationSettings } from './options.js'
 import { firstParts } from './prompt.js'
@@ -17,7 +17,7 @@ export interface GenerationRequest {
   /** Whose ids they are: none that it lacks is drawn. Without one, any id of the model's may be. */
   readonly tokenizer?: Pick<Tokenizer, 'unknown' | 'idsWithoutToken'>
   readonly settings: Omit<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>
-  readonly drawing: Drawing
+  readonly drawing: ImageSampling
   /** The seed of its n-th image. */
   readonly imageSeed: (image: number) => number
   readonly text: TextOutput

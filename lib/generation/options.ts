@@ -12,7 +12,7 @@ function isSampler(value: unknown): boolean {
 }
 
 /** Images as diffusion draws them. */
-export const imageOptionsSchema = z.strictObject({
+export const imageSamplingSchema = z.strictObject({
   /** ddpm, ddim or dpmpp; for flow euler or heun; or one of your own, see `Sampler`. By default the first of these. */
   sampler: z.union([samplerSchema, ownSampler]).optional(),
   /** Denoising steps of the schedule's 1000; the paper has 250. */
@@ -29,7 +29,7 @@ export const imageOptionsSchema = z.strictObject({
   clip: z.boolean().default(true),
 })
 
-export const drawOptionsSchema = imageOptionsSchema.extend({
+export const imageGenerationSchema = imageSamplingSchema.extend({
   /**
    * How often an image is drawn, at most: again where the model, shown it, writes another text than its prompt. For
    * prompts that it would write, such as the captions it has learned.
@@ -38,7 +38,7 @@ export const drawOptionsSchema = imageOptionsSchema.extend({
 })
 
 /** The same in a file, where a sampler is a name. */
-export const drawConfigSchema = drawOptionsSchema.extend({
+export const imageGenerationConfigSchema = imageGenerationSchema.extend({
   /** ddpm, ddim or dpmpp; for flow euler or heun. By default the first of these. */
   sampler: samplerSchema.optional(),
 })
@@ -47,7 +47,7 @@ const stopString = z.string().min(1, 'expected text: an empty string would stop 
 
 export const generationOptionsSchema = z
   .strictObject({
-    ...imageOptionsSchema.shape,
+    ...imageSamplingSchema.shape,
     /** The same seed and prompt give the same result; it is 0 until another is given, for another picture say. */
     seed: z
       .int()
@@ -85,10 +85,10 @@ export const generationOptionsSchema = z
   })
 
 /** How images are drawn, as written by a user, defaults left out. @useDeclaredType */
-export type ImageOptions = z.input<typeof imageOptionsSchema>
-export type ImageSettings = z.output<typeof imageOptionsSchema>
+export type ImageSamplingOptions = z.input<typeof imageSamplingSchema>
+export type ImageSamplingSettings = z.output<typeof imageSamplingSchema>
 /** The same for images that are drawn by themselves. @useDeclaredType */
-export type DrawOptions = z.input<typeof drawOptionsSchema>
+export type ImageGenerationOptions = z.input<typeof imageGenerationSchema>
 export type GenerationSettings = z.output<typeof generationOptionsSchema>
 /** How text is chosen and images are drawn, as written by a user, defaults left out. */
 export interface GenerationOptions extends z.input<typeof generationOptionsSchema> {

@@ -1,8 +1,8 @@
 /** What a training config has wrong, found before anything is trained, a tokenizer included. */
 import { z } from 'zod'
 import { parseConfig } from '../config/parse.js'
-import { checkDrawing } from '../generation/draw_images.js'
-import { drawingOf } from '../generation/drawing.js'
+import { checkImageGeneration } from '../generation/generate_images.js'
+import { imageSamplingOf } from '../generation/image_sampling.js'
 import { transfusionConfigSchema } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
@@ -25,7 +25,7 @@ export async function checkNewModel(config: TrainConfig, name: string): Promise<
   )
   checkChannels(data, model.image.channels, name)
   const preparation = imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
-  await naming(`${name}: samples`, () => drawingOf(samples, objective))
+  await naming(`${name}: samples`, () => imageSamplingOf(samples, objective))
   const { rows, columns } = patchGrid(preparation, sizes.model.image.patch)
   checkMemory(sizes.model, config, rows * columns, name)
   // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
@@ -86,9 +86,9 @@ export async function checkSamples(
   { every: _every, prompts = [], ...options }: TrainConfig['samples'],
   name: string,
 ): Promise<void> {
-  await naming(`${name}: samples`, () => checkDrawing(model, [], options))
+  await naming(`${name}: samples`, () => checkImageGeneration(model, [], options))
   for (const [i, prompt] of prompts.entries())
-    await naming(`${name}: samples.prompts[${i}]`, () => checkDrawing(model, [prompt], options))
+    await naming(`${name}: samples.prompts[${i}]`, () => checkImageGeneration(model, [prompt], options))
 }
 
 async function naming(what: string, check: () => unknown): Promise<void> {

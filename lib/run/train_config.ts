@@ -6,7 +6,7 @@ import { imagePreparationOptionsSchema } from '../image/image_preparation.js'
 import { presets, type PresetName, type Sizes } from '../models/transfusion/presets.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { objectiveSchema } from '../diffusion/objective.js'
-import { drawConfigSchema } from '../generation/options.js'
+import { imageGenerationConfigSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
 import { given } from '../cli/options.js'
 
@@ -66,7 +66,7 @@ export const trainConfigSchema = z.strictObject({
       every: z.int().positive().default(1000),
       /** What to draw; by default the captions of the first samples. */
       prompts: z.array(z.string()).min(1).optional(),
-      ...drawConfigSchema.shape,
+      ...imageGenerationConfigSchema.shape,
     })
     .prefault({}),
   /** What is kept of the run's figures: metrics.jsonl, and event files for TensorBoard. */

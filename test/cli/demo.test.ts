@@ -40,7 +40,7 @@ describe('transfusion demo', () => {
     expect(await readdir(out)).toEqual(expect.arrayContaining(['metrics.jsonl', 'report.html', 'run.json']))
 
     using model = await Transfusion.load(join(out, 'model'))
-    const [image] = await model.drawImages(['fluent, airplane'], [0], { steps: 2 })
+    const [image] = await model.generateImages(['fluent, airplane'], [0], { steps: 2 })
     expect(image).toMatchObject({ width: 32, height: 32, channels: 3 })
   })
 

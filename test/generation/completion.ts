@@ -1,5 +1,5 @@
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
-import { drawingOf } from '../../lib/generation/drawing.js'
+import { imageSamplingOf } from '../../lib/generation/image_sampling.js'
 import { engineOf } from '../../lib/generation/engine.js'
 import { generationOptionsSchema } from '../../lib/generation/options.js'
 import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
@@ -18,7 +18,7 @@ export function completion(
       {
         prompt,
         settings,
-        drawing: drawingOf(settings, objectiveSchema.parse({})),
+        drawing: imageSamplingOf(settings, objectiveSchema.parse({})),
         imageSeed: () => 0,
         text: { push: (id) => (ids.push(id), { text: '' }), flush: () => ({ text: '' }) },
         caller: {},

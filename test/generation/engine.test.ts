@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
-import { drawImages } from '../../lib/generation/draw_images.js'
+import { generateImages } from '../../lib/generation/generate_images.js'
 import { Engine, engineOf } from '../../lib/generation/engine.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
 import { generate, generationRequest } from '../../lib/generation/generate.js'
@@ -104,7 +104,7 @@ describe('rounds', () => {
     const batch = new AbortController()
     const prompts = Array.from({ length: 2000 }, () => 'b')
     const seeds = prompts.map((_, i) => i)
-    const drawing = drawImages(model, prompts, seeds, { steps: 1000 }, { signal: batch.signal })
+    const drawing = generateImages(model, prompts, seeds, { steps: 1000 }, { signal: batch.signal })
     while (calls.length < alone + 5) await setTimeout(1)
     const from = calls.length
     expect(textOf(await eventsOf('c'))).toBe('d e f')

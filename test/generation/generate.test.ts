@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest'
 import { completeTexts } from '../../lib/generation/batch.js'
-import { drawImages } from '../../lib/generation/draw_images.js'
+import { generateImages } from '../../lib/generation/generate_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
 import { JsonTokenizer } from '../../lib/tokenizer/tokenizer.js'
 import { generate } from '../../lib/generation/generate.js'
@@ -282,10 +282,10 @@ describe('batches', () => {
     const drawing = { steps: 6, guidance }
     const before = memory().tensors
     const onImage = vi.fn<() => void>()
-    const together = await drawImages(model, prompts, seeds, drawing, { onImage })
+    const together = await generateImages(model, prompts, seeds, drawing, { onImage })
     expect(onImage).toHaveBeenCalledTimes(prompts.length)
     for (const [i, prompt] of prompts.entries()) {
-      const [alone] = await drawImages(model, [prompt], [seeds[i]!], drawing)
+      const [alone] = await generateImages(model, [prompt], [seeds[i]!], drawing)
       expect(alone!.data.length).toBe(24)
       // A byte may fall to either side of a rounding.
       alone!.data.forEach((value, p) =>
@@ -309,7 +309,7 @@ describe('batches', () => {
   it('stop at the signal and free all', async () => {
     const before = memory().tensors
     const signal = AbortSignal.timeout(30)
-    const drawing = drawImages(model, prompts, [1, 2, 3, 4], { steps: 1000 }, { signal })
+    const drawing = generateImages(model, prompts, [1, 2, 3, 4], { steps: 1000 }, { signal })
     await expect(drawing).rejects.toThrow('aborted due to timeout')
     expect(memory().tensors).toBe(before)
   })

@@ -4,7 +4,7 @@ import { ddim } from '../../lib/diffusion/ddim.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import { cosineSchedule, type NoiseSchedule } from '../../lib/diffusion/schedule.js'
 import { completeTexts } from '../../lib/generation/batch.js'
-import { drawImages } from '../../lib/generation/draw_images.js'
+import { generateImages } from '../../lib/generation/generate_images.js'
 import type { GenerationEvent } from '../../lib/generation/events.js'
 import { generate } from '../../lib/generation/generate.js'
 import type { GenerationOptions } from '../../lib/generation/options.js'
@@ -163,11 +163,11 @@ describe.each([
     const alone = await resultOf(generate(model, prompt, options))
     const prompts: Prompt[] = ['a', 'b', 'c d', [testImage(4, 4, 3)]]
     const seeds = [1, 2, 3, 4]
-    const drawn = await drawImages(model, prompts, seeds, { steps: 6 })
+    const drawn = await generateImages(model, prompts, seeds, { steps: 6 })
     const texts = await completeTexts(model, prompts, 7)
     const [beside, drawnBeside, textsBeside] = await Promise.all([
       resultOf(generate(model, prompt, options)),
-      drawImages(model, prompts, seeds, { steps: 6 }),
+      generateImages(model, prompts, seeds, { steps: 6 }),
       completeTexts(model, prompts, 7),
     ])
     expect(beside.text).toBe(alone.text)

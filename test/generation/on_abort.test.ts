@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import { expect, it, onTestFinished } from 'vitest'
-import { drawImages } from '../../lib/generation/draw_images.js'
+import { generateImages } from '../../lib/generation/generate_images.js'
 import { generate } from '../../lib/generation/generate.js'
 import { onAbort } from '../../lib/generation/on_abort.js'
 import { scriptedModel } from './scripted_model.js'
@@ -34,7 +34,7 @@ it('runs a hundred generations on one signal, without a warning, and leaves no l
   const runs = Array.from({ length: 100 }, () => run(signal))
   expect(listeners(signal)).toBe(1)
   for (const events of await Promise.all(runs)) expect(events).toBeGreaterThan(2)
-  await drawImages(model, ['a', 'b'], [1, 2], { steps: 2 }, { signal })
+  await generateImages(model, ['a', 'b'], [1, 2], { steps: 2 }, { signal })
   expect(listeners(signal)).toBe(0)
   await later()
   expect(seen).toEqual([])
@@ -58,7 +58,7 @@ it('ends a hundred generations with the reason of the one signal that aborts, an
 it('leaves no listener of generations that were left, or refused', async () => {
   const { signal } = new AbortController()
   for (let i = 0; i < 20; i++) for await (const _ of generate(model, 'a', { ...options, signal })) break
-  await expect(drawImages(model, ['a'], [1], { steps: 0 }, { signal })).rejects.toThrow('steps')
+  await expect(generateImages(model, ['a'], [1], { steps: 0 }, { signal })).rejects.toThrow('steps')
   expect(listeners(signal)).toBe(0)
 })
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
 import { sourceSchema } from '../../datasets/data_config.js'
-import { drawConfigSchema } from '../../generation/options.js'
+import { imageGenerationConfigSchema } from '../../generation/options.js'
 import { classDataSchema } from './class_data.js'
 
 /** Draws, describes and ranks images of known classes. */
@@ -14,10 +14,10 @@ export const classTaskSchema = z.strictObject({
   /** Images to draw of each class; 0: none. */
   perClass: z.int().min(0).default(100),
   /** How they are drawn; the defaults are the demo's, and for flow Euler's sampler. */
-  images: drawConfigSchema
+  images: imageGenerationConfigSchema
     .extend({
-      steps: drawConfigSchema.shape.steps.default(50),
-      guidance: drawConfigSchema.shape.guidance.default(1.5),
+      steps: imageGenerationConfigSchema.shape.steps.default(50),
+      guidance: imageGenerationConfigSchema.shape.guidance.default(1.5),
     })
     .prefault({}),
   /** Test images, from the first, to describe; 0: none. */

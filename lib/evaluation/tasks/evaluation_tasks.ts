@@ -4,8 +4,8 @@ import { evaluateClasses } from '../evaluate_classes.js'
 import { readQuestions } from '../question_file.js'
 import { rankAccuracy, rankOptions } from '../rank.js'
 import { textPerplexity } from '../text_perplexity.js'
-import { checkDrawing } from '../../generation/draw_images.js'
-import type { DrawOptions } from '../../generation/options.js'
+import { checkImageGeneration } from '../../generation/generate_images.js'
+import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { LoadedModel } from '../../models/transfusion/folder.js'
 import { drawnPreparation, openClasses } from './class_data.js'
 import { LeftOutReport } from '../../run/left_out_report.js'
@@ -22,14 +22,14 @@ export interface TaskOptions {
 type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
 
 /** How a task's images are drawn: by the sampler of few steps where none is named. */
-const imagesOf = ({ images }: ClassTask, { objective }: LoadedModel): DrawOptions => ({
+const imagesOf = ({ images }: ClassTask, { objective }: LoadedModel): ImageGenerationOptions => ({
   ...images,
   sampler: images.sampler ?? (objective.process === 'flow' ? 'euler' : 'ddim'),
 })
 
 /** Rejects with an Error that names what a task asks of a model that it cannot do, before any task is run. */
 export async function checkTask(model: LoadedModel, task: EvaluationTask): Promise<void> {
-  if (task.type === 'classes') await checkDrawing(model, [], imagesOf(task, model))
+  if (task.type === 'classes') await checkImageGeneration(model, [], imagesOf(task, model))
 }
 
 /** Runs one task of a config. Rejects with the signal's reason when it aborts. */

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { samplerSchema } from '../../diffusion/samplers.js'
-import { imageOptionsSchema } from '../../generation/options.js'
+import { imageSamplingSchema } from '../../generation/options.js'
 import { classTaskSchema } from './evaluate_config.js'
 
 /** The file that `transfusion samplers` reads; the command line's options go before it. */
@@ -11,9 +11,9 @@ export const samplersConfigSchema = z.strictObject({
   /** By default all that draw from the model. The first is what others are compared with. */
   samplers: z.array(samplerSchema).min(1).optional(),
   /** The most, by default the paper's 250, are what fewer are compared with. */
-  steps: z.array(imageOptionsSchema.shape.steps.unwrap()).min(1).default([250, 100, 50, 25, 15, 10, 5]),
-  guidance: imageOptionsSchema.shape.guidance.default(1.5),
-  guidanceInterval: imageOptionsSchema.shape.guidanceInterval,
+  steps: z.array(imageSamplingSchema.shape.steps.unwrap()).min(1).default([250, 100, 50, 25, 15, 10, 5]),
+  guidance: imageSamplingSchema.shape.guidance.default(1.5),
+  guidanceInterval: imageSamplingSchema.shape.guidanceInterval,
   /** Images of each class for each setting; standard errors need three. */
   perClass: z.int().min(3).default(50),
   /** Everything random follows from it: the images drawn and the judge. */

@@ -1,5 +1,5 @@
 import { parseConfig } from '../../config/parse.js'
-import { drawConfigSchema } from '../../generation/options.js'
+import { imageGenerationConfigSchema } from '../../generation/options.js'
 import { trainingOptionsSchema } from '../../training/options.js'
 import type { DemoSettings } from './demo_task.js'
 
@@ -40,7 +40,7 @@ export const demoTraining = ({ minutes, seed }: DemoSettings) =>
  */
 export const demoImages = (minutes: number) =>
   parseConfig(
-    drawConfigSchema,
+    imageGenerationConfigSchema,
     {
       sampler: 'ddpm',
       // The paper's 250 steps bring the Fréchet distance from 13.5 to 11.2 after twenty minutes, and take half a minute more.

@@ -1,7 +1,7 @@
 import type { ContactSheet } from '../../image/contact_sheet.js'
 import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import type { Objective } from '../../diffusion/objective.js'
-import type { DrawOptions } from '../../generation/options.js'
+import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { ModelParts } from '../../models/transfusion/folder.js'
 import type { TrainingOptions } from '../../training/options.js'
 import type { ModelOptions } from '../../run/train_config.js'
@@ -28,7 +28,7 @@ export interface DemoTask {
   readonly objective: Partial<Objective>
   readonly options: TrainingOptions
   /** How images are drawn. */
-  readonly images: DrawOptions
+  readonly images: ImageGenerationOptions
   /** Judges a trained model; `say` is told what begins. */
   evaluate(model: ModelParts, say: (line: string) => void): Promise<DemoResult>
 }

@@ -4,8 +4,8 @@ import { emojiCaption, type EmojiData, emojiSide } from '../../datasets/emoji/em
 import { evenlySpread } from '../../data/sample_order.js'
 import { mostTokens } from '../../tokenizer/tokenizer.js'
 import { completeTexts } from '../../generation/batch.js'
-import { drawImages } from '../../generation/draw_images.js'
-import type { DrawOptions } from '../../generation/options.js'
+import { generateImages } from '../../generation/generate_images.js'
+import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { ModelParts } from '../../models/transfusion/folder.js'
 import { drawingProgress } from '../../evaluation/drawing_progress.js'
 import { type EmojiAnswer, type EmojiAnswers, type EmojiFigures, emojiFigures } from './emoji_figures.js'
@@ -16,7 +16,7 @@ export interface EmojiEvaluationOptions {
   /** Of drawing and of the judges; image i is drawn from the seed 1,000,000 seed + i. */
   seed: number
   /** Sampler, steps, guidance: as of a generation. */
-  images?: DrawOptions
+  images?: ImageGenerationOptions
   /** Ends the evaluation; it then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Told what begins, and how far long drawing is. */
@@ -53,7 +53,7 @@ export async function evaluateEmoji(
   say(`Drawing ${asked.length} emoji, ${unseen.length} of them of held-out pairs of style and name ...`)
   const seeds = asked.map((_, i) => seed * 1_000_000 + i)
   const onImage = drawingProgress(asked.length, say)
-  const drawn = await drawImages(model, captions, seeds, images, { signal, onImage })
+  const drawn = await generateImages(model, captions, seeds, images, { signal, onImage })
   say('Describing as many real emoji ...')
   const prompts = asked.map(({ image }) => [image])
   // And the end of the document.

@@ -52,7 +52,7 @@ describe('training on colours', () => {
     using trainer = new Trainer(model, data, options)
     await trainer.run()
 
-    const drawn = await model.drawImages(captions, undefined, { sampler: 'ddim', steps: 20, guidance: 1 })
+    const drawn = await model.generateImages(captions, undefined, { sampler: 'ddim', steps: 20, guidance: 1 })
     expect(drawn.map((heart) => strongest(heart).colour)).toEqual(colours)
     for (const heart of drawn) expect(strongest(heart).lead).toBeGreaterThan(10)
     const written = await model.completeTexts(

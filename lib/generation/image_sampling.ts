@@ -5,7 +5,7 @@ import type { NoiseSchedule } from '../diffusion/schedule.js'
 import type { GenerationSettings } from './options.js'
 
 /** How images are drawn. */
-export interface Drawing {
+export interface ImageSampling {
   readonly schedule: NoiseSchedule
   readonly prediction: Prediction
   /** One for each call of the network. */
@@ -22,10 +22,10 @@ export interface Drawing {
  * Throws a RangeError where the sampler does not go with the process that the model was trained with, or one of the user's
  * own has other steps than from T to 0.
  */
-export function drawingOf(
+export function imageSamplingOf(
   options: Pick<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>,
   objective: Objective,
-): Drawing {
+): ImageSampling {
   const { sampler, steps, guidance, guidanceInterval, clip } = options
   const chosen = typeof sampler === 'object' ? sampler : createSampler(sampler, objective)
   return {
@@ -38,10 +38,10 @@ export function drawingOf(
   }
 }
 
-export const isGuided = ({ guidance }: Drawing): boolean => guidance !== 1
+export const isGuided = ({ guidance }: ImageSampling): boolean => guidance !== 1
 
 /** Whether guidance counts at a step. */
-export function isGuidedAt(drawing: Drawing, number: number): boolean {
+export function isGuidedAt(drawing: ImageSampling, number: number): boolean {
   const { schedule, steps, guidanceInterval } = drawing
   const [least, most] = guidanceInterval
   const { t } = steps[number]!
@@ -49,7 +49,7 @@ export function isGuidedAt(drawing: Drawing, number: number): boolean {
 }
 
 /** What the kernel `denoise` needs to know of one step. */
-export function coefficientsOf(drawing: Drawing, number: number): Float32Array {
+export function coefficientsOf(drawing: ImageSampling, number: number): Float32Array {
   const { schedule, prediction, guidance } = drawing
   const step = drawing.steps[number]!
   const denoising: Denoising = { step, guidance: isGuidedAt(drawing, number) ? guidance : 1 }

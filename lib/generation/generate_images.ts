@@ -3,8 +3,8 @@ import type { Image } from '../image/image.js'
 import { mostTokens } from '../tokenizer/tokenizer.js'
 import type { GenerativeModel } from './model.js'
 import { randomWords } from '../random.js'
-import { completeTexts, drawingRequests, type DrawingWatch, drawOnce } from './batch.js'
-import { type DrawOptions, drawOptionsSchema } from './options.js'
+import { completeTexts, imageRequests, type ImageGenerationHooks, generateOnce } from './batch.js'
+import { type ImageGenerationOptions, imageGenerationSchema } from './options.js'
 import { checkPrompts, type Prompt } from './prompt.js'
 
 /**
@@ -15,20 +15,20 @@ import { checkPrompts, type Prompt } from './prompt.js'
  * what is wrong in the options, and a RangeError for a prompt of more than one text where there are several attempts. By default
  * prompt i has seed i.
  */
-export async function drawImages(
+export async function generateImages(
   model: GenerativeModel,
   prompts: readonly Prompt[],
   ownSeeds?: readonly number[],
-  options: DrawOptions = {},
-  watch: DrawingWatch = {},
+  options: ImageGenerationOptions = {},
+  watch: ImageGenerationHooks = {},
 ): Promise<Image[]> {
   checkPrompts(prompts)
   const seeds = ownSeeds ?? prompts.map((_, i) => i)
   if (seeds.length !== prompts.length)
-    throw new RangeError(`drawImages: ${seeds.length} seeds for ${prompts.length} prompts`)
-  const { attempts, ...imageOptions } = parseConfig(drawOptionsSchema, options, 'image options')
+    throw new RangeError(`generateImages: ${seeds.length} seeds for ${prompts.length} prompts`)
+  const { attempts, ...imageOptions } = parseConfig(imageGenerationSchema, options, 'image options')
   const captions = attempts > 1 ? prompts.map(captionOf) : []
-  const images = await drawOnce(model, prompts, seeds, imageOptions, watch)
+  const images = await generateOnce(model, prompts, seeds, imageOptions, watch)
   if (attempts === 1) return images
   let latest = images
   let open = [...captions.keys()]
@@ -39,7 +39,7 @@ export async function drawImages(
     open = open.filter((_, n) => !agree[n])
     if (attempt === attempts || open.length === 0) return images
     const again = open.map((i) => seedOfAttempt(seeds[i]!, attempt))
-    latest = await drawOnce(
+    latest = await generateOnce(
       model,
       open.map((i) => prompts[i]!),
       again,
@@ -49,15 +49,15 @@ export async function drawImages(
   }
 }
 
-/** Rejects as {@link drawImages} for what it would refuse, before anything is drawn. */
-export async function checkDrawing(
+/** Rejects as {@link generateImages} for what it would refuse, before anything is drawn. */
+export async function checkImageGeneration(
   model: GenerativeModel,
   prompts: readonly Prompt[],
-  options: DrawOptions,
+  options: ImageGenerationOptions,
 ): Promise<void> {
-  const { attempts, ...imageOptions } = parseConfig(drawOptionsSchema, options, 'image options')
+  const { attempts, ...imageOptions } = parseConfig(imageGenerationSchema, options, 'image options')
   if (attempts > 1) prompts.forEach(captionOf)
-  await drawingRequests(model, prompts, [], imageOptions)
+  await imageRequests(model, prompts, [], imageOptions)
 }
 
 function captionOf(prompt: Prompt): string {

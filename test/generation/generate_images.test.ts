@@ -1,7 +1,7 @@
 import { beforeEach, expect, it, vi } from 'vitest'
 import type { Image } from '../../lib/image/image.js'
-import { completeTexts, drawOnce } from '../../lib/generation/batch.js'
-import { drawImages } from '../../lib/generation/draw_images.js'
+import { completeTexts, generateOnce } from '../../lib/generation/batch.js'
+import { generateImages } from '../../lib/generation/generate_images.js'
 import { scriptedModel } from './scripted_model.js'
 
 vi.mock('../../lib/generation/batch.js')
@@ -19,7 +19,7 @@ const readsRight = ({ data }: Image) => data[0]! % 3 === 0
 const drawn: number[][] = []
 beforeEach(() => {
   drawn.length = 0
-  vi.mocked(drawOnce).mockImplementation(async (_model, _prompts, seeds) => {
+  vi.mocked(generateOnce).mockImplementation(async (_model, _prompts, seeds) => {
     drawn.push([...seeds])
     return seeds.map(imageOf)
   })
@@ -32,13 +32,13 @@ const prompts = Array.from({ length: 12 }, () => 'a b')
 const seeds = prompts.map((_, i) => i)
 
 it('draws once where it is not asked for more, and reads nothing', async () => {
-  expect(await drawImages(model, prompts, seeds)).toEqual(seeds.map(imageOf))
+  expect(await generateImages(model, prompts, seeds)).toEqual(seeds.map(imageOf))
   expect(drawn).toEqual([seeds])
   expect(completeTexts).not.toHaveBeenCalled()
 })
 
 it('draws those again that the model describes otherwise, until they agree or attempts are used up', async () => {
-  const images = await drawImages(model, prompts, seeds, { attempts: 3 })
+  const images = await generateImages(model, prompts, seeds, { attempts: 3 })
   expect(drawn[0]).toEqual(seeds)
   expect(drawn.length).toBe(3)
   // What is drawn again are those that were wrong each time.
@@ -54,13 +54,13 @@ it('draws those again that the model describes otherwise, until they agree or at
 })
 
 it("draws the same again from the same seeds, whatever other images' attempts", async () => {
-  const together = await drawImages(model, prompts, seeds, { attempts: 5 })
+  const together = await generateImages(model, prompts, seeds, { attempts: 5 })
   for (const [i, seed] of seeds.entries())
-    expect(await drawImages(model, ['a b'], [seed], { attempts: 5 })).toEqual([together[i]])
+    expect(await generateImages(model, ['a b'], [seed], { attempts: 5 })).toEqual([together[i]])
 })
 
 it('refuses prompts that are no text where there are several attempts', async () => {
-  await expect(drawImages(model, [['a', imageOf(1)]], [0], { attempts: 2 })).rejects.toThrow(
+  await expect(generateImages(model, [['a', imageOf(1)]], [0], { attempts: 2 })).rejects.toThrow(
     'attempts: expected prompts of one text each',
   )
 })
