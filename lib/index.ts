@@ -7,11 +7,11 @@ import { profileOptionsOf, profileProcess } from './profiling/process_profile.js
 profileProcess(profileOptionsOf(process.env))
 
 // Models: train, save, load, generate.
-export { type LoadOptions, type NewModelOptions, Transfusion } from './transfusion.js'
+export { type NewModelOptions, Transfusion } from './transfusion.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { ImageGenerationOptions, GenerationOptions, ImageSamplingOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
-export type { LoadedModel, ModelParts } from './models/transfusion/folder.js'
+export type { LoadedModel, LoadOptions, ModelParts } from './models/transfusion/folder.js'
 export { TransfusionNetwork } from './models/transfusion/model.js'
 export type { ModelOutput } from './models/transfusion/model.js'
 export type { ImageSkips, ModelImages } from './models/transfusion/patch_coder.js'
@@ -228,7 +228,17 @@ export { keep, scope, type Scoped } from './tensor/scope.js'
 export { Job } from './tensor/job.js'
 export { RunAhead } from './tensor/run_ahead.js'
 export type { DeviceInfo, MemoryInfo } from './native_types.js'
-export { deviceInfo, fence, memory, setMemoryLimit, setThreads, trimMemory } from './tensor/device.js'
+export {
+  type Device,
+  deviceInfo,
+  fence,
+  memory,
+  parseDevice,
+  setMemoryLimit,
+  setThreads,
+  trimMemory,
+  withDevice,
+} from './tensor/device.js'
 export { ArgumentError } from './tensor/check.js'
 export {
   type KernelArgument,

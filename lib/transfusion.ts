@@ -7,7 +7,7 @@ import type { ImageSource } from './image/image_source.js'
 import { JsonTokenizer } from './tokenizer/tokenizer.js'
 import { type Objective, objectiveSchema } from './diffusion/objective.js'
 import { transfusionConfigSchema, type TransfusionOptions } from './models/transfusion/config.js'
-import { type LoadedModel, loadModel, saveModel } from './models/transfusion/folder.js'
+import { type LoadedModel, loadModel, type LoadOptions, saveModel } from './models/transfusion/folder.js'
 import { fromLlama, type FromLlamaOptions } from './models/transfusion/from_llama.js'
 import { initializeFrom, type InitializeOptions } from './models/transfusion/initialize.js'
 import { TransfusionNetwork } from './models/transfusion/model.js'
@@ -15,6 +15,7 @@ import { imagePreparationOf } from './models/transfusion/pixel_parts.js'
 import { toLlama } from './models/transfusion/to_llama.js'
 import type { SavedPrecision } from './models/transfusion/weights.js'
 import type { ComputeType } from './nn/arena.js'
+import { type Device, parseDevice } from './tensor/device.js'
 import { completeTexts } from './generation/batch.js'
 import { generateImages } from './generation/generate_images.js'
 import type { GenerationEvent } from './generation/events.js'
@@ -28,18 +29,12 @@ export interface NewModelOptions {
   seed?: number
   /** bf16: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
+  /** Where the weights will lie and the model runs; 'cpu' by default. */
+  device?: Device
   /** What the network predicts, and how its error counts. */
   objective?: Partial<Objective>
   /** How image files become what the model reads; by default to the size that it draws. */
   imagePreparation?: ImagePreparationOptions
-}
-
-/** How a model folder is read. */
-export interface LoadOptions {
-  /** bf16: f32 weights, rounded to bf16 for computing. */
-  compute?: ComputeType
-  /** False: checksums are left alone, which saves a little time. */
-  verify?: boolean
 }
 
 /** A model with its tokenizer: what one trains, saves, loads and generates with. */
@@ -69,8 +64,7 @@ export class Transfusion implements LoadedModel {
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Transfusion> {
     checkArguments('Transfusion.load', { options: [options, 'options'] })
-    const { compute = 'f32', verify = true } = options
-    return new Transfusion(await loadModel(folder, compute, verify))
+    return new Transfusion(await loadModel(folder, options))
   }
 
   /** A model grown on a Hugging Face Llama; see from_llama.ts. Throws an Error that names the file and the fault. */
@@ -100,12 +94,13 @@ export class Transfusion implements LoadedModel {
       tokenizer: [tokenizer, 'tokenizer'],
     })
     checkArguments('Transfusion.create', { options: [more, 'options'] })
-    const { seed = 0, compute = 'f32', objective = {}, imagePreparation } = more
+    const { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreparation } = more
+    const place = parseDevice(device, 'Transfusion.create')
     const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
     const sizes = { ...options, ...tokenizerIds(tokenizer) }
     const config = parseConfig(transfusionConfigSchema, sizes, 'model config')
     const preparation = imagePreparationOf(config, imagePreparation)
-    const network = new TransfusionNetwork(config, compute)
+    const network = new TransfusionNetwork(config, compute, place)
     network.arena.initialize(seed)
     return new Transfusion({
       network,
@@ -113,6 +108,11 @@ export class Transfusion implements LoadedModel {
       objective: parsedObjective,
       imagePreparation: preparation,
     })
+  }
+
+  /** Where its weights lie and it runs. */
+  get device(): Device {
+    return this.network.device
   }
 
   /** Number of weights. */

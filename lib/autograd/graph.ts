@@ -1,3 +1,4 @@
+import type { Device } from '../tensor/device.js'
 import type { DType } from '../tensor/dtype.js'
 import type { Shape } from '../tensor/shape.js'
 import { Tensor } from '../tensor/tensor.js'
@@ -36,6 +37,8 @@ export class Node {
     readonly outputs: readonly { shape: Shape; dtype: DType }[],
     readonly single: boolean,
     saved: Saved,
+    /** Where the op ran, and its backward pass will. */
+    readonly device: Device,
   ) {
     this.use = { op, saved }
     this.sources = sourcesOf(edges)

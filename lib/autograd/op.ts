@@ -1,5 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { ArgumentError, shown } from '../tensor/argument_error.js'
+import { currentDevice, type Device, withDevice } from '../tensor/device.js'
 import { withOpName } from '../tensor/op_name.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { Inputs, OpDefinition, Outputs, Saved } from './definition.js'
@@ -16,10 +17,20 @@ export function defineOp<I extends Inputs, O, Y extends Outputs, S extends Saved
   return (inputs, options) =>
     withOpName(name, () => {
       checkInputs(inputs, listNames, optionalNames)
-      const { output, saved } = forward(inputs, options)
+      const { output, saved } = withDevice(deviceOf(inputs), () => forward(inputs, options))
       if (isDifferentiated(inputs)) record(definition, edgesTo(inputs), output, saved)
       return output
     })
+}
+
+/** Of the first tensor: outputs and scratch of an op lie where its inputs do. The addon refuses inputs of several. */
+function deviceOf(inputs: Inputs): Device {
+  for (const argument in inputs) {
+    const input = inputs[argument]
+    const tensor = input instanceof Tensor ? input : input?.[0]
+    if (tensor) return tensor.device
+  }
+  return currentDevice()
 }
 
 type Names = ReadonlySet<PropertyKey>

@@ -1,5 +1,6 @@
 import { checkArguments, wrongArgument } from '../arguments.js'
 import { native } from '../native.js'
+import { withDevice } from '../tensor/device.js'
 import type { DType } from '../tensor/dtype.js'
 import { currentOp, withOpName } from '../tensor/op_name.js'
 import { keep, scope } from '../tensor/scope.js'
@@ -85,6 +86,7 @@ export function record(op: RecordedOp, edges: Edges, output: Outputs, saved: Sav
     outputs.map(({ shape, dtype }) => ({ shape, dtype })),
     output instanceof Tensor,
     saved,
+    outputs[0]!.device,
   )
   outputs.forEach((tensor, i) => {
     if (tensor.dtype !== 'i32') setEntry(tensor, node, i)
@@ -106,7 +108,7 @@ export function backward(root: Tensor): void {
   if (root.elements !== 1) throw new Error(`backward: the root must have one element, received ${root}`)
   if (!root.tapeEntry)
     throw new Error('backward: the root depends on no parameter, or was computed under noGrad')
-  using seed = full(root.shape, 1, root.dtype === 'bf16' ? 'bf16' : 'f32')
+  using seed = full(root.shape, 1, root.dtype === 'bf16' ? 'bf16' : 'f32', root.device)
   backpropagate([root], [seed], {})
 }
 
@@ -115,8 +117,8 @@ const leafOp: RecordedOp = { name: 'leaf', backward: 'none' }
 /** A view of a tensor at which gradients end: see `backpropagate`. */
 export function leafOf(tensor: Tensor): Tensor {
   const leaf = tensor.view(tensor.shape)
-  const { shape, dtype } = leaf
-  setEntry(leaf, new Node(leafOp, {}, [{ shape, dtype }], true, {}), 0)
+  const { shape, dtype, device } = leaf
+  setEntry(leaf, new Node(leafOp, {}, [{ shape, dtype }], true, {}, device), 0)
   return leaf
 }
 
@@ -167,16 +169,19 @@ function backwardThrough(node: Node, pending: Pending<Node>): void {
   if (backward === 'none') throw new Error(`backward: ${op.name} has no derivative`)
   withOpName(`${op.name} (backward)`, () => {
     checkVersions(node)
-    const dys = pending.take(node, node.outputs)
-    scope(() => {
-      const request = new Request(node)
-      const returned = backward(node.single ? dys[0] : dys, saved, request)
-      for (const name in node.edges) {
-        const gradients = request.accumulated(name) ?? listOf(returned[name])
-        node.edges[name]!.forEach((edge, i) => edge && gradients[i] && route(edge, gradients[i], pending))
-      }
-    })
-    pending.letGo(...dys)
+    const run = () => {
+      const dys = pending.take(node, node.outputs)
+      scope(() => {
+        const request = new Request(node)
+        const returned = backward(node.single ? dys[0] : dys, saved, request)
+        for (const name in node.edges) {
+          const gradients = request.accumulated(name) ?? listOf(returned[name])
+          node.edges[name]!.forEach((edge, i) => edge && gradients[i] && route(edge, gradients[i], pending))
+        }
+      })
+      pending.letGo(...dys)
+    }
+    withDevice(node.device, run)
     node.release()
   })
 }
@@ -246,6 +251,6 @@ function castTo(gradient: Tensor, dtype: DType): Tensor {
  */
 export function trackGradient(tensor: Tensor): Tensor {
   checkArguments('trackGradient', { tensor: [tensor, 'tensor'] })
-  tensor.gradientTarget = { gradient: keep(zeros(tensor.shape)), version: 0 }
+  tensor.gradientTarget = { gradient: keep(zeros(tensor.shape, 'f32', tensor.device)), version: 0 }
   return tensor.gradientTarget.gradient
 }

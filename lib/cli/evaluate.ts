@@ -72,7 +72,7 @@ export async function evaluate(
   const config = parseConfig(evaluateConfigSchema, withOptions(file, options), configPath ?? 'options')
   const { seed, precision, tasks } = config
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
-  const model = await loadModel(folder, precision)
+  const model = await loadModel(folder, { compute: precision })
   using network = model.network
   for (const task of tasks) await checkTask(model, task)
   const results: EvaluationResult[] = []

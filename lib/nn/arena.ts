@@ -1,5 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
+import { type Device, parseDevice, withDevice } from '../tensor/device.js'
 import { keep, scope } from '../tensor/scope.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
@@ -32,6 +33,8 @@ export class ParameterArena {
   readonly parameters: readonly Parameter[]
   /** What ops on the parameters compute in. */
   readonly compute: ComputeType
+  /** Where values and gradients lie, and so where the model runs. */
+  readonly device: Device
   /** Length of the arena, padding included. */
   readonly elements: number
   /** f32 [elements]: the values that the optimizer updates. */
@@ -45,27 +48,28 @@ export class ParameterArena {
   readonly #starts = new Map<Parameter, number>()
   readonly #frozen = new Set<FrozenValues>()
 
-  constructor(parameters: readonly Parameter[], compute: ComputeType = 'f32') {
+  constructor(parameters: readonly Parameter[], compute: ComputeType = 'f32', device: Device = 'cpu') {
     checkArguments('ParameterArena', { parameters: [parameters, 'array'] })
     for (const parameter of parameters)
       checkArguments('ParameterArena', { 'each of parameters': [parameter, 'parameter'] })
     this.parameters = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
     this.compute = compute
+    this.device = parseDevice(device, 'ParameterArena')
     let end = 0
     for (const parameter of this.parameters) {
       this.#starts.set(parameter, end)
       end += align(elementsOf(parameter.shape))
     }
     this.elements = end
-    this.values = keep(zeros([end]))
-    this.#computed = compute === 'f32' ? this.values : keep(zeros([end], 'bf16'))
+    this.values = keep(zeros([end], 'f32', this.device))
+    this.#computed = compute === 'f32' ? this.values : keep(zeros([end], 'bf16', this.device))
     for (const parameter of this.parameters) parameter.tensor = keep(this.#slice(this.#computed, parameter))
   }
 
   /** f32 [elements]; made, zeroed, at the first use: from then on ops on the parameters are recorded. */
   get gradients(): Tensor {
     if (!this.#gradients) {
-      this.#gradients = keep(zeros([this.elements]))
+      this.#gradients = keep(zeros([this.elements], 'f32', this.device))
       for (const parameter of this.parameters) {
         const gradient = keep(this.#slice(this.#gradients, parameter))
         const version = () => this.version
@@ -106,7 +110,7 @@ export class ParameterArena {
   /** Draws the initial values: the same for the same seed, names and shapes. */
   initialize(seed: number): void {
     this.changing()
-    scope(() => {
+    const initializeAll = () =>
       this.parameters.forEach((parameter, index) => {
         const slice = this.#slice(this.values, parameter)
         const { initial } = parameter
@@ -118,7 +122,7 @@ export class ParameterArena {
           native.normal(flat.handle, rows.handle, seeds.handle, initial.std)
         }
       })
-    })
+    withDevice(this.device, () => scope(initializeAll))
     this.updated()
   }
 
@@ -137,7 +141,7 @@ export class ParameterArena {
     using target = whole.view([data.length], offset)
     if (data instanceof Float32Array) target.write(data)
     else {
-      using bits = fromArray(data)
+      using bits = fromArray(data, [data.length], 'bf16', this.device)
       native.cast(target.handle, bits.handle)
     }
   }
@@ -167,7 +171,7 @@ export class ParameterArena {
 
   /** A flat f32 copy of the values. */
   snapshot(): Tensor {
-    const copy = empty([this.elements])
+    const copy = empty([this.elements], 'f32', this.device)
     native.cast(copy.handle, this.values.handle)
     return copy
   }

@@ -1,5 +1,6 @@
 import { native } from '../native.js'
 import { gatherRows } from '../ops/gather_rows.js'
+import { currentDevice, type Device } from '../tensor/device.js'
 import { keep } from '../tensor/scope.js'
 import { type Tensor, zeros } from '../tensor/tensor.js'
 
@@ -15,9 +16,16 @@ export interface CacheUse {
 export class KvCache {
   readonly #layers: { k: Tensor; v: Tensor }[]
 
-  /** `slots` positions, all empty. */
-  constructor(slots: number, layers: number, kvHeads: number, headSize: number, dtype: 'f32' | 'bf16') {
-    const make = () => zeros([slots, kvHeads, headSize], dtype)
+  /** `slots` positions of `layers` layers, all zeros: keys and values [slots, kvHeads, headSize] each. */
+  constructor(
+    slots: number,
+    layers: number,
+    kvHeads: number,
+    headSize: number,
+    dtype: 'f32' | 'bf16',
+    device: Device = currentDevice(),
+  ) {
+    const make = () => zeros([slots, kvHeads, headSize], dtype, device)
     this.#layers = Array.from({ length: layers }, () => ({ k: make(), v: make() }))
     // Kept only once all are made: where memory runs out before, the open scope frees what there is.
     for (const { k, v } of this.#layers) [k, v].forEach(keep)

@@ -1,6 +1,7 @@
 import type { Handle } from '../kernels.generated.js'
 import { native } from '../native.js'
 import { ArgumentError, shown } from './argument_error.js'
+import { currentDevice, type Device, parseDevice } from './device.js'
 import { type DType, dtypeBytes, dtypeCodes } from './dtype.js'
 import { currentOp } from './op_name.js'
 import { Scoped } from './scope.js'
@@ -34,6 +35,8 @@ export class Tensor extends Scoped {
   readonly shape: Shape
   /** Type of the elements. */
   readonly dtype: DType
+  /** Where it lies. */
+  readonly device: Device
   /** Set on what is differentiated through. @internal */
   tapeEntry: TapeEntry | undefined
   /** Set on parameters. @internal */
@@ -43,7 +46,7 @@ export class Tensor extends Scoped {
   #handle: Handle
 
   /** Wraps a handle that it then owns; use the functions below. @internal */
-  constructor(handle: Handle, shape: Shape, dtype: DType, storage: object = {}) {
+  constructor(handle: Handle, shape: Shape, dtype: DType, device: Device, storage: object = {}) {
     super()
     if (!Array.isArray(shape)) throw new ArgumentError('shape', 'be an array of integers', shape)
     this.#handle = handle
@@ -51,6 +54,7 @@ export class Tensor extends Scoped {
     // A copy: what checks rely on is not the caller's to change.
     this.shape = Object.freeze([...shape])
     this.dtype = dtype
+    this.device = device
     if (!this.enterScope()) this.guard()
   }
 
@@ -129,6 +133,7 @@ export class Tensor extends Scoped {
       native.view(this.handle, offset, dtypeCodes[this.dtype], complete),
       complete,
       this.dtype,
+      this.device,
       this.storage,
     )
   }
@@ -140,7 +145,7 @@ export class Tensor extends Scoped {
   async read(): Promise<Float32Array | Int32Array> {
     if (this.dtype === 'i32') return new Int32Array(await native.read(this.handle))
     if (this.dtype === 'f32') return new Float32Array(await native.read(this.handle))
-    const widened = empty(this.shape, 'f32')
+    const widened = empty(this.shape, 'f32', this.device)
     native.cast(widened.handle, this.handle)
     const values = native.read(widened.handle)
     widened.free()
@@ -180,14 +185,15 @@ export class Tensor extends Scoped {
         `${prefix()}a ${data.constructor.name} of ${data.length} cannot be written to ${this}`,
       )
     if (this.dtype === 'bf16' && data instanceof Float32Array) {
-      const wide = fromArray(data, this.shape)
+      const wide = fromArray(data, this.shape, 'f32', this.device)
       native.cast(this.handle, wide.handle)
       wide.free()
     } else native.upload(this.handle, data.buffer instanceof SharedArrayBuffer ? data.slice() : data)
   }
 
   override toString(): string {
-    return `a tensor of ${this.dtype} ${formatShape(this.shape)}`
+    const place = this.device === 'cpu' ? '' : ` on ${this.device}`
+    return `a tensor of ${this.dtype} ${formatShape(this.shape)}${place}`
   }
 }
 
@@ -201,11 +207,12 @@ const prefix = () => (currentOp() ? `${currentOp()}: ` : '')
 const shownShape = (shape: Shape): string =>
   Array.isArray(shape) ? `[${Array.from(shape, shown).join(', ')}]` : shown(shape)
 
-/** A tensor of undefined values. Throws a RangeError when memory is out. */
-export function empty(shape: Shape, dtype: DType = 'f32'): Tensor {
+/** A tensor of undefined values on a device: see `withDevice` for the default. Throws a RangeError when memory is out. */
+export function empty(shape: Shape, dtype: DType = 'f32', device: Device = currentDevice()): Tensor {
+  const place = device === currentDevice() ? device : parseDevice(device, currentOp() || 'empty')
   if (dtypeCodes[dtype] === undefined) throw new ArgumentError('dtype', 'be f32, bf16 or i32', dtype)
   try {
-    return new Tensor(native.create(dtypeCodes[dtype], shape), shape, dtype)
+    return new Tensor(native.create(dtypeCodes[dtype], shape), shape, dtype, place)
   } catch (error) {
     if (!(error instanceof Error)) throw error
     // As ops name what they received; an allocation names its bytes itself.
@@ -215,17 +222,19 @@ export function empty(shape: Shape, dtype: DType = 'f32'): Tensor {
   }
 }
 
-export const emptyLike = (tensor: Tensor): Tensor => empty(tensor.shape, tensor.dtype)
+/** A tensor of undefined values of another's shape, dtype and device. */
+export const emptyLike = (tensor: Tensor): Tensor => empty(tensor.shape, tensor.dtype, tensor.device)
 
 /** A tensor whose elements are all `value`; f32 or bf16. */
-export function full(shape: Shape, value: number, dtype: 'f32' | 'bf16' = 'f32'): Tensor {
-  const tensor = empty(shape, dtype)
+export function full(shape: Shape, value: number, dtype: 'f32' | 'bf16' = 'f32', device?: Device): Tensor {
+  const tensor = empty(shape, dtype, device)
   native.fill(tensor.handle, value)
   return tensor
 }
 
 /** A tensor of zeros. Throws a RangeError when memory is out. */
-export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32'): Tensor => full(shape, 0, dtype)
+export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32', device?: Device): Tensor =>
+  full(shape, 0, dtype, device)
 
 /**
  * A tensor of the array's values: f32 or bf16 from a Float32Array, bf16 from the bits of a Uint16Array, i32 from
@@ -235,10 +244,11 @@ export function fromArray(
   data: Float32Array | Int32Array | Uint16Array,
   shape: Shape = [data?.length],
   dtype: DType = data instanceof Int32Array ? 'i32' : data instanceof Uint16Array ? 'bf16' : 'f32',
+  device?: Device,
 ): Tensor {
   checkValues(data)
   if (!Array.isArray(shape)) throw new ArgumentError('shape', 'be an array of integers', shape)
-  const tensor = empty(completeShape(shape, data.length), dtype)
+  const tensor = empty(completeShape(shape, data.length), dtype, device)
   tensor.write(data)
   return tensor
 }

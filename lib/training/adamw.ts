@@ -74,8 +74,8 @@ export class AdamWMoments {
           return { ...range, decay: decays ? options.weightDecay : 0, moments }
         }),
     )
-    this.#first = keep(zeros([elements]))
-    this.#second = keep(zeros([elements]))
+    this.#first = keep(zeros([elements], 'f32', arena.device))
+    this.#second = keep(zeros([elements], 'f32', arena.device))
   }
 
   /** Both f32, of all ranges in a row. */

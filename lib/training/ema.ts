@@ -24,7 +24,7 @@ export class Ema {
     checkArguments('Ema', { arena: [arena, 'arena'], decay: [decay, 'number'] })
     this.#arena = arena
     this.average = keep(arena.snapshot())
-    this.updates = keep(fromArray(Int32Array.of(0)))
+    this.updates = keep(fromArray(Int32Array.of(0), [1], 'i32', arena.device))
   }
 
   /** Takes the model's weights, as they are now, into the average. */

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
-import type { ComputeType, ParameterArena } from '../nn/arena.js'
+import type { ParameterArena } from '../nn/arena.js'
 import { keep, scope } from '../tensor/scope.js'
 import { empty, type Tensor, zeros } from '../tensor/tensor.js'
 import { AdamWMoments, adamwSchema } from './adamw.js'
@@ -61,11 +61,11 @@ export class Muon implements Optimizer {
     this.#step = new OptimizerStep(arena, options.clip)
     this.#rest = new AdamWMoments(arena, options, ({ matrixRows }) => !matrixRows)
     this.#batches = matrixBatches(arena)
-    this.#momentum = keep(
-      zeros([
-        this.#batches.reduce((sum, { starts, rows, columns }) => sum + starts.length * rows * columns, 0),
-      ]),
+    const elements = this.#batches.reduce(
+      (sum, { starts, rows, columns }) => sum + starts.length * rows * columns,
+      0,
     )
+    this.#momentum = keep(zeros([elements], 'f32', arena.device))
   }
 
   /** The matrices' momentum f32, batch by batch; of the rest AdamW's moments; steps taken i32 [1]. */
@@ -74,7 +74,6 @@ export class Muon implements Optimizer {
   }
 
   step(learningRate: number): Tensor {
-    const { compute } = this.#arena
     const update = (clip: Tensor, steps: Tensor) => {
       this.#rest.update(clip, steps, learningRate)
       let momentum = 0
@@ -83,15 +82,15 @@ export class Muon implements Optimizer {
         momentum += batch.starts.length * batch.rows * batch.columns
       }
     }
-    const rehearse = () => this.#batches.forEach((batch) => scope(() => void workspaceOf(batch, compute)))
+    const rehearse = () => this.#batches.forEach((batch) => scope(() => void workspaceOf(batch, this.#arena)))
     return this.#step.run(update, rehearse)
   }
 
   #update(batch: MatrixBatch, momentum: number, clip: Tensor, learningRate: number): void {
     const { rows, columns, starts } = batch
-    const { compute, values, gradients } = this.#arena
+    const { values, gradients } = this.#arena
     const elements = rows * columns
-    const workspace = workspaceOf(batch, compute)
+    const workspace = workspaceOf(batch, this.#arena)
     starts.forEach((start, i) =>
       native.muon_momentum(
         this.#momentum.view([elements], momentum + i * elements).handle,
@@ -132,9 +131,12 @@ interface Workspace {
   squares: readonly [gram: Tensor, square: Tensor, polynomial: Tensor]
 }
 
-function workspaceOf({ starts, rows, columns }: MatrixBatch, compute: ComputeType): Workspace {
+function workspaceOf(
+  { starts, rows, columns }: MatrixBatch,
+  { compute, device }: Pick<ParameterArena, 'compute' | 'device'>,
+): Workspace {
   const side = Math.min(rows, columns)
-  const make = (M: number, N: number) => empty([starts.length, M, N], compute)
+  const make = (M: number, N: number) => empty([starts.length, M, N], compute, device)
   const makeSquare = () => make(side, side)
   return {
     matrices: make(rows, columns),

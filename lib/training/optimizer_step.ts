@@ -34,7 +34,7 @@ export class OptimizerStep {
     this.#arena = arena
     this.#clip = clip
     arena.zeroGradients()
-    this.#steps = keep(fromArray(Int32Array.of(0)))
+    this.#steps = keep(fromArray(Int32Array.of(0), [1], 'i32', arena.device))
   }
 
   /** Steps taken, i32 [1]. */
@@ -48,7 +48,7 @@ export class OptimizerStep {
    */
   run(update: (clip: Tensor, steps: Tensor) => void, rehearse: () => void = () => {}): Tensor {
     const arena = this.#arena
-    const emptyClip = () => empty([3])
+    const emptyClip = () => empty([3], 'f32', arena.device)
     scope(() => {
       emptyClip()
       rehearse()

@@ -59,7 +59,7 @@ const reasonOf = (promise: Promise<unknown>) =>
 const namedOf = (folder: string, file: string) => (file === 'config.json' ? folder : join(folder, file))
 
 async function load(folder: string, verify?: boolean) {
-  using network = (await loadModel(folder, 'f32', verify)).network
+  using network = (await loadModel(folder, { verify })).network
   return network.arena.values.readFloats()
 }
 

@@ -22,6 +22,7 @@ import { formatValue } from '../../describe.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
 import type { ComputeType } from '../../nn/arena.js'
 import type { Parameter } from '../../nn/parameters.js'
+import { type Device, parseDevice } from '../../tensor/device.js'
 import type { Tensor } from '../../tensor/tensor.js'
 import { type TransfusionConfig, transfusionConfigSchema } from './config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
@@ -58,6 +59,16 @@ export interface ModelParts {
   objective: z.output<typeof objectiveSchema>
   /** How image files become what the model reads; by default to the size that it draws. */
   imagePreparation?: ImagePreparationOptions
+}
+
+/** How a model folder is read. */
+export interface LoadOptions {
+  /** bf16: f32 weights, rounded to bf16 for computing. */
+  compute?: ComputeType
+  /** Where the weights will lie and the model runs; 'cpu' by default. */
+  device?: Device
+  /** False: checksums are left alone, which saves a little time. */
+  verify?: boolean
 }
 
 /** A model as its folder describes it. */
@@ -118,11 +129,9 @@ export async function readModelConfig(folder: string, verify = true) {
  * malformed, and when the weights do not fit the config, naming what is missing, unknown or of another shape; a
  * DamagedFileError where a file is not what was saved, unless `verify` is false.
  */
-export async function loadModel(
-  path: string,
-  compute: ComputeType = 'f32',
-  verify = true,
-): Promise<LoadedModel> {
+export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  const { compute = 'f32', verify = true } = options
+  const device = parseDevice(options.device ?? 'cpu', 'Transfusion.load')
   const folder = await modelFolderOf(path)
   const { model, objective, imagePreparation, listed } = await readModelConfig(folder, verify)
   const { end: eos, ...ids } = model.tokens
@@ -135,7 +144,7 @@ export async function loadModel(
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,
     )
-  const network = new TransfusionNetwork(model, compute)
+  const network = new TransfusionNetwork(model, compute, device)
   try {
     await readFolderWeights(network, folder, listed, (parameter, values) =>
       writeParameter(network.arena, parameter, values),

@@ -4,6 +4,7 @@ import { parseConfig } from '../../config/parse.js'
 import { formatValue } from '../../describe.js'
 import { type Objective, objectiveSchema } from '../../diffusion/objective.js'
 import { readLlamaConfig } from '../llama/config.js'
+import { parseDevice } from '../../tensor/device.js'
 import { feedForwardOf, type TransfusionOptions } from './config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
@@ -16,7 +17,7 @@ export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'token
 /** What is asked of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromLlamaOptions,
-  'objective' | 'compute' | 'seed' | 'imagePreparation'
+  'objective' | 'compute' | 'device' | 'seed' | 'imagePreparation'
 > {
   /** What the weights' sizes must be, as far as given. A Llama needs `image`, the sizes of the parts that it grows. */
   sizes?: WeightSizes
@@ -29,14 +30,15 @@ export interface InitializeOptions extends Pick<
  */
 export async function initializeFrom(named: string, options: InitializeOptions = {}): Promise<LoadedModel> {
   checkArguments('initializeFrom', { folder: [named, 'string'], options: [options, 'options'] })
+  parseDevice(options.device ?? 'cpu', 'initializeFrom')
   const { folder, kind } = await locateModel(named)
-  const { sizes = {}, objective = {}, compute, ...others } = options
+  const { sizes = {}, objective = {}, compute, device, ...others } = options
   const path = join(folder, 'config.json')
   if (kind === 'transformers') {
     const { image, ...transformer } = sizes
     refuseDifference(path, transformer, (await readSizes(folder)).sizes)
     if (!image) throw new Error(`${folder}: a Llama has no images; the sizes of its image parts are needed`)
-    return fromLlama(folder, { image, objective, compute, ...others })
+    return fromLlama(folder, { image, objective, compute, device, ...others })
   }
   const stored = await readModelConfig(folder)
   refuseDifference(path, sizes, (await readSizes(folder)).sizes)
@@ -50,7 +52,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
       ...others.imagePreparation,
     }),
   }
-  return { ...(await loadModel(folder, compute)), ...merged }
+  return { ...(await loadModel(folder, { compute, device })), ...merged }
 }
 
 /** The sizes that the weights of a folder have, and of a model of ours its objective. Throws as `initializeFrom`. */

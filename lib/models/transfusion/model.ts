@@ -11,6 +11,7 @@ import { linearCrossEntropy } from '../../ops/linear_cross_entropy.js'
 import { ropeTable } from '../../ops/rope_table.js'
 import { scatterAddRows } from '../../ops/scatter_rows.js'
 import { dtypeBytes } from '../../tensor/dtype.js'
+import { type Device, parseDevice } from '../../tensor/device.js'
 import { keep } from '../../tensor/scope.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import {
@@ -83,19 +84,24 @@ export class TransfusionNetwork {
   readonly #axes: Tensor
 
   /** Throws a ConfigError that names what is wrong and what would be right. Values are zero until initialised or loaded. */
-  constructor(options: TransfusionOptions, compute: ComputeType = 'f32') {
+  constructor(options: TransfusionOptions, compute: ComputeType = 'f32', device: Device = 'cpu') {
     this.config = parseConfig(transfusionConfigSchema, options, 'model config')
     const list = new ParameterList()
     this.#modules = makeModules(list, this.config)
-    this.arena = new ParameterArena(list.parameters, compute)
+    this.arena = new ParameterArena(list.parameters, compute, parseDevice(device, 'TransfusionNetwork'))
     const { frequencies, axes } = rotaryFrequencies(this.headSize, this.config.ropeTheta)
-    this.#frequencies = keep(fromArray(frequencies))
-    this.#axes = keep(fromArray(axes))
+    this.#frequencies = keep(fromArray(frequencies, [frequencies.length], 'f32', this.device))
+    this.#axes = keep(fromArray(axes, [axes.length], 'i32', this.device))
   }
 
   /** What it computes in; its weights stay f32. */
   get compute(): ComputeType {
     return this.arena.compute
+  }
+
+  /** Where its weights lie and it runs: its inputs must lie there too. */
+  get device(): Device {
+    return this.arena.device
   }
 
   /** Whether training keeps only what goes into each block, and computes the rest again: see `recompute`. */
@@ -133,7 +139,7 @@ export class TransfusionNetwork {
 
   /** Keys and values of `slots` positions for all layers. */
   createCache(slots: number): KvCache {
-    return new KvCache(slots, this.config.layers, this.kvHeads, this.headSize, this.compute)
+    return new KvCache(slots, this.config.layers, this.kvHeads, this.headSize, this.compute, this.device)
   }
 
   /**

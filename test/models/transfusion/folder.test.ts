@@ -133,7 +133,7 @@ describe('a model folder', () => {
   it('loads for computing in bf16 with the same master values', async () => {
     const { folder, network } = await savedModel()
     using own = network
-    using loaded = (await loadModel(folder, 'bf16')).network
+    using loaded = (await loadModel(folder, { compute: 'bf16' })).network
     expect(loaded.compute).toBe('bf16')
     expect(await loaded.arena.values.readFloats()).toEqual(await own.arena.values.readFloats())
     const [parameter] = loaded.arena.parameters
