@@ -1,0 +1,97 @@
+/** What a model gives to be trained: the trainer knows this, and no model. */
+import type { z } from 'zod'
+import type { Checksums } from '../files/checksum.js'
+import type { ParameterArena } from '../nn/arena.js'
+import type { Tensor } from '../tensor/tensor.js'
+
+/**
+ * A model and its data, as a trainer drives them. The trainer hands a task only what it got from that task, so it leaves
+ * the types open; who writes a task names them.
+ * `MicroBatch`: what one forward and backward pass is computed on. `DataState`: where the data stands, as JSON.
+ */
+export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
+  /** The parameters that are trained. */
+  readonly arena: ParameterArena
+
+  /** Begins a run of steps: configures the model for it and opens the data. */
+  begin(
+    start: RunStart<DataState>,
+  ): BatchSource<MicroBatch, DataState> | Promise<BatchSource<MicroBatch, DataState>>
+
+  /** The loss of a micro-batch, on the tape. Called in a scope, which frees all but what is returned. */
+  loss(microBatch: MicroBatch): TaskLoss
+
+  /** How checkpoints keep the model and the state of its data; a task without cannot be saved or restored. */
+  readonly checkpoint?: TaskCheckpoint<DataState>
+}
+
+/** Where and how a run of steps begins. */
+export interface RunStart<DataState> {
+  /** That of the last step taken; undefined: at the beginning. */
+  readonly dataState: DataState | undefined
+  /** Told of what a user should know, data that was changed since the last run say. */
+  readonly onWarning: (message: string) => void
+}
+
+/** Gives the batches of a run, one step after the other. */
+export interface BatchSource<MicroBatch, DataState> {
+  /**
+   * The batch of a step, from 0. What is random in it must depend on a seed and the step alone, so that a run resumes at
+   * any step as if it had not been stopped.
+   */
+  next(step: number): StepBatch<MicroBatch, DataState> | Promise<StepBatch<MicroBatch, DataState>>
+  /** Ends its workers and closes its files. */
+  close(): Promise<void>
+}
+
+/** What one step of the optimizer is trained on. */
+export interface StepBatch<MicroBatch, DataState> {
+  /** Computed one after the other, their gradients summed. */
+  readonly microBatches: readonly MicroBatch[]
+  /** Of all of them together. */
+  readonly statistics: BatchStatistics
+  /** Where the data stands after it, for the next run's `RunStart`. */
+  readonly dataState: DataState
+}
+
+/** What a batch is in numbers, for reports. */
+export interface BatchStatistics {
+  /** Amounts by any names, of positions and images say: reports add them up, and give their rates. */
+  readonly counts: Readonly<Record<string, number>>
+  /** Floating-point operations of the matrix products of its step, forward and backward; absent: not counted. */
+  readonly flops?: number
+  /** Documents that could not be read, since training began; absent: none can be. */
+  readonly skippedDocuments?: number
+}
+
+/** A loss of one micro-batch. Each tensor is one element, and a share of the whole step's: shares add up to it. */
+export interface TaskLoss {
+  /** What is differentiated. */
+  readonly total: Tensor
+  /** What is reported, by any names; a term that this micro-batch has nothing of is absent. */
+  readonly terms: Readonly<Record<string, Tensor>>
+}
+
+/** How a task's model and data states are kept in checkpoints. */
+export interface TaskCheckpoint<DataState> {
+  /** Checks what a checkpoint holds of the data. */
+  readonly dataState: z.ZodType<DataState>
+  /**
+   * Writes the model into a folder, as it is loaded from to be used. `weights`: f32 [elements], written in place of the
+   * arena's values. Resolves with checksums that, kept elsewhere, tell whether the folder is of this save.
+   */
+  save(folder: string, weights: Tensor | undefined): Promise<Checksums>
+  /**
+   * Reads the model's folder; the function that it resolves with writes the weights into the arena. Rejects where the
+   * folder does not fit the model, or is not what was saved. `checksums`: those that `save` resolved with, where known.
+   */
+  load(folder: string, options: LoadOptions): Promise<() => Promise<void>>
+}
+
+/** How a checkpoint's model is read. */
+export interface LoadOptions {
+  /** What `save` resolved with; undefined: not known. */
+  readonly checksums: Checksums | undefined
+  /** False: files are read as they are. */
+  readonly verify: boolean
+}
