@@ -42,9 +42,9 @@ const kinds = {
   dataset: ['a data set, which has length and get()', has('length', 'get')],
   features: ['features { data, width }', has('data', 'width')],
   labelledFeatures: ['{ features, labels }', has('features', 'labels')],
-  evidence: [
-    'an object of what the judge saw: drawn, asked, test, testLabels, training, classMeans',
-    has('drawn', 'asked', 'test', 'testLabels', 'training', 'classMeans'),
+  imageMetricInputs: [
+    'an object of classifier outputs: generated, targets, test, testLabels, training, classMeans',
+    has('generated', 'targets', 'test', 'testLabels', 'training', 'classMeans'),
   ],
   profile: ['a report of a profile', has('kernels', 'spans')],
   batch: ['a batch for training', has('packed')],

@@ -57,36 +57,35 @@ export { Ema } from './training/ema.js'
 export { learningRateAt, type LearningRateOptions } from './training/learning_rate.js'
 
 // Evaluation.
-export { Judge, type JudgeTraining } from './evaluation/judge.js'
+export { ImageClassifier, type ClassifierTraining } from './evaluation/image_classifier.js'
+export type { ClassData } from './evaluation/class_data.js'
 export {
-  type ClassData,
-  ClassReference,
-  type DescribingOptions,
-  describeImages,
-  drawClasses,
-  type DrawingOptions,
-  type DrawnClasses,
-} from './evaluation/classes.js'
-export type { ImageEvidence, ImageFigures, Judged } from './evaluation/figures.js'
+  type ClassImageOptions,
+  generateClassImages,
+  type GeneratedClassImages,
+} from './evaluation/class_images.js'
+export { ClassReference } from './evaluation/class_reference.js'
+export { describeImages, type DescribingOptions } from './evaluation/describe_images.js'
+export type { ImageMetricInputs, ImageMetrics, ClassifierOutput } from './evaluation/image_metrics.js'
 export type { Features } from './evaluation/features.js'
 export type { LabelledFeatures } from './evaluation/diversity.js'
 export type { KernelDistance } from './evaluation/kid.js'
 export type { Likelihood, LikelihoodOptions } from './evaluation/likelihood.js'
-export { diversity, frechetDistance, imageFigures, kernelDistance } from './evaluation/statistics.js'
+export { diversity, frechetDistance, imageMetrics, kernelDistance } from './evaluation/statistics.js'
 export {
   type ClassEvaluation,
   type ClassEvaluationOptions,
-  type ClassFigures,
+  type ClassMetrics,
   evaluateClasses,
 } from './evaluation/evaluate_classes.js'
 export {
   cheapestSetting,
   compareSamplers,
   type CompareOptions,
-  type ReferenceFigures,
-  type SamplerFigures,
+  type ReferenceMetrics,
+  type SamplerMetrics,
   type SamplerSetting,
-  worseFigures,
+  worseMetrics,
 } from './evaluation/compare_samplers.js'
 export type { StandardErrors } from './evaluation/standard_errors.js'
 export {
@@ -94,7 +93,7 @@ export {
   type EmojiEvaluationOptions,
   evaluateEmoji,
 } from './experiments/emoji/evaluate_emoji.js'
-export type { EmojiAnswer, EmojiAnswers, EmojiFigures } from './experiments/emoji/emoji_figures.js'
+export type { EmojiOutput, EmojiOutputs, EmojiMetrics } from './experiments/emoji/emoji_metrics.js'
 export { type CaptionedImage, captionPerplexity } from './evaluation/perplexity.js'
 export {
   type TextDocument,
@@ -106,7 +105,7 @@ export {
   type Question,
   type Ranking,
   rankAccuracy,
-  type RankFigures,
+  type RankMetrics,
   rankOptions,
   type RankOptions,
 } from './evaluation/rank.js'

@@ -116,8 +116,8 @@ describe('what is refused by name', () => {
     ],
     [
       'an option object',
-      () => library.drawClasses(model, ['a'], undefined as never),
-      'drawClasses: options must be an object, received nothing',
+      () => library.generateClassImages(model, ['a'], undefined as never),
+      'generateClassImages: options must be an object, received nothing',
     ],
     [
       'a constructor',

@@ -31,13 +31,15 @@ export interface CompareOptions {
 
 export const compareCommand = (): Command =>
   new Command('compare')
-    .description("train small models that differ in one thing, as the paper's ablations do, and judge them")
+    .description(
+      "train small models that differ in one thing, as the paper's ablations do, and evaluate them",
+    )
     .addArgument(new Argument('<what>', 'what they differ in').choices(Object.keys(comparisons)))
     .addOption(numberOption('--steps <number>', 'steps of training').default(1000))
     .addOption(numberOption('--seeds <number>', 'models of each kind').default(3))
-    .addOption(numberOption('--per-class <number>', 'images of each class to judge by').default(50))
+    .addOption(numberOption('--per-class <number>', 'images of each class to generate').default(50))
     .option('--only <text>', 'the variants with this in their name, e.g. 8x8')
-    .option('--out <folder>', 'where figures and pictures go, by default runs/compare-WHAT')
+    .option('--out <folder>', 'where metrics and pictures go, by default runs/compare-WHAT')
     .addHelpText(
       'after',
       '\nRuns that the folder has are not run again: an interrupted comparison goes on where it was.\n' +
@@ -45,7 +47,7 @@ export const compareCommand = (): Command =>
     )
     .action(compare)
 
-/** `transfusion compare WHAT`: a table, a sheet of pictures and the figures of each run. */
+/** `transfusion compare WHAT`: a table, a sheet of pictures and the metrics of each run. */
 export async function compare(what: ComparisonName, options: CompareOptions): Promise<void> {
   const { steps, seeds, perClass, out = join('runs', `compare-${what}`) } = options
   for (const [name, value, least] of [
@@ -91,13 +93,13 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
       const reference = await referenceOf(references, variant.padding ?? 0, interrupt.signal)
       const model = results.find((run) => run.variant === variant.asLongAs && run.seed === seed)
       const length = model ? { seconds: model.points.at(-1)!.seconds } : { steps }
-      const { result, drawn } = await runVariant(variant, reference, {
+      const { result, images } = await runVariant(variant, reference, {
         seed,
         ...length,
         perClass,
         signal: interrupt.signal,
       })
-      await writePng(sheet, sheetOf(variant.name, drawn, reference.data.captions))
+      await writePng(sheet, sheetOf(variant.name, images, reference.data.captions))
       await writeJson(path, result)
       results.push(result)
       await writeFile(join(out, 'table.md'), comparisonTable(comparison, results))
@@ -108,7 +110,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
   const table = comparisonTable(comparison, results)
   await writeFile(join(out, 'table.md'), table)
   await stackPngs(sheets, join(out, 'samples.png'))
-  say(`\n${table}\nTable: ${join(out, 'table.md')}   figures and pictures of each run: ${folder}`)
+  say(`\n${table}\nTable: ${join(out, 'table.md')}   metrics and pictures of each run: ${folder}`)
 }
 
 /** What an earlier run of the command wrote. */
@@ -116,9 +118,9 @@ const finished = async (path: string): Promise<RunResult | undefined> =>
   ((await readJson(path, false)) || undefined) as RunResult | undefined
 
 /** Pictures of each caption in a row. */
-const sheetOf = (title: string, drawn: readonly Image[], captions: readonly string[]): Image =>
+const sheetOf = (title: string, images: readonly Image[], captions: readonly string[]): Image =>
   drawContactSheet({
     title,
     scale: 3,
-    sections: [{ heading: 'Drawn from captions', rows: labelledRows(drawn, captions, 10) }],
+    sections: [{ heading: 'Generated from captions', rows: labelledRows(images, captions, 10) }],
   })

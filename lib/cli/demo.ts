@@ -27,7 +27,7 @@ const openTask = { 'fashion-mnist': openFashionMnistTask, emoji: openEmojiTask }
 export const demoCommand = (): Command =>
   new Command('demo')
     .description(
-      'train on Fashion-MNIST or emoji, draw from captions, describe test images, and judge the result',
+      'train on Fashion-MNIST or emoji, generate images from captions, describe test images, and evaluate both',
     )
     .addOption(
       new Option('--data <name>', 'what to learn').choices(Object.keys(openTask)).default('fashion-mnist'),
@@ -46,8 +46,8 @@ export const demoCommand = (): Command =>
 const sheetSteps = 1000
 
 /**
- * `npm run demo`: trains a small model for some minutes, draws from captions, describes test images, and has a classifier
- * judge what was drawn. Ctrl-C ends training early; what was reached is judged all the same.
+ * `npm run demo`: trains a small model for some minutes, generates images from captions, describes test images, and
+ * evaluates both. Ctrl-C ends training early; the model is evaluated all the same.
  */
 export async function demo({
   data,
@@ -76,7 +76,7 @@ export async function runDemo(
   })
   say(
     `${name}: ${training.length} images to learn from, ${task.testLength} to be tested on.\n` +
-      `One transformer of ${model.parameterCount.toLocaleString('en')} parameters learns to draw and to ` +
+      `One transformer of ${model.parameterCount.toLocaleString('en')} parameters learns to generate and to ` +
       `describe them, for ${options.minutes} minutes:`,
   )
 
@@ -103,15 +103,15 @@ export async function runDemo(
     const trained = await train(model, task, recorder, matmulRate)
     await model.save(join(out, 'model'))
 
-    const { figures, sheet } = await task.evaluate(model, say)
-    const all = { ...figures, ...trained, total_seconds: seconds(started) }
-    await writeJson(join(out, runFiles.figures), all)
+    const { metrics, sheet } = await task.evaluate(model, say)
+    const all = { ...metrics, ...trained, total_seconds: seconds(started) }
+    await writeJson(join(out, runFiles.finalMetrics), all)
     await writePng(join(out, runFiles.contactSheet), drawContactSheet(sheet))
-    const widest = Math.max(20, ...Object.keys(all).map((figure) => figure.length))
-    for (const [figure, value] of Object.entries(all))
-      say(`  ${figure.padEnd(widest)} ${Number(value.toPrecision(4))}`)
-    const paths = [runFiles.contactSheet, runFiles.figures, 'model'].map((file) => join(out, file))
-    say(`Pictures: ${paths[0]}   figures: ${paths[1]}   model: ${paths[2]}`)
+    const widest = Math.max(20, ...Object.keys(all).map((name) => name.length))
+    for (const [name, value] of Object.entries(all))
+      say(`  ${name.padEnd(widest)} ${Number(value.toPrecision(4))}`)
+    const paths = [runFiles.contactSheet, runFiles.finalMetrics, 'model'].map((file) => join(out, file))
+    say(`Pictures: ${paths[0]}   metrics: ${paths[1]}   model: ${paths[2]}`)
     return 'finished'
   })
 }
@@ -123,7 +123,7 @@ async function train(
   matmulRate: number,
 ) {
   using interrupt = onInterrupt(
-    'Training ends here; judging what was reached. Press Ctrl-C again to leave at once.',
+    'Training ends here; the model is evaluated as it is. Press Ctrl-C again to leave at once.',
     { saves: true },
   )
   using trainer = new Trainer(model, training, options)

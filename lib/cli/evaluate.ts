@@ -42,8 +42,8 @@ export const evaluateCommand = (): Command =>
     )
     .argument('<model>', 'the model folder')
     .argument('[config]', 'a JSON file with the tasks')
-    .option('--data <name>', 'draw, describe and judge the classes of: fashion-mnist')
-    .addOption(numberOption('--per-class <number>', 'images to draw of each class'))
+    .option('--data <name>', 'generate and describe the classes of: fashion-mnist')
+    .addOption(numberOption('--per-class <number>', 'images to generate of each class'))
     .addOption(samplerOption('ddim'))
     .addOption(stepsOption())
     .addOption(guidanceOption())
@@ -51,7 +51,7 @@ export const evaluateCommand = (): Command =>
     .option('--questions <files...>', 'rank the options of questions in JSON Lines')
     .addOption(seedOption())
     .addOption(precisionOption())
-    .option('--json <file>', 'where the figures go, by default eval.json beside the model')
+    .option('--json <file>', 'where the metrics go, by default eval.json beside the model')
     .addHelpText(
       'after',
       '\nExamples:\n' +
@@ -76,7 +76,8 @@ export async function evaluate(
   using network = model.network
   for (const task of tasks) await checkTask(model, task)
   const results: EvaluationResult[] = []
-  for (const task of tasks) results.push(await runTask(model, task, { seed, signal: interrupt.signal, say }))
+  for (const task of tasks)
+    results.push(await runTask(model, task, { seed, signal: interrupt.signal, log: say }))
 
   const path = options.json ?? join(dirname(resolve(folder)), 'eval.json')
   const summary = {
@@ -88,7 +89,7 @@ export async function evaluate(
     seconds: (performance.now() - started) / 1000,
   }
   await writeJson(path, summary)
-  say(`\n${formatResults(results)}\n\nseed ${seed}, ${precision}; figures: ${path}`)
+  say(`\n${formatResults(results)}\n\nseed ${seed}, ${precision}; metrics: ${path}`)
 }
 
 /** A config's JSON with what the options add to it; without any task, classes on Fashion-MNIST. */

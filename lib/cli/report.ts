@@ -4,7 +4,7 @@ import { type Report, writeReport } from '../reporting/report.js'
 
 export const reportCommand = (): Command =>
   new Command('report')
-    .description('write the page of a run: curves, samples over time, figures, config; also while it goes on')
+    .description('write the page of a run: curves, samples over time, metrics, config; also while it goes on')
     .argument('<run>', "the run's folder")
     .option('--out <file>', "where the page goes, by default report.html in the run's folder")
     .addHelpText('after', '\nExample:\n  transfusion report runs/fashion')

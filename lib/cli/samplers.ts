@@ -4,11 +4,11 @@ import { parseConfig } from '../config/parse.js'
 import { readConfig } from '../files/config_file.js'
 import { writeJson } from '../files/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
-import { compareSamplers, type SamplerFigures } from '../evaluation/compare_samplers.js'
+import { compareSamplers, type SamplerMetrics } from '../evaluation/compare_samplers.js'
 import { checkImageGeneration } from '../generation/generate_images.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
-import { drawnPreparation, openClasses } from '../evaluation/tasks/class_data.js'
+import { generatedPreparation, openClasses } from '../evaluation/tasks/class_data_config.js'
 import { onInterrupt } from './interrupt.js'
 import { say } from './output.js'
 import { given, guidanceOption, numberOption, precisionOption, seedOption, toNumbers } from './options.js'
@@ -47,11 +47,11 @@ export const samplersCommand = (): Command =>
     .addOption(numberOption('--per-class <number>', 'images of each class for each setting, by default 50'))
     .addOption(seedOption())
     .addOption(precisionOption())
-    .option('--json <file>', 'where the figures go, by default samplers.json beside the model')
+    .option('--json <file>', 'where the metrics go, by default samplers.json beside the model')
     .addHelpText(
       'after',
-      '\nA judge, trained on the real images, finds the class of each image drawn, and the features in which diversity\n' +
-        '(1: that of test images) and Fréchet distance (to test images, smaller is better) are measured.\n' +
+      '\nA classifier, trained on the real images, recognises the class of each generated image and gives the features in\n' +
+        'which diversity (1: that of test images) and Fréchet distance (to test images, smaller is better) are measured.\n' +
         '\nExamples:\n' +
         '  transfusion samplers runs/demo/model\n' +
         '  transfusion samplers runs/demo/model --samplers ddim dpmpp --steps 100 50 20 10 --per-class 100',
@@ -72,7 +72,7 @@ export async function samplers(
   const path = json ?? join(dirname(resolve(folder)), 'samplers.json')
   using interrupt = onInterrupt('Stopping; what is measured is kept. Press Ctrl-C again to leave at once.')
   using model = await Transfusion.load(folder, { compute: precision })
-  const { testName, ...data } = await openClasses(config.data, config.caption, drawnPreparation(model))
+  const { testName, ...data } = await openClasses(config.data, config.caption, generatedPreparation(model))
   const names = config.samplers ?? samplersFor(model.objective.process)
   // The first, the most steps of the first sampler, is what others are compared with.
   const steps = config.steps.toSorted((a, b) => b - a)
@@ -80,12 +80,12 @@ export async function samplers(
   for (const setting of settings) await checkImageGeneration(model, [], setting)
 
   const images = data.captions.length * perClass
-  const found: SamplerFigures[] = []
+  const found: SamplerMetrics[] = []
   const comparison = compareSamplers(model, data, settings, {
     perClass,
     seed,
     signal: interrupt.signal,
-    say,
+    log: say,
     images: { guidance, guidanceInterval },
   })
   for await (const { reference, ...setting } of comparison) {
@@ -99,5 +99,5 @@ export async function samplers(
     const stated = { model: folder, ...config, samplers: names, reference, settings: found }
     await writeJson(path, stated)
   }
-  say(`\n${conclusion(found, images)}\nFigures: ${path}`)
+  say(`\n${conclusion(found, images)}\nMetrics: ${path}`)
 }

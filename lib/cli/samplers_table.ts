@@ -1,9 +1,9 @@
 import {
   cheapestSetting,
-  type ReferenceFigures,
-  type SamplerFigures,
+  type ReferenceMetrics,
+  type SamplerMetrics,
   type SamplerSetting,
-  worseFigures,
+  worseMetrics,
 } from '../evaluation/compare_samplers.js'
 
 const widths = [10, 7, 7, 16, 17, 16, 10]
@@ -13,37 +13,37 @@ const row = (...cells: string[]): string =>
     .join('')
     .trimEnd()
 
-/** The table's first lines: its columns, and between which bounds figures lie. */
+/** The table's first lines: its columns, and the bounds between which metrics lie. */
 export function tableHead({
-  judge_accuracy,
+  classifier_accuracy,
   frechet_training,
   frechet_class_means,
-}: ReferenceFigures): string {
+}: ReferenceMetrics): string {
   return [
-    row('sampler', 'steps', 'calls', '% right', 'diversity', 'Fréchet', 's/image', 'worse in'),
-    row('real', '', '', percent(judge_accuracy), '1', frechet_training.toFixed(2)),
+    row('sampler', 'steps', 'calls', '% accuracy', 'diversity', 'Fréchet', 's/image', 'worse in'),
+    row('real', '', '', percent(classifier_accuracy), '1', frechet_training.toFixed(2)),
     row('means', '', '', '', '0', frechet_class_means.toFixed(2)),
   ].join('\n')
 }
 
-/** A setting's figures, and in which it is worse than the reference. */
-export function tableLine(setting: SamplerFigures, reference: SamplerFigures): string {
-  const { sampler, steps, calls, figures, errors, secondsPerImage } = setting
-  const worse = worseFigures(setting, reference).map((name) => names[name])
+/** A setting's metrics, and in which it is worse than the reference. */
+export function tableLine(setting: SamplerMetrics, reference: SamplerMetrics): string {
+  const { sampler, steps, calls, metrics, errors, secondsPerImage } = setting
+  const worse = worseMetrics(setting, reference).map((name) => names[name])
   return row(
     sampler,
     String(steps),
     String(calls),
-    `${percent(figures.image_accuracy)} ± ${percent(errors.image_accuracy)}`,
-    `${figures.diversity.toFixed(3)} ± ${errors.diversity.toFixed(3)}`,
-    `${figures.frechet.toFixed(2)} ± ${errors.frechet.toFixed(2)}`,
+    `${percent(metrics.image_accuracy)} ± ${percent(errors.image_accuracy)}`,
+    `${metrics.diversity.toFixed(3)} ± ${errors.diversity.toFixed(3)}`,
+    `${metrics.frechet.toFixed(2)} ± ${errors.frechet.toFixed(2)}`,
     secondsPerImage.toFixed(4),
     setting === reference ? '(the reference)' : worse.join(', ') || 'none',
   )
 }
 
 /** Which setting is cheapest of those that keep the quality of the first, and what that means. */
-export function conclusion(found: readonly SamplerFigures[], images: number): string {
+export function conclusion(found: readonly SamplerMetrics[], images: number): string {
   const reference = found[0]!
   const cheapest = cheapestSetting(found, reference)
   return (
@@ -51,12 +51,12 @@ export function conclusion(found: readonly SamplerFigures[], images: number): st
       ? `No cheaper setting keeps the quality of ${nameOf(reference)}.`
       : `The cheapest setting that keeps the quality of ${nameOf(reference)} is ${nameOf(cheapest)}: ` +
         `${cheapest.calls} calls of the network for an image instead of ${reference.calls}.`) +
-    `\nKept means: of right classes, diversity and Fréchet distance none is worse by more than two standard errors of ` +
+    `\nKept means: of accuracy, diversity and Fréchet distance none is worse by more than two standard errors of ` +
     `the difference (±: one standard error, over ${images} images).`
   )
 }
 
-const names = { image_accuracy: 'right', diversity: 'diversity', frechet: 'Fréchet' } as const
+const names = { image_accuracy: 'accuracy', diversity: 'diversity', frechet: 'Fréchet' } as const
 
 const nameOf = ({ sampler, steps }: SamplerSetting): string => `${sampler} with ${steps} steps`
 

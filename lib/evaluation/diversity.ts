@@ -1,6 +1,6 @@
 import type { Features } from './features.js'
 
-/** Feature vectors with the class of each: labels [N]. */
+/** Feature vectors with the class of each. */
 export interface LabelledFeatures {
   /** `[N, width]`. */
   readonly features: Features
@@ -10,12 +10,12 @@ export interface LabelledFeatures {
 
 /**
  * How much images of one class differ from each other, relative to real ones: 1 for images as diverse as the real
- * ones, 0 where each class is always drawn the same. It is the mean Euclidean distance between two vectors of a
- * class, averaged over the classes of which `drawn` has two or more images, over the same for `real` (our choice).
+ * ones, 0 where all images of a class are the same. It is the mean Euclidean distance between two vectors of a class,
+ * averaged over the classes of which `generated` has two or more images, over the same for `real` (our choice).
  * @throws RangeError where no class has two images in both sets
  */
-export const diversity = (drawn: LabelledFeatures, real: LabelledFeatures): number =>
-  diversityOf(distancesWithin(drawn), distancesWithin(real))
+export const diversity = (generated: LabelledFeatures, real: LabelledFeatures): number =>
+  diversityOf(distancesWithin(generated), distancesWithin(real))
 
 /** The mean Euclidean distance between two vectors of a class, for each class that has two or more. */
 export function distancesWithin({ features, labels }: LabelledFeatures): Map<number, number> {
@@ -24,13 +24,19 @@ export function distancesWithin({ features, labels }: LabelledFeatures): Map<num
 }
 
 /** The diversity of sets with these distances within their classes. */
-export function diversityOf(drawn: ReadonlyMap<number, number>, real: ReadonlyMap<number, number>): number {
-  const shared = [...drawn.keys()].filter((label) => real.has(label))
+export function diversityOf(
+  generated: ReadonlyMap<number, number>,
+  real: ReadonlyMap<number, number>,
+): number {
+  const shared = [...generated.keys()].filter((label) => real.has(label))
   const total = (distances: ReadonlyMap<number, number>) =>
     shared.reduce((sum, label) => sum + distances.get(label)!, 0)
   const realDistance = total(real)
-  if (realDistance === 0) throw new RangeError('diversity: no class has two different images in both sets')
-  return total(drawn) / realDistance
+  if (realDistance === 0)
+    throw new RangeError(
+      'diversity: generated and real must share a class of two different images or more, received none',
+    )
+  return total(generated) / realDistance
 }
 
 function rowsByClass(labels: ArrayLike<number>): Map<number, number[]> {

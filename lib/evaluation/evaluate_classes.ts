@@ -2,25 +2,19 @@ import { checkArguments } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import type { ImageGenerationOptions } from '../generation/options.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import {
-  captionedImages,
-  checkClassData,
-  checkClassImages,
-  type ClassData,
-  ClassReference,
-  describePairs,
-  drawClasses,
-  type DrawnClasses,
-} from './classes.js'
-import type { ImageFigures } from './figures.js'
+import { checkClassData, checkClassImages, type ClassData } from './class_data.js'
+import { generateClassImages, type GeneratedClassImages } from './class_images.js'
+import { ClassReference } from './class_reference.js'
+import { captionedImages, describePairs } from './describe_images.js'
+import type { ImageMetrics } from './image_metrics.js'
 import { captionPerplexity } from './perplexity.js'
-import { rankAccuracy, type RankFigures, rankOptions } from './rank.js'
+import { rankAccuracy, type RankMetrics, rankOptions } from './rank.js'
 
-/** How many images are drawn, described and ranked, and how. */
+/** How many images are generated, described and ranked, and how. */
 export interface ClassEvaluationOptions {
-  /** Of drawing and of the judge. */
+  /** Of the generated images and of the classifier. */
   seed: number
-  /** Images to draw from each caption; 0: none, and no judge is trained. */
+  /** Images to generate from each caption; 0: none, and no classifier is trained. */
   perClass: number
   /** Sampler, steps, guidance: as of a generation. */
   images?: ImageGenerationOptions
@@ -28,33 +22,34 @@ export interface ClassEvaluationOptions {
   described: number
   /** Test images, from the first, for which all captions are ranked; 0: none. */
   ranked: number
-  /** Ends the evaluation; it then rejects with the signal's reason. */
+  /** Stops the evaluation, which then rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Told what begins, and how far long drawing is. */
-  say?: (line: string) => void
+  /** Receives a line on each part that begins, and on the progress of long generations. */
+  log?: (line: string) => void
 }
 
-/** Of images in classes; those of what was not asked for are absent. Shares of test images where nothing else is said. */
-export interface ClassFigures extends Partial<ImageFigures>, Partial<RankFigures> {
-  /** Of those whose greedy caption is their class's. */
+/** Metrics of images in classes; those that were not computed are absent. */
+export interface ClassMetrics extends Partial<ImageMetrics>, Partial<RankMetrics> {
+  /** Share of the described test images whose greedy caption is their class's. */
   caption_accuracy?: number
   /** Per caption token, given the image. */
   perplexity?: number
 }
 
-/** Figures, and what they were computed from. */
+/** Metrics, and what they were computed from. */
 export interface ClassEvaluation {
   /** As written to JSON. */
-  readonly figures: ClassFigures
-  /** Absent where no images were asked for. */
-  readonly drawn: DrawnClasses | undefined
+  readonly metrics: ClassMetrics
+  /** Absent where `perClass` is 0. */
+  readonly generated: GeneratedClassImages | undefined
   /** Test images with their class's caption and the one that the model wrote. */
   readonly described: readonly { image: Image; caption: string; written: string }[]
 }
 
 /**
- * Draws, describes and ranks, and has a judge trained on the training images look at what was drawn. Rejects with a
- * RangeError where the model draws images of another size than the data has.
+ * Generates images of each class, describes test images and ranks captions for them; a classifier that is trained on the
+ * training images measures what was generated. Rejects with a RangeError where the model generates images of another size
+ * than the data has, and with the signal's reason when it aborts.
  */
 export async function evaluateClasses(
   model: ModelParts,
@@ -63,37 +58,37 @@ export async function evaluateClasses(
 ): Promise<ClassEvaluation> {
   checkArguments('evaluateClasses', { model: [model, 'model'], options: [settings, 'object'] })
   checkClassData('evaluateClasses', data)
-  const { perClass, described: count, ranked, say = () => {}, ...options } = settings
+  const { perClass, described: count, ranked, log = () => {}, ...options } = settings
   const { test, captions } = data
   const { signal } = options
-  const figures: ClassFigures = {}
-  checkClassImages(model, data)
+  const metrics: ClassMetrics = {}
+  checkClassImages('evaluateClasses', model, data)
 
-  let drawn: DrawnClasses | undefined
+  let generated: GeneratedClassImages | undefined
   if (perClass > 0) {
-    say(`Drawing ${captions.length * perClass} images ...`)
-    drawn = await drawClasses(model, captions, { ...options, perClass, say })
-    say('Training a judge on the real images ...')
+    log(`Generating ${captions.length * perClass} images ...`)
+    generated = await generateClassImages(model, captions, { ...options, perClass, log })
+    log('Training a classifier on the real images ...')
     using reference = await ClassReference.prepare(data, { ...options, perClass })
-    Object.assign(figures, await reference.figures(drawn))
+    Object.assign(metrics, await reference.metrics(generated))
   }
 
   const pairs = captionedImages(test, captions, count)
   let described: ClassEvaluation['described'] = []
   if (pairs.length > 0) {
-    say(`Describing ${pairs.length} test images ...`)
-    const answers = await describePairs(model, pairs, signal)
-    described = answers.described
-    figures.caption_accuracy = answers.accuracy
-    figures.perplexity = await captionPerplexity(model, pairs, { signal })
+    log(`Describing ${pairs.length} test images ...`)
+    const result = await describePairs(model, pairs, signal)
+    described = result.described
+    metrics.caption_accuracy = result.accuracy
+    metrics.perplexity = await captionPerplexity(model, pairs, { signal })
   }
 
-  const questions = captionedImages(test, captions, ranked)
-  if (questions.length > 0) {
-    say(`Ranking the captions of ${questions.length} test images ...`)
-    const asked = questions.map(({ image }) => ({ context: [image], options: captions }))
-    const right = questions.map(({ caption }) => captions.indexOf(caption))
-    Object.assign(figures, await rankAccuracy(rankOptions(model, asked, { end: true, signal }), right))
+  const rankedPairs = captionedImages(test, captions, ranked)
+  if (rankedPairs.length > 0) {
+    log(`Ranking the captions of ${rankedPairs.length} test images ...`)
+    const questions = rankedPairs.map(({ image }) => ({ context: [image], options: captions }))
+    const targets = rankedPairs.map(({ caption }) => captions.indexOf(caption))
+    Object.assign(metrics, await rankAccuracy(rankOptions(model, questions, { end: true, signal }), targets))
   }
-  return { figures, drawn, described }
+  return { metrics, generated, described }
 }

@@ -4,7 +4,7 @@ import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
 import type { PixelPart } from '../models/transfusion/pixel_parts.js'
 import type { Document } from '../sequence/document.js'
-import { accuracy } from './figures.js'
+import { accuracy } from './image_metrics.js'
 import { documentLikelihoods, type Likelihood, type LikelihoodOptions } from './likelihood.js'
 
 /** A question with the answers to choose from. */
@@ -15,18 +15,18 @@ export interface Question {
   readonly options: readonly string[]
 }
 
-/** A question's options by their likelihood. */
+/** The likelihoods of a question's options, and the best ones. */
 export interface Ranking {
-  /** Of each option, in the order of the question. */
+  /** One for each option, in the order of the question. */
   readonly likelihoods: readonly Likelihood[]
-  /** The option that is likeliest as a whole, and the one whose tokens are on average; the first of equal ones. */
+  /** The index of the likeliest option, the first of equal ones. */
   readonly best: number
-  /** The option whose tokens are the likeliest on average. */
+  /** The index of the option whose tokens are the likeliest on average. */
   readonly bestPerToken: number
 }
 
 /** How often the right option ranks first. */
-export interface RankFigures {
+export interface RankMetrics {
   /** Share of the questions whose right option is the likeliest. */
   readonly rank_accuracy: number
   /** Share of those of whose right option the tokens are the likeliest on average. */
@@ -54,24 +54,25 @@ export async function* rankOptions(
     options: [settings, 'options'],
   })
   const { end = false, ...options } = settings
-  /** Options of the questions that are asked but not answered. */
-  const asked: number[] = []
+  /** The number of options of each question that is not ranked yet. */
+  const pending: number[] = []
   let count = 0
   async function* documents() {
     for await (const question of questions) {
       checkArguments(`rankOptions: question ${count}`, { question: [question, 'object'] })
       checkArguments(`rankOptions: question ${count}`, { options: [question.options, 'strings'] })
-      if (question.options.length === 0) throw new RangeError(`question ${count}: it has no options`)
-      asked.push(question.options.length)
-      yield* await optionDocuments(model, question, `question ${count}`, end)
+      if (question.options.length === 0)
+        throw new RangeError(`rankOptions: question ${count} must have options, received none`)
+      pending.push(question.options.length)
+      yield* await optionDocuments(model, question, `rankOptions: question ${count}`, end)
       count++
     }
   }
   let likelihoods: Likelihood[] = []
   for await (const likelihood of documentLikelihoods(model.network, documents(), options)) {
     likelihoods.push(likelihood)
-    if (likelihoods.length < asked[0]!) continue
-    asked.shift()
+    if (likelihoods.length < pending[0]!) continue
+    pending.shift()
     yield {
       likelihoods,
       best: leastOf(likelihoods.map(({ nll }) => nll)),
@@ -81,12 +82,15 @@ export async function* rankOptions(
   }
 }
 
-/** `right`: of each question, the number of the right option. Throws a RangeError for another number of rankings. */
+/**
+ * How often the right option ranks first. `targets`: the index of the right option of each question. Rejects with a RangeError for
+ * another number of rankings.
+ */
 export async function rankAccuracy(
   rankings: AsyncIterable<Ranking>,
-  right: readonly number[],
-): Promise<RankFigures> {
-  checkArguments('rankAccuracy', { rankings: [rankings, 'iterable'], right: [right, 'numbers'] })
+  targets: readonly number[],
+): Promise<RankMetrics> {
+  checkArguments('rankAccuracy', { rankings: [rankings, 'iterable'], targets: [targets, 'numbers'] })
   const best: number[] = []
   const bestPerToken: number[] = []
   for await (const ranking of rankings) {
@@ -94,7 +98,7 @@ export async function rankAccuracy(
     best.push(ranking.best)
     bestPerToken.push(ranking.bestPerToken)
   }
-  return { rank_accuracy: accuracy(best, right), rank_accuracy_per_token: accuracy(bestPerToken, right) }
+  return { rank_accuracy: accuracy(best, targets), rank_accuracy_per_token: accuracy(bestPerToken, targets) }
 }
 
 async function optionDocuments(
@@ -109,7 +113,9 @@ async function optionDocuments(
     options.map(async (option) => {
       const answer = await textPart(option, tokenizer)
       if (answer.ids.length === 0)
-        throw new RangeError(`${name}: option ${formatValue(option)} has no tokens`)
+        throw new RangeError(
+          `${name} must have options of one token or more, received ${formatValue(option)}`,
+        )
       return { parts: [...parts, answer], end }
     }),
   )

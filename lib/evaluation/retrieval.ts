@@ -1,14 +1,15 @@
 import { countOf, type Features } from './features.js'
 
 /**
- * For each query, the share of the other candidates that are farther from it than the right one, by Euclidean distance
- * of their features: 1 where the right one is the nearest, 1/2 by chance. Candidates as near as the right one do not count
- * as farther. `right` has the row of each query's right candidate.
+ * For each query, the share of the other candidates that are farther from it than its target, by Euclidean distance of
+ * their features: the area under the ROC curve of a retrieval with one relevant candidate, but that a tie counts as a miss.
+ * 1 where the target is the nearest (found at rank 1), 1/2 by chance. `targets`: the row of each query's target in
+ * `candidates`.
  */
-export function sharesFarther(queries: Features, candidates: Features, right: ArrayLike<number>): number[] {
+export function retrievalAuc(queries: Features, candidates: Features, targets: ArrayLike<number>): number[] {
   const count = countOf(candidates)
-  return Array.from(right, (rightRow, query) => {
-    const limit = squaredDistance(queries, query, candidates, rightRow)
+  return Array.from(targets, (target, query) => {
+    const limit = squaredDistance(queries, query, candidates, target)
     let farther = 0
     for (let row = 0; row < count; row++)
       farther += Number(squaredDistance(queries, query, candidates, row) > limit)

@@ -1,53 +1,55 @@
 import { distancesWithin, diversityOf } from './diversity.js'
 import { takeRows } from './features.js'
-import { accuracy, type ImageEvidence, type ImageFigures } from './figures.js'
+import { accuracy, type ImageMetricInputs, type ImageMetrics } from './image_metrics.js'
 import { frechetDistance, momentsOf } from './frechet.js'
 import { squaredDeviations } from './moments.js'
 
-/** More tell little more: with ten the error of a standard error is about a quarter of it. */
+/** More groups gain little: with ten the error of a standard error is about a quarter of it. */
 const mostGroups = 10
 
-/** The figures of drawn images that have standard errors. */
-export type StandardErrors = Pick<ImageFigures, 'image_accuracy' | 'diversity' | 'frechet'>
+/** The metrics of generated images that have standard errors. */
+export type StandardErrors = Pick<ImageMetrics, 'image_accuracy' | 'diversity' | 'frechet'>
 
 /**
- * Standard errors: how much figures would move with other images of the same model. By the jackknife with groups
- * (Tukey 1958): the images are dealt to G groups, each with its share of every class, and a figure is computed without
- * each of them in turn; its error is sqrt((G - 1) / G sum (f_g - mean f)^2). That a Fréchet distance comes out too large
- * for few images is common to all f_g and cancels out. (Where drawn and real images are distributed alike, a distance is at
- * its least and its error comes out up to sqrt(2) times too large.)
- * @throws RangeError where a class was asked for fewer than three times: a diversity without one of them needs two
+ * Standard errors: how much metrics would vary between sets of images of the same model. By the delete-a-group jackknife
+ * (Tukey 1958): the images are dealt to G groups, each with its share of every class, and a metric is computed without
+ * each of them in turn; its error is sqrt((G - 1) / G sum (f_g - mean f)^2). The bias of a Fréchet distance of few images
+ * is common to all f_g and cancels out. (Where generated and real images have one distribution, the distance is at its
+ * minimum and its error comes out up to sqrt(2) times too large.)
+ * @throws RangeError for a class with fewer than three images: its diversity without one of them needs two
  */
 export function standardErrors({
-  drawn,
-  asked,
+  generated,
+  targets,
   test,
   testLabels,
-}: Pick<ImageEvidence, 'drawn' | 'asked' | 'test' | 'testLabels'>): StandardErrors {
-  const places = placesInClass(asked)
+}: Pick<ImageMetricInputs, 'generated' | 'targets' | 'test' | 'testLabels'>): StandardErrors {
+  const places = placesInClass(targets)
   const counts = new Map<number, number>()
-  for (const label of asked) counts.set(label, (counts.get(label) ?? 0) + 1)
+  for (const label of targets) counts.set(label, (counts.get(label) ?? 0) + 1)
   const least = Math.min(...counts.values())
   if (least < 3)
-    throw new RangeError(`standardErrors: a class was asked for ${least} times, expected 3 or more`)
+    throw new RangeError(
+      `standardErrors: targets must have each class 3 times or more, received one ${least} times`,
+    )
   const groups = Math.min(mostGroups, least)
   const testMoments = momentsOf(test.features)
   const testDistances = distancesWithin({ features: test.features, labels: testLabels })
 
   const without = Array.from({ length: groups }, (_, group) => {
-    const rows = Int32Array.from(asked.keys()).filter((row) => places[row]! % groups !== group)
-    const features = takeRows(drawn.features, rows)
-    const labels = rows.map((row) => asked[row]!)
+    const rows = Int32Array.from(targets.keys()).filter((row) => places[row]! % groups !== group)
+    const features = takeRows(generated.features, rows)
+    const labels = rows.map((row) => targets[row]!)
     return {
       image_accuracy: accuracy(
-        rows.map((row) => drawn.classes[row]!),
+        rows.map((row) => generated.classes[row]!),
         labels,
       ),
       diversity: diversityOf(distancesWithin({ features, labels }), testDistances),
       frechet: frechetDistance(momentsOf(features), testMoments),
     }
   })
-  const errorOf = (name: keyof StandardErrors) => jackknifeError(without.map((figures) => figures[name]))
+  const errorOf = (name: keyof StandardErrors) => jackknifeError(without.map((metrics) => metrics[name]))
   return {
     image_accuracy: errorOf('image_accuracy'),
     diversity: errorOf('diversity'),
@@ -55,7 +57,7 @@ export function standardErrors({
   }
 }
 
-/** Of each image, how many of its class come before it. */
+/** For each image, how many of its class come before it. */
 function placesInClass(labels: Int32Array): Int32Array {
   const before = new Map<number, number>()
   return labels.map((label) => {

@@ -1,12 +1,12 @@
 /**
- * Statistics of feature vectors in float64, each in a thread of its own: eigenvalues, and sums over all pairs of
- * vectors, would hold up JavaScript's for up to a second. Each rejects with what the function of its name throws.
+ * Statistics of feature vectors in float64, each in a worker thread: eigenvalues, and sums over all pairs of vectors,
+ * would block the event loop for up to a second. Each rejects with what the function of its name throws.
  */
 import { checkArguments } from '../arguments.js'
 import { runInWorker } from '../worker.js'
 import type { LabelledFeatures } from './diversity.js'
 import type { Features } from './features.js'
-import type { ImageEvidence } from './figures.js'
+import type { ImageMetricInputs } from './image_metrics.js'
 import type { Statistics } from './statistics_worker.js'
 
 /** Fréchet distance between two sets of vectors; see frechet.ts. */
@@ -22,19 +22,22 @@ export async function kernelDistance(a: Features, b: Features) {
 }
 
 /** How much vectors of one class differ, relative to real ones; see diversity.ts. */
-export async function diversity(drawn: LabelledFeatures, real: LabelledFeatures) {
-  checkArguments('diversity', { drawn: [drawn, 'labelledFeatures'], real: [real, 'labelledFeatures'] })
-  return run('diversity', drawn, real)
+export async function diversity(generated: LabelledFeatures, real: LabelledFeatures) {
+  checkArguments('diversity', {
+    generated: [generated, 'labelledFeatures'],
+    real: [real, 'labelledFeatures'],
+  })
+  return run('diversity', generated, real)
 }
 
-/** All figures of drawn images; see figures.ts. */
-export async function imageFigures(evidence: ImageEvidence) {
-  checkArguments('imageFigures', { evidence: [evidence, 'evidence'] })
-  return run('imageFigures', evidence)
+/** All metrics of generated images; see image_metrics.ts. */
+export async function imageMetrics(inputs: ImageMetricInputs) {
+  checkArguments('imageMetrics', { inputs: [inputs, 'imageMetricInputs'] })
+  return run('imageMetrics', inputs)
 }
 
-/** How much figures would move with other images of the same model; see standard_errors.ts. */
-export const standardErrors = (evidence: ImageEvidence) => run('standardErrors', evidence)
+/** How much metrics would vary with other images of the same model; see standard_errors.ts. */
+export const standardErrors = (inputs: ImageMetricInputs) => run('standardErrors', inputs)
 
 function run<Name extends keyof Statistics>(name: Name, ...args: Parameters<Statistics[Name]>) {
   const module = new URL('./statistics_worker.js', import.meta.url)

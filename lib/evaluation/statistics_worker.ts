@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { diversity } from './diversity.js'
 import type { Features } from './features.js'
-import { imageFigures } from './figures.js'
+import { imageMetrics } from './image_metrics.js'
 import { frechetDistance, momentsOf } from './frechet.js'
 import { kernelDistance } from './kid.js'
 import { standardErrors } from './standard_errors.js'
@@ -10,7 +10,7 @@ import { standardErrors } from './standard_errors.js'
 const statistics = {
   diversity,
   frechetDistance: (a: Features, b: Features) => frechetDistance(momentsOf(a), momentsOf(b)),
-  imageFigures,
+  imageMetrics,
   kernelDistance,
   standardErrors,
 }

@@ -14,7 +14,7 @@ export interface Report {
 }
 
 /**
- * Writes a run's report, one HTML page that needs neither network nor other files: curves, samples over time, figures,
+ * Writes a run's report, one HTML page that needs neither network nor other files: curves, samples over time, metrics,
  * sessions, machine and config. The run may go on meanwhile. `path`: by default `report.html` in the run's folder.
  * Rejects with an Error where the folder is none of a run, or the page cannot be written.
  */

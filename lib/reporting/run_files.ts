@@ -7,9 +7,9 @@ export const runFiles = {
   metrics: 'metrics.jsonl',
   /** Sizes, and the sessions with their machines. */
   sessions: 'run.json',
-  /** Figures of `transfusion eval`, and those of the demo with its sheet of drawn and described images. */
+  /** Metrics of `transfusion eval`, and those of the demo with its sheet of generated and described images. */
   evaluation: 'eval.json',
-  figures: 'figures.json',
+  finalMetrics: 'final_metrics.json',
   contactSheet: 'samples.png',
   report: 'report.html',
 } as const

@@ -4,11 +4,11 @@ import { type RunResult, runVariant } from '../../lib/experiments/comparisons/co
 import { comparisonTable } from '../../lib/experiments/comparisons/comparison_table.js'
 import { comparisons, type Variant } from '../../lib/experiments/comparisons/comparisons.js'
 import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
-import { ClassReference } from '../../lib/evaluation/classes.js'
+import { ClassReference } from '../../lib/evaluation/class_reference.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { captions, classNames, writeClasses } from './class_folder.js'
 
-it('trains a variant from a seed and judges it at a quarter, a half and the end', async () => {
+it('trains a variant from a seed and evaluates it at a quarter, a half and the end', async () => {
   const splits = await writeClasses(await temporaryFolder())
   const open = ({ images, labels }: typeof splits.test) =>
     IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: ['{a label}'] })
@@ -21,13 +21,13 @@ it('trains a variant from a seed and judges it at a quarter, a half and the end'
   const run = (variant: Variant, seed: number, length: { steps: number } | { seconds: number }) =>
     runVariant(variant, { data, reference }, { seed, ...length, perClass: 10, signal })
 
-  const { result, drawn } = await run(unet, 1, { steps: 7 })
+  const { result, images } = await run(unet, 1, { steps: 7 })
   expect(result).toMatchObject({ variant: 'unet', seed: 1 })
   expect(result.points.map(({ step }) => step)).toEqual([2, 4, 7])
-  expect(drawn.every(({ width, height }) => width === 8 && height === 8) && drawn.length).toBe(20)
+  expect(images.every(({ width, height }) => width === 8 && height === 8) && images.length).toBe(20)
   const again = await run(unet, 1, { steps: 7 })
-  const figures = ({ points }: RunResult) => points.map((point) => ({ ...point, seconds: 0 }))
-  expect(figures(again.result)).toEqual(figures(result))
+  const metrics = ({ points }: RunResult) => points.map((point) => ({ ...point, seconds: 0 }))
+  expect(metrics(again.result)).toEqual(metrics(result))
   const other = await run(linear, 1, { seconds: result.points.at(-1)!.seconds })
   expect(other.result.points).toHaveLength(1)
   expect(other.result.parameters).not.toBe(result.parameters)

@@ -6,12 +6,12 @@ import { emojiTask } from '../../lib/experiments/demo/demo_emoji.js'
 import { readImage } from '../../lib/image/image_io.js'
 import { openEmoji, splitEmoji } from '../../lib/datasets/emoji/emoji.js'
 import { Transfusion } from '../../lib/transfusion.js'
-import { figureMeanings } from '../../lib/reporting/report/figure_meanings.js'
+import { metricDescriptions } from '../../lib/reporting/report/metric_descriptions.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { command } from './command.js'
 
 describe('transfusion demo', () => {
-  it('learns emoji for some seconds, judges itself, and writes pictures, figures and the model', async () => {
+  it('learns emoji for some seconds, evaluates itself, and writes pictures, metrics and the model', async () => {
     const { training, heldOut } = await openEmoji()
     const names = new Set(heldOut.pictures.slice(0, 6).map(({ name }) => name))
     const all = [...training.pictures, ...heldOut.pictures]
@@ -28,11 +28,11 @@ describe('transfusion demo', () => {
       model: { image: { channels: 3, height: 32, width: 32 } },
       training: { minutes: 0.05, seed: 4 },
     })
-    const figures = (await json('figures.json')) as Record<string, number>
-    expect(Object.keys(figures)).toContain('held_out_group_accuracy')
-    expect(Object.keys(figures).filter((name) => !(name in figureMeanings))).toEqual([])
-    expect(Object.values(figures).every(Number.isFinite)).toBe(true)
-    expect(figures['train_steps']).toBeGreaterThan(0)
+    const metrics = (await json('final_metrics.json')) as Record<string, number>
+    expect(Object.keys(metrics)).toContain('held_out_group_accuracy')
+    expect(Object.keys(metrics).filter((name) => !(name in metricDescriptions))).toEqual([])
+    expect(Object.values(metrics).every(Number.isFinite)).toBe(true)
+    expect(metrics['train_steps']).toBeGreaterThan(0)
 
     const sheet = await readImage(join(out, 'samples.png'), { width: 100, height: 100, channels: 3 })
     const isColoured = (i: number) => sheet.data[3 * i] !== sheet.data[3 * i + 1]

@@ -37,11 +37,11 @@ async function run(config?: object, options: EvaluateOptions = {}) {
 }
 
 describe('transfusion eval', () => {
-  it('gives the figures of classes that the library gives, with their errors and settings', async () => {
+  it('gives the metrics of classes that the library gives, with their errors and settings', async () => {
     const task = await classTask()
     const { results, ...rest } = await run({ seed: 5, tasks: [task] })
     expect(rest).toMatchObject({ seed: 5, precision: 'f32' })
-    const { task: type, figures, settings } = results[0]!
+    const { task: type, metrics, settings } = results[0]!
     expect(type).toBe('classes')
     expect(settings).toMatchObject({
       seed: 5,
@@ -61,20 +61,20 @@ describe('transfusion eval', () => {
       described: 100,
       ranked: 10,
     })
-    const { kid_standard_error, ...values } = expected.figures
-    expect(Object.fromEntries(Object.entries(figures).map(([name, { value }]) => [name, value]))).toEqual(
+    const { kid_standard_error, ...values } = expected.metrics
+    expect(Object.fromEntries(Object.entries(metrics).map(([name, { value }]) => [name, value]))).toEqual(
       values,
     )
-    expect(figures['kid']!.standard_error).toBe(kid_standard_error)
+    expect(metrics['kid']!.standard_error).toBe(kid_standard_error)
     expect(Object.values(values).every(Number.isFinite)).toBe(true)
-    const { value, standard_error, count } = figures['image_accuracy']!
+    const { value, standard_error, count } = metrics['image_accuracy']!
     expect(count).toBe(8)
     expect(standard_error).toBeCloseTo(Math.sqrt((value * (1 - value)) / 8), 12)
-    expect(figures['caption_accuracy']!.count).toBe(30)
-    expect(figures['rank_accuracy']!.count).toBe(10)
+    expect(metrics['caption_accuracy']!.count).toBe(30)
+    expect(metrics['rank_accuracy']!.count).toBe(10)
   })
 
-  it('judges colour pictures in a folder for each class', async () => {
+  it('evaluates colour pictures in a folder for each class', async () => {
     const image = { channels: 3, patch: 4, height: 8, width: 8 }
     using model = Transfusion.create(
       { layers: 1, channels: 32, heads: 2, feedForward: 48, image },
@@ -101,13 +101,13 @@ describe('transfusion eval', () => {
       images: { steps: 2 },
     }
     const { results } = await run({ tasks: [task] })
-    const { figures, data } = results[0]!
+    const { metrics, data } = results[0]!
     expect(data).toBe(join(folder, 'test'))
-    expect(figures['image_accuracy']!.count).toBe(8)
-    expect(figures['judge_accuracy']!.count).toBe(10)
-    expect(figures['caption_accuracy']!.count).toBe(10)
-    expect(Object.values(figures).every(({ value }) => Number.isFinite(value))).toBe(true)
-    expect(figures['frechet']!.value).toBeGreaterThan(figures['frechet_training']!.value)
+    expect(metrics['image_accuracy']!.count).toBe(8)
+    expect(metrics['classifier_accuracy']!.count).toBe(10)
+    expect(metrics['caption_accuracy']!.count).toBe(10)
+    expect(Object.values(metrics).every(({ value }) => Number.isFinite(value))).toBe(true)
+    expect(metrics['frechet']!.value).toBeGreaterThan(metrics['frechet_training']!.value)
   })
 
   it('answers questions about images', async () => {
@@ -117,7 +117,7 @@ describe('transfusion eval', () => {
     await writeFile(path, `${JSON.stringify(question)}\n${JSON.stringify({ ...question, answer: 0 })}\n`)
     const { results } = await run(undefined, { questions: [path] })
     // One of the two answers is right, whichever the model prefers.
-    expect(results[0]!.figures['rank_accuracy']).toMatchObject({ value: 0.5, count: 2 })
+    expect(results[0]!.metrics['rank_accuracy']).toMatchObject({ value: 0.5, count: 2 })
   })
 
   it('measures texts and questions that the command line names', async () => {
@@ -137,10 +137,10 @@ describe('transfusion eval', () => {
       ['text', lines],
       ['questions', questions],
     ])
-    expect(results[0]!.figures['perplexity']!.count).toBe(4)
-    expect(results[0]!.figures['bits_per_byte']!.count).toBe(16)
-    expect(results[1]!.figures['perplexity']!.count).toBe(5)
-    expect(results[2]!.figures['rank_accuracy']).toMatchObject({ count: 1 })
+    expect(results[0]!.metrics['perplexity']!.count).toBe(4)
+    expect(results[0]!.metrics['bits_per_byte']!.count).toBe(16)
+    expect(results[1]!.metrics['perplexity']!.count).toBe(5)
+    expect(results[2]!.metrics['rank_accuracy']).toMatchObject({ count: 1 })
   })
 
   it('leaves out and counts what cannot be read where it may', async () => {
@@ -166,7 +166,7 @@ describe('transfusion eval', () => {
     const small = { images: join(folder, 'small'), labels: task.data.test.labels }
     await writeFile(small.images, idxFile([30, 4, 4], new Uint8Array(480)))
     await expect(run({ tasks: [{ ...task, data: { ...task.data, test: small } }] })).rejects.toThrow(
-      "the images are 4 x 4 in grayscale, the model's 8 x 8 of 1 channels",
+      'evaluateClasses: data.test must have images of 8 x 8 in grayscale, which the model generates, received 4 x 4 in grayscale',
     )
   })
 })

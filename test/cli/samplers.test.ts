@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { samplers, type SamplersOptions } from '../../lib/cli/samplers.js'
 import { conclusion, tableLine } from '../../lib/cli/samplers_table.js'
 import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
-import type { SamplerFigures } from '../../lib/evaluation/compare_samplers.js'
+import type { SamplerMetrics } from '../../lib/evaluation/compare_samplers.js'
 import { evaluateClasses } from '../../lib/evaluation/evaluate_classes.js'
 import { Transfusion } from '../../lib/transfusion.js'
 import { temporaryFolder } from '../temporary_folder.js'
@@ -28,7 +28,7 @@ async function run(config: object, options: SamplersOptions = {}) {
     spy.mockRestore()
   }
   const file = JSON.parse(await readFile(join(folder, 'samplers.json'), 'utf8'))
-  return { said: spoken.join(''), file: file as { settings: SamplerFigures[]; [key: string]: unknown } }
+  return { said: spoken.join(''), file: file as { settings: SamplerMetrics[]; [key: string]: unknown } }
 }
 
 describe('transfusion samplers', () => {
@@ -47,15 +47,15 @@ describe('transfusion samplers', () => {
     const open = ({ images, labels }: { images: string; labels: string }) =>
       IdxDataset.open({ imagesPath: images, labelsPath: labels, classNames, templates: ['{a label}'] })
     const opened = { training: await open(data.training), test: await open(data.test), captions }
-    const { figures } = await evaluateClasses(model, opened, {
+    const { metrics } = await evaluateClasses(model, opened, {
       seed: 5,
       perClass: 4,
       images: { sampler: 'ddim', steps: 3, guidance: 2 },
       described: 0,
       ranked: 0,
     })
-    const { image_accuracy, diversity, frechet } = figures
-    expect(file.settings[2]!.figures).toEqual({ image_accuracy, diversity, frechet })
+    const { image_accuracy, diversity, frechet } = metrics
+    expect(file.settings[2]!.metrics).toEqual({ image_accuracy, diversity, frechet })
     expect(said).toMatch(/\nddpm +3 +3 .*\(the reference\)\nddpm +1 +1 /)
     expect(said).toMatch(/quality of ddpm with 3 steps/)
     expect(said).toContain('over 8 images')
@@ -70,7 +70,7 @@ describe('transfusion samplers', () => {
     ])
   })
 
-  it('refuses what it cannot do before it draws anything', async () => {
+  it('refuses what it cannot do before it generates anything', async () => {
     await saveClassModel(join(folder, 'model'))
     const data = await writeClasses(folder)
     await expect(run({ data }, { samplers: ['euler'] })).rejects.toThrow('euler does not draw from a model')
@@ -82,17 +82,17 @@ describe('transfusion samplers', () => {
 
 describe('the table', () => {
   const errors = { image_accuracy: 0.01, diversity: 0.01, frechet: 1 }
-  const setting = (sampler: 'ddpm' | 'ddim', steps: number, frechet: number): SamplerFigures => ({
+  const setting = (sampler: 'ddpm' | 'ddim', steps: number, frechet: number): SamplerMetrics => ({
     sampler,
     steps,
     calls: steps,
-    figures: { image_accuracy: 0.9, diversity: 0.8, frechet },
+    metrics: { image_accuracy: 0.9, diversity: 0.8, frechet },
     errors,
     secondsPerImage: 0.0123,
   })
   const reference = setting('ddpm', 250, 20)
 
-  it('names the figures in which a setting is worse', () => {
+  it('names the metrics in which a setting is worse', () => {
     expect(tableLine(reference, reference)).toMatch(/^ddpm +250 +250 +90.0 ± 1.0 .*\(the reference\)$/)
     expect(tableLine(setting('ddim', 5, 30), reference)).toMatch(/30\.00 ± 1\.00 +0\.0123 +Fréchet$/)
     expect(tableLine(setting('ddim', 10, 21), reference)).toMatch(/ none$/)

@@ -20,9 +20,9 @@ it('averages over all pairs of a class', () => {
   expect(diversity(line, pair)).toBeCloseTo(0.5, 12)
 })
 
-it('leaves out classes of which fewer than two were drawn', () => {
+it('leaves out classes of which fewer than two were generated', () => {
   const { features } = set(3)
   const real = set(4)
   expect(diversity({ features, labels: Int32Array.of(0, 0, 1, 2) }, real)).toBeCloseTo(0.75, 6)
-  expect(() => diversity({ features, labels: Int32Array.of(0, 1, 2, 3) }, real)).toThrow('no class')
+  expect(() => diversity({ features, labels: Int32Array.of(0, 1, 2, 3) }, real)).toThrow('received none')
 })

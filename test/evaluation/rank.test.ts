@@ -23,7 +23,7 @@ it('finds the option that the model would write', async () => {
   expect(rankings.map(({ likelihoods }) => likelihoods.length)).toEqual([3, 2, 2])
 })
 
-it('judges options as a whole, or by their tokens on average', async () => {
+it('ranks options as a whole, or by their tokens on average', async () => {
   const { best, bestPerToken, likelihoods } = (await rank(false))[2]!
   expect([best, bestPerToken]).toEqual([0, 1])
   expect(likelihoods.map(({ tokens }) => tokens)).toEqual([1, 4])
@@ -42,12 +42,16 @@ it('says which share of the answers is right', async () => {
     rank_accuracy: 2 / 3,
     rank_accuracy_per_token: 1,
   })
-  await expect(rankAccuracy(rankings(), [1])).rejects.toThrow('3 answers for 1 questions')
+  await expect(rankAccuracy(rankings(), [1])).rejects.toThrow('received 3 for 1')
 })
 
 it('refuses a question that cannot be asked', async () => {
   const model = await scriptedModel()
   const first = (question: Question) => rankOptions(model, [question]).next()
-  await expect(first({ context: 'a', options: [] })).rejects.toThrow('question 0: it has no options')
-  await expect(first({ context: 'a', options: ['b', ' '] })).rejects.toThrow('option " " has no tokens')
+  await expect(first({ context: 'a', options: [] })).rejects.toThrow(
+    'rankOptions: question 0 must have options, received none',
+  )
+  await expect(first({ context: 'a', options: ['b', ' '] })).rejects.toThrow(
+    'rankOptions: question 0 must have options of one token or more, received " "',
+  )
 })

@@ -82,7 +82,7 @@ describe('the report', () => {
         precision: evil,
         seed: 0,
         results: [
-          { task: evil, data: evil, settings: { evil }, figures: { [evil]: { value: 1 } }, seconds: 1 },
+          { task: evil, data: evil, settings: { evil }, metrics: { [evil]: { value: 1 } }, seconds: 1 },
         ],
       }),
     )
@@ -94,24 +94,59 @@ describe('the report', () => {
     expect(page).toContain('&lt;/script&gt;&lt;script&gt;alert(&quot;1&quot;)')
   })
 
-  it('shows the figures of eval.json and of the demo with what they tell, and leaves out those of an earlier run', async () => {
+  it('shows the metrics of eval.json and of the demo with what they measure, and leaves out those of an earlier run', async () => {
     const folder = await exampleRun()
-    const figures = {
+    const metrics = {
       image_accuracy: { value: 0.9123, standard_error: 0.0091, count: 1000 },
       mine: { value: null },
     }
-    const results = [{ task: 'classes', data: 'Fashion-MNIST', settings: { steps: 50 }, figures, seconds: 3 }]
+    const results = [{ task: 'classes', data: 'Fashion-MNIST', settings: { steps: 50 }, metrics, seconds: 3 }]
     const evaluation = join(folder, 'eval.json')
     await writeFile(evaluation, JSON.stringify({ model: 'm', precision: 'f32', seed: 7, results }))
-    await writeFile(join(folder, 'figures.json'), '{"diversity": 0.81}')
+    await writeFile(join(folder, 'final_metrics.json'), '{"diversity": 0.81}')
     const { page, problems } = await reportOf(folder)
     expect(problems).toEqual([])
-    for (const text of ['0.9123', '± 0.0091', 'n = 1,000', 'Images right', 'not finite', 'Diversity', '0.81'])
+    for (const text of [
+      '0.9123',
+      '± 0.0091',
+      'n = 1,000',
+      'Images recognised',
+      'not finite',
+      'Diversity',
+      '0.81',
+    ])
       expect(page).toContain(text)
     await utimes(evaluation, 1, 1)
     const later = await reportOf(folder)
-    expect(later.page).not.toContain('Images right')
+    expect(later.page).not.toContain('Images recognised')
     expect(later.problems).toEqual([`${evaluation}: older than this run, of an earlier one; left out`])
+  })
+
+  it('shows the metrics of earlier versions, which had other names for them and their file', async () => {
+    const folder = await exampleRun()
+    const figures = { judge_accuracy: { value: 0.9172, count: 10_000 } }
+    const results = [{ task: 'classes', data: 'Fashion-MNIST', settings: {}, figures, seconds: 3 }]
+    await writeFile(
+      join(folder, 'eval.json'),
+      JSON.stringify({ model: 'm', precision: 'f32', seed: 7, results }),
+    )
+    await writeFile(join(folder, 'figures.json'), '{"held_out_farther": 0.8642}')
+    const { page, problems } = await reportOf(folder)
+    expect(problems).toEqual([])
+    for (const text of ['0.9172', 'Real images recognised', 'judge_accuracy', '0.8642', 'retrieval AUC'])
+      expect(page).toContain(text)
+    await writeFile(
+      join(folder, 'eval.json'),
+      JSON.stringify({
+        model: 'm',
+        precision: 'f32',
+        seed: 7,
+        results: [{ ...results[0], figures: undefined }],
+      }),
+    )
+    expect((await reportOf(folder)).problems).toEqual([
+      expect.stringContaining('results[0].metrics: expected'),
+    ])
   })
 
   it('takes a run that goes on: a half-written last line is no problem', async () => {
@@ -145,7 +180,7 @@ describe('the report', () => {
     await writeFile(join(folder, 'run.json'), '{"parameters": "many", "sessions": []}')
     await writeFile(join(folder, 'config.json'), '{"data"')
     await writeFile(join(folder, 'eval.json'), '[]')
-    await writeFile(join(folder, 'figures.json'), '{"diversity": "high"}')
+    await writeFile(join(folder, 'final_metrics.json'), '{"diversity": "high"}')
     const { page, problems } = await reportOf(folder)
     for (const name of [
       'samples-0000020.png',
@@ -154,7 +189,7 @@ describe('the report', () => {
       'run.json',
       'config.json: not JSON',
       'eval.json',
-      'figures.json',
+      'final_metrics.json',
     ])
       expect(problems.filter((problem) => problem.includes(name))).toHaveLength(1)
     expect(problems).toHaveLength(7)

@@ -2,18 +2,18 @@ import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
 import { sourceSchema } from '../../datasets/data_config.js'
 import { imageGenerationConfigSchema } from '../../generation/options.js'
-import { classDataSchema } from './class_data.js'
+import { classDataSchema } from './class_data_config.js'
 
-/** Draws, describes and ranks images of known classes. */
+/** Generates, describes and ranks images of known classes. */
 export const classTaskSchema = z.strictObject({
   type: z.literal('classes'),
   /** The images in their classes, as `data` of `transfusion samplers`. */
   data: classDataSchema.prefault({ type: 'fashion-mnist' }),
   /** A class's caption: {label} and {a label} stand for its name. */
   caption: z.string().default('{a label}'),
-  /** Images to draw of each class; 0: none. */
+  /** Images to generate of each class; 0: none. */
   perClass: z.int().min(0).default(100),
-  /** How they are drawn; the defaults are the demo's, and for flow Euler's sampler. */
+  /** How they are generated; the defaults are the demo's, and for flow Euler's sampler. */
   images: imageGenerationConfigSchema
     .extend({
       steps: imageGenerationConfigSchema.shape.steps.default(50),
@@ -50,7 +50,7 @@ export const questionTaskSchema = z.strictObject({
 
 /** The file that `transfusion eval` reads. */
 export const evaluateConfigSchema = z.strictObject({
-  /** Everything random follows from it: the images drawn and the judge. */
+  /** Everything random follows from it: the generated images and the classifier. */
   seed: z.int().min(0).default(0),
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),

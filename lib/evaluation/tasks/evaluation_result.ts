@@ -1,42 +1,42 @@
 /** One number, with the count of what it was measured on and its standard error where there are such. */
-export interface Figure {
+export interface Metric {
   value: number
   standard_error?: number
   count?: number
 }
 
-/** What one task gave, as `eval.json` holds it. */
+/** The result of one task, as `eval.json` holds it. */
 export interface EvaluationResult {
   task: string
   /** What it was measured on. */
   data: string
   settings: object
-  figures: Record<string, Figure>
+  metrics: Record<string, Metric>
   seconds: number
 }
 
 /** A share of `count` independent trials, with its standard error sqrt(p (1 - p) / n). */
-export const shareFigure = (value: number, count: number): Figure => ({
+export const shareMetric = (value: number, count: number): Metric => ({
   value,
   standard_error: Math.sqrt((value * (1 - value)) / count),
   count,
 })
 
-/** A table for the terminal: a heading for each task, a line for each figure. */
+/** A table for the terminal: a heading for each task, a line for each metric. */
 export function formatResults(results: readonly EvaluationResult[]): string {
-  const names = results.flatMap(({ figures }) => Object.keys(figures))
+  const names = results.flatMap(({ metrics }) => Object.keys(metrics))
   const width = Math.max(...names.map((name) => name.length))
   return results
-    .map(({ task, data, figures, seconds }) => {
-      const lines = Object.entries(figures).map(
-        ([name, figure]) => `  ${name.padEnd(width)}  ${format(figure)}`,
+    .map(({ task, data, metrics, seconds }) => {
+      const lines = Object.entries(metrics).map(
+        ([name, metric]) => `  ${name.padEnd(width)}  ${format(metric)}`,
       )
       return [`${task}: ${data} (${seconds.toFixed(1)} s)`, ...lines].join('\n')
     })
     .join('\n\n')
 }
 
-function format({ value, standard_error, count }: Figure): string {
+function format({ value, standard_error, count }: Metric): string {
   const error = standard_error === undefined ? '' : `± ${significant(standard_error, 2)}`
   const of = count === undefined ? '' : `n = ${count.toLocaleString('en')}`
   return [significant(value, 4).padStart(9), error.padEnd(10), of].join('  ').trimEnd()

@@ -7,21 +7,21 @@ import { textPerplexity } from '../text_perplexity.js'
 import { checkImageGeneration } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { LoadedModel } from '../../models/transfusion/folder.js'
-import { drawnPreparation, openClasses } from './class_data.js'
+import { generatedPreparation, openClasses } from './class_data_config.js'
 import { LeftOutReport } from '../../run/left_out_report.js'
 import { unreadablePolicy } from '../../run/train_data.js'
 import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
-import { type EvaluationResult, type Figure, shareFigure } from './evaluation_result.js'
+import { type EvaluationResult, type Metric, shareMetric } from './evaluation_result.js'
 
 export interface TaskOptions {
   seed: number
   signal: AbortSignal
-  say: (line: string) => void
+  log: (line: string) => void
 }
 
 type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
 
-/** How a task's images are drawn: by the sampler of few steps where none is named. */
+/** How a task's images are generated: by the sampler that needs few steps where none is named. */
 const imagesOf = ({ images }: ClassTask, { objective }: LoadedModel): ImageGenerationOptions => ({
   ...images,
   sampler: images.sampler ?? (objective.process === 'flow' ? 'euler' : 'ddim'),
@@ -55,31 +55,31 @@ function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOption
 }
 
 async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
-  const { testName, ...data } = await openClasses(task.data, task.caption, drawnPreparation(model))
+  const { testName, ...data } = await openClasses(task.data, task.caption, generatedPreparation(model))
   const settings = { ...task, images: imagesOf(task, model) }
-  const { figures, drawn, described } = await evaluateClasses(model, data, { ...settings, ...options })
+  const { metrics, generated, described } = await evaluateClasses(model, data, { ...settings, ...options })
   const counts: Record<string, number> = {
-    judge_accuracy: data.test.length,
-    image_accuracy: drawn?.images.length ?? 0,
+    classifier_accuracy: data.test.length,
+    image_accuracy: generated?.images.length ?? 0,
     caption_accuracy: described.length,
     rank_accuracy: Math.min(task.ranked, data.test.length),
     rank_accuracy_per_token: Math.min(task.ranked, data.test.length),
   }
-  const { kid_standard_error, ...rest } = figures
-  const shown = Object.entries(rest).map(([figure, value]): [string, Figure] => {
-    if (counts[figure]) return [figure, shareFigure(value, counts[figure])]
-    return [figure, figure === 'kid' ? { value, standard_error: kid_standard_error! } : { value }]
+  const { kid_standard_error, ...rest } = metrics
+  const shown = Object.entries(rest).map(([name, value]): [string, Metric] => {
+    if (counts[name]) return [name, shareMetric(value, counts[name])]
+    return [name, name === 'kid' ? { value, standard_error: kid_standard_error! } : { value }]
   })
   const { type: _type, ...stated } = settings
-  return { data: testName, settings: { seed: options.seed, ...stated }, figures: Object.fromEntries(shown) }
+  return { data: testName, settings: { seed: options.seed, ...stated }, metrics: Object.fromEntries(shown) }
 }
 
-async function runText(model: LoadedModel, task: TextTask, { signal, say }: TaskOptions): Promise<Outcome> {
+async function runText(model: LoadedModel, task: TextTask, { signal, log }: TaskOptions): Promise<Outcome> {
   const { data, window, stride = Math.ceil(window / 2) } = task
   const name = 'path' in data ? [data.path].flat().join(', ') : data.type
-  say(`Reading ${name} ...`)
+  log(`Reading ${name} ...`)
   const source = await openSource(data)
-  const leftOut = new LeftOutReport(say)
+  const leftOut = new LeftOutReport(log)
   const preparation = new PreparationPool(model.tokenizer, model.imagePreparation, 1)
   try {
     const { perplexity, bitsPerByte, documents, tokens, bytes } = await textPerplexity(
@@ -88,12 +88,12 @@ async function runText(model: LoadedModel, task: TextTask, { signal, say }: Task
       preparation,
       { window, stride, signal, onUnreadable: unreadablePolicy(task, leftOut.onSkip) },
     )
-    for (const line of leftOut.summary([{ source }])) say(line)
-    const figures = {
+    for (const line of leftOut.summary([{ source }])) log(line)
+    const metrics = {
       perplexity: { value: perplexity, count: tokens },
       bits_per_byte: { value: bitsPerByte, count: bytes },
     }
-    return { data: name, settings: { window, stride, documents }, figures }
+    return { data: name, settings: { window, stride, documents }, metrics }
   } finally {
     await preparation.close()
   }
@@ -102,9 +102,9 @@ async function runText(model: LoadedModel, task: TextTask, { signal, say }: Task
 async function runQuestions(
   model: LoadedModel,
   { path, end }: QuestionTask,
-  { signal, say }: TaskOptions,
+  { signal, log }: TaskOptions,
 ): Promise<Outcome> {
-  say(`Answering ${path} ...`)
+  log(`Answering ${path} ...`)
   const answers: number[] = []
   async function* questions() {
     for await (const question of readQuestions(path, model.imagePreparation)) {
@@ -113,8 +113,8 @@ async function runQuestions(
     }
   }
   const found = await rankAccuracy(rankOptions(model, questions(), { end, signal }), answers)
-  const figures = Object.fromEntries(
-    Object.entries(found).map(([name, value]) => [name, shareFigure(value, answers.length)]),
+  const metrics = Object.fromEntries(
+    Object.entries(found).map(([name, value]) => [name, shareMetric(value, answers.length)]),
   )
-  return { data: path, settings: { end }, figures }
+  return { data: path, settings: { end }, metrics }
 }

@@ -1,23 +1,25 @@
-/** One run of a comparison: a variant trained from one seed and judged on the way. */
+/** One run of a comparison: a variant trained from one seed and evaluated during training. */
 import { makeCaptionTokenizer } from '../../tokenizer/caption_tokenizer.js'
 import type { Image } from '../../image/image.js'
-import { captionedImages, ClassReference, describePairs, drawClasses } from '../../evaluation/classes.js'
+import { generateClassImages } from '../../evaluation/class_images.js'
+import { ClassReference } from '../../evaluation/class_reference.js'
+import { captionedImages, describePairs } from '../../evaluation/describe_images.js'
 import { Transfusion } from '../../transfusion.js'
 import { deviceInfo } from '../../tensor/device.js'
 import { Trainer } from '../../training/trainer.js'
-import { type NamedClasses, openClasses } from '../../evaluation/tasks/class_data.js'
+import { type NamedClasses, openClasses } from '../../evaluation/tasks/class_data_config.js'
 import type { Variant } from './comparisons.js'
 import { demoObjective, demoTraining } from '../demo/demo_config.js'
 import { fashionMnistCaption, fashionMnistModel } from '../demo/demo_fashion_mnist.js'
 import { modelOptions, modelOptionsSchema } from '../../run/train_config.js'
 
-/** Few steps, so that judging takes less time than training. */
-const drawing = { sampler: 'dpmpp', steps: 20, guidance: 2.5, guidanceInterval: [0.2, 0.8] } as const
+/** Few steps, so that the evaluation takes less time than training. */
+const sampling = { sampler: 'dpmpp', steps: 20, guidance: 2.5, guidanceInterval: [0.2, 0.8] } as const
 
 /** Test images that are described, at most. */
 const mostDescribed = 2000
 
-/** Figures of a model at some point of its training, by held-out images. */
+/** Metrics of a model at some point of its training, by held-out images. */
 export interface Point {
   readonly step: number
   /** Of training alone. */
@@ -38,37 +40,37 @@ export interface RunResult {
   readonly points: readonly Point[]
 }
 
-/** How long to train, and how much to judge. */
+/** How long to train, and how many images to evaluate. */
 export interface RunOptions {
   seed: number
-  /** The other is given. */
+  /** Either this or `seconds`. */
   steps?: number
-  /** The other is given. */
+  /** Either this or `steps`. */
   seconds?: number
   perClass: number
   signal: AbortSignal
 }
 
-/** Judges that were trained, by the padding of the images. */
+/** Classifiers that are trained, by the padding of the images. */
 export type References = Map<number, { data: NamedClasses; reference: ClassReference }>
 
-/** The data of a variant, and the judge of its images. */
+/** The data of a variant, and the classifier of its images. */
 export async function referenceOf(references: References, padding: number, signal: AbortSignal) {
   const known = references.get(padding)
   if (known) return known
   const data = await openClasses({ type: 'fashion-mnist', padding }, fashionMnistCaption)
-  // One judge for all seeds: it is a part of the yardstick.
+  // One classifier for all seeds: metrics are comparable only within one.
   const made = { data, reference: await ClassReference.prepare(data, { perClass: 100, seed: 0, signal }) }
   references.set(padding, made)
   return made
 }
 
-/** Trains and judges at a quarter, a half and the end of training; the images are those of the end. */
+/** Trains, and evaluates at a quarter, a half and the end of training; the images are those of the end. */
 export async function runVariant(
   variant: Variant,
   { data, reference }: { data: Omit<NamedClasses, 'name' | 'testName'>; reference: ClassReference },
   { seed, steps, seconds, perClass, signal }: RunOptions,
-): Promise<{ result: RunResult; drawn: readonly Image[] }> {
+): Promise<{ result: RunResult; images: readonly Image[] }> {
   const sizes = fashionMnistModel(1)
   using model = Transfusion.create(
     modelOptions(modelOptionsSchema.parse({ ...sizes, image: { ...sizes.image, ...variant.image } })),
@@ -82,22 +84,27 @@ export async function runVariant(
     ...(seconds === undefined ? { steps: steps! } : { minutes: seconds / 60 }),
   })
   const points: Point[] = []
-  let drawn: readonly Image[] = []
-  const judge = async () => {
+  let images: readonly Image[] = []
+  const evaluate = async () => {
     signal.throwIfAborted()
-    const images = await drawClasses(model, data.captions, { perClass, seed, images: drawing, signal })
-    drawn = images.images
-    const figures = await reference.figures(images)
+    const generated = await generateClassImages(model, data.captions, {
+      perClass,
+      seed,
+      images: sampling,
+      signal,
+    })
+    images = generated.images
+    const metrics = await reference.metrics(generated)
     const pairs = captionedImages(data.test, data.captions, mostDescribed)
     const { accuracy } = await describePairs(model, pairs, signal)
     points.push({
       step: trainer.done.steps,
       seconds: trainer.done.seconds,
       captions: accuracy,
-      images: figures.image_accuracy,
-      diversity: figures.diversity,
-      frechet: figures.frechet / figures.frechet_class_means,
-      kid: figures.kid,
+      images: metrics.image_accuracy,
+      diversity: metrics.diversity,
+      frechet: metrics.frechet / metrics.frechet_class_means,
+      kid: metrics.kid,
     })
   }
   const quarter = Math.ceil((steps ?? Infinity) / 4)
@@ -106,10 +113,10 @@ export async function runVariant(
     every: {
       steps: quarter,
       run: async (step) => {
-        if (step === quarter || step === 2 * quarter) await judge()
+        if (step === quarter || step === 2 * quarter) await evaluate()
       },
     },
   })
-  await judge()
-  return { result: { variant: variant.name, seed, parameters: model.parameterCount, points }, drawn }
+  await evaluate()
+  return { result: { variant: variant.name, seed, parameters: model.parameterCount, points }, images }
 }

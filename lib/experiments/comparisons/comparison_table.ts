@@ -10,7 +10,7 @@ const columns = [
   ['KID', ({ kid }) => kid, 2],
 ] as const satisfies [name: string, value: (point: Point) => number, digits: number][]
 
-/** The figures of all runs as Markdown: a line for each variant and point of training, over its seeds. */
+/** The metrics of all runs as Markdown: a line for each variant and point of training, over its seeds. */
 export function comparisonTable(
   { title, variants, paper }: Comparison,
   results: readonly RunResult[],

@@ -3,10 +3,10 @@ import { imageGenerationConfigSchema } from '../../generation/options.js'
 import { trainingOptionsSchema } from '../../training/options.js'
 import type { DemoSettings } from './demo_task.js'
 
-/** From so many minutes on a larger model draws better than more steps of a small one. */
+/** From so many minutes on a larger model generates better images than more steps of a small one. */
 export const longMinutes = 10
 
-/** Errors at high noise, where it is decided what is drawn, count too little with eps. */
+/** Errors at high noise, where the content of an image is decided, count too little with eps. */
 export const demoObjective = { prediction: 'v', weighting: 'v' } as const
 
 /** The demo's own choices, where they differ from the paper's defaults, each with its reason. */
@@ -22,21 +22,21 @@ export const demoTraining = ({ minutes, seed }: DemoSettings) =>
       optimizer: { type: 'muon', iterations: 3 },
       // Far from the paper's 250,000 steps: a higher rate, a shorter warm-up.
       learningRate: { peak: 1e-2, final: 2e-4, warmupSteps: 100 },
-      // A caption before its image is a guess among many: such tokens teach little and drown the others.
+      // A caption that precedes its image is a guess among many: the gradient of such tokens is mostly noise.
       captionFirstTextWeight: 0.1,
-      // Captions are asked for clean images: some are shown clean in training too.
+      // Captions are written for clean images: some are clean in training too.
       timesteps: { cleanFraction: 0.3 },
-      // Averaged weights draw better than those of the last step.
+      // Averaged weights generate better images than those of the last step.
       ema: minutes < longMinutes ? 0.999 : 0.9995,
     },
     'demo training',
   )
 
 /**
- * Guidance buys accuracy with diversity, and most dearly near pure noise, where it decides between shapes: it counts
- * where t is between a tenth and seven tenths of T alone, and less in the long run, whose model needs it less. Instead an
- * image that the model itself describes otherwise than it was asked for is drawn again. DDPM's fresh noise mends what
- * earlier steps got wrong.
+ * Guidance trades diversity for accuracy, most of all near pure noise, where it decides between shapes: it applies where
+ * t is between a tenth and seven tenths of T alone, with a smaller scale in the long run, whose model needs it less. An
+ * image for which the model itself writes another caption is generated again. The noise that DDPM adds at each step lets
+ * it correct errors of earlier steps.
  */
 export const demoImages = (minutes: number) =>
   parseConfig(

@@ -17,7 +17,7 @@ const emojiModel = parseConfig(
     feedForward: 512,
     image: {
       channels: 3,
-      // 64 patches. U-Net blocks, because emoji are all edges, which linear patches draw each for itself, with seams.
+      // 64 patches. U-Net blocks, because emoji are all edges, which linear patches decode each by itself, with seams.
       patch: 4,
       unet: { channels: [64, 128], stem: 2 },
       height: emojiSide,
@@ -29,7 +29,7 @@ const emojiModel = parseConfig(
   'demo model',
 )
 
-/** So many training pairs, and so many held-out ones, are drawn on the way. */
+/** Images are generated for so many training pairs, and so many held-out ones, during training. */
 const promptsOfEach = 10
 
 /** Emoji in two styles. Rejects with an Error that says how to get the icons where they are missing. */
@@ -39,7 +39,7 @@ export const openEmojiTask = async (settings: DemoSettings): Promise<DemoTask> =
 /** The task for given pictures. */
 export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
   const { training, heldOut } = data
-  // Drawn once: what is asked is what it draws of pairs that it has never seen.
+  // One attempt: the metrics are to tell how it generates pairs that it was not trained on.
   const images = { ...demoImages(settings.minutes), attempts: 1 }
   return {
     name: 'emoji',
@@ -53,10 +53,10 @@ export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
     objective: demoObjective,
     options: demoTraining(settings),
     images,
-    async evaluate(model, say) {
+    async evaluate(model, log) {
       const { seed } = settings
-      const { figures, ...answers } = await evaluateEmoji(model, data, { seed, images, say })
-      return { figures: { ...figures }, sheet: emojiSheet(answers, training) }
+      const { metrics, ...outputs } = await evaluateEmoji(model, data, { seed, images, log })
+      return { metrics: { ...metrics }, sheet: emojiSheet(outputs, training) }
     },
   }
 }

@@ -4,35 +4,35 @@ import { emojiCaption, type EmojiDataset } from '../../datasets/emoji/emoji.js'
 import { otherStyle } from '../../datasets/emoji/emoji_names.js'
 import { sideBySide } from '../../image/pixels.js'
 import { evenlySpread } from '../../data/sample_order.js'
-import type { EmojiAnswer, EmojiAnswers } from '../emoji/emoji_figures.js'
+import type { EmojiOutput, EmojiOutputs } from '../emoji/emoji_metrics.js'
 
 const cellsOfEach = 24
 /** A held-out cell has three images, the others two. */
 const columns = { training: 6, heldOut: 4 }
 const white = 255
 
-/** The demo's contact sheet: drawn emoji beside the real ones, with the caption asked for and the one that the real one got. */
-export function emojiSheet({ training, heldOut }: EmojiAnswers, trained: EmojiDataset): ContactSheet {
-  const some = (answers: readonly EmojiAnswer[]) =>
-    evenlySpread(answers, Math.min(cellsOfEach, answers.length))
+/** The demo's contact sheet: generated emoji beside the real ones, with their caption and the one written for the real one. */
+export function emojiSheet({ training, heldOut }: EmojiOutputs, trained: EmojiDataset): ContactSheet {
+  const some = (outputs: readonly EmojiOutput[]) =>
+    evenlySpread(outputs, Math.min(cellsOfEach, outputs.length))
   const images = new Map(trained.pictures.map((picture) => [emojiCaption(picture), picture.image]))
-  const otherOf = ({ name, style }: EmojiAnswer['picture']) =>
+  const otherOf = ({ name, style }: EmojiOutput['picture']) =>
     images.get(emojiCaption({ name, style: otherStyle(style) }))!
   return {
     title: 'Transfusion on emoji',
     scale: 3,
     sections: [
       {
-        heading: 'Pairs of style and name that it learned from: drawn, and the real one',
+        heading: 'Pairs of style and name that it learned from: generated, and real',
         rows: inRows(
-          some(training).map((answer) => cell(answer, [])),
+          some(training).map((output) => cell(output, [])),
           columns.training,
         ),
       },
       {
-        heading: 'Held-out pairs: drawn, the real one, and the style that it learned from',
+        heading: 'Held-out pairs: generated, real, and the style that it learned from',
         rows: inRows(
-          some(heldOut).map((answer) => cell(answer, [otherOf(answer.picture)])),
+          some(heldOut).map((output) => cell(output, [otherOf(output.picture)])),
           columns.heldOut,
         ),
       },
@@ -40,10 +40,10 @@ export function emojiSheet({ training, heldOut }: EmojiAnswers, trained: EmojiDa
   }
 }
 
-function cell({ picture, drawn, written }: EmojiAnswer, more: readonly Image[]): SheetCell {
+function cell({ picture, generated, written }: EmojiOutput, more: readonly Image[]): SheetCell {
   const caption = emojiCaption(picture)
   return {
-    image: sideBySide([drawn, picture.image, ...more], white),
+    image: sideBySide([generated, picture.image, ...more], white),
     captions: [{ text: caption }, { text: `"${written}"`, colour: written === caption ? RIGHT : WRONG }],
   }
 }

@@ -1,6 +1,6 @@
 import { parseConfig } from '../../config/parse.js'
 import { evaluateClasses } from '../../evaluation/evaluate_classes.js'
-import { openClasses } from '../../evaluation/tasks/class_data.js'
+import { openClasses } from '../../evaluation/tasks/class_data_config.js'
 import { demoImages, demoObjective, demoTraining, longMinutes } from './demo_config.js'
 import { fashionMnistSheet } from './demo_fashion_mnist_sheet.js'
 import type { DemoSettings, DemoTask } from './demo_task.js'
@@ -32,7 +32,7 @@ export const fashionMnistModel = (minutes: number) =>
     'demo model',
   )
 
-/** 1,000 drawn images and the 10,000 test images. */
+/** 1,000 generated images and the 10,000 test images. */
 const evaluation = { perClass: 100, described: 10_000, ranked: 0 }
 
 /** Garments and shoes in ten classes. Rejects with an Error that says how to get the data where they are missing. */
@@ -50,18 +50,18 @@ export async function openFashionMnistTask(settings: DemoSettings): Promise<Demo
     objective: demoObjective,
     options: demoTraining(settings),
     images,
-    async evaluate(model, say) {
+    async evaluate(model, log) {
       const { seed } = settings
-      const { figures, drawn, described } = await evaluateClasses(model, data, {
+      const { metrics, generated, described } = await evaluateClasses(model, data, {
         ...evaluation,
         images,
         seed,
-        say,
+        log,
       })
       return {
-        figures: { ...figures },
+        metrics: { ...metrics },
         sheet: fashionMnistSheet({
-          drawn: drawn!.images,
+          generated: generated!.images,
           described: described.slice(0, 20),
           captions,
           name,

@@ -4,14 +4,14 @@ import type { ClassEvaluation } from '../../evaluation/evaluate_classes.js'
 
 const columns = 10
 
-/** The demo's contact sheet: a row of drawn images for each caption, then test images with the captions written. */
+/** The demo's contact sheet: a row of generated images for each caption, then test images with the captions written. */
 export function fashionMnistSheet({
-  drawn,
+  generated,
   described,
   captions,
   name,
 }: {
-  drawn: readonly Image[]
+  generated: readonly Image[]
   described: ClassEvaluation['described']
   captions: readonly string[]
   name: string
@@ -24,7 +24,7 @@ export function fashionMnistSheet({
     title: `Transfusion on ${name}`,
     scale: 4,
     sections: [
-      { heading: 'Drawn from captions', rows: labelledRows(drawn, captions, columns) },
+      { heading: 'Generated from captions', rows: labelledRows(generated, captions, columns) },
       { heading: 'Test images and the captions written for them', rows: inRows(describedCells, columns) },
     ],
   }

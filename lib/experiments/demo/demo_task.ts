@@ -6,14 +6,14 @@ import type { ModelParts } from '../../models/transfusion/folder.js'
 import type { TrainingOptions } from '../../training/options.js'
 import type { ModelOptions } from '../../run/train_config.js'
 
-/** What the command line says of a run of the demo. */
+/** The settings of a run of the demo. */
 export interface DemoSettings {
   /** Of training. */
   readonly minutes: number
   readonly seed: number
 }
 
-/** What the demo learns, how, and how well it did: one file for each data set. */
+/** The data of a demo, its model, how it is trained and how it is evaluated: one file for each data set. */
 export interface DemoTask {
   /** Of the data. */
   readonly name: string
@@ -22,20 +22,21 @@ export interface DemoTask {
   readonly testLength: number
   /** The tokenizer knows their words. */
   readonly captions: readonly string[]
-  /** Captions that are drawn from while it learns. */
+  /** Captions that images are generated from during training. */
   readonly prompts: readonly string[]
   readonly model: ModelOptions
   readonly objective: Partial<Objective>
   readonly options: TrainingOptions
-  /** How images are drawn. */
+  /** How images are generated. */
   readonly images: ImageGenerationOptions
-  /** Judges a trained model; `say` is told what begins. */
-  evaluate(model: ModelParts, say: (line: string) => void): Promise<DemoResult>
+  /** Evaluates a trained model; `log` receives a line on each part that begins. */
+  evaluate(model: ModelParts, log: (line: string) => void): Promise<DemoResult>
 }
 
+/** The evaluation of a trained model. */
 export interface DemoResult {
   /** As written to JSON. */
-  readonly figures: Readonly<Record<string, number>>
-  /** Drawn and described images. */
+  readonly metrics: Readonly<Record<string, number>>
+  /** Generated and described images. */
   readonly sheet: ContactSheet
 }

@@ -1,4 +1,4 @@
-/** Emoji in pairs of style and name: how well a model draws and describes those that it learned from, and held-out ones. */
+/** How well a model generates and describes emoji in pairs of style and name: those of its training and held-out ones. */
 import { checkArguments } from '../../arguments.js'
 import { emojiCaption, type EmojiData, emojiSide } from '../../datasets/emoji/emoji.js'
 import { evenlySpread } from '../../data/sample_order.js'
@@ -7,31 +7,31 @@ import { completeTexts } from '../../generation/batch.js'
 import { generateImages } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { ModelParts } from '../../models/transfusion/folder.js'
-import { drawingProgress } from '../../evaluation/drawing_progress.js'
-import { type EmojiAnswer, type EmojiAnswers, type EmojiFigures, emojiFigures } from './emoji_figures.js'
-import { EmojiJudges } from './emoji_judges.js'
+import { generationProgress } from '../../evaluation/generation_progress.js'
+import { type EmojiOutput, type EmojiOutputs, type EmojiMetrics, emojiMetrics } from './emoji_metrics.js'
+import { EmojiClassifiers } from './emoji_classifiers.js'
 
-/** How emoji are drawn and judged. */
+/** How emoji are generated and measured. */
 export interface EmojiEvaluationOptions {
-  /** Of drawing and of the judges; image i is drawn from the seed 1,000,000 seed + i. */
+  /** Of the classifiers and the images; image i is generated from the seed 1,000,000 seed + i. */
   seed: number
   /** Sampler, steps, guidance: as of a generation. */
   images?: ImageGenerationOptions
-  /** Ends the evaluation; it then rejects with the signal's reason. */
+  /** Stops the evaluation, which then rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Told what begins, and how far long drawing is. */
-  say?: (line: string) => void
+  /** Receives a line on each part that begins, and on the progress of long generations. */
+  log?: (line: string) => void
 }
 
-/** Figures, and what they were computed from. */
-export interface EmojiEvaluation extends EmojiAnswers {
+/** Metrics, and what they were computed from. */
+export interface EmojiEvaluation extends EmojiOutputs {
   /** As written to JSON. */
-  readonly figures: EmojiFigures
+  readonly metrics: EmojiMetrics
 }
 
 /**
- * Draws and describes the held-out pairs and as many training pairs, and has judges trained on the real training pictures
- * look at what was drawn. Rejects with a RangeError where the model draws images of another size.
+ * Generates and describes the held-out pairs and as many training pairs; classifiers that are trained on the real training
+ * pictures measure what was generated. Rejects with a RangeError where the model generates images of another size.
  */
 export async function evaluateEmoji(
   model: ModelParts,
@@ -43,38 +43,38 @@ export async function evaluateEmoji(
     data: [data, 'object'],
     options: [options, 'object'],
   })
-  const { seed, images, signal, say = () => {} } = options
+  const { seed, images, signal, log = () => {} } = options
   checkSize(model)
   const { training, heldOut } = data
   const unseen = heldOut.pictures
   const seen = evenlySpread(training.pictures, unseen.length)
-  const asked = [...seen, ...unseen]
-  const captions = asked.map(emojiCaption)
-  say(`Drawing ${asked.length} emoji, ${unseen.length} of them of held-out pairs of style and name ...`)
-  const seeds = asked.map((_, i) => seed * 1_000_000 + i)
-  const onImage = drawingProgress(asked.length, say)
-  const drawn = await generateImages(model, captions, seeds, images, { signal, onImage })
-  say('Describing as many real emoji ...')
-  const prompts = asked.map(({ image }) => [image])
-  // And the end of the document.
+  const pairs = [...seen, ...unseen]
+  const captions = pairs.map(emojiCaption)
+  log(`Generating ${pairs.length} emoji, ${unseen.length} of them of held-out pairs of style and name ...`)
+  const seeds = pairs.map((_, i) => seed * 1_000_000 + i)
+  const onImage = generationProgress(pairs.length, log)
+  const generated = await generateImages(model, captions, seeds, images, { signal, onImage })
+  log('Describing as many real emoji ...')
+  const prompts = pairs.map(({ image }) => [image])
+  // One token more than the longest caption: a text that is cut there equals none of them.
   const longest = 1 + (await mostTokens(model.tokenizer, captions))
   const written = await completeTexts(model, prompts, longest, signal)
-  const answers = asked.map((picture, i): EmojiAnswer => ({
+  const outputs = pairs.map((picture, i): EmojiOutput => ({
     picture,
-    drawn: drawn[i]!,
+    generated: generated[i]!,
     written: written[i]!.trim(),
   }))
-  const parts = { training: answers.slice(0, seen.length), heldOut: answers.slice(seen.length) }
-  say('Training judges on the real emoji ...')
-  using judges = await EmojiJudges.train(training, { seed, signal })
-  return { figures: await emojiFigures(judges, data, parts), ...parts }
+  const parts = { training: outputs.slice(0, seen.length), heldOut: outputs.slice(seen.length) }
+  log('Training classifiers on the real emoji ...')
+  using classifiers = await EmojiClassifiers.train(training, { seed, signal })
+  return { metrics: await emojiMetrics(classifiers, data, parts), ...parts }
 }
 
 function checkSize({ network }: ModelParts): void {
   const { height, width, channels } = network.config.image
   if (height !== emojiSide || width !== emojiSide || channels !== 3)
     throw new RangeError(
-      `emoji: the pictures are ${emojiSide} x ${emojiSide} of 3 channels, the model's ${height} x ${width} of ` +
-        `${channels}`,
+      `evaluateEmoji: model must generate images of ${emojiSide} x ${emojiSide} of 3 channels, as the pictures are, ` +
+        `received ${height} x ${width} of ${channels}`,
     )
 }

@@ -105,7 +105,7 @@ const controls = html`<form class="controls" id="controls" hidden>
   <button type="button" id="whole">Show all</button>
 </form>`
 
-/** The section of the curves. Figures of which nothing was measured, or that stayed zero, are said to be so in words. */
+/** The section of the curves. A sentence stands for a count that stayed zero; what was not measured is left out. */
 export function curvesSection(curves: Curves, resumed: number): Html {
   const { totals, step, spikes } = curves.summary
   const drawn = chartKinds.filter(

@@ -3,7 +3,7 @@ import type { Assets } from './assets.js'
 import type { ChartData } from './chart_data.js'
 import { curvesSection } from './curves_section.js'
 import { configSection } from './config_section.js'
-import { figuresSection } from './figures_section.js'
+import { metricsSection } from './metrics_section.js'
 import { header } from './header.js'
 import { html, Html, scriptJson } from './html.js'
 import type { Run } from './read_run.js'
@@ -36,7 +36,7 @@ export function renderPage(run: Run, assets: Assets, now: Date): string {
         <main>
           ${header(run, now)} ${problemsSection(run.problems)}
           ${curvesSection(run.curves, data.resumed.length)} ${samplesSection(run.sheets)}
-          ${figuresSection(run.figures, run.contactSheet)} ${sessionsSection(run.sessions)}
+          ${metricsSection(run.metrics, run.contactSheet)} ${sessionsSection(run.sessions)}
           ${configSection(run.config)}
         </main>
         <script type="application/json" id="chart-data">

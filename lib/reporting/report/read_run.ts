@@ -6,9 +6,12 @@ import { metricsLines } from '../metrics_file.js'
 import { runFiles } from '../run_files.js'
 import { readSessions, type Sessions } from '../sessions.js'
 import { Curves } from './curves.js'
-import { type FigureTable, readDemoFigures, readEvaluation } from './figures.js'
+import { type MetricTable, readFinalMetrics, readEvaluation } from './metric_tables.js'
 import { inlineImage, type InlineImage } from './inline_image.js'
 import { readSheets, type Sheets } from './sheets.js'
+
+/** Where earlier versions wrote the demo's metrics. */
+const earlierFinalMetrics = 'figures.json'
 
 /** What a run's folder tells. */
 export interface Run {
@@ -18,7 +21,7 @@ export interface Run {
   /** Undefined where there is none to be read. */
   config: unknown
   sheets: Sheets
-  figures: FigureTable[]
+  metrics: MetricTable[]
   contactSheet: InlineImage | undefined
   /** What is missing or damaged, a sentence each. */
   problems: string[]
@@ -47,9 +50,12 @@ export async function readRun(folder: string): Promise<Run> {
   problems.push(...sheets.problems)
   const started = sessions?.sessions[0]?.started
   const ofThisRun = (name: string) => attempt(isNewer(join(folder, name), started), false)
-  const figures = [
-    ...((await ofThisRun(runFiles.evaluation)) ? await attempt(readEvaluation(folder), []) : []),
-    ...((await ofThisRun(runFiles.figures)) ? await attempt(readDemoFigures(folder), []) : []),
+  const tables = async (name: string, read: (path: string) => Promise<MetricTable[]>) =>
+    (await ofThisRun(name)) ? attempt(read(join(folder, name)), []) : []
+  const metrics = [
+    ...(await tables(runFiles.evaluation, readEvaluation)),
+    ...(await tables(runFiles.finalMetrics, readFinalMetrics)),
+    ...(await tables(earlierFinalMetrics, readFinalMetrics)),
   ]
   const contactSheet = (await ofThisRun(runFiles.contactSheet))
     ? await attempt(inlineImage(join(folder, runFiles.contactSheet)), undefined)
@@ -60,7 +66,7 @@ export async function readRun(folder: string): Promise<Run> {
     sessions,
     config,
     sheets,
-    figures,
+    metrics,
     contactSheet,
     problems,
   }

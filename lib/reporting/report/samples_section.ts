@@ -19,7 +19,9 @@ export function samplesSection({ shown, count }: Sheets): Html {
   const note = shown.length < count ? ` ${shown.length} of ${count} sheets are shown, evenly spread.` : ''
   return html`<section id="samples">
     <h2>Samples over time</h2>
-    <p class="hint">What the model drew on the way, with the averaged weights where they are kept.${note}</p>
+    <p class="hint">
+      Images that the model generated during training, with the averaged weights where they are kept.${note}
+    </p>
     <div class="controls" id="sheet-controls" hidden>
       <button type="button" id="play" aria-pressed="false">Play</button>
       <label class="slider wide"
@@ -44,7 +46,7 @@ export function samplesSection({ shown, count }: Sheets): Html {
 }
 
 const sheetText = (step: number, captions: readonly string[]): string =>
-  `Images drawn at step ${step}${captions.length > 0 ? `: ${captions.slice(0, namedCaptions).map(shortened).join(', ')}` : ''}`
+  `Images generated at step ${step}${captions.length > 0 ? `: ${captions.slice(0, namedCaptions).map(shortened).join(', ')}` : ''}`
 
 const namedCaptions = 50
 const longestCaption = 120

@@ -4,11 +4,11 @@ import { emojiCaption, type EmojiData, openEmoji, splitEmoji } from '../../../li
 import { evenlySpread } from '../../../lib/data/sample_order.js'
 import { otherStyle } from '../../../lib/datasets/emoji/emoji_names.js'
 import {
-  type EmojiAnswer,
-  type EmojiAnswers,
-  emojiFigures,
-} from '../../../lib/experiments/emoji/emoji_figures.js'
-import { EmojiJudges } from '../../../lib/experiments/emoji/emoji_judges.js'
+  type EmojiOutput,
+  type EmojiOutputs,
+  emojiMetrics,
+} from '../../../lib/experiments/emoji/emoji_metrics.js'
+import { EmojiClassifiers } from '../../../lib/experiments/emoji/emoji_classifiers.js'
 import { evaluateEmoji } from '../../../lib/experiments/emoji/evaluate_emoji.js'
 import { Transfusion } from '../../../lib/transfusion.js'
 import { memory } from '../../../lib/tensor/device.js'
@@ -19,75 +19,78 @@ let data: EmojiData
 
 beforeAll(async () => {
   const { training, heldOut } = await openEmoji()
-  // All pictures of every fourth name: judges train four times as fast.
+  // All pictures of every fourth name: classifiers train four times as fast.
   const all = [...training.pictures, ...heldOut.pictures]
   const names = [...new Set(all.map(({ name }) => name))].filter((_, i) => i % 4 === 0)
   data = splitEmoji(all.filter(({ name }) => names.includes(name)))
 })
 
-describe('emojiFigures', () => {
-  /** Answers as a model would give that draws and writes like this. */
-  const answersOf = (
-    answer: (picture: EmojiAnswer['picture']) => Omit<EmojiAnswer, 'picture'>,
-  ): EmojiAnswers => {
-    const of = (pictures: readonly EmojiAnswer['picture'][]) =>
-      pictures.map((picture) => ({ picture, ...answer(picture) }))
+describe('emojiMetrics', () => {
+  /** The outputs of a model that generates and writes like this. */
+  const outputsOf = (
+    output: (picture: EmojiOutput['picture']) => Omit<EmojiOutput, 'picture'>,
+  ): EmojiOutputs => {
+    const of = (pictures: readonly EmojiOutput['picture'][]) =>
+      pictures.map((picture) => ({ picture, ...output(picture) }))
     return {
       training: of(evenlySpread(data.training.pictures, data.heldOut.length)),
       heldOut: of(data.heldOut.pictures),
     }
   }
 
-  it('tells a model that draws what is asked from one that copies the style it knows', async () => {
+  it('tells a model that generates each pair from one that copies the style it knows', async () => {
     const { live } = memory()
     {
-      using judges = await EmojiJudges.train(data.training, { seed: 1 })
-      const perfect = await emojiFigures(
-        judges,
+      using classifiers = await EmojiClassifiers.train(data.training, { seed: 1 })
+      const perfect = await emojiMetrics(
+        classifiers,
         data,
-        answersOf((picture) => ({ drawn: picture.image, written: emojiCaption(picture) })),
+        outputsOf((picture) => ({ generated: picture.image, written: emojiCaption(picture) })),
       )
       expect(perfect).toMatchObject({
-        training_found: 1,
-        held_out_found: 1,
-        training_farther: 1,
-        held_out_farther: 1,
-        held_out_restyled: 1,
+        training_retrieval_at_1: 1,
+        held_out_retrieval_at_1: 1,
+        training_retrieval_auc: 1,
+        held_out_retrieval_auc: 1,
+        held_out_style_retrieval_at_1: 1,
         training_caption_accuracy: 1,
         held_out_caption_accuracy: 1,
         held_out_name_accuracy: 1,
         held_out_caption_style_accuracy: 1,
-        held_out_group_accuracy: perfect.judge_group_accuracy,
-        held_out_style_accuracy: perfect.judge_style_accuracy,
+        held_out_group_accuracy: perfect.classifier_group_accuracy,
+        held_out_style_accuracy: perfect.classifier_style_accuracy,
       })
       expect(perfect.training_group_accuracy).toBeGreaterThan(0.98)
       expect(perfect.training_style_accuracy).toBeGreaterThan(0.98)
       // Eight groups and two styles: far above chance.
-      expect(perfect.judge_group_accuracy).toBeGreaterThan(0.35)
-      expect(perfect.judge_style_accuracy).toBeGreaterThan(0.75)
+      expect(perfect.classifier_group_accuracy).toBeGreaterThan(0.35)
+      expect(perfect.classifier_style_accuracy).toBeGreaterThan(0.75)
 
-      const otherOf = ({ name, style }: EmojiAnswer['picture']) =>
+      const otherOf = ({ name, style }: EmojiOutput['picture']) =>
         [...data.training.pictures, ...data.heldOut.pictures].find(
           (other) => other.name === name && other.style === otherStyle(style),
         )!
-      const copied = await emojiFigures(
-        judges,
+      const copied = await emojiMetrics(
+        classifiers,
         data,
-        answersOf((picture) => ({ drawn: otherOf(picture).image, written: emojiCaption(otherOf(picture)) })),
+        outputsOf((picture) => ({
+          generated: otherOf(picture).image,
+          written: emojiCaption(otherOf(picture)),
+        })),
       )
       expect(copied).toMatchObject({
-        held_out_found: perfect.other_style_found,
-        held_out_farther: perfect.other_style_farther,
-        held_out_restyled: 0,
+        held_out_retrieval_at_1: perfect.other_style_retrieval_at_1,
+        held_out_retrieval_auc: perfect.other_style_retrieval_auc,
+        held_out_style_retrieval_at_1: 0,
         training_caption_accuracy: 0,
         held_out_caption_accuracy: 0,
         held_out_name_accuracy: 1,
         held_out_caption_style_accuracy: 0,
-        judge_group_accuracy: perfect.judge_group_accuracy,
+        classifier_group_accuracy: perfect.classifier_group_accuracy,
       })
       expect(copied.held_out_style_accuracy).toBeLessThan(0.1)
-      expect(copied.held_out_found).toBeLessThan(0.6)
-      expect(copied.held_out_farther).toBeGreaterThan(0.7)
+      expect(copied.held_out_retrieval_at_1).toBeLessThan(0.6)
+      expect(copied.held_out_retrieval_auc).toBeGreaterThan(0.7)
     }
     expect(memory().live).toBe(live)
   })
@@ -109,7 +112,7 @@ describe('evaluateEmoji', () => {
       { seed: 3 },
     )
 
-  it('draws and describes both parts with a model that learned colours', async () => {
+  it('generates and describes both parts with a model that learned colours', async () => {
     using model = modelOf(32, 3)
     const options = { steps: 240, batchSize: 16, learningRate: { peak: 1e-2, warmupSteps: 10 } }
     using trainer = new Trainer(model, data.training, trainingOptionsSchema.parse(options))
@@ -118,31 +121,31 @@ describe('evaluateEmoji', () => {
     const meanOf = (part: readonly number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length
     expect(meanOf(losses.slice(-20))).toBeLessThan(0.9 * meanOf(losses.slice(0, 10)))
 
-    const said: string[] = []
+    const logged: string[] = []
     const few = {
       training: data.training,
       heldOut: splitEmoji(data.heldOut.pictures.slice(0, 5)).heldOut,
     }
-    const { figures, training, heldOut } = await evaluateEmoji(model, few, {
+    const { metrics, training, heldOut } = await evaluateEmoji(model, few, {
       seed: 2,
       images: { steps: 2 },
-      say: (line) => said.push(line),
+      log: (line) => logged.push(line),
     })
     expect(heldOut.map(({ picture }) => picture)).toEqual(few.heldOut.pictures)
     expect(training.map(({ picture }) => picture)).toEqual(evenlySpread(data.training.pictures, 5))
-    for (const { drawn } of [...training, ...heldOut])
-      expect(drawn).toMatchObject({ width: 32, height: 32, channels: 3 })
-    for (const value of Object.values(figures)) {
+    for (const { generated } of [...training, ...heldOut])
+      expect(generated).toMatchObject({ width: 32, height: 32, channels: 3 })
+    for (const value of Object.values(metrics)) {
       expect(value).toBeGreaterThanOrEqual(0)
       expect(value).toBeLessThanOrEqual(1)
     }
-    expect(said[0]).toBe('Drawing 10 emoji, 5 of them of held-out pairs of style and name ...')
+    expect(logged[0]).toBe('Generating 10 emoji, 5 of them of held-out pairs of style and name ...')
   })
 
   it('refuses a model of other images', async () => {
     using model = modelOf(16, 1)
     await expect(evaluateEmoji(model, data, { seed: 0 })).rejects.toThrow(
-      "the pictures are 32 x 32 of 3 channels, the model's 16 x 16 of 1",
+      'evaluateEmoji: model must generate images of 32 x 32 of 3 channels, as the pictures are, received 16 x 16 of 1',
     )
   })
 })

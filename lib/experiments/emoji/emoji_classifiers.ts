@@ -3,27 +3,27 @@ import { emojiStyles } from '../../datasets/emoji/emoji_names.js'
 import type { Image } from '../../image/image.js'
 import { concatenateImages } from '../../image/pixels.js'
 import type { Features } from '../../evaluation/features.js'
-import { accuracy } from '../../evaluation/figures.js'
-import { Judge } from '../../evaluation/judge.js'
+import { accuracy } from '../../evaluation/image_metrics.js'
+import { ImageClassifier } from '../../evaluation/image_classifier.js'
 
-/** After ten the judges know every training picture, and find no more of the others. */
+/** After ten epochs the classifiers know every training picture, and the accuracy on others no longer rises. */
 const epochs = 10
 
-/** What the judges see in images. */
-export interface JudgedEmoji {
-  /** `[N]`, indices of groups. */
+/** What the two classifiers give for N images. */
+export interface EmojiClassifierOutput {
+  /** `[N]`, predicted indices of groups. */
   readonly groups: Int32Array
-  /** `[N]`, indices into `emojiStyles`. */
+  /** `[N]`, predicted indices into `emojiStyles`. */
   readonly styles: Int32Array
-  /** Of the judge of groups: by them one finds the same emoji in another style best. */
+  /** Of the classifier of groups: they retrieve the same emoji in another style best. */
   readonly features: Features
 }
 
-/** A judge that tells groups of emoji, and one that tells styles: both are trained on real pictures. */
-export class EmojiJudges {
+/** A classifier of emoji groups and one of styles, both trained on real pictures. */
+export class EmojiClassifiers {
   private constructor(
-    private readonly group: Judge,
-    private readonly style: Judge,
+    private readonly group: ImageClassifier,
+    private readonly style: ImageClassifier,
     private readonly groups: readonly string[],
   ) {}
 
@@ -31,48 +31,48 @@ export class EmojiJudges {
   static async train(
     { pictures, classNames }: EmojiDataset,
     { seed, signal }: { seed: number; signal?: AbortSignal },
-  ): Promise<EmojiJudges> {
+  ): Promise<EmojiClassifiers> {
     const images = concatenateImages(pictures.map(({ image }) => image))
     const common = { images, side: emojiSide, channels: 3, seed, epochs, signal } as const
-    const group = await Judge.train({
+    const group = await ImageClassifier.train({
       ...common,
       labels: pictures.map((picture) => classNames.indexOf(picture.group)),
       classes: classNames.length,
     })
     try {
-      const style = await Judge.train({
+      const style = await ImageClassifier.train({
         ...common,
         labels: pictures.map((picture) => emojiStyles.indexOf(picture.style)),
         classes: emojiStyles.length,
       })
-      return new EmojiJudges(group, style, classNames)
+      return new EmojiClassifiers(group, style, classNames)
     } catch (error) {
       group[Symbol.dispose]()
       throw error
     }
   }
 
-  /** Looks at images of 32 x 32 pixels in RGB. */
-  async judge(images: readonly Image[]): Promise<JudgedEmoji> {
+  /** Classifies images of 32 x 32 pixels in RGB. */
+  async classify(images: readonly Image[]): Promise<EmojiClassifierOutput> {
     const bytes = concatenateImages(images)
-    const { classes: groups, features } = await this.group.judge(bytes)
-    const { classes: styles } = await this.style.judge(bytes)
+    const { classes: groups, features } = await this.group.classify(bytes)
+    const { classes: styles } = await this.style.classify(bytes)
     return { groups, styles, features }
   }
 
-  /** Share of the images in which the judges see the groups, and the styles, of these pictures. */
+  /** Share of the images that the classifiers recognise as of the groups, and the styles, of these pictures. */
   accuracies(
-    { groups, styles }: JudgedEmoji,
-    asked: readonly EmojiPicture[],
+    { groups, styles }: EmojiClassifierOutput,
+    targets: readonly EmojiPicture[],
   ): { group: number; style: number } {
     return {
       group: accuracy(
         groups,
-        asked.map(({ group }) => this.groups.indexOf(group)),
+        targets.map(({ group }) => this.groups.indexOf(group)),
       ),
       style: accuracy(
         styles,
-        asked.map(({ style }) => emojiStyles.indexOf(style)),
+        targets.map(({ style }) => emojiStyles.indexOf(style)),
       ),
     }
   }

@@ -7,7 +7,7 @@ import { fillTemplate, IdxDataset } from '../../data/sources/idx_dataset.js'
 import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import { ImageFolder } from '../../data/sources/image_folder.js'
 import type { LoadedModel } from '../../models/transfusion/folder.js'
-import type { ClassData } from '../classes.js'
+import type { ClassData } from '../class_data.js'
 
 /** Images and their classes, in MNIST's format. */
 const split = z.strictObject({
@@ -28,7 +28,7 @@ export const classDataSchema = z.discriminatedUnion('type', [
   /** Any data set in MNIST's format. */
   z.strictObject({
     type: z.literal('idx'),
-    /** What the judge is trained on. */
+    /** What the classifier is trained on. */
     training: split,
     /** Held out: what the model is evaluated on. */
     test: split,
@@ -41,7 +41,7 @@ export const classDataSchema = z.discriminatedUnion('type', [
   /** Image files, in a folder for each class that is named as the class is. */
   z.strictObject({
     type: z.literal('folders'),
-    /** What the judge is trained on. */
+    /** What the classifier is trained on. */
     training: filePath,
     /** Held out: what the model is evaluated on. */
     test: filePath,
@@ -56,8 +56,8 @@ export interface NamedClasses extends ClassData {
   readonly testName: string
 }
 
-/** How image files become what a model draws, whatever else it may read. */
-export const drawnPreparation = ({ imagePreparation, network }: LoadedModel): ImagePreparation => {
+/** How image files become what a model generates, whatever else it may read. */
+export const generatedPreparation = ({ imagePreparation, network }: LoadedModel): ImagePreparation => {
   const { width, height } = network.config.image
   return { ...imagePreparation, width, height }
 }

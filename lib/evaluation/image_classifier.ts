@@ -20,7 +20,7 @@ import { keep, scope } from '../tensor/scope.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
 import { AdamW } from '../training/adamw.js'
 import { learningRateAt } from '../training/learning_rate.js'
-import type { Judged } from './figures.js'
+import type { ClassifierOutput } from './image_metrics.js'
 import { type WindowGrid, windowRows, windowsPerSide } from './windows.js'
 
 const featureWidth = 128
@@ -29,8 +29,8 @@ const batchSize = 64
 const cell = 2
 const normEps = 1e-5
 
-/** What a judge is trained on, and for how long. */
-export interface JudgeTraining {
+/** What a classifier is trained on, and for how long. */
+export interface ClassifierTraining {
   /** Square images in a row [N, side * side * channels], bytes, channels last. */
   images: Uint8Array
   /** `[N]`, from 0. */
@@ -45,17 +45,17 @@ export interface JudgeTraining {
   seed: number
   /** How often each image is seen. */
   epochs: number
-  /** Ends training; it then rejects with the signal's reason. */
+  /** Stops training, which then rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Told the share of training that is done, 0 .. 1. */
+  /** Receives the share of training that is done, 0 .. 1. */
   onProgress?: (share: number) => void
 }
 
 /**
- * A small convolutional classifier that judges drawn images, and whose last hidden layer gives the features that
- * distances between sets of images are measured in. Trained by the library itself on real images.
+ * A small convolutional classifier of images. Its last hidden layer gives the features that distances between sets of
+ * generated and real images are measured in.
  */
-export class Judge {
+export class ImageClassifier {
   readonly #arena: ParameterArena
   readonly #layers: { grid: WindowGrid; linear: Linear; norm: RmsNorm }[]
   readonly #hidden: Linear
@@ -66,7 +66,7 @@ export class Judge {
   readonly #rows: Tensor[]
 
   private constructor(
-    /** Width and height of the images it judges, pixels. */
+    /** Width and height of the images that it classifies, pixels. */
     readonly side: number,
     /** Values of a pixel. */
     readonly channels: Image['channels'],
@@ -93,26 +93,28 @@ export class Judge {
   }
 
   /**
-   * Trains a judge; the same for the same images and seed. Rejects with a RangeError for an odd side or labels that
+   * Trains a classifier; the same for the same images and seed. Rejects with a RangeError for an odd side or labels that
    * do not fit the images, with the signal's reason when it aborts.
    */
-  static async train(training: JudgeTraining): Promise<Judge> {
-    checkArguments('Judge.train', { training: [training, 'object'] })
+  static async train(training: ClassifierTraining): Promise<ImageClassifier> {
+    checkArguments('ImageClassifier.train', { training: [training, 'object'] })
     const { images, labels, side, channels = 1, classes, seed, epochs, signal, onProgress } = training
-    checkArguments('Judge.train', {
+    checkArguments('ImageClassifier.train', {
       images: [images, 'numbers'],
       labels: [labels, 'numbers'],
       side: [side, 'number'],
       classes: [classes, 'number'],
       epochs: [epochs, 'number'],
     })
-    if (side % cell !== 0) throw new RangeError(`Judge.train: side must be even, received ${side}`)
+    if (side % cell !== 0) throw new RangeError(`ImageClassifier.train: side must be even, received ${side}`)
     const size = side ** 2 * channels
-    checkBytes('Judge.train', images, size)
+    checkBytes('ImageClassifier.train', images, size)
     if (labels.length * size !== images.length)
-      throw new RangeError(`Judge.train: ${labels.length} labels for ${images.length / size} images`)
-    const judge = new Judge(side, channels, classes, seed)
-    using optimizer = new AdamW(judge.#arena, {
+      throw new RangeError(
+        `ImageClassifier.train: labels must be one for each image, received ${labels.length} for ${images.length / size} images`,
+      )
+    const classifier = new ImageClassifier(side, channels, classes, seed)
+    using optimizer = new AdamW(classifier.#arena, {
       beta1: 0.9,
       beta2: 0.99,
       epsilon: 1e-8,
@@ -130,7 +132,7 @@ export class Judge {
         const pixels = pixelsOf(images, chosen, size)
         const loss = scope(() => {
           const target = fromArray(Int32Array.from(chosen, (index) => labels[index]!))
-          const loss = mean(crossEntropy(judge.#forward(pixels).logits, target))
+          const loss = mean(crossEntropy(classifier.#forward(pixels).logits, target))
           backward(loss)
           optimizer.step(learningRateAt({ peak: 3e-3, final: 6e-5, warmupSteps: 100 }, step, step / steps))
           return loss
@@ -141,23 +143,23 @@ export class Judge {
         if (step % 20 === 0) onProgress?.(step / steps)
       }
       await runAhead.finish()
-      return judge
+      return classifier
     } catch (error) {
-      judge[Symbol.dispose]()
+      classifier[Symbol.dispose]()
       throw error
     }
   }
 
   /**
-   * The class that each image [N, side * side * channels] of bytes most likely shows, and its features. Rejects with a
-   * TypeError or RangeError where they are no bytes of whole images.
+   * The most likely class of each image, and its features. `images`: bytes [N, side * side * channels]. Rejects with a
+   * TypeError or RangeError where they are not the bytes of N images.
    */
-  async judge(images: Uint8Array): Promise<Judged> {
+  async classify(images: Uint8Array): Promise<ClassifierOutput> {
     const size = this.side ** 2 * this.channels
-    checkBytes('Judge.judge', images, size)
+    checkBytes('ImageClassifier.classify', images, size)
     const count = images.length / size
     const classes = new Int32Array(count)
-    // Shared, so that handing it to a thread that compares features copies nothing.
+    // Shared memory: a worker thread that computes metrics reads it without a copy.
     const data = new Float32Array(
       new SharedArrayBuffer(count * featureWidth * Float32Array.BYTES_PER_ELEMENT),
     )
@@ -196,14 +198,16 @@ export class Judge {
   }
 }
 
-/** Throws unless these are the bytes of whole images. */
-function checkBytes(what: string, images: Uint8Array, size: number): void {
+/** Throws unless `images` are the bytes of images of `size` bytes each. */
+function checkBytes(callee: string, images: Uint8Array, size: number): void {
   if (!pixelValues(images))
     throw new TypeError(
-      `${what}: images must be a Uint8Array of all their bytes; received ${describe(images)}`,
+      `${callee}: images must be a Uint8Array of all their bytes, received ${describe(images)}`,
     )
   if (images.length % size !== 0)
-    throw new RangeError(`${what}: ${images.length} bytes are no whole images of ${size} bytes each`)
+    throw new RangeError(
+      `${callee}: images must have ${size} bytes each, received ${images.length} bytes in all`,
+    )
 }
 
 const largest = (values: Float32Array): number =>

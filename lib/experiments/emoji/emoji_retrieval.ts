@@ -2,13 +2,13 @@ import type { EmojiPicture } from '../../datasets/emoji/emoji.js'
 import { type EmojiStyle, emojiStyles, otherStyle } from '../../datasets/emoji/emoji_names.js'
 import { type Features, takeRows } from '../../evaluation/features.js'
 import { mean } from '../../evaluation/moments.js'
-import { sharesFarther, squaredDistance } from '../../evaluation/retrieval.js'
+import { retrievalAuc, squaredDistance } from '../../evaluation/retrieval.js'
 
 /** A name in a style. */
 type Pair = Pick<EmojiPicture, 'name' | 'style'>
 
-/** The real pictures, to find drawn ones among by their features. */
-export class EmojiGallery {
+/** The real pictures as candidates, which generated images retrieve by the distance of their features. */
+export class EmojiRetrieval {
   readonly #features: Features
   /** The row of each name, by style. */
   readonly #rows: Record<EmojiStyle, Map<string, number>>
@@ -20,19 +20,19 @@ export class EmojiGallery {
     pictures.forEach(({ name, style }, row) => this.#rows[style].set(name, row))
   }
 
-  /** How well images are found, by the features of each and the pair that it is to show; see EmojiFigures. */
-  find(images: Features, asked: readonly Pair[]): { found: number; farther: number } {
-    const shares = emojiStyles.flatMap((style) => {
+  /** How well images retrieve the real pictures of their target pairs among those of the same style; see EmojiMetrics. */
+  retrieve(images: Features, targets: readonly Pair[]): { at1: number; auc: number } {
+    const aucs = emojiStyles.flatMap((style) => {
       const rows = this.#rows[style]
-      const place = new Map([...rows.keys()].map((name, i) => [name, i]))
-      const queries = Int32Array.from(asked.keys()).filter((i) => asked[i]!.style === style)
-      return sharesFarther(
+      const candidate = new Map([...rows.keys()].map((name, i) => [name, i]))
+      const queries = Int32Array.from(targets.keys()).filter((i) => targets[i]!.style === style)
+      return retrievalAuc(
         takeRows(images, queries),
         takeRows(this.#features, Int32Array.from(rows.values())),
-        Array.from(queries, (i) => place.get(asked[i]!.name)!),
+        Array.from(queries, (i) => candidate.get(targets[i]!.name)!),
       )
     })
-    return { found: mean(shares.map((share) => Number(share === 1))), farther: mean(shares) }
+    return { at1: mean(aucs.map((auc) => Number(auc === 1))), auc: mean(aucs) }
   }
 
   /** The features of each name's picture in the other style. */
@@ -43,13 +43,13 @@ export class EmojiGallery {
     )
   }
 
-  /** Share of the images that are nearer to the picture of their pair than to the name's in the other style. */
-  restyled(images: Features, asked: readonly Pair[]): number {
+  /** Share of the images that are nearer to the picture of their target pair than to the name's in the other style. */
+  styleRetrievalAt1(images: Features, targets: readonly Pair[]): number {
     const isNearer = (pair: Pair, i: number) => {
       const distance = (row: number) => squaredDistance(images, i, this.#features, row)
       return distance(this.#rows[pair.style].get(pair.name)!) < distance(this.#otherRow(pair))
     }
-    return mean(asked.map((pair, i) => Number(isNearer(pair, i))))
+    return mean(targets.map((pair, i) => Number(isNearer(pair, i))))
   }
 
   #otherRow({ name, style }: Pair): number {

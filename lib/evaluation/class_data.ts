@@ -1,0 +1,36 @@
+import { checkArguments } from '../arguments.js'
+import type { LabelledImages } from '../data/sources/image_folder.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+
+/** Labelled images and the caption of each class, which a model generates and describes. */
+export interface ClassData {
+  /** What the classifier is trained on. */
+  training: LabelledImages
+  /** Held out: neither the model nor the classifier was trained on these. */
+  test: LabelledImages
+  /** One for each class, by its label. */
+  captions: readonly string[]
+}
+
+/** Throws a TypeError that names the first part of the data that is missing. */
+export function checkClassData(callee: string, data: ClassData): void {
+  checkArguments(callee, { data: [data, 'object'] })
+  checkArguments(callee, {
+    'data.training': [data.training, 'labelled'],
+    'data.test': [data.test, 'labelled'],
+    'data.captions': [data.captions, 'strings'],
+  })
+}
+
+/** Throws a RangeError where the model generates images of another size than the data has. */
+export function checkClassImages(callee: string, { network }: ModelParts, { test }: ClassData): void {
+  const { height, width, channels } = network.config.image
+  if (height !== test.height || width !== test.width || channels !== test.channels)
+    throw new RangeError(
+      `${callee}: data.test must have images of ${sizeOf({ height, width, channels })}, which the model generates, ` +
+        `received ${sizeOf(test)}`,
+    )
+}
+
+const sizeOf = ({ height, width, channels }: { height: number; width: number; channels: number }): string =>
+  `${height} x ${width} ${channels === 1 ? 'in grayscale' : 'in colour'}`

@@ -1,0 +1,47 @@
+import { checkArguments } from '../arguments.js'
+import type { Image } from '../image/image.js'
+import { generateImages } from '../generation/generate_images.js'
+import type { ImageGenerationOptions } from '../generation/options.js'
+import type { ModelParts } from '../models/transfusion/folder.js'
+import { generationProgress } from './generation_progress.js'
+
+/** Generated images with the class that each was to show. */
+export interface GeneratedClassImages {
+  /** In the order of the classes. */
+  images: readonly Image[]
+  /** `[N]`: the class of each image's caption. */
+  targets: Int32Array
+}
+
+/** How many images of each class are generated, and how. */
+export interface ClassImageOptions {
+  /** Images of each class. */
+  perClass: number
+  /** Image i is generated from the seed 1,000,000 seed + i. */
+  seed: number
+  /** Sampler, steps, guidance: as of a generation. */
+  images?: ImageGenerationOptions
+  /** Stops the generation, which then rejects with the signal's reason. */
+  signal?: AbortSignal
+  /** Receives a line on the progress every 20 seconds. */
+  log?: (line: string) => void
+}
+
+/** Generates `perClass` images from each caption. Rejects with the signal's reason when it aborts. */
+export async function generateClassImages(
+  model: ModelParts,
+  captions: readonly string[],
+  options: ClassImageOptions,
+): Promise<GeneratedClassImages> {
+  checkArguments('generateClassImages', {
+    model: [model, 'model'],
+    captions: [captions, 'strings'],
+    options: [options, 'object'],
+  })
+  const { perClass, seed, images, signal, log = () => {} } = options
+  const targets = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))
+  const prompts = Array.from(targets, (label) => captions[label]!)
+  const seeds = prompts.map((_, i) => seed * 1_000_000 + i)
+  const onImage = generationProgress(prompts.length, log)
+  return { images: await generateImages(model, prompts, seeds, images, { signal, onImage }), targets }
+}
