@@ -97,10 +97,8 @@ async function report(step, losses) {
 const runAhead = new RunAhead()
 for (let step = 0; step < steps; step++) {
   const labels = Int32Array.from({ length: batchSize }, (_, i) => i % classes.length)
-  const documents = Array.from(labels, (label, i) =>
-    arrangeDocument(samples[label], model.network.config, order, step, i),
-  )
-  const batch = trainingBatch(model, documents, { schedule, step })
+  const documents = Array.from(labels, (label, i) => arrangeDocument(samples[label], model, order, step, i))
+  const batch = await trainingBatch(model, documents, { schedule, step })
   const losses = scope(() => {
     const { total, lm, diffusion, hidden } = transfusionLoss(model.network, batch, { imageWeight: 5 })
     const errors = crossEntropy(classLogits(batch, hidden), fromArray(labels))

@@ -34,6 +34,10 @@ const kinds = {
   parameters: ['a ParameterList', has('parameters', 'under')],
   tensor: ['a tensor', has('handle', 'shape')],
   image: ['an image { width, height, channels, data }', has('width', 'height', 'data')],
+  size: [
+    'an image { width, height, channels, data }, or its values { width, height, values }',
+    has('width', 'height'),
+  ],
   signal: [
     'an AbortSignal, or left out',
     (value) => value === undefined || has('aborted', 'addEventListener')(value),

@@ -21,7 +21,9 @@ export {
   uploadAttentionMetadata,
 } from './nn/attention_metadata.js'
 export type { ImageGroup, ImageGroups } from './nn/image_groups.js'
-export { imagePart, type PixelPart } from './models/transfusion/pixel_parts.js'
+export type { ImageModel } from './sequence/image_model.js'
+export { type EncodedPart, imagePart, type ImageInput, type PixelPart } from './sequence/image_parts.js'
+export { type ImageCodec, type ImageCodecConfig, pixelCodec } from './image/codec.js'
 export {
   type Denominators,
   type LossOptions,

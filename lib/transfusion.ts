@@ -1,5 +1,6 @@
 import { checkArguments } from './arguments.js'
 import { parseConfig } from './config/parse.js'
+import type { ImageCodec } from './image/codec.js'
 import type { Image } from './image/image.js'
 import { readImage } from './image/image_io.js'
 import type { ImagePreparation, ImagePreparationOptions } from './image/image_preparation.js'
@@ -11,7 +12,7 @@ import { type LoadedModel, loadModel, type LoadOptions, saveModel } from './mode
 import { fromLlama, type FromLlamaOptions } from './models/transfusion/from_llama.js'
 import { initializeFrom, type InitializeOptions } from './models/transfusion/initialize.js'
 import { TransfusionNetwork } from './models/transfusion/model.js'
-import { imagePreparationOf } from './models/transfusion/pixel_parts.js'
+import { codecOf, imagePreparationOf, requireImagePreparation } from './sequence/image_model.js'
 import { toLlama } from './models/transfusion/to_llama.js'
 import type { SavedPrecision } from './models/transfusion/weights.js'
 import type { ComputeType } from './nn/arena.js'
@@ -45,16 +46,22 @@ export class Transfusion implements LoadedModel {
   readonly tokenizer: JsonTokenizer
   /** What the network gives for images; saved with the model. */
   readonly objective: Objective
-  /** How `readImage` turns a file into what the model reads; saved with the model. */
-  readonly imagePreparation: ImagePreparation
+  /**
+   * Stands between images and the values that the network reads and predicts; undefined where the model reads latents and has
+   * no autoencoder: it then takes and gives the values themselves. Saved with the model.
+   */
+  readonly codec: ImageCodec | undefined
+  /** How `readImage` turns a file into what the model reads; saved with the model. Undefined without a codec. */
+  readonly imagePreparation: ImagePreparation | undefined
 
   private constructor(parts: LoadedModel) {
     if (typeof parts !== 'object' || parts === null || !('network' in parts))
       throw new TypeError('Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom')
-    const { network, tokenizer, objective, imagePreparation } = parts
+    const { network, tokenizer, objective, codec, imagePreparation } = parts
     this.network = network
     this.tokenizer = tokenizer
     this.objective = objective
+    this.codec = codec
     this.imagePreparation = imagePreparation
   }
 
@@ -99,13 +106,15 @@ export class Transfusion implements LoadedModel {
     const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
     const sizes = { ...options, ...tokenizerIds(tokenizer) }
     const config = parseConfig(transfusionConfigSchema, sizes, 'model config')
-    const preparation = imagePreparationOf(config, imagePreparation)
+    const codec = codecOf({ network: { config } })
+    const preparation = imagePreparationOf({ network: { config }, codec }, imagePreparation)
     const network = new TransfusionNetwork(config, compute, place)
     network.arena.initialize(seed)
     return new Transfusion({
       network,
       tokenizer,
       objective: parsedObjective,
+      codec,
       imagePreparation: preparation,
     })
   }
@@ -122,10 +131,11 @@ export class Transfusion implements LoadedModel {
 
   /**
    * An image file (its path, `file:` URL or bytes), or pixels of any size (a canvas's too), as the model reads them: for
-   * prompts. Throws an Error that names the file and the fault, and a TypeError that says what is accepted.
+   * prompts. Throws an Error that names the file and the fault, also where the model has no codec, and a TypeError that says
+   * what is accepted.
    */
-  readImage(source: ImageSource): Promise<Image> {
-    return readImage(source, this.imagePreparation)
+  async readImage(source: ImageSource): Promise<Image> {
+    return readImage(source, requireImagePreparation(this, 'readImage'))
   }
 
   /**

@@ -1,10 +1,11 @@
 import { noGrad } from '../autograd/tape.js'
+import { joinValues } from '../image/codec.js'
 import { uploadAttentionMetadata } from '../nn/attention_metadata.js'
 import type { TransfusionNetwork } from '../models/transfusion/model.js'
-import { packingOf, type PixelPart, pixelsOf } from '../models/transfusion/pixel_parts.js'
+import type { EncodedPart } from '../sequence/image_parts.js'
 import { crossEntropy } from '../ops/cross_entropy.js'
 import type { Document } from '../sequence/document.js'
-import { documentLength, packDocuments } from '../sequence/packing.js'
+import { documentLength, packDocuments, packingOf } from '../sequence/packing.js'
 import { scope } from '../tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 
@@ -34,13 +35,13 @@ const logitsAtOnce = 2 ** 24
  */
 export async function* documentLikelihoods(
   network: TransfusionNetwork,
-  documents: Iterable<Document<PixelPart>> | AsyncIterable<Document<PixelPart>>,
+  documents: Iterable<Document<EncodedPart>> | AsyncIterable<Document<EncodedPart>>,
   { positions = 2048, signal }: LikelihoodOptions = {},
 ): AsyncGenerator<Likelihood, void, undefined> {
   const options = packingOf(network.config)
   // One batch is laid out while another is computed.
   let computed: Promise<Likelihood[]> | undefined
-  let batch: Document<PixelPart>[] = []
+  let batch: Document<EncodedPart>[] = []
   let lengths: number[] = []
   let total = 0
   const compute = () => {
@@ -72,7 +73,7 @@ export async function* documentLikelihoods(
 /** `lengths`: the positions that each document takes. */
 async function batchLikelihoods(
   network: TransfusionNetwork,
-  documents: readonly Document<PixelPart>[],
+  documents: readonly Document<EncodedPart>[],
   lengths: readonly number[],
 ): Promise<Likelihood[]> {
   const { config } = network
@@ -86,7 +87,7 @@ async function batchLikelihoods(
     scope(() => {
       const layout = uploadAttentionMetadata(packed, network.config.image)
       const images = packed.images.length > 0 && {
-        pixels: fromArray(pixelsOf(packed.images), [-1, config.image.channels]),
+        pixels: fromArray(joinValues(packed.images), [-1, config.image.channels]),
         t: zeros([layout.images]),
       }
       const { hidden } = network.forward(layout, images || undefined)

@@ -1,10 +1,8 @@
 import { checkArguments, wrongArgument } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import type { Sample } from '../data/sources/image_dataset.js'
-import type { Tokenizer } from '../tokenizer/tokenizer.js'
-import type { TransfusionConfig } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
+import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import type { Document } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
 
@@ -30,11 +28,10 @@ export async function captionPerplexity(
     pairs: [pairs, 'iterable'],
     options: [options, 'options'],
   })
-  const { network, tokenizer } = model
-  const documents = captionDocuments(pairs, network.config, tokenizer)
+  const documents = captionDocuments(pairs, model)
   let nll = 0
   let tokens = 0
-  for await (const likelihood of documentLikelihoods(network, documents, options)) {
+  for await (const likelihood of documentLikelihoods(model.network, documents, options)) {
     nll += likelihood.nll
     tokens += likelihood.tokens
   }
@@ -45,16 +42,15 @@ export async function captionPerplexity(
 
 async function* captionDocuments(
   pairs: Iterable<CaptionedImage | Sample>,
-  config: TransfusionConfig,
-  tokenizer: Tokenizer,
-): AsyncGenerator<Document<PixelPart>> {
+  model: ModelParts,
+): AsyncGenerator<Document<EncodedPart>> {
   let i = 0
   for (const pair of pairs) {
     const { image, caption } = captionedImageOf(pair, `pairs[${i}]`)
     yield {
       parts: [
-        imagePart(image, config, `pair ${i}`),
-        { type: 'text', ids: [...(await tokenizer.encode(caption))] },
+        await encodedImagePart(image, model, `pair ${i}`),
+        { type: 'text', ids: [...(await model.tokenizer.encode(caption))] },
       ],
       end: false,
     }

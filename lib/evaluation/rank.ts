@@ -2,7 +2,7 @@ import { checkArguments } from '../arguments.js'
 import { formatValue } from '../describe.js'
 import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import type { PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { EncodedPart } from '../sequence/image_parts.js'
 import type { Document } from '../sequence/document.js'
 import { accuracy } from './image_metrics.js'
 import { documentLikelihoods, type Likelihood, type LikelihoodOptions } from './likelihood.js'
@@ -106,7 +106,7 @@ async function optionDocuments(
   { context, options }: Question,
   name: string,
   end: boolean,
-): Promise<Document<PixelPart>[]> {
+): Promise<Document<EncodedPart>[]> {
   const given = await promptParts(context, tokenizer, network.config)
   const parts = given.map((part) => (part.type === 'text' ? { ...part, weight: 0 } : part))
   return Promise.all(

@@ -3,8 +3,8 @@ import type { PreparedDocument } from '../data/document_stream.js'
 import type { RawDocument, UnreadableDocument } from '../data/sources/document_source.js'
 import { inlinePreparation, type Preparation } from '../data/stream/preparation.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { imagePart, imagePreparationOf, type PixelPart } from '../models/transfusion/pixel_parts.js'
-import type { TransfusionConfig } from '../models/transfusion/config.js'
+import { imagePreparationOf } from '../sequence/image_model.js'
+import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import type { Document } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
 
@@ -82,7 +82,7 @@ export async function textPerplexity(
       counts.documents++
       for (const part of document.parts)
         if (part.type === 'text') counts.bytes += Buffer.byteLength(part.text)
-      yield* piecesOf(prepared, network.config, window, stride)
+      yield* piecesOf(prepared, model, window, stride)
     }
   }
   for await (const likelihood of documentLikelihoods(network, pieces(), options)) {
@@ -97,8 +97,7 @@ export async function textPerplexity(
   }
 }
 
-const modelImages = ({ network, imagePreparation }: ModelParts) =>
-  imagePreparationOf(network.config, imagePreparation)
+const modelImages = (model: ModelParts) => imagePreparationOf(model, model.imagePreparation)
 
 function documentOf(given: TextDocument, name: string): RawDocument | UnreadableDocument {
   if (typeof given === 'string') return { name, parts: [{ type: 'text', text: given }] }
@@ -107,12 +106,12 @@ function documentOf(given: TextDocument, name: string): RawDocument | Unreadable
   throw wrongArgument('textPerplexity', name, 'a text, or a document as sources give them', given)
 }
 
-function* piecesOf(
+async function* piecesOf(
   { name, parts }: PreparedDocument,
-  config: TransfusionConfig,
+  model: ModelParts,
   window: number,
   stride: number,
-): Generator<Document<PixelPart>> {
+): AsyncGenerator<Document<EncodedPart>> {
   if (!parts.some(({ type }) => type === 'image'))
     yield* textWindows(
       parts.flatMap((part) => (part.type === 'text' ? [...part.ids] : [])),
@@ -121,8 +120,12 @@ function* piecesOf(
     )
   else
     yield {
-      parts: parts.map((part) =>
-        part.type === 'image' ? imagePart(part.image, config, name) : { type: 'text', ids: [...part.ids] },
+      parts: await Promise.all(
+        parts.map(async (part) =>
+          part.type === 'image'
+            ? encodedImagePart(part.image, model, name)
+            : { type: 'text' as const, ids: [...part.ids] },
+        ),
       ),
       end: false,
     }
@@ -133,7 +136,7 @@ export function* textWindows(
   ids: readonly number[],
   window: number,
   stride: number,
-): Generator<Document<PixelPart>> {
+): Generator<Document<EncodedPart>> {
   for (let first = 0, counted = 0; counted < ids.length; first += stride) {
     const end = Math.min(first + window, ids.length)
     yield {

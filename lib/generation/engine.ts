@@ -11,7 +11,7 @@
  * token that is still being drawn goes into it as it stands on the device. Where it turns out not to be text, what the
  * round made of it counts for nothing.
  */
-import type { PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { EncodedPart } from '../sequence/image_parts.js'
 import type { GenerativeNetwork } from './model.js'
 import type { ImagePart, Part } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
@@ -288,5 +288,5 @@ export class Engine {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
 
-const positions = (parts: readonly Part<PixelPart | ImagePart>[], patch: number): number =>
+const positions = (parts: readonly Part<EncodedPart | ImagePart>[], patch: number): number =>
   advance(sequenceStart, parts, patch).length

@@ -1,5 +1,5 @@
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
-import type { PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { EncodedPart } from '../sequence/image_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
 import type { ImageSampling } from './image_sampling.js'
@@ -13,7 +13,7 @@ import type { Turn, TurnResult } from './turn.js'
 /** What the engine is asked for. */
 export interface GenerationRequest {
   /** The prompt as it stands in a sequence, special tokens included. */
-  readonly prompt: readonly Part<PixelPart>[]
+  readonly prompt: readonly Part<EncodedPart>[]
   /** Whose ids they are: none that it lacks is drawn. Without one, any id of the model's may be. */
   readonly tokenizer?: Pick<Tokenizer, 'unknown' | 'idsWithoutToken'>
   readonly settings: Omit<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>
@@ -62,7 +62,7 @@ export class Generation {
 
   /** What it does in its next turn; `waiting`: for the token that is being drawn. */
   #next: 'prompt' | 'token' | 'draw' | 'drawn' | 'waiting' | 'nothing'
-  #unread: readonly Part<PixelPart>[]
+  #unread: readonly Part<EncodedPart>[]
   #token = 0
   /** Its turn ahead of the token that is being drawn. */
   #ahead: (Turn & { type: 'read' }) | undefined
@@ -94,7 +94,7 @@ export class Generation {
   // ---- what it adds ----
 
   /** The parts of its prompt that are not read yet. */
-  get unread(): readonly Part<PixelPart>[] {
+  get unread(): readonly Part<EncodedPart>[] {
     return this.#unread
   }
 

@@ -1,5 +1,6 @@
 /** What a model gives to the engine; a model implements it by its shape alone, without an import. */
 import type { Objective } from '../diffusion/objective.js'
+import type { ImageCodec } from '../image/codec.js'
 import type { ImagePreparationOptions } from '../image/image_preparation.js'
 import type { AttentionMetadata } from '../nn/attention_metadata.js'
 import type { CacheUse, KvCache } from '../nn/kv_cache.js'
@@ -75,6 +76,8 @@ export interface GenerativeModel {
   readonly tokenizer: JsonTokenizer
   /** What the network predicts for images. */
   readonly objective: Objective
+  /** Encodes and decodes images; absent: the default for the network's channels, see `codecOf`. */
+  readonly codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
-  readonly imagePreparation?: ImagePreparationOptions
+  readonly imagePreparation?: ImagePreparationOptions | undefined
 }

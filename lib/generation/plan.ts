@@ -1,4 +1,5 @@
-import { packingOf, type PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { EncodedPart } from '../sequence/image_parts.js'
+import { packingOf } from '../sequence/packing.js'
 import {
   type AttentionMetadata,
   firstImages,
@@ -42,7 +43,7 @@ export interface Plan {
   /** ... then those that have been drawn and are read, ... */
   readonly drawn: readonly Generation[]
   /** ... then those of prompts. */
-  readonly given: readonly PixelPart[]
+  readonly given: readonly EncodedPart[]
   readonly extensions: readonly Extension[]
   readonly layout: AttentionMetadata
   /** The layout with the first N + G images alone. */
@@ -119,7 +120,7 @@ export function planRound(entries: readonly Entry[], config: GenerativeConfig, s
     packing,
   )
 
-  const given: PixelPart[] = []
+  const given: EncodedPart[] = []
   const firstGiven = drawers.length + guided + drawn.length
   const places: number[] = []
   for (const { spans, image } of parts) {
@@ -127,7 +128,7 @@ export function planRound(entries: readonly Entry[], config: GenerativeConfig, s
     images.forEach((span, i) => {
       if (i === 0 && image !== undefined) return places.push(image)
       places.push(firstGiven + given.length)
-      return given.push(span as PixelPart)
+      return given.push(span as EncodedPart)
     })
   }
   const order = [...places]

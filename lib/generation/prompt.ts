@@ -2,7 +2,7 @@ import type { Image } from '../image/image.js'
 import { describe } from '../describe.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { GenerativeConfig } from './model.js'
-import { imagePart, type PixelPart } from '../models/transfusion/pixel_parts.js'
+import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import { documentSpans, type Part, type TextPart } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
 
@@ -18,7 +18,7 @@ export async function promptParts(
   prompt: Prompt,
   tokenizer: Tokenizer,
   config: GenerativeConfig,
-): Promise<Part<PixelPart>[]> {
+): Promise<Part<EncodedPart>[]> {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
   if (!Array.isArray(pieces))
     throw new TypeError(`prompt: expected text, or a list of texts and images; received ${describe(prompt)}`)
@@ -30,7 +30,7 @@ export async function promptParts(
           `prompt[${i}]: expected text or an image { width, height, channels, data }, as readImage makes of files; ` +
             `received ${describe(piece)}`,
         )
-      return imagePart(piece, config, `prompt[${i}]`)
+      return encodedImagePart(piece, { network: { config } }, `prompt[${i}]`)
     }),
   )
 }
@@ -46,7 +46,7 @@ export async function promptSpans(
   prompt: Prompt,
   tokenizer: Tokenizer,
   config: GenerativeConfig,
-): Promise<Part<PixelPart>[]> {
+): Promise<Part<EncodedPart>[]> {
   const parts = await promptParts(prompt, tokenizer, config)
   return documentSpans({ parts, end: false }, config.tokens).filter(
     (part) => part.type === 'image' || part.ids.length > 0,
@@ -58,11 +58,11 @@ export async function promptSpans(
  * read as a whole, since its patches see each other.
  */
 export function firstParts(
-  parts: readonly Part<PixelPart>[],
+  parts: readonly Part<EncodedPart>[],
   budget: number,
   patch: number,
-): [first: Part<PixelPart>[], rest: Part<PixelPart>[]] {
-  const first: Part<PixelPart>[] = []
+): [first: Part<EncodedPart>[], rest: Part<EncodedPart>[]] {
+  const first: Part<EncodedPart>[] = []
   let left = Math.max(1, budget)
   for (const [i, part] of parts.entries()) {
     const { length } = advance(sequenceStart, [part], patch)

@@ -1,7 +1,7 @@
 import type { Image } from '../image/image.js'
+import { joinValues } from '../image/codec.js'
 import { imageFromFloats } from '../image/pixels.js'
 import type { GenerativeNetwork, NetworkOutput } from './model.js'
-import { pixelsOf } from '../models/transfusion/pixel_parts.js'
 import { concat } from '../ops/concat.js'
 import { denoise } from '../ops/denoise.js'
 import { gatherRows } from '../ops/gather_rows.js'
@@ -141,7 +141,7 @@ export class Rounds {
       ...(x ? [x] : []),
       ...(guided > 0 ? [x!.view([guided, this.#canvas.values])] : []),
       ...(drawn.length > 0 ? [this.#canvas.images(drawn)] : []),
-      ...(given.length > 0 ? [fromArray(pixelsOf(given))] : []),
+      ...(given.length > 0 ? [fromArray(joinValues(given))] : []),
     ].map((piece) => piece.view([-1, channels]))
     return { pixels: pieces.length > 1 ? concat(pieces, 0) : pieces[0]!, t: fromArray(t) }
   }

@@ -1,5 +1,5 @@
 import type { Image } from '../image/image.js'
-import type { PixelPart } from '../models/transfusion/pixel_parts.js'
+import type { EncodedPart } from '../sequence/image_parts.js'
 import type { Part } from '../sequence/document.js'
 import type { Cursor } from '../sequence/layout.js'
 
@@ -9,7 +9,7 @@ export type Turn =
       readonly type: 'read'
       readonly spans: readonly Part[]
       /** What it reads next, before anything else: the rest of its prompt. */
-      readonly rest: readonly Part<PixelPart>[]
+      readonly rest: readonly Part<EncodedPart>[]
       /** The spans begin with the image that was drawn, as it stands on the canvas. */
       readonly drawn: boolean
       /** What follows: a drawn token, an image, or more of the prompt. */

@@ -56,6 +56,12 @@ export function pixelCodec(channels: Image['channels']): ImageCodec {
   }
 }
 
+/** The codec that a model's folder records. Throws an Error, which begins with `what`, where it has not the model's channels. */
+export function createImageCodec(config: ImageCodecConfig, channels: number, what: string): ImageCodec {
+  if (channels === 1 || channels === 3) return pixelCodec(channels)
+  throw new Error(`${what}: codec: ${config.type} have 1 or 3 channels, received a model of ${channels}`)
+}
+
 /**
  * The codec that a model with `channels` values per position has where its folder records none: pixels for the channels of
  * an image, and none for others, which are those of a latent.

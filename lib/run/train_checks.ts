@@ -5,8 +5,8 @@ import { checkImageGeneration } from '../generation/generate_images.js'
 import { imageSamplingOf } from '../generation/image_sampling.js'
 import { transfusionConfigSchema } from '../models/transfusion/config.js'
 import type { ModelParts } from '../models/transfusion/folder.js'
-import { imagePreparationOf } from '../models/transfusion/pixel_parts.js'
 import { formatBytes } from '../reporting/report/numbers.js'
+import { requireImagePreparation } from '../sequence/image_model.js'
 import { patchGrid } from '../sequence/layout.js'
 import { memory } from '../tensor/device.js'
 import { leastMemory } from './least_memory.js'
@@ -24,7 +24,8 @@ export async function checkNewModel(config: TrainConfig, name: string): Promise<
     name,
   )
   checkChannels(data, model.image.channels, name)
-  const preparation = imagePreparationOf(sizes.model, imagePreparation, `${name}: imagePreparation`)
+  const images = { network: { config: sizes.model }, imagePreparation }
+  const preparation = requireImagePreparation(images, `${name}: imagePreparation`)
   await naming(`${name}: samples`, () => imageSamplingOf(samples, objective))
   const { rows, columns } = patchGrid(preparation, sizes.model.image.patch)
   checkMemory(sizes.model, config, rows * columns, name)

@@ -12,16 +12,16 @@ import type { TrainConfig } from './train_config.js'
 export function streamOpener(
   { data, loading }: TrainConfig,
   sources: readonly WeightedSource[],
-  { network, tokenizer, imagePreparation }: Transfusion,
+  model: Transfusion,
   onSkip: (document: UnreadableDocument) => void,
 ): TrainingData {
   const { workers = defaultWorkers(data), onUnreadable } = loading
   return (start) =>
     openStream(sources, {
       ...start,
-      tokenizer,
-      image: imagePreparation,
-      positionsOf: positionsOf(network.config),
+      tokenizer: model.tokenizer,
+      image: model.imagePreparation,
+      positionsOf: positionsOf(model),
       workers,
       onUnreadable,
       onSkip,

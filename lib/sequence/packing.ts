@@ -9,6 +9,15 @@ export interface PackingOptions extends ImageLayout {
   readonly tokens: SpecialTokens
 }
 
+/** How documents are laid out for a model of this config. */
+export const packingOf = ({
+  tokens,
+  image: { patch, attention },
+}: {
+  readonly tokens: SpecialTokens
+  readonly image: { readonly patch: number; readonly attention: 'bidirectional' | 'causal' }
+}): PackingOptions => ({ patch, causalImages: attention === 'causal', tokens })
+
 /** All that a model needs to be trained on a sequence, except the pixels. T positions, N images. */
 export interface PackedBatch<Image extends ImagePart = ImagePart> extends Layout {
   /** `[0, T]`: queries and keys are one sequence. */

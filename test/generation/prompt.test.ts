@@ -13,7 +13,7 @@ describe('promptSpans', () => {
     expect(spans).toEqual([
       text(tokens.bos),
       text(tokens.boi),
-      { type: 'image', height: 4, width: 4, image },
+      testImagePart(4, 4, 1),
       text(tokens.eoi),
       text(5, 6),
     ])
@@ -40,7 +40,7 @@ describe('what a prompt takes', () => {
       foreign('({ width: 4, height: 4, channels: 1, data: new Uint8Array(data) })'),
     ],
   ])('reads an image of %s', async (_, piece) => {
-    expect((await spansOf([piece]))[2]).toEqual({ type: 'image', height: 4, width: 4, image })
+    expect((await spansOf([piece]))[2]).toEqual(testImagePart(4, 4, 1))
   })
 
   it('reads a list of another realm', async () => {

@@ -1,12 +1,12 @@
 import type { Image } from '../../lib/image/image.js'
-import { bytesToFloats, imageFromFloats } from '../../lib/image/pixels.js'
+import { imageFromFloats } from '../../lib/image/pixels.js'
 import { denoiseCoefficients } from '../../lib/diffusion/sampler.js'
 import { createSampler } from '../../lib/diffusion/samplers.js'
 import { type GenerationOptions, generationOptionsSchema } from '../../lib/generation/options.js'
 import { type Prompt, promptSpans } from '../../lib/generation/prompt.js'
 import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
 import type { ModelParts } from '../../lib/models/transfusion/folder.js'
-import { packingOf } from '../../lib/models/transfusion/pixel_parts.js'
+import { packingOf } from '../../lib/sequence/packing.js'
 import { normal } from '../../lib/ops/noise.js'
 import { rowSeeds } from '../../lib/random.js'
 import type { ImagePart, Part } from '../../lib/sequence/document.js'
@@ -44,7 +44,7 @@ export async function referenceGeneration(
   const text = (...ids: number[]): Part<NoisyPart> => ({ type: 'text', ids })
   const spans = await promptSpans(prompt, tokenizer, network.config)
   const sequence: Part<NoisyPart>[] = spans.map((part) =>
-    part.type === 'text' ? part : { ...part, pixels: bytesToFloats(part.image.data), t: 0 },
+    part.type === 'text' ? part : { ...part, pixels: part.values, t: 0 },
   )
   const result: ReferenceResult = { ids: [], images: [] }
 

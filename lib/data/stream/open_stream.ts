@@ -20,8 +20,8 @@ export interface WeightedSource {
 export interface StreamOptions {
   /** Of the model. */
   readonly tokenizer: JsonTokenizer
-  /** What image files are made; pixels stay as they are. */
-  readonly image: ImagePreparationOptions
+  /** What image files are made; pixels stay as they are. Undefined: image files cannot be read. */
+  readonly image: ImagePreparationOptions | undefined
   /** How long a document is, which weights and limits count in. */
   readonly positionsOf: PositionsOf
   /** The most positions of a document; longer texts are cut. Default: no limit. */

@@ -14,7 +14,10 @@ export interface Preparation {
 }
 
 /** Tokenizes and decodes on this thread; image files are decoded by sharp's own threads. */
-export function inlinePreparation(tokenizer: JsonTokenizer, image: ImagePreparationOptions): Preparation {
+export function inlinePreparation(
+  tokenizer: JsonTokenizer,
+  image: ImagePreparationOptions | undefined,
+): Preparation {
   const preparer = new PartPreparer(tokenizer, image)
   return {
     async prepare({ name, parts }) {
@@ -31,9 +34,9 @@ export function inlinePreparation(tokenizer: JsonTokenizer, image: ImagePreparat
 /** Tokenizes texts and decodes images. */
 export class PartPreparer {
   readonly #tokenizer: JsonTokenizer
-  readonly #image: ImagePreparationOptions
+  readonly #image: ImagePreparationOptions | undefined
 
-  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions) {
+  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions | undefined) {
     this.#tokenizer = tokenizer
     this.#image = image
   }
@@ -56,8 +59,14 @@ export class PartPreparer {
   }
 
   async #decode(name: string, source: Exclude<RawImage, { image: unknown }>) {
-    if ('path' in source) return readImage(source.path, this.#image)
-    return explained(name, readImage(source.bytes, this.#image))
+    const image = this.#image
+    if (image === undefined)
+      throw new Error(
+        `${name}: an image file, which the model cannot read: it has no image codec, so its images are given as values, ` +
+          '{ height, width, values: Float32Array }',
+      )
+    if ('path' in source) return readImage(source.path, image)
+    return explained(name, readImage(source.bytes, image))
   }
 }
 

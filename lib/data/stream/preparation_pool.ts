@@ -9,7 +9,7 @@ import type { Preparation } from './preparation.js'
 /** What a worker is started with. */
 export interface WorkerSetup {
   readonly tokenizer: JsonTokenizer['definition']
-  readonly image: ImagePreparationOptions
+  readonly image: ImagePreparationOptions | undefined
 }
 
 export interface PreparationJob {
@@ -30,7 +30,7 @@ export class PreparationPool implements Preparation {
   readonly #workers: readonly PoolWorker[]
   #ended: Error | undefined
 
-  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions, workers: number) {
+  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions | undefined, workers: number) {
     const setup: WorkerSetup = { tokenizer: tokenizer.definition, image }
     this.#workers = Array.from({ length: workers }, () => new PoolWorker(setup, (error) => this.#end(error)))
   }

@@ -8,6 +8,7 @@ import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import { ImageFolder } from '../../data/sources/image_folder.js'
 import type { LoadedModel } from '../../models/transfusion/folder.js'
 import type { ClassData } from '../class_data.js'
+import { requireCodec, requireImagePreparation } from '../../sequence/image_model.js'
 
 /** Images and their classes, in MNIST's format. */
 const split = z.strictObject({
@@ -57,9 +58,11 @@ export interface NamedClasses extends ClassData {
 }
 
 /** How image files become what a model generates, whatever else it may read. */
-export const generatedPreparation = ({ imagePreparation, network }: LoadedModel): ImagePreparation => {
-  const { width, height } = network.config.image
-  return { ...imagePreparation, width, height }
+export function generatedPreparation(model: LoadedModel): ImagePreparation {
+  const { downscale } = requireCodec(model, 'classes')
+  const { width, height } = model.network.config.image
+  const size = { width: width * downscale, height: height * downscale }
+  return { ...requireImagePreparation(model, 'classes'), ...size }
 }
 
 /**

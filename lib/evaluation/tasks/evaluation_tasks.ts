@@ -12,6 +12,7 @@ import { LeftOutReport } from '../../run/left_out_report.js'
 import { unreadablePolicy } from '../../run/train_data.js'
 import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
 import { type EvaluationResult, type Metric, shareMetric } from './evaluation_result.js'
+import { requireImagePreparation } from '../../sequence/image_model.js'
 
 export interface TaskOptions {
   seed: number
@@ -107,7 +108,7 @@ async function runQuestions(
   log(`Answering ${path} ...`)
   const answers: number[] = []
   async function* questions() {
-    for await (const question of readQuestions(path, model.imagePreparation)) {
+    for await (const question of readQuestions(path, requireImagePreparation(model, path))) {
       answers.push(question.answer)
       yield question
     }

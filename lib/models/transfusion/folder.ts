@@ -17,6 +17,8 @@ import {
   type ImagePreparationOptions,
   imagePreparationSchema,
 } from '../../image/image_preparation.js'
+import { createImageCodec, type ImageCodec, imageCodecConfigSchema } from '../../image/codec.js'
+import { codecOf, imagePreparationOf } from '../../sequence/image_model.js'
 import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import { formatValue } from '../../describe.js'
 import { objectiveSchema } from '../../diffusion/objective.js'
@@ -27,7 +29,6 @@ import type { Tensor } from '../../tensor/tensor.js'
 import { type TransfusionConfig, transfusionConfigSchema } from './config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork } from './model.js'
-import { imagePreparationOf } from './pixel_parts.js'
 import {
   type ParameterValues,
   readWeights,
@@ -43,6 +44,8 @@ const folderConfigSchema = z.strictObject({
   architecture: z.literal(architecture),
   model: transfusionConfigSchema,
   objective: objectiveSchema,
+  /** Between images and the model's values; absent in folders made before there was one, and where the model has none. */
+  codec: imageCodecConfigSchema.optional(),
   /** Of image files; by default to the size that the model draws. */
   preprocessing: imagePreparationSchema.optional(),
   /** Of the folder's files, this one included; absent in folders made before there were any. */
@@ -57,8 +60,10 @@ export interface ModelParts {
   tokenizer: JsonTokenizer
   /** What the network gives for images. */
   objective: z.output<typeof objectiveSchema>
+  /** Encodes and decodes images; by default the one of its channels: pixels for 1 and 3, none for others. */
+  codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it draws. */
-  imagePreparation?: ImagePreparationOptions
+  imagePreparation?: ImagePreparationOptions | undefined
 }
 
 /** How a model folder is read. */
@@ -73,8 +78,10 @@ export interface LoadOptions {
 
 /** A model as its folder describes it. */
 export interface LoadedModel extends ModelParts {
-  /** How image files become what the model reads. */
-  imagePreparation: ImagePreparation
+  /** Encodes and decodes images; undefined where the model reads latents and has no autoencoder. */
+  codec: ImageCodec | undefined
+  /** How image files become what the model reads; undefined without a codec. */
+  imagePreparation: ImagePreparation | undefined
 }
 
 /**
@@ -85,13 +92,15 @@ export interface LoadedModel extends ModelParts {
  */
 export async function saveModel(
   folder: string,
-  { network, tokenizer, objective, imagePreparation }: ModelParts,
+  model: ModelParts,
   precision: SavedPrecision = 'f32',
   values?: Tensor,
 ): Promise<string> {
+  const { network, tokenizer, objective } = model
   using frozen = network.arena.freeze()
-  const preprocessing = imagePreparationOf(network.config, imagePreparation)
-  const config = { architecture, model: network.config, objective, preprocessing }
+  const codec = codecOf(model)?.config
+  const preprocessing = imagePreparationOf(model, model.imagePreparation)
+  const config = { architecture, model: network.config, objective, codec, preprocessing }
   let seal = ''
   await replaceFiles(folder, async (aside) => {
     const path = (file: keyof typeof files) => join(aside, files[file])
@@ -115,13 +124,18 @@ export async function saveModel(
 export async function readModelConfig(folder: string, verify = true) {
   const path = await currentFile(folder, files.config)
   const parse = (json: unknown) => parseConfig(folderConfigSchema, json, path)
-  const { model, objective, preprocessing, checksums } = await readSealed(path, {
+  const { model, objective, codec, preprocessing, checksums } = await readSealed(path, {
     name: files.config,
     parse,
     verify,
   })
   const listed = { list: path, checksums: verify ? checksums : undefined }
-  return { model, objective, imagePreparation: imagePreparationOf(model, preprocessing), listed }
+  const image = {
+    codec: codec && createImageCodec(codec, model.image.channels, path),
+    network: { config: model },
+  }
+  const imagePreparation = imagePreparationOf(image, preprocessing)
+  return { model, objective, codec: codecOf(image), imagePreparation, listed }
 }
 
 /**
@@ -133,7 +147,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const { compute = 'f32', verify = true } = options
   const device = parseDevice(options.device ?? 'cpu', 'Transfusion.load')
   const folder = await modelFolderOf(path)
-  const { model, objective, imagePreparation, listed } = await readModelConfig(folder, verify)
+  const { model, listed, ...rest } = await readModelConfig(folder, verify)
   const { end: eos, ...ids } = model.tokens
   const tokenizerPath = await currentFile(folder, files.tokenizer)
   const tokenizer = await readListed(tokenizerPath, { ...listed, name: files.tokenizer }, async (sum) => {
@@ -154,7 +168,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     network[Symbol.dispose]()
     throw error
   }
-  return { network, tokenizer, objective, imagePreparation }
+  return { network, tokenizer, ...rest }
 }
 
 /**

@@ -19,7 +19,7 @@ import { isDerived, type LlamaTensor, llamaTensors, storedName } from '../llama/
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from './config.js'
 import type { LoadedModel } from './folder.js'
 import { TransfusionNetwork, transfusionParameters } from './model.js'
-import { imagePreparationOf } from './pixel_parts.js'
+import { codecOf, imagePreparationOf } from '../../sequence/image_model.js'
 
 /** What a Llama lacks, to be grown on it. */
 export interface FromLlamaOptions {
@@ -67,7 +67,8 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
       `${folder}: the tokenizer has ${tokenizer.givenSize} tokens, the model's vocabulary ${llama.vocabulary}`,
     )
   const config = grownConfig(llama, tokenizer, options.image, folder)
-  const imagePreparation = imagePreparationOf(config, options.imagePreparation)
+  const codec = codecOf({ network: { config } })
+  const imagePreparation = imagePreparationOf({ network: { config }, codec }, options.imagePreparation)
   const objective = parseConfig(objectiveSchema, options.objective ?? {}, 'objective')
   await using weights = await SafetensorsFolder.open(folder)
   const tensorsOf = storedTensors(weights, llama)
@@ -86,7 +87,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
     network[Symbol.dispose]()
     throw error
   }
-  return { network, tokenizer, objective, imagePreparation }
+  return { network, tokenizer, objective, codec, imagePreparation }
 }
 
 function grownConfig(

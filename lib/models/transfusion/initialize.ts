@@ -9,7 +9,7 @@ import { feedForwardOf, type TransfusionOptions } from './config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
 import { locateModel } from './locate.js'
-import { imagePreparationOf } from './pixel_parts.js'
+import { imagePreparationOf } from '../../sequence/image_model.js'
 
 /** Sizes of a model, as far as they are known. */
 export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'tokens'>>
@@ -47,10 +47,10 @@ export async function initializeFrom(named: string, options: InitializeOptions =
   refuseDifference(path, { process, prediction }, stored.objective)
   const merged = {
     objective: parseConfig(objectiveSchema, { ...stored.objective, ...objective }, 'objective'),
-    imagePreparation: imagePreparationOf(stored.model, {
-      ...stored.imagePreparation,
-      ...others.imagePreparation,
-    }),
+    imagePreparation: imagePreparationOf(
+      { network: { config: stored.model }, codec: stored.codec },
+      { ...stored.imagePreparation, ...others.imagePreparation },
+    ),
   }
   return { ...(await loadModel(folder, { compute, device })), ...merged }
 }

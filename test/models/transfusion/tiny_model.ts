@@ -4,7 +4,9 @@ import type { Image } from '../../../lib/image/image.js'
 import type { TransfusionOptions } from '../../../lib/models/transfusion/config.js'
 import type { TrainingBatch } from '../../../lib/models/transfusion/training/loss.js'
 import { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
-import { type PixelPart, pixelsOf } from '../../../lib/models/transfusion/pixel_parts.js'
+import { joinValues } from '../../../lib/image/codec.js'
+import { bytesToFloats } from '../../../lib/image/pixels.js'
+import type { EncodedPart } from '../../../lib/sequence/image_parts.js'
 import type { ComputeType } from '../../../lib/nn/arena.js'
 import { randomSeeds } from '../../../lib/random.js'
 import type { Document } from '../../../lib/sequence/document.js'
@@ -56,20 +58,20 @@ export function testImage(height: number, width: number, seed: number): Image {
   }
 }
 
-export const testImagePart = (height: number, width: number, seed: number): PixelPart => ({
+export const testImagePart = (height: number, width: number, seed: number): EncodedPart => ({
   type: 'image',
   height,
   width,
-  image: testImage(height, width, seed),
+  values: bytesToFloats(testImage(height, width, seed).data),
 })
 
 /** Packs documents with noised images: of image i, t = 100 + 300 i, noise from seed i. */
-export function trainingBatch(documents: readonly Document<PixelPart>[]): TrainingBatch {
+export function trainingBatch(documents: readonly Document<EncodedPart>[]): TrainingBatch {
   const packed = packDocuments(documents, { patch: tinyConfig.image.patch, tokens })
   const t = packed.images.map((_, i) => (100 + 300 * i) % 1000)
   return {
     packed,
-    pixels: pixelsOf(packed.images),
+    pixels: joinValues(packed.images),
     targets: diffusionTargets(cosineSchedule(), objectiveSchema.parse({}), t),
     seeds: randomSeeds(5, 'noise', 0, packed.images.length),
   }

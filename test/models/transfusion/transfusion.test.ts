@@ -4,7 +4,8 @@ import type { TransfusionOptions } from '../../../lib/models/transfusion/config.
 import { uploadAttentionMetadata } from '../../../lib/nn/attention_metadata.js'
 import { type TrainingBatch, transfusionLoss } from '../../../lib/models/transfusion/training/loss.js'
 import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
-import { type PixelPart, pixelsOf } from '../../../lib/models/transfusion/pixel_parts.js'
+import { joinValues } from '../../../lib/image/codec.js'
+import type { EncodedPart } from '../../../lib/sequence/image_parts.js'
 import type { Document } from '../../../lib/sequence/document.js'
 import { packDocuments } from '../../../lib/sequence/packing.js'
 import { scope } from '../../../lib/tensor/scope.js'
@@ -16,7 +17,7 @@ import { perturbedNetwork, testImagePart, tinyConfig, tinyUNet, tokens, training
 const text = (...ids: number[]) => ({ type: 'text' as const, ids })
 
 /** Text around images of two sizes, in three documents; one image stands first, two side by side. */
-const documents: Document<PixelPart>[] = [
+const documents: Document<EncodedPart>[] = [
   { parts: [text(5, 6, 7), testImagePart(4, 4, 1)] },
   { parts: [testImagePart(4, 6, 2), text(8, 9)] },
   { parts: [text(10), testImagePart(4, 6, 3), testImagePart(4, 4, 4), text(11, 5)] },
@@ -37,12 +38,12 @@ const configOf = (image: Partial<TransfusionOptions['image']>): TransfusionOptio
 /** `hidden` of packed documents whose images have t = 300, row by row. */
 async function hiddenRows(
   network: TransfusionNetwork,
-  packedDocuments: readonly Document<PixelPart>[],
+  packedDocuments: readonly Document<EncodedPart>[],
 ): Promise<Float32Array[]> {
   const packed = packDocuments(packedDocuments, { patch: tinyConfig.image.patch, tokens })
   using hidden = scope(() => {
     const images = {
-      pixels: fromArray(pixelsOf(packed.images), [-1, 1]),
+      pixels: fromArray(joinValues(packed.images), [-1, 1]),
       t: fromArray(new Float32Array(packed.images.length).fill(300)),
     }
     return network.forward(uploadAttentionMetadata(packed, network.config.image), images).hidden
@@ -77,8 +78,7 @@ describe('TransfusionNetwork.forward', () => {
     const part = testImagePart(4, 4, 1)
     const before = await hiddenRows(network, [{ parts: [text(5), part, text(6)] }])
     // BOS, 5, BOI, four patches at rows 3 .. 6, EOI, 6, end. The last pixel is the last patch's.
-    const data = part.image.data.map((value, i) => (i === 15 ? value ^ 128 : value))
-    const other = { ...part, image: { ...part.image, data } }
+    const other = { ...part, values: part.values.map((value, i) => (i === 15 ? value + 1 : value)) }
     const after = await hiddenRows(network, [{ parts: [text(5), other, text(6)] }])
     expect(changedRows(before, after)).toEqual(range(3, 10))
   })
@@ -87,7 +87,7 @@ describe('TransfusionNetwork.forward', () => {
     for (const image of variants) {
       using network = await perturbedNetwork(configOf(image))
       const part = testImagePart(4, 6, 1)
-      const blank = { ...part, image: { ...part.image, data: part.image.data.map(() => 200) } }
+      const blank = { ...part, values: part.values.map(() => 0.57) }
       const rows = (await hiddenRows(network, [{ parts: [blank] }])).slice(2, 8)
       // With one image and rotary positions alone, all that differs is the distance to BOS, BOI and the others.
       for (const [i, a] of rows.entries())
@@ -186,7 +186,7 @@ describe('transfusionLoss', () => {
 
   it('adds the weighted parts, and leaves out what the batch has not', async () => {
     using network = await perturbedNetwork()
-    const lossesOf = async (batchDocuments: readonly Document<PixelPart>[]) => {
+    const lossesOf = async (batchDocuments: readonly Document<EncodedPart>[]) => {
       const losses = scope(() => transfusionLoss(network, trainingBatch(batchDocuments), { imageWeight: 5 }))
       const read = async (tensor: Tensor | undefined) => (tensor ? (await tensor.readFloats())[0]! : NaN)
       const [total, lm, diffusion] = await Promise.all([

@@ -1,7 +1,7 @@
 import { checkArguments } from '../../../arguments.js'
 import type { PreparedDocument } from '../../../data/document_stream.js'
-import type { TransfusionConfig } from '../config.js'
-import { imagePart, type PixelPart } from '../pixel_parts.js'
+import type { ImageModel } from '../../../sequence/image_model.js'
+import { imagePart, type ImageInput } from '../../../sequence/image_parts.js'
 import { randomUniform } from '../../../random.js'
 import { type Document, dropCondition } from '../../../sequence/document.js'
 import { arrangePair, pairOrder } from '../../../sequence/order.js'
@@ -21,23 +21,23 @@ export type ArrangeOptions = Pick<
  */
 export function arrangeDocument(
   prepared: PreparedDocument,
-  config: TransfusionConfig,
+  model: ImageModel,
   options: ArrangeOptions,
   step: number,
   number: number,
-): Document<PixelPart> {
+): Document<ImageInput> {
   checkArguments('arrangeDocument', {
     document: [prepared, 'document'],
-    config: [config, 'config'],
+    model: [model, 'object'],
     options: [options, 'object'],
   })
   const { name, parts } = prepared
   const { seed, captionFirst, captionFirstTextWeight, conditionDropout } = options
   const spans = parts.map((part) =>
-    part.type === 'image' ? imagePart(part.image, config, name) : { ...part, weight: 1 },
+    part.type === 'image' ? imagePart(part.image, model, name) : { ...part, weight: 1 },
   )
   const [caption, image] = spans
-  let document: Document<PixelPart> = { parts: spans }
+  let document: Document<ImageInput> = { parts: spans }
   if (spans.length === 2 && caption!.type === 'text' && image!.type === 'image') {
     const order = pairOrder(randomUniform(seed, 'order', step, number), captionFirst)
     const weight = order === 'caption-first' ? captionFirstTextWeight : 1
@@ -51,7 +51,7 @@ export function arrangeDocument(
 }
 
 /** The numbers, among a document's images, of those that something precedes. */
-function conditionedImages({ parts }: Document<PixelPart>): number[] {
+function conditionedImages({ parts }: Document<ImageInput>): number[] {
   const first = parts[0]?.type === 'image' ? 1 : 0
   return parts.filter((part) => part.type === 'image').flatMap((_, i) => (i >= first ? [i] : []))
 }

@@ -3,9 +3,9 @@ import type { TransfusionConfig } from '../config.js'
 import { trainingFlops } from './flops.js'
 import type { ModelParts } from '../folder.js'
 import type { Denominators, TrainingBatch } from './loss.js'
-import { packingOf, type PixelPart } from '../pixel_parts.js'
+import type { ImageInput } from '../../../sequence/image_parts.js'
 import type { Document } from '../../../sequence/document.js'
-import { documentLength } from '../../../sequence/packing.js'
+import { documentLength, packingOf } from '../../../sequence/packing.js'
 import { arrangeDocument } from './arrange.js'
 import type { TrainingOptions } from '../../../training/options.js'
 import type { BatchWork } from '../../../training/step_report.js'
@@ -32,7 +32,7 @@ export class BatchMaker {
 
   constructor(
     readonly stream: DocumentStream,
-    readonly model: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
+    readonly model: Pick<ModelParts, 'objective' | 'codec'> & { network: { config: TransfusionConfig } },
     readonly options: TrainingOptions,
   ) {
     this.#packing = packingOf(model.network.config)
@@ -51,7 +51,8 @@ export class BatchMaker {
           ? await this.#take(step, drawn, (count) => count < size, Infinity)
           : await this.#take(step, drawn, () => true, Math.floor(batchTokens / accumulate))
       const { seed, timesteps } = this.options
-      parts.push(trainingBatch(this.model, documents, { timesteps, seed, step, firstImage: drawn.images }))
+      const noise = { timesteps, seed, step, firstImage: drawn.images }
+      parts.push(await trainingBatch(this.model, documents, noise))
       drawn.images += parts.at(-1)!.packed.images.length
     }
     const total = (count: (batch: TrainingBatch) => number) =>
@@ -71,8 +72,8 @@ export class BatchMaker {
     drawn: Drawn,
     more: (count: number) => boolean,
     positions: number,
-  ): Promise<Document<PixelPart>[]> {
-    const documents: Document<PixelPart>[] = []
+  ): Promise<Document<ImageInput>[]> {
+    const documents: Document<ImageInput>[] = []
     let left = positions
     while (more(documents.length)) {
       const next = (this.#waiting ??= await this.stream.next())
@@ -92,8 +93,8 @@ export class BatchMaker {
     return documents
   }
 
-  #arrange(document: PreparedDocument, step: number, number: number): Document<PixelPart> {
-    return arrangeDocument(document, this.model.network.config, this.options, step, number)
+  #arrange(document: PreparedDocument, step: number, number: number): Document<ImageInput> {
+    return arrangeDocument(document, this.model, this.options, step, number)
   }
 }
 

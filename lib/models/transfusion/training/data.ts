@@ -1,4 +1,3 @@
-import type { Image } from '../../../image/image.js'
 import type { DocumentStream, StreamState } from '../../../data/document_stream.js'
 import { datasetSource } from '../../../data/sources/dataset_source.js'
 import type { ImageDataset } from '../../../data/sources/image_dataset.js'
@@ -6,9 +5,9 @@ import { openStream } from '../../../data/stream/open_stream.js'
 import type { PositionsOf } from '../../../data/stream/pieces.js'
 import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../folder.js'
-import { packingOf } from '../pixel_parts.js'
-import type { ImagePart } from '../../../sequence/document.js'
-import { documentLength } from '../../../sequence/packing.js'
+import { imagePreparationOf } from '../../../sequence/image_model.js'
+import { imagePart } from '../../../sequence/image_parts.js'
+import { documentLength, packingOf } from '../../../sequence/packing.js'
 
 /** Where a stream of documents is to begin. */
 export interface StreamStart {
@@ -26,19 +25,17 @@ export type TrainingData = ImageDataset | ((start: StreamStart) => DocumentStrea
 /** Opens the stream that training reads. */
 export function openTrainingData(
   data: TrainingData,
-  {
-    network: { config },
-    tokenizer,
-  }: Pick<ModelParts, 'tokenizer'> & { network: { config: TransfusionConfig } },
+  model: Pick<ModelParts, 'tokenizer' | 'codec' | 'imagePreparation'> & {
+    network: { config: TransfusionConfig }
+  },
   start: StreamStart,
 ): DocumentStream | Promise<DocumentStream> {
   if (typeof data === 'function') return data(start)
-  const { height, width, channels } = config.image
   return openStream([{ source: datasetSource(data), weight: 1 }], {
     ...start,
-    tokenizer,
-    image: { height, width, channels: channels as Image['channels'] },
-    positionsOf: positionsOf(config),
+    tokenizer: model.tokenizer,
+    image: imagePreparationOf(model, model.imagePreparation),
+    positionsOf: positionsOf(model),
   })
 }
 
@@ -55,13 +52,13 @@ export function changedSources(before: StreamState | undefined, now: StreamState
 }
 
 /** Counts the positions that a document takes in a batch of a model. */
-export function positionsOf(config: TransfusionConfig): PositionsOf {
-  const packing = packingOf(config)
-  return ({ parts }) =>
+export function positionsOf(
+  model: Pick<ModelParts, 'codec'> & { network: { config: TransfusionConfig } },
+): PositionsOf {
+  const packing = packingOf(model.network.config)
+  return ({ name, parts }) =>
     documentLength(
-      { parts: parts.map((part) => (part.type === 'text' ? part : sizeOf(part.image))) },
+      { parts: parts.map((part) => (part.type === 'text' ? part : imagePart(part.image, model, name))) },
       packing,
     )
 }
-
-const sizeOf = ({ height, width }: Image): ImagePart => ({ type: 'image', height, width })

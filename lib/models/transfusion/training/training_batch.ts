@@ -6,10 +6,10 @@ import { drawTimesteps, type TimestepSettings, timestepsSchema } from '../../../
 import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../folder.js'
 import type { TrainingBatch } from './loss.js'
-import { packingOf, type PixelPart, pixelsOf } from '../pixel_parts.js'
+import { encodeImages, type ImageInput } from '../../../sequence/image_parts.js'
 import { randomSeeds } from '../../../random.js'
 import type { Document } from '../../../sequence/document.js'
-import { packDocuments } from '../../../sequence/packing.js'
+import { packDocuments, packingOf } from '../../../sequence/packing.js'
 
 /** How the images of a batch are noised. */
 export interface BatchNoise {
@@ -27,13 +27,13 @@ export interface BatchNoise {
 
 /**
  * Packs documents into one sequence, in which none sees another, and draws a timestep and noise for each image: what
- * `transfusionLoss` takes. Throws a RangeError as `packDocuments`, and a ConfigError for wrong timestep settings.
+ * `transfusionLoss` takes. The model's codec encodes the images. Rejects with a RangeError as `packDocuments`, and a ConfigError for wrong timestep settings.
  */
-export function trainingBatch(
-  model: Pick<ModelParts, 'objective'> & { network: { config: TransfusionConfig } },
-  documents: readonly Document<PixelPart>[],
+export async function trainingBatch(
+  model: Pick<ModelParts, 'objective' | 'codec'> & { network: { config: TransfusionConfig } },
+  documents: readonly Document<ImageInput>[],
   noise: BatchNoise = {},
-): TrainingBatch {
+): Promise<TrainingBatch> {
   checkArguments('trainingBatch', {
     model: [model, 'object'],
     documents: [documents, 'array'],
@@ -47,7 +47,7 @@ export function trainingBatch(
   const t = drawTimesteps(settings, schedule, packed.limited, seed, step, firstImage)
   return {
     packed,
-    pixels: pixelsOf(packed.images),
+    pixels: await encodeImages(packed.images, model),
     targets: diffusionTargets(schedule, objective, t),
     seeds: randomSeeds(seed, 'noise', step, packed.images.length, firstImage),
   }

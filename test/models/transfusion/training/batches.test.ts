@@ -1,13 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { DocumentStream, PreparedDocument, PreparedPart } from '../../../../lib/data/document_stream.js'
-import type { TransfusionConfig } from '../../../../lib/models/transfusion/config.js'
 import { arrangeDocument } from '../../../../lib/models/transfusion/training/arrange.js'
 import { BatchMaker } from '../../../../lib/models/transfusion/training/batches.js'
 import { trainingOptionsSchema, type TrainingSettings } from '../../../../lib/training/options.js'
 import { newModel } from '../../../training/synthetic_dataset.js'
 
 const model = newModel()
-const { config } = model.network
 
 const text = (...ids: number[]): PreparedPart => ({ type: 'text', ids: Int32Array.from(ids) })
 const image: PreparedPart = {
@@ -97,13 +95,7 @@ describe('BatchMaker', () => {
 
 describe('arrangeDocument', () => {
   const arrange = (parts: readonly PreparedPart[], more: Partial<TrainingSettings>, number: number) =>
-    arrangeDocument(
-      { name: 'a', parts } satisfies PreparedDocument,
-      config as TransfusionConfig,
-      options(more),
-      0,
-      number,
-    )
+    arrangeDocument({ name: 'a', parts } satisfies PreparedDocument, model, options(more), 0, number)
   const kinds = (parts: readonly { type: string }[]) => parts.map(({ type }) => type).join(' ')
   const counted = (parts: readonly PreparedPart[], more: Partial<TrainingSettings>) => {
     const counts: Record<string, number> = {}

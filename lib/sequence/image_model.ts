@@ -1,0 +1,84 @@
+import { parseConfig } from '../config/parse.js'
+import { defaultImageCodec, type ImageCodec } from '../image/codec.js'
+import {
+  type ImagePreparation,
+  type ImagePreparationOptions,
+  imagePreparationSchema,
+} from '../image/image_preparation.js'
+
+/** What of a model says how it reads and generates images. */
+export interface ImageModel {
+  /** Sizes in positions: pixels of what the model reads, which are positions of a latent where it has an autoencoder. */
+  readonly network: {
+    readonly config: {
+      readonly image: {
+        /** Values of each position. */
+        readonly channels: number
+        /** Side of a patch. */
+        readonly patch: number
+        /** Of an image that the model generates. */
+        readonly height: number
+        /** Of an image that the model generates. */
+        readonly width: number
+      }
+    }
+  }
+  /** Encodes images for the model; absent: the default for its channels, see {@link defaultImageCodec}. */
+  readonly codec?: ImageCodec | undefined
+}
+
+/** The codec of a model; undefined where it reads latents and has no autoencoder. */
+export const codecOf = ({ codec, network: { config } }: ImageModel): ImageCodec | undefined =>
+  codec ?? defaultImageCodec(config.image.channels)
+
+/** The codec of a model. Throws an Error, which begins with `what`, where it has none. */
+export function requireCodec(model: ImageModel, what: string): ImageCodec {
+  const codec = codecOf(model)
+  if (!codec) throw noCodec(model, what)
+  return codec
+}
+
+/** How image files become what a model reads. Throws an Error, which begins with `what`, where it has no codec. */
+export function requireImagePreparation(
+  model: ImageModel & { readonly imagePreparation?: ImagePreparationOptions | undefined },
+  what: string,
+): ImagePreparation {
+  const preparation = imagePreparationOf(model, model.imagePreparation, what)
+  if (!preparation) throw noCodec(model, what)
+  return preparation
+}
+
+function noCodec(model: ImageModel, what: string): Error {
+  const { channels } = model.network.config.image
+  return new Error(
+    `${what}: the model reads ${channels} values per position (image.channels) and has no autoencoder, so it neither reads ` +
+      'nor makes pixels; an image must be its values, { height, width, values: Float32Array }',
+  )
+}
+
+/**
+ * How image files become what a model reads: the size that it generates, unless `options` say otherwise; undefined where the
+ * model has no codec. Throws a ConfigError, which begins with `what`, that names what the model cannot read.
+ */
+export function imagePreparationOf(
+  model: ImageModel,
+  options: ImagePreparationOptions = {},
+  what = 'image preparation',
+): ImagePreparation | undefined {
+  const codec = codecOf(model)
+  if (!codec) return undefined
+  const { imageChannels: channels, downscale } = codec
+  const { width, height, patch } = model.network.config.image
+  const multiple = patch * downscale
+  const schema = imagePreparationSchema.superRefine((preparation, context) => {
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    if (preparation.channels !== channels)
+      problem('channels', `expected ${channels}, as the model's images have`)
+    for (const side of ['width', 'height'] as const)
+      if (preparation[side] % multiple !== 0)
+        problem(side, `expected a multiple of the model's patch size (${multiple})`)
+  })
+  const size = { width: width * downscale, height: height * downscale }
+  return parseConfig(schema, { ...size, channels, ...options }, what)
+}
