@@ -7,7 +7,8 @@
 import { setTimeout } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { captionedImage, fence, makeCaptionTokenizer, memory, Trainer, Transfusion } from '../dist/index.js'
+import { captionedImage, makeCaptionTokenizer, Trainer, Transfusion } from '../dist/index.js'
+import { fence, memory } from '../dist/entry/tensor.js'
 import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const steps = Number(process.argv[2] ?? 10_000)

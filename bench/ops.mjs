@@ -2,7 +2,7 @@
 // and write over its time, against a sum over 128 MiB measured in turns with it. The time is the stream's, from a profile.
 //   npm run bench -- ops [--only PATTERN] [--dtype f32|bf16] [--rounds 30] [--json FILE]
 // "of read" is the share of bytes/s; a kernel that only reads can reach 1.00. Lines below 0.70 are marked.
-import { fence, scope, startProfile, sum, trimMemory, full } from '../dist/index.js'
+import { fence, scope, startProfile, sum, trimMemory, full } from '../dist/entry/tensor.js'
 import { fixed, giga, milliseconds, text, whole } from './common/format.mjs'
 import { callKernel, opCases } from './common/op_cases.mjs'
 import { openReport, parseOptions } from './common/report.mjs'

@@ -18,7 +18,7 @@ import {
   startProfile,
   sum,
   trackGradient,
-} from '../dist/index.js'
+} from '../dist/entry/tensor.js'
 import { native } from '../dist/native.js'
 import { newDemoRun, openDemo } from './common/demo.mjs'
 import { fixed, text, whole } from './common/format.mjs'

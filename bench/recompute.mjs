@@ -3,21 +3,8 @@
 //   npm run bench -- recompute
 import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import {
-  AdamW,
-  adamwSchema,
-  backward,
-  cast,
-  fromArray,
-  memory,
-  normal,
-  ParameterArena,
-  ParameterList,
-  ropeTable,
-  scope,
-  sum,
-  Transformer,
-} from '../dist/index.js'
+import { backward, cast, fromArray, memory, normal, ropeTable, scope, sum } from '../dist/entry/tensor.js'
+import { AdamW, adamwSchema, ParameterArena, ParameterList, Transformer } from '../dist/entry/nn.js'
 import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const [T, channels, heads] = [1024, 512, 8]

@@ -5,13 +5,13 @@
 // was asked for. The weighting is eps with eps, otherwise v.
 import {
   captionedImage,
-  drawContactSheet,
   makeCaptionTokenizer,
   readImage,
   Trainer,
   Transfusion,
   writePng,
 } from '../dist/index.js'
+import { drawContactSheet } from '../dist/entry/data.js'
 import { fixed, text, whole } from './common/format.mjs'
 import { openReport, parseOptions } from './common/report.mjs'
 

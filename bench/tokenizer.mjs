@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
-import { openJsonlSource, openTextSource, textsOf, trainTokenizer } from '../dist/index.js'
+import { openJsonlSource, openTextSource, textsOf, trainTokenizer } from '../dist/entry/data.js'
 import { describeLimits, measureLimits } from './common/limits.mjs'
 
 const vocabulary = 32_768

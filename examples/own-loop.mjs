@@ -1,30 +1,28 @@
 // A training loop of one's own: another noise schedule, and a second head beside the model's two.
 // node examples/own-loop.mjs
+import { cosineSchedule, ddim, makeCaptionTokenizer, Transfusion, writePng } from 'transfusion-js'
 import {
-  AdamW,
-  adamwSchema,
   add,
-  arrangeDocument,
   backward,
-  cosineSchedule,
   crossEntropy,
-  ddim,
   fromArray,
   gatherRows,
-  learningRateAt,
-  Linear,
-  makeCaptionTokenizer,
-  ParameterArena,
-  ParameterList,
   RunAhead,
   scale,
   scope,
   sum,
+} from 'transfusion-js/tensor'
+import {
+  AdamW,
+  adamwSchema,
+  arrangeDocument,
+  learningRateAt,
+  Linear,
+  ParameterArena,
+  ParameterList,
   trainingBatch,
-  Transfusion,
   transfusionLoss,
-  writePng,
-} from 'transfusion-js'
+} from 'transfusion-js/nn'
 
 // Pictures of 8 x 8 pixels, bright on the left or on the right.
 const classes = ['left', 'right']

@@ -3,13 +3,13 @@
 import { join } from 'node:path'
 import {
   CheckpointFolder,
-  drawContactSheet,
   FolderDataset,
   makeCaptionTokenizer,
   Trainer,
   Transfusion,
   writePng,
 } from 'transfusion-js'
+import { drawContactSheet } from 'transfusion-js/data'
 
 // name.png (or .jpg, .webp), and its caption beside it in name.txt
 const [pictures, run = 'runs/resume', steps = '300'] = process.argv.slice(2)

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import * as library from '../lib/index.js'
 import { checkArguments } from '../lib/arguments.js'
+import { library } from './entries.js'
 import { fixture } from './models/transfusion/llama_folder.js'
 
 /** Of a function that was called with what it cannot take, and went on. */

@@ -36,8 +36,10 @@ async function copies(place: (path: string) => void): Promise<string[]> {
 
 /** Loads both copies in a Node of its own and runs a script over `a` and `b`; returns the lines it prints. */
 async function runNode([a, b]: string[], script: string): Promise<string[]> {
-  const code = `const load = () => [require(${JSON.stringify(a)}), require(${JSON.stringify(b)})]
-    const paths = ${JSON.stringify([a, b].map((copy) => join(copy!, 'dist/index.js')))}
+  const entries = (copy: string) => ['tensor', 'nn'].map((entry) => join(copy, `dist/entry/${entry}.js`))
+  const code = `const load = () => ${JSON.stringify([a, b].map((copy) => entries(copy!)))}.map((copy) =>
+      Object.assign({}, ...copy.map((entry) => require(entry))))
+    const paths = ${JSON.stringify([a, b].map((copy) => join(copy!, 'dist/entry/tensor.js')))}
     ${script}`
   const env = { ...process.env, TRANSFUSION_NATIVE: '', NODE_OPTIONS: '' }
   const { stdout } = await promisify(execFile)(

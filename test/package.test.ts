@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { entryFiles } from './entries.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -27,19 +28,44 @@ function runNode(code: string, type: 'module' | 'commonjs', env: NodeJS.ProcessE
 }
 
 describe('the package', () => {
-  it('loads by import and by require, without a warning, as the same objects', () => {
+  const entries = Object.keys(entryFiles).map((entry) => entry.replace('.', 'transfusion-js'))
+
+  it.each(entries)('loads %s by import and by require, without a warning, as the same objects', (entry) => {
     const code = `
       import { createRequire } from 'node:module'
-      import * as imported from 'transfusion-js'
+      import * as imported from '${entry}'
       process.on('warning', (warning) => { throw warning })
-      const required = createRequire(process.cwd() + '/')('transfusion-js')
+      const required = createRequire(process.cwd() + '/')('${entry}')
       const names = Object.keys(imported)
-      setImmediate(() => console.log(names.length > 0 && names.every((name) => imported[name] === required[name])))`
+      setImmediate(() => console.log(names.length > 5 && names.every((name) => imported[name] === required[name])))`
     expect(runNode(code, 'module')).toBe('true')
   })
 
-  it('loads by require alone', () => {
-    expect(runNode(`console.log(typeof require('transfusion-js'))`, 'commonjs')).toBe('object')
+  it.each(entries)('loads %s by require alone', (entry) => {
+    expect(runNode(`console.log(typeof require('${entry}'))`, 'commonjs')).toBe('object')
+  })
+
+  it('has the entries that package.json names, and no way past them', () => {
+    const { exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+    expect(Object.keys(exports)).toEqual([...Object.keys(entryFiles), './package.json'])
+    for (const [entry, source] of Object.entries(entryFiles)) {
+      const built = source.replace('lib', './dist').replace('.ts', '')
+      expect(exports[entry]).toEqual({ types: `${built}.d.ts`, default: `${built}.js` })
+    }
+    expect(() => runNode(`require('transfusion-js/dist/index.js')`, 'commonjs')).toThrow(
+      'ERR_PACKAGE_PATH_NOT_EXPORTED',
+    )
+  })
+
+  it('exports each name from one entry only', () => {
+    const names = Object.values(entryFiles).flatMap((source) => {
+      const text = readFileSync(join(root, source), 'utf8')
+      return [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].flatMap(([, list]) =>
+        list!.split(',').flatMap((item) => item.trim().split(/\s+/).at(-1) || []),
+      )
+    })
+    expect(names.length).toBeGreaterThan(300)
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
   })
 
   it('has one version in package.json and package-lock.json, and pins each dependency', () => {
@@ -74,8 +100,17 @@ describe('a clone', () => {
     const { stdout } = npm(place, 'pack', '--dry-run', '--json', '--silent', '--ignore-scripts')
     const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }]
     const paths = files.map(({ path }) => path)
-    const built = ['dist/index.js', 'dist/index.d.ts', 'dist/cli/main.js', 'dist/reporting/browser/page.js']
-    expect(paths).toEqual(expect.arrayContaining([...built, 'dist/binding.gyp', 'lib/index.ts']))
+    const entries = Object.values(entryFiles).map((source) => source.replace('lib', 'dist'))
+    const built = entries.flatMap((source) => [source.replace('.ts', '.js'), source.replace('.ts', '.d.ts')])
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        ...built,
+        'dist/cli/main.js',
+        'dist/reporting/browser/page.js',
+        'dist/binding.gyp',
+        'lib/index.ts',
+      ]),
+    )
     // With it npm would compile wherever it installs the package.
     expect(paths).not.toContain('binding.gyp')
     rmSync(place, { recursive: true })

@@ -51,7 +51,11 @@ const sample = `
 
 /** What a user writes against the types, and the strictest settings without any that the package could ask for. */
 const typed = `
-  import { add, ropeTable, scope, Tensor, Trainer, Transfusion, zeros, type GenerationOptions } from 'transfusion-js'
+  import { Trainer, Transfusion, type GenerationOptions } from 'transfusion-js'
+  import { type DataConfig, openSources } from 'transfusion-js/data'
+  import { evaluateClasses } from 'transfusion-js/evaluation'
+  import { AdamW, Linear, ParameterList } from 'transfusion-js/nn'
+  import { add, ropeTable, scope, Tensor, zeros } from 'transfusion-js/tensor'
   const options: GenerationOptions = { temperature: 0, signal: AbortSignal.timeout(1000) }
   export async function sample(folder: string): Promise<string[]> {
     using model = await Transfusion.load(folder)
@@ -60,7 +64,9 @@ const typed = `
     return kinds
   }
   export const doubled = (x: Tensor): Tensor => scope(() => add(x, x))
-  export const used: unknown[] = [Trainer, ropeTable, zeros([2, 3], 'bf16').shape[0]]
+  export const layer: Linear = new Linear(new ParameterList(), 3, 4)
+  export const sources = (config: DataConfig) => openSources(config)
+  export const used: unknown[] = [AdamW, evaluateClasses, Trainer, ropeTable, zeros([2, 3], 'bf16').shape[0]]
   // @ts-expect-error: no such dtype
   zeros([1], 'f64')
 `
@@ -70,7 +76,6 @@ const strict = {
   types: [],
   lib: ['es2022'],
   target: 'es2022',
-  module: 'nodenext',
   exactOptionalPropertyTypes: true,
   noUncheckedIndexedAccess: true,
   noPropertyAccessFromIndexSignature: true,
@@ -153,11 +158,19 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
     )
   })
 
-  it('compile with the strictest settings, as an ES module and as CommonJS', async () => {
-    const types = join(home, 'types')
+  it.each([
+    ['nodenext', { module: 'nodenext' }, ['module.mts', 'script.cts']],
+    // TypeScript's node16 has no `require` of ES modules, which Node 20.19 has.
+    ['node16', { module: 'node16' }, ['module.mts']],
+    ['bundler', { module: 'preserve', moduleResolution: 'bundler' }, ['module.mts']],
+  ])('compile with the strictest settings and %s', async (name, modules, sources) => {
+    const types = join(home, `types-${name}`)
     await mkdir(types)
-    for (const name of ['module.mts', 'script.cts']) await writeFile(join(types, name), typed)
-    await writeFile(join(types, 'tsconfig.json'), JSON.stringify({ compilerOptions: strict }))
+    for (const file of sources) await writeFile(join(types, file), typed)
+    await writeFile(
+      join(types, 'tsconfig.json'),
+      JSON.stringify({ compilerOptions: { ...strict, ...modules } }),
+    )
     const tsc = join(root, 'node_modules/typescript/bin/tsc')
     const { status, stdout } = spawnSync(process.execPath, [tsc, '--project', types], { encoding: 'utf8' })
     expect({ status, stdout }).toEqual({ status: 0, stdout: '' })

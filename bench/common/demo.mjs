@@ -1,7 +1,8 @@
 // The demo's training on Fashion-MNIST, without its command.
 import { openFashionMnistTask } from '../../dist/experiments/demo/demo_fashion_mnist.js'
 import { modelOptions } from '../../dist/run/train_config.js'
-import { deviceInfo, makeCaptionTokenizer, Trainer, Transfusion } from '../../dist/index.js'
+import { makeCaptionTokenizer, Trainer, Transfusion } from '../../dist/index.js'
+import { deviceInfo } from '../../dist/entry/tensor.js'
 import { trainingOptionsSchema } from '../../dist/training/options.js'
 
 /** What the demo computes in on this machine. */

@@ -1,14 +1,9 @@
 // What the Trainer trains on, step by step, as a file for bench/peers/step.py: the documents of a batch one a row, the
 // images with the noise that the native kernels draw.
 import { join } from 'node:path'
-import {
-  addNoise,
-  fromArray,
-  normal,
-  scope,
-  trainingOptionsSchema,
-  writeSafetensors,
-} from '../../dist/index.js'
+import { trainingOptionsSchema } from '../../dist/index.js'
+import { addNoise, fromArray, normal, scope } from '../../dist/entry/tensor.js'
+import { writeSafetensors } from '../../dist/entry/data.js'
 import { feedForwardOf } from '../../dist/models/transfusion/config.js'
 import { BatchMaker } from '../../dist/models/transfusion/training/batches.js'
 import { readyDocuments, trainingSettings } from './training_documents.mjs'

@@ -1,6 +1,6 @@
 // What the machine can do at best, measured in the bench's own process: the figures that results are a share of.
 import { cpus, loadavg } from 'node:os'
-import { deviceInfo, fence, full, scope, sum, trimMemory } from '../../dist/index.js'
+import { deviceInfo, fence, full, scope, sum, trimMemory } from '../../dist/entry/tensor.js'
 import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
 import { bestOf } from './turns.mjs'
 

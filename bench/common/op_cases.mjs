@@ -1,6 +1,6 @@
 // Calls of kernels bound by memory, on tensors far beyond the cache, each with the bytes that it must read and write once:
 // what it could make with registers and a cache that holds a row, whatever the kernel does.
-import { empty, fromArray, full } from '../../dist/index.js'
+import { empty, fromArray, full } from '../../dist/entry/tensor.js'
 import { native } from '../../dist/native.js'
 
 const [T, C] = [16_384, 1024]

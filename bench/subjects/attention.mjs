@@ -1,7 +1,7 @@
 // Attention forward and backward over one sequence, which sees itself through images (lib/ops/attention.ts).
 //   { heads, headSize, keyEnd, compute }, then { repeats } -> { seconds (the best), rate, peakMemory, tensors }
 import { backpropagate, leafOf } from '../../dist/autograd/tape.js'
-import { attention, cast, fence, fromArray, memory, normal, scope } from '../../dist/index.js'
+import { attention, cast, fence, fromArray, memory, normal, scope } from '../../dist/entry/tensor.js'
 import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
 import { serve } from '../common/subject.mjs'
 import { bestOf } from '../common/turns.mjs'

@@ -2,19 +2,8 @@
 //   { count, side, inputs, channels, blocks, heads, compute }, then { repeats } -> { seconds (the best), flops, kernels (of
 //   all repeats, as kernelTotals has them), rate, peakMemory }
 import { backpropagate } from '../../dist/autograd/tape.js'
-import {
-  cast,
-  fence,
-  fromArray,
-  keep,
-  normal,
-  ParameterArena,
-  ParameterList,
-  scope,
-  startProfile,
-  UNetDown,
-  UNetUp,
-} from '../../dist/index.js'
+import { cast, fence, fromArray, keep, normal, scope, startProfile } from '../../dist/entry/tensor.js'
+import { ParameterArena, ParameterList, UNetDown, UNetUp } from '../../dist/entry/nn.js'
 import { kernelTotals } from '../../dist/profiling/profile_table.js'
 import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
 import { serve } from '../common/subject.mjs'

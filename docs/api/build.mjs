@@ -1,5 +1,5 @@
-// `npm run docs`: the API reference, from the comments of what lib/index.ts exports, into build/docs. What is public
-// and has no comment is an error, and so is every warning of typedoc.
+// `npm run docs`: the API reference, from the comments of what the package's entries export, into build/docs. What is
+// public and has no comment is an error, and so is every warning of typedoc.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,7 +8,12 @@ import { Application, Comment, CommentTag, Converter, ReflectionKind } from 'typ
 const here = fileURLToPath(new URL('.', import.meta.url))
 const root = join(here, '../..')
 
-/** The sections of lib/index.ts, `// Heading: or no more text.` above exports, and what each exports. */
+/** Where the package's entries lie, as `exports` of package.json names them. */
+const entryPoints = Object.values(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports)
+  .filter((entry) => typeof entry === 'object')
+  .map((entry) => join(root, entry.default.replace('./dist', 'lib').replace('.js', '.ts')))
+
+/** The sections of an entry, `// Heading: or no more text.` above exports, and what each exports. */
 function sectionsOf(text) {
   const parts = text.split(/^\/\/ (.*)\.$/m).slice(1)
   return Array.from({ length: parts.length / 2 }, (_, i) => {
@@ -20,9 +25,9 @@ function sectionsOf(text) {
   })
 }
 
-/** Puts each export into the category of its section, so that the reference is ordered as lib/index.ts is. */
+/** Puts each export into the category of its section, so that the reference is ordered as the entries are. */
 function categorize(project, sections) {
-  for (const child of project.children) {
+  for (const child of project.children.flatMap((entry) => entry.children)) {
     const section = sections.find(({ names }) => names.has(child.name))
     for (const owner of child.signatures ?? [child]) {
       owner.comment ??= new Comment()
@@ -75,9 +80,9 @@ const isDocumented = (one) =>
       (owner.comment.summary.length > 0 || owner.comment.blockTags.some(({ tag }) => tag !== '@category')),
   )
 
-const sections = sectionsOf(readFileSync(join(root, 'lib/index.ts'), 'utf8'))
+const sections = entryPoints.flatMap((path) => sectionsOf(readFileSync(path, 'utf8')))
 const app = await Application.bootstrap({
-  entryPoints: [join(root, 'lib/index.ts')],
+  entryPoints,
   tsconfig: join(root, 'tsconfig.json'),
   out: join(root, 'build/docs'),
   basePath: root,
@@ -94,13 +99,24 @@ const app = await Application.bootstrap({
   categoryOrder: sections.map(({ heading }) => heading),
   navigation: { includeCategories: true, includeGroups: false, includeFolders: false },
   sort: ['kind', 'alphabetical'],
+  sortEntryPoints: false,
   searchInComments: true,
   hideGenerator: true,
 })
 app.converter.on(Converter.EVENT_CREATE_DECLARATION, tellDefault)
-app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => categorize(project, sections))
+/** Set where links begin to be resolved. */
+let entries = []
+app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+  entries = project.children
+  categorize(project, sections)
+})
+// A link says a name alone, whichever entry exports it: no two entries export one name.
+app.converter.addUnknownSymbolResolver(({ symbolReference }) => {
+  const names = symbolReference?.path?.map(({ path }) => path)
+  return names && entries.map((entry) => entry.getChildByName(names)).find((found) => found)
+})
 app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
-  for (const category of project.categories ?? []) {
+  for (const category of project.children.flatMap((entry) => entry.categories ?? [])) {
     const { description } = sections.find(({ heading }) => heading === category.title) ?? {}
     if (description) category.description = [{ kind: 'text', text: `${description}.` }]
   }

@@ -7,7 +7,7 @@ import { command } from '../cli/command.js'
 import { scriptedFolder } from '../cli/scripted_folder.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
-const library = JSON.stringify(fileURLToPath(new URL('../../dist/index.js', import.meta.url)))
+const library = JSON.stringify(fileURLToPath(new URL('../../dist/entry/tensor.js', import.meta.url)))
 
 /** Runs a script with the library's exports in a Node of its own; resolves with how it ended and what it printed. */
 async function runNode(script: string, env: Record<string, string>) {

@@ -1,4 +1,4 @@
-import * as library from '../../lib/index.js'
+import * as library from '../../lib/entry/tensor.js'
 import { cast } from '../../lib/ops/cast.js'
 import { fromArray, type Tensor, zeros } from '../../lib/tensor/tensor.js'
 

@@ -1,0 +1,90 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * Data: sources of documents, streams to train on, data sets, tokenizers, images, safetensors. lib/index.ts has the rule for
+ * what lies in which entry.
+ * @module transfusion-js/data
+ */
+import '../profiling/environment.js'
+
+// Sources: files of documents.
+export { type DataConfig, dataSchema, openSources } from '../datasets/data_config.js'
+export {
+  type DocumentSource,
+  type RawDocument,
+  type RawImage,
+  type RawPart,
+  type SourceCursor,
+  type SourceItem,
+  textsOf,
+  type UnreadableDocument,
+} from '../data/sources/document_source.js'
+export {
+  type DocumentCollection,
+  type DocumentReader,
+  indexedSource,
+} from '../data/sources/indexed_source.js'
+export { LeftOut, type LeftOutReason } from '../data/left_out.js'
+export { openFolderSource } from '../data/sources/folder_source.js'
+export { type JsonlOptions, openJsonlSource } from '../data/sources/jsonl_source.js'
+export { openTarSource, type TarOptions } from '../data/sources/tar_source.js'
+export { openTextSource, type TextOptions } from '../data/sources/text_source.js'
+export { datasetSource } from '../data/sources/dataset_source.js'
+
+// Streams: documents of several sources, shuffled, mixed and prepared ahead of training.
+export type {
+  DocumentStream,
+  PreparedDocument,
+  PreparedPart,
+  SourceState,
+  StreamState,
+} from '../data/document_stream.js'
+export type { PositionsOf } from '../data/stream/pieces.js'
+export type { Preparation } from '../data/stream/preparation.js'
+export { openStream, type StreamOptions, type WeightedSource } from '../data/stream/open_stream.js'
+
+// Data sets: images with labels or captions.
+export { ImageFolder, type ImageFolderOptions, type LabelledImages } from '../data/sources/image_folder.js'
+export { IdxDataset, type IdxDatasetOptions } from '../data/sources/idx_dataset.js'
+export {
+  emojiCaption,
+  type EmojiData,
+  EmojiDataset,
+  type EmojiPicture,
+  openEmoji,
+} from '../datasets/emoji/emoji.js'
+export type { EmojiStyle } from '../datasets/emoji/emoji_names.js'
+
+// Tokenizers: learning one, and what tokenizer.json holds.
+export type { AddedToken, TokenizerJson, TokenizerModel } from '../tokenizer/tokenizer_json.js'
+export { type BpeHooks, type BpeProgress, trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'
+export type { BpeSettings } from '../tokenizer/bpe/options.js'
+
+// Images: how they are brought to a model's size and values, and sheets of them.
+export { type ImageCodec, type ImageCodecConfig, pixelCodec } from '../image/codec.js'
+export {
+  type ImagePreparation,
+  type ImagePreparationOptions,
+  imagePreparationSchema,
+} from '../image/image_preparation.js'
+export {
+  type Caption,
+  type Colour,
+  type ContactSheet,
+  drawContactSheet,
+  type SheetCell,
+  type SheetRow,
+  type SheetSection,
+} from '../image/contact_sheet.js'
+
+// Safetensors.
+export {
+  type PendingTensor,
+  readSafetensors,
+  type SafetensorsFile,
+  type SafetensorsTensor,
+  writeSafetensors,
+} from '../files/safetensors/safetensors.js'
+export type { Checksum } from '../files/checksum.js'
+export { SafetensorsReader } from '../files/safetensors/safetensors_reader.js'
+export type { TensorEntry } from '../files/safetensors/safetensors_header.js'

@@ -1,0 +1,66 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * Measuring models: metrics of generated images and of text, the classifier that they rest on, comparisons of samplers.
+ * lib/index.ts has the rule for what lies in which entry.
+ * @module transfusion-js/evaluation
+ */
+import '../profiling/environment.js'
+
+// Generated images: by class, and by samplers.
+export { type ClassifierTraining, ImageClassifier } from '../evaluation/image_classifier.js'
+export type { ClassData } from '../evaluation/class_data.js'
+export {
+  type ClassImageOptions,
+  generateClassImages,
+  type GeneratedClassImages,
+} from '../evaluation/class_images.js'
+export { ClassReference } from '../evaluation/class_reference.js'
+export { describeImages, type DescribingOptions } from '../evaluation/describe_images.js'
+export {
+  type ClassEvaluation,
+  type ClassEvaluationOptions,
+  type ClassMetrics,
+  evaluateClasses,
+} from '../evaluation/evaluate_classes.js'
+export {
+  cheapestSetting,
+  compareSamplers,
+  type CompareOptions,
+  type ReferenceMetrics,
+  type SamplerMetrics,
+  type SamplerSetting,
+  worseMetrics,
+} from '../evaluation/compare_samplers.js'
+export {
+  type EmojiEvaluation,
+  type EmojiEvaluationOptions,
+  evaluateEmoji,
+} from '../experiments/emoji/evaluate_emoji.js'
+export type { EmojiMetrics, EmojiOutput, EmojiOutputs } from '../experiments/emoji/emoji_metrics.js'
+
+// Metrics of images, from features.
+export type { ClassifierOutput, ImageMetricInputs, ImageMetrics } from '../evaluation/image_metrics.js'
+export type { Features } from '../evaluation/features.js'
+export type { LabelledFeatures } from '../evaluation/diversity.js'
+export type { KernelDistance } from '../evaluation/kid.js'
+export { diversity, frechetDistance, imageMetrics, kernelDistance } from '../evaluation/statistics.js'
+export type { StandardErrors } from '../evaluation/standard_errors.js'
+
+// Text: perplexity, and answers ranked by likelihood.
+export type { Likelihood, LikelihoodOptions } from '../evaluation/likelihood.js'
+export { type CaptionedImage, captionPerplexity } from '../evaluation/perplexity.js'
+export {
+  type TextDocument,
+  type TextPerplexity,
+  textPerplexity,
+  type TextPerplexityOptions,
+} from '../evaluation/text_perplexity.js'
+export {
+  type Question,
+  type Ranking,
+  rankAccuracy,
+  type RankMetrics,
+  rankOptions,
+  type RankOptions,
+} from '../evaluation/rank.js'

@@ -1,0 +1,71 @@
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * What a model and a training loop of one's own are made of: modules, parameters, optimizers, and the parts of Transfusion
+ * (network, batches, loss). lib/index.ts has the rule for what lies in which entry.
+ * @module transfusion-js/nn
+ */
+import '../profiling/environment.js'
+
+// Parameters: where they live, and in which type they compute.
+export { type ComputeType, ParameterArena, type Range } from '../nn/arena.js'
+export type { FrozenValues } from '../nn/frozen_values.js'
+export { type Initial, Parameter, ParameterList } from '../nn/parameters.js'
+
+// Modules: ops with parameters.
+export { Linear } from '../nn/linear.js'
+export { Conv2d } from '../nn/conv2d.js'
+export { LayerNorm, RmsNorm } from '../nn/norm.js'
+export { ImageAttention } from '../nn/image_attention.js'
+export { ResidualBlock } from '../nn/residual_block.js'
+export { type UNetContext, UNetDown, type UNetSizes, UNetUp } from '../nn/unet.js'
+export { type CacheUse, KvCache } from '../nn/kv_cache.js'
+export {
+  type AttentionMetadata,
+  type MetadataImages,
+  uploadAttentionMetadata,
+} from '../nn/attention_metadata.js'
+export type { ImageGroup, ImageGroups } from '../nn/image_groups.js'
+export { Transformer, type TransformerContext, type TransformerSizes } from '../nn/transformer.js'
+
+// Optimizers.
+export type { Optimizer } from '../training/optimizer_step.js'
+export { AdamW, adamwSchema, type AdamWOptions } from '../training/adamw.js'
+export { Muon, type MuonOptions, muonSchema } from '../training/muon.js'
+export { Ema } from '../training/ema.js'
+export { learningRateAt, type LearningRateOptions } from '../training/learning_rate.js'
+
+// Transfusion: the network, its batches and its loss.
+export type { LoadedModel, ModelParts } from '../models/transfusion/folder.js'
+export { TransfusionNetwork } from '../models/transfusion/model.js'
+export type { ModelOutput } from '../models/transfusion/model.js'
+export type { ImageSkips, ModelImages } from '../models/transfusion/patch_coder.js'
+export {
+  type Denominators,
+  type LossOptions,
+  transfusionLoss,
+  type TrainingBatch,
+  type TransfusionLoss,
+} from '../models/transfusion/training/loss.js'
+export { arrangeDocument, type ArrangeOptions } from '../models/transfusion/training/arrange.js'
+export { type BatchNoise, trainingBatch } from '../models/transfusion/training/training_batch.js'
+export {
+  type DiffusionTargets,
+  diffusionTargets,
+  type Objective,
+  scheduleOf,
+} from '../diffusion/objective.js'
+export type { TimestepSettings } from '../diffusion/timesteps.js'
+
+// Sequences: documents as positions of tokens and patches, packed into batches.
+export type { ImageModel } from '../sequence/image_model.js'
+export { type EncodedPart, type ImageInput, imagePart, type PixelPart } from '../sequence/image_parts.js'
+export { type PackedBatch, packDocuments, type PackingOptions } from '../sequence/packing.js'
+export type { Layout as SequenceLayout } from '../sequence/layout.js'
+export type {
+  Document as SequenceDocument,
+  ImagePart as SequenceImage,
+  Part as SequencePart,
+  SpecialTokens,
+  TextPart as SequenceText,
+} from '../sequence/document.js'
