@@ -112,8 +112,9 @@ app.converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
 })
 // A link says a name alone, whichever entry exports it: no two entries export one name.
 app.converter.addUnknownSymbolResolver(({ symbolReference }) => {
-  const names = symbolReference?.path?.map(({ path }) => path)
-  return names && entries.map((entry) => entry.getChildByName(names)).find((found) => found)
+  const names = symbolReference?.path?.map(({ path }) => path) ?? []
+  const target = entries.map((entry) => entry.getChildByName(names)).find((found) => found)
+  return target && { target, caption: target.name }
 })
 app.converter.on(Converter.EVENT_RESOLVE_END, ({ project }) => {
   for (const category of project.children.flatMap((entry) => entry.categories ?? [])) {
