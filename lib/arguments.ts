@@ -17,6 +17,10 @@ const kinds = {
   object: ['an object', isPlain],
   options: ['an object of options, or left out', (value) => value === undefined || isPlain(value)],
   string: ['a string', (value) => typeof value === 'string'],
+  configOrPath: [
+    'the path of a config file, or a config',
+    (value) => typeof value === 'string' || isPlain(value),
+  ],
   number: ['a number', (value) => typeof value === 'number'],
   function: ['a function', (value) => typeof value === 'function'],
   array: ['an array', Array.isArray],

@@ -37,6 +37,12 @@ export type { StreamStart, TrainingData } from './models/transfusion/training/da
 export { CheckpointFolder } from './training/checkpoint_folder.js'
 export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './training/options.js'
 
+// Runs: what `transfusion train` does, with the same files.
+export { trainFromConfig, type TrainRunOptions, type TrainRunResult } from './run/train_from_config.js'
+export { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './run/train_config.js'
+export type { RunMessages } from './run/messages.js'
+export type { SessionHooks } from './run/train_session.js'
+
 // Samplers: how images are denoised, and the noise schedules that they follow.
 export { type Sampler, type SamplerStep, trailingTimesteps } from './diffusion/sampler.js'
 export { createSampler, type SamplerName } from './diffusion/samplers.js'

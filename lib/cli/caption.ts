@@ -3,7 +3,7 @@ import type { GenerationOptions } from '../generation/options.js'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import { addTextOptions, type GenerationFlags, generationOptionsOf } from './generation_options.js'
-import { onInterrupt, sharedSignal } from './interrupt.js'
+import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
 import { precisionOption } from './options.js'
 
 /** Files that are described together. */

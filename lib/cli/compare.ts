@@ -14,9 +14,9 @@ import {
 } from '../experiments/comparisons/comparison_run.js'
 import { comparisonTable } from '../experiments/comparisons/comparison_table.js'
 import { type Comparison, type ComparisonName, comparisons } from '../experiments/comparisons/comparisons.js'
-import { onInterrupt } from './interrupt.js'
+import { onInterrupt } from './terminal/interrupt.js'
 import { numberOption } from './options.js'
-import { say } from './output.js'
+import { say, warn } from './terminal/output.js'
 import { lockRun } from '../run/run_folder.js'
 
 /** Options of the command line. */
@@ -68,7 +68,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
       `--only: expected a part of ${comparison.variants.map(({ name }) => `"${name}"`).join(', ')}, ` +
         `received "${options.only}"`,
     )
-  await using _ = await lockRun(out, 'comparing')
+  await using _ = await lockRun(out, 'comparing', warn)
   const folder = join(out, 'runs')
   await makeFolder(folder)
   using interrupt = onInterrupt('Stopping; finished runs are kept. Press Ctrl-C again to leave at once.')

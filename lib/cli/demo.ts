@@ -13,10 +13,10 @@ import { Trainer } from '../training/trainer.js'
 import { openEmojiTask } from '../experiments/demo/demo_emoji.js'
 import { openFashionMnistTask } from '../experiments/demo/demo_fashion_mnist.js'
 import type { DemoSettings, DemoTask } from '../experiments/demo/demo_task.js'
-import { onInterrupt } from './interrupt.js'
+import { onInterrupt } from './terminal/interrupt.js'
 import { numberOption, seedOption } from './options.js'
-import { say, warn } from './output.js'
-import { TrainingProgress } from './progress.js'
+import { say, warn } from './terminal/output.js'
+import { TrainingProgress } from './terminal/training_progress.js'
 import { recordedRun } from '../run/recorded_run.js'
 import { lockRun } from '../run/run_folder.js'
 import { modelOptions } from '../run/train_config.js'
@@ -57,7 +57,7 @@ export async function demo({
 }: DemoSettings & { data: keyof typeof openTask; out: string }): Promise<void> {
   const started = performance.now()
   if (minutes <= 0) throw new RangeError(`--minutes: expected a positive number, received ${minutes}`)
-  await using _ = await lockRun(out, 'running the demo')
+  await using _ = await lockRun(out, 'running the demo', warn)
   await runDemo(await openTask[data]({ minutes, seed }), { out, started })
 }
 
@@ -99,7 +99,7 @@ export async function runDemo(
     config,
     matmulRate,
   })
-  await recordedRun(out, recorder, warn, async () => {
+  await recordedRun(out, recorder, { onMessage: say, onWarning: warn }, async () => {
     const trained = await train(model, task, recorder, matmulRate)
     await model.save(join(out, 'model'))
 

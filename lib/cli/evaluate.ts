@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { dirname, join, resolve } from 'node:path'
+import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
 import { readConfig } from '../files/config_file.js'
 import { writeJson } from '../files/json_file.js'
@@ -8,10 +9,9 @@ import { modelFolderOf } from '../models/transfusion/locate.js'
 import { evaluateConfigSchema } from '../evaluation/tasks/evaluate_config.js'
 import { formatResults, type EvaluationResult } from '../evaluation/tasks/evaluation_result.js'
 import { checkTask, runTask } from '../evaluation/tasks/evaluation_tasks.js'
-import { onInterrupt } from './interrupt.js'
-import { say } from './output.js'
+import { onInterrupt } from './terminal/interrupt.js'
+import { say } from './terminal/output.js'
 import {
-  given,
   guidanceOption,
   numberOption,
   precisionOption,

@@ -2,7 +2,7 @@ import { Command, Option } from 'commander'
 import { loadModel } from '../models/transfusion/folder.js'
 import { toLlama } from '../models/transfusion/to_llama.js'
 import type { SavedPrecision } from '../models/transfusion/weights.js'
-import { say } from './output.js'
+import { say } from './terminal/output.js'
 
 export const exportCommand = (): Command =>
   new Command('export')

@@ -1,10 +1,10 @@
 /** The options of a generation as flags, and flags as the options of a generation. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { randomInt } from 'node:crypto'
+import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
 import { type GenerationOptions, generationOptionsSchema } from '../generation/options.js'
 import {
-  given,
   guidanceOption,
   numberOption,
   samplerOption,

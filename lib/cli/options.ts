@@ -50,7 +50,3 @@ export const showOption = (): Option =>
   new Option('--show <how>', 'how images are shown, by default what the terminal seems able to').choices(
     imageProtocols,
   )
-
-/** The values that were given, without those that were not. */
-export const given = <Options extends object>(options: Options): Partial<Options> =>
-  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Partial<Options>

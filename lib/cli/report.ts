@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { formatBytes } from '../reporting/report/numbers.js'
-import { type Report, writeReport } from '../reporting/report.js'
+import { writeReport } from '../reporting/report.js'
 
 export const reportCommand = (): Command =>
   new Command('report')
@@ -12,11 +12,7 @@ export const reportCommand = (): Command =>
 
 /** `transfusion report RUN`: writes the page of a run, also of one that goes on. `out`: where, by default in its folder. */
 export async function report(folder: string, { out }: { out?: string }): Promise<void> {
-  tellReport(await writeReport(folder, out))
-}
-
-/** Says where a report is, and what it lacks. */
-export function tellReport({ path, bytes, problems }: Report): void {
+  const { path, bytes, problems } = await writeReport(folder, out)
   for (const problem of problems) process.stderr.write(`${problem}\n`)
   process.stdout.write(`report: ${path} (${formatBytes(bytes)})\n`)
 }

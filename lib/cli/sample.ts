@@ -10,7 +10,7 @@ import {
   type GenerationFlags,
   generationOptionsOf,
 } from './generation_options.js'
-import { onInterrupt, sharedSignal } from './interrupt.js'
+import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
 import { numberOption, precisionOption, showOption } from './options.js'
 import { PictureFolder } from './picture_folder.js'
 import { promptPieces, readPieces } from '../generation/prompt_pieces.js'

@@ -1,16 +1,18 @@
 import { Command } from 'commander'
 import { dirname, resolve } from 'node:path'
+import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
 import { readConfig } from '../files/config_file.js'
 import { type BpeSettings, bpeOptionsSchema } from '../tokenizer/bpe/options.js'
 import { openSource, openSources, sourceSchema } from '../datasets/data_config.js'
 import { makeFolder } from '../files/make_folder.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
-import { onInterrupt } from './interrupt.js'
+import { onInterrupt } from './terminal/interrupt.js'
 import { LeftOutReport } from '../run/left_out_report.js'
-import { given, numberOption } from './options.js'
+import { numberOption } from './options.js'
 import { textData } from './text_data.js'
-import { trainTokenizerShown } from './tokenizer_progress.js'
+import { TokenizerProgress } from './terminal/tokenizer_progress.js'
+import { trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'
 import { trainConfigSchema } from '../run/train_config.js'
 import { textsOfAll, unreadablePolicy } from '../run/train_data.js'
 
@@ -71,9 +73,11 @@ export async function tokenizerTrain(
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
   const leftOut = new LeftOutReport((line) => process.stderr.write(`${line}\n`))
   const onUnreadable = unreadablePolicy(loading, leftOut.onSkip)
-  const tokenizer = await trainTokenizerShown(textsOfAll(sources, onUnreadable), settings, {
+  const progress = new TokenizerProgress()
+  const tokenizer = await trainTokenizer(textsOfAll(sources, onUnreadable), settings, {
     signal: interrupt.signal,
-  })
+    onProgress: (now) => progress.update(now),
+  }).finally(() => progress.stop())
   await tokenizer.save(out)
   for (const line of leftOut.summary(sources)) process.stdout.write(`${line}\n`)
   const seconds = ((performance.now() - started) / 1000).toFixed(1)

@@ -20,7 +20,16 @@ export async function readConfig(
 ): Promise<unknown> {
   const text = withoutSchemaKey(parseConfigText(await readText(path), path))
   const written = resolvePaths(schema, withCurrentKeys(schema, text), dirname(path))
-  const changed = settings.reduce((config, setting) => withSetting(config, setting, schema), written)
+  return withSettings(schema, written, settings)
+}
+
+/**
+ * A config whose paths are relative to the working folder, changed by `settings`: see `withSetting`. Old names of keys
+ * become the current ones.
+ */
+export function withSettings(schema: z.ZodType, config: unknown, settings: readonly string[]): unknown {
+  const written = withCurrentKeys(schema, config)
+  const changed = settings.reduce((before, setting) => withSetting(before, setting, schema), written)
   return resolvePaths(schema, withCurrentKeys(schema, changed), '.')
 }
 

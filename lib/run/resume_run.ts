@@ -3,16 +3,16 @@ import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import type { CheckpointFolder } from '../training/checkpoint_folder.js'
 import type { Trainer } from '../training/trainer.js'
-import { warn } from '../cli/output.js'
 
 /**
- * A run's model and trainer as its latest checkpoint that can be read has them; undefined where there is none. Damaged
- * ones are set aside, with a warning. Rejects where none can be read.
+ * A run's model and trainer, restored from its latest checkpoint that can be read; undefined where there is none. Damaged
+ * checkpoints are set aside, with a warning. Rejects where there are checkpoints and none can be read.
  */
 export async function resumeRun(
   checkpoints: CheckpointFolder,
   compute: ComputeType,
   trainerOf: (model: Transfusion) => Trainer,
+  onWarning: (line: string) => void,
 ): Promise<{ model: Transfusion; trainer: Trainer } | undefined> {
   let resumed: { model: Transfusion; trainer: Trainer } | undefined
   await checkpoints.resume(async (folder) => {
@@ -27,6 +27,6 @@ export async function resumeRun(
       throw error
     }
     resumed = { model, trainer }
-  }, warn)
+  }, onWarning)
   return resumed
 }

@@ -8,7 +8,7 @@ import { transfusionConfigSchema, type TransfusionOptions } from '../models/tran
 import { objectiveSchema } from '../diffusion/objective.js'
 import { imageGenerationConfigSchema } from '../generation/options.js'
 import { trainingOptionsSchema } from '../training/options.js'
-import { given } from '../cli/options.js'
+import { given } from '../config/given.js'
 
 const modelShape = transfusionConfigSchema.shape
 

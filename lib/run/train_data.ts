@@ -5,7 +5,7 @@ import { openStream, type WeightedSource } from '../data/stream/open_stream.js'
 import { JsonTokenizer } from '../tokenizer/tokenizer.js'
 import type { Transfusion } from '../transfusion.js'
 import { positionsOf, type TrainingData } from '../models/transfusion/training/data.js'
-import { trainTokenizerShown } from '../cli/tokenizer_progress.js'
+import { type BpeHooks, trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'
 import type { TrainConfig } from './train_config.js'
 
 /** What opens the stream of documents that a run trains on. */
@@ -36,11 +36,15 @@ export function documentsOf(sources: readonly WeightedSource[]): number | undefi
   )
 }
 
-/** The tokenizer of a file, or one made from the texts of the data; `onSkip` is told of documents that are left out. */
+/**
+ * The tokenizer of a file, or one made from the texts of the data; `onSkip` is told of documents that are left out.
+ * `hooks`: of the training of a BPE tokenizer.
+ */
 export async function openTokenizer(
   { tokenizer, loading }: TrainConfig,
   sources: readonly WeightedSource[],
   onSkip: (document: UnreadableDocument) => void,
+  hooks: BpeHooks = {},
 ): Promise<JsonTokenizer> {
   switch (tokenizer.type) {
     case 'file':
@@ -53,7 +57,7 @@ export async function openTokenizer(
     case 'bpe': {
       const { type: _type, ...settings } = tokenizer
       const texts = textsOfAll(sources, unreadablePolicy(loading, onSkip))
-      return trainTokenizerShown(texts, settings)
+      return trainTokenizer(texts, settings, hooks)
     }
   }
 }

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { trainTokenizerShown } from '../../lib/cli/tokenizer_progress.js'
+import { TokenizerProgress } from '../../lib/cli/terminal/tokenizer_progress.js'
 import { trainTokenizer } from '../../lib/tokenizer/bpe/train_tokenizer.js'
 import { JsonTokenizer } from '../../lib/tokenizer/tokenizer.js'
 import { temporaryFolder } from '../temporary_folder.js'
@@ -136,7 +136,9 @@ it('shows progress in one line of a terminal, which it ends', async () => {
   async function* texts(): AsyncGenerator<string> {
     for (let i = 0; i < 300; i++) yield `text ${i} of `.repeat(1000) + i * i
   }
-  await trainTokenizerShown(texts(), { vocabulary: 300 }, { stream })
+  const progress = new TokenizerProgress(stream)
+  await trainTokenizer(texts(), { vocabulary: 300 }, { onProgress: (now) => progress.update(now) })
+  progress.stop()
   const shown = String((stream as unknown as PassThrough).read())
   expect(shown.endsWith(' s\n')).toBe(true)
   expect(shown.indexOf('\n')).toBe(shown.length - 1)

@@ -1,14 +1,13 @@
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { recordedRun } from '../../lib/run/recorded_run.js'
 import { RunRecorder } from '../../lib/reporting/run_recorder.js'
 import { stepReport } from '../reporting/step_report.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 async function openRecorder(folder: string): Promise<RunRecorder> {
-  vi.spyOn(process.stdout, 'write').mockReturnValue(true)
-  vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  await writeFile(join(folder, 'config.json'), '{}')
   const options = { step: 0, seconds: 0, every: 10, tensorboard: false, parameters: 1, config: {} }
   return RunRecorder.open(folder, options)
 }
@@ -17,19 +16,23 @@ describe('recordedRun', () => {
   it.each(['finished', 'interrupted'] as const)('leaves a report of a run that was %s', async (how) => {
     const folder = await temporaryFolder()
     const recorder = await openRecorder(folder)
-    await recordedRun(folder, recorder, expect.unreachable, async () => {
+    const messages: string[] = []
+    const hooks = { onMessage: (line: string) => messages.push(line), onWarning: expect.unreachable }
+    await recordedRun(folder, recorder, hooks, async () => {
       recorder.step(stepReport(1))
       return how
     })
     const page = await readFile(join(folder, 'report.html'), 'utf8')
     expect(page).toContain(how === 'finished' ? 'Finished at step 1' : 'Stopped at step 1')
     expect(page).toContain('Text loss')
+    expect(messages).toEqual([expect.stringMatching(/^report: .*report\.html \(\d+\.?\d* kB\)$/)])
   })
 
   it('leaves a report of a run that failed, and rejects as the run did', async () => {
     const folder = await temporaryFolder()
     const recorder = await openRecorder(folder)
-    const failed = recordedRun(folder, recorder, expect.unreachable, async () => {
+    const hooks = { onMessage: () => {}, onWarning: expect.unreachable }
+    const failed = recordedRun(folder, recorder, hooks, async () => {
       recorder.step(stepReport(7))
       throw new Error('the gradient is not finite')
     })
@@ -45,7 +48,7 @@ describe('recordedRun', () => {
     const failed = recordedRun(
       folder,
       recorder,
-      (line) => warnings.push(line),
+      { onMessage: expect.unreachable, onWarning: (line) => warnings.push(line) },
       async () => {
         await rm(folder, { recursive: true })
         throw new Error('the data is gone')

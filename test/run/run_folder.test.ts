@@ -30,9 +30,9 @@ describe('lockRun', () => {
 
   it('takes a folder that a run began to use, killed before it had anything to save', async () => {
     const folder = join(await temporaryFolder(), 'run')
-    await (await lockRun(folder, 'testing'))[Symbol.asyncDispose]()
+    await (await lockRun(folder, 'testing', expect.unreachable))[Symbol.asyncDispose]()
     await writeFile(join(folder, 'config.json'), '{}')
-    await using lock = await lockRun(folder, 'testing')
+    await using lock = await lockRun(folder, 'testing', expect.unreachable)
     expect(lock.locked).toBe(true)
   })
 
@@ -43,13 +43,13 @@ describe('lockRun', () => {
       await writeFile(join(folder, name), '')
     const dayAgo = new Date(Date.now() - 86_400_000)
     for (const name of ['run.json.12.0.tmp', 'mine.tmp']) await utimes(join(folder, name), dayAgo, dayAgo)
-    await using _ = await lockRun(folder, 'testing')
+    await using _ = await lockRun(folder, 'testing', expect.unreachable)
     expect((await readdir(folder)).toSorted()).toEqual(['.lock', 'mine.tmp', 'report.html.13.4.tmp'])
   })
 
   it('keeps demo and compare out of a folder that is in use', async () => {
     const out = await temporaryFolder()
-    await using _ = await lockRun(out, 'testing')
+    await using _ = await lockRun(out, 'testing', expect.unreachable)
     await expect(demo({ data: 'emoji', minutes: 1, seed: 0, out })).rejects.toThrow('testing since')
     await expect(compare('patches', { steps: 4, seeds: 1, perClass: 10, out })).rejects.toThrow(
       'testing since',

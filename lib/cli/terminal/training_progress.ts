@@ -1,7 +1,7 @@
 import cliProgress from 'cli-progress'
-import { clockTime } from '../reporting/clock_time.js'
-import { MatmulShare } from '../reporting/matmul_rate.js'
-import type { StepReport } from '../training/step_report.js'
+import { clockTime } from '../../reporting/clock_time.js'
+import { MatmulShare } from '../../reporting/matmul_rate.js'
+import type { StepReport } from '../../training/step_report.js'
 
 /** What a recent step weighs in the means that are shown. */
 const recency = 0.02

@@ -1,8 +1,8 @@
 import { PassThrough } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { TrainingProgress } from '../../lib/cli/progress.js'
-import type { StepReport } from '../../lib/training/step_report.js'
-import { stepReport } from '../reporting/step_report.js'
+import { TrainingProgress } from '../../../lib/cli/terminal/training_progress.js'
+import type { StepReport } from '../../../lib/training/step_report.js'
+import { stepReport } from '../../reporting/step_report.js'
 
 /** What is shown of `steps` steps of half a second each. */
 function shown(

@@ -1,0 +1,141 @@
+/** What `transfusion train` does, for programs: a config in, a run's folder out. */
+import { checkArguments } from '../arguments.js'
+import { readConfig, withSettings } from '../files/config_file.js'
+import { given } from '../config/given.js'
+import { parseConfig } from '../config/parse.js'
+import { resolvePaths } from '../config/paths.js'
+import { openSources } from '../datasets/data_config.js'
+import type { WeightedSource } from '../data/stream/open_stream.js'
+import { hasFinished } from '../reporting/sessions.js'
+import { Trainer } from '../training/trainer.js'
+import type { BpeProgress } from '../tokenizer/bpe/train_tokenizer.js'
+import { Transfusion } from '../transfusion.js'
+import { LeftOutReport } from './left_out_report.js'
+import { type RunMessages, silent } from './messages.js'
+import { createModel, initializeModel } from './new_model.js'
+import { resumeRun } from './resume_run.js'
+import { lengthChange, progressOf } from './run_changes.js'
+import { lockRun, type OpenRun, openRun, runPaths } from './run_folder.js'
+import { withSizesOfWeights } from './sizes_of_weights.js'
+import { checkNewModel, checkSamples } from './train_checks.js'
+import { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './train_config.js'
+import { streamOpener, unreadablePolicy } from './train_data.js'
+import { type SessionHooks, trainSession } from './train_session.js'
+
+/** Where a run is written, what it begins with, and its hooks. */
+export interface TrainRunOptions extends SessionHooks {
+  /** The run's folder, which is made, or whose run goes on; by default `runs/train`. */
+  out?: string
+  /** A folder whose weights a new run begins with: a model folder, or a Hugging Face Llama. */
+  init?: string
+  /** Settings that replace the config's, as `--set` takes them: `training.steps=50`. */
+  set?: readonly string[]
+  /** Called while a BPE tokenizer is trained for the run. */
+  onTokenizerProgress?: (progress: BpeProgress) => void
+  /** Called once model and data are open and every setting is checked, before anything is measured or trained. */
+  onReady?: () => void
+}
+
+/** What a call of {@link trainFromConfig} came to. */
+export interface TrainRunResult {
+  /** `interrupted`: the signal ended training; its last step is saved, and the same call goes on from it. */
+  outcome: 'finished' | 'interrupted'
+  /** Steps that the run has taken, those of earlier sessions included. */
+  steps: number
+  /** Seconds of training, those of earlier sessions included. */
+  seconds: number
+  /** The folder of the model, for `Transfusion.load`; there once the run has finished. */
+  model: string
+}
+
+/**
+ * Trains a model as a config says, with the files that `transfusion train` leaves in the run's folder: `config.json`,
+ * `metrics.jsonl`, event files for TensorBoard, `samples-*.png`, `checkpoints/`, `report.html` and at the end `model/`. Where
+ * the folder holds checkpoints of this config, the run goes on from the latest, bit for bit where it is limited by steps.
+ *
+ * `config`: the path of a config file, or what such a file holds, whose paths are then relative to the working folder.
+ * The folder is locked meanwhile.
+ *
+ * @throws ConfigError that lists each wrong setting with what would be right
+ * @throws Error where the folder is in use, holds another run, or data, weights or files cannot be read or written
+ */
+export async function trainFromConfig(
+  config: string | WrittenTrainConfig,
+  options: TrainRunOptions = {},
+): Promise<TrainRunResult> {
+  checkArguments('trainFromConfig', { config: [config, 'configOrPath'], options: [options, 'options'] })
+  const { out = 'runs/train', init, set = [] } = options
+  const name = typeof config === 'string' ? config : 'config'
+  const written =
+    typeof config === 'string'
+      ? await readConfig(config, trainConfigSchema, set)
+      : withSettings(trainConfigSchema, config, set)
+  const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), name)
+  if (!init) await checkNewModel(parsed, name)
+  const sources = await openSources(parsed.data)
+  // Refused before a folder is made.
+  for (const { source } of sources) source.unreadable?.forEach(unreadablePolicy(parsed.loading, () => {}))
+  const hooks = { ...silent, ...given(options) }
+  await using _ = await lockRun(out, 'training', hooks.onWarning)
+  // Awaited here: the lock is released once this function returns.
+  return await runIn(out, {
+    name,
+    config: parsed,
+    written: written as WrittenTrainConfig,
+    sources,
+    run: await openRun(out, recorded(parsed), hooks.onWarning),
+    init,
+    hooks,
+  })
+}
+
+/** A run that is ready to begin or go on. */
+interface ReadyRun {
+  /** Begins messages about the config: its path, where it has one. */
+  name: string
+  config: TrainConfig
+  /** Without defaults, and without what is left to the weights that the run begins with. */
+  written: WrittenTrainConfig
+  sources: readonly WeightedSource[]
+  run: OpenRun
+  init: string | undefined
+  hooks: TrainRunOptions & RunMessages
+}
+
+async function runIn(
+  out: string,
+  { name, config, written, sources, run, init, hooks }: ReadyRun,
+): Promise<TrainRunResult> {
+  const { onMessage, onWarning } = hooks
+  const leftOut = new LeftOutReport(onWarning)
+  const { onSkip } = leftOut
+  const trainerOf = (model: Transfusion) =>
+    new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
+  const resumed = await resumeRun(run.checkpoints, config.precision, trainerOf, onWarning)
+  using model =
+    resumed?.model ??
+    (init
+      ? await initializeModel(init, config, written)
+      : await createModel(config, sources, onSkip, { onProgress: hooks.onTokenizerProgress }))
+  using trainer = resumed?.trainer ?? trainerOf(model)
+  const result = () => ({ ...trainer.done, model: runPaths(out).model })
+  const { done } = trainer
+  if (resumed && progressOf(config.training, done) === 1 && (await hasFinished(out, done.steps))) {
+    onMessage(
+      `${out}: this run has finished, with ${done.steps} steps; its model is in ${runPaths(out).model}. ` +
+        `To train on, raise training.${config.training.steps ? 'steps' : 'minutes'} in ${name} and give the same command`,
+    )
+    return { outcome: 'finished', ...result() }
+  }
+  const longer = resumed && lengthChange(run.earlierLength, config.training, done)
+  if (longer) onMessage(longer)
+  await checkSamples(model, config.samples, name)
+  hooks.onReady?.()
+  const beginning = resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''
+  const session = { out, config, model, trainer, sources, leftOut, checkpoints: run.checkpoints, beginning }
+  return { outcome: await trainSession(session, hooks), ...result() }
+}
+
+/** A config as a run's folder keeps it, where it is read from anywhere. */
+const recorded = (config: TrainConfig) =>
+  resolvePaths(trainConfigSchema, config, process.cwd()) as TrainConfig
