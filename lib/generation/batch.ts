@@ -1,35 +1,35 @@
 import { parseConfig } from '../config/parse.js'
 import type { Image } from '../image/image.js'
-import type { GenerativeModel } from './model.js'
-import { imageSamplingOf } from './image_sampling.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
-import type { GenerationRequest } from './generation.js'
+import type { GenerationRequest } from './generation_request.js'
+import { imageSamplingOf } from './image_sampling.js'
+import type { GenerativeModel } from './model.js'
 import { onAbort } from './on_abort.js'
 import { generationOptionsSchema, type ImageSamplingSettings } from './options.js'
 import { checkPrompts, type Prompt, promptSpans } from './prompt.js'
-import { WholeText } from './text_output.js'
+import { BufferedText } from './text_output.js'
 
-/** Who follows a batch that is drawn. */
+/** What a batch of images reports while it is generated. */
 export interface ImageGenerationHooks {
   /** Ends it; it then rejects with the signal's reason. */
   signal?: AbortSignal | undefined
-  /** Called for each image that is finished, those drawn again included. */
+  /** Called for each image that is finished, also for those of later attempts. */
   onImage?: (() => void) | undefined
 }
 
-/** Draws one image after each prompt, see `generateImages`. */
+/** Generates one image after each prompt, with image i from seeds[i]: one attempt of `generateImages`. */
 export async function generateOnce(
   model: GenerativeModel,
   prompts: readonly Prompt[],
   seeds: readonly number[],
-  imageOptions: ImageSamplingSettings,
+  options: ImageSamplingSettings,
   { signal, onImage }: ImageGenerationHooks,
 ): Promise<Image[]> {
   const images: Image[] = []
-  await generateAll(
+  await runRequests(
     model,
-    await imageRequests(model, prompts, seeds, imageOptions),
+    await imageRequests(model, prompts, seeds, options),
     (event, i) => {
       if (event.type !== 'image') return
       images[i] = event.image
@@ -40,29 +40,33 @@ export async function generateOnce(
   return images
 }
 
-/** What the engine is asked for, for one image after each prompt. Throws an Error that names what cannot be drawn. */
+/** The requests for one image after each prompt. Rejects with an Error that names what cannot be generated. */
 export async function imageRequests(
   model: GenerativeModel,
   prompts: readonly Prompt[],
   seeds: readonly number[],
-  imageOptions: ImageSamplingSettings,
+  options: ImageSamplingSettings,
 ): Promise<GenerationRequest[]> {
-  const drawing = imageSamplingOf(imageOptions, model.objective)
+  const imageSampling = imageSamplingOf(options, model.objective)
   const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
-  const caller = {}
-  const spans = await allSpans(model, prompts)
-  return spans.map((prompt, i) => ({
+  const client = {}
+  const prepared = await preparePrompts(model, prompts)
+  return prepared.map((prompt, i) => ({
     prompt,
     tokenizer: model.tokenizer,
     settings,
-    drawing,
+    imageSampling,
     imageSeed: () => seeds[i]!,
-    text: new WholeText(model.tokenizer),
-    caller,
+    text: new BufferedText(model.tokenizer),
+    client,
   }))
 }
 
-/** Writes the most likely text after each prompt, up to `maxTokens` tokens each, as many together as is good for speed. */
+/**
+ * Writes the most likely text after each prompt, up to `maxTokens` tokens each, as many prompts at a time as is good for
+ * speed. Rejects with a TypeError or a RangeError that names what is wrong with a prompt, a ConfigError for `maxTokens`, and
+ * the signal's reason when that aborts.
+ */
 export async function completeTexts(
   model: GenerativeModel,
   prompts: readonly Prompt[],
@@ -71,20 +75,20 @@ export async function completeTexts(
 ): Promise<string[]> {
   const settings = parseConfig(generationOptionsSchema, { maxTokens, maxImages: 0 }, 'completeTexts')
   checkPrompts(prompts)
-  const drawing = imageSamplingOf(settings, model.objective)
+  const imageSampling = imageSamplingOf(settings, model.objective)
   const texts = prompts.map(() => '')
-  const caller = {}
-  const spans = await allSpans(model, prompts)
-  await generateAll(
+  const client = {}
+  const prepared = await preparePrompts(model, prompts)
+  await runRequests(
     model,
-    spans.map((prompt) => ({
+    prepared.map((prompt) => ({
       prompt,
       tokenizer: model.tokenizer,
       settings,
-      drawing,
+      imageSampling,
       imageSeed: () => 0,
-      text: new WholeText(model.tokenizer),
-      caller,
+      text: new BufferedText(model.tokenizer),
+      client,
     })),
     (event, i) => {
       if (event.type === 'text') texts[i] += event.text
@@ -94,41 +98,41 @@ export async function completeTexts(
   return texts
 }
 
-const allSpans = ({ tokenizer, network }: GenerativeModel, prompts: readonly Prompt[]) =>
+const preparePrompts = ({ tokenizer, network }: GenerativeModel, prompts: readonly Prompt[]) =>
   Promise.all(prompts.map((prompt) => promptSpans(prompt, tokenizer, network.config)))
 
-/** Runs all to their ends; gives them up together when one fails, or the signal aborts, and then rejects. */
-function generateAll(
+/** Runs all requests to their ends. Where one fails, or the signal aborts, it cancels the others and then rejects. */
+function runRequests(
   { network }: GenerativeModel,
   requests: readonly GenerationRequest[],
-  event: (event: GenerationEvent, index: number) => void,
+  onEvent: (event: GenerationEvent, index: number) => void,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const engine = engineOf(network)
   return new Promise((resolve, reject) => {
     signal?.throwIfAborted()
-    let left = requests.length
+    let unfinished = requests.length
     let failure: { error: unknown } | undefined
-    const giveUp = (error: unknown) => {
+    const cancelAll = (error: unknown) => {
       failure ??= { error }
       for (const generation of generations) engine.cancel(generation, error)
     }
-    const end = () => {
+    const settle = () => {
       stopListening()
       if (failure) reject(failure.error)
       else resolve()
     }
     const generations = requests.map((request, i) =>
       engine.submit(request, {
-        full: false,
-        event: (given) => event(given, i),
-        end(failed) {
-          if (failed && !failure) giveUp(failed.error)
-          if (--left === 0) end()
+        isFull: false,
+        onEvent: (event) => onEvent(event, i),
+        onEnd(failed) {
+          if (failed && !failure) cancelAll(failed.error)
+          if (--unfinished === 0) settle()
         },
       }),
     )
-    const stopListening = onAbort(signal, () => giveUp(signal!.reason))
-    if (left === 0) end()
+    const stopListening = onAbort(signal, () => cancelAll(signal!.reason))
+    if (unfinished === 0) settle()
   })
 }

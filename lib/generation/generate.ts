@@ -1,24 +1,24 @@
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
-import type { GenerativeModel } from './model.js'
-import { imageSamplingOf } from './image_sampling.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
-import type { GenerationRequest } from './generation.js'
+import type { GenerationRequest } from './generation_request.js'
 import { GenerationStream } from './generation_stream.js'
+import { imageSamplingOf } from './image_sampling.js'
+import type { GenerativeModel } from './model.js'
 import { type GenerationOptions, generationOptionsSchema } from './options.js'
 import { type Prompt, promptSpans } from './prompt.js'
 import { StreamedText } from './text_output.js'
 
 /**
- * Goes on from a prompt: in LM mode a token at a time until BOI; then in diffusion mode, which draws an image from
- * noise; then EOI and LM mode again, until the end of the document, a stop or a maximum (paper, section 3). Each
- * position is computed once and kept in a cache; of an image, the clean patches are (t = 0), computed once it is drawn.
+ * Continues a prompt: in LM mode a token at a time until BOI; then in diffusion mode, which denoises an image; then EOI and
+ * LM mode again, until the end of the document, a stop or a maximum (paper, section 3). The keys and values of each position
+ * are computed once and kept in a cache; of an image, those of the clean patches (t = 0), once it is finished.
  *
- * It begins when the first event is asked for, together with whatever else the model generates: what comes of it does
- * not depend on that (text exactly, in f32; images to rounding). It waits for a consumer that is slow, and ends when the
- * consumer leaves the loop. The iterator throws a ConfigError, a RangeError or a TypeError that names what is wrong with
- * the options or the prompt, the signal's reason when that aborts, and what made a call of the network fail.
+ * It begins with the first call of `next`, and runs together with whatever else the model generates; the result does not
+ * depend on that (text exactly, in f32; images to rounding). It waits for a slow consumer, and ends when the consumer leaves
+ * the loop. The iterator throws a ConfigError, a RangeError or a TypeError that names what is wrong with the options or the
+ * prompt, the signal's reason when that aborts, and what made a call of the network fail.
  */
 export function generate(
   model: GenerativeModel,
@@ -40,7 +40,7 @@ export function generate(
   }, signal)
 }
 
-/** What the engine is asked for. Rejects as `generate` does. */
+/** The request that `generate` sends to the engine. Rejects as `generate` throws. */
 export async function generationRequest(
   { network, tokenizer, objective }: GenerativeModel,
   prompt: Prompt,
@@ -60,9 +60,9 @@ export async function generationRequest(
     prompt: spans,
     tokenizer,
     settings,
-    drawing: imageSamplingOf(settings, objective),
+    imageSampling: imageSamplingOf(settings, objective),
     imageSeed: (image) => settings.seed * 1024 + image,
     text: new StreamedText(tokenizer, [settings.stop].flat()),
-    caller: {},
+    client: {},
   }
 }

@@ -1,303 +1,267 @@
-import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import type { EncodedPart } from '../sequence/image_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
-import type { ImageSampling } from './image_sampling.js'
-import type { EndReason, GenerationEvent, Timings, Usage } from './events.js'
-import type { GenerationSettings } from './options.js'
+import type { EndReason, GenerationEvent, Usage } from './events.js'
+import type { GenerationListener, GenerationRequest } from './generation_request.js'
+import { PhaseTimer, usageOfPrompt } from './generation_usage.js'
 import { firstParts } from './prompt.js'
 import type { CachedSequence } from './sequence_cache.js'
-import type { OutputText, TextOutput } from './text_output.js'
-import type { Turn, TurnResult } from './turn.js'
+import type { AppendInput, DenoiseInput, StepInput, StepOutput } from './step_input.js'
+import type { OutputText } from './text_output.js'
 
-/** What the engine is asked for. */
-export interface GenerationRequest {
-  /** The prompt as it stands in a sequence, special tokens included. */
-  readonly prompt: readonly Part<EncodedPart>[]
-  /** Whose ids they are: none that it lacks is drawn. Without one, any id of the model's may be. */
-  readonly tokenizer?: Pick<Tokenizer, 'unknown' | 'idsWithoutToken'>
-  readonly settings: Omit<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>
-  readonly drawing: ImageSampling
-  /** The seed of its n-th image. */
-  readonly imageSeed: (image: number) => number
-  readonly text: TextOutput
-  /** Who asks: the generations of one caller share what others leave them. */
-  readonly caller: object
-}
-
-/** Who receives what a generation gives. */
-export interface Listener {
-  /** Whether it has as much as it will hold: the generation then waits. */
-  readonly full: boolean
-  event(event: GenerationEvent): void
-  /** The generation has ended, and holds nothing any more; `failure`: why, where it did so before its time. */
-  end(failure?: { error: unknown }): void
-}
-
-/** What a model says of its documents. */
-export interface Framing {
+/** How the documents of a model are built. */
+export interface DocumentFormat {
   readonly tokens: SpecialTokens
-  /** An image that the model draws. */
-  readonly drawn: ImagePart
+  /** An image that the model generates. */
+  readonly image: ImagePart
+  /** Side of a patch in pixels. */
   readonly patch: number
 }
 
-type Phase = Exclude<keyof Timings, 'total'>
-
 /**
- * One generation: in LM mode a token at a time until BOI; then in diffusion mode, which draws an image from noise; then
- * EOI and LM mode again (paper, section 3). It says what it adds to the next call (`turn`, `taken`) and turns what came
- * of it into events (`deliver`); these follow later, so its state is in two halves.
+ * One generation: in LM mode a token at a time until BOI; then in diffusion mode, which denoises an image; then the image
+ * is committed with EOI, and LM mode goes on (paper, section 3).
+ *
+ * The engine asks for the input of the next step (`nextInput`), reports that it is enqueued (`onEnqueued`), and later
+ * hands over what came of it (`receive`), which becomes events. Steps are enqueued before the output of the one before is
+ * read (async scheduling), so the state is in two halves: what is enqueued, and what is received.
+ *
+ * A worked example of async scheduling. The prompt is "a b"; the model continues it with "c" and then with BOI, an image:
+ *
+ *     step  input, as enqueued             cursor  its output is read                  and then
+ *     1     BOS a b                        3       "c", once step 2 is enqueued        step 3 is enqueued
+ *     2     placeholder (c on the device)  4       BOI, once step 3 is enqueued        step 3 is discarded
+ *     3     placeholder (BOI)              5       a token, which nobody asked for     ignored
+ *     4     BOI, patches (denoising 0)     5       nothing
+ *     5     patches (denoising 1)          5       nothing, or a preview
+ *
+ * A placeholder is a token that is not read yet: on the device, the ids of the step's call are filled in from the tokens
+ * that the step before has sampled (see token_sampler.ts). The device thus never waits for JavaScript. The guess is that
+ * the token is text. When BOI is read after step 2, that was wrong: step 3 used BOI as a text token, so the cursor goes
+ * back from 5 to 4, where step 3's placeholder stood, and the position of the next sampled token back by one, so that the
+ * result is the same as without async scheduling. Step 4 writes BOI's keys and values into slot 4 again. Step 3 runs in
+ * vain, and its output is ignored when it arrives. The end of the document, a stop string and `maxTokens` end the
+ * generation instead, and the step that is still running for it is ignored likewise. Denoising steps need no placeholder:
+ * the next step's input is the state on the device.
  */
 export class Generation {
   conditional: CachedSequence | undefined
   unconditional: CachedSequence | undefined
-  /** Whether the canvas holds an image of it: under way, or not read again yet. */
-  onCanvas = false
-  /** Set when it is to end at once; nothing of it is delivered any more. */
+  /** Whether the sampler's state of its image is needed: it is being denoised, or finished and not committed. */
+  hasImageState = false
+  /** Set when it must end at once: nothing is received any more. */
   failure: { error: unknown } | undefined
   done = false
-  /** Tokens drawn so far: the next one's position. */
+  /** Tokens sampled so far, those of enqueued steps included: the position of the next one's random numbers. */
   position = 0
 
-  /** What it does in its next turn; `waiting`: for the token that is being drawn. */
-  #next: 'prompt' | 'token' | 'draw' | 'drawn' | 'waiting' | 'nothing'
+  /** What the next step does; `await`: nothing before the sampled token is read, but for async scheduling. */
+  #next: 'prompt' | 'token' | 'denoise' | 'commit' | 'await' | 'nothing'
   #unread: readonly Part<EncodedPart>[]
+  /** The last token that was read. */
   #token = 0
-  /** Its turn ahead of the token that is being drawn. */
-  #ahead: (Turn & { type: 'read' }) | undefined
-  /** A turn that was ahead of what turned out not to be text: nothing came of it. */
-  #void: Turn | undefined
+  /** The input with a placeholder whose token is not read yet. */
+  #placeholder: AppendInput | undefined
+  /** An input with a placeholder that did not stand for text: its output is ignored. */
+  #discarded: StepInput | undefined
   #step = 0
-  #imagesDrawn = 0
-
+  #imagesDenoised = 0
   readonly #usage: Usage
-  readonly #timings: Timings = { queued: 0, prompt: 0, text: 0, images: 0, total: 0 }
-  #phase: Phase = 'queued'
-  #since = performance.now()
+  readonly #timer = new PhaseTimer()
 
   constructor(
     readonly request: GenerationRequest,
-    readonly framing: Framing,
-    readonly listener: Listener,
+    readonly format: DocumentFormat,
+    readonly listener: GenerationListener,
   ) {
     this.#unread = request.prompt
-    this.#next = request.prompt.length > 0 ? 'prompt' : 'draw'
-    this.#usage = {
-      ...promptUsage(request, framing.tokens),
-      textTokens: 0,
-      images: 0,
-      denoisingSteps: 0,
-    }
+    this.#next = request.prompt.length > 0 ? 'prompt' : 'denoise'
+    this.#usage = usageOfPrompt(request, format.tokens)
   }
 
-  // ---- what it adds ----
+  // ---- what is enqueued ----
 
-  /** The parts of its prompt that are not read yet. */
+  /** The parts of its prompt that no step has read yet. */
   get unread(): readonly Part<EncodedPart>[] {
     return this.#unread
   }
 
-  /** Whether it is to read its prompt, or the rest of it. */
-  get reads(): boolean {
+  /** Whether the next step reads its prompt, or a part of it. */
+  get readsPrompt(): boolean {
     return this.#next === 'prompt'
   }
 
   /** Whether another image may follow. */
-  get mayDraw(): boolean {
-    return this.#imagesDrawn < this.request.settings.maxImages
+  get mayGenerateImage(): boolean {
+    return this.#imagesDenoised < this.request.settings.maxImages
   }
 
-  /** The seed of the image that is under way, or begins. */
+  /** The seed of the image that is being denoised, or is next. */
   get imageSeed(): number {
-    return this.request.imageSeed(this.#imagesDrawn)
+    return this.request.imageSeed(this.#imagesDenoised)
   }
 
-  /** The most positions that it can come to, its prompt included. */
+  /** The most positions that its sequence can come to, the prompt included. */
   get mostPositions(): number {
     const { prompt, settings } = this.request
-    const { drawn, patch } = this.framing
-    const image = advance(sequenceStart, [drawn], patch).length + 2
-    return advance(sequenceStart, prompt, patch).length + settings.maxTokens + settings.maxImages * image
+    const { image, patch } = this.format
+    const perImage = advance(sequenceStart, [image], patch).length + 2
+    return advance(sequenceStart, prompt, patch).length + settings.maxTokens + settings.maxImages * perImage
   }
 
-  /**
-   * Whether it awaits a token after which it may read on: it may do so ahead of the answer, as if it were text.
-   */
-  get mayGoAhead(): boolean {
+  /** Whether it awaits a token that text may follow, so that async scheduling may append a placeholder for it. */
+  get allowsPlaceholder(): boolean {
     const { maxTokens } = this.request.settings
-    return this.#next === 'waiting' && (this.mayDraw || this.#usage.textTokens + 1 < maxTokens)
+    return this.#next === 'await' && (this.mayGenerateImage || this.#usage.textTokens + 1 < maxTokens)
   }
 
   /**
-   * Its turn; undefined while it awaits its token or its end. `budget`: how many positions of its prompt to read.
-   * `ahead`: whether it goes ahead of its token where it may.
+   * The input of its next step; undefined while it can only wait for what is enqueued. `prefillBudget`: positions of its
+   * prompt to read. `async`: whether a token that is not read yet may be appended as a placeholder.
    */
-  turn(budget: number, ahead: boolean): Turn | undefined {
-    const { tokens, drawn, patch } = this.framing
-    const { drawing, settings } = this.request
+  nextInput(prefillBudget: number, async: boolean): StepInput | undefined {
+    const { tokens, image, patch } = this.format
     const text = (id: number): Part => ({ type: 'text', ids: [id] })
+    const append = { type: 'append', rest: [], commitsImage: false, then: 'token' } as const
     switch (this.#next) {
       case 'prompt': {
-        const [spans, rest] = firstParts(this.#unread, budget, patch)
-        const following = settings.startWith === 'image' ? 'image' : 'token'
-        return { type: 'read', spans, rest, drawn: false, following: rest.length > 0 ? 'prompt' : following }
+        const [parts, rest] = firstParts(this.#unread, prefillBudget, patch)
+        const then = this.request.settings.startWith === 'image' ? 'image' : 'token'
+        return { ...append, parts, rest, then: rest.length > 0 ? 'prompt' : then }
       }
       case 'token':
-        return { type: 'read', spans: [text(this.#token)], rest: [], drawn: false, following: 'token' }
-      case 'drawn':
-        return { type: 'read', spans: [drawn, text(tokens.eoi)], rest: [], drawn: true, following: 'token' }
-      case 'draw': {
-        const step = this.#step + 1
-        const last = step === drawing.steps.length
-        const preview = settings.previewEvery > 0 && !last && step % settings.previewEvery === 0
-        return { type: 'denoise', step: this.#step, last, preview }
-      }
-      case 'waiting': {
-        if (!ahead || !this.mayGoAhead) return undefined
-        const { cursor } = this.conditional!
-        return { type: 'read', spans: [text(0)], rest: [], drawn: false, following: 'token', ahead: cursor }
-      }
+        return { ...append, parts: [text(this.#token)] }
+      case 'commit':
+        return { ...append, parts: [image, text(tokens.eoi)], commitsImage: true }
+      case 'denoise':
+        return this.#denoiseInput()
+      case 'await':
+        if (!async || !this.allowsPlaceholder) return undefined
+        return { ...append, parts: [text(0)], placeholderAt: this.conditional!.cursor }
       case 'nothing':
         return undefined
     }
   }
 
-  /** The turn's call is enqueued. */
-  taken(turn: Turn): void {
-    if (turn.type === 'read') {
-      this.#unread = turn.rest
-      if (turn.drawn) this.onCanvas = false
-      if (turn.following === 'token') this.position++
-      if (turn.ahead) this.#ahead = turn
-      this.#next = ({ token: 'waiting', image: 'draw', prompt: 'prompt' } as const)[turn.following]
-      return
-    }
-    this.onCanvas = true
-    this.#step = turn.last ? 0 : turn.step + 1
-    if (!turn.last) return
-    this.#imagesDrawn++
-    // The last image, with no text to follow, is not read again.
-    const ends = !this.mayDraw && this.#usage.textTokens >= this.request.settings.maxTokens
-    this.#next = ends ? 'nothing' : 'drawn'
-    if (ends) this.onCanvas = false
+  #denoiseInput(): DenoiseInput {
+    const { imageSampling, settings } = this.request
+    const done = this.#step + 1
+    const isLast = done === imageSampling.steps.length
+    const preview = settings.previewEvery > 0 && !isLast && done % settings.previewEvery === 0
+    return { type: 'denoise', step: this.#step, isLast, preview }
   }
 
-  // ---- what came of it ----
-
-  /** It is its turn, after whatever it waited for. */
-  begin(): void {
-    this.#enter('prompt')
+  /** The step with this input is enqueued. */
+  onEnqueued(input: StepInput): void {
+    if (input.type === 'append') {
+      this.#unread = input.rest
+      if (input.commitsImage) this.hasImageState = false
+      if (input.then === 'token') this.position++
+      if (input.placeholderAt) this.#placeholder = input
+      this.#next = ({ token: 'await', image: 'denoise', prompt: 'prompt' } as const)[input.then]
+      return
+    }
+    this.hasImageState = true
+    this.#step = input.isLast ? 0 : input.step + 1
+    if (!input.isLast) return
+    this.#imagesDenoised++
+    // The last image is not committed where no text may follow it.
+    const ends = !this.mayGenerateImage && this.#usage.textTokens >= this.request.settings.maxTokens
+    this.#next = ends ? 'nothing' : 'commit'
+    if (ends) this.hasImageState = false
   }
 
-  /** In the order of the turns. */
-  deliver(turn: Turn, { token, image }: TurnResult): void {
-    if (turn === this.#void) {
-      this.#void = undefined
+  // ---- what is received ----
+
+  /** It leaves the queue. */
+  onStarted(): void {
+    this.#timer.enter('prompt')
+  }
+
+  /** Takes what a step gave, in the order in which the steps were enqueued. */
+  receive(input: StepInput, { token, image }: StepOutput): void {
+    if (input === this.#discarded) {
+      this.#discarded = undefined
       return
     }
-    if (turn.type === 'read') {
-      if (turn === this.#ahead) this.#ahead = undefined
-      if (token !== undefined) this.#deliverToken(token)
-      else if (turn.following === 'image') this.#startImage()
+    if (input.type === 'append') {
+      if (input === this.#placeholder) this.#placeholder = undefined
+      if (token !== undefined) this.#receiveToken(token)
+      else if (input.then === 'image') this.#startImage()
       return
     }
-    if (this.#phase !== 'images') this.#startImage()
+    if (this.#timer.phase !== 'images') this.#startImage()
     this.#usage.denoisingSteps++
     const index = this.#usage.images
-    const { length: steps } = this.request.drawing.steps
-    if (turn.preview) this.#give({ type: 'preview', index, image: image!, step: turn.step + 1, steps })
-    if (!turn.last) return
+    const { length: steps } = this.request.imageSampling.steps
+    if (input.preview) this.#emit({ type: 'preview', index, image: image!, step: input.step + 1, steps })
+    if (!input.isLast) return
     this.#usage.images++
-    this.#enter('text')
-    this.#give({ type: 'image', index, image: image! })
+    this.#timer.enter('text')
+    this.#emit({ type: 'image', index, image: image! })
     if (this.#next === 'nothing') this.#end('maxImages')
   }
 
-  #deliverToken(id: number): void {
+  #receiveToken(id: number): void {
     const { settings, text } = this.request
-    const { tokens } = this.framing
-    this.#enter('text')
-    if (id === tokens.end) return this.#close('end')
-    if (settings.stopTokens.includes(id)) return this.#close('stop', id)
+    const { tokens } = this.format
+    this.#timer.enter('text')
+    if (id === tokens.end) return this.#endText('end')
+    if (settings.stopTokens.includes(id)) return this.#endText('stop', id)
     if (id === tokens.boi) {
-      if (!this.#giveText(text.flush())) return
-      this.#goBack()
-      this.#next = 'draw'
+      if (!this.#emitText(text.flush())) return
+      this.#discardPlaceholder()
+      this.#next = 'denoise'
       return this.#startImage()
     }
-    if (this.#usage.textTokens >= settings.maxTokens) return this.#close('maxTokens')
+    if (this.#usage.textTokens >= settings.maxTokens) return this.#endText('maxTokens')
     this.#usage.textTokens++
-    if (!this.#giveText(text.push(id))) return
-    // Where nothing may follow, no call finds out what would.
-    if (this.#usage.textTokens >= settings.maxTokens && !this.mayDraw) return this.#close('maxTokens')
+    if (!this.#emitText(text.push(id))) return
+    // Where nothing may follow, another step would only find out what the model would have written.
+    if (this.#usage.textTokens >= settings.maxTokens && !this.mayGenerateImage)
+      return this.#endText('maxTokens')
     this.#token = id
-    this.#next = this.#ahead ? 'waiting' : 'token'
+    this.#next = this.#placeholder ? 'await' : 'token'
   }
 
-  /** Takes back the turn that was ahead of a token which is not text. */
-  #goBack(): void {
-    if (!this.#ahead) return
-    this.conditional!.cursor = this.#ahead.ahead!
+  /** Goes back to before the enqueued step whose placeholder does not stand for text. */
+  #discardPlaceholder(): void {
+    const input = this.#placeholder
+    if (!input) return
+    this.conditional!.cursor = input.placeholderAt!
     this.position--
-    this.#void = this.#ahead
-    this.#ahead = undefined
+    this.#discarded = input
+    this.#placeholder = undefined
   }
 
   #startImage(): void {
-    const { height, width } = this.framing.drawn
-    const { length: steps } = this.request.drawing.steps
-    this.#enter('images')
-    this.#give({ type: 'image-start', index: this.#usage.images, width, height, steps })
+    const { height, width } = this.format.image
+    const { length: steps } = this.request.imageSampling.steps
+    this.#timer.enter('images')
+    this.#emit({ type: 'image-start', index: this.#usage.images, width, height, steps })
   }
 
   /** Ends with the text that was held back. */
-  #close(reason: EndReason, stop?: number): void {
-    if (this.#giveText(this.request.text.flush())) this.#end(reason, stop)
+  #endText(reason: EndReason, stop?: number): void {
+    if (this.#emitText(this.request.text.flush())) this.#end(reason, stop)
   }
 
-  /** Ends where it holds a stop string, and returns false. */
-  #giveText({ text, stop }: OutputText): boolean {
-    if (text !== '') this.#give({ type: 'text', text })
+  /** Ends the generation and returns false where the text holds a stop string. */
+  #emitText({ text, stop }: OutputText): boolean {
+    if (text !== '') this.#emit({ type: 'text', text })
     if (stop === undefined) return true
     this.#end('stop', stop)
     return false
   }
 
   #end(reason: EndReason, stop?: string | number): void {
-    this.#enter(this.#phase)
     this.#next = 'nothing'
     this.done = true
-    const timings = { ...this.#timings }
-    timings.total = timings.queued + timings.prompt + timings.text + timings.images
-    this.#give({ type: 'done', reason, ...(stop !== undefined && { stop }), usage: this.#usage, timings })
+    const timings = this.#timer.read()
+    this.#emit({ type: 'done', reason, ...(stop !== undefined && { stop }), usage: this.#usage, timings })
   }
 
-  #give(event: GenerationEvent): void {
-    this.listener.event(event)
+  #emit(event: GenerationEvent): void {
+    this.listener.onEvent(event)
   }
-
-  /** The time until now was the phase's before. */
-  #enter(phase: Phase): void {
-    const now = performance.now()
-    this.#timings[this.#phase] += now - this.#since
-    this.#since = now
-    this.#phase = phase
-  }
-}
-
-/** A prompt's own tokens and images, without what frames them. */
-function promptUsage(
-  { prompt, tokenizer }: Pick<GenerationRequest, 'prompt' | 'tokenizer'>,
-  { bos, boi, eoi }: SpecialTokens,
-) {
-  const usage = { promptTokens: 0, unknownTokens: 0, promptImages: 0 }
-  for (const [i, part] of prompt.entries())
-    if (part.type === 'image') usage.promptImages++
-    else
-      for (const id of part.ids) {
-        if (id !== boi && id !== eoi && !(i === 0 && id === bos)) usage.promptTokens++
-        if (tokenizer && id === tokenizer.unknown) usage.unknownTokens++
-      }
-  return usage
 }

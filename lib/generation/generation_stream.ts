@@ -1,13 +1,13 @@
 import { checkArguments } from '../arguments.js'
 import type { GenerationEvent } from './events.js'
-import type { Listener } from './generation.js'
+import type { GenerationListener } from './generation_request.js'
 import { onAbort } from './on_abort.js'
 
-/** A generation that was begun. */
-export interface Begun {
-  /** Gives it up; its listener hears of the end. */
+/** A generation that was submitted. */
+export interface SubmittedGeneration {
+  /** Ends it; its listener is told of the end. */
   cancel(error: unknown): void
-  /** To be called when the listener is no longer full. */
+  /** Lets it go on once the listener, which was full, takes events again. */
   resume(): void
 }
 
@@ -16,66 +16,70 @@ interface Waiter {
   reject(error: unknown): void
 }
 
-/** Events that are held for a slow consumer, until its generation waits for it. */
-const mostHeld = 16
+/** Events that are buffered for a slow consumer before its generation waits for it. */
+const mostBuffered = 16
 const finished: IteratorResult<GenerationEvent, void> = { done: true, value: undefined }
-/** Why a generation ends whose consumer has left. */
-const left = new Error('the consumer has left')
+/** Ends a generation whose consumer has left. */
+const consumerLeft = new Error('the consumer has left')
 
 /**
- * The events of one generation as its consumer asks for them. It begins with the first call of `next`. When the consumer
- * leaves (`return`, which `break` calls) the generation is given up, and `return` resolves once all is freed.
+ * The events of one generation as an async iterator. The generation is submitted by the first call of `next`. When the
+ * consumer leaves (`return`, which `break` calls) it is cancelled, and `return` resolves once its memory is freed.
  */
-export class GenerationStream implements AsyncGenerator<GenerationEvent, void, undefined>, Listener {
-  readonly #prepare: () => Promise<(listener: Listener) => Begun>
+export class GenerationStream
+  implements AsyncGenerator<GenerationEvent, void, undefined>, GenerationListener
+{
+  readonly #prepare: () => Promise<(listener: GenerationListener) => SubmittedGeneration>
   readonly #signal: AbortSignal | undefined
   readonly #events: GenerationEvent[] = []
   readonly #waiters: Waiter[] = []
-  readonly #leavers: (() => void)[] = []
+  readonly #returns: (() => void)[] = []
   #started = false
-  #begun: Begun | undefined
+  #generation: SubmittedGeneration | undefined
   #stopListening = () => {}
   #ended: { failure: { error: unknown } | undefined } | undefined
 
-  /** `prepare` may reject, and what it gives may throw: `next` then rejects. */
-  constructor(prepare: () => Promise<(listener: Listener) => Begun>, signal: AbortSignal | undefined) {
+  /** `prepare` gives the function that submits the generation. Where it rejects, or that throws, `next` rejects. */
+  constructor(
+    prepare: () => Promise<(listener: GenerationListener) => SubmittedGeneration>,
+    signal: AbortSignal | undefined,
+  ) {
     this.#prepare = prepare
     this.#signal = signal
   }
 
-  get full(): boolean {
-    return this.#events.length >= mostHeld
+  get isFull(): boolean {
+    return this.#events.length >= mostBuffered
   }
 
-  event(event: GenerationEvent): void {
+  onEvent(event: GenerationEvent): void {
     const waiter = this.#waiters.shift()
     if (waiter) waiter.resolve({ done: false, value: event })
     else this.#events.push(event)
   }
 
-  end(failure?: { error: unknown }): void {
+  onEnd(failure?: { error: unknown }): void {
     this.#stopListening()
-    const consumerLeft = failure?.error === left
-    this.#ended = { failure: consumerLeft ? undefined : failure }
-    for (const leave of this.#leavers.splice(0)) leave()
+    this.#ended = { failure: failure?.error === consumerLeft ? undefined : failure }
+    for (const resolve of this.#returns.splice(0)) resolve()
     for (const waiter of this.#waiters.splice(0)) this.#settle(waiter)
   }
 
   next(): Promise<IteratorResult<GenerationEvent, void>> {
     if (!this.#started && !this.#ended) void this.#start()
     return new Promise((resolve, reject) => {
-      const { full } = this
+      const { isFull } = this
       const event = this.#events.shift()
       if (event) resolve({ done: false, value: event })
       else if (this.#ended) this.#settle({ resolve, reject })
       else this.#waiters.push({ resolve, reject })
-      if (full) this.#begun!.resume()
+      if (isFull) this.#generation!.resume()
     })
   }
 
   async return(): Promise<IteratorResult<GenerationEvent, void>> {
-    this.#giveUp(left)
-    if (!this.#ended) await new Promise<void>((resolve) => this.#leavers.push(resolve))
+    this.#cancel(consumerLeft)
+    if (!this.#ended) await new Promise<void>((resolve) => this.#returns.push(resolve))
     this.#ended = { failure: undefined }
     return finished
   }
@@ -98,22 +102,22 @@ export class GenerationStream implements AsyncGenerator<GenerationEvent, void, u
     try {
       checkArguments('generate', { 'options.signal': [this.#signal, 'signal'] })
       this.#signal?.throwIfAborted()
-      this.#stopListening = onAbort(this.#signal, () => this.#giveUp(this.#signal!.reason))
-      const begin = await this.#prepare()
-      if (!this.#ended) this.#begun = begin(this)
+      this.#stopListening = onAbort(this.#signal, () => this.#cancel(this.#signal!.reason))
+      const submit = await this.#prepare()
+      if (!this.#ended) this.#generation = submit(this)
     } catch (error) {
-      if (!this.#ended) this.end({ error })
+      if (!this.#ended) this.onEnd({ error })
     }
   }
 
-  #giveUp(error: unknown): void {
+  #cancel(error: unknown): void {
     this.#events.length = 0
     if (this.#ended) return
-    if (this.#begun) this.#begun.cancel(error)
-    else this.end({ error })
+    if (this.#generation) this.#generation.cancel(error)
+    else this.onEnd({ error })
   }
 
-  /** A failure is told once. */
+  /** Rejects with the failure the first time, and ends the iteration from then on. */
   #settle({ resolve, reject }: Waiter): void {
     const failure = this.#ended?.failure
     this.#ended = { failure: undefined }

@@ -2,9 +2,9 @@ import type { Objective, Prediction } from '../diffusion/objective.js'
 import { type Denoising, denoiseCoefficients, samplerSteps, type SamplerStep } from '../diffusion/sampler.js'
 import { createSampler } from '../diffusion/samplers.js'
 import type { NoiseSchedule } from '../diffusion/schedule.js'
-import type { GenerationSettings } from './options.js'
+import type { ImageSamplingSettings } from './options.js'
 
-/** How images are drawn. */
+/** How an image is sampled: the steps of its sampler, and guidance. */
 export interface ImageSampling {
   readonly schedule: NoiseSchedule
   readonly prediction: Prediction
@@ -12,21 +12,20 @@ export interface ImageSampling {
   readonly steps: readonly SamplerStep[]
   /** Scale of classifier-free guidance; 1 is none. */
   readonly guidance: number
-  /** Of t / T: beyond it the scale is 1. */
+  /** Shares of T between which guidance applies; at other t the scale is 1. */
   readonly guidanceInterval: readonly [number, number]
-  /** Whether x0 is clipped to the data's range at every step. */
+  /** Whether the estimate of the clean image is clipped to the range of the model's values at every step. */
   readonly clip: boolean
 }
 
 /**
- * Throws a RangeError where the sampler does not go with the process that the model was trained with, or one of the user's
- * own has other steps than from T to 0.
+ * The sampling that these settings ask for. Throws a RangeError where the sampler does not suit the process that the model
+ * was trained with, or where the steps of a sampler of the user's own do not lead from T to 0.
  */
 export function imageSamplingOf(
-  options: Pick<GenerationSettings, 'sampler' | 'steps' | 'guidance' | 'guidanceInterval' | 'clip'>,
+  { sampler, steps, guidance, guidanceInterval, clip }: ImageSamplingSettings,
   objective: Objective,
 ): ImageSampling {
-  const { sampler, steps, guidance, guidanceInterval, clip } = options
   const chosen = typeof sampler === 'object' ? sampler : createSampler(sampler, objective)
   return {
     schedule: chosen.schedule,
@@ -38,20 +37,23 @@ export function imageSamplingOf(
   }
 }
 
+/** Whether guidance applies at any step. */
 export const isGuided = ({ guidance }: ImageSampling): boolean => guidance !== 1
 
-/** Whether guidance counts at a step. */
-export function isGuidedAt(drawing: ImageSampling, number: number): boolean {
-  const { schedule, steps, guidanceInterval } = drawing
+/** Whether guidance applies at a step, counted from 0. */
+export function isGuidedAt(sampling: ImageSampling, step: number): boolean {
+  const { schedule, steps, guidanceInterval } = sampling
   const [least, most] = guidanceInterval
-  const { t } = steps[number]!
-  return isGuided(drawing) && t >= least * schedule.steps && t <= most * schedule.steps
+  const { t } = steps[step]!
+  return isGuided(sampling) && t >= least * schedule.steps && t <= most * schedule.steps
 }
 
-/** What the kernel `denoise` needs to know of one step. */
-export function coefficientsOf(drawing: ImageSampling, number: number): Float32Array {
-  const { schedule, prediction, guidance } = drawing
-  const step = drawing.steps[number]!
-  const denoising: Denoising = { step, guidance: isGuidedAt(drawing, number) ? guidance : 1 }
+/** The seven coefficients of a step, counted from 0, that the op `denoise` takes. */
+export function coefficientsAt(sampling: ImageSampling, step: number): Float32Array {
+  const { schedule, prediction, guidance } = sampling
+  const denoising: Denoising = {
+    step: sampling.steps[step]!,
+    guidance: isGuidedAt(sampling, step) ? guidance : 1,
+  }
   return denoiseCoefficients(schedule, prediction, [denoising])
 }

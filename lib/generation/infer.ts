@@ -1,6 +1,8 @@
 import { noGrad } from '../autograd/tape.js'
-import { Job } from '../tensor/job.js'
+import { type Device, withDevice } from '../tensor/device.js'
+import type { Job } from '../tensor/job.js'
 import { scope } from '../tensor/scope.js'
 
-/** Runs `body`, which must be synchronous, in a job and a scope of its own, and keeps nothing for a backward pass. */
-export const infer = <R>(job: Job, body: () => R): R => job.run(() => noGrad(() => scope(body)))
+/** Runs `body`, which must be synchronous, on a device, in a job and a scope of its own, without recording gradients. */
+export const infer = <R>(job: Job, device: Device, body: () => R): R =>
+  job.run(() => withDevice(device, () => noGrad(() => scope(body))))

@@ -5,6 +5,7 @@ import type { ImagePreparationOptions } from '../image/image_preparation.js'
 import type { AttentionMetadata } from '../nn/attention_metadata.js'
 import type { CacheUse, KvCache } from '../nn/kv_cache.js'
 import type { ImageSize, SpecialTokens } from '../sequence/document.js'
+import type { Device } from '../tensor/device.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
 
@@ -39,6 +40,8 @@ export interface NetworkOutput {
 /** A network that extends sequences of text tokens and image patches. T positions, N images, S pixels of all images. */
 export interface GenerativeNetwork {
   readonly config: GenerativeConfig
+  /** Where it runs; what it is given must lie there. */
+  readonly device: Device
   /** Bytes of the keys and values of one position in a cache: what bounds the cache. */
   readonly cacheBytesPerPosition: number
   /** Floats that live at once for each position of a call: what logits are weighed against. */

@@ -6,13 +6,13 @@ interface Listening {
 const listening = new WeakMap<AbortSignal, Listening>()
 
 /**
- * Calls `listener` when the signal aborts, unless the function that is returned was called before. However many listen, an
- * AbortSignal has one listener of ours, and none once all are done: Node warns of more than ten.
+ * Calls `listener` when the signal aborts, unless the returned function is called before. A signal has one listener of ours
+ * for all of them, since Node warns of more than ten, and none once all have been removed.
  */
 export function onAbort(signal: AbortSignal | undefined, listener: () => void): () => void {
   if (!signal) return () => {}
   const { listeners, tell } = listening.get(signal) ?? listenTo(signal)
-  // Of its own: the same function may listen twice.
+  // A function of its own, since the same listener may be added twice.
   const own = () => listener()
   listeners.add(own)
   return () => {

@@ -5,11 +5,11 @@ import { fromArray } from '../tensor/tensor.js'
 
 /** A sequence whose keys and values lie in a range of the cache's slots. */
 export class CachedSequence {
-  /** How far it has come: the slots behind it are not read. */
+  /** Its length so far; what the slots after it hold is not read. */
   cursor: Cursor = sequenceStart
   /** Its first slot. */
   start = 0
-  /** Where the tensors have it as yet. */
+  /** The first slot that the tensors have it in, until `tensors` moves it to `start`. */
   stored = 0
 
   constructor(public size: number) {}
@@ -20,12 +20,12 @@ export class CachedSequence {
 }
 
 /**
- * The keys and values of all sequences of one model, which come, grow and leave at any time. Room is found among the
- * slots in plain numbers; the tensors follow once in a round (`tensors`), all moves together. They are made anew, about
- * twice as large, where there is no room.
+ * The keys and values of all sequences of one model. Sequences open, grow and close at any time: their ranges of slots are
+ * allocated in plain numbers, and the tensors follow once a step (`tensors`), with all moves in one copy. Where there is no
+ * room the tensors are made anew, about twice as large.
  */
 export class SequenceCache {
-  readonly #network: GenerativeNetwork
+  readonly #network: Pick<GenerativeNetwork, 'createCache'>
   readonly #most: number
   /** In the order of their slots. */
   #sequences: CachedSequence[] = []
@@ -34,23 +34,23 @@ export class SequenceCache {
   #moved = false
   #lost = false
 
-  /** `most`: slots beyond which it grows only where it must. */
-  constructor(network: GenerativeNetwork, most: number) {
+  /** `most`: slots beyond which it grows only for a sequence that must have room. */
+  constructor(network: Pick<GenerativeNetwork, 'createCache'>, most: number) {
     this.#network = network
     this.#most = most
   }
 
-  /** Slots, those without a sequence included. */
+  /** Number of slots, free ones included. */
   get slots(): number {
     return this.#slots
   }
 
-  /** Whether moving the sequences failed: what it held of them is gone. */
+  /** Whether moving the sequences failed: their keys and values are lost. */
   get lost(): boolean {
     return this.#lost
   }
 
-  /** A new sequence with room for `size` positions; undefined where that takes too many slots, unless `must`. */
+  /** A new sequence with room for `size` positions; undefined where there are not enough slots, unless it `must` have it. */
   open(size: number, must = false): CachedSequence | undefined {
     const sequence = new CachedSequence(size)
     if (!this.#place(sequence, must)) return undefined
@@ -58,7 +58,7 @@ export class SequenceCache {
     return sequence
   }
 
-  /** Makes room for `size` positions of a sequence; false where that takes too many slots, unless `must`. */
+  /** Gives a sequence room for `size` positions; false where there are not enough slots, unless it `must` have it. */
   extend(sequence: CachedSequence, size: number, must = false): boolean {
     if (size <= sequence.size) return true
     const index = this.#sequences.indexOf(sequence)
@@ -84,8 +84,8 @@ export class SequenceCache {
   }
 
   /**
-   * The tensors with every sequence in its slots. Enqueues what that takes: belongs to the open scope and job. Throws
-   * where memory is out; see `lost`.
+   * The tensors, with every sequence in its slots. What it enqueues belongs to the open scope and job. Throws where memory
+   * runs out; see `lost`.
    */
   tensors(): KvCache {
     if (this.#tensors && !this.#moved && this.#tensors.slots === this.#slots) return this.#tensors.kv
@@ -108,7 +108,7 @@ export class SequenceCache {
     this.#lost = false
   }
 
-  /** Of each slot, the one in which the tensors have what belongs there; -1: none. */
+  /** For each slot, the slot in which the tensors have its keys and values so far; -1: none. */
   #sources(): Int32Array {
     const rows = new Int32Array(this.#slots).fill(-1)
     for (const { start, stored, cursor } of this.#sequences)

@@ -1,22 +1,23 @@
 import { TextStream } from '../tokenizer/text_stream.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 
-/** Text that is sure, and the stop string that ended it. */
+/** Text that no later token changes, and the stop string that ended it. */
 export interface OutputText {
   text: string
   stop?: string
 }
 
-/** Turns the ids of a generation into its text. */
+/** Decodes the ids of a generation into its text. */
 export interface TextOutput {
   push(id: number): OutputText
-  /** What is still held back: nothing joins it any more. */
+  /** The text that is held back, when no id follows. */
   flush(): OutputText
 }
 
 /**
- * Text as it comes, up to the first of the stop strings, wherever token borders lie: what could still become one is
- * held back. The string that ends first counts; of two that end together the longer one.
+ * Decodes text as it is generated, up to the first of the stop strings, which need not begin or end where a token does:
+ * text that could still become one is held back. The stop string that ends first counts; of two that end together the
+ * longer one.
  */
 export class StreamedText implements TextOutput {
   readonly #stream: TextStream
@@ -36,7 +37,7 @@ export class StreamedText implements TextOutput {
     return this.#take(this.#stream.flush(), () => 0)
   }
 
-  /** `holding`: how many of the last characters to hold back. */
+  /** `holding`: the number of characters at the end to hold back. */
   #take(piece: string, holding: (text: string) => number): OutputText {
     const text = this.#held + piece
     const found = firstStop(text, this.#stops)
@@ -50,8 +51,8 @@ export class StreamedText implements TextOutput {
   }
 }
 
-/** Text that is decoded at once, at the end. */
-export class WholeText implements TextOutput {
+/** Decodes the whole text at its end. */
+export class BufferedText implements TextOutput {
   readonly #tokenizer: Tokenizer
   #ids: number[] = []
 

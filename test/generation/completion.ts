@@ -18,12 +18,16 @@ export function completion(
       {
         prompt,
         settings,
-        drawing: imageSamplingOf(settings, objectiveSchema.parse({})),
+        imageSampling: imageSamplingOf(settings, objectiveSchema.parse({})),
         imageSeed: () => 0,
         text: { push: (id) => (ids.push(id), { text: '' }), flush: () => ({ text: '' }) },
-        caller: {},
+        client: {},
       },
-      { full: false, event: () => {}, end: (failure) => (failure ? reject(failure.error) : resolve(ids)) },
+      {
+        isFull: false,
+        onEvent: () => {},
+        onEnd: (failure) => (failure ? reject(failure.error) : resolve(ids)),
+      },
     )
   })
 }

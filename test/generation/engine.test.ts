@@ -134,11 +134,11 @@ describe('rounds', () => {
         (request, i) =>
           new Promise<GenerationEvent[]>((resolve, reject) => {
             const events: GenerationEvent[] = []
-            // Half of them from one caller.
-            engine.submit(i % 2 === 0 ? { ...request, caller: model } : request, {
-              full: false,
-              event: (event) => events.push(event),
-              end: (failure) => (failure ? reject(failure.error) : resolve(events)),
+            // Half of them from one client.
+            engine.submit(i % 2 === 0 ? { ...request, client: model } : request, {
+              isFull: false,
+              onEvent: (event) => events.push(event),
+              onEnd: (failure) => (failure ? reject(failure.error) : resolve(events)),
             })
           }),
       ),

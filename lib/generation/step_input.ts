@@ -1,0 +1,67 @@
+import type { Image } from '../image/image.js'
+import type { EncodedPart } from '../sequence/image_parts.js'
+import type { ImagePart, Part } from '../sequence/document.js'
+import type { Cursor } from '../sequence/layout.js'
+import type { Generation } from './generation.js'
+
+/** A part of a sequence: an image of a prompt brings its values, a generated one has its state on the device. */
+export type AppendedPart = Part<ImagePart | EncodedPart>
+
+/** Parts that are appended to a generation's sequence: its prompt, a sampled token, or a finished image. */
+export interface AppendInput {
+  readonly type: 'append'
+  readonly parts: readonly AppendedPart[]
+  /** What of the prompt is left for later steps. */
+  readonly rest: readonly Part<EncodedPart>[]
+  /**
+   * Whether the parts begin with the generated image, in its final state: the clean pass (t = 0) that writes the keys and
+   * values which everything after the image sees.
+   */
+  readonly commitsImage: boolean
+  /** What the sequence needs next: a token sampled from this step's logits, an image, or more of the prompt. */
+  readonly then: 'token' | 'image' | 'prompt'
+  /**
+   * Async scheduling: the only token is a placeholder for the one that the step before samples, which is known on the
+   * device alone. Where it turns out not to be text, the sequence goes back to this cursor.
+   */
+  readonly placeholderAt?: Cursor
+}
+
+/** One denoising step of the generation's image. */
+export interface DenoiseInput {
+  readonly type: 'denoise'
+  /** From 0. */
+  readonly step: number
+  readonly isLast: boolean
+  /** Whether the estimate of the clean image is read after the step. */
+  readonly preview: boolean
+}
+
+/** What a generation adds to one call of the network. */
+export type StepInput = AppendInput | DenoiseInput
+
+/** What a step gives to one of its generations. */
+export interface StepOutput {
+  /** The sampled token, after an input that is followed by one. */
+  token?: number
+  /** The finished image, or a preview. */
+  image?: Image
+}
+
+/** A generation with its input for a step. */
+export interface ScheduledRequest<Input extends StepInput = StepInput> {
+  readonly generation: Generation
+  readonly input: Input
+}
+
+/** A generation that denoises its image in a step. */
+export type DenoisingRequest = ScheduledRequest<DenoiseInput>
+
+/** A generation that appends to its sequence in a step. */
+export type AppendingRequest = ScheduledRequest<AppendInput>
+
+export const isDenoising = (request: ScheduledRequest): request is DenoisingRequest =>
+  request.input.type === 'denoise'
+
+export const isAppending = (request: ScheduledRequest): request is AppendingRequest =>
+  request.input.type === 'append'
