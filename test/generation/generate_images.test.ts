@@ -13,14 +13,14 @@ const imageOf = (seed: number): Image => ({
   channels: 1,
   data: Uint8Array.of(seed % 251),
 })
-/** Every third picture is read as what it should be. */
+/** Every third image is described as it should be. */
 const readsRight = ({ data }: Image) => data[0]! % 3 === 0
 
-const drawn: number[][] = []
+const generated: number[][] = []
 beforeEach(() => {
-  drawn.length = 0
+  generated.length = 0
   vi.mocked(generateOnce).mockImplementation(async (_model, _prompts, seeds) => {
-    drawn.push([...seeds])
+    generated.push([...seeds])
     return seeds.map(imageOf)
   })
   vi.mocked(completeTexts).mockImplementation(async (_model, prompts) =>
@@ -31,29 +31,29 @@ beforeEach(() => {
 const prompts = Array.from({ length: 12 }, () => 'a b')
 const seeds = prompts.map((_, i) => i)
 
-it('draws once where it is not asked for more, and reads nothing', async () => {
+it('generates each image once by default, and describes nothing', async () => {
   expect(await generateImages(model, prompts, seeds)).toEqual(seeds.map(imageOf))
-  expect(drawn).toEqual([seeds])
+  expect(generated).toEqual([seeds])
   expect(completeTexts).not.toHaveBeenCalled()
 })
 
-it('draws those again that the model describes otherwise, until they agree or attempts are used up', async () => {
+it('generates another image where the model describes one otherwise, until they agree or attempts are used up', async () => {
   const images = await generateImages(model, prompts, seeds, { attempts: 3 })
-  expect(drawn[0]).toEqual(seeds)
-  expect(drawn.length).toBe(3)
-  // What is drawn again are those that were wrong each time.
+  expect(generated[0]).toEqual(seeds)
+  expect(generated.length).toBe(3)
+  // The next attempt is of those that were wrong.
   const wrong = (list: readonly number[]) => list.filter((seed) => !readsRight(imageOf(seed))).length
-  expect(drawn[1]).toHaveLength(wrong(drawn[0]!))
-  expect(drawn[2]).toHaveLength(wrong(drawn[1]!))
-  expect(new Set(drawn.flat()).size).toBe(drawn.flat().length)
-  const neverRight = wrong(drawn[2]!)
+  expect(generated[1]).toHaveLength(wrong(generated[0]!))
+  expect(generated[2]).toHaveLength(wrong(generated[1]!))
+  expect(new Set(generated.flat()).size).toBe(generated.flat().length)
+  const neverRight = wrong(generated[2]!)
   expect(images.filter(readsRight)).toHaveLength(prompts.length - neverRight)
   // Those that agreed at once, and those that never did, are the first ones.
   const first = images.filter((image, i) => image.data[0] === imageOf(seeds[i]!).data[0])
-  expect(first).toHaveLength(prompts.length - wrong(drawn[0]!) + neverRight)
+  expect(first).toHaveLength(prompts.length - wrong(generated[0]!) + neverRight)
 })
 
-it("draws the same again from the same seeds, whatever other images' attempts", async () => {
+it("gives the same from the same seeds, whatever other images' attempts", async () => {
   const together = await generateImages(model, prompts, seeds, { attempts: 5 })
   for (const [i, seed] of seeds.entries())
     expect(await generateImages(model, ['a b'], [seed], { attempts: 5 })).toEqual([together[i]])

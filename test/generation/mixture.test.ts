@@ -148,7 +148,7 @@ describe.each([
     }
   })
 
-  it('draw tokens from their own seeds, whatever is drawn beside them', async () => {
+  it('sample tokens from their own seeds, whatever is sampled beside them', async () => {
     const options = { temperature: 1.5, topK: 8, topP: 0.95, minP: 0.01, maxTokens: 30, maxImages: 0 }
     const prompts = ['a', 'b c', ['d', testImage(4, 4, 1)], 'a'] as Prompt[]
     const one = (prompt: Prompt, i: number) =>
@@ -163,16 +163,16 @@ describe.each([
     const alone = await resultOf(generate(model, prompt, options))
     const prompts: Prompt[] = ['a', 'b', 'c d', [testImage(4, 4, 3)]]
     const seeds = [1, 2, 3, 4]
-    const drawn = await generateImages(model, prompts, seeds, { steps: 6 })
+    const images = await generateImages(model, prompts, seeds, { steps: 6 })
     const texts = await completeTexts(model, prompts, 7)
-    const [beside, drawnBeside, textsBeside] = await Promise.all([
+    const [beside, imagesBeside, textsBeside] = await Promise.all([
       resultOf(generate(model, prompt, options)),
       generateImages(model, prompts, seeds, { steps: 6 }),
       completeTexts(model, prompts, 7),
     ])
     expect(beside.text).toBe(alone.text)
     alone.images.forEach((image, i) => expectAlike(beside.images[i], image))
-    drawn.forEach((image, i) => expectAlike(drawnBeside[i], image))
+    images.forEach((image, i) => expectAlike(imagesBeside[i], image))
     expect(textsBeside).toEqual(texts)
   })
 })

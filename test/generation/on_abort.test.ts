@@ -17,8 +17,8 @@ function warnings(): Error[] {
   return seen
 }
 
-/** Warnings are told of in a later turn. */
-const later = () => new Promise((resolve) => setTimeout(resolve, 5))
+/** Warnings are emitted before the next turn of the event loop. */
+const later = () => new Promise((resolve) => setImmediate(resolve))
 
 const listeners = (signal: AbortSignal) => getEventListeners(signal, 'abort').length
 

@@ -65,7 +65,7 @@ export async function referenceGeneration(
     const allowed = Array.from({ length: vocabulary }, (_, id) => id).filter((id) => !out.includes(id))
     return allowed.reduce((best, id) => (logits[id]! > logits[best]! ? id : best))
   }
-  const draw = async (): Promise<void> => {
+  const generateImage = async (): Promise<void> => {
     const boi = text(tokens.boi)
     const size = { type: 'image', height: image.height, width: image.width } as const
     const values = size.height * size.width * image.channels
@@ -106,11 +106,11 @@ export async function referenceGeneration(
     sequence.push(boi, { ...size, pixels: x, t: 0 }, text(tokens.eoi))
   }
 
-  if (settings.startWith === 'image') await draw()
+  if (settings.startWith === 'image') await generateImage()
   while (result.ids.length < settings.maxTokens || result.images.length < settings.maxImages) {
     const id = await nextToken()
     if (id === tokens.end) break
-    if (id === tokens.boi) await draw()
+    if (id === tokens.boi) await generateImage()
     else if (result.ids.length >= settings.maxTokens) break
     else {
       result.ids.push(id)
