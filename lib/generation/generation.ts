@@ -122,12 +122,12 @@ export class Generation {
   nextInput(prefillBudget: number, async: boolean): StepInput | undefined {
     const { tokens, image, patch } = this.format
     const text = (id: number): Part => ({ type: 'text', ids: [id] })
-    const append = { type: 'append', rest: [], commitsImage: false, then: 'token' } as const
+    const append = { type: 'append', rest: [], commitsImage: false, next: 'token' } as const
     switch (this.#next) {
       case 'prompt': {
         const [parts, rest] = firstParts(this.#unread, prefillBudget, patch)
-        const then = this.request.settings.startWith === 'image' ? 'image' : 'token'
-        return { ...append, parts, rest, then: rest.length > 0 ? 'prompt' : then }
+        const afterPrompt = this.request.settings.startWith === 'image' ? 'image' : 'token'
+        return { ...append, parts, rest, next: rest.length > 0 ? 'prompt' : afterPrompt }
       }
       case 'token':
         return { ...append, parts: [text(this.#token)] }
@@ -156,9 +156,9 @@ export class Generation {
     if (input.type === 'append') {
       this.#unread = input.rest
       if (input.commitsImage) this.hasImageState = false
-      if (input.then === 'token') this.position++
+      if (input.next === 'token') this.position++
       if (input.placeholderAt) this.#placeholder = input
-      this.#next = ({ token: 'await', image: 'denoise', prompt: 'prompt' } as const)[input.then]
+      this.#next = ({ token: 'await', image: 'denoise', prompt: 'prompt' } as const)[input.next]
       return
     }
     this.hasImageState = true
@@ -187,7 +187,7 @@ export class Generation {
     if (input.type === 'append') {
       if (input === this.#placeholder) this.#placeholder = undefined
       if (token !== undefined) this.#receiveToken(token)
-      else if (input.then === 'image') this.#startImage()
+      else if (input.next === 'image') this.#startImage()
       return
     }
     if (this.#timer.phase !== 'images') this.#startImage()

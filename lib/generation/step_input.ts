@@ -19,7 +19,7 @@ export interface AppendInput {
    */
   readonly commitsImage: boolean
   /** What the sequence needs next: a token sampled from this step's logits, an image, or more of the prompt. */
-  readonly then: 'token' | 'image' | 'prompt'
+  readonly next: 'token' | 'image' | 'prompt'
   /**
    * Async scheduling: the only token is a placeholder for the one that the step before samples, which is known on the
    * device alone. Where it turns out not to be text, the sequence goes back to this cursor.

@@ -48,7 +48,7 @@ export class TokenSampler {
   sample({ requests, lastRows }: ModelBatch, hidden: Tensor): SampledTokens | undefined {
     const groups = new Map<Float32Array, AppendingRequest[]>()
     for (const request of requests.filter(isAppending)) {
-      if (request.input.then !== 'token') continue
+      if (request.input.next !== 'token') continue
       const bias = this.#biasOf(request.generation)
       groups.set(bias, [...(groups.get(bias) ?? []), request])
     }
