@@ -2,9 +2,9 @@ import { Command } from 'commander'
 import type { GenerationOptions } from '../generation/options.js'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
-import { addTextOptions, type GenerationFlags, generationOptionsOf } from './generation_options.js'
+import { addTextOptions, type GenerationFlags, generationOptionsOf } from './options/generation.js'
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
-import { precisionOption } from './options.js'
+import { precisionOption } from './options/shared.js'
 
 /** Files that are described together. */
 const atOnce = 16

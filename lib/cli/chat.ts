@@ -10,9 +10,9 @@ import {
   drawSeed,
   type GenerationFlags,
   generationOptionsOf,
-} from './generation_options.js'
-import { precisionOption, showOption } from './options.js'
-import { PictureFolder } from './picture_folder.js'
+} from './options/generation.js'
+import { precisionOption, showOption } from './options/shared.js'
+import { PictureFolder } from '../image/picture_folder.js'
 import { detectProtocol, type ImageProtocol } from './terminal/image.js'
 import { TerminalWriter } from './terminal/writer.js'
 

@@ -15,7 +15,7 @@ import {
 import { comparisonTable } from '../experiments/comparisons/comparison_table.js'
 import { type Comparison, type ComparisonName, comparisons } from '../experiments/comparisons/comparisons.js'
 import { onInterrupt } from './terminal/interrupt.js'
-import { numberOption } from './options.js'
+import { numberOption } from './options/shared.js'
 import { say, warn } from './terminal/output.js'
 import { lockRun } from '../run/run_folder.js'
 

@@ -18,8 +18,8 @@ import {
   samplerOption,
   seedOption,
   stepsOption,
-} from './options.js'
-import { textData } from './text_data.js'
+} from './options/shared.js'
+import { textData } from './options/text_data.js'
 
 /** Options of the command line. */
 export interface EvaluateOptions {

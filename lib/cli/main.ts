@@ -2,7 +2,7 @@
 import { Command } from 'commander'
 import { captionCommand } from './caption.js'
 import { chatCommand } from './chat.js'
-import { helpArguments, hintAtHelp } from './command_help.js'
+import { helpArguments, hintAtHelp } from './terminal/command_help.js'
 import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
 import { evaluateCommand } from './evaluate.js'

@@ -9,12 +9,12 @@ import {
   drawSeed,
   type GenerationFlags,
   generationOptionsOf,
-} from './generation_options.js'
+} from './options/generation.js'
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
-import { numberOption, precisionOption, showOption } from './options.js'
-import { PictureFolder } from './picture_folder.js'
+import { numberOption, precisionOption, showOption } from './options/shared.js'
+import { PictureFolder } from '../image/picture_folder.js'
 import { promptPieces, readPieces } from '../generation/prompt_pieces.js'
-import { eventJson, savePictures, type SavedEvent } from './saved_events.js'
+import { eventJson, savePictures, type SavedEvent } from '../generation/saved_events.js'
 import { detectProtocol, type ImageProtocol } from './terminal/image.js'
 import { TerminalWriter } from './terminal/writer.js'
 import { unknownWordsOf } from '../generation/unknown_words.js'

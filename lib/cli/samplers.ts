@@ -12,9 +12,9 @@ import { modelFolderOf } from '../models/transfusion/locate.js'
 import { generatedPreparation, openClasses } from '../evaluation/tasks/class_data_config.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
-import { guidanceOption, numberOption, precisionOption, seedOption, toNumbers } from './options.js'
+import { guidanceOption, numberOption, precisionOption, seedOption, toNumbers } from './options/shared.js'
 import { samplersConfigSchema } from '../evaluation/tasks/samplers_config.js'
-import { conclusion, tableHead, tableLine } from './samplers_table.js'
+import { conclusion, tableHead, tableLine } from './terminal/samplers_table.js'
 
 /** Options of the command line. */
 export interface SamplersOptions {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { trainFromConfig, type TrainRunOptions } from '../run/train_from_config.js'
-import { settingOption } from './options.js'
+import { settingOption } from './options/shared.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say, warn } from './terminal/output.js'
 import { TokenizerProgress } from './terminal/tokenizer_progress.js'

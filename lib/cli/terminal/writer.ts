@@ -1,5 +1,5 @@
 import type { Image } from '../../image/image.js'
-import type { SavedEvent } from '../saved_events.js'
+import type { SavedEvent } from '../../generation/saved_events.js'
 import {
   drawPicture,
   type ImageProtocol,

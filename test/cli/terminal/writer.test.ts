@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { SavedEvent } from '../../../lib/cli/saved_events.js'
+import type { SavedEvent } from '../../../lib/generation/saved_events.js'
 import type { ImageProtocol } from '../../../lib/cli/terminal/image.js'
 import { TerminalWriter } from '../../../lib/cli/terminal/writer.js'
 import { testImage } from '../../models/transfusion/tiny_model.js'

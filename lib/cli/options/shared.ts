@@ -1,7 +1,7 @@
 /** Options that several commands have, each declared once. */
 import { InvalidArgumentError, Option } from 'commander'
-import { samplerSchema } from '../diffusion/samplers.js'
-import { imageProtocols } from './terminal/image.js'
+import { samplerSchema } from '../../diffusion/samplers.js'
+import { imageProtocols } from '../terminal/image.js'
 
 /** For commander: the text of an option as a number. Whether it is in range is for the option's schema to say. */
 export function toNumber(text: string): number {

@@ -4,7 +4,7 @@ import {
   type SamplerMetrics,
   type SamplerSetting,
   worseMetrics,
-} from '../evaluation/compare_samplers.js'
+} from '../../evaluation/compare_samplers.js'
 
 const widths = [10, 7, 7, 16, 17, 16, 10]
 const row = (...cells: string[]): string =>

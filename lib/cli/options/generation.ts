@@ -1,9 +1,9 @@
 /** The options of a generation as flags, and flags as the options of a generation. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { randomInt } from 'node:crypto'
-import { given } from '../config/given.js'
-import { parseConfig } from '../config/parse.js'
-import { type GenerationOptions, generationOptionsSchema } from '../generation/options.js'
+import { given } from '../../config/given.js'
+import { parseConfig } from '../../config/parse.js'
+import { type GenerationOptions, generationOptionsSchema } from '../../generation/options.js'
 import {
   guidanceOption,
   numberOption,
@@ -12,7 +12,7 @@ import {
   stepsOption,
   toNumber,
   toNumbers,
-} from './options.js'
+} from './shared.js'
 
 /** What commander makes of the flags. */
 export interface GenerationFlags extends Omit<GenerationOptions, 'stop' | 'stopTokens' | 'signal' | 'clip'> {

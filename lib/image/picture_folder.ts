@@ -1,8 +1,8 @@
 import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { explainFullDisk } from '../files/atomic_file.js'
-import type { Image } from '../image/image.js'
-import { encodePng } from '../image/image_io.js'
+import type { Image } from './image.js'
+import { encodePng } from './image_io.js'
 import { makeFolder } from '../files/make_folder.js'
 
 /**

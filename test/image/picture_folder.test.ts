@@ -1,7 +1,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { PictureFolder } from '../../lib/cli/picture_folder.js'
+import { PictureFolder } from '../../lib/image/picture_folder.js'
 import { testImage } from '../models/transfusion/tiny_model.js'
 import { temporaryFolder } from '../temporary_folder.js'
 

@@ -1,6 +1,6 @@
 import type { Image } from '../image/image.js'
-import type { GenerationEvent } from '../generation/events.js'
-import type { PictureFolder } from './picture_folder.js'
+import type { GenerationEvent } from './events.js'
+import type { PictureFolder } from '../image/picture_folder.js'
 
 /** A generation's events once its pictures are files. */
 export type SavedEvent =
