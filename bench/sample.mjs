@@ -28,7 +28,7 @@ function ddimSteps() {
   const schedule = cosineSchedule()
   return ddim(schedule)
     .steps(steps)
-    .map((step) => ({ ...step, ...schedule.level(step.t) }))
+    .map((step) => ({ ...step, ...schedule.coefficients(step.t) }))
 }
 
 /** Our side, and PyTorch's, `theirs` being eager or compiled, if any. */

@@ -39,14 +39,14 @@ const model = Transfusion.create(sizes, tokenizer, { objective: { prediction: 'v
 
 // The cosine schedule with less noise at each t: its log signal-to-noise ratio raised by 2 log(s) (Hoogeboom et al. 2023).
 const shifted = (s) => {
-  const { steps, level } = cosineSchedule()
+  const { steps, coefficients } = cosineSchedule()
   return {
     steps,
     continuous: false,
-    level(t) {
-      const { signal, sigma } = level(t)
-      const norm = Math.hypot(s * signal, sigma)
-      return { signal: (s * signal) / norm, sigma: sigma / norm }
+    coefficients(t) {
+      const { alpha, sigma } = coefficients(t)
+      const norm = Math.hypot(s * alpha, sigma)
+      return { alpha: (s * alpha) / norm, sigma: sigma / norm }
     },
   }
 }

@@ -68,7 +68,7 @@ const kinds = {
     (value) => typeof value === 'function' || has('length', 'get')(value),
   ],
   objective: ['an objective, which has prediction', has('prediction')],
-  schedule: ['a noise schedule, which has steps and level()', has('steps', 'level')],
+  schedule: ['a noise schedule, which has steps and coefficients()', has('steps', 'coefficients')],
 } as const satisfies Record<string, readonly [what: string, test: (value: unknown) => boolean]>
 
 /** The name of a kind of arguments. */

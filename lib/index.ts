@@ -53,7 +53,7 @@ export { euler, heun } from './diffusion/euler.js'
 export {
   cosineSchedule,
   flowSchedule,
-  type NoiseLevel,
+  type NoiseCoefficients,
   type NoiseSchedule,
   type TabulatedSchedule,
 } from './diffusion/schedule.js'

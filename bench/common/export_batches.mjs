@@ -16,7 +16,7 @@ async function noised({ packed, pixels, targets, seeds }, channels) {
     const imageRows = fromArray(packed.imageRows)
     const x0 = fromArray(pixels, [pixels.length / channels, channels])
     const key = fromArray(seeds, [seeds.length / 4, 4])
-    const xt = addNoise(x0, imageRows, fromArray(targets.signal), fromArray(targets.sigma), key)
+    const xt = addNoise(x0, imageRows, fromArray(targets.alpha), fromArray(targets.sigma), key)
     return [xt, normal(imageRows, key, channels, x0.size(0))]
   })
   const values = await Promise.all([xt.readFloats(), eps.readFloats()])

@@ -72,8 +72,8 @@ def prepare(options):
             patches = model.patch_encoder(x.repeat(2, 1, 1), t).view(2 * count, P, -1)
             conditional, free = model.patch_decoder(hidden_of(patches, mask, positions, caches)).float().chunk(2)
             eps = free + GUIDANCE * (conditional - free)
-            x0 = ((x - step["sigma"] * eps) / step["signal"]).clamp(-1, 1)
-            x = step["kX"] * x + step["kX0"] * x0
+            x0 = ((x - step["sigma"] * eps) / step["alpha"]).clamp(-1, 1)
+            x = step["xCoeff"] * x + step["x0Coeff"] * x0
         return {}
 
     def write(count, prompt_tokens, new_tokens):

@@ -24,13 +24,14 @@ const samplers: Record<
   heun: { process: 'flow', create: heun },
 }
 
-/** The names of the samplers that draw what was trained with a process. */
+/** The names of the samplers for models that were trained with a process, its default first. */
 export const samplersFor = (process: Objective['process']): SamplerName[] =>
   samplerSchema.options.filter((name) => samplers[name].process === process)
 
 /**
- * The sampler of this name; by default DDPM's, the paper's, and for flow Euler's. Throws a RangeError where it does not
- * go with the process that the model was trained with.
+ * The sampler of this name, for the process that the model was trained with; by default DDPM's, the paper's, and for flow
+ * Euler's.
+ * @throws RangeError where the sampler is for the other process
  */
 export function createSampler(name: SamplerName | undefined, objective: Pick<Objective, 'process'>): Sampler {
   checkArguments('createSampler', { objective: [objective, 'object'] })
@@ -39,7 +40,7 @@ export function createSampler(name: SamplerName | undefined, objective: Pick<Obj
   const chosen = name ?? fitting[0]!
   if (!fitting.includes(chosen))
     throw new RangeError(
-      `sampler: ${chosen} does not draw from a model that was trained with ${process}; ${fitting.join(', ')} do`,
+      `sampler: name must be ${fitting.join(', ')} for a model that was trained with ${process}, received ${chosen}`,
     )
   return samplers[chosen].create(scheduleOf({ process }))
 }

@@ -1,11 +1,11 @@
-/** Which t each image of a training step gets. */
+/** Which timestep each image of a training step gets. */
 import { z } from 'zod'
 import { randomWords, uniformOf } from '../random.js'
 import { diffusionSteps, type NoiseSchedule } from './schedule.js'
 
 export const timestepsSchema = z.strictObject({
   /**
-   * How t is drawn from 0 .. T: evenly, the paper's, or as T / (1 + exp(-N)) with a normal N (Esser et al. 2024).
+   * How t is sampled from 0 .. T: evenly, the paper's, or as T / (1 + exp(-N)) with a normal N (Esser et al. 2024).
    */
   distribution: z
     .discriminatedUnion('type', [
@@ -31,15 +31,15 @@ export const timestepsSchema = z.strictObject({
   cleanFraction: z.number().min(0).max(1).default(0),
 })
 export type TimestepOptions = z.infer<typeof timestepsSchema>
-/** How t is drawn, as written by a user, defaults left out. @useDeclaredType */
+/** How t is sampled, as written by a user, defaults left out. @useDeclaredType */
 export type TimestepSettings = z.input<typeof timestepsSchema>
 
 /**
- * t [N] for images of which `limited` [N] is 1 where the noise is limited, whose range is 0 .. noiseLimit instead of
- * 0 .. T: above 0, and integers where the schedule has no others. A pure function of the seed, the training step and the
- * image's number in it: `firstImage` is that of this call's first image, counted over micro-batches and ranks.
+ * Samples the timesteps [N] of a training step's images: above 0, and integers where the schedule has no others. `limited`
+ * [N] is 1 for images whose range is 0 .. noiseLimit instead of 0 .. T. The result follows from the seed, the training step
+ * and the image's number in it alone: `firstImage` is that of this call's first image, counted over micro-batches and ranks.
  */
-export function drawTimesteps(
+export function sampleTimesteps(
   options: TimestepOptions,
   schedule: Pick<NoiseSchedule, 'continuous'>,
   limited: Uint8Array,

@@ -8,7 +8,7 @@ const ownSampler = z.custom<Sampler>(isSampler, {
 
 function isSampler(value: unknown): boolean {
   const { schedule, steps } = (value ?? {}) as Partial<Sampler>
-  return typeof steps === 'function' && typeof schedule?.level === 'function'
+  return typeof steps === 'function' && typeof schedule?.coefficients === 'function'
 }
 
 /** Images as diffusion draws them. */

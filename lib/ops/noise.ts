@@ -39,32 +39,32 @@ export const normal = (imageRows: Tensor, seeds: Tensor, channels: number, rows:
 type AddNoiseInputs = {
   x0: Tensor
   imageRows: Tensor
-  signal: Tensor
+  alpha: Tensor
   sigma: Tensor
   seeds: Tensor
 }
 
 const addNoiseOp = defineOp({
   name: 'add_noise',
-  forward({ x0, imageRows, signal, sigma, seeds }: AddNoiseInputs) {
+  forward({ x0, imageRows, alpha, sigma, seeds }: AddNoiseInputs) {
     checkFloat('x0', x0)
     checkRank('x0', x0, 2)
-    checkImages(imageRows, seeds, { signal, sigma })
+    checkImages(imageRows, seeds, { alpha, sigma })
     const xt = emptyLike(x0)
-    native.add_noise(xt.handle, x0.handle, imageRows.handle, signal.handle, sigma.handle, seeds.handle)
+    native.add_noise(xt.handle, x0.handle, imageRows.handle, alpha.handle, sigma.handle, seeds.handle)
     return { output: xt, saved: {} }
   },
   backward: 'none',
 })
 
 /**
- * The forward diffusion of each image: xt = signal[i] x0 + sigma[i] eps, eps as from `normal` with the same seeds
- * (paper, section 2.2). x0 [S, C] f32 or bf16; imageRows [N + 1] i32; signal, sigma [N] f32; seeds [N, 4] i32.
+ * The forward diffusion of each image: xt = alpha[i] x0 + sigma[i] eps, eps as from `normal` with the same seeds
+ * (paper, section 2.2). x0 [S, C] f32 or bf16; imageRows [N + 1] i32; alpha, sigma [N] f32; seeds [N, 4] i32.
  */
 export const addNoise = (
   x0: Tensor,
   imageRows: Tensor,
-  signal: Tensor,
+  alpha: Tensor,
   sigma: Tensor,
   seeds: Tensor,
-): Tensor => addNoiseOp({ x0, imageRows, signal, sigma, seeds }, {})
+): Tensor => addNoiseOp({ x0, imageRows, alpha, sigma, seeds }, {})

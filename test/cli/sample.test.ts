@@ -164,7 +164,10 @@ describe('transfusion sample', () => {
   it.each([
     [['--steps', 'many'], "option '--steps <number>' argument 'many' is invalid"],
     [['--steps', '0.5'], 'steps: '],
-    [['--sampler', 'euler'], 'sampler: euler does not draw from a model that was trained with ddpm'],
+    [
+      ['--sampler', 'euler'],
+      'sampler: name must be ddpm, ddim, dpmpp for a model that was trained with ddpm, received euler',
+    ],
     [['--guidance-interval', '1'], 'Expected two numbers'],
     [['--count', '0'], '--count: expected a positive integer'],
     [['--tempreture', '1'], 'Did you mean --temperature?'],

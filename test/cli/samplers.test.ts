@@ -73,7 +73,9 @@ describe('transfusion samplers', () => {
   it('refuses what it cannot do before it generates anything', async () => {
     await saveClassModel(join(folder, 'model'))
     const data = await writeClasses(folder)
-    await expect(run({ data }, { samplers: ['euler'] })).rejects.toThrow('euler does not draw from a model')
+    await expect(run({ data }, { samplers: ['euler'] })).rejects.toThrow(
+      'for a model that was trained with ddpm, received euler',
+    )
     await expect(run({ data }, { perClass: 2 })).rejects.toThrow('perClass: expected number to be >=3')
     await expect(run({ data, step: [1] })).rejects.toThrow('did you mean "steps"?')
     await expect(run({ data }, { steps: [0] })).rejects.toThrow('steps[0]')

@@ -80,7 +80,7 @@ describe('transfusion train', () => {
   it.each([
     [
       ['samples.sampler=euler'],
-      'samples: sampler: euler does not draw from a model that was trained with ddpm',
+      'samples: sampler: name must be ddpm, ddim, dpmpp for a model that was trained with ddpm, received euler',
     ],
     [['samples.prompts=["dark","a <|boi|>"]'], 'samples.prompts[1]: [encode] text must not spell <|boi|>'],
     [['model.image.height=10'], 'model.image.height: expected a multiple of the patch size (4); received 10'],

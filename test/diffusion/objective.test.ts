@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
-  cleanImage,
+  x0Coefficients,
   diffusionTargets,
   lossWeight,
   objectiveSchema,
@@ -25,12 +25,12 @@ describe('objective', () => {
 
   it.each(predictions)('recovers the clean image from its own target: %s', (prediction) => {
     for (let t = 0; t <= schedule.steps; t++) {
-      const { signal, sigma } = schedule.level(t)
+      const { alpha, sigma } = schedule.coefficients(t)
       const { targetX0, targetEps } = exactTarget(prediction, t)
       const p = targetX0 * x0 + targetEps * eps
-      const { fromX, fromPrediction } = cleanImage(schedule, prediction, t)
+      const { fromX, fromPrediction } = x0Coefficients(schedule, prediction, t)
       // 20,000 times rounding at t = T.
-      expect(fromX * (signal * x0 + sigma * eps) + fromPrediction * p).toBeCloseTo(x0, 11)
+      expect(fromX * (alpha * x0 + sigma * eps) + fromPrediction * p).toBeCloseTo(x0, 11)
     }
   })
 
@@ -40,8 +40,8 @@ describe('objective', () => {
       const { targetX0, targetEps } = exactTarget(prediction, t)
       expect(targets.targetX0[i]).toBe(Math.fround(targetX0))
       expect(targets.targetEps[i]).toBe(Math.fround(targetEps))
-      expect(targets.signal[i]).toBe(Math.fround(schedule.signal[t]!))
-      expect(targets.sigma[i]).toBe(Math.fround(schedule.sigma[t]!))
+      expect(targets.alpha[i]).toBe(Math.fround(schedule.alphas[t]!))
+      expect(targets.sigma[i]).toBe(Math.fround(schedule.sigmas[t]!))
     })
   })
 
@@ -50,17 +50,17 @@ describe('objective', () => {
   )('counts the error of a network that gives %s as that of %s', (prediction, weighting) => {
     const given = objective({ prediction, weighting, weightLimit: unlimited })
     for (const t of [1, 2, 50, 500, 900, 999, 1000]) {
-      const { signal, sigma } = schedule.level(t)
-      const x = signal * x0 + sigma * eps
+      const { alpha, sigma } = schedule.coefficients(t)
+      const x = alpha * x0 + sigma * eps
       // A network that is wrong by 0.25 sees this x0, which means these eps and v.
       const { targetX0, targetEps } = exactTarget(prediction, t)
-      const { fromX, fromPrediction } = cleanImage(schedule, prediction, t)
+      const { fromX, fromPrediction } = x0Coefficients(schedule, prediction, t)
       const seen = fromX * x + fromPrediction * (targetX0 * x0 + targetEps * eps + 0.25)
-      const seenEps = (x - signal * seen) / sigma
+      const seenEps = (x - alpha * seen) / sigma
       const error = {
         x0: seen - x0,
         eps: seenEps - eps,
-        v: signal * seenEps - sigma * seen - (signal * eps - sigma * x0),
+        v: alpha * seenEps - sigma * seen - (alpha * eps - sigma * x0),
         velocity: seenEps - seen - (eps - x0),
       }[weighting]
       expect((lossWeight(schedule, given, t) * 0.25 ** 2) / error ** 2).toBeCloseTo(1, 6)
@@ -71,9 +71,9 @@ describe('objective', () => {
     const given = objective({ prediction, weighting: 'minSnr', snrLimit: 5, weightLimit: unlimited })
     const asX0 = objective({ prediction, weighting: 'x0', weightLimit: unlimited })
     for (const t of [1, 100, 250, 260, 600, 1000]) {
-      const { signal, sigma } = schedule.level(t)
+      const { alpha, sigma } = schedule.coefficients(t)
       const ratio = lossWeight(schedule, given, t) / lossWeight(schedule, asX0, t)
-      expect(ratio).toBeCloseTo(Math.min((signal / sigma) ** 2, 5), 10)
+      expect(ratio).toBeCloseTo(Math.min((alpha / sigma) ** 2, 5), 10)
     }
   })
 
@@ -88,7 +88,7 @@ describe('objective', () => {
   it('limits the weight: x0 weighted as v is 1 / (1 - abar), at most the limit', () => {
     const given = objective({ prediction: 'x0', weighting: 'v', weightLimit: 20 })
     expect(lossWeight(schedule, given, 1)).toBe(20)
-    expect(lossWeight(schedule, given, 500)).toBeCloseTo(1 / (1 - schedule.signal[500]! ** 2), 12)
+    expect(lossWeight(schedule, given, 500)).toBeCloseTo(1 / (1 - schedule.alphas[500]! ** 2), 12)
   })
 
   it('has no loss on clean images, and only finite coefficients', () => {
@@ -110,13 +110,13 @@ describe('objective', () => {
     expect(lossWeight(flow, given, 10)).toBe(400)
     for (const prediction of ['velocity', 'v', 'x0'] as const)
       for (const t of [0, 0.3, 17.25, 500, 999.9, 1000]) {
-        const { signal, sigma } = flow.level(t)
+        const { alpha, sigma } = flow.coefficients(t)
         const { targetX0, targetEps } = diffusionTargets(flow, objective({ process: 'flow', prediction }), [
           t,
         ])
-        const { fromX, fromPrediction } = cleanImage(flow, prediction, t)
+        const { fromX, fromPrediction } = x0Coefficients(flow, prediction, t)
         const p = targetX0[0]! * x0 + targetEps[0]! * eps
-        expect(fromX * (signal * x0 + sigma * eps) + fromPrediction * p).toBeCloseTo(x0, 6)
+        expect(fromX * (alpha * x0 + sigma * eps) + fromPrediction * p).toBeCloseTo(x0, 6)
       }
   })
 
@@ -125,7 +125,9 @@ describe('objective', () => {
   })
 
   it('refuses a timestep beyond T', () => {
-    expect(() => diffusionTargets(schedule, objective({}), [1, 1001])).toThrow('t = 1001')
+    expect(() => diffusionTargets(schedule, objective({}), [1, 1001])).toThrow(
+      't must be an integer in 0..1000, received 1001',
+    )
   })
 })
 
@@ -133,10 +135,10 @@ function exactTarget(
   prediction: Objective['prediction'],
   t: number,
 ): { targetX0: number; targetEps: number } {
-  const { signal, sigma } = schedule.level(t)
+  const { alpha, sigma } = schedule.coefficients(t)
   return {
     eps: { targetX0: 0, targetEps: 1 },
-    v: { targetX0: -sigma, targetEps: signal },
+    v: { targetX0: -sigma, targetEps: alpha },
     velocity: { targetX0: -1, targetEps: 1 },
     x0: { targetX0: 1, targetEps: 0 },
   }[prediction]

@@ -5,7 +5,7 @@ import { ddim } from '../../lib/diffusion/ddim.js'
 import { ddpm } from '../../lib/diffusion/ddpm.js'
 import { dpmSolver } from '../../lib/diffusion/dpm_solver.js'
 import { euler, heun } from '../../lib/diffusion/euler.js'
-import { cleanImage, predictionSchema, type Prediction } from '../../lib/diffusion/objective.js'
+import { x0Coefficients, predictionSchema, type Prediction } from '../../lib/diffusion/objective.js'
 import {
   denoiseCoefficients,
   type Sampler,
@@ -24,7 +24,7 @@ const fixture = JSON.parse(readFileSync(new URL('../fixtures/samplers.json', imp
 }
 const fixtureModel = (x: number, t: number) => Math.tanh(x) * (1 - (t - 1) / 2000)
 const schedule = cosineSchedule()
-const abar = (t: number) => schedule.signal[t]! ** 2
+const abar = (t: number) => schedule.alphas[t]! ** 2
 
 /** The path that a sampler takes, in float64: what the kernel `denoise` computes, without clipping. */
 function drive(
@@ -38,21 +38,26 @@ function drive(
   const path = [start]
   let previous = start.map(() => 0)
   for (const step of sampler.steps(count)) {
-    const { signal, sigma } = schedule.level(step.t)
-    const { fromX, fromPrediction } = cleanImage(schedule, prediction, step.t)
+    const { alpha, sigma } = schedule.coefficients(step.t)
+    const { fromX, fromPrediction } = x0Coefficients(schedule, prediction, step.t)
     const x = path.at(-1)!
     const seen = x.map((value) => {
       const x0 = cleanImageOf(value, step.t)
-      const eps = (value - signal * x0) / sigma
+      const eps = (value - alpha * x0) / sigma
       return (
         fromX * value +
-        fromPrediction * { eps, v: signal * eps - sigma * x0, velocity: eps - x0, x0 }[prediction]
+        fromPrediction * { eps, v: alpha * eps - sigma * x0, velocity: eps - x0, x0 }[prediction]
       )
     })
     path.push(
       x.map((value, i) => {
-        const drawn = step.kEps === 0 ? 0 : noise()
-        return step.kX * value + step.kX0 * seen[i]! + step.kPrevious * previous[i]! + step.kEps * drawn
+        const drawn = step.noiseCoeff === 0 ? 0 : noise()
+        return (
+          step.xCoeff * value +
+          step.x0Coeff * seen[i]! +
+          step.previousX0Coeff * previous[i]! +
+          step.noiseCoeff * drawn
+        )
       }),
     )
     previous = seen
@@ -109,9 +114,9 @@ describe('ddim', () => {
   it('is DDPM at eta = 1', () => {
     const [a, b] = [ddim(schedule, { eta: 1 }).steps(37), ddpm(schedule).steps(37)]
     a.forEach((step, i) => {
-      expect(step.kX).toBeCloseTo(b[i]!.kX, 12)
-      expect(step.kX0).toBeCloseTo(b[i]!.kX0, 12)
-      expect(step.kEps).toBeCloseTo(b[i]!.kEps, 12)
+      expect(step.xCoeff).toBeCloseTo(b[i]!.xCoeff, 12)
+      expect(step.x0Coeff).toBeCloseTo(b[i]!.x0Coeff, 12)
+      expect(step.noiseCoeff).toBeCloseTo(b[i]!.noiseCoeff, 12)
     })
   })
 
@@ -119,9 +124,11 @@ describe('ddim', () => {
     expect(
       ddim(schedule)
         .steps(250)
-        .every((step) => step.kEps === 0),
+        .every((step) => step.noiseCoeff === 0),
     ).toBe(true)
-    expect(() => ddim(schedule, { eta: 1.5 })).toThrow('eta = 1.5')
+    expect(() => ddim(schedule, { eta: 1.5 })).toThrow(
+      'ddim: options.eta must be a number in 0..1, received 1.5',
+    )
   })
 })
 
@@ -149,9 +156,9 @@ describe('euler and heun', () => {
   const errorOf = (sampler: Sampler, count: number) => {
     let x = 1.3
     let previous = 0
-    for (const { t, kX, kX0, kPrevious } of sampler.steps(count)) {
+    for (const { t, xCoeff, x0Coeff, previousX0Coeff } of sampler.steps(count)) {
       const x0 = seen(x, t)
-      x = kX * x + kX0 * x0 + kPrevious * previous
+      x = xCoeff * x + x0Coeff * x0 + previousX0Coeff * previous
       previous = x0
     }
     return Math.abs(x - 1.3 * d)
@@ -185,14 +192,15 @@ describe('euler and heun', () => {
     for (const sampler of [euler(flow), heun(flow)])
       for (const count of [1, 2, 25]) {
         let x = 1.7
-        for (const { kX, kX0, kPrevious } of sampler.steps(count)) x = kX * x + (kX0 + kPrevious) * 0.37
+        for (const { xCoeff, x0Coeff, previousX0Coeff } of sampler.steps(count))
+          x = xCoeff * x + (x0Coeff + previousX0Coeff) * 0.37
         expect(x).toBeCloseTo(0.37, 10)
       }
   })
 })
 
 describe('samplerSteps', () => {
-  const step: SamplerStep = { t: 1000, tNext: 0, kX: 0, kX0: 1, kPrevious: 0, kEps: 0 }
+  const step: SamplerStep = { t: 1000, tNext: 0, xCoeff: 0, x0Coeff: 1, previousX0Coeff: 0, noiseCoeff: 0 }
   const own = (...steps: SamplerStep[]): Sampler => ({ schedule, steps: () => steps })
 
   it('takes those of all samplers as they are, and begins wherever they begin', () => {
@@ -208,26 +216,26 @@ describe('samplerSteps', () => {
   })
 
   it.each([
-    ['it has no steps', []],
-    ['step 1 of 1 is at t = 1001, expected at most 1000', [{ ...step, t: 1001 }]],
-    ['step 1 of 1 is at t = NaN', [{ ...step, t: NaN }]],
-    ['step 1 of 1 leads to t = 10, expected 0', [{ ...step, tNext: 10 }]],
+    ['steps() must give one step or more, down to t = 0, received none', []],
+    ['t of step 1 of 1 must be at most 1000, received 1001', [{ ...step, t: 1001 }]],
+    ['t of step 1 of 1 must be at most 1000, received NaN', [{ ...step, t: NaN }]],
+    ['tNext of step 1 of 1 must be 0, the last, received 10', [{ ...step, tNext: 10 }]],
     [
-      'step 2 of 2 is at t = 400, expected 500',
+      't of step 2 of 2 must be 500, where the step before ends, received 400',
       [
         { ...step, tNext: 500 },
         { ...step, t: 400 },
       ],
     ],
     [
-      'step 1 of 2 leads from t = 500 to 600',
+      'tNext of step 1 of 2 must be in 0..500, its t, received 600',
       [
         { ...step, t: 500, tNext: 600 },
         { ...step, t: 600 },
       ],
     ],
-    ['step 2 of 2 is at t = 0, where nothing is left to denoise', [step, { ...step, t: 0 }]],
-    ['step 1 of 1 has kX0 = Infinity, expected a finite number', [{ ...step, kX0: Infinity }]],
+    ['t of step 2 of 2 must be above 0, received 0', [step, { ...step, t: 0 }]],
+    ['x0Coeff of step 1 of 1 must be a finite number, received Infinity', [{ ...step, x0Coeff: Infinity }]],
   ])('refuses others: %s', (message, steps) => {
     expect(() => samplerSteps(own(...steps), 1)).toThrow(message)
   })
@@ -238,31 +246,33 @@ describe('createSampler', () => {
     expect(createSampler(undefined, { process: 'ddpm' }).steps(3)).toEqual(ddpm(schedule).steps(3))
     expect(createSampler(undefined, { process: 'flow' }).steps(3)).toEqual(euler(flowSchedule()).steps(3))
     expect(() => createSampler('heun', { process: 'ddpm' })).toThrow(
-      'heun does not draw from a model that was trained with ddpm; ddpm, ddim, dpmpp do',
+      'sampler: name must be ddpm, ddim, dpmpp for a model that was trained with ddpm, received heun',
     )
-    expect(() => createSampler('ddim', { process: 'flow' })).toThrow('euler, heun do')
+    expect(() => createSampler('ddim', { process: 'flow' })).toThrow(
+      'sampler: name must be euler, heun for a model that was trained with flow, received ddim',
+    )
   })
 })
 
 describe('ddpm', () => {
   it('draws from the posterior between neighbours as Ho et al. (2020) write it', () => {
-    for (const { t, tNext, kX, kX0, kEps } of ddpm(schedule).steps(1000)) {
+    for (const { t, tNext, xCoeff, x0Coeff, noiseCoeff } of ddpm(schedule).steps(1000)) {
       const beta = 1 - abar(t) / abar(tNext)
       expect(tNext).toBe(t - 1)
-      expect(kX0).toBeCloseTo((Math.sqrt(abar(t - 1)) * beta) / (1 - abar(t)), 10)
-      expect(kX).toBeCloseTo((Math.sqrt(1 - beta) * (1 - abar(t - 1))) / (1 - abar(t)), 10)
-      expect(kEps ** 2).toBeCloseTo((beta * (1 - abar(t - 1))) / (1 - abar(t)), 10)
+      expect(x0Coeff).toBeCloseTo((Math.sqrt(abar(t - 1)) * beta) / (1 - abar(t)), 10)
+      expect(xCoeff).toBeCloseTo((Math.sqrt(1 - beta) * (1 - abar(t - 1))) / (1 - abar(t)), 10)
+      expect(noiseCoeff ** 2).toBeCloseTo((beta * (1 - abar(t - 1))) / (1 - abar(t)), 10)
     }
   })
 
   it('satisfies Bayes between any two timesteps: q(s | t, x0) q(t | x0) = q(t | s) q(s | x0)', () => {
     // Both sides are Gaussian in (x_s, x_t): equal means, variances and covariance settle it.
-    for (const { t, tNext, kX, kX0, kEps } of ddpm(schedule).steps(13)) {
-      const [from, to] = [schedule.level(t), schedule.level(tNext)]
-      const ratio = from.signal / to.signal
-      expect(kX * from.signal + kX0).toBeCloseTo(to.signal, 12)
-      expect(kX ** 2 * from.sigma ** 2 + kEps ** 2).toBeCloseTo(to.sigma ** 2, 12)
-      expect(kX * from.sigma ** 2).toBeCloseTo(ratio * to.sigma ** 2, 12)
+    for (const { t, tNext, xCoeff, x0Coeff, noiseCoeff } of ddpm(schedule).steps(13)) {
+      const [from, to] = [schedule.coefficients(t), schedule.coefficients(tNext)]
+      const ratio = from.alpha / to.alpha
+      expect(xCoeff * from.alpha + x0Coeff).toBeCloseTo(to.alpha, 12)
+      expect(xCoeff ** 2 * from.sigma ** 2 + noiseCoeff ** 2).toBeCloseTo(to.sigma ** 2, 12)
+      expect(xCoeff * from.sigma ** 2).toBeCloseTo(ratio * to.sigma ** 2, 12)
     }
   })
 })
@@ -280,12 +290,14 @@ describe.each(samplersFor('ddpm'))('%s', (name) => {
       expect(step.tNext).toBe(steps[i + 1]?.t ?? 0)
     })
     // The last step gives x0 itself, without noise.
-    const { kX, kX0, kEps } = steps.at(-1)!
-    expect([kX, Math.fround(kX0), kEps]).toEqual([0, 1, 0])
+    const { xCoeff, x0Coeff, noiseCoeff } = steps.at(-1)!
+    expect([xCoeff, Math.fround(x0Coeff), noiseCoeff]).toEqual([0, 1, 0])
   })
 
   it.each([0, 1001, 2.5, NaN])('refuses %d steps', (count) => {
-    expect(() => sampler.steps(count)).toThrow(`${count} steps, expected an integer in 1..1000`)
+    expect(() => sampler.steps(count)).toThrow(
+      `sampler: steps must be an integer in 1..1000, received ${count}`,
+    )
   })
 
   it.each(predictionSchema.options)(
@@ -302,23 +314,25 @@ describe.each(samplersFor('ddpm'))('%s', (name) => {
   )
 
   it('keeps the forward process: given x0, every x_t has its mean and variance', () => {
-    let [mean, variance] = [schedule.signal[1000]!, schedule.sigma[1000]! ** 2]
-    for (const { tNext, kX, kX0, kPrevious, kEps } of sampler.steps(40)) {
-      mean = kX * mean + kX0 + kPrevious
-      variance = kX ** 2 * variance + kEps ** 2
-      expect(mean).toBeCloseTo(schedule.signal[tNext]!, 12)
-      expect(variance).toBeCloseTo(schedule.sigma[tNext]! ** 2, 12)
+    let [mean, variance] = [schedule.alphas[1000]!, schedule.sigmas[1000]! ** 2]
+    for (const { tNext, xCoeff, x0Coeff, previousX0Coeff, noiseCoeff } of sampler.steps(40)) {
+      mean = xCoeff * mean + x0Coeff + previousX0Coeff
+      variance = xCoeff ** 2 * variance + noiseCoeff ** 2
+      expect(mean).toBeCloseTo(schedule.alphas[tNext]!, 12)
+      expect(variance).toBeCloseTo(schedule.sigmas[tNext]! ** 2, 12)
     }
   })
 })
 
-it('lays out the coefficients of denoise: guidance, fromX, fromPrediction, kX, kX0, kPrevious, kEps', () => {
+it('lays out the coefficients of denoise: guidance, fromX, fromPrediction, xCoeff, x0Coeff, previousX0Coeff, noiseCoeff', () => {
   const [first, second] = ddpm(schedule).steps(2)
   const rows = denoiseCoefficients(schedule, 'v', [
     { step: first!, guidance: 5 },
     { step: second!, guidance: 1 },
   ])
   const row = (t: number, guidance: number, k: typeof first) =>
-    [guidance, schedule.signal[t]!, -schedule.sigma[t]!, k!.kX, k!.kX0, 0, k!.kEps].map(Math.fround)
+    [guidance, schedule.alphas[t]!, -schedule.sigmas[t]!, k!.xCoeff, k!.x0Coeff, 0, k!.noiseCoeff].map(
+      Math.fround,
+    )
   expect(Array.from(rows)).toEqual([...row(1000, 5, first), ...row(500, 1, second)])
 })

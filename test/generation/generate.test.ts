@@ -221,7 +221,9 @@ describe('generate', () => {
     await expect(partsOf('a', { minP: 2 })).rejects.toThrow('minP')
     await expect(partsOf('a', { startWith: 'image', maxImages: 0 })).rejects.toThrow('maxImages: expected')
     await expect(partsOf('a', { maxTokens: 0, maxImages: 0 })).rejects.toThrow('maxTokens: expected')
-    await expect(partsOf('a', { sampler: 'euler' })).rejects.toThrow('euler does not draw')
+    await expect(partsOf('a', { sampler: 'euler' })).rejects.toThrow(
+      'for a model that was trained with ddpm, received euler',
+    )
     for (const sampler of ['dimm', {}, { steps: () => [] }, null])
       await expect(partsOf('a', { sampler } as never)).rejects.toThrow(
         /sampler: expected .* or a Sampler: an object/,
@@ -233,7 +235,9 @@ describe('generate', () => {
       'generate: options must be an object',
     )
     const schedule = cosineSchedule()
-    await expect(partsOf('a', { sampler: { schedule, steps: () => [] } })).rejects.toThrow('it has no steps')
+    await expect(partsOf('a', { sampler: { schedule, steps: () => [] } })).rejects.toThrow(
+      'steps() must give one step or more',
+    )
   })
 
   describe('frees all it made', () => {

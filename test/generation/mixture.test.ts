@@ -32,14 +32,14 @@ const networks = {
 
 /** A user's own: the cosine schedule with half the noise. */
 const halfNoise = (): NoiseSchedule => {
-  const { steps, level } = cosineSchedule()
+  const { steps, coefficients } = cosineSchedule()
   return {
     steps,
     continuous: false,
-    level(t) {
-      const { signal, sigma } = level(t)
-      const norm = Math.hypot(2 * signal, sigma)
-      return { signal: (2 * signal) / norm, sigma: sigma / norm }
+    coefficients(t) {
+      const { alpha, sigma } = coefficients(t)
+      const norm = Math.hypot(2 * alpha, sigma)
+      return { alpha: (2 * alpha) / norm, sigma: sigma / norm }
     },
   }
 }

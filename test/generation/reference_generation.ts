@@ -98,7 +98,10 @@ export async function referenceGeneration(
       })
       x = x.map(
         (value, i) =>
-          step.kX * value + step.kX0 * x0[i]! + step.kPrevious * previous[i]! + step.kEps * eps[i]!,
+          step.xCoeff * value +
+          step.x0Coeff * x0[i]! +
+          step.previousX0Coeff * previous[i]! +
+          step.noiseCoeff * eps[i]!,
       )
       previous = x0
     }

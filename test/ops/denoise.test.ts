@@ -31,12 +31,15 @@ function reference(arrays: Arrays, guided: boolean, second: boolean, clip: reado
   const { x, conditional, unconditional, previous } = arrays
   const pairs = Array.from(x.data, (value, i) => {
     const first = 7 * image[Math.floor(i / C)]!
-    const [guidance, fromX, fromP, kX, kX0, kPrevious, kEps] = coefficients.subarray(first, first + 7)
+    const [guidance, fromX, fromP, xCoeff, x0Coeff, previousX0Coeff, noiseCoeff] = coefficients.subarray(
+      first,
+      first + 7,
+    )
     const base = unconditional.data[i]!
     const p = guided ? base + guidance! * (conditional.data[i]! - base) : conditional.data[i]!
     const x0 = Math.min(clip[1], Math.max(clip[0], fromX! * value + fromP! * p))
-    const before = second ? kPrevious! * previous.data[i]! : 0
-    return [kX! * value + kX0! * x0 + before + kEps! * noise[i]!, x0] as const
+    const before = second ? previousX0Coeff! * previous.data[i]! : 0
+    return [xCoeff! * value + x0Coeff! * x0 + before + noiseCoeff! * noise[i]!, x0] as const
   })
   const of = (which: 0 | 1): HostArray => ({
     shape: x.shape,

@@ -95,19 +95,19 @@ describe('addNoise', () => {
     const imageRows = Int32Array.from(rows)
     const images = rows.length - 1
     const seeds = seedsOf(images)
-    const signal = Float32Array.from({ length: images }, (_, i) => 1 - 0.25 * i)
+    const alpha = Float32Array.from({ length: images }, (_, i) => 1 - 0.25 * i)
     const sigma = Float32Array.from({ length: images }, (_, i) => 0.75 * i + (images === 1 ? 0.5 : 0))
     const noise = imageNoise(imageRows, seeds, C)
     const image = imageOfRow(imageRows)
     await checkOp({
       inputs: { x0: randomArray([rows.at(-1)!, C]) },
       run: ({ x0 }) =>
-        addNoise(x0, fromArray(imageRows), fromArray(signal), fromArray(sigma), tensorOfSeeds(seeds)),
+        addNoise(x0, fromArray(imageRows), fromArray(alpha), fromArray(sigma), tensorOfSeeds(seeds)),
       reference: ({ x0 }: { x0: HostArray }) => ({
         shape: x0.shape,
         data: x0.data.map((value, i) => {
           const of = image[Math.floor(i / C)]!
-          return signal[of]! * value + sigma[of]! * noise[i]!
+          return alpha[of]! * value + sigma[of]! * noise[i]!
         }),
       }),
       gradients: [],
@@ -123,7 +123,7 @@ describe('addNoise', () => {
     )
     expect(() => addNoise(zeros([14]), imageRows, two, two, seeds)).toThrow('add_noise: x0 must have 2 axes')
     expect(() => addNoise(x0, imageRows, zeros([3]), two, seeds)).toThrow(
-      'add_noise: signal must have shape [2]',
+      'add_noise: alpha must have shape [2]',
     )
     expect(() => addNoise(x0, imageRows, two, zeros([2], 'bf16'), seeds)).toThrow(
       'add_noise: sigma must be f32',

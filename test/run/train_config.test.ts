@@ -105,12 +105,12 @@ describe('a config of a new model', () => {
       { imagePreparation: { channels: 1 } },
     ],
     [
-      'a.json: samples: sampler: euler does not draw from a model that was trained with ddpm; ddpm, ddim, dpmpp do',
+      'a.json: samples: sampler: name must be ddpm, ddim, dpmpp for a model that was trained with ddpm, received euler',
       {},
       { samples: { sampler: 'euler' } },
     ],
     [
-      'a.json: samples: sampler: ddim does not draw from a model that was trained with flow; euler, heun do',
+      'a.json: samples: sampler: name must be euler, heun for a model that was trained with flow, received ddim',
       {},
       { samples: { sampler: 'ddim' }, objective: { process: 'flow', prediction: 'v' } },
     ],

@@ -107,7 +107,7 @@ function noiseImages(
 ) {
   const x0 = fromArray(pixels, [pixels.length / channels, channels])
   const seeds = fromArray(seedValues, [seedValues.length / 4, 4])
-  const xt = addNoise(x0, imageRows, fromArray(targets.signal), fromArray(targets.sigma), seeds)
+  const xt = addNoise(x0, imageRows, fromArray(targets.alpha), fromArray(targets.sigma), seeds)
   return {
     xt,
     x0,

@@ -2,7 +2,7 @@ import { checkArguments } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { diffusionTargets, scheduleOf } from '../../../diffusion/objective.js'
 import type { NoiseSchedule } from '../../../diffusion/schedule.js'
-import { drawTimesteps, type TimestepSettings, timestepsSchema } from '../../../diffusion/timesteps.js'
+import { sampleTimesteps, type TimestepSettings, timestepsSchema } from '../../../diffusion/timesteps.js'
 import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../folder.js'
 import type { TrainingBatch } from './loss.js'
@@ -44,7 +44,7 @@ export async function trainingBatch(
   const { schedule = scheduleOf(objective), timesteps = {}, seed = 0, step = 0, firstImage = 0 } = noise
   const packed = packDocuments(documents, packingOf(network.config))
   const settings = parseConfig(timestepsSchema, timesteps, 'timesteps')
-  const t = drawTimesteps(settings, schedule, packed.limited, seed, step, firstImage)
+  const t = sampleTimesteps(settings, schedule, packed.limited, seed, step, firstImage)
   return {
     packed,
     pixels: await encodeImages(packed.images, model),
