@@ -3,7 +3,7 @@
 //   npm run bench -- optimizers [steps of AdamW = 4000] [seed = 0] [AdamW's rate = 0.006] [Muon's rate = 0.01]
 // Time is the processor's, of all threads: the wall's depends on what else the machine does.
 import { noGrad } from '../dist/autograd/tape.js'
-import { openClasses } from '../dist/evaluation/tasks/class_data.js'
+import { openClasses } from '../dist/evaluation/tasks/class_data_config.js'
 import { fashionMnistCaption } from '../dist/experiments/demo/demo_fashion_mnist.js'
 import { scope } from '../dist/entry/tensor.js'
 import { transfusionLoss } from '../dist/entry/nn.js'

@@ -4,11 +4,11 @@ import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
 import { readConfig } from '../files/config_file.js'
 import { writeJson } from '../files/json_file.js'
-import { loadModel } from '../models/transfusion/folder.js'
+import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
+import { evaluate } from '../evaluation/evaluate.js'
 import { evaluateConfigSchema } from '../evaluation/tasks/evaluate_config.js'
-import { formatResults, type EvaluationResult } from '../evaluation/tasks/evaluation_result.js'
-import { checkTask, runTask } from '../evaluation/tasks/evaluation_tasks.js'
+import { formatResults } from '../evaluation/tasks/evaluation_result.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
 import {
@@ -58,10 +58,10 @@ export const evaluateCommand = (): Command =>
         '  transfusion eval runs/demo/model --per-class 100 --steps 50\n' +
         '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl',
     )
-    .action(evaluate)
+    .action(runEvaluate)
 
 /** `transfusion eval MODEL [config.json]`: measures a model on held-out data, as the config or the options say. */
-export async function evaluate(
+export async function runEvaluate(
   named: string,
   configPath: string | undefined,
   options: EvaluateOptions,
@@ -70,25 +70,15 @@ export async function evaluate(
   const folder = await modelFolderOf(named)
   const file = configPath === undefined ? {} : await readConfig(configPath, evaluateConfigSchema)
   const config = parseConfig(evaluateConfigSchema, withOptions(file, options), configPath ?? 'options')
-  const { seed, precision, tasks } = config
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
-  const model = await loadModel(folder, { compute: precision })
-  using network = model.network
-  for (const task of tasks) await checkTask(model, task)
-  const results: EvaluationResult[] = []
-  for (const task of tasks)
-    results.push(await runTask(model, task, { seed, signal: interrupt.signal, log: say }))
+  using model = await Transfusion.load(folder, { compute: config.precision })
+  const { seed, results } = await evaluate(model, config, { signal: interrupt.signal, onMessage: say })
 
+  const { precision } = config
   const path = options.json ?? join(dirname(resolve(folder)), 'eval.json')
-  const summary = {
-    model: folder,
-    parameters: network.arena.parameterCount,
-    precision,
-    seed,
-    results,
-    seconds: (performance.now() - started) / 1000,
-  }
-  await writeJson(path, summary)
+  const seconds = (performance.now() - started) / 1000
+  const { parameterCount: parameters } = model
+  await writeJson(path, { model: folder, parameters, precision, seed, results, seconds })
   say(`\n${formatResults(results)}\n\nseed ${seed}, ${precision}; metrics: ${path}`)
 }
 

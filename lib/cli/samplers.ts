@@ -86,7 +86,7 @@ export async function samplers(
     perClass,
     seed,
     signal: interrupt.signal,
-    log: say,
+    onMessage: say,
     images: { guidance, guidanceInterval },
   })
   for await (const { reference, ...setting } of comparison) {

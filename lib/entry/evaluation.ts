@@ -8,6 +8,9 @@
 import '../profiling/environment.js'
 
 // Generated images: by class, and by samplers.
+export { evaluate, type EvaluateOptions, type Evaluation } from '../evaluation/evaluate.js'
+export type { EvaluateSettings } from '../evaluation/tasks/evaluate_config.js'
+export type { EvaluationResult, Metric } from '../evaluation/tasks/evaluation_result.js'
 export { type ClassifierTraining, ImageClassifier } from '../evaluation/image_classifier.js'
 export type { ClassData } from '../evaluation/class_data.js'
 export {

@@ -1,6 +1,7 @@
 import { checkArguments } from '../arguments.js'
 import type { LabelledImages } from '../data/sources/image_folder.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
+import { generatedSize } from './generated_size.js'
 
 /** Labelled images and the caption of each class, which a model generates and describes. */
 export interface ClassData {
@@ -23,11 +24,11 @@ export function checkClassData(callee: string, data: ClassData): void {
 }
 
 /** Throws a RangeError where the model generates images of another size than the data has. */
-export function checkClassImages(callee: string, { network }: ModelParts, { test }: ClassData): void {
-  const { height, width, channels } = network.config.image
-  if (height !== test.height || width !== test.width || channels !== test.channels)
+export function checkClassImages(callee: string, model: GenerativeModel, { test }: ClassData): void {
+  const size = generatedSize(callee, model)
+  if (size.height !== test.height || size.width !== test.width || size.channels !== test.channels)
     throw new RangeError(
-      `${callee}: data.test must have images of ${sizeOf({ height, width, channels })}, which the model generates, ` +
+      `${callee}: data.test must have images of ${sizeOf(size)}, which the model generates, ` +
         `received ${sizeOf(test)}`,
     )
 }

@@ -2,7 +2,7 @@ import { checkArguments } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import { generateImages } from '../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../generation/options.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
 import { generationProgress } from './generation_progress.js'
 
 /** Generated images with the class that each was to show. */
@@ -24,12 +24,12 @@ export interface ClassImageOptions {
   /** Stops the generation, which then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Receives a line on the progress every 20 seconds. */
-  log?: (line: string) => void
+  onMessage?: (line: string) => void
 }
 
 /** Generates `perClass` images from each caption. Rejects with the signal's reason when it aborts. */
 export async function generateClassImages(
-  model: ModelParts,
+  model: GenerativeModel,
   captions: readonly string[],
   options: ClassImageOptions,
 ): Promise<GeneratedClassImages> {
@@ -38,10 +38,10 @@ export async function generateClassImages(
     captions: [captions, 'strings'],
     options: [options, 'object'],
   })
-  const { perClass, seed, images, signal, log = () => {} } = options
+  const { perClass, seed, images, signal, onMessage = () => {} } = options
   const targets = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))
   const prompts = Array.from(targets, (label) => captions[label]!)
   const seeds = prompts.map((_, i) => seed * 1_000_000 + i)
-  const onImage = generationProgress(prompts.length, log)
+  const onImage = generationProgress(prompts.length, onMessage)
   return { images: await generateImages(model, prompts, seeds, images, { signal, onImage }), targets }
 }

@@ -2,7 +2,7 @@
 import { checkArguments } from '../arguments.js'
 import { createSampler, type SamplerName } from '../diffusion/samplers.js'
 import type { ImageSamplingOptions } from '../generation/options.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
 import { checkClassData, checkClassImages, type ClassData } from './class_data.js'
 import { generateClassImages } from './class_images.js'
 import { ClassReference } from './class_reference.js'
@@ -50,7 +50,7 @@ export interface CompareOptions {
   /** Stops the comparison, which then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Receives a line on each part that begins. */
-  log?: (line: string) => void
+  onMessage?: (line: string) => void
 }
 
 /**
@@ -59,7 +59,7 @@ export interface CompareOptions {
  * signal's reason when it aborts.
  */
 export async function* compareSamplers(
-  model: ModelParts,
+  model: GenerativeModel,
   data: ClassData,
   settings: readonly SamplerSetting[],
   comparison: CompareOptions,
@@ -70,12 +70,12 @@ export async function* compareSamplers(
     options: [comparison, 'object'],
   })
   checkClassData('compareSamplers', data)
-  const { log = () => {}, images, ...options } = comparison
+  const { onMessage = () => {}, images, ...options } = comparison
   const calls = settings.map(
     ({ sampler, steps }) => createSampler(sampler, model.objective).steps(steps).length,
   )
   checkClassImages('compareSamplers', model, data)
-  log('Training a classifier on the real images ...')
+  onMessage('Training a classifier on the real images ...')
   using reference = await ClassReference.prepare(data, options)
   for (const [i, setting] of settings.entries()) {
     const started = performance.now()

@@ -3,7 +3,7 @@ import type { Image } from '../image/image.js'
 import type { LabelledImages } from '../data/sources/image_folder.js'
 import { mostTokens } from '../tokenizer/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
 
 /** How images are described. */
 export interface DescribingOptions {
@@ -17,7 +17,7 @@ export interface DescribingOptions {
 
 /** The greedy caption of each image, without white space around it. */
 export async function describeImages(
-  model: ModelParts,
+  model: GenerativeModel,
   images: readonly Image[],
   options: DescribingOptions = {},
 ): Promise<string[]> {
@@ -43,7 +43,7 @@ export const captionedImages = (dataset: LabelledImages, captions: readonly stri
 
 /** Each pair with the greedy caption that the model writes for its image, and the share of these that equal the pair's own. */
 export async function describePairs<Pair extends { image: Image; caption: string }>(
-  model: ModelParts,
+  model: GenerativeModel,
   pairs: readonly Pair[],
   signal?: AbortSignal,
 ): Promise<{ described: (Pair & { written: string })[]; accuracy: number }> {

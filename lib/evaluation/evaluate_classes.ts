@@ -1,7 +1,7 @@
 import { checkArguments } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import type { ImageGenerationOptions } from '../generation/options.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
 import { checkClassData, checkClassImages, type ClassData } from './class_data.js'
 import { generateClassImages, type GeneratedClassImages } from './class_images.js'
 import { ClassReference } from './class_reference.js'
@@ -25,7 +25,7 @@ export interface ClassEvaluationOptions {
   /** Stops the evaluation, which then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Receives a line on each part that begins, and on the progress of long generations. */
-  log?: (line: string) => void
+  onMessage?: (line: string) => void
 }
 
 /** Metrics of images in classes; those that were not computed are absent. */
@@ -52,13 +52,13 @@ export interface ClassEvaluation {
  * than the data has, and with the signal's reason when it aborts.
  */
 export async function evaluateClasses(
-  model: ModelParts,
+  model: GenerativeModel,
   data: ClassData,
   settings: ClassEvaluationOptions,
 ): Promise<ClassEvaluation> {
   checkArguments('evaluateClasses', { model: [model, 'model'], options: [settings, 'object'] })
   checkClassData('evaluateClasses', data)
-  const { perClass, described: count, ranked, log = () => {}, ...options } = settings
+  const { perClass, described: count, ranked, onMessage = () => {}, ...options } = settings
   const { test, captions } = data
   const { signal } = options
   const metrics: ClassMetrics = {}
@@ -66,9 +66,9 @@ export async function evaluateClasses(
 
   let generated: GeneratedClassImages | undefined
   if (perClass > 0) {
-    log(`Generating ${captions.length * perClass} images ...`)
-    generated = await generateClassImages(model, captions, { ...options, perClass, log })
-    log('Training a classifier on the real images ...')
+    onMessage(`Generating ${captions.length * perClass} images ...`)
+    generated = await generateClassImages(model, captions, { ...options, perClass, onMessage })
+    onMessage('Training a classifier on the real images ...')
     using reference = await ClassReference.prepare(data, { ...options, perClass })
     Object.assign(metrics, await reference.metrics(generated))
   }
@@ -76,7 +76,7 @@ export async function evaluateClasses(
   const pairs = captionedImages(test, captions, count)
   let described: ClassEvaluation['described'] = []
   if (pairs.length > 0) {
-    log(`Describing ${pairs.length} test images ...`)
+    onMessage(`Describing ${pairs.length} test images ...`)
     const result = await describePairs(model, pairs, signal)
     described = result.described
     metrics.caption_accuracy = result.accuracy
@@ -85,7 +85,7 @@ export async function evaluateClasses(
 
   const rankedPairs = captionedImages(test, captions, ranked)
   if (rankedPairs.length > 0) {
-    log(`Ranking the captions of ${rankedPairs.length} test images ...`)
+    onMessage(`Ranking the captions of ${rankedPairs.length} test images ...`)
     const questions = rankedPairs.map(({ image }) => ({ context: [image], options: captions }))
     const targets = rankedPairs.map(({ caption }) => captions.indexOf(caption))
     Object.assign(metrics, await rankAccuracy(rankOptions(model, questions, { end: true, signal }), targets))

@@ -7,7 +7,7 @@ const interval = 20_000
  * Returns a function to call for each image that is generated: every 20 seconds it logs how many there are, and the time that
  * the rest will take. Images beyond the first `total` are further attempts.
  */
-export function generationProgress(total: number, log: (line: string) => void): () => void {
+export function generationProgress(total: number, onMessage: (line: string) => void): () => void {
   const started = performance.now()
   let logged = started
   let generated = 0
@@ -17,7 +17,7 @@ export function generationProgress(total: number, log: (line: string) => void): 
     if (now - logged < interval) return
     logged = now
     const left = ((now - started) * (total - generated)) / generated / 1000
-    log(
+    onMessage(
       generated < total
         ? `  ${generated} of ${total} images, ${clockTime(left)} left`
         : `  ${generated - total} further attempts`,

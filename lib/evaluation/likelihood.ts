@@ -1,7 +1,7 @@
 import { noGrad } from '../autograd/tape.js'
 import { joinValues } from '../image/codec.js'
 import { uploadAttentionMetadata } from '../nn/attention_metadata.js'
-import type { TransfusionNetwork } from '../models/transfusion/model.js'
+import type { GenerativeNetwork } from '../generation/model.js'
 import type { EncodedPart } from '../sequence/image_parts.js'
 import { crossEntropy } from '../ops/cross_entropy.js'
 import type { Document } from '../sequence/document.js'
@@ -34,7 +34,7 @@ const logitsAtOnce = 2 ** 24
  * predicted from all before it, so the first counts only where BOS precedes it. Documents are packed into batches.
  */
 export async function* documentLikelihoods(
-  network: TransfusionNetwork,
+  network: GenerativeNetwork,
   documents: Iterable<Document<EncodedPart>> | AsyncIterable<Document<EncodedPart>>,
   { positions = 2048, signal }: LikelihoodOptions = {},
 ): AsyncGenerator<Likelihood, void, undefined> {
@@ -72,7 +72,7 @@ export async function* documentLikelihoods(
 
 /** `lengths`: the positions that each document takes. */
 async function batchLikelihoods(
-  network: TransfusionNetwork,
+  network: GenerativeNetwork,
   documents: readonly Document<EncodedPart>[],
   lengths: readonly number[],
 ): Promise<Likelihood[]> {
@@ -115,7 +115,7 @@ async function batchLikelihoods(
 }
 
 const rowLosses = (
-  network: TransfusionNetwork,
+  network: GenerativeNetwork,
   hidden: Tensor,
   rows: Int32Array,
   labels: Int32Array,

@@ -1,7 +1,7 @@
 import { checkArguments, wrongArgument } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import type { Sample } from '../data/sources/image_dataset.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import type { Document } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
@@ -19,7 +19,7 @@ export interface CaptionedImage {
  * too. Rejects with a TypeError that names the first pair that is neither.
  */
 export async function captionPerplexity(
-  model: ModelParts,
+  model: GenerativeModel,
   pairs: Iterable<CaptionedImage | Sample>,
   options?: LikelihoodOptions,
 ): Promise<number> {
@@ -42,7 +42,7 @@ export async function captionPerplexity(
 
 async function* captionDocuments(
   pairs: Iterable<CaptionedImage | Sample>,
-  model: ModelParts,
+  model: GenerativeModel,
 ): AsyncGenerator<Document<EncodedPart>> {
   let i = 0
   for (const pair of pairs) {

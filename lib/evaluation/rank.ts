@@ -1,7 +1,7 @@
 import { checkArguments } from '../arguments.js'
 import { formatValue } from '../describe.js'
 import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
 import type { EncodedPart } from '../sequence/image_parts.js'
 import type { Document } from '../sequence/document.js'
 import { accuracy } from './image_metrics.js'
@@ -44,7 +44,7 @@ export interface RankOptions extends LikelihoodOptions {
  * question, in order. Rejects with a RangeError for a question without options or an option without tokens.
  */
 export async function* rankOptions(
-  model: ModelParts,
+  model: GenerativeModel,
   questions: Iterable<Question> | AsyncIterable<Question>,
   settings: RankOptions = {},
 ): AsyncGenerator<Ranking, void, undefined> {
@@ -102,7 +102,7 @@ export async function rankAccuracy(
 }
 
 async function optionDocuments(
-  { network, tokenizer }: ModelParts,
+  { network, tokenizer }: GenerativeModel,
   { context, options }: Question,
   name: string,
   end: boolean,

@@ -2,7 +2,7 @@ import { checkArguments, wrongArgument } from '../arguments.js'
 import type { PreparedDocument } from '../data/document_stream.js'
 import type { RawDocument, UnreadableDocument } from '../data/sources/document_source.js'
 import { inlinePreparation, type Preparation } from '../data/stream/preparation.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
+import type { GenerativeModel } from '../generation/model.js'
 import { imagePreparationOf } from '../sequence/image_model.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import type { Document } from '../sequence/document.js'
@@ -43,7 +43,7 @@ export interface TextPerplexity {
  * default. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
  */
 export async function textPerplexity(
-  model: ModelParts,
+  model: GenerativeModel,
   documents: string | Iterable<TextDocument> | AsyncIterable<TextDocument>,
   preparation: Preparation | undefined = undefined,
   {
@@ -97,7 +97,7 @@ export async function textPerplexity(
   }
 }
 
-const modelImages = (model: ModelParts) => imagePreparationOf(model, model.imagePreparation)
+const modelImages = (model: GenerativeModel) => imagePreparationOf(model, model.imagePreparation)
 
 function documentOf(given: TextDocument, name: string): RawDocument | UnreadableDocument {
   if (typeof given === 'string') return { name, parts: [{ type: 'text', text: given }] }
@@ -108,7 +108,7 @@ function documentOf(given: TextDocument, name: string): RawDocument | Unreadable
 
 async function* piecesOf(
   { name, parts }: PreparedDocument,
-  model: ModelParts,
+  model: GenerativeModel,
   window: number,
   stride: number,
 ): AsyncGenerator<Document<EncodedPart>> {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { evaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
+import { runEvaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
 import type { EvaluationResult } from '../../lib/evaluation/tasks/evaluation_result.js'
 import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
 import { writePng } from '../../lib/image/image_io.js'
@@ -31,7 +31,7 @@ beforeEach(async () => {
 async function run(config?: object, options: EvaluateOptions = {}) {
   const path = config && join(folder, 'eval-config.json')
   if (path) await writeFile(path, JSON.stringify(config))
-  await evaluate(join(folder, 'model'), path, options)
+  await runEvaluate(join(folder, 'model'), path, options)
   const written = JSON.parse(await readFile(options.json ?? join(folder, 'eval.json'), 'utf8'))
   return written as { seed: number; precision: string; results: EvaluationResult[] }
 }

@@ -6,9 +6,10 @@ import { type ImagePreparation, imagePreparationSchema } from '../../image/image
 import { fillTemplate, IdxDataset } from '../../data/sources/idx_dataset.js'
 import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import { ImageFolder } from '../../data/sources/image_folder.js'
-import type { LoadedModel } from '../../models/transfusion/folder.js'
+import type { GenerativeModel } from '../../generation/model.js'
+import { generatedSize } from '../generated_size.js'
 import type { ClassData } from '../class_data.js'
-import { requireCodec, requireImagePreparation } from '../../sequence/image_model.js'
+import { requireImagePreparation } from '../../sequence/image_model.js'
 
 /** Images and their classes, in MNIST's format. */
 const split = z.strictObject({
@@ -57,12 +58,10 @@ export interface NamedClasses extends ClassData {
   readonly testName: string
 }
 
-/** How image files become what a model generates, whatever else it may read. */
-export function generatedPreparation(model: LoadedModel): ImagePreparation {
-  const { downscale } = requireCodec(model, 'classes')
-  const { width, height } = model.network.config.image
-  const size = { width: width * downscale, height: height * downscale }
-  return { ...requireImagePreparation(model, 'classes'), ...size }
+/** How image files become what a model generates, which may read other sizes too. */
+export function generatedPreparation(model: GenerativeModel): ImagePreparation {
+  const { height, width } = generatedSize('classes', model)
+  return { ...requireImagePreparation(model, 'classes'), height, width }
 }
 
 /**

@@ -58,7 +58,10 @@ export const evaluateConfigSchema = z.strictObject({
   tasks: z.array(z.discriminatedUnion('type', [classTaskSchema, textTaskSchema, questionTaskSchema])).min(1),
 })
 
+/** How to evaluate, defaults filled in. @useDeclaredType */
 export type EvaluateConfig = z.output<typeof evaluateConfigSchema>
+/** As written by a user, defaults left out. @useDeclaredType */
+export type EvaluateSettings = z.input<typeof evaluateConfigSchema>
 export type EvaluationTask = EvaluateConfig['tasks'][number]
 export type ClassTask = z.output<typeof classTaskSchema>
 export type TextTask = z.output<typeof textTaskSchema>

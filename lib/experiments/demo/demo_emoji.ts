@@ -53,9 +53,9 @@ export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
     objective: demoObjective,
     options: demoTraining(settings),
     images,
-    async evaluate(model, log) {
+    async evaluate(model, onMessage) {
       const { seed } = settings
-      const { metrics, ...outputs } = await evaluateEmoji(model, data, { seed, images, log })
+      const { metrics, ...outputs } = await evaluateEmoji(model, data, { seed, images, onMessage })
       return { metrics: { ...metrics }, sheet: emojiSheet(outputs, training) }
     },
   }

@@ -50,13 +50,13 @@ export async function openFashionMnistTask(settings: DemoSettings): Promise<Demo
     objective: demoObjective,
     options: demoTraining(settings),
     images,
-    async evaluate(model, log) {
+    async evaluate(model, onMessage) {
       const { seed } = settings
       const { metrics, generated, described } = await evaluateClasses(model, data, {
         ...evaluation,
         images,
         seed,
-        log,
+        onMessage,
       })
       return {
         metrics: { ...metrics },

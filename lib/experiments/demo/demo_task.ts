@@ -2,7 +2,7 @@ import type { ContactSheet } from '../../image/contact_sheet.js'
 import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import type { Objective } from '../../diffusion/objective.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
-import type { ModelParts } from '../../models/transfusion/folder.js'
+import type { GenerativeModel } from '../../generation/model.js'
 import type { TrainingOptions } from '../../training/options.js'
 import type { ModelOptions } from '../../run/train_config.js'
 
@@ -29,8 +29,8 @@ export interface DemoTask {
   readonly options: TrainingOptions
   /** How images are generated. */
   readonly images: ImageGenerationOptions
-  /** Evaluates a trained model; `log` receives a line on each part that begins. */
-  evaluate(model: ModelParts, log: (line: string) => void): Promise<DemoResult>
+  /** Evaluates a trained model; `onMessage` receives a line on each part that begins. */
+  evaluate(model: GenerativeModel, onMessage: (line: string) => void): Promise<DemoResult>
 }
 
 /** The evaluation of a trained model. */

@@ -6,7 +6,8 @@ import { mostTokens } from '../../tokenizer/tokenizer.js'
 import { completeTexts } from '../../generation/batch.js'
 import { generateImages } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
-import type { ModelParts } from '../../models/transfusion/folder.js'
+import type { GenerativeModel } from '../../generation/model.js'
+import { generatedSize } from '../../evaluation/generated_size.js'
 import { generationProgress } from '../../evaluation/generation_progress.js'
 import { type EmojiOutput, type EmojiOutputs, type EmojiMetrics, emojiMetrics } from './emoji_metrics.js'
 import { EmojiClassifiers } from './emoji_classifiers.js'
@@ -20,7 +21,7 @@ export interface EmojiEvaluationOptions {
   /** Stops the evaluation, which then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Receives a line on each part that begins, and on the progress of long generations. */
-  log?: (line: string) => void
+  onMessage?: (line: string) => void
 }
 
 /** Metrics, and what they were computed from. */
@@ -34,7 +35,7 @@ export interface EmojiEvaluation extends EmojiOutputs {
  * pictures measure what was generated. Rejects with a RangeError where the model generates images of another size.
  */
 export async function evaluateEmoji(
-  model: ModelParts,
+  model: GenerativeModel,
   data: EmojiData,
   options: EmojiEvaluationOptions,
 ): Promise<EmojiEvaluation> {
@@ -43,18 +44,20 @@ export async function evaluateEmoji(
     data: [data, 'object'],
     options: [options, 'object'],
   })
-  const { seed, images, signal, log = () => {} } = options
+  const { seed, images, signal, onMessage = () => {} } = options
   checkSize(model)
   const { training, heldOut } = data
   const unseen = heldOut.pictures
   const seen = evenlySpread(training.pictures, unseen.length)
   const pairs = [...seen, ...unseen]
   const captions = pairs.map(emojiCaption)
-  log(`Generating ${pairs.length} emoji, ${unseen.length} of them of held-out pairs of style and name ...`)
+  onMessage(
+    `Generating ${pairs.length} emoji, ${unseen.length} of them of held-out pairs of style and name ...`,
+  )
   const seeds = pairs.map((_, i) => seed * 1_000_000 + i)
-  const onImage = generationProgress(pairs.length, log)
+  const onImage = generationProgress(pairs.length, onMessage)
   const generated = await generateImages(model, captions, seeds, images, { signal, onImage })
-  log('Describing as many real emoji ...')
+  onMessage('Describing as many real emoji ...')
   const prompts = pairs.map(({ image }) => [image])
   // One token more than the longest caption: a text that is cut there equals none of them.
   const longest = 1 + (await mostTokens(model.tokenizer, captions))
@@ -65,13 +68,13 @@ export async function evaluateEmoji(
     written: written[i]!.trim(),
   }))
   const parts = { training: outputs.slice(0, seen.length), heldOut: outputs.slice(seen.length) }
-  log('Training classifiers on the real emoji ...')
+  onMessage('Training classifiers on the real emoji ...')
   using classifiers = await EmojiClassifiers.train(training, { seed, signal })
   return { metrics: await emojiMetrics(classifiers, data, parts), ...parts }
 }
 
-function checkSize({ network }: ModelParts): void {
-  const { height, width, channels } = network.config.image
+function checkSize(model: GenerativeModel): void {
+  const { height, width, channels } = generatedSize('evaluateEmoji', model)
   if (height !== emojiSide || width !== emojiSide || channels !== 3)
     throw new RangeError(
       `evaluateEmoji: model must generate images of ${emojiSide} x ${emojiSide} of 3 channels, as the pictures are, ` +

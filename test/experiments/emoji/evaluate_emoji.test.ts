@@ -129,7 +129,7 @@ describe('evaluateEmoji', () => {
     const { metrics, training, heldOut } = await evaluateEmoji(model, few, {
       seed: 2,
       images: { steps: 2 },
-      log: (line) => logged.push(line),
+      onMessage: (line) => logged.push(line),
     })
     expect(heldOut.map(({ picture }) => picture)).toEqual(few.heldOut.pictures)
     expect(training.map(({ picture }) => picture)).toEqual(evenlySpread(data.training.pictures, 5))

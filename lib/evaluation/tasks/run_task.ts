@@ -6,7 +6,7 @@ import { rankAccuracy, rankOptions } from '../rank.js'
 import { textPerplexity } from '../text_perplexity.js'
 import { checkImageGeneration } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
-import type { LoadedModel } from '../../models/transfusion/folder.js'
+import type { GenerativeModel } from '../../generation/model.js'
 import { generatedPreparation, openClasses } from './class_data_config.js'
 import { LeftOutReport } from '../../run/left_out_report.js'
 import { unreadablePolicy } from '../../run/train_data.js'
@@ -16,26 +16,26 @@ import { requireImagePreparation } from '../../sequence/image_model.js'
 
 export interface TaskOptions {
   seed: number
-  signal: AbortSignal
-  log: (line: string) => void
+  signal: AbortSignal | undefined
+  onMessage: (line: string) => void
 }
 
 type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
 
 /** How a task's images are generated: by the sampler that needs few steps where none is named. */
-const imagesOf = ({ images }: ClassTask, { objective }: LoadedModel): ImageGenerationOptions => ({
+const imagesOf = ({ images }: ClassTask, { objective }: GenerativeModel): ImageGenerationOptions => ({
   ...images,
   sampler: images.sampler ?? (objective.process === 'flow' ? 'euler' : 'ddim'),
 })
 
 /** Rejects with an Error that names what a task asks of a model that it cannot do, before any task is run. */
-export async function checkTask(model: LoadedModel, task: EvaluationTask): Promise<void> {
+export async function checkTask(model: GenerativeModel, task: EvaluationTask): Promise<void> {
   if (task.type === 'classes') await checkImageGeneration(model, [], imagesOf(task, model))
 }
 
 /** Runs one task of a config. Rejects with the signal's reason when it aborts. */
 export async function runTask(
-  model: LoadedModel,
+  model: GenerativeModel,
   task: EvaluationTask,
   options: TaskOptions,
 ): Promise<EvaluationResult> {
@@ -44,7 +44,7 @@ export async function runTask(
   return { task: task.type, ...outcome, seconds: (performance.now() - started) / 1000 }
 }
 
-function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOptions): Promise<Outcome> {
+function outcomeOf(model: GenerativeModel, task: EvaluationTask, options: TaskOptions): Promise<Outcome> {
   switch (task.type) {
     case 'classes':
       return runClasses(model, task, options)
@@ -55,10 +55,19 @@ function outcomeOf(model: LoadedModel, task: EvaluationTask, options: TaskOption
   }
 }
 
-async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOptions): Promise<Outcome> {
+async function runClasses(
+  model: GenerativeModel,
+  task: ClassTask,
+  { seed, signal, onMessage }: TaskOptions,
+): Promise<Outcome> {
   const { testName, ...data } = await openClasses(task.data, task.caption, generatedPreparation(model))
   const settings = { ...task, images: imagesOf(task, model) }
-  const { metrics, generated, described } = await evaluateClasses(model, data, { ...settings, ...options })
+  const { metrics, generated, described } = await evaluateClasses(model, data, {
+    ...settings,
+    seed,
+    onMessage,
+    ...(signal && { signal }),
+  })
   const counts: Record<string, number> = {
     classifier_accuracy: data.test.length,
     image_accuracy: generated?.images.length ?? 0,
@@ -72,24 +81,28 @@ async function runClasses(model: LoadedModel, task: ClassTask, options: TaskOpti
     return [name, name === 'kid' ? { value, standard_error: kid_standard_error! } : { value }]
   })
   const { type: _type, ...stated } = settings
-  return { data: testName, settings: { seed: options.seed, ...stated }, metrics: Object.fromEntries(shown) }
+  return { data: testName, settings: { seed, ...stated }, metrics: Object.fromEntries(shown) }
 }
 
-async function runText(model: LoadedModel, task: TextTask, { signal, log }: TaskOptions): Promise<Outcome> {
+async function runText(
+  model: GenerativeModel,
+  task: TextTask,
+  { signal, onMessage }: TaskOptions,
+): Promise<Outcome> {
   const { data, window, stride = Math.ceil(window / 2) } = task
   const name = 'path' in data ? [data.path].flat().join(', ') : data.type
-  log(`Reading ${name} ...`)
+  onMessage(`Reading ${name} ...`)
   const source = await openSource(data)
-  const leftOut = new LeftOutReport(log)
+  const leftOut = new LeftOutReport(onMessage)
   const preparation = new PreparationPool(model.tokenizer, model.imagePreparation, 1)
   try {
     const { perplexity, bitsPerByte, documents, tokens, bytes } = await textPerplexity(
       model,
       source.once(),
       preparation,
-      { window, stride, signal, onUnreadable: unreadablePolicy(task, leftOut.onSkip) },
+      { window, stride, ...(signal && { signal }), onUnreadable: unreadablePolicy(task, leftOut.onSkip) },
     )
-    for (const line of leftOut.summary([{ source }])) log(line)
+    for (const line of leftOut.summary([{ source }])) onMessage(line)
     const metrics = {
       perplexity: { value: perplexity, count: tokens },
       bits_per_byte: { value: bitsPerByte, count: bytes },
@@ -101,11 +114,11 @@ async function runText(model: LoadedModel, task: TextTask, { signal, log }: Task
 }
 
 async function runQuestions(
-  model: LoadedModel,
+  model: GenerativeModel,
   { path, end }: QuestionTask,
-  { signal, log }: TaskOptions,
+  { signal, onMessage }: TaskOptions,
 ): Promise<Outcome> {
-  log(`Answering ${path} ...`)
+  onMessage(`Answering ${path} ...`)
   const answers: number[] = []
   async function* questions() {
     for await (const question of readQuestions(path, requireImagePreparation(model, path))) {
@@ -113,7 +126,10 @@ async function runQuestions(
       yield question
     }
   }
-  const found = await rankAccuracy(rankOptions(model, questions(), { end, signal }), answers)
+  const found = await rankAccuracy(
+    rankOptions(model, questions(), { end, ...(signal && { signal }) }),
+    answers,
+  )
   const metrics = Object.fromEntries(
     Object.entries(found).map(([name, value]) => [name, shareMetric(value, answers.length)]),
   )
