@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
-import { Trainer, trainingOptionsSchema } from '../dist/index.js'
+import { Trainer, transfusionTrainingSchema } from '../dist/index.js'
 import { openFolderSource, openStream } from '../dist/entry/data.js'
 import { BatchMaker } from '../dist/models/transfusion/training/batches.js'
 import { positionsOf } from '../dist/models/transfusion/training/data.js'
@@ -58,7 +58,7 @@ async function packing(source, model) {
     `${workers} workers`,
     async () => {
       const stream = streamOf(source, model, Number(workers))
-      const maker = new BatchMaker(stream, model, trainingOptionsSchema.parse(settings))
+      const maker = new BatchMaker(stream, model, transfusionTrainingSchema.parse(settings))
       // The first batch waits for workers to start, which is once a run.
       await maker.make(0)
       const started = performance.now()
@@ -94,7 +94,7 @@ async function steps(source, model) {
     const trainer = new Trainer(model, data, settings)
     return async () => {
       const { reports, seconds } = await trainSteps(trainer, stepsPerRound)
-      images = reports.at(-1).images
+      images = reports.at(-1).counts.images
       return seconds
     }
   }

@@ -75,7 +75,7 @@ async function measure(patch, channels, prediction) {
     learningRate: { peak: 1e-3, warmupSteps: 50 },
   })
   const losses = []
-  await trainer.run({ onStep: ({ diffusion }) => losses.push(diffusion) })
+  await trainer.run({ onStep: ({ terms }) => losses.push(terms.diffusion) })
   const images = await model.generateImages(asked, undefined, { sampler: 'ddim', steps: 50 })
   const nearest = images.map((image) => {
     const distances = samples.map((sample) => distance(image, sample.image))

@@ -31,11 +31,16 @@ export {
 } from './models/transfusion/presets.js'
 
 // Training.
-export { type RunHooks, Trainer } from './training/trainer.js'
-export type { BatchWork, StepReport } from './training/step_report.js'
+export { Trainer } from './models/transfusion/training/trainer.js'
+export type { RunHooks } from './training/task_trainer.js'
+export type { StepReport } from './training/step_report.js'
 export type { StreamStart, TrainingData } from './models/transfusion/training/data.js'
 export { CheckpointFolder } from './training/checkpoint_folder.js'
-export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './training/options.js'
+export {
+  type TransfusionTrainingOptions,
+  transfusionTrainingSchema,
+  type TransfusionTrainingSettings,
+} from './models/transfusion/training/options.js'
 
 // Runs: what `transfusion train` does, with the same files.
 export { trainFromConfig, type TrainRunOptions, type TrainRunResult } from './run/train_from_config.js'

@@ -3,7 +3,7 @@ import { openFashionMnistTask } from '../../dist/experiments/demo/demo_fashion_m
 import { modelOptions } from '../../dist/run/train_config.js'
 import { makeCaptionTokenizer, Trainer, Transfusion } from '../../dist/index.js'
 import { deviceInfo } from '../../dist/entry/tensor.js'
-import { trainingOptionsSchema } from '../../dist/training/options.js'
+import { transfusionTrainingSchema } from '../../dist/models/transfusion/training/options.js'
 
 /** What the demo computes in on this machine. */
 export const demoCompute = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
@@ -19,6 +19,6 @@ export function newDemoRun({ training, captions, model: sizes, objective, option
     compute: demoCompute,
     objective,
   })
-  const runOptions = trainingOptionsSchema.parse({ ...settings, steps, ...changes })
+  const runOptions = transfusionTrainingSchema.parse({ ...settings, steps, ...changes })
   return { model, options: runOptions, trainer: new Trainer(model, training, runOptions) }
 }

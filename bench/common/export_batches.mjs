@@ -1,7 +1,7 @@
 // What the Trainer trains on, step by step, as a file for bench/peers/step.py: the documents of a batch one a row, the
 // images with the noise that the native kernels draw.
 import { join } from 'node:path'
-import { trainingOptionsSchema } from '../../dist/index.js'
+import { transfusionTrainingSchema } from '../../dist/index.js'
 import { addNoise, fromArray, normal, scope } from '../../dist/entry/tensor.js'
 import { writeSafetensors } from '../../dist/entry/data.js'
 import { feedForwardOf } from '../../dist/models/transfusion/config.js'
@@ -53,7 +53,7 @@ async function tensorsOf(part, image) {
 
 /** Writes the batches of the first steps; returns the file's path. */
 export async function exportBatches(model, steps, folder) {
-  const options = trainingOptionsSchema.parse(trainingSettings)
+  const options = transfusionTrainingSchema.parse(trainingSettings)
   const maker = new BatchMaker(readyDocuments(model)(), model, options)
   const tensors = new Map()
   for (let step = 0; step < steps; step++) {

@@ -34,8 +34,11 @@ await serve(({ size, compute }) => {
     if (folder) return exportTo(folder, warmUp)
     const rate = await measureMatmulRate(compute)
     const { reports, seconds } = await trainSteps(trainer, steps)
-    const { flops, positions } = reports[0]
-    const losses = reports.map(({ lm, diffusion }) => ({ lm, diffusion }))
+    const {
+      flops,
+      counts: { positions },
+    } = reports[0]
+    const losses = reports.map(({ terms }) => terms)
     return { seconds, losses, flops, positions, rate, peakMemory: process.resourceUsage().maxRSS * 1024 }
   }
 })

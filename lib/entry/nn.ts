@@ -29,6 +29,18 @@ export type { ImageGroup, ImageGroups } from '../nn/image_groups.js'
 export { Transformer, type TransformerContext, type TransformerSizes } from '../nn/transformer.js'
 
 // Optimizers.
+export { TaskTrainer } from '../training/task_trainer.js'
+export type {
+  BatchSource,
+  BatchStatistics,
+  RunStart,
+  StepBatch,
+  TaskCheckpoint,
+  TaskLoss,
+  TrainingTask,
+} from '../training/task.js'
+export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from '../training/options.js'
+export { type MicroBatch, transfusionTask } from '../models/transfusion/training/task.js'
 export type { Optimizer } from '../training/optimizer_step.js'
 export { AdamW, adamwSchema, type AdamWOptions } from '../training/adamw.js'
 export { Muon, type MuonOptions, muonSchema } from '../training/muon.js'

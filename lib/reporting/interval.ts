@@ -5,21 +5,19 @@ import { MatmulShare } from './matmul_rate.js'
 export interface MetricsRecord {
   step: number
   seconds: number
-  /** Means over the steps that had tokens or images to learn; null where none had. */
-  lm: number | null
-  diffusion: number | null
+  /** Terms of the loss by name: means over the steps that had them; those that no step had are absent. */
+  terms: Record<string, number>
   /** Mean over the steps whose gradient was finite; null where none was. */
   gradient_norm: number | null
   /** The largest of those norms: a mean hides the height of a spike. */
   gradient_norm_max: number | null
   gradient_spikes: number
   learning_rate: number
-  positions: number
-  targets: number
-  images: number
-  positions_per_second: number
-  /** Floating-point operations of the matrix products per second, see `trainingFlops`. */
-  flops_per_second: number
+  /** Amounts by name, positions and images say, of all steps together, and per second. */
+  counts: Record<string, number>
+  per_second: Record<string, number>
+  /** Floating-point operations of the matrix products per second; null where they are not counted. */
+  flops_per_second: number | null
   /** That rate as a share of the machine's, see `MatmulShare`; null where that is not known. */
   matmul_share: number | null
   /** So far. */
@@ -51,37 +49,50 @@ export class Interval {
   take(): MetricsRecord {
     const reports = this.#reports
     const last = reports.at(-1)!
-    const finite = (value: (report: StepReport) => number) => reports.map(value).filter(Number.isFinite)
-    const mean = (value: (report: StepReport) => number) => {
-      const values = finite(value)
-      return values.length === 0 ? null : values.reduce((sum, x) => sum + x, 0) / values.length
-    }
-    const norms = finite((report) => report.gradientNorm)
-    const total = (value: (report: StepReport) => number) =>
-      reports.reduce((sum, report) => sum + value(report), 0)
+    const norms = finite(reports.map(({ gradientNorm }) => gradientNorm))
     const seconds = last.seconds - this.#since
     const perSecond = (amount: number) => (seconds > 0 ? amount / seconds : 0)
-    const positions = total((report) => report.positions)
-    const flopsPerSecond = perSecond(total((report) => report.flops))
+    const terms = collected(reports.map(({ terms }) => terms)).map(([name, values]) => [name, mean(values)])
+    const counts = collected(reports.map(({ counts }) => counts)).map(([name, values]): [string, number] => [
+      name,
+      sum(values),
+    ])
+    const flops = reports.flatMap(({ flops }) => flops ?? [])
+    const flopsPerSecond = flops.length > 0 ? perSecond(sum(flops)) : null
     this.#reports = []
     this.#since = last.seconds
     return {
       step: last.step,
       seconds: last.seconds,
-      lm: mean((report) => report.lm),
-      diffusion: mean((report) => report.diffusion),
-      gradient_norm: mean((report) => report.gradientNorm),
+      terms: Object.fromEntries(terms.filter(([, value]) => value !== null)),
+      gradient_norm: mean(norms),
       gradient_norm_max: norms.length === 0 ? null : norms.reduce((a, b) => Math.max(a, b)),
-      gradient_spikes: total((report) => Number(report.gradientSpike)),
+      gradient_spikes: sum(reports.map(({ gradientSpike }) => Number(gradientSpike))),
       learning_rate: last.learningRate,
-      positions,
-      targets: total((report) => report.targets),
-      images: total((report) => report.images),
-      positions_per_second: perSecond(positions),
+      counts: Object.fromEntries(counts),
+      per_second: Object.fromEntries(counts.map(([name, amount]) => [name, perSecond(amount)])),
       flops_per_second: flopsPerSecond,
-      matmul_share: this.#share.of(flopsPerSecond) ?? null,
+      matmul_share: flopsPerSecond === null ? null : (this.#share.of(flopsPerSecond) ?? null),
       skipped_steps: last.skippedSteps,
-      skipped_documents: last.skippedDocuments,
+      skipped_documents: last.skippedDocuments ?? 0,
     }
   }
+}
+
+const finite = (values: readonly number[]): number[] => values.filter(Number.isFinite)
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+
+/** Of those that are finite; null where there are none. */
+function mean(values: readonly number[]): number | null {
+  const counted = finite(values)
+  return counted.length === 0 ? null : sum(counted) / counted.length
+}
+
+/** The values of several records by name. */
+function collected(records: readonly Readonly<Record<string, number>>[]): [name: string, values: number[]][] {
+  const values = new Map<string, number[]>()
+  for (const record of records)
+    for (const [name, value] of Object.entries(record)) values.set(name, [...(values.get(name) ?? []), value])
+  return [...values]
 }

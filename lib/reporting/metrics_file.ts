@@ -54,9 +54,38 @@ const lineFeed = 0x0a
 
 function recordOf(line: string): MetricsRecord | undefined {
   try {
-    const record = JSON.parse(line) as MetricsRecord | null
-    return typeof record?.step === 'number' ? record : undefined
+    const record = JSON.parse(line) as MetricsRecord | OldRecord | null
+    if (typeof record?.step !== 'number') return undefined
+    return isOld(record) ? fromOldRecord(record) : record
   } catch {
     return undefined
   }
 }
+
+/** A record as runs had it while all of them were of one kind of model. */
+type OldRecord = Omit<MetricsRecord, 'terms' | 'counts' | 'per_second'> & {
+  lm: number | null
+  diffusion: number | null
+  positions: number
+  targets: number
+  images: number
+  positions_per_second: number
+}
+
+const isOld = (record: MetricsRecord | OldRecord): record is OldRecord => !('terms' in record)
+
+function fromOldRecord(record: OldRecord): MetricsRecord {
+  const { lm, diffusion, positions, targets, images, positions_per_second, ...same } = record
+  return {
+    ...same,
+    terms: present({ lm, diffusion }),
+    counts: present({ positions, targets, images }),
+    per_second: present({ positions: positions_per_second }),
+  }
+}
+
+/** A file may hold anything: what is no number is left out. */
+const present = (values: Readonly<Record<string, unknown>>): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(values).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+  )

@@ -121,12 +121,11 @@ const indentedCode = (value: unknown): string =>
 
 function scalarsOf(record: MetricsRecord): Record<string, number> {
   const values = {
-    'loss/lm': record.lm,
-    'loss/diffusion': record.diffusion,
+    ...prefixed('loss/', record.terms),
     'gradient/norm': record.gradient_norm,
     'gradient/spikes': record.gradient_spikes,
     'training/learning_rate': record.learning_rate,
-    'training/positions_per_second': record.positions_per_second,
+    ...prefixed('training/', record.per_second, '_per_second'),
     'training/matmul_share': record.matmul_share,
     'training/skipped_steps': record.skipped_steps,
     'training/skipped_documents': record.skipped_documents,
@@ -135,3 +134,10 @@ function scalarsOf(record: MetricsRecord): Record<string, number> {
     Object.entries(values).filter((entry): entry is [string, number] => entry[1] !== null),
   )
 }
+
+const prefixed = (
+  prefix: string,
+  values: Readonly<Record<string, number>>,
+  suffix = '',
+): Record<string, number> =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [`${prefix}${name}${suffix}`, value]))

@@ -29,7 +29,7 @@ export function leastMemory(
     (training.ema > 0 ? 4 : 0)
   const images =
     training.batchTokens === undefined && imageEach.includes(data.type) ? (training.batchSize ?? 64) : 0
-  const positions = Math.floor(images / training.accumulate) * patches
+  const positions = Math.floor(images / training.gradientAccumulation) * patches
   return {
     parameters,
     weights: parameters * perParameter,

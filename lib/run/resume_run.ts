@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import type { CheckpointFolder } from '../training/checkpoint_folder.js'
-import type { Trainer } from '../training/trainer.js'
+import type { Trainer } from '../models/transfusion/training/trainer.js'
 
 /**
  * A run's model and trainer, restored from its latest checkpoint that can be read; undefined where there is none. Damaged

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { formatValue } from '../describe.js'
 import { learningRateAt } from '../training/learning_rate.js'
-import type { TrainingOptions } from '../training/options.js'
+import type { TransfusionTrainingOptions } from '../models/transfusion/training/options.js'
 import { modelOptions, type TrainConfig, trainConfigSchema } from './train_config.js'
 
 /** They change nothing that is learned. */
@@ -84,7 +84,7 @@ const samePlace = (earlier: unknown, now: unknown): boolean => {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-type Length = Pick<TrainingOptions, (typeof lengths)[number]>
+type Length = Pick<TransfusionTrainingOptions, (typeof lengths)[number]>
 
 const describeLength = ({ steps, minutes }: Length): string =>
   steps === undefined ? `${minutes} minutes` : `${steps} steps`
@@ -92,7 +92,7 @@ const describeLength = ({ steps, minutes }: Length): string =>
 /** What follows from another length of training, after so many steps and seconds; undefined: it is the same. */
 export function lengthChange(
   earlier: Length | undefined,
-  now: TrainingOptions,
+  now: TransfusionTrainingOptions,
   done: { steps: number; seconds: number },
 ): string | undefined {
   if (!earlier || lengths.every((key) => earlier[key] === now[key])) return undefined

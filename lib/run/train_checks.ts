@@ -64,20 +64,20 @@ function checkMemory(
     throw new Error(
       `${name}: training.batchSize: images of ${patches.toLocaleString('en')} patches each take at least ` +
         `${formatBytes(batch)} in a step, beside ${formatBytes(weights)} for the weights, ${most}; take fewer images, ` +
-        'smaller ones, a larger model.image.patch or more parts (training.accumulate)',
+        'smaller ones, a larger model.image.patch or more micro-batches (training.gradientAccumulation)',
     )
 }
 
 function checkBatchTokens(
-  { batchTokens = Infinity, accumulate }: TrainConfig['training'],
+  { batchTokens = Infinity, gradientAccumulation }: TrainConfig['training'],
   patches: number,
   name: string,
 ): void {
   const least = patches + 2
-  if (Math.floor(batchTokens / accumulate) >= least) return
+  if (Math.floor(batchTokens / gradientAccumulation) >= least) return
   throw new Error(
-    `${name}: training.batchTokens: expected at least ${least * accumulate}: an image has ${patches} patches and two ` +
-      `tokens that frame it, and a batch ${accumulate} parts; received ${batchTokens}`,
+    `${name}: training.batchTokens: expected at least ${least * gradientAccumulation}: an image has ${patches} patches and two ` +
+      `tokens that frame it, and a batch ${gradientAccumulation} micro-batches; received ${batchTokens}`,
   )
 }
 

@@ -7,7 +7,7 @@ import { presets, type PresetName, type Sizes } from '../models/transfusion/pres
 import { transfusionConfigSchema, type TransfusionOptions } from '../models/transfusion/config.js'
 import { objectiveSchema } from '../diffusion/objective.js'
 import { imageGenerationConfigSchema } from '../generation/options.js'
-import { trainingOptionsSchema } from '../training/options.js'
+import { transfusionTrainingSchema } from '../models/transfusion/training/options.js'
 import { given } from '../config/given.js'
 
 const modelShape = transfusionConfigSchema.shape
@@ -58,7 +58,7 @@ export const trainConfigSchema = z.strictObject({
   /** What the network predicts and how its error counts. */
   objective: objectiveSchema.prefault({}),
   /** How long and how the model is trained; the paper's choices are the defaults. */
-  training: trainingOptionsSchema,
+  training: transfusionTrainingSchema,
   /** Images drawn while training, as PNG sheets. */
   samples: z
     .strictObject({

@@ -9,36 +9,26 @@ import { writePieces } from '../tensor/write_pieces.js'
 
 const count = z.int().min(0)
 
-/** Where training stands, but for what tensors hold: `training.json` of a checkpoint. */
 const trainingStateSchema = z.strictObject({
   step: count,
   /** Of training. */
   seconds: z.number().min(0),
   skippedSteps: count,
   gradientNorms: z.strictObject({ mean: z.number(), count }),
-  /** Absent before the first step. */
-  data: z
-    .strictObject({
-      sources: z
-        .array(
-          z.strictObject({
-            cursor: z.record(z.string(), z.number()).optional(),
-            piece: count.optional(),
-            positions: count,
-            skipped: count,
-            documents: count.optional(),
-          }),
-        )
-        .readonly(),
-    })
-    .optional(),
 })
-export type TrainingState = z.output<typeof trainingStateSchema>
+/** Where training stands, but for what tensors hold. */
+export interface TrainingState extends z.output<typeof trainingStateSchema> {
+  /** Where the task's data stands; absent before the first step. */
+  readonly data?: unknown
+}
 
-const checkpointSchema = trainingStateSchema.extend({
-  /** Of the checkpoint's files, this one included; absent in those made before there were any. */
-  checksums: z.record(z.string(), z.string()).optional(),
-})
+/** `training.json` of a checkpoint, of a task whose data states are those of `dataState`. */
+const checkpointSchema = (dataState: z.ZodType) =>
+  trainingStateSchema.extend({
+    data: dataState.optional(),
+    /** Of the checkpoint's files, this one included; absent in those made before there were any. */
+    checksums: z.record(z.string(), z.string()).optional(),
+  })
 
 const stateFile = 'training.json'
 const tensorFile = 'training.safetensors'
@@ -75,17 +65,19 @@ export interface StoredTraining {
 }
 
 /**
- * Reads what `writeTrainingState` wrote, for tensors like `tensors`, of which none is overwritten yet. Throws an Error that
+ * Reads what `writeTrainingState` wrote, for tensors like `tensors`, of which none is overwritten yet, and data states of
+ * `dataState`. Throws an Error that
  * names the file where one is malformed or does not fit; a DamagedFileError where it is not what was written, unless
  * `verify` is false.
  */
 export async function readTrainingState(
   folder: string,
   tensors: ReadonlyMap<string, Tensor>,
+  dataState: z.ZodType,
   verify = true,
 ): Promise<StoredTraining> {
   const path = join(folder, stateFile)
-  const parse = (json: unknown) => parseConfig(checkpointSchema, json, path)
+  const parse = (json: unknown) => parseConfig(checkpointSchema(dataState), json, path)
   const { checksums, ...state } = await readSealed(path, { name: stateFile, parse, verify })
   const listed = { list: path, name: tensorFile, checksums: verify ? checksums : undefined }
   const tensorPath = join(folder, tensorFile)

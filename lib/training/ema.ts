@@ -7,11 +7,11 @@ import { fromArray, type Tensor } from '../tensor/tensor.js'
 /** An exponential moving average of a model's weights, which samples better than the weights themselves. */
 export class Ema {
   readonly #arena: ParameterArena
-  /** f32 [elements]: the average, or while it is lent the model's own weights. */
+  /** f32 [elements]: the average, or while it is swapped in the model's own weights. */
   readonly average: Tensor
   /** i32 [1]: the updates that it has seen. */
   readonly updates: Tensor
-  #lent = false
+  #swappedIn = false
   /** Of the arena when it was given the average. */
   #version = 0
 
@@ -33,8 +33,8 @@ export class Ema {
   }
 
   /** Whether the model has the average, after an odd number of swaps: nothing may train meanwhile. */
-  get lent(): boolean {
-    return this.#lent
+  get swappedIn(): boolean {
+    return this.#swappedIn
   }
 
   /**
@@ -42,25 +42,25 @@ export class Ema {
    * model's weights were changed between: they would be lost.
    */
   swap(): void {
-    if (this.#lent && this.#arena.version !== this.#version)
+    if (this.#swappedIn && this.#arena.version !== this.#version)
       throw new Error(
         'Ema: the weights were changed while the model had the averaged ones: train them with a new trainer, or restore a ' +
           'checkpoint',
       )
     this.#arena.swap(this.average)
     this.#version = this.#arena.version
-    this.#lent = !this.#lent
+    this.#swappedIn = !this.#swappedIn
   }
 
   /** Takes the model's weights, as they are now, for the average; whose own weights are to be written after it. */
   adopt(): void {
     native.cast(this.average.handle, this.#arena.values.handle)
-    this.#lent = false
+    this.#swappedIn = false
   }
 
   /** Runs `body` on a model that has the averaged weights, then gives it its own back. */
   async using<R>(body: () => Promise<R>): Promise<R> {
-    if (this.#lent) throw new Error('Ema.using: the averaged weights are in use already')
+    if (this.#swappedIn) throw new Error('Ema.using: the averaged weights are in use already')
     this.swap()
     try {
       return await body()

@@ -24,9 +24,9 @@ export class SkippedSteps {
     const before = this.#inARow++
     const stops = this.policy === 'stop'
     if (!stops && this.#inARow < hopelessSteps) return undefined
-    return ({ step, gradientNorm, lm, diffusion }) =>
+    return ({ step, gradientNorm, terms }) =>
       new Error(
-        `step ${step}: the gradient is not finite (norm ${gradientNorm}, LM loss ${lm}, diffusion loss ${diffusion})` +
+        `step ${step}: the gradient is not finite (${listed([['norm', gradientNorm], ...Object.entries(terms)])})` +
           `${stops ? '' : `, nor was it in the ${before} steps before`}; ` +
           'the weights are as they were before. A lower learning rate may help' +
           `${stops ? '; with onNonFinite "skip" such steps are left out and counted' : ''}`,
@@ -34,4 +34,7 @@ export class SkippedSteps {
   }
 }
 
-type SkippedStep = Pick<StepReport, 'step' | 'gradientNorm' | 'lm' | 'diffusion'>
+type SkippedStep = Pick<StepReport, 'step' | 'gradientNorm' | 'terms'>
+
+const listed = (values: readonly (readonly [name: string, value: number])[]): string =>
+  values.map(([name, value]) => `${name} ${value}`).join(', ')

@@ -1,28 +1,18 @@
-import { setImmediate } from 'node:timers/promises'
-import { backward } from '../autograd/tape.js'
-import type { StreamState } from '../data/document_stream.js'
-import type { ModelParts } from '../models/transfusion/folder.js'
-import {
-  type Denominators,
-  type TrainingBatch,
-  type TransfusionLoss,
-  transfusionLoss,
-} from '../models/transfusion/training/loss.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
-import { type StepBatch, workOf } from '../models/transfusion/training/batches.js'
 import type { TrainingState } from './checkpoint.js'
 import type { Clock } from './clock.js'
 import { Ema } from './ema.js'
 import { GradientSpikes } from './gradient_spikes.js'
 import { learningRateAt } from './learning_rate.js'
+import { addGradients, freeTerms, type LossTerms, readAndFree, readTerms } from './loss_terms.js'
 import { createOptimizer } from './optimizer.js'
 import type { Optimizer } from './optimizer_step.js'
 import type { TrainingOptions } from './options.js'
-import { readAndFree, sumOf } from './read_losses.js'
 import { Readers } from './readers.js'
 import { SkippedSteps } from './skipped_steps.js'
 import type { StepReport } from './step_report.js'
+import type { StepBatch, TrainingTask } from './task.js'
 
 /**
  * The steps of a training and all that they change. A step counts once the device has said that it was taken; the passes
@@ -30,7 +20,7 @@ import type { StepReport } from './step_report.js'
  * the step before left it, and what ends the update itself is known: `check` then throws until `restore`.
  */
 export class TrainingSteps {
-  readonly #model: ModelParts
+  readonly #task: TrainingTask
   readonly #options: TrainingOptions
   readonly #clock: Clock
   readonly #optimizer: Optimizer
@@ -42,15 +32,15 @@ export class TrainingSteps {
   #latest: Promise<StepReport> | undefined
   #skipped: SkippedSteps
   #spikes: GradientSpikes
-  #data: StreamState | undefined
+  #dataState: unknown
   /** Why weights and state are of no step. */
   #broken: string | undefined
   readonly #readers = new Readers()
   #freed = false
 
-  constructor(model: ModelParts, options: TrainingOptions, clock: Clock) {
-    const { arena } = model.network
-    this.#model = model
+  constructor(task: TrainingTask, options: TrainingOptions, clock: Clock) {
+    const { arena } = task
+    this.#task = task
     this.#options = options
     this.#clock = clock
     this.#optimizer = createOptimizer(arena, options.optimizer)
@@ -82,7 +72,7 @@ export class TrainingSteps {
       seconds: this.#clock.seconds,
       skippedSteps: this.#skipped.count,
       gradientNorms: this.#spikes.state,
-      ...(this.#data && { data: this.#data }),
+      ...(this.#dataState !== undefined && { data: this.#dataState }),
     }
   }
 
@@ -91,21 +81,21 @@ export class TrainingSteps {
     const tensors = new Map([...this.#optimizer.state].map(([name, tensor]) => [`optimizer.${name}`, tensor]))
     if (this.#ema) {
       // The average is what the model's folder holds.
-      const { lent, average, updates } = this.#ema
-      tensors.set('weights', lent ? average : this.#model.network.arena.values)
+      const { swappedIn, average, updates } = this.#ema
+      tensors.set('weights', swappedIn ? average : this.#task.arena.values)
       tensors.set('average.updates', updates)
     }
     return tensors
   }
 
-  /** Whether the model has the averaged weights. */
-  get lent(): boolean {
-    return this.#ema?.lent ?? false
+  /** Whether the model has the averaged weights in place of its own. */
+  get averageSwappedIn(): boolean {
+    return this.#ema?.swappedIn ?? false
   }
 
   /** f32 [elements]: the weights to sample with, where the model itself has others. */
   get average(): Tensor | undefined {
-    return this.#ema && !this.#ema.lent ? this.#ema.average : undefined
+    return this.#ema && !this.#ema.swappedIn ? this.#ema.average : undefined
   }
 
   /** Throws an Error where weights and state are of no step. */
@@ -119,21 +109,21 @@ export class TrainingSteps {
   /** Forgets what an earlier step has left behind. Throws as `check`. */
   begin(): void {
     this.check()
-    this.#model.network.arena.zeroGradients()
+    this.#task.arena.zeroGradients()
   }
 
   /**
    * Takes one step; `report` resolves once the device has done it. Rejects where its passes throw or the step before has
    * failed: it was not taken then.
    */
-  async take(batch: StepBatch): Promise<{ report: Promise<StepReport> }> {
-    const losses: Losses[] = []
+  async take(batch: AnyBatch): Promise<{ report: Promise<StepReport> }> {
+    const terms: LossTerms[] = []
     try {
-      for (const part of batch.parts) losses.push(await this.#addGradients(part, batch.denominators))
+      for (const microBatch of batch.microBatches) terms.push(await addGradients(this.#task, microBatch))
       await this.#latest
-      return await this.#readers.change(() => this.#update(batch, losses))
+      return await this.#readers.change(() => this.#update(batch, terms))
     } catch (error) {
-      for (const { lm, diffusion } of losses) for (const tensor of [lm, diffusion]) tensor?.free()
+      terms.forEach(freeTerms)
       throw error
     }
   }
@@ -145,10 +135,10 @@ export class TrainingSteps {
   }
 
   /** Gives the model its averaged weights, or its own back, once nobody reads them. */
-  async lend(average: boolean): Promise<void> {
+  async swapAverage(into: boolean): Promise<void> {
     const ema = this.#ema
     await this.#readers.change(() => {
-      if (ema && ema.lent !== average && !this.#freed && !this.#model.network.arena.freed) ema.swap()
+      if (ema && ema.swappedIn !== into && !this.#freed && !this.#task.arena.freed) ema.swap()
     })
   }
 
@@ -170,7 +160,7 @@ export class TrainingSteps {
     writeModel: () => Promise<void>,
     writeTensors: (tensors: ReadonlyMap<string, Tensor>) => Promise<void>,
   ): Promise<void> {
-    const { arena } = this.#model.network
+    const { arena } = this.#task
     await this.#readers.change(() => (this.#broken = 'a checkpoint was restored in part'))
     await writeModel()
     this.#ema?.adopt()
@@ -184,12 +174,12 @@ export class TrainingSteps {
     this.#clock.seconds = state.seconds
     this.#skipped = new SkippedSteps(this.#options.onNonFinite, state.skippedSteps)
     this.#spikes = new GradientSpikes(this.#options.spikeFactor, state.gradientNorms)
-    this.#data = state.data
+    this.#dataState = state.data
   }
 
   /** Enqueues a step's update. */
-  #update(batch: StepBatch, losses: readonly Losses[]): { report: Promise<StepReport> } {
-    const { arena, config } = this.#model.network
+  #update(batch: AnyBatch, terms: readonly LossTerms[]): { report: Promise<StepReport> } {
+    const { arena } = this.#task
     const learningRate = learningRateAt(this.#options.learningRate, this.#done, this.progress)
     let clip
     try {
@@ -199,11 +189,11 @@ export class TrainingSteps {
       throw error
     }
     this.#enqueued = this.#done + 1
-    const report = this.#report(clip, batch.state, losses, {
+    const report = this.#report(clip, batch.dataState, terms, {
       step: this.#enqueued,
       progress: this.progress,
       learningRate,
-      ...workOf(batch, config),
+      ...batch.statistics,
     })
     // Its rejection is met by the step after, or by who waits for the report: never as unhandled.
     report.catch(() => {})
@@ -214,25 +204,22 @@ export class TrainingSteps {
   /** Counts the step once the device has taken it, and says what it came to. */
   async #report(
     clip: Tensor,
-    data: StreamState,
-    losses: readonly Losses[],
-    known: Omit<StepReport, keyof Taken | 'lm' | 'diffusion' | 'seconds'>,
+    dataState: unknown,
+    terms: readonly LossTerms[],
+    known: Omit<StepReport, keyof Taken | 'terms' | 'seconds'>,
   ): Promise<StepReport> {
     const norm = readAndFree(clip)
-    const sums = Promise.all([
-      sumOf(losses.map((loss) => loss.lm)),
-      sumOf(losses.map((loss) => loss.diffusion)),
-    ])
+    const sums = readTerms(terms)
     sums.catch(() => {})
-    const { failure, ...taken } = await this.#count(norm, data)
-    const [lm, diffusion] = await sums
-    if (failure) throw failure({ step: known.step, gradientNorm: taken.gradientNorm, lm, diffusion })
-    return { ...known, ...taken, lm, diffusion, seconds: this.#clock.seconds }
+    const { failure, ...taken } = await this.#count(norm, dataState)
+    const report = { ...known, ...taken, terms: await sums }
+    if (failure) throw failure(report)
+    return { ...report, seconds: this.#clock.seconds }
   }
 
   async #count(
     norm: Promise<Float32Array>,
-    data: StreamState,
+    dataState: unknown,
   ): Promise<Taken & { failure: ReturnType<SkippedSteps['add']> }> {
     let gradientNorm: number
     let applied: boolean
@@ -248,7 +235,7 @@ export class TrainingSteps {
       throw error
     }
     this.#done++
-    this.#data = data
+    this.#dataState = dataState
     const failure = this.#skipped.add(applied)
     const gradientSpike = this.#spikes.add(gradientNorm)
     return { gradientNorm, applied, gradientSpike, skippedSteps: this.#skipped.count, failure }
@@ -264,30 +251,6 @@ export class TrainingSteps {
     }
   }
 
-  /** Adds a part's gradients; its losses, which the caller owns, are shares of the whole batch's. */
-  async #addGradients(part: TrainingBatch, denominators: Denominators): Promise<Losses> {
-    // Each pass is milliseconds of JavaScript: the event loop turns between them.
-    await setImmediate()
-    const { network } = this.#model
-    const { total, lm, diffusion } = scope(() => {
-      const { hidden: _hidden, ...losses } = transfusionLoss(network, part, this.#options, denominators)
-      return losses
-    })
-    try {
-      await setImmediate()
-      scope(() => backward(total))
-    } catch (error) {
-      lm?.free()
-      diffusion?.free()
-      throw error
-    } finally {
-      // A part without images has no other loss.
-      if (total !== lm) total.free()
-    }
-    await setImmediate()
-    return { lm, diffusion }
-  }
-
   /** Frees the optimizer and the average. */
   [Symbol.dispose](): void {
     this.#freed = true
@@ -296,7 +259,7 @@ export class TrainingSteps {
   }
 }
 
-type Losses = Pick<TransfusionLoss, 'lm' | 'diffusion'>
+type AnyBatch = StepBatch<unknown, unknown>
 
 /** What of a report is known once the device has taken the step. */
 type Taken = Pick<StepReport, 'gradientNorm' | 'applied' | 'gradientSpike' | 'skippedSteps'>

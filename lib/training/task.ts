@@ -27,6 +27,10 @@ export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
 
 /** Where and how a run of steps begins. */
 export interface RunStart<DataState> {
+  /** The order of the data and all that is random in batches follow from it. */
+  readonly seed: number
+  /** Micro-batches that a step's batch is to be cut into. */
+  readonly gradientAccumulation: number
   /** That of the last step taken; undefined: at the beginning. */
   readonly dataState: DataState | undefined
   /** Told of what a user should know, data that was changed since the last run say. */

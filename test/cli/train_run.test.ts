@@ -307,7 +307,7 @@ describe('transfusion train', () => {
         training: {
           steps: 120,
           batchTokens: 96,
-          accumulate: 2,
+          gradientAccumulation: 2,
           recompute: true,
           learningRate: { peak: 1e-3 },
         },

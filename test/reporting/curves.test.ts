@@ -5,16 +5,13 @@ import { Curves } from '../../lib/reporting/report/curves.js'
 const record = (step: number, more: Partial<MetricsRecord> = {}): MetricsRecord => ({
   step,
   seconds: step / 10,
-  lm: 1 / step,
-  diffusion: null,
+  terms: { lm: 1 / step },
   gradient_norm: 1,
   gradient_norm_max: 2,
   gradient_spikes: 0,
   learning_rate: 0.001,
-  positions: 100,
-  targets: 10,
-  images: 0,
-  positions_per_second: 1000,
+  counts: { positions: 100, targets: 10, images: 0 },
+  per_second: { positions: 1000, targets: 100, images: 0 },
   flops_per_second: 1e9,
   matmul_share: null,
   skipped_steps: 0,
@@ -29,13 +26,13 @@ describe('Curves', () => {
     const { steps, seconds, series, spikes } = curves.chartData()
     expect(steps).toEqual([10, 20, 30, 40, 50])
     expect(seconds).toEqual([1, 2, 3, 4, 5])
-    expect(series['lm']).toEqual({ mean: [0.1, 0.05, 0.033333, 0.025, 0.02] })
+    expect(series['loss/lm']).toEqual({ mean: [0.1, 0.05, 0.033333, 0.025, 0.02] })
     expect(series['gradient_norm']).toEqual({
       mean: Array(5).fill(1),
       low: Array(5).fill(1),
       high: Array(5).fill(2),
     })
-    expect(Object.keys(series)).not.toContain('diffusion')
+    expect(Object.keys(series)).not.toContain('images_per_second')
     expect(spikes).toEqual([0, 0, 0, 0, 0])
   })
 
@@ -44,7 +41,7 @@ describe('Curves', () => {
     for (let step = 1; step <= 100_001; step++)
       curves.add(
         record(step, {
-          lm: step === 54_321 ? 1000 : step === 54_322 ? -5 : 1,
+          terms: { lm: step === 54_321 ? 1000 : step === 54_322 ? -5 : 1 },
           gradient_spikes: Number(step % 10_000 === 77),
           skipped_steps: Math.floor(step / 1000),
         }),
@@ -53,7 +50,7 @@ describe('Curves', () => {
     expect(steps.length).toBeLessThanOrEqual(64)
     expect(steps.length).toBeGreaterThan(32)
     expect(steps.at(-1)).toBe(100_001)
-    const { mean, low, high } = series['lm']!
+    const { mean, low, high } = series['loss/lm']!
     const at = steps.findIndex((step) => step >= 54_321)
     expect([Math.max(...(high as number[])), high!.indexOf(1000)]).toEqual([1000, at])
     expect([Math.min(...(low as number[])), low!.indexOf(-5)]).toEqual([-5, at])
@@ -61,17 +58,18 @@ describe('Curves', () => {
     expect(mean[at]).toBeCloseTo(1 + (999 - 6) / curves.stride, 1)
     expect(spikes.reduce((a, b) => a + b)).toBe(10)
     expect(series['skipped_steps']!.mean.at(-1)).toBe(100)
-    expect(curves.summary).toMatchObject({ step: 100_001, spikes: 10, first: { lm: 1 } })
-    expect(curves.summary.totals.lm).toMatchObject({ low: -5, high: 1000, last: 1 })
+    expect(curves.summary).toMatchObject({ step: 100_001, spikes: 10 })
+    expect(curves.summary.first.get('loss/lm')).toBe(1)
+    expect(curves.summary.totals.get('loss/lm')).toMatchObject({ low: -5, high: 1000, last: 1 })
   })
 
   it('leaves out a record that goes back, and takes numbers from nothing else', () => {
     const curves = new Curves()
-    expect(curves.add(record(20, { lm: '<script>' as unknown as number }))).toBe(true)
+    expect(curves.add(record(20, { terms: { lm: '<script>' as unknown as number } }))).toBe(true)
     expect(curves.add(record(20))).toBe(false)
     expect(curves.add(record(NaN))).toBe(false)
     expect(curves.add({ step: 30 } as MetricsRecord)).toBe(true)
-    expect(curves.chartData().series['lm']).toBeUndefined()
+    expect(curves.chartData().series['loss/lm']).toBeUndefined()
     expect(curves.chartData().seconds).toEqual([2, 2])
   })
 })

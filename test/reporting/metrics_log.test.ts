@@ -15,16 +15,13 @@ describe('Interval', () => {
     expect(interval.take()).toEqual({
       step: 3,
       seconds: 1.5,
-      lm: 2,
-      diffusion: null,
+      terms: { lm: 2 },
       gradient_norm: 4,
       gradient_norm_max: 6,
       gradient_spikes: 1,
       learning_rate: 0.3,
-      positions: 300,
-      targets: 30,
-      images: 3,
-      positions_per_second: 200,
+      counts: { positions: 300, targets: 30, images: 3 },
+      per_second: { positions: 200, targets: 20, images: 2 },
       flops_per_second: 2000,
       matmul_share: 0.25,
       skipped_steps: 1,
@@ -32,7 +29,7 @@ describe('Interval', () => {
     })
     expect(interval.steps).toBe(0)
     interval.add(stepReport(4))
-    expect(interval.take()).toMatchObject({ step: 4, positions_per_second: 200, gradient_spikes: 0 })
+    expect(interval.take()).toMatchObject({ step: 4, per_second: { positions: 200 }, gradient_spikes: 0 })
   })
 
   it('knows no share of a matmul rate once it was exceeded', () => {
@@ -47,7 +44,7 @@ describe('Interval', () => {
   it('counts the seconds of a resumed run from where it goes on', () => {
     const interval = new Interval(100)
     interval.add(stepReport(1, { seconds: 102 }))
-    expect(interval.take()).toMatchObject({ positions_per_second: 50, matmul_share: null })
+    expect(interval.take()).toMatchObject({ per_second: { positions: 50 }, matmul_share: null })
   })
 })
 

@@ -47,7 +47,7 @@ describe('RunRecorder', () => {
     await run(resumed, 8, 11)
     const records = await readRecords(whole)
     expect(records.map((record) => record?.step)).toEqual([3, 4, 6, 8, 9, 11])
-    expect(records.map((record) => record?.positions)).toEqual([300, 100, 200, 200, 100, 200])
+    expect(records.map((record) => record?.counts['positions'])).toEqual([300, 100, 200, 200, 100, 200])
     expect(await readRecords(resumed)).toEqual(records)
     const sessions = await readSessions(resumed)
     expect(sessions).toMatchObject({ parameters: 123 })

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { changesOf, describeChange, lengthChange } from '../../lib/run/run_changes.js'
-import { trainingOptionsSchema } from '../../lib/training/options.js'
+import { transfusionTrainingSchema } from '../../lib/models/transfusion/training/options.js'
 
 const image = { channels: 1, patch: 4, height: 8, width: 8 }
 const config = {
@@ -73,7 +73,7 @@ it('compares as they stand configs that another version wrote', () => {
 
 it('says what longer training does to the learning rate', () => {
   const learningRate = { peak: 1, final: 0, warmupSteps: 0 }
-  const options = (length: object) => trainingOptionsSchema.parse({ ...length, learningRate })
+  const options = (length: object) => transfusionTrainingSchema.parse({ ...length, learningRate })
   const done = { steps: 100, seconds: 60 }
   expect(lengthChange({ steps: 100 }, options({ steps: 100 }), done)).toBeUndefined()
   expect(lengthChange(undefined, options({ steps: 100 }), done)).toBeUndefined()

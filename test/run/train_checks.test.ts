@@ -29,7 +29,7 @@ it('counts what the weights and the inputs of the blocks take', () => {
   // Weights, gradients and two moments in f32.
   expect(weights).toBe(parameters * 16)
   expect(batch).toBe(4 * 256 * 4096 * 32 * 4)
-  const others = { accumulate: 2, batchSize: 4, ema: 0.99, optimizer: { type: 'muon' } }
+  const others = { gradientAccumulation: 2, batchSize: 4, ema: 0.99, optimizer: { type: 'muon' } }
   expect(leastOf('7B', others, { precision: 'bf16' })).toEqual({
     parameters,
     weights: parameters * 18,

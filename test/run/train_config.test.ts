@@ -125,9 +125,9 @@ describe('a config of a new model', () => {
       { data: { type: 'mixture', sources: [{ type: 'folder', path: 'p' }, { type: 'fashion-mnist' }] } },
     ],
     [
-      'a.json: training.batchTokens: expected at least 132: an image has 64 patches and two tokens that frame it, and a batch 2 parts; received 131',
+      'a.json: training.batchTokens: expected at least 132: an image has 64 patches and two tokens that frame it, and a batch 2 micro-batches; received 131',
       {},
-      { training: { steps: 1, batchTokens: 131, accumulate: 2 } },
+      { training: { steps: 1, batchTokens: 131, gradientAccumulation: 2 } },
     ],
   ])('is refused before anything is made: %s', async (message, model, more) => {
     await expect(refusal({})).resolves.toBeUndefined()

@@ -6,13 +6,13 @@ import { loadModel, saveModel } from '../../lib/models/transfusion/folder.js'
 import { generate } from '../../lib/generation/generate.js'
 import { memory } from '../../lib/tensor/device.js'
 import type { TrainingData } from '../../lib/models/transfusion/training/data.js'
-import type { TrainingSettings } from '../../lib/training/options.js'
-import { Trainer } from '../../lib/training/trainer.js'
+import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
+import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { newTraining as trainingOf } from './new_training.js'
 import { dataset, trainedConfig } from './synthetic_dataset.js'
 
-const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
+const settings = (more: Partial<TransfusionTrainingSettings> = {}): TransfusionTrainingSettings => ({
   seed: 5,
   steps: 40,
   batchSize: 2,

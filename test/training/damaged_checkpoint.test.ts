@@ -2,12 +2,12 @@ import { truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
-import type { TrainingSettings } from '../../lib/training/options.js'
-import { Trainer } from '../../lib/training/trainer.js'
+import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
+import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { dataset, newModel } from './synthetic_dataset.js'
 
-const settings: TrainingSettings = {
+const settings: TransfusionTrainingSettings = {
   seed: 5,
   steps: 6,
   batchSize: 6,

@@ -3,17 +3,17 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { native } from '../../lib/native.js'
 import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
-import type { TrainingSettings } from '../../lib/training/options.js'
+import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { newTraining as trainingOf } from './new_training.js'
 import { trainedConfig } from './synthetic_dataset.js'
 
 const tiny = { ...trainedConfig, layers: 1, channels: 16, heads: 2, feedForward: 32 }
-const settings = (more: Partial<TrainingSettings>): TrainingSettings => ({
+const settings = (more: Partial<TransfusionTrainingSettings>): TransfusionTrainingSettings => ({
   seed: 5,
   steps: 5,
   batchSize: 4,
-  accumulate: 4,
+  gradientAccumulation: 4,
   learningRate: { peak: 3e-3, final: 1e-4, warmupSteps: 2 },
   ema: 0.9,
   ...more,
@@ -46,10 +46,10 @@ afterEach(() => {
   setMemoryLimit(limit)
 })
 
-const newTraining = (options: TrainingSettings) => trainingOf(tiny, options)
+const newTraining = (options: TransfusionTrainingSettings) => trainingOf(tiny, options)
 
 /** The weights that training ends with, and a checkpoint of its first step. */
-async function uninterrupted(options: TrainingSettings) {
+async function uninterrupted(options: TransfusionTrainingSettings) {
   using training = newTraining(options)
   const checkpoint = await temporaryFolder()
   const every = {
@@ -69,7 +69,7 @@ type Whole = Awaited<ReturnType<typeof uninterrupted>>
  * left behind. Returns whether the other run was refused, and how training failed.
  */
 async function failAndGoOn(
-  options: TrainingSettings,
+  options: TransfusionTrainingSettings,
   { weights, checkpoint }: Whole,
   fault: (name: string, values: unknown[]) => void,
 ): Promise<{ refused: boolean; message: string }> {
@@ -101,7 +101,7 @@ async function failAndGoOn(
 }
 
 /** The native calls from the first step's update to the end of the second, and where the second's update begins. */
-async function callsOfStep(options: TrainingSettings, whole: Whole) {
+async function callsOfStep(options: TransfusionTrainingSettings, whole: Whole) {
   const names: string[] = []
   await failAndGoOn({ ...options, steps: 2 }, whole, (name) => names.push(name)).catch(() => {})
   unwatch()
@@ -112,7 +112,7 @@ const everyFew = (count: number, stride: number) =>
   Array.from({ length: Math.ceil(count / stride) }, (_, i) => i * stride)
 
 describe('training after a step that failed', () => {
-  it.each<[string, Partial<TrainingSettings>, number]>([
+  it.each<[string, Partial<TransfusionTrainingSettings>, number]>([
     ['AdamW, an average', {}, 2],
     ['AdamW, recomputing', { recompute: true, ema: 0 }, 3],
     ['Muon, an average', { optimizer: { type: 'muon' } }, 11],
@@ -144,7 +144,7 @@ describe('training after a step that failed', () => {
     },
   )
 
-  it.each<[string, Partial<TrainingSettings>]>([
+  it.each<[string, Partial<TransfusionTrainingSettings>]>([
     ['AdamW', {}],
     ['Muon', { optimizer: { type: 'muon' } }],
   ])('is bit for bit the uninterrupted one, wherever memory is out: %s', async (_, more) => {

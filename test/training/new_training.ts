@@ -1,13 +1,13 @@
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import type { TrainingData } from '../../lib/models/transfusion/training/data.js'
-import type { TrainingSettings } from '../../lib/training/options.js'
-import { Trainer } from '../../lib/training/trainer.js'
+import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
+import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
 import { dataset, newModel } from './synthetic_dataset.js'
 
 /** A new model and its trainer; `using` frees both. */
 export function newTraining(
   config: TransfusionOptions,
-  settings: TrainingSettings,
+  settings: TransfusionTrainingSettings,
   data: TrainingData = dataset,
 ) {
   const model = newModel(config)

@@ -1,22 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import type { ImageDataset } from '../../lib/data/sources/image_dataset.js'
-import type { TrainingSettings } from '../../lib/training/options.js'
+import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import type { StepReport } from '../../lib/training/step_report.js'
-import { Trainer } from '../../lib/training/trainer.js'
+import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { newTraining as trainingOf } from './new_training.js'
 import { dataset, newModel, trainedConfig } from './synthetic_dataset.js'
 
 const tiny = { ...trainedConfig, layers: 1, channels: 16, heads: 2, feedForward: 32 }
-const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
+const settings = (more: Partial<TransfusionTrainingSettings> = {}): TransfusionTrainingSettings => ({
   steps: 3,
   batchSize: 2,
   ...more,
 })
 
-const newTraining = (options: TrainingSettings, data?: ImageDataset) => trainingOf(tiny, options, data)
+const newTraining = (options: TransfusionTrainingSettings, data?: ImageDataset) =>
+  trainingOf(tiny, options, data)
 
-async function reportsOf(options: TrainingSettings, data?: ImageDataset): Promise<StepReport[]> {
+async function reportsOf(options: TransfusionTrainingSettings, data?: ImageDataset): Promise<StepReport[]> {
   using training = newTraining(options, data)
   const reports: StepReport[] = []
   await training.trainer.run({ onStep: (report) => reports.push(report) })
@@ -50,8 +51,11 @@ describe('training', () => {
   })
 
   it('goes round in a data set of one document, in more parts than that', async () => {
-    const reports = await reportsOf(settings({ batchSize: 8, accumulate: 8 }), { ...dataset, length: 1 })
-    expect(reports.map(({ images }) => images)).toEqual([8, 8, 8])
+    const reports = await reportsOf(settings({ batchSize: 8, gradientAccumulation: 8 }), {
+      ...dataset,
+      length: 1,
+    })
+    expect(reports.map(({ counts }) => counts['images'])).toEqual([8, 8, 8])
   })
 
   it('leaves out parts of a batch that have nothing to learn', async () => {
@@ -63,9 +67,9 @@ describe('training', () => {
     }
     const model = newModel({ ...tiny, tokens: { end: 2, boi: 3, eoi: 4 } })
     using network = model.network
-    using trainer = new Trainer(model, empty, settings({ batchSize: 4, accumulate: 4 }))
-    const images: number[] = []
-    await trainer.run({ onStep: (report) => images.push(report.images) })
+    using trainer = new Trainer(model, empty, settings({ batchSize: 4, gradientAccumulation: 4 }))
+    const images: (number | undefined)[] = []
+    await trainer.run({ onStep: (report) => images.push(report.counts['images']) })
     expect(images).toEqual([2, 2, 2])
     expect(network.arena.whole).toBe(true)
   })
@@ -95,11 +99,13 @@ describe('training', () => {
     ['no steps', { steps: 0 }, 'steps'],
     ['a learning rate of 0', { learningRate: { peak: 0 } }, 'learningRate.peak'],
     ['an average that never changes', { ema: 1 }, 'ema'],
-    ['more parts than documents', { accumulate: 3 }, 'accumulate'],
+    ['more parts than documents', { gradientAccumulation: 3 }, 'gradientAccumulation'],
     ['infinite weight decay', { optimizer: { weightDecay: Infinity } }, 'weightDecay'],
   ])('refuses %s', (_, more, named) => {
     using network = newModel(tiny).network
     const model = { ...newModel(tiny), network }
-    expect(() => new Trainer(model, dataset, settings(more as Partial<TrainingSettings>))).toThrow(named)
+    expect(() => new Trainer(model, dataset, settings(more as Partial<TransfusionTrainingSettings>))).toThrow(
+      named,
+    )
   })
 })

@@ -152,7 +152,7 @@ describe('Ema', () => {
     expect(await arena.values.readFloats()).toEqual(own)
     expect(await ema.updates.readInts()).toEqual(Int32Array.of(6))
     ema.swap()
-    expect(ema.lent).toBe(true)
+    expect(ema.swappedIn).toBe(true)
     compare('swapped', await arena.values.readFloats(), average, 'f32', 'elementwise')
   })
 

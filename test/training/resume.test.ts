@@ -1,13 +1,13 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
-import type { TrainingSettings } from '../../lib/training/options.js'
+import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import type { StepReport } from '../../lib/training/step_report.js'
-import { Trainer } from '../../lib/training/trainer.js'
+import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { dataset, newModel, trainedConfig } from './synthetic_dataset.js'
 
-const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
+const settings = (more: Partial<TransfusionTrainingSettings> = {}): TransfusionTrainingSettings => ({
   seed: 5,
   steps: 9,
   batchSize: 6,
@@ -19,7 +19,7 @@ const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
 type Outcome = { reports: Omit<StepReport, 'seconds'>[]; weights: Float32Array }
 
 async function train(
-  options: TrainingSettings,
+  options: TransfusionTrainingSettings,
   { from, until, compute }: { from?: CheckpointFolder; until?: number; compute?: 'f32' | 'bf16' } = {},
 ): Promise<Outcome> {
   const model = newModel(trainedConfig, compute)
@@ -41,9 +41,13 @@ async function train(
 }
 
 describe('resumed training', () => {
-  it.each<[string, Partial<TrainingSettings>, 'f32' | 'bf16']>([
+  it.each<[string, Partial<TransfusionTrainingSettings>, 'f32' | 'bf16']>([
     ['batches by documents', {}, 'f32'],
-    ['batches by positions, in parts', { batchSize: undefined, batchTokens: 190, accumulate: 2 }, 'f32'],
+    [
+      'batches by positions, in parts',
+      { batchSize: undefined, batchTokens: 190, gradientAccumulation: 2 },
+      'f32',
+    ],
     ['an average of the weights', { ema: 0.9 }, 'f32'],
     ['bf16', { ema: 0.9 }, 'bf16'],
     ['Muon', { optimizer: { type: 'muon' }, ema: 0.9 }, 'f32'],

@@ -5,7 +5,7 @@ import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import type { ModelParts } from '../../lib/models/transfusion/folder.js'
 import { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
 import type { ComputeType } from '../../lib/nn/arena.js'
-import { trainingOptionsSchema } from '../../lib/training/options.js'
+import { transfusionTrainingSchema } from '../../lib/models/transfusion/training/options.js'
 
 const captions = ['bars that stand', 'bars that lie', 'a slope']
 
@@ -47,7 +47,7 @@ export function newModel(
 }
 
 export const trainingOptions = (steps: number, batchSize: number) =>
-  trainingOptionsSchema.parse({
+  transfusionTrainingSchema.parse({
     seed: 3,
     steps,
     batchSize,

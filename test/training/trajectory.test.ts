@@ -2,14 +2,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { ComputeType } from '../../lib/nn/arena.js'
 import { setThreads } from '../../lib/tensor/device.js'
-import type { StepReport } from '../../lib/training/step_report.js'
-import { Trainer } from '../../lib/training/trainer.js'
+import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
 import { dataset, newModel, trainedConfig, trainingOptions } from './synthetic_dataset.js'
 
 /** Losses that a change of ours must not change unnoticed: `UPDATE_GOLDEN=1` writes them anew. */
 const golden = new URL('../fixtures/trajectory.json', import.meta.url)
 
-type Losses = Pick<StepReport, 'lm' | 'diffusion' | 'gradientNorm'>
+type Losses = Record<'lm' | 'diffusion' | 'gradientNorm', number>
 
 async function train(
   threads: number,
@@ -21,9 +20,9 @@ async function train(
   using trainer = new Trainer(model, dataset, trainingOptions(10, 24))
   const losses: Losses[] = []
   await trainer.run({
-    onStep: ({ lm, diffusion, gradientNorm, applied }) => {
+    onStep: ({ terms, gradientNorm, applied }) => {
       expect(applied).toBe(true)
-      losses.push({ lm, diffusion, gradientNorm })
+      losses.push({ lm: terms['lm']!, diffusion: terms['diffusion']!, gradientNorm })
     },
   })
   return { losses, weights: await network.arena.values.readFloats() }

@@ -1,6 +1,7 @@
 import cliProgress from 'cli-progress'
 import { clockTime } from '../../reporting/clock_time.js'
 import { MatmulShare } from '../../reporting/matmul_rate.js'
+import { termTitle } from '../../reporting/term_titles.js'
 import type { StepReport } from '../../training/step_report.js'
 
 /** What a recent step weighs in the means that are shown. */
@@ -35,8 +36,8 @@ const lineSeconds = 30
 
 /** Shows training: as a bar in a terminal, elsewhere as a line every 5% or half a minute. */
 export class TrainingProgress {
-  readonly #lm = new RecentMean()
-  readonly #diffusion = new RecentMean()
+  /** Of the loss's terms, by name. */
+  readonly #terms = new Map<string, RecentMean>()
   readonly #positions = new RecentMean()
   readonly #flops = new RecentMean()
   readonly #seconds = new RecentMean()
@@ -60,11 +61,10 @@ export class TrainingProgress {
   }
 
   update(report: StepReport): void {
-    this.#lm.add(report.lm)
-    this.#diffusion.add(report.diffusion)
+    for (const [name, value] of Object.entries(report.terms)) this.#term(name).add(value)
     if (this.#last) {
-      this.#positions.add(report.positions)
-      this.#flops.add(report.flops)
+      this.#positions.add(report.counts['positions'] ?? NaN)
+      this.#flops.add(report.flops ?? NaN)
       this.#seconds.add(report.seconds - this.#last.seconds)
     } else this.#bar?.start(1000, 0, { line: '' })
     this.#first ??= report
@@ -87,6 +87,14 @@ export class TrainingProgress {
     } else if (this.#last.progress > this.#written.progress) this.#writeLine()
   }
 
+  #term(name: string): RecentMean {
+    const known = this.#terms.get(name)
+    if (known) return known
+    const mean = new RecentMean()
+    this.#terms.set(name, mean)
+    return mean
+  }
+
   #writeLine(): void {
     const { progress, seconds } = this.#last!
     this.#written = { progress, seconds }
@@ -95,14 +103,15 @@ export class TrainingProgress {
 
   #line(): string {
     const last = this.#last!
-    const { step, skippedSteps, skippedDocuments } = last
+    const { step, skippedSteps, skippedDocuments = 0 } = last
     const perSecond = (amount: RecentMean) => amount.value / this.#seconds.value
     const rate = perSecond(this.#positions)
     const share = this.#share.of(perSecond(this.#flops))
     return [
       `step ${step}`,
-      ...(Number.isNaN(this.#lm.value) ? [] : [`text loss ${this.#lm.value.toFixed(3)}`]),
-      ...(Number.isNaN(this.#diffusion.value) ? [] : [`image loss ${this.#diffusion.value.toFixed(3)}`]),
+      ...[...this.#terms].flatMap(([name, { value }]) =>
+        Number.isNaN(value) ? [] : [`${termTitle(name)} ${value.toFixed(3)}`],
+      ),
       ...(Number.isFinite(rate) ? [`${Math.round(rate).toLocaleString('en')} tokens/s`] : []),
       ...(share && Number.isFinite(share) ? [`${Math.round(share * 100)}% of matmul rate`] : []),
       ...(last.progress < 1 ? [`${this.#timeLeft()} left`] : []),

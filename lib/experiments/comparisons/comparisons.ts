@@ -1,6 +1,6 @@
 /** What `transfusion compare` compares: the paper's ablations, small enough for two cores and minutes. */
 import type { TransfusionOptions } from '../../models/transfusion/config.js'
-import type { TrainingSettings } from '../../training/options.js'
+import type { TransfusionTrainingSettings } from '../../models/transfusion/training/options.js'
 
 type Image = TransfusionOptions['image']
 
@@ -11,7 +11,7 @@ export interface Variant {
   readonly image: Partial<Image>
   /** Black pixels around each image. */
   readonly padding?: number
-  readonly training?: Partial<TrainingSettings>
+  readonly training?: Partial<TransfusionTrainingSettings>
   /** Trained as long, by the clock, as the variant of this name took for its steps; otherwise for as many steps as all. */
   readonly asLongAs?: string
 }

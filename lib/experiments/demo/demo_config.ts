@@ -1,6 +1,6 @@
 import { parseConfig } from '../../config/parse.js'
 import { imageGenerationConfigSchema } from '../../generation/options.js'
-import { trainingOptionsSchema } from '../../training/options.js'
+import { transfusionTrainingSchema } from '../../models/transfusion/training/options.js'
 import type { DemoSettings } from './demo_task.js'
 
 /** From so many minutes on a larger model generates better images than more steps of a small one. */
@@ -12,7 +12,7 @@ export const demoObjective = { prediction: 'v', weighting: 'v' } as const
 /** The demo's own choices, where they differ from the paper's defaults, each with its reason. */
 export const demoTraining = ({ minutes, seed }: DemoSettings) =>
   parseConfig(
-    trainingOptionsSchema,
+    transfusionTrainingSchema,
     {
       seed,
       minutes,

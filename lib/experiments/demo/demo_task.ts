@@ -3,7 +3,7 @@ import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import type { Objective } from '../../diffusion/objective.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { GenerativeModel } from '../../generation/model.js'
-import type { TrainingOptions } from '../../training/options.js'
+import type { TransfusionTrainingOptions } from '../../models/transfusion/training/options.js'
 import type { ModelOptions } from '../../run/train_config.js'
 
 /** The settings of a run of the demo. */
@@ -26,7 +26,7 @@ export interface DemoTask {
   readonly prompts: readonly string[]
   readonly model: ModelOptions
   readonly objective: Partial<Objective>
-  readonly options: TrainingOptions
+  readonly options: TransfusionTrainingOptions
   /** How images are generated. */
   readonly images: ImageGenerationOptions
   /** Evaluates a trained model; `onMessage` receives a line on each part that begins. */

@@ -1,19 +1,24 @@
 import type { MetricsRecord } from '../interval.js'
 import type { ChartData } from './chart_data.js'
 
-/** The measures that have a curve. */
-export const measures = [
-  'lm',
-  'diffusion',
+/** The measures that a record has by these names; besides, its loss has terms, and its counts are rates. */
+const fixedMeasures = [
   'gradient_norm',
   'learning_rate',
-  'positions_per_second',
   'matmul_share',
   'skipped_steps',
   'skipped_documents',
 ] as const satisfies readonly (keyof MetricsRecord)[]
 
-export type Measure = (typeof measures)[number]
+/** What a measure is called that is a term of the loss. */
+export const termMeasure = (term: string): string => `loss/${term}`
+/** What a measure is called that is a count per second. */
+export const rateMeasure = (count: string): string => `${count}_per_second`
+
+/** The term that a measure is of; undefined where it is of none. */
+export const termOf = (measure: string): string | undefined => /^loss\/(.*)$/.exec(measure)?.[1]
+/** The count whose rate a measure is; undefined where it is none's. */
+export const rateOf = (measure: string): string | undefined => /^(.*)_per_second$/.exec(measure)?.[1]
 
 /** One measure over the records of a point. */
 interface Summary {
@@ -29,7 +34,8 @@ interface Point {
   seconds: number
   spikes: number
   records: number
-  values: Record<Measure, Summary>
+  /** By measure. */
+  values: Map<string, Summary>
 }
 
 /**
@@ -41,8 +47,8 @@ export class Curves {
   /** Records that a point sums up. */
   #stride = 1
   readonly #limit: number
-  readonly #totals = emptyValues()
-  #first: Partial<Record<Measure, number>> = {}
+  readonly #totals = new Map<string, Summary>()
+  readonly #first = new Map<string, number>()
   #spikes = 0
   #lastStep = 0
 
@@ -58,10 +64,9 @@ export class Curves {
     const last = this.#points.at(-1)
     const point = pointOf(record, last?.seconds ?? 0)
     this.#spikes += point.spikes
-    for (const measure of measures) {
-      if (point.values[measure].count > 0) this.#first[measure] ??= point.values[measure].last
-      merge(this.#totals[measure], point.values[measure])
-    }
+    for (const [measure, { last }] of point.values)
+      if (!this.#first.has(measure)) this.#first.set(measure, last)
+    mergeValues(this.#totals, point.values)
     if (last && last.records < this.#stride) mergePoints(last, point)
     else {
       if (this.#points.length === this.#limit) this.#halve()
@@ -77,8 +82,8 @@ export class Curves {
       step: this.#lastStep,
       seconds: last?.seconds ?? 0,
       spikes: this.#spikes,
-      first: this.#first,
-      totals: this.#totals as Readonly<Record<Measure, Readonly<Summary>>>,
+      first: this.#first as ReadonlyMap<string, number>,
+      totals: this.#totals as ReadonlyMap<string, Readonly<Summary>>,
     }
   }
 
@@ -89,24 +94,23 @@ export class Curves {
 
   /** The curves, with numbers of five digits. Measures that no record has are left out. */
   chartData(): Omit<ChartData, 'resumed'> {
-    const column = (measure: Measure, value: (summary: Summary) => number) =>
-      this.#points.map(({ values: { [measure]: summary } }) =>
-        summary.count === 0 ? null : rounded(value(summary)),
-      )
+    const column = (measure: string, value: (summary: Summary) => number) =>
+      this.#points.map(({ values }) => {
+        const summary = values.get(measure)
+        return summary ? rounded(value(summary)) : null
+      })
     // The height of a spike is seen even where a point is one record, which sums up several steps.
-    const ranged = (measure: Measure) => this.#stride > 1 || measure === 'gradient_norm'
-    const series = measures
-      .filter((measure) => this.#totals[measure].count > 0)
-      .map((measure) => [
-        measure,
-        {
-          mean: column(measure, isCount(measure) ? ({ last }) => last : ({ sum, count }) => sum / count),
-          ...(ranged(measure) && {
-            low: column(measure, ({ low }) => low),
-            high: column(measure, ({ high }) => high),
-          }),
-        },
-      ])
+    const ranged = (measure: string) => this.#stride > 1 || measure === 'gradient_norm'
+    const series = [...this.#totals.keys()].map((measure) => [
+      measure,
+      {
+        mean: column(measure, isCount(measure) ? ({ last }) => last : ({ sum, count }) => sum / count),
+        ...(ranged(measure) && {
+          low: column(measure, ({ low }) => low),
+          high: column(measure, ({ high }) => high),
+        }),
+      },
+    ])
     return {
       steps: this.#points.map(({ step }) => step),
       seconds: this.#points.map(({ seconds }) => Number(seconds.toFixed(1))),
@@ -125,17 +129,25 @@ export class Curves {
 }
 
 /** Counts so far: of several the last one stands. */
-export const isCount = (measure: Measure): boolean => measure.startsWith('skipped_')
+export const isCount = (measure: string): boolean => ['skipped_steps', 'skipped_documents'].includes(measure)
 
 /** `since`: the seconds of the point before, which charts need to go on from. */
 function pointOf(record: MetricsRecord, since: number): Point {
-  const values = emptyValues()
-  for (const measure of measures) {
-    const value = record[measure]
-    if (!isNumber(value)) continue
-    const high = measure === 'gradient_norm' ? record.gradient_norm_max : value
-    values[measure] = { sum: value, count: 1, low: value, high: isNumber(high) ? high : value, last: value }
+  const values = new Map<string, Summary>()
+  const add = (measure: string, value: unknown, high: unknown = value) => {
+    if (!isNumber(value)) return
+    values.set(measure, {
+      sum: value,
+      count: 1,
+      low: value,
+      high: isNumber(high) ? high : value,
+      last: value,
+    })
   }
+  for (const [term, value] of Object.entries(record.terms ?? {})) add(termMeasure(term), value)
+  for (const [count, value] of Object.entries(speedOf(record))) add(rateMeasure(count), value)
+  for (const measure of fixedMeasures)
+    add(measure, record[measure], measure === 'gradient_norm' ? record.gradient_norm_max : undefined)
   const spikes = isNumber(record.gradient_spikes) ? record.gradient_spikes : 0
   return {
     step: record.step,
@@ -146,24 +158,32 @@ function pointOf(record: MetricsRecord, since: number): Point {
   }
 }
 
+/** In positions where they are counted: what else is, is a part of them. */
+function speedOf({ per_second: rates = {} }: MetricsRecord): Record<string, number> {
+  const { positions } = rates
+  return positions === undefined ? rates : { positions }
+}
+
 /** A record comes from a file: it may hold anything. */
 const isNumber = (value: unknown): value is number => typeof value === 'number'
-
-const emptyValues = (): Record<Measure, Summary> =>
-  Object.fromEntries(
-    measures.map((measure) => [measure, { sum: 0, count: 0, low: Infinity, high: -Infinity, last: NaN }]),
-  ) as Record<Measure, Summary>
 
 function mergePoints(point: Point, later: Point): void {
   point.step = later.step
   point.seconds = later.seconds
   point.spikes += later.spikes
   point.records += later.records
-  for (const measure of measures) merge(point.values[measure], later.values[measure])
+  mergeValues(point.values, later.values)
+}
+
+function mergeValues(values: Map<string, Summary>, later: ReadonlyMap<string, Summary>): void {
+  for (const [measure, summary] of later) {
+    const earlier = values.get(measure)
+    if (earlier) merge(earlier, summary)
+    else values.set(measure, { ...summary })
+  }
 }
 
 function merge(summary: Summary, later: Summary): void {
-  if (later.count === 0) return
   summary.sum += later.sum
   summary.count += later.count
   summary.low = Math.min(summary.low, later.low)

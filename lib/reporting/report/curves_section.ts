@@ -1,83 +1,7 @@
-import { type Curves, isCount, type Measure } from './curves.js'
+import { type ChartKind, chartKinds } from './chart_kinds.js'
+import { type Curves, isCount, rateOf } from './curves.js'
 import { html, type Html } from './html.js'
 import { formatCount, formatNumber } from './numbers.js'
-
-interface ChartKind {
-  title: string
-  unit: string
-  meaning: string
-  measure: Measure
-  /** Whether the switch to a logarithmic axis applies, and smoothing. */
-  log: boolean
-  noisy: boolean
-}
-
-const chartKinds: readonly ChartKind[] = [
-  {
-    measure: 'lm',
-    title: 'Text loss',
-    unit: 'nats per token',
-    meaning: 'Mean cross-entropy of the next token; lower is better.',
-    log: true,
-    noisy: true,
-  },
-  {
-    measure: 'diffusion',
-    title: 'Image loss',
-    unit: 'weighted squared error',
-    meaning: 'Mean error of what the network says of noised images; lower is better.',
-    log: true,
-    noisy: true,
-  },
-  {
-    measure: 'gradient_norm',
-    title: 'Gradient norm',
-    unit: 'before clipping',
-    meaning: 'Red rings are spikes: norms that stand out from those before.',
-    log: true,
-    noisy: true,
-  },
-  {
-    measure: 'learning_rate',
-    title: 'Learning rate',
-    unit: 'per step',
-    meaning: 'As the schedule has it.',
-    log: true,
-    noisy: false,
-  },
-  {
-    measure: 'positions_per_second',
-    title: 'Speed',
-    unit: 'positions per second',
-    meaning: 'Tokens and patches learned from, by the time of training alone.',
-    log: false,
-    noisy: true,
-  },
-  {
-    measure: 'matmul_share',
-    title: 'Share of the matmul rate',
-    unit: "of the machine's rate",
-    meaning: 'Operations of matrix products, of what the machine does of them at best.',
-    log: false,
-    noisy: true,
-  },
-  {
-    measure: 'skipped_steps',
-    title: 'Steps skipped',
-    unit: 'so far',
-    meaning: 'Steps whose gradient was not finite; the weights stayed as they were.',
-    log: false,
-    noisy: false,
-  },
-  {
-    measure: 'skipped_documents',
-    title: 'Documents skipped',
-    unit: 'so far',
-    meaning: 'Documents that could not be read.',
-    log: false,
-    noisy: false,
-  },
-]
 
 const controls = html`<form class="controls" id="controls" hidden>
   <fieldset>
@@ -108,8 +32,8 @@ const controls = html`<form class="controls" id="controls" hidden>
 /** The section of the curves. A sentence stands for a count that stayed zero; what was not measured is left out. */
 export function curvesSection(curves: Curves, resumed: number): Html {
   const { totals, step, spikes } = curves.summary
-  const drawn = chartKinds.filter(
-    ({ measure }) => totals[measure].count > 0 && !(isCount(measure) && totals[measure].high === 0),
+  const drawn = chartKinds([...totals.keys()]).filter(
+    ({ measure }) => !(isCount(measure) && totals.get(measure)!.high === 0),
   )
   if (drawn.length === 0)
     return html`<section id="curves">
@@ -119,9 +43,9 @@ export function curvesSection(curves: Curves, resumed: number): Html {
   const remarks = [
     ...(resumed > 0 ? ['Dashed lines show where the run was resumed.'] : []),
     ...(['skipped_steps', 'skipped_documents'] as const)
-      .filter((measure) => totals[measure].high === 0)
+      .filter((measure) => totals.get(measure)?.high === 0)
       .map((measure) => `No ${measure === 'skipped_steps' ? 'step' : 'document'} was skipped.`),
-    ...(totals.gradient_norm.count > 0 && spikes === 0 ? ['No gradient norm was a spike.'] : []),
+    ...(totals.has('gradient_norm') && spikes === 0 ? ['No gradient norm was a spike.'] : []),
     ...(curves.stride > 1
       ? [
           `Each point is the mean of ${curves.stride} records, with the range of their values shaded: ` +
@@ -147,11 +71,11 @@ export function curvesSection(curves: Curves, resumed: number): Html {
 
 function chart({ title, unit, meaning, measure, log, noisy }: ChartKind, curves: Curves): Html {
   const { totals, first, spikes } = curves.summary
-  const { last, low, high, sum, count } = totals[measure]
-  const rate = measure === 'positions_per_second' || measure === 'matmul_share'
+  const { last, low, high, sum, count } = totals.get(measure)!
+  const rate = rateOf(measure) !== undefined || measure === 'matmul_share'
   const words = isCount(measure)
     ? `${formatNumber(last)} ${unit}.`
-    : `First ${formatNumber(first[measure]!)}, last ${formatNumber(last)}, lowest ${formatNumber(low)}, ` +
+    : `First ${formatNumber(first.get(measure)!)}, last ${formatNumber(last)}, lowest ${formatNumber(low)}, ` +
       `highest ${formatNumber(high)}${rate ? `, mean ${formatNumber(sum / count)}` : ''}.` +
       (measure === 'gradient_norm' && spikes > 0 ? ` ${formatCount(spikes, 'spike')}.` : '')
   const told =

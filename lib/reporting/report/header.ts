@@ -1,29 +1,43 @@
 import type { Session } from '../sessions.js'
+import { termTitle } from '../term_titles.js'
+import { rateMeasure, rateOf, termMeasure, termOf } from './curves.js'
 import { html, type Html } from './html.js'
 import { formatDuration, formatNumber, formatTime } from './numbers.js'
 import type { Run } from './read_run.js'
+
+type Tile = [label: string, value: string | undefined]
 
 /** The run's name, how it stands, and the numbers that one looks for first. */
 export function header({ name, curves, sessions, config }: Run, now: Date): Html {
   const { step, seconds, totals, spikes } = curves.summary
   const planned = plannedSteps(config)
   const of = planned && planned !== step ? ` of ${planned.toLocaleString('en')}` : ''
-  const last = (measure: 'lm' | 'diffusion') =>
-    totals[measure].count > 0 ? formatNumber(totals[measure].last) : undefined
-  const mean = (measure: 'positions_per_second' | 'matmul_share') =>
-    totals[measure].count > 0 ? totals[measure].sum / totals[measure].count : undefined
-  const speed = mean('positions_per_second')
+  const last = (measure: string) => {
+    const total = totals.get(measure)
+    return total && formatNumber(total.last)
+  }
+  const mean = (measure: string) => {
+    const total = totals.get(measure)
+    return total && total.sum / total.count
+  }
+  const terms = [...totals.keys()].flatMap((measure) => termOf(measure) ?? [])
+  const rates = [...totals.keys()].flatMap((measure) => rateOf(measure) ?? [])
   const share = mean('matmul_share')
-  const tiles: [label: string, value: string | undefined][] = [
+  const tiles: Tile[] = [
     ['Steps', step.toLocaleString('en') + of],
     ['Training time', seconds > 0 ? formatDuration(seconds) : undefined],
     ['Parameters', sessions && abbreviated(sessions.parameters)],
-    ['Text loss, last', last('lm')],
-    ['Image loss, last', last('diffusion')],
-    ['Positions per second', speed === undefined ? undefined : formatNumber(Math.round(speed))],
+    ...terms.map((term): Tile => [`${capitalized(termTitle(term))}, last`, last(termMeasure(term))]),
+    ...rates.map((count): Tile => {
+      const speed = mean(rateMeasure(count))
+      return [
+        `${capitalized(count)} per second`,
+        speed === undefined ? undefined : formatNumber(Math.round(speed)),
+      ]
+    }),
     ['Of the matmul rate', share === undefined ? undefined : `${Math.round(share * 100)}%`],
-    ['Gradient spikes', totals.gradient_norm.count > 0 ? String(spikes) : undefined],
-    ['Steps skipped', totals.skipped_steps.count > 0 ? formatNumber(totals.skipped_steps.last) : undefined],
+    ['Gradient spikes', totals.has('gradient_norm') ? String(spikes) : undefined],
+    ['Steps skipped', last('skipped_steps')],
   ]
   return html`<header>
     <p class="kind">Training run</p>
@@ -61,6 +75,8 @@ function standing(session: Session | undefined): Html | undefined {
 /** "846,218" or "1.24 M". */
 const abbreviated = (count: number): string =>
   count < 1e6 ? count.toLocaleString('en') : `${formatNumber(count / 1e6, 3)} M`
+
+const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)
 
 function plannedSteps(config: unknown): number | undefined {
   const steps = (config as { training?: { steps?: unknown } } | null | undefined)?.training?.steps

@@ -17,7 +17,7 @@ function shown(
   }) as unknown as NodeJS.WriteStream
   const progress = new TrainingProgress({ stream, matmulRate })
   for (let step = 1; step <= steps; step++)
-    progress.update(stepReport(step, { progress: step / of, lm: 2, diffusion: 0.25, ...more }))
+    progress.update(stepReport(step, { progress: step / of, terms: { lm: 2, diffusion: 0.25 }, ...more }))
   progress.stop(completed)
   return String((stream as unknown as PassThrough).read() ?? '')
 }
@@ -61,7 +61,10 @@ describe('TrainingProgress', () => {
   })
 
   it('names only what there is: no losses of what is not learnt, no share of an unknown rate', () => {
-    const text = shown(2, { more: { diffusion: NaN, skippedSteps: 3, skippedDocuments: 1 }, matmulRate: 0 })
+    const text = shown(2, {
+      more: { terms: { lm: 2, diffusion: NaN }, skippedSteps: 3, skippedDocuments: 1 },
+      matmulRate: 0,
+    })
     expect(lines(text).at(-1)).toBe(
       ' 100% | step 2 | text loss 2.000 | 200 tokens/s | 3 steps skipped | 1 document skipped',
     )

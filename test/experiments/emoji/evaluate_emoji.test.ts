@@ -12,8 +12,8 @@ import { EmojiClassifiers } from '../../../lib/experiments/emoji/emoji_classifie
 import { evaluateEmoji } from '../../../lib/experiments/emoji/evaluate_emoji.js'
 import { Transfusion } from '../../../lib/transfusion.js'
 import { memory } from '../../../lib/tensor/device.js'
-import { Trainer } from '../../../lib/training/trainer.js'
-import { trainingOptionsSchema } from '../../../lib/training/options.js'
+import { Trainer } from '../../../lib/models/transfusion/training/trainer.js'
+import { transfusionTrainingSchema } from '../../../lib/models/transfusion/training/options.js'
 
 let data: EmojiData
 
@@ -115,9 +115,9 @@ describe('evaluateEmoji', () => {
   it('generates and describes both parts with a model that learned colours', async () => {
     using model = modelOf(32, 3)
     const options = { steps: 240, batchSize: 16, learningRate: { peak: 1e-2, warmupSteps: 10 } }
-    using trainer = new Trainer(model, data.training, trainingOptionsSchema.parse(options))
+    using trainer = new Trainer(model, data.training, transfusionTrainingSchema.parse(options))
     const losses: number[] = []
-    await trainer.run({ onStep: ({ diffusion }) => losses.push(diffusion) })
+    await trainer.run({ onStep: ({ terms }) => losses.push(terms['diffusion']!) })
     const meanOf = (part: readonly number[]) => part.reduce((sum, loss) => sum + loss, 0) / part.length
     expect(meanOf(losses.slice(-20))).toBeLessThan(0.9 * meanOf(losses.slice(0, 10)))
 

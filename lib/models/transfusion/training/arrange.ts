@@ -5,11 +5,11 @@ import { imagePart, type ImageInput } from '../../../sequence/image_parts.js'
 import { randomUniform } from '../../../random.js'
 import { type Document, dropCondition } from '../../../sequence/document.js'
 import { arrangePair, pairOrder } from '../../../sequence/order.js'
-import type { TrainingOptions } from '../../../training/options.js'
+import type { TransfusionTrainingOptions } from './options.js'
 
-/** How documents are arranged; see `TrainingSettings`. */
+/** How documents are arranged; see `TransfusionTrainingSettings`. */
 export type ArrangeOptions = Pick<
-  TrainingOptions,
+  TransfusionTrainingOptions,
   'seed' | 'captionFirst' | 'captionFirstTextWeight' | 'conditionDropout'
 >
 

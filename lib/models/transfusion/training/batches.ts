@@ -1,14 +1,12 @@
 import type { DocumentStream, PreparedDocument, StreamState } from '../../../data/document_stream.js'
 import type { TransfusionConfig } from '../config.js'
-import { trainingFlops } from './flops.js'
 import type { ModelParts } from '../folder.js'
 import type { Denominators, TrainingBatch } from './loss.js'
 import type { ImageInput } from '../../../sequence/image_parts.js'
 import type { Document } from '../../../sequence/document.js'
 import { documentLength, packingOf } from '../../../sequence/packing.js'
 import { arrangeDocument } from './arrange.js'
-import type { TrainingOptions } from '../../../training/options.js'
-import type { BatchWork } from '../../../training/step_report.js'
+import type { TransfusionTrainingOptions } from './options.js'
 import { trainingBatch } from './training_batch.js'
 
 /** What one step of the optimizer is trained on. */
@@ -33,23 +31,23 @@ export class BatchMaker {
   constructor(
     readonly stream: DocumentStream,
     readonly model: Pick<ModelParts, 'objective' | 'codec'> & { network: { config: TransfusionConfig } },
-    readonly options: TrainingOptions,
+    readonly options: TransfusionTrainingOptions,
   ) {
     this.#packing = packingOf(model.network.config)
   }
 
   /** Rejects as the stream does, and when a document does not fit the model or the batch. */
   async make(step: number): Promise<StepBatch> {
-    const { accumulate, batchTokens, batchSize = 64 } = this.options
+    const { gradientAccumulation, batchTokens, batchSize = 64 } = this.options
     const drawn: Drawn = { documents: 0, images: 0, state: undefined }
     const parts: TrainingBatch[] = []
-    for (let part = 0; part < accumulate; part++) {
+    for (let part = 0; part < gradientAccumulation; part++) {
       // Sizes that do not divide evenly: the first parts take one document more.
-      const size = Math.floor((batchSize + accumulate - 1 - part) / accumulate)
+      const size = Math.floor((batchSize + gradientAccumulation - 1 - part) / gradientAccumulation)
       const documents =
         batchTokens === undefined
           ? await this.#take(step, drawn, (count) => count < size, Infinity)
-          : await this.#take(step, drawn, () => true, Math.floor(batchTokens / accumulate))
+          : await this.#take(step, drawn, () => true, Math.floor(batchTokens / gradientAccumulation))
       const { seed, timesteps } = this.options
       const noise = { timesteps, seed, step, firstImage: drawn.images }
       parts.push(await trainingBatch(this.model, documents, noise))
@@ -103,17 +101,4 @@ interface Drawn {
   documents: number
   images: number
   state: StreamState | undefined
-}
-
-/** What a step of the optimizer on this batch comes to. */
-export function workOf({ parts, denominators, state }: StepBatch, config: TransfusionConfig): BatchWork {
-  const total = (count: (packed: TrainingBatch['packed']) => number) =>
-    parts.reduce((sum, { packed }) => sum + count(packed), 0)
-  return {
-    positions: total(({ ids }) => ids.length),
-    targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
-    images: denominators.images,
-    flops: total((packed) => trainingFlops(config, packed)),
-    skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
-  }
 }

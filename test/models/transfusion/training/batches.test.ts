@@ -2,7 +2,10 @@ import { describe, expect, it } from 'vitest'
 import type { DocumentStream, PreparedDocument, PreparedPart } from '../../../../lib/data/document_stream.js'
 import { arrangeDocument } from '../../../../lib/models/transfusion/training/arrange.js'
 import { BatchMaker } from '../../../../lib/models/transfusion/training/batches.js'
-import { trainingOptionsSchema, type TrainingSettings } from '../../../../lib/training/options.js'
+import {
+  transfusionTrainingSchema,
+  type TransfusionTrainingSettings,
+} from '../../../../lib/models/transfusion/training/options.js'
 import { newModel } from '../../../training/synthetic_dataset.js'
 
 const model = newModel()
@@ -26,7 +29,8 @@ function streamOf(make: (number: number) => readonly PreparedPart[], from = 0): 
   }
 }
 
-const options = (more: Partial<TrainingSettings>) => trainingOptionsSchema.parse({ steps: 1, ...more })
+const options = (more: Partial<TransfusionTrainingSettings>) =>
+  transfusionTrainingSchema.parse({ steps: 1, ...more })
 
 /** Texts of 1 to 9 tokens, which with BOS and the end take two positions more. */
 const tokensOf = (number: number) => 1 + ((number * 7) % 9)
@@ -49,7 +53,7 @@ describe('BatchMaker', () => {
   })
 
   it('goes on from a state with the same batches', async () => {
-    const settings = options({ batchTokens: 41, accumulate: 2 })
+    const settings = options({ batchTokens: 41, gradientAccumulation: 2 })
     const whole = new BatchMaker(streamOf(texts), model, settings)
     for (let step = 0; step < 4; step++) {
       const { state } = await whole.make(step)
@@ -65,7 +69,7 @@ describe('BatchMaker', () => {
     const batches = new BatchMaker(
       streamOf(() => [text(5), image]),
       model,
-      options({ batchSize: 7, accumulate: 3, conditionDropout: 0 }),
+      options({ batchSize: 7, gradientAccumulation: 3, conditionDropout: 0 }),
     )
     const { parts, denominators } = await batches.make(0)
     expect(parts.map(({ packed }) => packed.images.length)).toEqual([3, 2, 2])
@@ -86,7 +90,11 @@ describe('BatchMaker', () => {
   })
 
   it('names a document that is longer than a batch', async () => {
-    const batches = new BatchMaker(streamOf(texts), model, options({ batchTokens: 8, accumulate: 2 }))
+    const batches = new BatchMaker(
+      streamOf(texts),
+      model,
+      options({ batchTokens: 8, gradientAccumulation: 2 }),
+    )
     await expect(batches.make(0)).rejects.toThrow(
       'document 1: a document of 10 positions does not fit a batch of 4',
     )
@@ -94,10 +102,13 @@ describe('BatchMaker', () => {
 })
 
 describe('arrangeDocument', () => {
-  const arrange = (parts: readonly PreparedPart[], more: Partial<TrainingSettings>, number: number) =>
-    arrangeDocument({ name: 'a', parts } satisfies PreparedDocument, model, options(more), 0, number)
+  const arrange = (
+    parts: readonly PreparedPart[],
+    more: Partial<TransfusionTrainingSettings>,
+    number: number,
+  ) => arrangeDocument({ name: 'a', parts } satisfies PreparedDocument, model, options(more), 0, number)
   const kinds = (parts: readonly { type: string }[]) => parts.map(({ type }) => type).join(' ')
-  const counted = (parts: readonly PreparedPart[], more: Partial<TrainingSettings>) => {
+  const counted = (parts: readonly PreparedPart[], more: Partial<TransfusionTrainingSettings>) => {
     const counts: Record<string, number> = {}
     for (let number = 0; number < 1000; number++) {
       const document = arrange(parts, more, number)
@@ -128,7 +139,9 @@ describe('arrangeDocument', () => {
 
 it('says of a batch that cannot be one thing alone', () => {
   const issues = (options: object) =>
-    trainingOptionsSchema.safeParse({ steps: 1, ...options }).error?.issues.map(({ path }) => path.join('.'))
+    transfusionTrainingSchema
+      .safeParse({ steps: 1, ...options })
+      .error?.issues.map(({ path }) => path.join('.'))
   expect(issues({ batchSize: 0 })).toEqual(['batchSize'])
-  expect(issues({ batchSize: 2, accumulate: 3 })).toEqual(['accumulate'])
+  expect(issues({ batchSize: 2, gradientAccumulation: 3 })).toEqual(['gradientAccumulation'])
 })

@@ -3,8 +3,8 @@ import { makeCaptionTokenizer } from '../../../../lib/tokenizer/caption_tokenize
 import type { Image } from '../../../../lib/image/image.js'
 import { emojiCaption, EmojiDataset, openEmoji } from '../../../../lib/datasets/emoji/emoji.js'
 import { Transfusion } from '../../../../lib/transfusion.js'
-import { trainingOptionsSchema } from '../../../../lib/training/options.js'
-import { Trainer } from '../../../../lib/training/trainer.js'
+import { transfusionTrainingSchema } from '../../../../lib/models/transfusion/training/options.js'
+import { Trainer } from '../../../../lib/models/transfusion/training/trainer.js'
 
 const colours = ['red', 'green', 'blue']
 
@@ -42,7 +42,7 @@ describe('training on colours', () => {
       makeCaptionTokenizer(captions),
       { seed: 3, objective: { prediction: 'v', weighting: 'v' } },
     )
-    const options = trainingOptionsSchema.parse({
+    const options = transfusionTrainingSchema.parse({
       seed: 3,
       steps: 200,
       batchSize: 12,

@@ -1,14 +1,14 @@
 import { expect, it } from 'vitest'
-import { Trainer } from '../../../../lib/training/trainer.js'
-import type { TrainingSettings } from '../../../../lib/training/options.js'
+import { Trainer } from '../../../../lib/models/transfusion/training/trainer.js'
+import type { TransfusionTrainingSettings } from '../../../../lib/models/transfusion/training/options.js'
 import { dataset, newModel, trainingOptions } from '../../../training/synthetic_dataset.js'
 
-async function reportsOf(more: Partial<TrainingSettings>) {
+async function reportsOf(more: Partial<TransfusionTrainingSettings>) {
   const model = newModel()
   using network = model.network
   using trainer = new Trainer(model, dataset, { ...trainingOptions(2, 12), ...more })
   const reports: { lm: number; gradientNorm: number }[] = []
-  await trainer.run({ onStep: ({ lm, gradientNorm }) => reports.push({ lm, gradientNorm }) })
+  await trainer.run({ onStep: ({ terms, gradientNorm }) => reports.push({ lm: terms['lm']!, gradientNorm }) })
   expect(network.arena.version).toBeGreaterThan(0)
   return reports
 }

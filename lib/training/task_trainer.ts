@@ -2,19 +2,17 @@ import { join } from 'node:path'
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import { describe } from '../describe.js'
-import type { DocumentStream } from '../data/document_stream.js'
-import { loadWeights, type ModelParts, saveModel } from '../models/transfusion/folder.js'
+import type { Checksums } from '../files/checksum.js'
 import type { ParameterArena } from '../nn/arena.js'
 import { RunAhead } from '../tensor/run_ahead.js'
-import { BatchMaker } from '../models/transfusion/training/batches.js'
 import { readTrainingState, writeTrainingState } from './checkpoint.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
-import { changedSources, openTrainingData, type TrainingData } from '../models/transfusion/training/data.js'
 import { learningRateWarnings } from './learning_rate.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
 import type { StepReport } from './step_report.js'
 import { TrainingSteps } from './steps.js'
+import type { BatchSource, TaskCheckpoint, TrainingTask } from './task.js'
 
 /** What happens beside training: checkpoints, samples, reports. Where a hook throws or rejects, training ends with that. */
 export interface RunHooks {
@@ -40,12 +38,11 @@ export interface RunHooks {
 const inUse = new WeakSet<ParameterArena>()
 
 /**
- * Trains a model. One trainer at a time: a second `run` or `restore` of a model on its way rejects. `save`, and the
- * model's own, may be called at any time; other uses of the model while it is trained see its weights change.
+ * Trains the model of a task. One trainer at a time: a second `run` or `restore` of a model on its way rejects. `save`, and
+ * the model's own, may be called at any time; other uses of the model while it is trained see its weights change.
  */
-export class Trainer {
-  readonly #model: ModelParts
-  readonly #data: TrainingData
+export class TaskTrainer {
+  readonly #task: TrainingTask
   readonly #options: TrainingOptions
   readonly #steps: TrainingSteps
   readonly #clock = new Clock()
@@ -53,20 +50,18 @@ export class Trainer {
   /** In a hook between steps. */
   #paused = false
   /** Bodies of `withAverage` on their way. */
-  #borrowers = 0
+  #averageUsers = 0
   /** Whether the model had the average before them. */
-  #lentBefore = false
+  #averageBefore = false
   #disposed = false
 
   /** Throws a ConfigError that names what is wrong in the settings. */
-  constructor(model: ModelParts, data: TrainingData, settings: TrainingSettings) {
-    checkArguments('Trainer', { model: [model, 'model'], data: [data, 'trainingData'] })
+  constructor(task: TrainingTask, settings: TrainingSettings) {
+    checkArguments('TaskTrainer', { task: [task, 'object'], 'task.arena': [task?.arena, 'arena'] })
     const options = parseConfig(trainingOptionsSchema, settings, 'training options')
-    this.#model = model
-    this.#data = data
+    this.#task = task
     this.#options = options
-    model.network.recomputeBlocks = options.recompute
-    this.#steps = new TrainingSteps(model, options, this.#clock)
+    this.#steps = new TrainingSteps(task, options, this.#clock)
   }
 
   /** Steps and seconds of training done. */
@@ -88,18 +83,30 @@ export class Trainer {
       const { learningRate, steps } = this.#options
       for (const warning of learningRateWarnings(learningRate, steps)) hooks.onWarning?.(warning)
       this.#steps.begin()
-      await this.#steps.lend(false)
+      await this.#steps.swapAverage(false)
       try {
-        await this.#trainAndSave(await this.#openStream(), hooks)
+        await this.#trainAndSave(await this.#begin(hooks), hooks)
       } finally {
-        await this.#steps.lend(true)
+        await this.#steps.swapAverage(true)
       }
     })
   }
 
-  async #trainAndSave(stream: DocumentStream, hooks: RunHooks): Promise<void> {
+  /** Begins a run of the task where the last step left its data. */
+  async #begin({ onWarning }: RunHooks): Promise<BatchSource<unknown, unknown>> {
+    const { seed, gradientAccumulation } = this.#options
+    const dataState = this.#steps.state.data
+    return this.#task.begin({
+      seed,
+      gradientAccumulation,
+      dataState,
+      onWarning: (message) => onWarning?.(message),
+    })
+  }
+
+  async #trainAndSave(batches: BatchSource<unknown, unknown>, hooks: RunHooks): Promise<void> {
     try {
-      await this.#train(stream, hooks)
+      await this.#train(batches, hooks)
       if (hooks.checkpoints) await this.#saveInto(hooks.checkpoints.folder)
     } catch (error) {
       const failure = this.#explained(error)
@@ -110,24 +117,19 @@ export class Trainer {
   }
 
   async #train(
-    stream: DocumentStream,
+    batches: BatchSource<unknown, unknown>,
     { signal, onStep, every, checkpoints, onWarning }: RunHooks,
   ): Promise<void> {
     const steps = this.#steps
     const due = (hook: { steps: number } | undefined) =>
       hook !== undefined && steps.enqueued % hook.steps === 0
     const stopped = () => signal?.aborted ?? false
-    const batches = new BatchMaker(stream, this.#model, this.#options)
     const runAhead = new RunAhead()
-    let dataBefore = steps.state.data
     try {
       this.#clock.start()
       // However few minutes there are, one step is taken.
       while ((steps.progress < 1 || steps.enqueued === 0) && !stopped()) {
-        const batch = await batches.make(steps.enqueued)
-        changedSources(dataBefore, batch.state).forEach((change) => onWarning?.(change))
-        dataBefore = undefined
-        const { report } = await steps.take(batch)
+        const { report } = await steps.take(await batches.next(steps.enqueued))
         await runAhead.step(report.then((done) => onStep?.(done)))
         if (!due(every) && !due(checkpoints)) continue
         await runAhead.finish()
@@ -145,14 +147,14 @@ export class Trainer {
       await runAhead.finish()
     } catch (error) {
       await runAhead.settle()
-      await stream.close().catch(() => {})
+      await batches.close().catch(() => {})
       throw error
     } finally {
       this.#paused = false
       await steps.settle()
       this.#clock.stop()
     }
-    await stream.close()
+    await batches.close()
   }
 
   /**
@@ -164,12 +166,12 @@ export class Trainer {
     if (this.#busy && !this.#paused)
       throw new Error('Trainer.withAverage: training is under way; its hook `every` has the averaged weights')
     const steps = this.#steps
-    if (this.#borrowers++ === 0) this.#lentBefore = steps.lent
+    if (this.#averageUsers++ === 0) this.#averageBefore = steps.averageSwappedIn
     try {
-      await steps.lend(true)
+      await steps.swapAverage(true)
       return await body()
     } finally {
-      if (--this.#borrowers === 0) await steps.lend(this.#lentBefore)
+      if (--this.#averageUsers === 0) await steps.swapAverage(this.#averageBefore)
     }
   }
 
@@ -179,10 +181,11 @@ export class Trainer {
    */
   async save(folder: string): Promise<void> {
     this.#refuseDisposed('save')
+    const checkpoint = this.#checkpoint('save')
     const steps = this.#steps
     await steps.hold(async () => {
-      const seal = await saveModel(join(folder, modelFolder), this.#model, 'f32', steps.average)
-      await writeTrainingState(folder, steps.state, steps.tensors, { [modelConfig]: seal })
+      const checksums = await checkpoint.save(join(folder, modelFolder), steps.average)
+      await writeTrainingState(folder, steps.state, steps.tensors, underFolder(checksums))
     })
   }
 
@@ -193,24 +196,22 @@ export class Trainer {
    */
   restore(folder: string, { verify = true }: { verify?: boolean } = {}): Promise<void> {
     return this.#alone('restore', async () => {
-      const stored = await readTrainingState(folder, this.#steps.tensors, verify)
-      const seal = stored.checksums?.[modelConfig]
-      const writeModel = await loadWeights(this.#model.network, join(folder, modelFolder), verify, seal)
+      const checkpoint = this.#checkpoint('restore')
+      const stored = await readTrainingState(folder, this.#steps.tensors, checkpoint.dataState, verify)
+      const checksums = stored.checksums && inFolder(stored.checksums)
+      const writeModel = await checkpoint.load(join(folder, modelFolder), { checksums, verify })
       await this.#steps.restore(stored.state, writeModel, (tensors) => stored.write(tensors))
     })
   }
 
-  #openStream(): DocumentStream | Promise<DocumentStream> {
-    const { seed, batchTokens, accumulate } = this.#options
-    const { data } = this.#steps.state
-    const longest = batchTokens && Math.floor(batchTokens / accumulate)
-    const start = { seed, ...(data && { state: data }), ...(longest && { longest }) }
-    return openTrainingData(this.#data, this.#model, start)
+  #checkpoint(method: string): TaskCheckpoint<unknown> {
+    if (this.#task.checkpoint) return this.#task.checkpoint
+    throw new Error(`Trainer.${method}: task must have a checkpoint to be saved and restored, received none`)
   }
 
   /** Runs what no other run or restore may come between. */
   async #alone(name: 'run' | 'restore', body: () => Promise<void>): Promise<void> {
-    const { arena } = this.#model.network
+    const { arena } = this.#task
     this.#refuseDisposed(name)
     const refuse = (reason: string) => {
       throw new Error(`Trainer.${name}: ${reason}`)
@@ -218,7 +219,7 @@ export class Trainer {
     if (arena.freed) refuse('the model was disposed')
     if (this.#busy) refuse('the trainer is at work: await its run or restore first')
     if (inUse.has(arena)) refuse('another trainer is training this model: await its run first')
-    if (this.#borrowers > 0) refuse('the averaged weights are in use: await withAverage first')
+    if (this.#averageUsers > 0) refuse('the averaged weights are in use: await withAverage first')
     this.#busy = true
     inUse.add(arena)
     try {
@@ -235,7 +236,7 @@ export class Trainer {
 
   /** What has ended a run, where its error does not say so. */
   #explained(error: unknown): unknown {
-    const gone = this.#disposed ? 'trainer' : this.#model.network.arena.freed ? 'model' : undefined
+    const gone = this.#disposed ? 'trainer' : this.#task.arena.freed ? 'model' : undefined
     if (!gone) return error
     return new Error(`Trainer.run: the ${gone} was disposed while it ran: await run() first`, {
       cause: error,
@@ -279,8 +280,20 @@ function checkSteps(name: string, steps: number): void {
     )
 }
 
+/** The model's, in a checkpoint. */
 const modelFolder = 'model'
-const modelConfig = 'model/config.json'
+
+/** Checksums of the model's files by their paths in the checkpoint. */
+const underFolder = (checksums: Checksums): Checksums =>
+  Object.fromEntries(Object.entries(checksums).map(([name, sum]) => [`${modelFolder}/${name}`, sum]))
+
+/** Those of a checkpoint's checksums that are of the model's files, by their names in its folder. */
+const inFolder = (checksums: Checksums): Checksums =>
+  Object.fromEntries(
+    Object.entries(checksums)
+      .filter(([path]) => path.startsWith(`${modelFolder}/`))
+      .map(([path, sum]) => [path.slice(modelFolder.length + 1), sum]),
+  )
 
 /** A checkpoint that could not be written. */
 class UnwrittenError extends Error {}

@@ -1,0 +1,25 @@
+import type { BatchStatistics } from '../../../training/task.js'
+import type { TransfusionConfig } from '../config.js'
+import type { StepBatch } from './batches.js'
+import { trainingFlops } from './flops.js'
+import type { TrainingBatch } from './loss.js'
+
+/** What a step's batch is in numbers. */
+export function batchStatistics(
+  { parts, denominators, state }: StepBatch,
+  config: TransfusionConfig,
+): BatchStatistics {
+  const total = (count: (packed: TrainingBatch['packed']) => number) =>
+    parts.reduce((sum, { packed }) => sum + count(packed), 0)
+  return {
+    counts: {
+      /** Of the sequences, patches included. */
+      positions: total(({ ids }) => ids.length),
+      /** Positions that have a token to learn. */
+      targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
+      images: denominators.images,
+    },
+    flops: total((packed) => trainingFlops(config, packed)),
+    skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
+  }
+}

@@ -1,0 +1,82 @@
+import type { StreamState } from '../../../data/document_stream.js'
+import { streamStateSchema } from '../../../data/stream_state.js'
+import type { BatchSource, RunStart, TaskCheckpoint, TaskLoss, TrainingTask } from '../../../training/task.js'
+import { loadWeights, type ModelParts, saveModel } from '../folder.js'
+import { modelFiles } from '../locate.js'
+import { BatchMaker } from './batches.js'
+import { changedSources, openTrainingData, type TrainingData } from './data.js'
+import { type Denominators, type TrainingBatch, transfusionLoss } from './loss.js'
+import type { TransfusionTrainingOptions } from './options.js'
+import { batchStatistics } from './statistics.js'
+
+/** A packed sequence, and what its losses' sums are divided by. */
+export interface MicroBatch {
+  readonly batch: TrainingBatch
+  /** Over the whole batch of the step. */
+  readonly denominators: Denominators
+}
+
+/** What trains a Transfusion model. Terms: `lm` and `diffusion`, those of {@link transfusionLoss}. */
+export function transfusionTask(
+  model: ModelParts,
+  data: TrainingData,
+  options: TransfusionTrainingOptions,
+): TrainingTask<MicroBatch, StreamState> {
+  return {
+    arena: model.network.arena,
+    begin: (start) => begin(model, data, options, start),
+    loss: ({ batch, denominators }) => lossOf(model, batch, options, denominators),
+    checkpoint: checkpointOf(model),
+  }
+}
+
+async function begin(
+  model: ModelParts,
+  data: TrainingData,
+  options: TransfusionTrainingOptions,
+  { seed, gradientAccumulation, dataState, onWarning }: RunStart<StreamState>,
+): Promise<BatchSource<MicroBatch, StreamState>> {
+  const { network } = model
+  network.recomputeBlocks = options.recompute
+  const { batchTokens } = options
+  const longest = batchTokens && Math.floor(batchTokens / gradientAccumulation)
+  const stream = await openTrainingData(data, model, {
+    seed,
+    ...(dataState && { state: dataState }),
+    ...(longest && { longest }),
+  })
+  const batches = new BatchMaker(stream, model, { ...options, seed, gradientAccumulation })
+  let before = dataState
+  return {
+    async next(step) {
+      const made = await batches.make(step)
+      changedSources(before, made.state).forEach(onWarning)
+      before = undefined
+      const { parts, denominators, state } = made
+      return {
+        microBatches: parts.map((batch) => ({ batch, denominators })),
+        statistics: batchStatistics(made, network.config),
+        dataState: state,
+      }
+    },
+    close: () => stream.close(),
+  }
+}
+
+function lossOf(
+  { network }: ModelParts,
+  batch: TrainingBatch,
+  options: TransfusionTrainingOptions,
+  denominators: Denominators,
+): TaskLoss {
+  const { total, lm, diffusion } = transfusionLoss(network, batch, options, denominators)
+  return { total, terms: { ...(lm && { lm }), ...(diffusion && { diffusion }) } }
+}
+
+/** Checksums are that of the folder's config, which lists those of the other files. */
+const checkpointOf = (model: ModelParts): TaskCheckpoint<StreamState> => ({
+  dataState: streamStateSchema,
+  save: async (folder, weights) => ({ [modelFiles.config]: await saveModel(folder, model, 'f32', weights) }),
+  load: (folder, { checksums, verify }) =>
+    loadWeights(model.network, folder, verify, checksums?.[modelFiles.config]),
+})

@@ -1,0 +1,110 @@
+import { rateMeasure, rateOf, termMeasure, termOf } from './curves.js'
+
+/** How a measure is drawn. */
+export interface ChartKind {
+  title: string
+  unit: string
+  meaning: string
+  measure: string
+  /** Whether the switch to a logarithmic axis applies, and smoothing. */
+  log: boolean
+  noisy: boolean
+}
+
+const knownKinds: readonly ChartKind[] = [
+  {
+    measure: termMeasure('lm'),
+    title: 'Text loss',
+    unit: 'nats per token',
+    meaning: 'Mean cross-entropy of the next token; lower is better.',
+    log: true,
+    noisy: true,
+  },
+  {
+    measure: termMeasure('diffusion'),
+    title: 'Image loss',
+    unit: 'weighted squared error',
+    meaning: 'Mean error of what the network says of noised images; lower is better.',
+    log: true,
+    noisy: true,
+  },
+  {
+    measure: 'gradient_norm',
+    title: 'Gradient norm',
+    unit: 'before clipping',
+    meaning: 'Red rings are spikes: norms that stand out from those before.',
+    log: true,
+    noisy: true,
+  },
+  {
+    measure: 'learning_rate',
+    title: 'Learning rate',
+    unit: 'per step',
+    meaning: 'As the schedule has it.',
+    log: true,
+    noisy: false,
+  },
+  {
+    measure: rateMeasure('positions'),
+    title: 'Speed',
+    unit: 'positions per second',
+    meaning: 'Tokens and patches learned from, by the time of training alone.',
+    log: false,
+    noisy: true,
+  },
+  {
+    measure: 'matmul_share',
+    title: 'Share of the matmul rate',
+    unit: "of the machine's rate",
+    meaning: 'Operations of matrix products, of what the machine does of them at best.',
+    log: false,
+    noisy: true,
+  },
+  {
+    measure: 'skipped_steps',
+    title: 'Steps skipped',
+    unit: 'so far',
+    meaning: 'Steps whose gradient was not finite; the weights stayed as they were.',
+    log: false,
+    noisy: false,
+  },
+  {
+    measure: 'skipped_documents',
+    title: 'Documents skipped',
+    unit: 'so far',
+    meaning: 'Documents that could not be read.',
+    log: false,
+    noisy: false,
+  },
+]
+
+/** How the measures are drawn, those that are known first; what has no chart is left out. */
+export function chartKinds(measures: readonly string[]): ChartKind[] {
+  const known = knownKinds.filter(({ measure }) => measures.includes(measure))
+  const others = measures.filter((measure) => !known.some((kind) => kind.measure === measure))
+  return [...known, ...others.flatMap((measure) => kindOf(measure) ?? [])]
+}
+
+/** How a measure is drawn of which nothing is known but its name. */
+function kindOf(measure: string): ChartKind | undefined {
+  const term = termOf(measure)
+  if (term !== undefined)
+    return {
+      measure,
+      title: `Loss: ${term}`,
+      unit: 'mean of a batch',
+      meaning: 'A term of the loss; lower is better.',
+      log: true,
+      noisy: true,
+    }
+  const count = rateOf(measure)
+  if (count === undefined) return undefined
+  return {
+    measure,
+    title: `Speed: ${count}`,
+    unit: `${count} per second`,
+    meaning: 'By the time of training alone.',
+    log: false,
+    noisy: true,
+  }
+}

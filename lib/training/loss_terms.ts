@@ -1,0 +1,56 @@
+import { setImmediate } from 'node:timers/promises'
+import { backward } from '../autograd/tape.js'
+import { keep, scope } from '../tensor/scope.js'
+import type { Tensor } from '../tensor/tensor.js'
+import type { TaskLoss, TrainingTask } from './task.js'
+
+/** The terms of a micro-batch's loss by name, each one element on the device. */
+export type LossTerms = TaskLoss['terms']
+
+/** Adds a micro-batch's gradients to the arena's. Resolves with the terms of its loss, which the caller frees. */
+export async function addGradients(task: TrainingTask, microBatch: unknown): Promise<LossTerms> {
+  // Each pass is milliseconds of JavaScript: the event loop turns between them.
+  await setImmediate()
+  const { total, terms } = scope(() => {
+    const { total, terms } = task.loss(microBatch)
+    return { total, terms }
+  })
+  try {
+    await setImmediate()
+    scope(() => backward(total))
+  } catch (error) {
+    freeTerms(terms)
+    throw error
+  } finally {
+    // A loss of one term may be that term.
+    if (!Object.values(terms).includes(total)) total.free()
+  }
+  await setImmediate()
+  return terms
+}
+
+export function freeTerms(terms: LossTerms): void {
+  for (const tensor of Object.values(terms)) tensor.free()
+}
+
+/** The sums of a step's terms over its micro-batches, which it frees. The reads are enqueued at the call. */
+export async function readTerms(microBatches: readonly LossTerms[]): Promise<Record<string, number>> {
+  const names = new Set(microBatches.flatMap((terms) => Object.keys(terms)))
+  const sums = [...names].map(async (name): Promise<[string, number]> => [
+    name,
+    await sumOf(microBatches.flatMap(({ [name]: tensor }) => tensor ?? [])),
+  ])
+  return Object.fromEntries(await Promise.all(sums))
+}
+
+async function sumOf(tensors: readonly Tensor[]): Promise<number> {
+  const values = await Promise.all(tensors.map(readAndFree))
+  return values.reduce((sum, [value]) => sum + value!, 0)
+}
+
+/** Enqueues the read; the memory is given back in stream order, after it. */
+export function readAndFree(tensor: Tensor): Promise<Float32Array> {
+  const values = keep(tensor).readFloats()
+  tensor.free()
+  return values
+}
