@@ -102,16 +102,16 @@ export async function rankAccuracy(
 }
 
 async function optionDocuments(
-  { network, tokenizer }: GenerativeModel,
+  model: GenerativeModel,
   { context, options }: Question,
   name: string,
   end: boolean,
 ): Promise<Document<EncodedPart>[]> {
-  const given = await promptParts(context, tokenizer, network.config)
+  const given = await promptParts(context, model)
   const parts = given.map((part) => (part.type === 'text' ? { ...part, weight: 0 } : part))
   return Promise.all(
     options.map(async (option) => {
-      const answer = await textPart(option, tokenizer)
+      const answer = await textPart(option, model.tokenizer)
       if (answer.ids.length === 0)
         throw new RangeError(
           `${name} must have options of one token or more, received ${formatValue(option)}`,

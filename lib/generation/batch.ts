@@ -1,5 +1,6 @@
 import { parseConfig } from '../config/parse.js'
 import type { Image } from '../image/image.js'
+import { requireCodec } from '../sequence/image_model.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './generation_request.js'
@@ -47,7 +48,8 @@ export async function imageRequests(
   seeds: readonly number[],
   options: ImageSamplingSettings,
 ): Promise<GenerationRequest[]> {
-  const imageSampling = imageSamplingOf(options, model.objective)
+  const codec = requireCodec(model, 'generateImages')
+  const imageSampling = imageSamplingOf(options, model.objective, codec.range)
   const settings = generationOptionsSchema.parse({ startWith: 'image', maxTokens: 0, maxImages: 1 })
   const client = {}
   const prepared = await preparePrompts(model, prompts)
@@ -55,6 +57,7 @@ export async function imageRequests(
     prompt,
     tokenizer: model.tokenizer,
     settings,
+    codec,
     imageSampling,
     imageSeed: () => seeds[i]!,
     text: new BufferedText(model.tokenizer),
@@ -85,6 +88,7 @@ export async function completeTexts(
       prompt,
       tokenizer: model.tokenizer,
       settings,
+      codec: undefined,
       imageSampling,
       imageSeed: () => 0,
       text: new BufferedText(model.tokenizer),
@@ -98,8 +102,8 @@ export async function completeTexts(
   return texts
 }
 
-const preparePrompts = ({ tokenizer, network }: GenerativeModel, prompts: readonly Prompt[]) =>
-  Promise.all(prompts.map((prompt) => promptSpans(prompt, tokenizer, network.config)))
+const preparePrompts = (model: GenerativeModel, prompts: readonly Prompt[]) =>
+  Promise.all(prompts.map((prompt) => promptSpans(prompt, model)))
 
 /** Runs all requests to their ends. Where one fails, or the signal aborts, it cancels the others and then rejects. */
 function runRequests(

@@ -1,5 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
+import { requireCodec } from '../sequence/image_model.js'
 import { engineOf } from './engine.js'
 import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './generation_request.js'
@@ -42,25 +43,28 @@ export function generate(
 
 /** The request that `generate` sends to the engine. Rejects as `generate` throws. */
 export async function generationRequest(
-  { network, tokenizer, objective }: GenerativeModel,
+  model: GenerativeModel,
   prompt: Prompt,
   options: Omit<GenerationOptions, 'signal'>,
 ): Promise<GenerationRequest> {
   const settings = parseConfig(generationOptionsSchema, options, 'generation options')
-  const { vocabulary } = network.config
+  const { tokenizer, objective } = model
+  const { vocabulary } = model.network.config
   const unknown = settings.stopTokens.find((id) => id >= vocabulary)
   if (unknown !== undefined)
     throw new RangeError(`stopTokens: token ${unknown}, the model's vocabulary has ${vocabulary}`)
-  const spans = await promptSpans(prompt, tokenizer, network.config)
+  const spans = await promptSpans(prompt, model)
   if (spans.length === 0 && settings.startWith === 'text')
     throw new RangeError(
       'prompt: expected text or an image, as the model has no token that begins a document',
     )
+  const codec = settings.maxImages > 0 ? requireCodec(model, 'maxImages') : undefined
   return {
     prompt: spans,
     tokenizer,
     settings,
-    imageSampling: imageSamplingOf(settings, objective),
+    codec,
+    imageSampling: imageSamplingOf(settings, objective, codec?.range),
     imageSeed: (image) => settings.seed * 1024 + image,
     text: new StreamedText(tokenizer, [settings.stop].flat()),
     client: {},

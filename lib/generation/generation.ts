@@ -179,7 +179,11 @@ export class Generation {
   }
 
   /** Takes what a step gave, in the order in which the steps were enqueued. */
-  receive(input: StepInput, { token, image }: StepOutput): void {
+  receive(input: StepInput, { token, image, failure }: StepOutput): void {
+    if (failure) {
+      this.failure = failure
+      return
+    }
     if (input === this.#discarded) {
       this.#discarded = undefined
       return
@@ -236,9 +240,16 @@ export class Generation {
 
   #startImage(): void {
     const { height, width } = this.format.image
+    const { downscale } = this.request.codec!
     const { length: steps } = this.request.imageSampling.steps
     this.#timer.enter('images')
-    this.#emit({ type: 'image-start', index: this.#usage.images, width, height, steps })
+    this.#emit({
+      type: 'image-start',
+      index: this.#usage.images,
+      width: width * downscale,
+      height: height * downscale,
+      steps,
+    })
   }
 
   /** Ends with the text that was held back. */

@@ -1,3 +1,4 @@
+import type { ImageCodec } from '../image/codec.js'
 import type { EncodedPart } from '../sequence/image_parts.js'
 import type { Part } from '../sequence/document.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
@@ -13,6 +14,8 @@ export interface GenerationRequest {
   /** The tokenizer of the ids: ids that it has no token for are never sampled. Without one, any id of the model may be. */
   readonly tokenizer?: Pick<Tokenizer, 'unknown' | 'idsWithoutToken'>
   readonly settings: Omit<GenerationSettings, keyof ImageSamplingSettings>
+  /** Decodes generated images; undefined where `maxImages` is 0. */
+  readonly codec: ImageCodec | undefined
   readonly imageSampling: ImageSampling
   /** The seed of the n-th generated image, from 0. */
   readonly imageSeed: (image: number) => number

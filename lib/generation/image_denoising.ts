@@ -2,7 +2,7 @@ import { concat } from '../ops/concat.js'
 import { denoise } from '../ops/denoise.js'
 import { rowSeeds } from '../random.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
-import { coefficientsAt } from './image_sampling.js'
+import { coefficientsAt, type ValueRange } from './image_sampling.js'
 import type { DenoisingState } from './image_states.js'
 import type { GenerativeImages } from './model.js'
 import { denoisingKindOf, type ModelBatch } from './model_batch.js'
@@ -45,7 +45,7 @@ export function denoiseImages(
         imageRows: fromArray(imageRows),
         coefficients: fromArray(coefficients, [count, coefficientCount]),
         seeds: fromArray(seeds, [count, 4]),
-        clip: group[0]!.generation.request.imageSampling.clip ? [-1, 1] : undefined,
+        clip: clipOf(group[0]!),
       }),
     )
     first += count
@@ -60,6 +60,15 @@ export function denoiseImages(
 /** The requests from `first` on that one call of the kernel can denoise. */
 function sameKindFrom(denoising: readonly DenoisingRequest[], first: number): readonly DenoisingRequest[] {
   const kind = denoisingKindOf(denoising[first]!)
-  const end = denoising.findIndex((request, i) => i > first && denoisingKindOf(request) !== kind)
+  const clip = clipOf(denoising[first]!)
+  const end = denoising.findIndex(
+    (request, i) => i > first && !(denoisingKindOf(request) === kind && isSameRange(clipOf(request), clip)),
+  )
   return denoising.slice(first, end < 0 ? undefined : end)
 }
+
+const clipOf = ({ generation }: DenoisingRequest): ValueRange | undefined =>
+  generation.request.imageSampling.clip
+
+const isSameRange = (a: ValueRange | undefined, b: ValueRange | undefined): boolean =>
+  a?.[0] === b?.[0] && a?.[1] === b?.[1]

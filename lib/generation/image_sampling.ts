@@ -4,6 +4,9 @@ import { createSampler } from '../diffusion/samplers.js'
 import type { NoiseSchedule } from '../diffusion/schedule.js'
 import type { ImageSamplingSettings } from './options.js'
 
+/** Of the values of an image, as the model reads them. */
+export type ValueRange = readonly [least: number, greatest: number]
+
 /** How an image is sampled: the steps of its sampler, and guidance. */
 export interface ImageSampling {
   readonly schedule: NoiseSchedule
@@ -14,17 +17,18 @@ export interface ImageSampling {
   readonly guidance: number
   /** Shares of T between which guidance applies; at other t the scale is 1. */
   readonly guidanceInterval: readonly [number, number]
-  /** Whether the estimate of the clean image is clipped to the range of the model's values at every step. */
-  readonly clip: boolean
+  /** The range to which the estimate of the clean image is clipped at every step; undefined: it is not. */
+  readonly clip: ValueRange | undefined
 }
 
 /**
- * The sampling that these settings ask for. Throws a RangeError where the sampler does not suit the process that the model
+ * The sampling that these settings ask for; `range`: of the values of an image, if these are bounded. Throws a RangeError where the sampler does not suit the process that the model
  * was trained with, or where the steps of a sampler of the user's own do not lead from T to 0.
  */
 export function imageSamplingOf(
   { sampler, steps, guidance, guidanceInterval, clip }: ImageSamplingSettings,
   objective: Objective,
+  range?: ValueRange,
 ): ImageSampling {
   const chosen = typeof sampler === 'object' ? sampler : createSampler(sampler, objective)
   return {
@@ -33,7 +37,7 @@ export function imageSamplingOf(
     steps: samplerSteps(chosen, steps),
     guidance,
     guidanceInterval,
-    clip,
+    clip: clip ? range : undefined,
   }
 }
 

@@ -1,5 +1,3 @@
-import type { Image } from '../image/image.js'
-import { imageFromFloats } from '../image/pixels.js'
 import { joinValues } from '../image/codec.js'
 import { concat } from '../ops/concat.js'
 import { gatherRows } from '../ops/gather_rows.js'
@@ -7,6 +5,7 @@ import { fence } from '../tensor/device.js'
 import type { Job } from '../tensor/job.js'
 import { keep } from '../tensor/scope.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
+import { decodeImages } from './image_decoding.js'
 import { denoiseImages } from './image_denoising.js'
 import { type DenoisingState, ImageStates } from './image_states.js'
 import { infer } from './infer.js'
@@ -148,24 +147,15 @@ export class ModelRunner {
     return { pixels: pieces.length > 1 ? concat(pieces, 0) : pieces[0]!, t: fromArray(t) }
   }
 
-  /** Reads the finished images, and the previews. */
+  /** Reads and decodes the finished images, and the previews. */
   #readImages(denoising: readonly DenoisingRequest[], { x, x0 }: DenoisingState): Read[] {
-    const { width, height, channels } = this.#network.config.image
-    const size = { width, height, channels: channels as Image['channels'] }
-    const { values: length } = this.#images
+    const { image } = this.#network.config
     const read = (from: Tensor, isWanted: (request: DenoisingRequest) => boolean): Read[] => {
-      const rows = denoising.flatMap((request, i) => (isWanted(request) ? [i] : []))
-      if (rows.length === 0) return []
-      const values = readLater(gatherRows(from, fromArray(Int32Array.from(rows))).readFloats())
-      return [
-        async (outputs) => {
-          const floats = await values
-          rows.forEach((row, i) => {
-            const image = imageFromFloats(floats.subarray(i * length, (i + 1) * length), size)
-            outputs.get(denoising[row]!)!.image = image
-          })
-        },
-      ]
+      const wanted = denoising.filter(isWanted)
+      if (wanted.length === 0) return []
+      const rows = Int32Array.from(wanted, (request) => denoising.indexOf(request))
+      const values = readLater(gatherRows(from, fromArray(rows)).readFloats())
+      return [async (outputs) => decodeImages(wanted, await values, image, outputs)]
     }
     return [...read(x, ({ input }) => input.isLast), ...read(x0, ({ input }) => input.preview)]
   }

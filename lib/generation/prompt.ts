@@ -1,54 +1,55 @@
-import type { Image } from '../image/image.js'
 import { describe } from '../describe.js'
+import type { EncodedImage, Image } from '../image/image.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
-import type { GenerativeConfig } from './model.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import { documentSpans, type Part, type TextPart } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/layout.js'
+import type { GenerativeModel } from './model.js'
 
-/** Text and images in any order. */
-export type Prompt = string | readonly (string | Image)[]
+/** A text, or texts and images in any order; an image may be the values that the model's codec would make of it. */
+export type Prompt = string | readonly (string | Image | EncodedImage)[]
+
+/** What of a model turns a prompt into parts of a sequence. */
+export type PromptModel = Pick<GenerativeModel, 'network' | 'tokenizer' | 'codec'>
 
 /**
- * A prompt as parts of a document. Rejects with a RangeError that names what is wrong when an image has other channels
- * than the model, is not cut evenly into patches or lacks pixels, or a text has what is no token of the model's; a
- * TypeError when a piece is neither text nor an image.
+ * A prompt as parts of a document: texts tokenized, images encoded by the model's codec. Rejects with a RangeError that names
+ * what is wrong when an image has other channels than the model, is not cut evenly into patches or lacks pixels, or a text
+ * has an id that is no token of the model; with a TypeError when a piece is neither text nor an image; and with an Error for
+ * pixels where the model has no codec.
  */
-export async function promptParts(
-  prompt: Prompt,
-  tokenizer: Tokenizer,
-  config: GenerativeConfig,
-): Promise<Part<EncodedPart>[]> {
+export async function promptParts(prompt: Prompt, model: PromptModel): Promise<Part<EncodedPart>[]> {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
   if (!Array.isArray(pieces))
     throw new TypeError(`prompt: expected text, or a list of texts and images; received ${describe(prompt)}`)
   return Promise.all(
-    (pieces as readonly (string | Image)[]).map(async (piece, i) => {
-      if (typeof piece === 'string') return checkedIds(await textPart(piece, tokenizer), config.vocabulary)
-      if (typeof piece !== 'object' || piece === null || !('data' in piece))
+    (pieces as readonly (string | Image | EncodedImage)[]).map(async (piece, i) => {
+      if (typeof piece === 'string')
+        return checkedIds(await textPart(piece, model.tokenizer), model.network.config.vocabulary)
+      if (
+        typeof piece !== 'object' ||
+        piece === null ||
+        !('data' in piece || ('width' in piece && 'values' in piece))
+      )
         throw new TypeError(
           `prompt[${i}]: expected text or an image { width, height, channels, data }, as readImage makes of files; ` +
             `received ${describe(piece)}`,
         )
-      return encodedImagePart(piece, { network: { config } }, `prompt[${i}]`)
+      return encodedImagePart(piece, model, `prompt[${i}]`)
     }),
   )
 }
 
-/** Throws a TypeError where a list of prompts is none. */
+/** Throws a TypeError for what is not a list of prompts. */
 export function checkPrompts(prompts: readonly Prompt[]): void {
   if (!Array.isArray(prompts))
     throw new TypeError(`prompts: expected a list of prompts; received ${describe(prompts)}`)
 }
 
 /** A prompt as it stands in a sequence, BOS first. Rejects as `promptParts`, and for BOI or EOI in a text. */
-export async function promptSpans(
-  prompt: Prompt,
-  tokenizer: Tokenizer,
-  config: GenerativeConfig,
-): Promise<Part<EncodedPart>[]> {
-  const parts = await promptParts(prompt, tokenizer, config)
-  return documentSpans({ parts, end: false }, config.tokens).filter(
+export async function promptSpans(prompt: Prompt, model: PromptModel): Promise<Part<EncodedPart>[]> {
+  const parts = await promptParts(prompt, model)
+  return documentSpans({ parts, end: false }, model.network.config.tokens).filter(
     (part) => part.type === 'image' || part.ids.length > 0,
   )
 }
@@ -77,7 +78,7 @@ export function firstParts(
   return [first, []]
 }
 
-/** The model's tokens alone: others would fail on the device, with all that is computed beside them. */
+/** Throws a RangeError for ids that the model lacks: on the device they would fail the call for all generations in it. */
 function checkedIds(part: TextPart, vocabulary: number): TextPart {
   for (const id of part.ids)
     if (!(id >= 0 && id < vocabulary))

@@ -46,6 +46,8 @@ export interface StepOutput {
   token?: number
   /** The finished image, or a preview. */
   image?: Image
+  /** What failed for this generation alone: its codec could not decode the image. */
+  failure?: { error: unknown }
 }
 
 /** A generation with its input for a step. */

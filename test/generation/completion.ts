@@ -18,6 +18,7 @@ export function completion(
       {
         prompt,
         settings,
+        codec: undefined,
         imageSampling: imageSamplingOf(settings, objectiveSchema.parse({})),
         imageSeed: () => 0,
         text: { push: (id) => (ids.push(id), { text: '' }), flush: () => ({ text: '' }) },

@@ -1,15 +1,23 @@
 import { createContext, runInContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { firstParts, promptSpans } from '../../lib/generation/prompt.js'
+import type { GenerativeConfig, GenerativeNetwork } from '../../lib/generation/model.js'
+import { firstParts, type PromptModel, promptSpans } from '../../lib/generation/prompt.js'
+import { transfusionConfigSchema } from '../../lib/models/transfusion/config.js'
 import { testImage, testImagePart, tinyConfig, tokens } from '../models/transfusion/tiny_model.js'
 import { tokenizer } from './scripted_model.js'
+
+const modelOf = (config: GenerativeConfig): PromptModel => ({
+  network: { config } as GenerativeNetwork,
+  tokenizer,
+})
+const model = modelOf(transfusionConfigSchema.parse(tinyConfig))
 
 const text = (...ids: number[]) => ({ type: 'text' as const, ids })
 
 describe('promptSpans', () => {
   it('begins with BOS, frames images, and leaves empty texts out', async () => {
     const image = testImage(4, 4, 1)
-    const spans = await promptSpans(['', image, 'a b'], tokenizer, tinyConfig as never)
+    const spans = await promptSpans(['', image, 'a b'], model)
     expect(spans).toEqual([
       text(tokens.bos),
       text(tokens.boi),
@@ -20,8 +28,8 @@ describe('promptSpans', () => {
   })
 
   it('refuses tokens that the model does not have', async () => {
-    const small = { ...tinyConfig, vocabulary: 6 }
-    await expect(promptSpans('a b', tokenizer, small as never)).rejects.toThrow(
+    const small = { ...model.network.config, vocabulary: 6 }
+    await expect(promptSpans('a b', modelOf(small))).rejects.toThrow(
       "prompt: token 6 of the tokenizer, the model's vocabulary has 6",
     )
   })
@@ -29,7 +37,7 @@ describe('promptSpans', () => {
 
 describe('what a prompt takes', () => {
   const image = testImage(4, 4, 1)
-  const spansOf = (prompt: unknown) => promptSpans(prompt as never, tokenizer, tinyConfig as never)
+  const spansOf = (prompt: unknown) => promptSpans(prompt as never, model)
   const foreign = (code: string) => runInContext(code, createContext({ data: [...image.data] })) as unknown
 
   it.each([

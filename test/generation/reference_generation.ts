@@ -42,7 +42,7 @@ export async function referenceGeneration(
   const { schedule } = sampler
   const steps = sampler.steps(settings.steps)
   const text = (...ids: number[]): Part<NoisyPart> => ({ type: 'text', ids })
-  const spans = await promptSpans(prompt, tokenizer, network.config)
+  const spans = await promptSpans(prompt, { network, tokenizer })
   const sequence: Part<NoisyPart>[] = spans.map((part) =>
     part.type === 'text' ? part : { ...part, pixels: part.values, t: 0 },
   )

@@ -1,0 +1,126 @@
+import { expect, it } from 'vitest'
+import type { ImageCodec } from '../../lib/image/codec.js'
+import type { EncodedImage, Image } from '../../lib/image/image.js'
+import { generateImages } from '../../lib/generation/generate_images.js'
+import { generate } from '../../lib/generation/generate.js'
+import type { GenerationEvent } from '../../lib/generation/events.js'
+import type { GenerativeModel } from '../../lib/generation/model.js'
+import type { GenerationOptions } from '../../lib/generation/options.js'
+import type { Prompt } from '../../lib/generation/prompt.js'
+import { perturbedNetwork, testImage, tinyConfig } from '../models/transfusion/tiny_model.js'
+import { scriptedModel, tokenizer } from './scripted_model.js'
+
+const model = await scriptedModel()
+
+/** Colour images of twice the size, as an autoencoder would: asynchronous, and not of the range of pixels. */
+class HalvingCodec implements ImageCodec {
+  readonly config = { type: 'pixels' } as const
+  readonly imageChannels = 3
+  readonly channels = 1
+  readonly downscale = 2
+  readonly range = [-0.25, 0.25] as const
+  readonly encoded: Image[] = []
+  readonly decoded: EncodedImage[] = []
+
+  async encode(images: readonly Image[]): Promise<Float32Array> {
+    await Promise.resolve()
+    this.encoded.push(...images)
+    const positions = images.reduce((sum, { width, height }) => sum + (width * height) / 4, 0)
+    return new Float32Array(positions).fill(0.125)
+  }
+
+  async decode(values: Float32Array, sizes: readonly { width: number; height: number }[]): Promise<Image[]> {
+    await Promise.resolve()
+    let end = 0
+    return sizes.map(({ width, height }) => {
+      const first = end
+      end += width * height
+      const own = values.slice(first, end)
+      this.decoded.push({ width, height, values: own })
+      const size = { width: 2 * width, height: 2 * height, channels: 3 } as const
+      return { ...size, data: new Uint8Array(4 * 3 * own.length).fill(this.decoded.length) }
+    })
+  }
+}
+
+const colourImage = (height: number, width: number): Image => ({
+  height,
+  width,
+  channels: 3,
+  data: new Uint8Array(height * width * 3),
+})
+
+async function eventsOf(
+  given: GenerativeModel,
+  prompt: Prompt,
+  options: GenerationOptions,
+): Promise<GenerationEvent[]> {
+  const events: GenerationEvent[] = []
+  for await (const event of generate(given, prompt, options)) events.push(event)
+  return events
+}
+
+it('reads and writes images through the codec, whose sizes and range count', async () => {
+  const codec = new HalvingCodec()
+  const image = colourImage(8, 8)
+  const options = { startWith: 'image', steps: 4, previewEvery: 1, maxTokens: 0 } as const
+  const events = await eventsOf({ ...model, codec }, ['a', image], options)
+  expect(codec.encoded).toEqual([image])
+  expect(events[0]).toEqual({ type: 'image-start', index: 0, width: 12, height: 8, steps: 4 })
+  const images = events.flatMap((event) => ('image' in event ? [event.image] : []))
+  expect(images.map(({ data }) => data[0])).toEqual([1, 2, 3, 4])
+  expect(images[0]).toMatchObject({ width: 12, height: 8, channels: 3 })
+  expect(codec.decoded[0]).toMatchObject({ width: 6, height: 4 })
+  // Previews are clipped estimates.
+  const previews = codec.decoded.slice(0, 3).flatMap(({ values }) => [...values])
+  expect(Math.max(...previews)).toBe(0.25)
+  expect(Math.min(...previews)).toBe(-0.25)
+})
+
+it('decodes images that are finished together in one call, those of another codec in another', async () => {
+  const codec = new HalvingCodec()
+  const options = { steps: 3, guidance: 1 }
+  const prompts = ['a', 'b', 'c']
+  const pixels = await generateImages(model, prompts, [1, 2, 3], { ...options, clip: false })
+  const [together, beside] = await Promise.all([
+    generateImages({ ...model, codec }, prompts, [1, 2, 3], options),
+    generateImages(model, prompts, [1, 2, 3], { ...options, clip: false }),
+  ])
+  expect(together.map(({ data }) => data[0])).toEqual([1, 2, 3])
+  // The ranges are of their own, though one call of the network denoises all.
+  expect(beside).toEqual(pixels)
+  for (const { values } of codec.decoded) expect(values.length).toBe(24)
+})
+
+it('fails a generation whose codec cannot decode, and no other', async () => {
+  const codec = new HalvingCodec()
+  codec.decode = () => Promise.reject(new Error('decoder: broken'))
+  const options = { startWith: 'image', steps: 3, maxTokens: 0 } as const
+  const [failed, other] = await Promise.allSettled([
+    eventsOf({ ...model, codec }, 'a', options),
+    eventsOf(model, 'a', options),
+  ])
+  expect(failed).toMatchObject({ status: 'rejected', reason: { message: 'decoder: broken' } })
+  expect(other.status).toBe('fulfilled')
+})
+
+it('takes the values of an image in a prompt as its codec would make them', async () => {
+  const image = testImage(4, 4, 3)
+  const values = Float32Array.from(image.data, (value) => value / 127.5 - 1)
+  const options = { steps: 3, maxTokens: 4 }
+  const texts = await Promise.all(
+    [image, { width: 4, height: 4, values }].map((piece) => eventsOf(model, ['a', piece], options)),
+  )
+  const timeless = texts.map((events) => events.filter(({ type }) => type !== 'done'))
+  expect(timeless[1]).toEqual(timeless[0])
+})
+
+it('refuses images where a model of latents has no codec, and writes text', async () => {
+  using network = await perturbedNetwork({ ...tinyConfig, image: { ...tinyConfig.image, channels: 4 } })
+  const latents = { network, tokenizer, objective: model.objective }
+  await expect(eventsOf(latents, 'a', {})).rejects.toThrow(
+    'maxImages: the model reads 4 values per position (image.channels) and has no autoencoder',
+  )
+  const events = await eventsOf(latents, 'a', { maxImages: 0, maxTokens: 3 })
+  expect(events.at(-1)).toMatchObject({ type: 'done' })
+})
