@@ -7,7 +7,7 @@ import {
   crossEntropy,
   fromArray,
   gatherRows,
-  RunAhead,
+  InFlightLimit,
   scale,
   scope,
   sum,
@@ -92,7 +92,7 @@ async function report(step, losses) {
   if (step % 50 === 0) console.log(`step ${step}: ${values.join(', ')}`)
 }
 
-const runAhead = new RunAhead()
+const inFlight = new InFlightLimit()
 for (let step = 0; step < steps; step++) {
   const labels = Int32Array.from({ length: batchSize }, (_, i) => i % classes.length)
   const documents = Array.from(labels, (label, i) => arrangeDocument(samples[label], model, order, step, i))
@@ -106,9 +106,9 @@ for (let step = 0; step < steps; step++) {
     return { lm, diffusion, classLoss }
   })
   // JavaScript goes ahead of the device by one step.
-  await runAhead.step(report(step + 1, losses))
+  await inFlight.step(report(step + 1, losses))
 }
-await runAhead.finish()
+await inFlight.finish()
 
 // Draws with the same schedule.
 const images = await model.generateImages(classes, [0, 1], { sampler: ddim(schedule), steps: 20 })

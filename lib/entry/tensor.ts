@@ -13,7 +13,7 @@ export type { Shape } from '../tensor/shape.js'
 export { empty, fromArray, full, Tensor, zeros } from '../tensor/tensor.js'
 export { keep, scope, type Scoped } from '../tensor/scope.js'
 export { Job } from '../tensor/job.js'
-export { RunAhead } from '../tensor/run_ahead.js'
+export { InFlightLimit } from '../tensor/in_flight_limit.js'
 
 // Devices: what computes, its memory and its threads.
 export type { DeviceInfo, MemoryInfo } from '../native_types.js'

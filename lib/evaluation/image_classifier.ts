@@ -15,7 +15,7 @@ import { mean } from '../ops/reduce.js'
 import { reshape } from '../ops/reshape.js'
 import { silu } from '../ops/silu.js'
 import { sampleIndex } from '../data/sample_order.js'
-import { RunAhead } from '../tensor/run_ahead.js'
+import { InFlightLimit } from '../tensor/in_flight_limit.js'
 import { keep, scope } from '../tensor/scope.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
 import { AdamW } from '../training/adamw.js'
@@ -122,7 +122,7 @@ export class ImageClassifier {
       clip: 1,
     })
     const steps = Math.floor((labels.length * epochs) / batchSize)
-    const runAhead = new RunAhead()
+    const inFlight = new InFlightLimit()
     try {
       for (let step = 0; step < steps; step++) {
         signal?.throwIfAborted()
@@ -139,10 +139,10 @@ export class ImageClassifier {
         })
         const done = loss.readFloats()
         loss.free()
-        await runAhead.step(done)
+        await inFlight.step(done)
         if (step % 20 === 0) onProgress?.(step / steps)
       }
-      await runAhead.finish()
+      await inFlight.finish()
       return classifier
     } catch (error) {
       classifier[Symbol.dispose]()

@@ -4,7 +4,7 @@ import { parseConfig } from '../config/parse.js'
 import { describe } from '../describe.js'
 import type { Checksums } from '../files/checksum.js'
 import type { ParameterArena } from '../nn/arena.js'
-import { RunAhead } from '../tensor/run_ahead.js'
+import { InFlightLimit } from '../tensor/in_flight_limit.js'
 import { readTrainingState, writeTrainingState } from './checkpoint.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
@@ -124,15 +124,15 @@ export class TaskTrainer {
     const due = (hook: { steps: number } | undefined) =>
       hook !== undefined && steps.enqueued % hook.steps === 0
     const stopped = () => signal?.aborted ?? false
-    const runAhead = new RunAhead()
+    const inFlight = new InFlightLimit()
     try {
       this.#clock.start()
       // However few minutes there are, one step is taken.
       while ((steps.progress < 1 || steps.enqueued === 0) && !stopped()) {
         const { report } = await steps.take(await batches.next(steps.enqueued))
-        await runAhead.step(report.then((done) => onStep?.(done)))
+        await inFlight.step(report.then((done) => onStep?.(done)))
         if (!due(every) && !due(checkpoints)) continue
-        await runAhead.finish()
+        await inFlight.finish()
         this.#clock.stop()
         this.#paused = true
         if (due(checkpoints) && steps.progress < 1)
@@ -144,9 +144,9 @@ export class TaskTrainer {
         this.#paused = false
         this.#clock.start()
       }
-      await runAhead.finish()
+      await inFlight.finish()
     } catch (error) {
-      await runAhead.settle()
+      await inFlight.settle()
       await batches.close().catch(() => {})
       throw error
     } finally {

@@ -10,7 +10,7 @@ import { scale } from '../../lib/ops/scale.js'
 import { softmax } from '../../lib/ops/softmax.js'
 import { deviceInfo, fence, memory, setThreads } from '../../lib/tensor/device.js'
 import { Job } from '../../lib/tensor/job.js'
-import { RunAhead } from '../../lib/tensor/run_ahead.js'
+import { InFlightLimit } from '../../lib/tensor/in_flight_limit.js'
 import { fromArray, full, type Tensor } from '../../lib/tensor/tensor.js'
 import { generator, randomArray, randomInts, toTensor } from '../host_array.js'
 
@@ -113,17 +113,17 @@ test('memory that is reused under 100,000 ops never shows at a read what was not
   expect(wrong).toBe(0)
 })
 
-describe('RunAhead', () => {
+describe('InFlightLimit', () => {
   test('goes on while one earlier step is unfinished, and no further', async () => {
-    const runAhead = new RunAhead()
+    const inFlight = new InFlightLimit()
     const steps = Array.from({ length: 3 }, () => new EventEmitter())
     const passed: string[] = []
     const loop = (async () => {
       for (const [index, step] of steps.entries()) {
-        await runAhead.step(once(step, 'end'))
+        await inFlight.step(once(step, 'end'))
         passed.push(`step ${index}`)
       }
-      await runAhead.finish()
+      await inFlight.finish()
       passed.push('finish')
     })()
     const settle = () => new Promise((resolve) => setImmediate(resolve))
@@ -141,11 +141,11 @@ describe('RunAhead', () => {
   })
 
   test('rejects one step after the failure', async () => {
-    const runAhead = new RunAhead()
+    const inFlight = new InFlightLimit()
     const failed = embedding(full([2, 2], 1), fromArray(Int32Array.of(5)))
-    await runAhead.step(failed.read())
-    await expect(runAhead.step(fence())).rejects.toThrow('embedding: ids[0] = 5')
-    await runAhead.finish()
+    await inFlight.step(failed.read())
+    await expect(inFlight.step(fence())).rejects.toThrow('embedding: ids[0] = 5')
+    await inFlight.finish()
   })
 })
 
