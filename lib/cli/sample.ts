@@ -13,7 +13,7 @@ import {
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
 import { numberOption, precisionOption, showOption } from './options/shared.js'
 import { PictureFolder } from '../image/picture_folder.js'
-import { promptPieces, readPieces } from '../generation/prompt_pieces.js'
+import { promptPieces, readPieces } from '../generation/conversation/prompt_syntax.js'
 import { eventJson, savePictures, type SavedEvent } from '../generation/saved_events.js'
 import { detectProtocol, type ImageProtocol } from './terminal/image.js'
 import { TerminalWriter } from './terminal/writer.js'

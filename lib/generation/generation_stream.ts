@@ -1,6 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import type { GenerationEvent } from './events.js'
-import type { GenerationListener } from './generation_request.js'
+import type { GenerationListener } from './engine/generation_request.js'
 import { onAbort } from './on_abort.js'
 
 /** A generation that was submitted. */

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ChatDocument } from '../../lib/generation/chat_document.js'
+import { ChatDocument } from '../../lib/generation/conversation/document.js'
 import { writePng } from '../../lib/image/image_io.js'
 import { testImage } from '../models/transfusion/tiny_model.js'
 import { command, type CommandOptions } from './command.js'

@@ -1,6 +1,6 @@
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import { imageSamplingOf } from '../../lib/generation/image_sampling.js'
-import { engineOf } from '../../lib/generation/engine.js'
+import { engineOf } from '../../lib/generation/engine/engine.js'
 import { generationOptionsSchema } from '../../lib/generation/options.js'
 import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
 import type { TextPart } from '../../lib/sequence/document.js'

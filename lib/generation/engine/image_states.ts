@@ -1,11 +1,11 @@
-import { concat } from '../ops/concat.js'
-import { gatherRows } from '../ops/gather_rows.js'
-import { normal } from '../ops/noise.js'
-import { rowSeeds } from '../random.js'
-import { keep } from '../tensor/scope.js'
-import { fromArray, type Tensor } from '../tensor/tensor.js'
+import { concat } from '../../ops/concat.js'
+import { gatherRows } from '../../ops/gather_rows.js'
+import { normal } from '../../ops/noise.js'
+import { rowSeeds } from '../../random.js'
+import { keep } from '../../tensor/scope.js'
+import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import type { Generation } from './generation.js'
-import type { GenerativeImages } from './model.js'
+import type { GenerativeImages } from '../model.js'
 
 /** A sampler's state for N images, one image a row. */
 export interface DenoisingState {

@@ -1,11 +1,11 @@
-import type { ImageCodec } from '../image/codec.js'
-import type { EncodedPart } from '../sequence/image_parts.js'
-import type { Part } from '../sequence/document.js'
-import type { Tokenizer } from '../tokenizer/tokenizer.js'
-import type { GenerationEvent } from './events.js'
-import type { ImageSampling } from './image_sampling.js'
-import type { GenerationSettings, ImageSamplingSettings } from './options.js'
-import type { TextOutput } from './text_output.js'
+import type { ImageCodec } from '../../image/codec.js'
+import type { EncodedPart } from '../../sequence/image_parts.js'
+import type { Part } from '../../sequence/document.js'
+import type { Tokenizer } from '../../tokenizer/tokenizer.js'
+import type { GenerationEvent } from '../events.js'
+import type { ImageSampling } from '../image_sampling.js'
+import type { GenerationSettings, ImageSamplingSettings } from '../options.js'
+import type { TextOutput } from '../text_output.js'
 
 /** A request to the engine: a prompt and how it is continued. */
 export interface GenerationRequest {

@@ -1,18 +1,18 @@
-import type { EncodedPart } from '../sequence/image_parts.js'
-import { packingOf } from '../sequence/packing.js'
+import type { EncodedPart } from '../../sequence/image_parts.js'
+import { packingOf } from '../../sequence/packing.js'
 import {
   type AttentionMetadata,
   firstImages,
   tensorsOfMetadata,
   uploadAttentionMetadata,
-} from '../nn/attention_metadata.js'
-import { decodeLayout } from '../sequence/decode_layout.js'
-import { type SpecialTokens, unconditionalPrefix } from '../sequence/document.js'
-import { advance, type Cursor, orderImages } from '../sequence/layout.js'
-import { fromArray, type Tensor } from '../tensor/tensor.js'
+} from '../../nn/attention_metadata.js'
+import { decodeLayout } from '../../sequence/decode_layout.js'
+import { type SpecialTokens, unconditionalPrefix } from '../../sequence/document.js'
+import { advance, type Cursor, orderImages } from '../../sequence/layout.js'
+import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import type { Generation } from './generation.js'
-import { isGuidedAt } from './image_sampling.js'
-import type { GenerativeConfig } from './model.js'
+import { isGuidedAt } from '../image_sampling.js'
+import type { GenerativeConfig } from '../model.js'
 import type { CachedSequence } from './sequence_cache.js'
 import { type AppendedPart, type DenoisingRequest, isDenoising, type ScheduledRequest } from './step_input.js'
 

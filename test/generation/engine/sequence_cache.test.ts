@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type CachedSequence, SequenceCache } from '../../lib/generation/sequence_cache.js'
-import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
-import { KvCache } from '../../lib/nn/kv_cache.js'
-import { scope } from '../../lib/tensor/scope.js'
-import { fromArray, type Tensor } from '../../lib/tensor/tensor.js'
-import { generator } from '../host_array.js'
+import { type CachedSequence, SequenceCache } from '../../../lib/generation/engine/sequence_cache.js'
+import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
+import { KvCache } from '../../../lib/nn/kv_cache.js'
+import { scope } from '../../../lib/tensor/scope.js'
+import { fromArray, type Tensor } from '../../../lib/tensor/tensor.js'
+import { generator } from '../../host_array.js'
 
 /** One layer, one head, one value a slot. */
 const network = { createCache: (slots: number) => new KvCache(slots, 1, 1, 1, 'f32') } as TransfusionNetwork

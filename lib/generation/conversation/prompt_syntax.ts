@@ -1,4 +1,4 @@
-import type { Image } from '../image/image.js'
+import type { Image } from '../../image/image.js'
 
 /** A text, or the path of an image. */
 export type PromptPiece = string | { readonly image: string }

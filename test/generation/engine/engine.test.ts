@@ -2,17 +2,17 @@ import { execFile } from 'node:child_process'
 import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest'
-import { objectiveSchema } from '../../lib/diffusion/objective.js'
-import { generateImages } from '../../lib/generation/generate_images.js'
-import { Engine, engineOf } from '../../lib/generation/engine.js'
-import type { GenerationEvent } from '../../lib/generation/events.js'
-import { generate, generationRequest } from '../../lib/generation/generate.js'
-import type { GenerationOptions } from '../../lib/generation/options.js'
-import type { Prompt } from '../../lib/generation/prompt.js'
-import { fence, memory, setMemoryLimit } from '../../lib/tensor/device.js'
-import { fromArray } from '../../lib/tensor/tensor.js'
-import { testImage } from '../models/transfusion/tiny_model.js'
-import { scriptedModel } from './scripted_model.js'
+import { objectiveSchema } from '../../../lib/diffusion/objective.js'
+import { generateImages } from '../../../lib/generation/generate_images.js'
+import { Engine, engineOf } from '../../../lib/generation/engine/engine.js'
+import type { GenerationEvent } from '../../../lib/generation/events.js'
+import { generate, generationRequest } from '../../../lib/generation/generate.js'
+import type { GenerationOptions } from '../../../lib/generation/options.js'
+import type { Prompt } from '../../../lib/generation/prompt.js'
+import { fence, memory, setMemoryLimit } from '../../../lib/tensor/device.js'
+import { fromArray } from '../../../lib/tensor/tensor.js'
+import { testImage } from '../../models/transfusion/tiny_model.js'
+import { scriptedModel } from '../scripted_model.js'
 
 const model = await scriptedModel()
 model.objective = objectiveSchema.parse({ prediction: 'v', weighting: 'v' })
@@ -317,7 +317,7 @@ it('generates with two models at once as with each alone', async () => {
 
 it('does not keep a process alive that has left its generations', async () => {
   const script = `
-    import { makeCaptionTokenizer, Transfusion } from ${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)}
+    import { makeCaptionTokenizer, Transfusion } from ${JSON.stringify(new URL('../../../dist/index.js', import.meta.url).href)}
     const image = { channels: 1, patch: 2, height: 4, width: 4 }
     const sizes = { layers: 1, channels: 16, heads: 2, feedForward: 16, image }
     const model = Transfusion.create(sizes, makeCaptionTokenizer(['a b']))

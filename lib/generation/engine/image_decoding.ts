@@ -1,5 +1,5 @@
-import { type ImageCodec, joinValues } from '../image/codec.js'
-import type { EncodedImage, ImageSize } from '../image/image.js'
+import { type ImageCodec, joinValues } from '../../image/codec.js'
+import type { EncodedImage, ImageSize } from '../../image/image.js'
 import type { DenoisingRequest, ScheduledRequest, StepOutput } from './step_input.js'
 
 /**

@@ -7,12 +7,12 @@
  * Async scheduling: a step is enqueued while the one before it runs, so that the device never waits for JavaScript. See
  * `Generation` for what happens to a token that is not read yet.
  */
-import type { ImagePart } from '../sequence/document.js'
-import { Job } from '../tensor/job.js'
+import type { ImagePart } from '../../sequence/document.js'
+import { Job } from '../../tensor/job.js'
 import { Generation, type DocumentFormat } from './generation.js'
 import type { GenerationListener, GenerationRequest } from './generation_request.js'
 import { type Limits, limitsOf } from './limits.js'
-import type { GenerativeNetwork } from './model.js'
+import type { GenerativeNetwork } from '../model.js'
 import { type EngineStep, ModelRunner } from './model_runner.js'
 import { Scheduler } from './scheduler.js'
 import { SequenceCache } from './sequence_cache.js'

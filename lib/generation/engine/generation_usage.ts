@@ -1,5 +1,5 @@
-import type { SpecialTokens } from '../sequence/document.js'
-import type { Timings, Usage } from './events.js'
+import type { SpecialTokens } from '../../sequence/document.js'
+import type { Timings, Usage } from '../events.js'
 import type { GenerationRequest } from './generation_request.js'
 
 /** The usage of a generation before its first step: what its prompt holds, without the tokens that frame it. */

@@ -1,13 +1,13 @@
-import type { EncodedPart } from '../sequence/image_parts.js'
-import type { ImagePart, Part, SpecialTokens } from '../sequence/document.js'
-import { advance, sequenceStart } from '../sequence/layout.js'
-import type { EndReason, GenerationEvent, Usage } from './events.js'
+import type { EncodedPart } from '../../sequence/image_parts.js'
+import type { ImagePart, Part, SpecialTokens } from '../../sequence/document.js'
+import { advance, sequenceStart } from '../../sequence/layout.js'
+import type { EndReason, GenerationEvent, Usage } from '../events.js'
 import type { GenerationListener, GenerationRequest } from './generation_request.js'
 import { PhaseTimer, usageOfPrompt } from './generation_usage.js'
-import { firstParts } from './prompt.js'
+import { firstParts } from '../prompt.js'
 import type { CachedSequence } from './sequence_cache.js'
 import type { AppendInput, DenoiseInput, StepInput, StepOutput } from './step_input.js'
-import type { OutputText } from './text_output.js'
+import type { OutputText } from '../text_output.js'
 
 /** How the documents of a model are built. */
 export interface DocumentFormat {

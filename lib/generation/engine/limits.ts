@@ -1,6 +1,6 @@
-import { patchGrid } from '../sequence/layout.js'
-import { memory } from '../tensor/device.js'
-import type { GenerativeNetwork } from './model.js'
+import { patchGrid } from '../../sequence/layout.js'
+import { memory } from '../../tensor/device.js'
+import type { GenerativeNetwork } from '../model.js'
 
 /** Bounds of one call of the network, and of the cache (our choice). */
 export interface Limits {

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { sharePrefillBudget } from '../../lib/generation/prefill_budget.js'
+import { sharePrefillBudget } from '../../../lib/generation/engine/prefill_budget.js'
 
 it('gives each its least, then divides evenly, and gives what one cannot use to the others', () => {
   expect(sharePrefillBudget([], 10)).toEqual([])

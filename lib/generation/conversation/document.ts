@@ -1,6 +1,6 @@
 import { dirname, relative, resolve } from 'node:path'
-import type { Image } from '../image/image.js'
-import type { Prompt } from './prompt.js'
+import type { Image } from '../../image/image.js'
+import type { Prompt } from '../prompt.js'
 
 interface Picture {
   image: Image
