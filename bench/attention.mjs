@@ -3,7 +3,7 @@
 // and a key that it sees.
 //   npm run bench -- attention [--length 1024,4096,16384] [--compute f32,bf16] [--rounds 3] [--peer] [--json FILE]
 // --peer: PyTorch's scaled_dot_product_attention with a dense mask in turns with it.
-import { packDocuments } from '../dist/entry/nn.js'
+import { packSequences, trainingSequence } from '../dist/entry/nn.js'
 import { compareOn } from './common/compare.mjs'
 import { fixed, giga, mebibytes, milliseconds, text, times, whole } from './common/format.mjs'
 import { image, patchesPerImage } from './common/models.mjs'
@@ -25,8 +25,8 @@ function keyEnds(T) {
     { type: 'image', ...image },
   ]
   const parts = Array.from({ length: T / (2 * patchesPerImage) }, () => block).flat()
-  const tokens = { end: 1, boi: 2, eoi: 3 }
-  return [...packDocuments([{ parts, end: false }], { patch: image.patch, tokens }).keyEnd]
+  const packing = { patch: image.patch, tokens: { end: 1, boi: 2, eoi: 3 } }
+  return [...packSequences([trainingSequence({ parts, end: false }, packing)], packing).keyEnd]
 }
 
 const columns = {

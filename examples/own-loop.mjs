@@ -15,11 +15,11 @@ import {
 import {
   AdamW,
   adamwSchema,
-  arrangeDocument,
   learningRateAt,
   Linear,
   ParameterArena,
   ParameterList,
+  prepareSequence,
   trainingBatch,
   transfusionLoss,
 } from 'transfusion-js/nn'
@@ -95,7 +95,7 @@ async function report(step, losses) {
 const inFlight = new InFlightLimit()
 for (let step = 0; step < steps; step++) {
   const labels = Int32Array.from({ length: batchSize }, (_, i) => i % classes.length)
-  const documents = Array.from(labels, (label, i) => arrangeDocument(samples[label], model, order, step, i))
+  const documents = Array.from(labels, (label, i) => prepareSequence(samples[label], model, order, step, i))
   const batch = await trainingBatch(model, documents, { schedule, step })
   const losses = scope(() => {
     const { total, lm, diffusion, hidden } = transfusionLoss(model.network, batch, { imageWeight: 5 })

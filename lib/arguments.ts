@@ -58,9 +58,10 @@ const kinds = {
   batch: ['a batch for training', has('packed')],
   weighted: ['{ source, weight }', has('source', 'weight')],
   values: ['a Float32Array, an Int32Array or a Uint16Array', types.isTypedArray],
-  layout: ['a layout, as packDocuments gives it', has('patchPositions', 'imageRows', 'ids')],
+  layout: ['a layout, as packSequences returns it', has('patchPositions', 'imageRows', 'ids')],
   config: ['a model config, which has image', has('image')],
   document: ['a document { name, parts }', has('name', 'parts')],
+  parts: ['an object { parts }', has('parts')],
   parameter: ['a Parameter', has('name', 'shape', 'initial')],
   labelled: ['labelled images, which have pixels and labels', has('length', 'pixels', 'labels')],
   trainingData: [

@@ -64,7 +64,7 @@ export {
 } from './diffusion/schedule.js'
 
 // Text and images: prompts, documents, tokenizers, image files.
-export type { Document, ImagePart, TextPart } from './data/document.js'
+export type { ImagePart, LatentPart, TextPart } from './data/document.js'
 export { makeCaptionTokenizer } from './tokenizer/caption_tokenizer.js'
 export {
   type DecodeOptions,
@@ -72,7 +72,7 @@ export {
   type SpecialTokenNames,
   type Tokenizer,
 } from './tokenizer/tokenizer.js'
-export type { Image } from './image/image.js'
+export type { EncodedImage, Image } from './image/image.js'
 export { encodePng, readImage, writePng } from './image/image_io.js'
 export type { ImageSource, PixelSource } from './image/image_source.js'
 

@@ -1,6 +1,7 @@
-import type { Image } from '../image/image.js'
+/** The first two stages of a document: raw, as sources give it, and tokenized, as a stream gives it to training. */
+import type { EncodedImage, Image } from '../image/image.js'
 
-/** A piece of text in a document. */
+/** A text in a raw document. */
 export interface TextPart {
   /** Tells it from an image. */
   readonly type: 'text'
@@ -8,7 +9,7 @@ export interface TextPart {
   readonly text: string
 }
 
-/** An image in a document. */
+/** Pixels in a document. */
 export interface ImagePart {
   /** Tells it from text. */
   readonly type: 'image'
@@ -16,8 +17,47 @@ export interface ImagePart {
   readonly image: Image
 }
 
-/** Text and images in reading order: one training sample, or one prompt. */
-export interface Document {
-  /** In reading order. */
-  readonly parts: readonly (TextPart | ImagePart)[]
+/** An image in a document that is encoded already: the values that a model reads, an autoencoder's latent for one. */
+export interface LatentPart extends EncodedImage {
+  /** Tells it from text. */
+  readonly type: 'image'
 }
+
+/** An image file in a raw document: its path, or its bytes (PNG, JPEG, WebP). */
+export type ImageFilePart = { readonly type: 'image' } & (
+  { readonly path: string } | { readonly bytes: Uint8Array }
+)
+
+/** A text or an image before tokenizing and decoding. */
+export type RawPart = TextPart | ImagePart | LatentPart | ImageFilePart
+
+/** A document before tokenizing and decoding, which another thread may do. */
+export interface RawDocument {
+  /** Where it came from, for messages: a path, "captions.jsonl:17", "shard-000.tar: 00042". */
+  readonly name: string
+  /** In reading order. */
+  readonly parts: readonly RawPart[]
+}
+
+/** A text as token ids. */
+export interface TokenizedText {
+  /** Tells it from an image. */
+  readonly type: 'text'
+  /** `[n]`, not empty. */
+  readonly ids: Int32Array
+}
+
+/** A text as token ids, or an image as the model's codec or the model itself reads it. */
+export type TokenizedPart = TokenizedText | ImagePart | LatentPart
+
+/** A document whose texts are tokenized and whose image files are decoded. */
+export interface TokenizedDocument {
+  /** Where it came from, for messages. */
+  readonly name: string
+  /** In reading order. */
+  readonly parts: readonly TokenizedPart[]
+}
+
+/** Whether nothing is left to decode in a part. */
+export const isDecoded = (part: RawPart): part is ImagePart | LatentPart =>
+  'image' in part || 'values' in part

@@ -1,17 +1,5 @@
-import type { Image } from '../image/image.js'
+import type { TokenizedDocument } from './document.js'
 import type { SourceCursor } from './sources/document_source.js'
-
-/** A text as token ids, or an image as the model reads it. */
-export type PreparedPart =
-  { readonly type: 'text'; readonly ids: Int32Array } | { readonly type: 'image'; readonly image: Image }
-
-/** A document as training takes it: tokenized, its images decoded to what the model reads. */
-export interface PreparedDocument {
-  /** Where it came from, for messages. */
-  readonly name: string
-  /** In reading order. */
-  readonly parts: readonly PreparedPart[]
-}
 
 /** Where a stream stands, as a checkpoint keeps it: one entry for each source of the mixture. */
 export interface StreamState {
@@ -23,8 +11,8 @@ export interface StreamState {
 export interface SourceState {
   /** Absent before the first document. */
   readonly cursor?: SourceCursor
-  /** How many pieces have been taken of the document at `cursor`, a text that is cut; absent: none. */
-  readonly piece?: number
+  /** How many chunks have been taken of the document at `cursor`, a text that is cut; absent: none. */
+  readonly chunk?: number
   /** Positions (tokens and patches) taken from the source so far, which the mixture's weights are about. */
   readonly positions: number
   /** Documents that could not be read and were left out. */
@@ -39,7 +27,7 @@ export interface DocumentStream {
    * The next document, and where the stream stands after it; ask for one after another. Its arrays are not to be
    * written to. Rejects as the policy for unreadable documents says; then `close` is all that is left to do.
    */
-  next(): Promise<{ readonly document: PreparedDocument; readonly state: StreamState }>
+  next(): Promise<{ readonly document: TokenizedDocument; readonly state: StreamState }>
   /** Ends its workers and closes its files. A `next` that still waits rejects. */
   close(): Promise<void>
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { withRenamedKeys } from '../config/renamed.js'
 import type { StreamState } from './document_stream.js'
 
 const count = z.int().min(0)
@@ -7,13 +8,16 @@ const count = z.int().min(0)
 export const streamStateSchema: z.ZodType<StreamState> = z.strictObject({
   sources: z
     .array(
-      z.strictObject({
-        cursor: z.record(z.string(), z.number()).optional(),
-        piece: count.optional(),
-        positions: count,
-        skipped: count,
-        documents: count.optional(),
-      }),
+      withRenamedKeys(
+        z.strictObject({
+          cursor: z.record(z.string(), z.number()).optional(),
+          chunk: count.optional(),
+          positions: count,
+          skipped: count,
+          documents: count.optional(),
+        }),
+        { piece: 'chunk' },
+      ),
     )
     .readonly(),
 })

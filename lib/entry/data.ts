@@ -7,13 +7,20 @@
  */
 import '../profiling/environment.js'
 
+// Documents: raw, as sources give them, and tokenized, as streams do.
+export type {
+  ImageFilePart,
+  RawDocument,
+  RawPart,
+  TokenizedDocument,
+  TokenizedPart,
+  TokenizedText,
+} from '../data/document.js'
+
 // Sources: files of documents.
 export { type DataConfig, dataSchema, openSources } from '../datasets/data_config.js'
 export {
   type DocumentSource,
-  type RawDocument,
-  type RawImage,
-  type RawPart,
   type SourceCursor,
   type SourceItem,
   textsOf,
@@ -32,14 +39,8 @@ export { openTextSource, type TextOptions } from '../data/sources/text_source.js
 export { datasetSource } from '../data/sources/dataset_source.js'
 
 // Streams: documents of several sources, shuffled, mixed and prepared ahead of training.
-export type {
-  DocumentStream,
-  PreparedDocument,
-  PreparedPart,
-  SourceState,
-  StreamState,
-} from '../data/document_stream.js'
-export type { PositionsOf } from '../data/stream/pieces.js'
+export type { DocumentStream, SourceState, StreamState } from '../data/document_stream.js'
+export type { PositionsOf } from '../data/stream/chunks.js'
 export type { Preparation } from '../data/stream/preparation.js'
 export { openStream, type StreamOptions, type WeightedSource } from '../data/stream/open_stream.js'
 

@@ -59,7 +59,7 @@ export {
   type TrainingBatch,
   type TransfusionLoss,
 } from '../models/transfusion/training/loss.js'
-export { arrangeDocument, type ArrangeOptions } from '../models/transfusion/training/arrange.js'
+export { prepareSequence, type SequenceOptions } from '../models/transfusion/training/prepare_sequence.js'
 export { type BatchNoise, trainingBatch } from '../models/transfusion/training/training_batch.js'
 export {
   type DiffusionTargets,
@@ -72,10 +72,11 @@ export type { TimestepSettings } from '../diffusion/timesteps.js'
 // Sequences: documents as positions of tokens and patches, packed into batches.
 export type { ImageModel } from '../sequence/image_model.js'
 export { type EncodedPart, type ImageInput, imagePart, type PixelPart } from '../sequence/image_parts.js'
-export { type PackedBatch, packDocuments, type PackingOptions } from '../sequence/packing.js'
+export { type PackedBatch, type PackingOptions, packSequences } from '../sequence/packing.js'
+export { trainingSequence, type TrainingSequence } from '../sequence/training_sequence.js'
 export type { Layout as SequenceLayout } from '../sequence/layout.js'
 export type {
-  Document as SequenceDocument,
+  DocumentParts,
   ImagePart as SequenceImage,
   Part as SequencePart,
   SpecialTokens,

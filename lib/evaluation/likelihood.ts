@@ -4,8 +4,9 @@ import { uploadAttentionMetadata } from '../nn/attention_metadata.js'
 import type { GenerativeNetwork } from '../generation/model.js'
 import type { EncodedPart } from '../sequence/image_parts.js'
 import { crossEntropy } from '../ops/cross_entropy.js'
-import type { Document } from '../sequence/document.js'
-import { documentLength, packDocuments, packingOf } from '../sequence/packing.js'
+import type { DocumentParts } from '../sequence/document.js'
+import { packingOf, packSequences } from '../sequence/packing.js'
+import { trainingSequence, type TrainingSequence } from '../sequence/training_sequence.js'
 import { scope } from '../tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 
@@ -35,50 +36,45 @@ const logitsAtOnce = 2 ** 24
  */
 export async function* documentLikelihoods(
   network: GenerativeNetwork,
-  documents: Iterable<Document<EncodedPart>> | AsyncIterable<Document<EncodedPart>>,
+  documents: Iterable<DocumentParts<EncodedPart>> | AsyncIterable<DocumentParts<EncodedPart>>,
   { positions = 2048, signal }: LikelihoodOptions = {},
 ): AsyncGenerator<Likelihood, void, undefined> {
   const options = packingOf(network.config)
   // One batch is laid out while another is computed.
   let computed: Promise<Likelihood[]> | undefined
-  let batch: Document<EncodedPart>[] = []
-  let lengths: number[] = []
+  let batch: TrainingSequence<EncodedPart>[] = []
   let total = 0
   const compute = () => {
-    const next = batchLikelihoods(network, batch, lengths)
+    const next = batchLikelihoods(network, batch)
     // Reported when it is awaited, never as unhandled.
     next.catch(() => {})
     batch = []
-    lengths = []
     total = 0
     return next
   }
   for await (const document of documents) {
-    const length = documentLength(document, options)
-    if (batch.length > 0 && total + length > positions) {
+    const sequence = trainingSequence(document, options)
+    if (batch.length > 0 && total + sequence.length > positions) {
       signal?.throwIfAborted()
       const previous = computed
       computed = compute()
       if (previous) yield* await previous
     }
-    batch.push(document)
-    lengths.push(length)
-    total += length
+    batch.push(sequence)
+    total += sequence.length
   }
   if (computed) yield* await computed
   signal?.throwIfAborted()
   if (batch.length > 0) yield* await compute()
 }
 
-/** `lengths`: the positions that each document takes. */
 async function batchLikelihoods(
   network: GenerativeNetwork,
-  documents: readonly Document<EncodedPart>[],
-  lengths: readonly number[],
+  sequences: readonly TrainingSequence<EncodedPart>[],
 ): Promise<Likelihood[]> {
   const { config } = network
   const packing = packingOf(config)
-  const packed = packDocuments(documents, packing)
+  const packed = packSequences(sequences, packing)
   const rows = Int32Array.from(packed.labels.keys()).filter(
     (row) => packed.labels[row]! >= 0 && packed.labels[row] !== packing.tokens.boi,
   )
@@ -105,7 +101,7 @@ async function batchLikelihoods(
 
   let next = 0
   let end = 0
-  return lengths.map((length) => {
+  return sequences.map(({ length }) => {
     end += length
     const first = next
     let nll = 0

@@ -3,7 +3,7 @@ import type { Image } from '../image/image.js'
 import type { Sample } from '../data/sources/image_dataset.js'
 import type { GenerativeModel } from '../generation/model.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
-import type { Document } from '../sequence/document.js'
+import type { DocumentParts } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
 
 /** An image and what it shows. */
@@ -43,7 +43,7 @@ export async function captionPerplexity(
 async function* captionDocuments(
   pairs: Iterable<CaptionedImage | Sample>,
   model: GenerativeModel,
-): AsyncGenerator<Document<EncodedPart>> {
+): AsyncGenerator<DocumentParts<EncodedPart>> {
   let i = 0
   for (const pair of pairs) {
     const { image, caption } = captionedImageOf(pair, `pairs[${i}]`)
@@ -61,7 +61,7 @@ async function* captionDocuments(
 function captionedImageOf(pair: CaptionedImage | Sample, name: string): CaptionedImage {
   const { image, caption, parts } = Object(pair) as Partial<CaptionedImage & Sample>
   if (image !== undefined && typeof caption === 'string') return { image, caption }
-  const images = parts?.flatMap((part) => (part.type === 'image' ? [part.image] : [])) ?? []
+  const images = parts?.flatMap((part) => ('image' in part ? [part.image] : [])) ?? []
   const texts = parts?.flatMap((part) => (part.type === 'text' ? [part.text] : [])) ?? []
   if (images.length === 1 && texts.length === 1) return { image: images[0]!, caption: texts[0]! }
   throw wrongArgument('captionPerplexity', name, '{ image, caption }, or a sample with one of each', pair)

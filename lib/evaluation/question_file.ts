@@ -1,10 +1,8 @@
 import { z } from 'zod'
 import { parseConfig } from '../config/parse.js'
-import type { Image } from '../image/image.js'
 import { readImage } from '../image/image_io.js'
 import type { ImagePreparationOptions } from '../image/image_preparation.js'
 import { parseJson } from '../files/json_file.js'
-import type { RawImage } from '../data/sources/document_source.js'
 import { documentOf } from '../data/sources/json_document.js'
 import { RecordFiles } from '../data/sources/record_files.js'
 import type { Question } from './rank.js'
@@ -51,16 +49,11 @@ export async function* readQuestions(
       )
       const parts = documentOf({ parts: [context].flat() }, name, path)
       const prompt = parts.map((part) =>
-        part.type === 'text' ? part.text : imageOf(part.source, preparation),
+        part.type === 'text' ? part.text : readImage('path' in part ? part.path : part.bytes, preparation),
       )
       yield { context: await Promise.all(prompt), options, answer }
     }
   } finally {
     await reader.close()
   }
-}
-
-async function imageOf(source: RawImage, preparation: ImagePreparationOptions): Promise<Image> {
-  if ('image' in source) return source.image
-  return readImage('path' in source ? source.path : source.bytes, preparation)
 }

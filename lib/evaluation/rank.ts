@@ -3,7 +3,7 @@ import { formatValue } from '../describe.js'
 import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
 import type { GenerativeModel } from '../generation/model.js'
 import type { EncodedPart } from '../sequence/image_parts.js'
-import type { Document } from '../sequence/document.js'
+import type { DocumentParts } from '../sequence/document.js'
 import { accuracy } from './image_metrics.js'
 import { documentLikelihoods, type Likelihood, type LikelihoodOptions } from './likelihood.js'
 
@@ -106,7 +106,7 @@ async function optionDocuments(
   { context, options }: Question,
   name: string,
   end: boolean,
-): Promise<Document<EncodedPart>[]> {
+): Promise<DocumentParts<EncodedPart>[]> {
   const given = await promptParts(context, model)
   const parts = given.map((part) => (part.type === 'text' ? { ...part, weight: 0 } : part))
   return Promise.all(

@@ -1,11 +1,11 @@
 import { checkArguments, wrongArgument } from '../arguments.js'
-import type { PreparedDocument } from '../data/document_stream.js'
-import type { RawDocument, UnreadableDocument } from '../data/sources/document_source.js'
+import type { RawDocument, TokenizedDocument } from '../data/document.js'
+import type { UnreadableDocument } from '../data/sources/document_source.js'
 import { inlinePreparation, type Preparation } from '../data/stream/preparation.js'
 import type { GenerativeModel } from '../generation/model.js'
 import { imagePreparationOf } from '../sequence/image_model.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
-import type { Document } from '../sequence/document.js'
+import type { DocumentParts } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
 
 /** How much text the model sees at a time. */
@@ -107,11 +107,11 @@ function documentOf(given: TextDocument, name: string): RawDocument | Unreadable
 }
 
 async function* piecesOf(
-  { name, parts }: PreparedDocument,
+  { name, parts }: TokenizedDocument,
   model: GenerativeModel,
   window: number,
   stride: number,
-): AsyncGenerator<Document<EncodedPart>> {
+): AsyncGenerator<DocumentParts<EncodedPart>> {
   if (!parts.some(({ type }) => type === 'image'))
     yield* textWindows(
       parts.flatMap((part) => (part.type === 'text' ? [...part.ids] : [])),
@@ -123,7 +123,7 @@ async function* piecesOf(
       parts: await Promise.all(
         parts.map(async (part) =>
           part.type === 'image'
-            ? encodedImagePart(part.image, model, name)
+            ? encodedImagePart('image' in part ? part.image : part, model, name)
             : { type: 'text' as const, ids: [...part.ids] },
         ),
       ),
@@ -136,7 +136,7 @@ export function* textWindows(
   ids: readonly number[],
   window: number,
   stride: number,
-): Generator<Document<EncodedPart>> {
+): Generator<DocumentParts<EncodedPart>> {
   for (let first = 0, counted = 0; counted < ids.length; first += stride) {
     const end = Math.min(first + window, ids.length)
     yield {

@@ -1,10 +1,11 @@
 /** What a model gives to the engine; a model implements it by its shape alone, without an import. */
 import type { Objective } from '../diffusion/objective.js'
 import type { ImageCodec } from '../image/codec.js'
+import type { ImageSize } from '../image/image.js'
 import type { ImagePreparationOptions } from '../image/image_preparation.js'
 import type { AttentionMetadata } from '../nn/attention_metadata.js'
 import type { CacheUse, KvCache } from '../nn/kv_cache.js'
-import type { ImageSize, SpecialTokens } from '../sequence/document.js'
+import type { SpecialTokens } from '../sequence/document.js'
 import type { Device } from '../tensor/device.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { JsonTokenizer } from '../tokenizer/tokenizer.js'

@@ -1,11 +1,5 @@
-/** Documents: text and images in any order, as a user or a data source gives them. */
-
-export interface ImageSize {
-  /** In pixels of what the model reads (latent pixels where a VAE stands before it). */
-  readonly height: number
-  /** In the same pixels. */
-  readonly width: number
-}
+/** Text and images in any order, and the special tokens that frame them in a sequence. */
+import type { ImageSize } from '../image/image.js'
 
 /** Text as token ids. */
 export interface TextPart {
@@ -17,19 +11,19 @@ export interface TextPart {
   readonly weight?: number
 }
 
-/** The size of an image in a document. */
+/** The size of an image in a document, in positions of the model: pixels, or positions of a latent. */
 export interface ImagePart extends ImageSize {
   /** Tells it from text. */
   readonly type: 'image'
   /** Whether training limits this image's noise. Default: yes where no text precedes it (paper.md; section 4.3.4). */
-  readonly limited?: boolean
+  readonly limitNoise?: boolean
 }
 
 /** `Image` may carry more than its size (pixels, a file's name): packing hands the parts back in order. */
 export type Part<Image extends ImagePart = ImagePart> = TextPart | Image
 
-/** A document as packing takes it: ids of tokens, and sizes of images. */
-export interface Document<Image extends ImagePart = ImagePart> {
+/** The parts of a document before they are framed: ids of tokens, and sizes of images. */
+export interface DocumentParts<Image extends ImagePart = ImagePart> {
   /** In reading order. */
   readonly parts: readonly Part<Image>[]
   /** Whether the end token closes the document (default true); false for a prompt. */
@@ -57,7 +51,7 @@ const text = (...ids: number[]): TextPart => ({ type: 'text', ids })
  * Throws a RangeError when a text holds BOI or EOI, which only an image may bring, or what is no token id or weight.
  */
 export function documentSpans<Image extends ImagePart>(
-  document: Document<Image>,
+  document: DocumentParts<Image>,
   tokens: SpecialTokens,
 ): Part<Image>[] {
   const spans: Part<Image>[] = tokens.bos === undefined ? [] : [text(tokens.bos)]
@@ -86,13 +80,13 @@ export function unconditionalPrefix(tokens: SpecialTokens): TextPart {
  * `image`: which image of the document, from 0. Throws a RangeError when there is none of that number.
  */
 export function dropCondition<Image extends ImagePart>(
-  document: Document<Image>,
+  document: DocumentParts<Image>,
   image: number,
-): Document<Image> {
+): DocumentParts<Image> {
   const images = document.parts.filter((part) => part.type === 'image')
   const kept = images[image]
   if (!kept) throw new RangeError(`dropCondition: image ${image} of a document with ${images.length} images`)
-  return { parts: [{ ...kept, limited: false }], end: false, textTargets: false }
+  return { parts: [{ ...kept, limitNoise: false }], end: false, textTargets: false }
 }
 
 function checkText(part: TextPart, tokens: SpecialTokens): void {

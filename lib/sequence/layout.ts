@@ -4,7 +4,8 @@
  *
  * T positions, P patches of all images, N images.
  */
-import type { ImagePart, ImageSize, Part } from './document.js'
+import type { ImageSize } from '../image/image.js'
+import type { ImagePart, Part } from './document.js'
 
 /** How far a sequence has come: its keys so far, and the rotary position of what comes next. */
 export interface Cursor {

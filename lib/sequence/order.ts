@@ -1,5 +1,5 @@
 /** How a pair of a caption and an image becomes a document. */
-import type { Document, ImagePart, TextPart } from './document.js'
+import type { DocumentParts, ImagePart, TextPart } from './document.js'
 
 export type PairOrder = 'caption-first' | 'image-first'
 
@@ -16,6 +16,6 @@ export function arrangePair<Image extends ImagePart>(
   caption: TextPart,
   image: Image,
   order: PairOrder,
-): Document<Image> {
+): DocumentParts<Image> {
   return { parts: order === 'caption-first' ? [caption, image] : [image, caption] }
 }

@@ -1,7 +1,8 @@
-/** Documents for training: any number of them in a row, in one sequence, none of which sees another. */
+/** Training sequences in a row, none of which sees another: what a network is trained on in one pass. */
 import { checkArguments } from '../arguments.js'
-import { documentSpans, type Document, type ImagePart, type Part, type SpecialTokens } from './document.js'
+import type { ImagePart, SpecialTokens } from './document.js'
 import { advance, type ImageLayout, layoutRuns, sequenceStart, type Layout, type Run } from './layout.js'
+import type { TrainingSequence } from './training_sequence.js'
 
 /** What packing must know of the model. */
 export interface PackingOptions extends ImageLayout {
@@ -33,62 +34,44 @@ export interface PackedBatch<Image extends ImagePart = ImagePart> extends Layout
   readonly labelWeights: Float32Array | null
   /** Sum of the labels' weights: the denominator of the LM loss. */
   readonly targets: number
-  /** `[N]`: the document that each image belongs to. */
-  readonly documentOfImage: Int32Array
+  /** `[N]`: the sequence that each image belongs to. */
+  readonly sequenceOfImage: Int32Array
   /** `[N]`: 1 where training limits the noise. */
-  readonly limited: Uint8Array
+  readonly limitNoise: Uint8Array
   /** `[N]`: the images' parts. */
   readonly images: readonly Image[]
 }
 
-/** Packs documents in the order given. Throws a RangeError as documentSpans and patchGrid. */
-export function packDocuments<Image extends ImagePart>(
-  documents: readonly Document<Image>[],
-  options: PackingOptions,
+/** Packs sequences in the order given. Throws a RangeError as patchGrid. */
+export function packSequences<Image extends ImagePart>(
+  sequences: readonly TrainingSequence<Image>[],
+  options: ImageLayout,
 ): PackedBatch<Image> {
-  checkArguments('packDocuments', { documents: [documents, 'array'], options: [options, 'object'] })
-  const { tokens, ...images } = options
-  const { patch } = images
-  const documentParts = documents.map((document) => documentSpans(document, tokens))
+  checkArguments('packSequences', { sequences: [sequences, 'array'], options: [options, 'object'] })
   let total = 0
-  const runs = documentParts.map((spans): Run => {
+  const runs = sequences.map(({ spans, length }): Run => {
     const keyStart = total
-    total += advance(sequenceStart, spans, patch).length
+    total += length
     return { spans, start: sequenceStart, keyStart }
   })
-  const layout = layoutRuns(runs, images)
-  const parts = documents.flatMap(imagesOf)
+  const layout = layoutRuns(runs, options)
   return {
     ...layout,
     queryRows: Int32Array.of(0, total),
     keyRows: Int32Array.of(0, total),
-    ...labelsOf(documents, documentParts, layout, patch),
-    documentOfImage: Int32Array.from(documents.flatMap((document, i) => imagesOf(document).map(() => i))),
-    limited: Uint8Array.from(documents.flatMap(limitedImages), Number),
-    images: parts,
+    ...labelsOf(sequences, layout, options.patch),
+    sequenceOfImage: Int32Array.from(sequences.flatMap(({ images }, i) => images.map(() => i))),
+    limitNoise: Uint8Array.from(
+      sequences.flatMap(({ limitNoise }) => limitNoise),
+      Number,
+    ),
+    images: sequences.flatMap(({ images }) => images),
   }
-}
-
-/** Positions that a document takes in a packed sequence. Throws as packDocuments. */
-export function documentLength(document: Document, { patch, tokens }: PackingOptions): number {
-  return advance(sequenceStart, documentSpans(document, tokens), patch).length
-}
-
-function imagesOf<Image extends ImagePart>(document: Document<Image>): Image[] {
-  return document.parts.filter((part) => part.type === 'image')
-}
-
-function limitedImages(document: Document): boolean[] {
-  const firstText = document.parts.findIndex((part) => part.type === 'text' && part.ids.length > 0)
-  return document.parts.flatMap((part, i) =>
-    part.type === 'image' ? [part.limited ?? (firstText < 0 || i < firstText)] : [],
-  )
 }
 
 /** A token is the target of the token before it in its document: so EOI, which follows a patch, never is one. */
 function labelsOf(
-  documents: readonly Document[],
-  spans: readonly (readonly Part[])[],
+  sequences: readonly TrainingSequence[],
   { ids, keyStart }: Layout,
   patch: number,
 ): Pick<PackedBatch, 'labels' | 'labelWeights' | 'targets'> {
@@ -96,10 +79,10 @@ function labelsOf(
   const weights = new Float32Array(ids.length).fill(1)
   let targets = 0
   let row = 0
-  documents.forEach((document, d) => {
-    for (const span of spans[d]!) {
+  for (const { spans, textTargets } of sequences) {
+    for (const span of spans) {
       const end = row + advance(sequenceStart, [span], patch).length
-      const weight = span.type === 'image' || document.textTargets === false ? 0 : (span.weight ?? 1)
+      const weight = span.type === 'image' || !textTargets ? 0 : (span.weight ?? 1)
       for (; row < end; row++) {
         if (weight === 0 || row === keyStart[row] || ids[row - 1]! < 0) continue
         labels[row - 1] = ids[row]!
@@ -107,6 +90,6 @@ function labelsOf(
         targets += weight
       }
     }
-  })
+  }
   return { labels, labelWeights: weights.some((weight) => weight !== 1) ? weights : null, targets }
 }

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../lib/config/parse.js'
 import { dataSchema, defaultWorkers, openSources } from '../../lib/datasets/data_config.js'
 import { writePng } from '../../lib/image/image_io.js'
-import { type RawDocument, textsOf } from '../../lib/data/sources/document_source.js'
+import type { RawDocument } from '../../lib/data/document.js'
+import { textsOf } from '../../lib/data/sources/document_source.js'
 import type { WeightedSource } from '../../lib/data/stream/open_stream.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { idxFile } from '../data/sources/idx_file.js'
@@ -65,7 +66,7 @@ describe('dataSchema', () => {
       WeightedSource,
     ]
     const [document] = (await collect(source.once())) as [RawDocument]
-    expect(document.parts[1]).toMatchObject({ source: { image: { width: 2, height: 1 } } })
+    expect(document.parts[1]).toMatchObject({ image: { width: 2, height: 1 } })
   })
 
   it('wants threads for what is on disk', () => {

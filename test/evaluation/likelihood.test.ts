@@ -4,8 +4,8 @@ import { documentLikelihoods, type Likelihood } from '../../lib/evaluation/likel
 import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
 import type { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
 import type { EncodedPart } from '../../lib/sequence/image_parts.js'
-import type { Document } from '../../lib/sequence/document.js'
-import { packDocuments } from '../../lib/sequence/packing.js'
+import type { DocumentParts } from '../../lib/sequence/document.js'
+import { packDocuments } from '../sequence/pack_documents.js'
 import { memory } from '../../lib/tensor/device.js'
 import { scope } from '../../lib/tensor/scope.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
@@ -21,7 +21,7 @@ const text = (ids: number[], weight?: number) =>
   ({ type: 'text', ids, ...(weight !== undefined && { weight }) }) as const
 
 async function likelihoods(
-  documents: readonly Document<EncodedPart>[],
+  documents: readonly DocumentParts<EncodedPart>[],
   positions?: number,
 ): Promise<Likelihood[]> {
   const all: Likelihood[] = []
@@ -78,7 +78,7 @@ describe('documentLikelihoods', () => {
   })
 
   it('gives each document the same in any batch, in order', async () => {
-    const documents = Array.from({ length: 9 }, (_, i): Document<EncodedPart> => ({
+    const documents = Array.from({ length: 9 }, (_, i): DocumentParts<EncodedPart> => ({
       parts: [
         ...(i % 3 === 0 ? [testImagePart(4, 6, i)] : []),
         text(Array.from({ length: i + 1 }, (_, k) => 5 + ((i + k) % 7))),

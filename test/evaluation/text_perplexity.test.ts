@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { RawDocument } from '../../lib/data/sources/document_source.js'
+import type { RawDocument } from '../../lib/data/document.js'
 import { inlinePreparation } from '../../lib/data/stream/preparation.js'
 import { textPerplexity, textWindows } from '../../lib/evaluation/text_perplexity.js'
 import { scriptedModel } from '../generation/scripted_model.js'

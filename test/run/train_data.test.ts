@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { LeftOutReport } from '../../lib/run/left_out_report.js'
 import { spreadTexts, textsOfAll, unreadablePolicy } from '../../lib/run/train_data.js'
 import { LeftOut } from '../../lib/data/left_out.js'
-import type { DocumentSource, RawPart } from '../../lib/data/sources/document_source.js'
+import type { RawPart } from '../../lib/data/document.js'
+import type { DocumentSource } from '../../lib/data/sources/document_source.js'
 import { collect, grey, sourceOf, text } from '../data/stream/documents.js'
 
 const alone = (source: DocumentSource) => [{ source, weight: 1 }]

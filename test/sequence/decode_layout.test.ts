@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { decodeLayout } from '../../lib/sequence/decode_layout.js'
 import { documentSpans, unconditionalPrefix, type Part } from '../../lib/sequence/document.js'
 import { advance, sequenceStart, type Cursor } from '../../lib/sequence/layout.js'
-import { packDocuments } from '../../lib/sequence/packing.js'
+import { packDocuments } from './pack_documents.js'
 import { patch, randomDocuments, tokens } from './random_documents.js'
 
 const text = (...ids: number[]): Part => ({ type: 'text', ids })

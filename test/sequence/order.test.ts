@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { arrangePair, pairOrder, type PairOrder } from '../../lib/sequence/order.js'
-import { packDocuments } from '../../lib/sequence/packing.js'
+import { packDocuments } from './pack_documents.js'
 import { patch, tokens } from './random_documents.js'
 
 const caption = { type: 'text', ids: [5, 6] } as const
@@ -15,7 +15,7 @@ it('orders four pairs of five caption first', () => {
 
 it('limits the noise only of image-first pairs', () => {
   expect(Array.from(pack('caption-first').ids)).toEqual([1, 5, 6, 100, -1, 101, 2])
-  expect(Array.from(pack('caption-first').limited)).toEqual([0])
+  expect(Array.from(pack('caption-first').limitNoise)).toEqual([0])
   expect(Array.from(pack('image-first').ids)).toEqual([1, 100, -1, 101, 5, 6, 2])
-  expect(Array.from(pack('image-first').limited)).toEqual([1])
+  expect(Array.from(pack('image-first').limitNoise)).toEqual([1])
 })

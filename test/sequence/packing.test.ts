@@ -1,13 +1,15 @@
 import { describe, expect, it } from 'vitest'
-import { dropCondition, unconditionalPrefix, type Document } from '../../lib/sequence/document.js'
-import { documentLength, packDocuments } from '../../lib/sequence/packing.js'
+import { dropCondition, unconditionalPrefix, type DocumentParts } from '../../lib/sequence/document.js'
+import { trainingSequence } from '../../lib/sequence/training_sequence.js'
+import { packDocuments } from './pack_documents.js'
 import { patch, placesOf, randomDocuments, sees, tokens } from './random_documents.js'
 
 const options = { patch, tokens }
-const image = (height: number, width: number, limited?: boolean) =>
-  ({ type: 'image', height, width, ...(limited === undefined ? {} : { limited }) }) as const
+const image = (height: number, width: number, limitNoise?: boolean) =>
+  ({ type: 'image', height, width, ...(limitNoise === undefined ? {} : { limitNoise }) }) as const
 const text = (...ids: number[]) => ({ type: 'text', ids }) as const
-const limited = (...parts: Document['parts']) => Array.from(packDocuments([{ parts }], options).limited)
+const limited = (...parts: DocumentParts['parts']) =>
+  Array.from(packDocuments([{ parts }], options).limitNoise)
 
 describe('packDocuments', () => {
   it('lets a patch see those before it alone where images are causal', () => {
@@ -43,8 +45,8 @@ describe('packDocuments', () => {
       labels: Int32Array.of(7, 8, 100, -1, -1, -1, -1, -1, -1, -1, 100, -1, -1, 9, 2, -1),
       labelWeights: null,
       targets: 6,
-      documentOfImage: Int32Array.of(0, 0),
-      limited: Uint8Array.of(0, 0),
+      sequenceOfImage: Int32Array.of(0, 0),
+      limitNoise: Uint8Array.of(0, 0),
       images: [image(4, 6), image(2, 2)],
     })
   })
@@ -81,10 +83,10 @@ describe('packDocuments', () => {
       batch.images.forEach(({ height, width }, i) => {
         expect(Array.from(batch.imageSizes.slice(2 * i, 2 * i + 2))).toEqual([height, width])
         expect(batch.imageRows[i + 1]! - batch.imageRows[i]!).toBe(height * width)
-        expect(batch.documentOfImage[i]).toBe(patches.find((place) => place.image === i)!.document)
+        expect(batch.sequenceOfImage[i]).toBe(patches.find((place) => place.image === i)!.document)
         images++
       })
-      expect(documents.reduce((sum, document) => sum + documentLength(document, options), 0)).toBe(
+      expect(documents.reduce((sum, document) => sum + trainingSequence(document, options).length, 0)).toBe(
         places.length,
       )
     }
@@ -101,10 +103,10 @@ describe('packDocuments', () => {
   })
 
   it('gives a document the same layout wherever it stands', () => {
-    const [before, document] = randomDocuments(5, 2) as [Document, Document]
+    const [before, document] = randomDocuments(5, 2) as [DocumentParts, DocumentParts]
     const alone = packDocuments([document], options)
     const second = packDocuments([before, document], options)
-    const offset = documentLength(before, options)
+    const offset = trainingSequence(before, options).length
     expect(second.keyEnd.slice(offset)).toEqual(alone.keyEnd.map((end) => end + offset))
     expect(second.positions.slice(3 * offset)).toEqual(alone.positions)
     expect(second.labels.slice(offset)).toEqual(alone.labels)
@@ -140,7 +142,7 @@ describe('packDocuments', () => {
     expect(packDocuments([{ parts: [photo] }], options).images[0]!.file).toBe('photo.png')
   })
 
-  it.each<[string, Document['parts'], string]>([
+  it.each<[string, DocumentParts['parts'], string]>([
     ['an image that patches do not cover', [image(4, 3)], 'image of 4 x 3 pixels'],
     ['an image without pixels', [image(0, 2)], 'image of 0 x 2 pixels'],
     ['BOI in text', [text(5, 100)], 'token 100 (BOI)'],
@@ -154,7 +156,7 @@ describe('packDocuments', () => {
 })
 
 describe('dropCondition', () => {
-  const document: Document = { parts: [text(5), image(2, 2), text(6), image(4, 4), text(7)] }
+  const document: DocumentParts = { parts: [text(5), image(2, 2), text(6), image(4, 4), text(7)] }
 
   it('leaves the image alone behind the unconditional prefix, at any noise, without LM targets', () => {
     const batch = packDocuments([dropCondition(document, 1)], options)
@@ -162,7 +164,7 @@ describe('dropCondition', () => {
     expect(prefix).toEqual([1, 100])
     expect(Array.from(batch.ids)).toEqual([...prefix, -1, -1, -1, -1, 101])
     expect(Array.from(batch.imageSizes)).toEqual([4, 4])
-    expect(Array.from(batch.limited)).toEqual([0])
+    expect(Array.from(batch.limitNoise)).toEqual([0])
     expect(batch.labels.every((label) => label === -1)).toBe(true)
     expect(batch.targets).toBe(0)
   })

@@ -1,5 +1,5 @@
 /** Random documents, and what stands at each position of their sequence, found the slow way. */
-import type { Document, Part, SpecialTokens } from '../../lib/sequence/document.js'
+import type { DocumentParts, Part, SpecialTokens } from '../../lib/sequence/document.js'
 import { randomUniform } from '../../lib/random.js'
 
 export const tokens: SpecialTokens = { bos: 1, end: 2, boi: 100, eoi: 101 }
@@ -15,7 +15,7 @@ export interface Place {
 }
 
 /** Documents of 0 to 5 parts; images of 1 to 4 patches a side, often side by side. */
-export function randomDocuments(seed: number, count: number): Document[] {
+export function randomDocuments(seed: number, count: number): DocumentParts[] {
   let draws = 0
   const integer = (low: number, high: number) =>
     low + Math.floor(randomUniform(seed, 'shuffle', 0, draws++) * (high - low + 1))
@@ -26,7 +26,7 @@ export function randomDocuments(seed: number, count: number): Document[] {
   return Array.from({ length: count }, () => ({ parts: Array.from({ length: integer(0, 5) }, part) }))
 }
 
-export function placesOf(documents: readonly Document[]): Place[] {
+export function placesOf(documents: readonly DocumentParts[]): Place[] {
   const places: Place[] = []
   let image = -1
   documents.forEach((document, d) => {

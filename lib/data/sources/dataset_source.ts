@@ -1,5 +1,5 @@
 import { checkArguments } from '../../arguments.js'
-import type { DocumentSource, RawPart } from './document_source.js'
+import type { DocumentSource } from './document_source.js'
 import type { ImageDataset } from './image_dataset.js'
 import { indexedSource } from './indexed_source.js'
 
@@ -12,9 +12,7 @@ export function datasetSource(dataset: ImageDataset): DocumentSource {
       name: (index) => `sample ${index}`,
       async parts(index) {
         const { parts } = await dataset.get(index)
-        return parts.map((part): RawPart =>
-          part.type === 'text' ? part : { type: 'image', source: { image: part.image } },
-        )
+        return parts
       },
     }),
   })

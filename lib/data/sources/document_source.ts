@@ -1,21 +1,6 @@
 import { checkArguments } from '../../arguments.js'
-import type { Image } from '../../image/image.js'
+import type { RawDocument } from '../document.js'
 import type { LeftOut, LeftOutReason } from '../left_out.js'
-
-/** An image before it is made what the model reads: a file, an encoded file's bytes (PNG, JPEG, WebP), or pixels. */
-export type RawImage = { readonly path: string } | { readonly bytes: Uint8Array } | { readonly image: Image }
-
-/** A text, or an image before it is decoded. */
-export type RawPart =
-  { readonly type: 'text'; readonly text: string } | { readonly type: 'image'; readonly source: RawImage }
-
-/** A document before decoding and tokenizing, which another thread may do. */
-export interface RawDocument {
-  /** Where it came from, for messages: a path, "captions.jsonl:17", "shard-000.tar: 00042". */
-  readonly name: string
-  /** In reading order. */
-  readonly parts: readonly RawPart[]
-}
 
 /** A document that could not be read. Whoever reads the source decides whether to stop or to go on. */
 export interface UnreadableDocument {

@@ -21,7 +21,7 @@ export async function openFolderSource(folder: string): Promise<DocumentSource> 
         const file = files[index]!
         return [
           { type: 'text', text: await readCaption(file) },
-          { type: 'image', source: { path: file.image } },
+          { type: 'image', path: file.image },
         ]
       },
     }),

@@ -1,10 +1,12 @@
 import { describe } from '../../describe.js'
 import type { Image } from '../../image/image.js'
-import type { Document } from '../document.js'
+import type { ImagePart, LatentPart, TextPart } from '../document.js'
 import { pixelValues } from '../../image/image_source.js'
 
 /** A document of a data set: a caption part, then an image part; training turns some of them around. */
-export interface Sample extends Document {
+export interface Sample {
+  /** In reading order. */
+  readonly parts: readonly (TextPart | ImagePart | LatentPart)[]
   /** The image's class, an index into `classNames`; absent where the data has no classes. */
   readonly label?: number
 }

@@ -4,12 +4,11 @@ import { sampleIndex } from '../sample_order.js'
 import {
   cursorNumber,
   type DocumentSource,
-  type RawDocument,
-  type RawPart,
   type SourceCursor,
   type SourceItem,
   type UnreadableDocument,
 } from './document_source.js'
+import type { RawDocument, RawPart } from '../document.js'
 
 /** Documents that can be had by number, in any order. */
 export interface DocumentCollection {

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { parseConfig } from '../../config/parse.js'
 import { formatKeys, formatValue } from '../../describe.js'
 import { conversationOf, type Piece } from './conversation.js'
-import type { RawImage, RawPart } from './document_source.js'
+import type { ImageFilePart, TextPart } from '../document.js'
 import { findImages, isAbsent, isAddress, referenceOf } from './image_keys.js'
 
 const content = z.string().min(1)
@@ -31,7 +31,12 @@ const parts = z
  * that looks like another image's is an error. `name` names it in messages.
  * @throws Error
  */
-export function documentOf(json: unknown, name: string, file: string, field = 'text'): RawPart[] {
+export function documentOf(
+  json: unknown,
+  name: string,
+  file: string,
+  field = 'text',
+): (TextPart | ImageFilePart)[] {
   const object = parseConfig(z.looseObject({}), json, name)
   if ('parts' in object) {
     return parseConfig(z.object({ parts }), object, name).parts.map((part) =>
@@ -103,15 +108,15 @@ function trimmed(pieces: readonly Piece[]): Piece[] {
   })
 }
 
-function imagePart(image: unknown, name: string, file: string): RawPart {
-  return { type: 'image', source: imageSource(image, name, file) }
+function imagePart(image: unknown, name: string, file: string): ImageFilePart {
+  return { type: 'image', ...imageSource(image, name, file) }
 }
 
 /** PNG, JPEG, GIF and WebP in base64, which is longer than paths are. */
 const isBareBase64 = (image: string): boolean =>
   image.length > 4096 || (image.length > 100 && /^(iVBORw0KGgo|\/9j\/|R0lGOD|UklGR)/.test(image))
 
-function imageSource(value: unknown, name: string, file: string): RawImage {
+function imageSource(value: unknown, name: string, file: string): { path: string } | { bytes: Uint8Array } {
   const { bytes } = Object(value) as { bytes?: unknown }
   // As pandas writes Hugging Face's images.
   if (typeof bytes === 'string' && isBareBase64(bytes)) return { bytes: Buffer.from(bytes, 'base64') }

@@ -1,7 +1,8 @@
 import { posix } from 'node:path'
 import type { LeftOut, LeftOutReason } from '../left_out.js'
 import { CAPTION_EXTENSIONS, captionEndings, captionKinds, captionOf } from './captions.js'
-import type { RawDocument, UnreadableDocument } from './document_source.js'
+import type { RawDocument } from '../document.js'
+import type { UnreadableDocument } from './document_source.js'
 import { IMAGE_EXTENSIONS, imageKinds } from './image_extensions.js'
 
 /** A larger member is not read: it would be one image or caption. */
@@ -68,7 +69,7 @@ export function documentOfRecord(path: string, record: TarRecord): RawDocument |
       name,
       parts: [
         { type: 'text', text },
-        { type: 'image', source: { bytes } },
+        { type: 'image', bytes },
       ],
     }
   } catch (error) {

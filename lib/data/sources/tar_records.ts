@@ -5,7 +5,8 @@ import { extract, type ExtractEvents } from 'tar-stream'
 import { isGzipped, otherFormat } from '../../files/file_formats.js'
 import { beginsAsImage } from '../../image/image_content.js'
 import type { LeftOut } from '../left_out.js'
-import type { RawDocument, UnreadableDocument } from './document_source.js'
+import type { RawDocument } from '../document.js'
+import type { UnreadableDocument } from './document_source.js'
 import { isHiddenPath } from './hidden_names.js'
 import {
   documentOfRecord,

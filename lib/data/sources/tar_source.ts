@@ -5,7 +5,6 @@ import { sampleIndex } from '../sample_order.js'
 import {
   cursorNumber,
   type DocumentSource,
-  type RawDocument,
   type SourceCursor,
   type SourceItem,
   type UnreadableDocument,
@@ -13,6 +12,7 @@ import {
 import { checkFileType, endingsOf } from './data_types.js'
 import { listFiles } from './file_list.js'
 import { readTar } from './tar_records.js'
+import type { RawDocument } from '../document.js'
 
 /** Where tar files in the layout of WebDataset lie. */
 export interface TarOptions {
@@ -105,10 +105,7 @@ async function* blocksOf(
 
 function encodedBytes(document: Document): number {
   if ('error' in document) return 0
-  return document.parts.reduce(
-    (sum, part) => sum + (part.type === 'image' && 'bytes' in part.source ? part.source.bytes.length : 0),
-    0,
-  )
+  return document.parts.reduce((sum, part) => sum + ('bytes' in part ? part.bytes.length : 0), 0)
 }
 
 /** 53 random bits. */

@@ -1,14 +1,21 @@
 import { formatValue } from '../../describe.js'
-import type { PreparedDocument, PreparedPart } from '../document_stream.js'
+import {
+  type ImageFilePart,
+  isDecoded,
+  type RawDocument,
+  type RawPart,
+  type TokenizedDocument,
+  type TokenizedPart,
+} from '../document.js'
 import { readImage } from '../../image/image_io.js'
 import type { ImagePreparationOptions } from '../../image/image_preparation.js'
-import type { RawDocument, RawImage, RawPart, UnreadableDocument } from '../sources/document_source.js'
+import type { UnreadableDocument } from '../sources/document_source.js'
 import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 
 /** Makes documents what training takes. */
 export interface Preparation {
   /** Rejects only where preparing itself breaks down, not where a document cannot be read. */
-  prepare(document: RawDocument): Promise<PreparedDocument | UnreadableDocument>
+  prepare(document: RawDocument): Promise<TokenizedDocument | UnreadableDocument>
   /** Ends the threads that it has. */
   close(): Promise<void>
 }
@@ -42,12 +49,12 @@ export class PartPreparer {
   }
 
   /** Rejects with an Error that names the document or the image's file. */
-  async prepare(name: string, parts: readonly RawPart[]): Promise<PreparedPart[]> {
-    const prepared: PreparedPart[] = []
+  async prepare(name: string, parts: readonly RawPart[]): Promise<TokenizedPart[]> {
+    const prepared: TokenizedPart[] = []
     for (const part of parts) {
       if (part.type === 'text') prepared.push({ type: 'text', ids: await this.#encode(name, part.text) })
-      else if ('image' in part.source) prepared.push({ type: 'image', image: part.source.image })
-      else prepared.push({ type: 'image', image: await this.#decode(name, part.source) })
+      else if (isDecoded(part)) prepared.push(part)
+      else prepared.push({ type: 'image', image: await this.#decode(name, part) })
     }
     return prepared
   }
@@ -58,15 +65,15 @@ export class PartPreparer {
     return ids
   }
 
-  async #decode(name: string, source: Exclude<RawImage, { image: unknown }>) {
+  async #decode(name: string, part: ImageFilePart) {
     const image = this.#image
     if (image === undefined)
       throw new Error(
         `${name}: an image file, which the model cannot read: it has no image codec, so its images are given as values, ` +
           '{ height, width, values: Float32Array }',
       )
-    if ('path' in source) return readImage(source.path, image)
-    return explained(name, readImage(source.bytes, image))
+    if ('path' in part) return readImage(part.path, image)
+    return explained(name, readImage(part.bytes, image))
   }
 }
 

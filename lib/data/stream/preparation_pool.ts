@@ -1,8 +1,14 @@
 import type { Worker } from 'node:worker_threads'
 import { startWorker } from '../../worker.js'
-import type { PreparedDocument, PreparedPart } from '../document_stream.js'
+import {
+  isDecoded,
+  type RawDocument,
+  type RawPart,
+  type TokenizedDocument,
+  type TokenizedPart,
+} from '../document.js'
 import type { ImagePreparationOptions } from '../../image/image_preparation.js'
-import type { RawDocument, RawPart, UnreadableDocument } from '../sources/document_source.js'
+import type { UnreadableDocument } from '../sources/document_source.js'
 import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import type { Preparation } from './preparation.js'
 
@@ -19,7 +25,7 @@ export interface PreparationJob {
 
 export interface PreparationResult {
   readonly id: number
-  readonly document: PreparedDocument | UnreadableDocument
+  readonly document: TokenizedDocument | UnreadableDocument
 }
 
 /**
@@ -35,10 +41,10 @@ export class PreparationPool implements Preparation {
     this.#workers = Array.from({ length: workers }, () => new PoolWorker(setup, (error) => this.#end(error)))
   }
 
-  async prepare({ name, parts }: RawDocument): Promise<PreparedDocument | UnreadableDocument> {
+  async prepare({ name, parts }: RawDocument): Promise<TokenizedDocument | UnreadableDocument> {
     if (this.#ended) throw this.#ended
     const worker = this.#workers.reduce((least, other) => (other.pending < least.pending ? other : least))
-    const prepared = await worker.prepare({ name, parts: parts.filter((part) => !hasPixels(part)) })
+    const prepared = await worker.prepare({ name, parts: parts.filter((part) => !isDecoded(part)) })
     return 'error' in prepared ? prepared : { name, parts: mergeParts(parts, prepared.parts) }
   }
 
@@ -54,17 +60,10 @@ export class PreparationPool implements Preparation {
   }
 }
 
-/** Pixels need no preparation, so they stay on this thread. */
-function hasPixels(part: RawPart): boolean {
-  return part.type === 'image' && 'image' in part.source
-}
-
-function mergeParts(parts: readonly RawPart[], prepared: readonly PreparedPart[]): PreparedPart[] {
+/** All parts in their order: those that were decoded stayed on this thread. */
+function mergeParts(parts: readonly RawPart[], prepared: readonly TokenizedPart[]): TokenizedPart[] {
   const rest = prepared.values()
-  return parts.map((part): PreparedPart => {
-    if (part.type === 'image' && 'image' in part.source) return { type: 'image', image: part.source.image }
-    return rest.next().value!
-  })
+  return parts.map((part) => (isDecoded(part) ? part : rest.next().value!))
 }
 
 type Settle = Parameters<ConstructorParameters<typeof Promise<PreparationResult['document']>>[0]>
@@ -117,7 +116,7 @@ class PoolWorker {
 
 /** The memory of an encoded image where it is all its own: it is handed over instead of copied. */
 function ownBuffer(part: RawPart): ArrayBuffer[] {
-  if (part.type !== 'image' || !('bytes' in part.source)) return []
-  const { buffer, byteLength } = part.source.bytes
+  if (!('bytes' in part)) return []
+  const { buffer, byteLength } = part.bytes
   return buffer instanceof ArrayBuffer && buffer.byteLength === byteLength ? [buffer] : []
 }

@@ -1,6 +1,6 @@
 /** The program of a thread of {@link PreparationPool}. */
 import { parentPort, workerData } from 'node:worker_threads'
-import type { PreparedPart } from '../document_stream.js'
+import type { TokenizedPart } from '../document.js'
 import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import { inlinePreparation } from './preparation.js'
 import type { PreparationJob, PreparationResult, WorkerSetup } from './preparation_pool.js'
@@ -12,7 +12,7 @@ parentPort!.on('message', async ({ id, document }: PreparationJob) => {
   const prepared = await preparation.prepare(document)
   if ('error' in prepared) return post({ id, document: prepared }, [])
   const parts = prepared.parts.map(withOwnPixels)
-  const pixels = parts.flatMap((part) => (part.type === 'image' ? [part.image.data.buffer] : []))
+  const pixels = parts.flatMap((part) => ('image' in part ? [part.image.data.buffer] : []))
   post({ id, document: { name: prepared.name, parts } }, pixels)
 })
 
@@ -21,7 +21,7 @@ function post(result: PreparationResult, transfer: ArrayBufferLike[]): void {
 }
 
 /** The decoder's memory cannot be handed to another thread; a copy can. */
-function withOwnPixels(part: PreparedPart): PreparedPart {
-  if (part.type === 'text') return part
+function withOwnPixels(part: TokenizedPart): TokenizedPart {
+  if (!('image' in part)) return part
   return { type: 'image', image: { ...part.image, data: part.image.data.slice() } }
 }

@@ -1,11 +1,12 @@
-import type { PreparedDocument, SourceState } from '../document_stream.js'
+import type { TokenizedDocument } from '../document.js'
+import type { SourceState } from '../document_stream.js'
 import type {
   DocumentSource,
   SourceCursor,
   SourceItem,
   UnreadableDocument,
 } from '../sources/document_source.js'
-import { cutDocument, type PositionsOf } from './pieces.js'
+import { type Chunk, chunkDocument, type PositionsOf } from './chunks.js'
 import type { Preparation } from './preparation.js'
 
 /** So many unreadable documents in a row are no accident: the source as a whole cannot be read. */
@@ -24,7 +25,7 @@ export interface SourceReaderOptions {
 }
 
 interface Ahead {
-  readonly document: PreparedDocument | UnreadableDocument
+  readonly document: TokenizedDocument | UnreadableDocument
   readonly next: SourceCursor
 }
 
@@ -35,11 +36,11 @@ export class SourceReader {
   readonly #items: AsyncIterator<SourceItem>
   readonly #ahead: Promise<Ahead>[] = []
   #reading: Promise<unknown> = Promise.resolve()
-  /** Before the document that `#pieces` are of. */
+  /** Before the document that `#chunks` are of. */
   #cursor: SourceCursor | undefined
   #next: SourceCursor | undefined
-  #pieces: readonly PreparedDocument[] = []
-  #piece: number
+  #chunks: readonly Chunk[] = []
+  #chunk: number
   #positions: number
   #skipped: number
   #unreadableInARow = 0
@@ -49,7 +50,7 @@ export class SourceReader {
     this.#documents = source.length
     this.#items = source.read(options.seed, state?.cursor)
     this.#cursor = this.#next = state?.cursor
-    this.#piece = state?.piece ?? 0
+    this.#chunk = state?.chunk ?? 0
     this.#positions = state?.positions ?? 0
     this.#skipped = state?.skipped ?? source.unreadable?.length ?? 0
   }
@@ -60,23 +61,23 @@ export class SourceReader {
   }
 
   get state(): SourceState {
-    const within = this.#piece > 0
+    const within = this.#chunk > 0
     const cursor = within ? this.#cursor : this.#next
     return {
       ...(cursor && { cursor }),
-      ...(within && { piece: this.#piece }),
+      ...(within && { chunk: this.#chunk }),
       positions: this.#positions,
       skipped: this.#skipped,
       ...(this.#documents !== undefined && { documents: this.#documents }),
     }
   }
 
-  async next(): Promise<PreparedDocument> {
-    // More pieces may have been taken than there are, where the data changed since the state was saved.
-    while (this.#piece >= this.#pieces.length) await this.#advance()
-    const document = this.#pieces[this.#piece++]!
-    if (this.#piece === this.#pieces.length) this.#finish()
-    this.#positions += this.#options.positionsOf(document)
+  async next(): Promise<TokenizedDocument> {
+    // More chunks may have been taken than there are, where the data changed since the state was saved.
+    while (this.#chunk >= this.#chunks.length) await this.#advance()
+    const { document, positions } = this.#chunks[this.#chunk++]!
+    if (this.#chunk === this.#chunks.length) this.#finish()
+    this.#positions += positions
     return document
   }
 
@@ -84,7 +85,7 @@ export class SourceReader {
     await this.#items.return?.()
   }
 
-  /** Brings the next document's pieces, or none where it is left out. */
+  /** Brings the next document's chunks, or none where it is left out. */
   async #advance(): Promise<void> {
     const { document, next } = await this.#take()
     this.#cursor = this.#next
@@ -95,18 +96,18 @@ export class SourceReader {
     }
     const { positionsOf, longest } = this.#options
     try {
-      this.#pieces = cutDocument(document, positionsOf, longest)
+      this.#chunks = chunkDocument(document, positionsOf, longest)
     } catch (error) {
       this.#leaveOut({ name: document.name, error: error as Error })
       return
     }
     this.#unreadableInARow = 0
-    if (this.#piece >= this.#pieces.length) this.#finish()
+    if (this.#chunk >= this.#chunks.length) this.#finish()
   }
 
   #finish(): void {
-    this.#pieces = []
-    this.#piece = 0
+    this.#chunks = []
+    this.#chunk = 0
   }
 
   #leaveOut(document: UnreadableDocument): void {

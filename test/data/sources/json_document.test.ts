@@ -5,7 +5,7 @@ import { documentOf } from '../../../lib/data/sources/json_document.js'
 const read = (json: unknown, field?: string) =>
   documentOf(json, 'a.jsonl:1', '/data/a.jsonl', field).map((part) => {
     if (part.type === 'text') return part.text
-    return 'path' in part.source ? `[${part.source.path}]` : part.source
+    return 'path' in part ? `[${part.path}]` : { bytes: part.bytes }
   })
 
 const png = Buffer.from(`89504e470d0a1a0a${'00'.repeat(100)}`, 'hex')

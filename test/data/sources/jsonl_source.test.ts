@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import type { RawDocument, UnreadableDocument } from '../../../lib/data/sources/document_source.js'
+import type { RawDocument } from '../../../lib/data/document.js'
+import type { UnreadableDocument } from '../../../lib/data/sources/document_source.js'
 import { openJsonlSource } from '../../../lib/data/sources/jsonl_source.js'
 import { collect } from '../stream/documents.js'
 import { temporaryFolder } from '../../temporary_folder.js'
@@ -27,7 +28,7 @@ describe('openJsonlSource', () => {
       { image: `data:image/png;base64,${png.toString('base64')}`, text: 'inline' },
       { text: ' some text\n', meta: {} },
     ])
-    const image = (source: object) => ({ type: 'image', source })
+    const image = (source: object) => ({ type: 'image', ...source })
     expect(documents.map(partsOf)).toEqual([
       [
         { type: 'text', text: 'first ' },

@@ -5,7 +5,8 @@ import { pack } from 'tar-stream'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { LeftOut } from '../../../lib/data/left_out.js'
-import type { RawDocument, UnreadableDocument } from '../../../lib/data/sources/document_source.js'
+import type { RawDocument } from '../../../lib/data/document.js'
+import type { UnreadableDocument } from '../../../lib/data/sources/document_source.js'
 import { LARGEST_MEMBER } from '../../../lib/data/sources/tar_record.js'
 import { readTar } from '../../../lib/data/sources/tar_records.js'
 import { collect } from '../stream/documents.js'
@@ -23,8 +24,8 @@ const read = async (members: Members) => collect(readTar(await writeBytes(await 
 /** `caption: image`, or the message without the path. */
 function shown(document: RawDocument | UnreadableDocument): string {
   if ('error' in document) return document.error.message.replace(/^.*?shard\.tar: /, '')
-  const [text, image] = document.parts as unknown as [{ text: string }, { source: { bytes: Uint8Array } }]
-  return `${text.text}: ${Buffer.from(image.source.bytes).toString()}`
+  const [text, image] = document.parts as unknown as [{ text: string }, { bytes: Uint8Array }]
+  return `${text.text}: ${Buffer.from(image.bytes).toString()}`
 }
 
 const caseFile = (name: string) => fileURLToPath(new URL(`../../fixtures/cases/${name}`, import.meta.url))

@@ -1,6 +1,7 @@
 import { makeCaptionTokenizer } from '../../../lib/tokenizer/caption_tokenizer.js'
-import type { DocumentStream, PreparedDocument, StreamState } from '../../../lib/data/document_stream.js'
-import type { DocumentSource, RawPart } from '../../../lib/data/sources/document_source.js'
+import type { ImagePart, RawPart, TokenizedDocument } from '../../../lib/data/document.js'
+import type { DocumentStream, StreamState } from '../../../lib/data/document_stream.js'
+import type { DocumentSource } from '../../../lib/data/sources/document_source.js'
 import { indexedSource } from '../../../lib/data/sources/indexed_source.js'
 
 export const words = ['red', 'green', 'blue', 'bag', 'coat', 'a', 'and']
@@ -12,7 +13,7 @@ export const text = (...content: string[]): RawPart => ({ type: 'text', text: co
 /** A 2 x 2 image of one grey. */
 export const grey = (value: number): RawPart => ({
   type: 'image',
-  source: { image: { ...size, data: new Uint8Array(4).fill(value) } },
+  image: { ...size, data: new Uint8Array(4).fill(value) },
 })
 
 /** Documents by number; an Error stands for one that cannot be read. */
@@ -34,14 +35,14 @@ export function sourceOf(
 }
 
 /** Two for the frame, one for each token, six for an image (four patches, BOI, EOI). */
-export function positionsOf({ parts }: Pick<PreparedDocument, 'parts'>): number {
+export function positionsOf({ parts }: Pick<TokenizedDocument, 'parts'>): number {
   return parts.reduce((sum, part) => sum + (part.type === 'text' ? part.ids.length : 6), 2)
 }
 
 /** A document in a form that tests compare. */
-export function shown({ name, parts }: PreparedDocument): string {
+export function shown({ name, parts }: TokenizedDocument): string {
   const content = parts.map((part) =>
-    part.type === 'text' ? tokenizer.decode(part.ids) : `<${[...part.image.data]}>`,
+    part.type === 'text' ? tokenizer.decode(part.ids) : `<${[...(part as ImagePart).image.data]}>`,
   )
   return `${name}: ${content.join(' | ')}`
 }

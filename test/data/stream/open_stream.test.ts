@@ -83,7 +83,7 @@ describe('openStream', () => {
     expect(documents).toEqual(['x 0: red', 'y 0: red', 'x 0: red', 'y 0: red'])
   })
 
-  it('cuts a text that is too long into consecutive pieces', async () => {
+  it('cuts a text that is too long into consecutive chunks', async () => {
     const source = sourceOf([[text('red', 'green', 'blue'), text('bag', 'coat')]], 'story')
     const taken = await take(openStream(alone(source), { ...options, longest: 4 }), 4)
     expect(taken.map(({ document }) => document)).toEqual([
@@ -93,10 +93,10 @@ describe('openStream', () => {
       'story 0: red green',
     ])
     expect(taken.map(({ state }) => state.sources[0]!)).toMatchObject([
-      { piece: 1, positions: 4 },
-      { piece: 2, positions: 8 },
+      { chunk: 1, positions: 4 },
+      { chunk: 2, positions: 8 },
       { cursor: { position: 1 }, positions: 11 },
-      { cursor: { position: 1 }, piece: 1, positions: 15 },
+      { cursor: { position: 1 }, chunk: 1, positions: 15 },
     ])
   })
 
@@ -235,5 +235,5 @@ it('gives the texts of a source in stored order, without what cannot be read', a
 })
 
 function image(source: { bytes: Uint8Array } | { path: string }) {
-  return [text('red'), { type: 'image', source } as const]
+  return [text('red'), { type: 'image', ...source } as const]
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
-import type { RawPart } from '../../../lib/data/sources/document_source.js'
+import type { RawPart } from '../../../lib/data/document.js'
 import { openStream, type StreamOptions } from '../../../lib/data/stream/open_stream.js'
 import { PreparationPool } from '../../../lib/data/stream/preparation_pool.js'
 import { randomUniform } from '../../../lib/random.js'
@@ -37,8 +37,8 @@ async function documents(): Promise<(readonly RawPart[] | Error)[]> {
     const word = text(words[i % words.length]!)
     many.push(
       [
-        [word, { type: 'image', source: { path } }, grey(i), word] as const,
-        [{ type: 'image', source: { bytes: i === 21 ? bytes.subarray(0, 50) : bytes } }, word] as const,
+        [word, { type: 'image', path }, grey(i), word] as const,
+        [{ type: 'image', bytes: i === 21 ? bytes.subarray(0, 50) : bytes }, word] as const,
         [text(...Array.from({ length: i + 1 }, () => words[i % words.length]!))],
         i === 23 ? new Error('gone') : [grey(i), i === 27 ? text(' ') : word],
       ][i % 4]!,
@@ -84,7 +84,7 @@ describe('PreparationPool', () => {
   it('rejects what waits and what comes when it is closed in the middle', async () => {
     const pool = new PreparationPool(tokenizer, size, 1)
     const bytes = await jpeg(3)
-    const document = { name: 'a', parts: [{ type: 'image', source: { bytes } } as const] }
+    const document = { name: 'a', parts: [{ type: 'image', bytes } as const] }
     const waiting = pool.prepare(document).catch((error: Error) => error.message)
     await pool.close()
     expect(await waiting).toBe('the preparation of documents was closed')
@@ -123,7 +123,7 @@ describe('a process with a pool', () => {
       .join('') +
     `const sharp = (await import(${JSON.stringify(import.meta.resolve('sharp'))})).default
     const bytes = await sharp({ create: { width: 900, height: 900, channels: 3, background: 'red' } }).png().toBuffer()
-    const source = indexedSource({ length: 5, open: () => ({ name: String, parts: () => [{ type: 'image', source: { bytes } }] }) })
+    const source = indexedSource({ length: 5, open: () => ({ name: String, parts: () => [{ type: 'image', bytes }] }) })
     const stream = openStream([{ source, weight: 1 }], {
       tokenizer: makeCaptionTokenizer(['a']), image: { width: 32, height: 32, channels: 3 }, positionsOf: () => 1, seed: 0, workers: 2 })
     `

@@ -9,8 +9,8 @@ import { bytesToFloats } from '../../../lib/image/pixels.js'
 import type { EncodedPart } from '../../../lib/sequence/image_parts.js'
 import type { ComputeType } from '../../../lib/nn/arena.js'
 import { randomSeeds } from '../../../lib/random.js'
-import type { Document } from '../../../lib/sequence/document.js'
-import { packDocuments } from '../../../lib/sequence/packing.js'
+import type { DocumentParts } from '../../../lib/sequence/document.js'
+import { packDocuments } from '../../sequence/pack_documents.js'
 import { generator } from '../../host_array.js'
 
 export const tokens = { bos: 1, end: 2, boi: 3, eoi: 4 }
@@ -66,7 +66,7 @@ export const testImagePart = (height: number, width: number, seed: number): Enco
 })
 
 /** Packs documents with noised images: of image i, t = 100 + 300 i, noise from seed i. */
-export function trainingBatch(documents: readonly Document<EncodedPart>[]): TrainingBatch {
+export function trainingBatch(documents: readonly DocumentParts<EncodedPart>[]): TrainingBatch {
   const packed = packDocuments(documents, { patch: tinyConfig.image.patch, tokens })
   const t = packed.images.map((_, i) => (100 + 300 * i) % 1000)
   return {

@@ -6,8 +6,8 @@ import { type TrainingBatch, transfusionLoss } from '../../../lib/models/transfu
 import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
 import { joinValues } from '../../../lib/image/codec.js'
 import type { EncodedPart } from '../../../lib/sequence/image_parts.js'
-import type { Document } from '../../../lib/sequence/document.js'
-import { packDocuments } from '../../../lib/sequence/packing.js'
+import type { DocumentParts } from '../../../lib/sequence/document.js'
+import { packDocuments } from '../../sequence/pack_documents.js'
 import { scope } from '../../../lib/tensor/scope.js'
 import { fromArray, type Tensor } from '../../../lib/tensor/tensor.js'
 import { compare } from '../../check_op.js'
@@ -17,7 +17,7 @@ import { perturbedNetwork, testImagePart, tinyConfig, tinyUNet, tokens, training
 const text = (...ids: number[]) => ({ type: 'text' as const, ids })
 
 /** Text around images of two sizes, in three documents; one image stands first, two side by side. */
-const documents: Document<EncodedPart>[] = [
+const documents: DocumentParts<EncodedPart>[] = [
   { parts: [text(5, 6, 7), testImagePart(4, 4, 1)] },
   { parts: [testImagePart(4, 6, 2), text(8, 9)] },
   { parts: [text(10), testImagePart(4, 6, 3), testImagePart(4, 4, 4), text(11, 5)] },
@@ -38,7 +38,7 @@ const configOf = (image: Partial<TransfusionOptions['image']>): TransfusionOptio
 /** `hidden` of packed documents whose images have t = 300, row by row. */
 async function hiddenRows(
   network: TransfusionNetwork,
-  packedDocuments: readonly Document<EncodedPart>[],
+  packedDocuments: readonly DocumentParts<EncodedPart>[],
 ): Promise<Float32Array[]> {
   const packed = packDocuments(packedDocuments, { patch: tinyConfig.image.patch, tokens })
   using hidden = scope(() => {
@@ -186,7 +186,7 @@ describe('transfusionLoss', () => {
 
   it('adds the weighted parts, and leaves out what the batch has not', async () => {
     using network = await perturbedNetwork()
-    const lossesOf = async (batchDocuments: readonly Document<EncodedPart>[]) => {
+    const lossesOf = async (batchDocuments: readonly DocumentParts<EncodedPart>[]) => {
       const losses = scope(() => transfusionLoss(network, trainingBatch(batchDocuments), { imageWeight: 5 }))
       const read = async (tensor: Tensor | undefined) => (tensor ? (await tensor.readFloats())[0]! : NaN)
       const [total, lm, diffusion] = await Promise.all([

@@ -1,11 +1,10 @@
-import type { DocumentStream, PreparedDocument, StreamState } from '../../../data/document_stream.js'
+import type { DocumentStream, StreamState } from '../../../data/document_stream.js'
 import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../folder.js'
 import type { Denominators, TrainingBatch } from './loss.js'
 import type { ImageInput } from '../../../sequence/image_parts.js'
-import type { Document } from '../../../sequence/document.js'
-import { documentLength, packingOf } from '../../../sequence/packing.js'
-import { arrangeDocument } from './arrange.js'
+import type { TrainingSequence } from '../../../sequence/training_sequence.js'
+import { prepareSequence } from './prepare_sequence.js'
 import type { TransfusionTrainingOptions } from './options.js'
 import { trainingBatch } from './training_batch.js'
 
@@ -24,7 +23,6 @@ export interface StepBatch {
  * step with a stream that stands where the step before left it.
  */
 export class BatchMaker {
-  readonly #packing
   /** A document that did not fit the batch before. */
   #waiting: Awaited<ReturnType<DocumentStream['next']>> | undefined
 
@@ -32,9 +30,7 @@ export class BatchMaker {
     readonly stream: DocumentStream,
     readonly model: Pick<ModelParts, 'objective' | 'codec'> & { network: { config: TransfusionConfig } },
     readonly options: TransfusionTrainingOptions,
-  ) {
-    this.#packing = packingOf(model.network.config)
-  }
+  ) {}
 
   /** Rejects as the stream does, and when a document does not fit the model or the batch. */
   async make(step: number): Promise<StepBatch> {
@@ -44,13 +40,13 @@ export class BatchMaker {
     for (let part = 0; part < gradientAccumulation; part++) {
       // Sizes that do not divide evenly: the first parts take one document more.
       const size = Math.floor((batchSize + gradientAccumulation - 1 - part) / gradientAccumulation)
-      const documents =
+      const sequences =
         batchTokens === undefined
           ? await this.#take(step, drawn, (count) => count < size, Infinity)
           : await this.#take(step, drawn, () => true, Math.floor(batchTokens / gradientAccumulation))
       const { seed, timesteps } = this.options
       const noise = { timesteps, seed, step, firstImage: drawn.images }
-      parts.push(await trainingBatch(this.model, documents, noise))
+      parts.push(await trainingBatch(this.model, sequences, noise))
       drawn.images += parts.at(-1)!.packed.images.length
     }
     const total = (count: (batch: TrainingBatch) => number) =>
@@ -70,13 +66,13 @@ export class BatchMaker {
     drawn: Drawn,
     more: (count: number) => boolean,
     positions: number,
-  ): Promise<Document<ImageInput>[]> {
-    const documents: Document<ImageInput>[] = []
+  ): Promise<TrainingSequence<ImageInput>[]> {
+    const sequences: TrainingSequence<ImageInput>[] = []
     let left = positions
-    while (more(documents.length)) {
+    while (more(sequences.length)) {
       const next = (this.#waiting ??= await this.stream.next())
-      const document = this.#arrange(next.document, step, drawn.documents)
-      const length = documentLength(document, this.#packing)
+      const sequence = prepareSequence(next.document, this.model, this.options, step, drawn.documents)
+      const { length } = sequence
       if (length > positions)
         throw new RangeError(
           `${next.document.name}: a document of ${length} positions does not fit a batch of ${positions}`,
@@ -86,13 +82,9 @@ export class BatchMaker {
       left -= length
       drawn.documents++
       drawn.state = next.state
-      documents.push(document)
+      sequences.push(sequence)
     }
-    return documents
-  }
-
-  #arrange(document: PreparedDocument, step: number, number: number): Document<ImageInput> {
-    return arrangeDocument(document, this.model, this.options, step, number)
+    return sequences
   }
 }
 

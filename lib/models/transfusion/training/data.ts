@@ -2,12 +2,13 @@ import type { DocumentStream, StreamState } from '../../../data/document_stream.
 import { datasetSource } from '../../../data/sources/dataset_source.js'
 import type { ImageDataset } from '../../../data/sources/image_dataset.js'
 import { openStream } from '../../../data/stream/open_stream.js'
-import type { PositionsOf } from '../../../data/stream/pieces.js'
+import type { PositionsOf } from '../../../data/stream/chunks.js'
 import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../folder.js'
 import { imagePreparationOf } from '../../../sequence/image_model.js'
 import { imagePart } from '../../../sequence/image_parts.js'
-import { documentLength, packingOf } from '../../../sequence/packing.js'
+import { packingOf } from '../../../sequence/packing.js'
+import { trainingSequence } from '../../../sequence/training_sequence.js'
 
 /** Where a stream of documents is to begin. */
 export interface StreamStart {
@@ -57,8 +58,12 @@ export function positionsOf(
 ): PositionsOf {
   const packing = packingOf(model.network.config)
   return ({ name, parts }) =>
-    documentLength(
-      { parts: parts.map((part) => (part.type === 'text' ? part : imagePart(part.image, model, name))) },
+    trainingSequence(
+      {
+        parts: parts.map((part) =>
+          part.type === 'text' ? part : imagePart('image' in part ? part.image : part, model, name),
+        ),
+      },
       packing,
-    )
+    ).length
 }

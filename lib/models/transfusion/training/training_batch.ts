@@ -8,8 +8,8 @@ import type { ModelParts } from '../folder.js'
 import type { TrainingBatch } from './loss.js'
 import { encodeImages, type ImageInput } from '../../../sequence/image_parts.js'
 import { randomSeeds } from '../../../random.js'
-import type { Document } from '../../../sequence/document.js'
-import { packDocuments, packingOf } from '../../../sequence/packing.js'
+import { packingOf, packSequences } from '../../../sequence/packing.js'
+import type { TrainingSequence } from '../../../sequence/training_sequence.js'
 
 /** How the images of a batch are noised. */
 export interface BatchNoise {
@@ -26,25 +26,25 @@ export interface BatchNoise {
 }
 
 /**
- * Packs documents into one sequence, in which none sees another, and draws a timestep and noise for each image: what
- * `transfusionLoss` takes. The model's codec encodes the images. Rejects with a RangeError as `packDocuments`, and a ConfigError for wrong timestep settings.
+ * Packs sequences into one, in which none sees another, and draws a timestep and noise for each image: what
+ * `transfusionLoss` takes. The model's codec encodes the images. Rejects with a RangeError as `packSequences`, and a ConfigError for wrong timestep settings.
  */
 export async function trainingBatch(
   model: Pick<ModelParts, 'objective' | 'codec'> & { network: { config: TransfusionConfig } },
-  documents: readonly Document<ImageInput>[],
+  sequences: readonly TrainingSequence<ImageInput>[],
   noise: BatchNoise = {},
 ): Promise<TrainingBatch> {
   checkArguments('trainingBatch', {
     model: [model, 'object'],
-    documents: [documents, 'array'],
+    sequences: [sequences, 'array'],
     noise: [noise, 'options'],
   })
   const { network, objective } = model
   checkArguments('trainingBatch', { 'model.network.config': [network?.config, 'config'] })
   const { schedule = scheduleOf(objective), timesteps = {}, seed = 0, step = 0, firstImage = 0 } = noise
-  const packed = packDocuments(documents, packingOf(network.config))
+  const packed = packSequences(sequences, packingOf(network.config))
   const settings = parseConfig(timestepsSchema, timesteps, 'timesteps')
-  const t = sampleTimesteps(settings, schedule, packed.limited, seed, step, firstImage)
+  const t = sampleTimesteps(settings, schedule, packed.limitNoise, seed, step, firstImage)
   return {
     packed,
     pixels: await encodeImages(packed.images, model),

@@ -1,23 +1,25 @@
 import { describe, expect, it } from 'vitest'
-import type { DocumentStream, PreparedDocument, PreparedPart } from '../../../../lib/data/document_stream.js'
-import { arrangeDocument } from '../../../../lib/models/transfusion/training/arrange.js'
+import type { TokenizedDocument, TokenizedPart } from '../../../../lib/data/document.js'
+import type { DocumentStream } from '../../../../lib/data/document_stream.js'
+import { prepareSequence } from '../../../../lib/models/transfusion/training/prepare_sequence.js'
 import { BatchMaker } from '../../../../lib/models/transfusion/training/batches.js'
 import {
   transfusionTrainingSchema,
   type TransfusionTrainingSettings,
 } from '../../../../lib/models/transfusion/training/options.js'
+import type { Part } from '../../../../lib/sequence/document.js'
 import { newModel } from '../../../training/synthetic_dataset.js'
 
 const model = newModel()
 
-const text = (...ids: number[]): PreparedPart => ({ type: 'text', ids: Int32Array.from(ids) })
-const image: PreparedPart = {
+const text = (...ids: number[]): TokenizedPart => ({ type: 'text', ids: Int32Array.from(ids) })
+const image: TokenizedPart = {
   type: 'image',
   image: { height: 8, width: 8, channels: 1, data: new Uint8Array(64) },
 }
 
 /** Documents 0, 1, 2, ... as `make` gives them. */
-function streamOf(make: (number: number) => readonly PreparedPart[], from = 0): DocumentStream {
+function streamOf(make: (number: number) => readonly TokenizedPart[], from = 0): DocumentStream {
   let number = from
   return {
     async next() {
@@ -101,18 +103,21 @@ describe('BatchMaker', () => {
   })
 })
 
-describe('arrangeDocument', () => {
-  const arrange = (
-    parts: readonly PreparedPart[],
+describe('prepareSequence', () => {
+  const prepare = (
+    parts: readonly TokenizedPart[],
     more: Partial<TransfusionTrainingSettings>,
     number: number,
-  ) => arrangeDocument({ name: 'a', parts } satisfies PreparedDocument, model, options(more), 0, number)
+  ) => prepareSequence({ name: 'a', parts } satisfies TokenizedDocument, model, options(more), 0, number)
+  const { bos, end, boi, eoi } = model.network.config.tokens
+  const special = [bos, end, boi, eoi]
+  const isSpecial = (span: Part) => span.type === 'text' && special.includes(span.ids[0])
   const kinds = (parts: readonly { type: string }[]) => parts.map(({ type }) => type).join(' ')
-  const counted = (parts: readonly PreparedPart[], more: Partial<TransfusionTrainingSettings>) => {
+  const counted = (parts: readonly TokenizedPart[], more: Partial<TransfusionTrainingSettings>) => {
     const counts: Record<string, number> = {}
     for (let number = 0; number < 1000; number++) {
-      const document = arrange(parts, more, number)
-      const key = `${kinds(document.parts)}${document.textTargets === false ? ' alone' : ''}`
+      const { spans, textTargets } = prepare(parts, more, number)
+      const key = `${kinds(spans.filter((span) => !isSpecial(span)))}${textTargets ? '' : ' alone'}`
       counts[key] = (counts[key] ?? 0) + 1
     }
     return counts

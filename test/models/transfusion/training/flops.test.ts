@@ -2,7 +2,7 @@ import { expect, it } from 'vitest'
 import { transfusionConfigSchema } from '../../../../lib/models/transfusion/config.js'
 import { trainingFlops } from '../../../../lib/models/transfusion/training/flops.js'
 import { transfusionParameters } from '../../../../lib/models/transfusion/model.js'
-import { packDocuments } from '../../../../lib/sequence/packing.js'
+import { packDocuments } from '../../../sequence/pack_documents.js'
 import { testImagePart, tinyConfig, tinyUNet, tokens } from '../tiny_model.js'
 
 /** Elements of the matrices whose names begin so. */

@@ -1,20 +1,26 @@
-import type { PreparedDocument } from '../document_stream.js'
+import type { TokenizedDocument } from '../document.js'
 
 /** Positions (tokens and patches, framing tokens included) that a document takes in a sequence. */
-export type PositionsOf = (document: PreparedDocument) => number
+export type PositionsOf = (document: TokenizedDocument) => number
+
+/** A document, or a chunk of a text that is cut, and the positions that it takes. */
+export interface Chunk {
+  readonly document: TokenizedDocument
+  readonly positions: number
+}
 
 /**
- * A document that takes more than `longest` positions in consecutive pieces, each a document of its own; any other as
- * it is.
+ * A document that takes more than `longest` positions in consecutive chunks, each a document of its own; any other as one
+ * chunk.
  * @throws RangeError where it holds images: those cannot be cut
  */
-export function cutDocument(
-  document: PreparedDocument,
+export function chunkDocument(
+  document: TokenizedDocument,
   positionsOf: PositionsOf,
   longest: number,
-): readonly PreparedDocument[] {
+): readonly Chunk[] {
   const positions = positionsOf(document)
-  if (positions <= longest) return [document]
+  if (positions <= longest) return [{ document, positions }]
   const { name, parts } = document
   const texts = parts.flatMap((part) => (part.type === 'text' ? [part.ids] : []))
   if (texts.length < parts.length) {
@@ -28,8 +34,11 @@ export function cutDocument(
   const total = texts.reduce((sum, ids) => sum + ids.length, 0)
   const ids = new Int32Array(total)
   texts.reduce((offset, part) => (ids.set(part, offset), offset + part.length), 0)
-  return Array.from({ length: Math.ceil(total / room) }, (_, i) => ({
-    name,
-    parts: [{ type: 'text', ids: ids.subarray(i * room, (i + 1) * room) }],
-  }))
+  return Array.from({ length: Math.ceil(total / room) }, (_, i) => {
+    const chunk: TokenizedDocument = {
+      name,
+      parts: [{ type: 'text', ids: ids.subarray(i * room, (i + 1) * room) }],
+    }
+    return { document: chunk, positions: positionsOf(chunk) }
+  })
 }
