@@ -1,10 +1,11 @@
 import { Command } from 'commander'
 import type { GenerationOptions } from '../generation/options.js'
+import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import { addTextOptions, type GenerationFlags, generationOptionsOf } from './options/generation.js'
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
-import { precisionOption } from './options/shared.js'
+import { deviceOption, precisionOption } from './options/shared.js'
 
 /** Files that are described together. */
 const atOnce = 16
@@ -13,6 +14,7 @@ const atOnce = 16
 export interface CaptionFlags extends GenerationFlags {
   json?: true
   precision: ComputeType
+  device?: Device
 }
 
 export function captionCommand(): Command {
@@ -22,6 +24,7 @@ export function captionCommand(): Command {
     .argument('<images...>', 'image files of any size')
     .option('--json', 'one JSON object for each file, {"file", "caption"} or {"file", "error"}')
     .addOption(precisionOption().default('f32'))
+    .addOption(deviceOption())
   return addTextOptions(command, { maxTokens: 64, seed: 0 })
     .addHelpText(
       'after',
@@ -38,7 +41,7 @@ export function captionCommand(): Command {
 export async function caption(folder: string, files: readonly string[], flags: CaptionFlags): Promise<void> {
   const wanted = { ...generationOptionsOf(flags), maxImages: 0 }
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
-  using model = await Transfusion.load(folder, { compute: flags.precision })
+  using model = await Transfusion.load(folder, { compute: flags.precision, device: flags.device })
   const { signal, fail } = sharedSignal(interrupt.signal)
   const options = { ...wanted, signal }
   const coming: Promise<Described>[] = []

@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { on } from 'node:events'
 import { createInterface } from 'node:readline'
+import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import { ChatSession } from './chat_session.js'
@@ -11,7 +12,7 @@ import {
   type GenerationFlags,
   generationOptionsOf,
 } from './options/generation.js'
-import { precisionOption, showOption } from './options/shared.js'
+import { deviceOption, precisionOption, showOption } from './options/shared.js'
 import { PictureFolder } from '../image/picture_folder.js'
 import { detectProtocol, type ImageProtocol } from './terminal/image.js'
 import { TerminalWriter } from './terminal/writer.js'
@@ -21,6 +22,7 @@ export interface ChatFlags extends GenerationFlags {
   out: string
   show?: ImageProtocol
   precision: ComputeType
+  device?: Device
 }
 
 export function chatCommand(): Command {
@@ -30,6 +32,7 @@ export function chatCommand(): Command {
     .option('--out <folder>', 'where images go, numbered on from those that are there', 'samples')
     .addOption(showOption())
     .addOption(precisionOption().default('f32'))
+    .addOption(deviceOption())
   return addImageOptions(addTextOptions(command))
     .addHelpText(
       'after',
@@ -48,7 +51,7 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   const { stdin: input, stdout: output, stderr: notes } = process
   const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
   const pictures = await PictureFolder.open(flags.out)
-  using model = await Transfusion.load(folder, { compute: flags.precision })
+  using model = await Transfusion.load(folder, { compute: flags.precision, device: flags.device })
   const interactive = Boolean(input.isTTY && output.isTTY)
   const protocol = flags.show ?? detectProtocol(output)
   if (flags.seed === undefined) notes.write(`seeds from ${seed} on\n`)

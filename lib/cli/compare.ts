@@ -15,8 +15,9 @@ import {
 import { comparisonTable } from '../experiments/comparisons/comparison_table.js'
 import { type Comparison, type ComparisonName, comparisons } from '../experiments/comparisons/comparisons.js'
 import { onInterrupt } from './terminal/interrupt.js'
-import { numberOption } from './options/shared.js'
+import { deviceOption, numberOption } from './options/shared.js'
 import { say, warn } from './terminal/output.js'
+import type { Device } from '../tensor/device.js'
 import { lockRun } from '../run/run_folder.js'
 
 /** Options of the command line. */
@@ -27,6 +28,7 @@ export interface CompareOptions {
   /** Variants whose name has this in it. */
   only?: string
   out?: string
+  device?: Device
 }
 
 export const compareCommand = (): Command =>
@@ -38,6 +40,7 @@ export const compareCommand = (): Command =>
     .addOption(numberOption('--steps <number>', 'steps of training').default(1000))
     .addOption(numberOption('--seeds <number>', 'models of each kind').default(3))
     .addOption(numberOption('--per-class <number>', 'images of each class to generate').default(50))
+    .addOption(deviceOption())
     .option('--only <text>', 'the variants with this in their name, e.g. 8x8')
     .option('--out <folder>', 'where metrics and pictures go, by default runs/compare-WHAT')
     .addHelpText(
@@ -97,6 +100,7 @@ export async function compare(what: ComparisonName, options: CompareOptions): Pr
         seed,
         ...length,
         perClass,
+        device: options.device,
         signal: interrupt.signal,
       })
       await writePng(sheet, sheetOf(variant.name, images, reference.data.captions))

@@ -8,13 +8,13 @@ import { Transfusion } from '../transfusion.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { runFiles } from '../reporting/run_files.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
-import { deviceInfo } from '../tensor/device.js'
+import { type Device, deviceInfo } from '../tensor/device.js'
 import { Trainer } from '../models/transfusion/training/trainer.js'
 import { openEmojiTask } from '../experiments/demo/demo_emoji.js'
 import { openFashionMnistTask } from '../experiments/demo/demo_fashion_mnist.js'
 import type { DemoSettings, DemoTask } from '../experiments/demo/demo_task.js'
 import { onInterrupt } from './terminal/interrupt.js'
-import { numberOption, seedOption } from './options/shared.js'
+import { deviceOption, numberOption, seedOption } from './options/shared.js'
 import { say, warn } from './terminal/output.js'
 import { TrainingProgress } from './terminal/training_progress.js'
 import { recordedRun } from '../run/recorded_run.js'
@@ -35,6 +35,7 @@ export const demoCommand = (): Command =>
     .addOption(numberOption('--minutes <number>', 'time to train').default(3))
     .option('--out <folder>', 'where the run is written', 'runs/demo')
     .addOption(seedOption().default(0))
+    .addOption(deviceOption())
     .addHelpText(
       'after',
       '\nExamples:\n  transfusion demo --minutes 20 --out runs/long-demo\n' +
@@ -54,17 +55,18 @@ export async function demo({
   minutes,
   out,
   seed,
-}: DemoSettings & { data: keyof typeof openTask; out: string }): Promise<void> {
+  device = 'cpu',
+}: DemoSettings & { data: keyof typeof openTask; out: string; device?: Device }): Promise<void> {
   const started = performance.now()
   if (minutes <= 0) throw new RangeError(`--minutes: expected a positive number, received ${minutes}`)
   await using _ = await lockRun(out, 'running the demo', warn)
-  await runDemo(await openTask[data]({ minutes, seed }), { out, started })
+  await runDemo(await openTask[data]({ minutes, seed }), { out, started, device })
 }
 
 /** Learns a task and writes the run into a folder; `started` as `performance.now()` gave it. */
 export async function runDemo(
   task: DemoTask,
-  { out, started }: { out: string; started: number },
+  { out, started, device = 'cpu' }: { out: string; started: number; device?: Device },
 ): Promise<void> {
   const { name, training, objective, options, images, prompts } = task
   // Half the bytes and twice the products, where the processor has them.
@@ -72,6 +74,7 @@ export async function runDemo(
   using model = Transfusion.create(modelOptions(task.model), makeCaptionTokenizer(task.captions), {
     seed: options.seed,
     compute: precision,
+    device,
     objective,
   })
   say(
@@ -89,7 +92,7 @@ export async function runDemo(
     samples: { every: sheetSteps, prompts, ...images },
   }
   await writeJson(join(out, runFiles.config), config)
-  const matmulRate = await measureMatmulRate(precision)
+  const matmulRate = await measureMatmulRate(precision, device)
   const recorder = await RunRecorder.open(out, {
     step: 0,
     seconds: 0,

@@ -7,11 +7,13 @@ import { writeJson } from '../files/json_file.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
 import { evaluate } from '../evaluation/evaluate.js'
+import { type Device, parseDevice } from '../tensor/device.js'
 import { evaluateConfigSchema } from '../evaluation/tasks/evaluate_config.js'
 import { formatResults } from '../evaluation/tasks/evaluation_result.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
 import {
+  deviceOption,
   guidanceOption,
   numberOption,
   precisionOption,
@@ -32,6 +34,7 @@ export interface EvaluateOptions {
   questions?: string[]
   seed?: number
   precision?: string
+  device?: Device
   json?: string
 }
 
@@ -51,6 +54,7 @@ export const evaluateCommand = (): Command =>
     .option('--questions <files...>', 'rank the options of questions in JSON Lines')
     .addOption(seedOption())
     .addOption(precisionOption())
+    .addOption(deviceOption())
     .option('--json <file>', 'where the metrics go, by default eval.json beside the model')
     .addHelpText(
       'after',
@@ -70,11 +74,12 @@ export async function runEvaluate(
   const folder = await modelFolderOf(named)
   const file = configPath === undefined ? {} : await readConfig(configPath, evaluateConfigSchema)
   const config = parseConfig(evaluateConfigSchema, withOptions(file, options), configPath ?? 'options')
+  const { precision, device } = config
+  parseDevice(device, configPath ?? 'options')
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
-  using model = await Transfusion.load(folder, { compute: config.precision })
+  using model = await Transfusion.load(folder, { compute: precision, device })
   const { seed, results } = await evaluate(model, config, { signal: interrupt.signal, onMessage: say })
 
-  const { precision } = config
   const path = options.json ?? join(dirname(resolve(folder)), 'eval.json')
   const seconds = (performance.now() - started) / 1000
   const { parameterCount: parameters } = model
@@ -92,7 +97,7 @@ function withOptions(config: unknown, options: EvaluateOptions): unknown {
     tasks: Array.isArray(tasks)
       ? [...tasks, ...added, ...(tasks.length + added.length === 0 ? [{ type: 'classes' }] : [])]
       : tasks,
-    ...given({ seed: options.seed, precision: options.precision }),
+    ...given({ seed: options.seed, precision: options.precision, device: options.device }),
   }
 }
 

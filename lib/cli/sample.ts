@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander'
 import { Readable } from 'node:stream'
 import type { GenerationEvent } from '../generation/events.js'
+import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import {
@@ -11,7 +12,7 @@ import {
   generationOptionsOf,
 } from './options/generation.js'
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
-import { numberOption, precisionOption, showOption } from './options/shared.js'
+import { deviceOption, numberOption, precisionOption, showOption } from './options/shared.js'
 import { PictureFolder } from '../image/picture_folder.js'
 import { promptPieces, readPieces } from '../generation/conversation/prompt_syntax.js'
 import { eventJson, savePictures, type SavedEvent } from '../generation/saved_events.js'
@@ -26,6 +27,7 @@ export interface SampleFlags extends GenerationFlags {
   json?: true
   show?: ImageProtocol
   precision: ComputeType
+  device?: Device
 }
 
 export function sampleCommand(): Command {
@@ -38,6 +40,7 @@ export function sampleCommand(): Command {
     .option('--json', 'one JSON object for each event, and nothing else, on standard output')
     .addOption(showOption())
     .addOption(precisionOption().default('f32'))
+    .addOption(deviceOption())
   addTextOptions(command).addOption(
     new Option('--start-with <what>', 'image: draw one after the prompt, whatever the model would do')
       .choices(['text', 'image'])
@@ -60,13 +63,13 @@ export function sampleCommand(): Command {
 
 /** `transfusion sample MODEL [PROMPT...]`: answers from consecutive seeds, computed together. */
 export async function sample(folder: string, words: readonly string[], flags: SampleFlags): Promise<void> {
-  const { count, out, json, precision } = flags
+  const { count, out, json, precision, device } = flags
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`--count: expected a positive integer, received ${count}`)
   const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   const pictures = await PictureFolder.open(out)
-  using model = await Transfusion.load(folder, { compute: precision })
+  using model = await Transfusion.load(folder, { compute: precision, device })
   const prompt = await readPieces(promptPieces(words), (path) => model.readImage(path))
   const unknown = await unknownWordsOf(model.tokenizer, prompt)
   if (unknown !== undefined) process.stderr.write(`transfusion: ${unknown}\n`)

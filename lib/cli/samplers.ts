@@ -7,12 +7,20 @@ import { writeJson } from '../files/json_file.js'
 import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
 import { compareSamplers, type SamplerMetrics } from '../evaluation/compare_samplers.js'
 import { checkImageGeneration } from '../generation/generate_images.js'
+import { type Device, parseDevice } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/locate.js'
 import { generatedPreparation, openClasses } from '../evaluation/tasks/class_data_config.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
-import { guidanceOption, numberOption, precisionOption, seedOption, toNumbers } from './options/shared.js'
+import {
+  deviceOption,
+  guidanceOption,
+  numberOption,
+  precisionOption,
+  seedOption,
+  toNumbers,
+} from './options/shared.js'
 import { samplersConfigSchema } from '../evaluation/tasks/samplers_config.js'
 import { conclusion, tableHead, tableLine } from './terminal/samplers_table.js'
 
@@ -24,6 +32,7 @@ export interface SamplersOptions {
   perClass?: number
   seed?: number
   precision?: string
+  device?: Device
   json?: string
 }
 
@@ -48,6 +57,7 @@ export const samplersCommand = (): Command =>
     .addOption(numberOption('--per-class <number>', 'images of each class for each setting, by default 50'))
     .addOption(seedOption())
     .addOption(precisionOption())
+    .addOption(deviceOption())
     .option('--json <file>', 'where the metrics go, by default samplers.json beside the model')
     .addHelpText(
       'after',
@@ -69,10 +79,11 @@ export async function samplers(
   const file = configPath === undefined ? {} : await readConfig(configPath, samplersConfigSchema)
   const merged = typeof file === 'object' && !Array.isArray(file) ? { ...file, ...given(options) } : file
   const config = parseConfig(samplersConfigSchema, merged, configPath ?? 'options')
-  const { seed, precision, perClass, guidance, guidanceInterval } = config
+  const { seed, precision, device, perClass, guidance, guidanceInterval } = config
+  parseDevice(device, configPath ?? 'options')
   const path = json ?? join(dirname(resolve(folder)), 'samplers.json')
   using interrupt = onInterrupt('Stopping; what is measured is kept. Press Ctrl-C again to leave at once.')
-  using model = await Transfusion.load(folder, { compute: precision })
+  using model = await Transfusion.load(folder, { compute: precision, device })
   const { testName, ...data } = await openClasses(config.data, config.caption, generatedPreparation(model))
   const names = config.samplers ?? samplersFor(model.objective.process)
   // The first, the most steps of the first sampler, is what others are compared with.

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { trainFromConfig, type TrainRunOptions } from '../run/train_from_config.js'
-import { settingOption } from './options/shared.js'
+import { deviceOption, settingOption } from './options/shared.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say, warn } from './terminal/output.js'
 import { TokenizerProgress } from './terminal/tokenizer_progress.js'
@@ -13,6 +13,7 @@ export const trainCommand = (): Command =>
     .option('--out <folder>', 'where the run is written, and resumed', 'runs/train')
     .option('--init <folder>', 'weights to begin with: a model folder, or a Hugging Face Llama')
     .addOption(settingOption())
+    .addOption(deviceOption())
     .addHelpText(
       'after',
       '\nExamples:\n' +
@@ -25,7 +26,7 @@ export const trainCommand = (): Command =>
 /** `transfusion train config.json`: see `trainFromConfig`; Ctrl-C stops it after a step, and saves. */
 export async function train(
   path: string,
-  options: Pick<TrainRunOptions, 'out' | 'init' | 'set'>,
+  options: Pick<TrainRunOptions, 'out' | 'init' | 'set' | 'device'>,
 ): Promise<void> {
   const stop = new AbortController()
   const tokenizerProgress = new TokenizerProgress()

@@ -1,6 +1,6 @@
 import type { ComputeType } from '../nn/arena.js'
 import { matmul } from '../ops/matmul.js'
-import { fence } from '../tensor/device.js'
+import { type Device, fence } from '../tensor/device.js'
 import { keep } from '../tensor/scope.js'
 import { full } from '../tensor/tensor.js'
 
@@ -8,12 +8,12 @@ const size = 1024
 const seconds = 0.3
 
 /**
- * The machine's rate of matrix products in floating-point operations per second, as this process reaches it: the best
+ * A device's rate of matrix products in floating-point operations per second, as this process reaches it: the best
  * of repeated products of two matrices of 1024 x 1024, for 0.3 s. It is what a training step's rate is compared with.
  */
-export async function measureMatmulRate(dtype: ComputeType): Promise<number> {
-  const a = keep(full([size, size], 1, dtype))
-  const b = keep(full([size, size], 1, dtype))
+export async function measureMatmulRate(dtype: ComputeType, device: Device = 'cpu'): Promise<number> {
+  const a = keep(full([size, size], 1, dtype, device))
+  const b = keep(full([size, size], 1, dtype, device))
   // The first product prepares the kernel.
   keep(matmul(a, b, { transposeB: true })).free()
   await fence()

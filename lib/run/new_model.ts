@@ -12,22 +12,23 @@ export async function createModel(
   onSkip: (document: UnreadableDocument) => void,
   hooks: BpeHooks,
 ): Promise<Transfusion> {
-  const { objective, precision: compute, model, imagePreparation, training } = config
+  const { objective, precision: compute, device, model, imagePreparation, training } = config
   const tokenizer = await openTokenizer(config, sources, onSkip, hooks)
-  const options = { objective, compute, seed: training.seed, imagePreparation }
+  const options = { objective, compute, device, seed: training.seed, imagePreparation }
   return Transfusion.create(modelOptions(model), tokenizer, options)
 }
 
 /** A model with the weights of a folder, which decides all that the config, as it was written, leaves out. */
 export const initializeModel = (
   folder: string,
-  { precision: compute, imagePreparation, training: { seed } }: TrainConfig,
+  { precision: compute, device, imagePreparation, training: { seed } }: TrainConfig,
   { model, objective }: WrittenTrainConfig,
 ): Promise<Transfusion> =>
   Transfusion.initializeFrom(folder, {
     sizes: namedSizes(model ?? {}),
     objective,
     compute,
+    device,
     seed,
     imagePreparation,
   })

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Transfusion } from '../transfusion.js'
-import type { ComputeType } from '../nn/arena.js'
+import type { LoadOptions } from '../models/transfusion/folder.js'
 import type { CheckpointFolder } from '../training/checkpoint_folder.js'
 import type { Trainer } from '../models/transfusion/training/trainer.js'
 
@@ -10,13 +10,13 @@ import type { Trainer } from '../models/transfusion/training/trainer.js'
  */
 export async function resumeRun(
   checkpoints: CheckpointFolder,
-  compute: ComputeType,
+  options: LoadOptions,
   trainerOf: (model: Transfusion) => Trainer,
   onWarning: (line: string) => void,
 ): Promise<{ model: Transfusion; trainer: Trainer } | undefined> {
   let resumed: { model: Transfusion; trainer: Trainer } | undefined
   await checkpoints.resume(async (folder) => {
-    const model = await Transfusion.load(join(folder, 'model'), { compute })
+    const model = await Transfusion.load(join(folder, 'model'), options)
     let trainer: Trainer | undefined
     try {
       trainer = trainerOf(model)

@@ -6,7 +6,7 @@ import type { TransfusionTrainingOptions } from '../models/transfusion/training/
 import { modelOptions, type TrainConfig, trainConfigSchema } from './train_config.js'
 
 /** They change nothing that is learned. */
-const beside = ['samples', 'checkpoints', 'loading', 'log'] as const
+const beside = ['samples', 'checkpoints', 'loading', 'log', 'device'] as const
 const besideInTraining = ['recompute', 'onNonFinite', 'spikeFactor'] as const
 /** They say how long to train. */
 const lengths = ['steps', 'minutes'] as const

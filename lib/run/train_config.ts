@@ -8,6 +8,7 @@ import { transfusionConfigSchema, type TransfusionOptions } from '../models/tran
 import { objectiveSchema } from '../diffusion/objective.js'
 import { imageGenerationConfigSchema } from '../generation/options.js'
 import { transfusionTrainingSchema } from '../models/transfusion/training/options.js'
+import { deviceSchema } from '../tensor/device_config.js'
 import { given } from '../config/given.js'
 
 const modelShape = transfusionConfigSchema.shape
@@ -55,6 +56,8 @@ export const trainConfigSchema = z.strictObject({
   imagePreparation: imagePreparationOptionsSchema.default({}),
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** Where the model is trained: cpu, cuda or cuda:1, as far as the build has it. */
+  device: deviceSchema,
   /** What the network predicts and how its error counts. */
   objective: objectiveSchema.prefault({}),
   /** How long and how the model is trained; the paper's choices are the defaults. */

@@ -9,6 +9,7 @@ import type { WeightedSource } from '../data/stream/open_stream.js'
 import { hasFinished } from '../reporting/sessions.js'
 import { Trainer } from '../models/transfusion/training/trainer.js'
 import type { BpeProgress } from '../tokenizer/bpe/train_tokenizer.js'
+import { type Device, parseDevice } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import { LeftOutReport } from './left_out_report.js'
 import { type RunMessages, silent } from './messages.js'
@@ -28,6 +29,8 @@ export interface TrainRunOptions extends SessionHooks {
   out?: string
   /** A folder whose weights a new run begins with: a model folder, or a Hugging Face Llama. */
   init?: string
+  /** Where the model is trained, in place of the config's device. */
+  device?: Device
   /** Settings that replace the config's, as `--set` takes them: `training.steps=50`. */
   set?: readonly string[]
   /** Called while a BPE tokenizer is trained for the run. */
@@ -64,13 +67,15 @@ export async function trainFromConfig(
   options: TrainRunOptions = {},
 ): Promise<TrainRunResult> {
   checkArguments('trainFromConfig', { config: [config, 'configOrPath'], options: [options, 'options'] })
-  const { out = 'runs/train', init, set = [] } = options
+  const { out = 'runs/train', init, set = [], device } = options
+  const settings = device === undefined ? set : [...set, `device=${device}`]
   const name = typeof config === 'string' ? config : 'config'
   const written =
     typeof config === 'string'
-      ? await readConfig(config, trainConfigSchema, set)
-      : withSettings(trainConfigSchema, config, set)
+      ? await readConfig(config, trainConfigSchema, settings)
+      : withSettings(trainConfigSchema, config, settings)
   const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), name)
+  parseDevice(parsed.device, name)
   if (!init) await checkNewModel(parsed, name)
   const sources = await openSources(parsed.data)
   // Refused before a folder is made.
@@ -111,7 +116,12 @@ async function runIn(
   const { onSkip } = leftOut
   const trainerOf = (model: Transfusion) =>
     new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
-  const resumed = await resumeRun(run.checkpoints, config.precision, trainerOf, onWarning)
+  const resumed = await resumeRun(
+    run.checkpoints,
+    { compute: config.precision, device: config.device },
+    trainerOf,
+    onWarning,
+  )
   using model =
     resumed?.model ??
     (init

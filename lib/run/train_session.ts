@@ -60,7 +60,7 @@ export async function trainSession(
   const unknown = await unknownWordsOf(model.tokenizer, config.samples.prompts ?? [])
   if (unknown !== undefined) onWarning(`samples.prompts: ${unknown}`)
   const prompts = config.samples.prompts ?? (await spreadTexts(sources, 10))
-  const matmulRate = await measureMatmulRate(config.precision)
+  const matmulRate = await measureMatmulRate(config.precision, config.device)
   const { steps: step, seconds } = trainer.done
   const recorder = await RunRecorder.open(out, {
     step,

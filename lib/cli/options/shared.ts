@@ -1,6 +1,7 @@
 /** Options that several commands have, each declared once. */
 import { InvalidArgumentError, Option } from 'commander'
 import { samplerSchema } from '../../diffusion/samplers.js'
+import { type Device, parseDevice } from '../../tensor/device.js'
 import { imageProtocols } from '../terminal/image.js'
 
 /** For commander: the text of an option as a number. Whether it is in range is for the option's schema to say. */
@@ -31,6 +32,12 @@ export const settingOption = (): Option =>
 
 export const seedOption = (usual?: string): Option =>
   numberOption('--seed <number>', ['everything random follows from it', usual].filter(Boolean).join('; '))
+
+/** For commander: a device that this build has. */
+const toDevice = (name: string): Device => parseDevice(name, '--device')
+
+export const deviceOption = (): Option =>
+  new Option('--device <name>', 'where the model runs: cpu, cuda or cuda:1').argParser(toDevice)
 
 export const precisionOption = (): Option =>
   new Option('--precision <type>', 'that the network computes in').choices(['f32', 'bf16'])

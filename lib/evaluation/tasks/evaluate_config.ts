@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
 import { sourceSchema } from '../../datasets/data_config.js'
 import { imageGenerationConfigSchema } from '../../generation/options.js'
+import { deviceSchema } from '../../tensor/device_config.js'
 import { classDataSchema } from './class_data_config.js'
 
 /** Generates, describes and ranks images of known classes. */
@@ -54,6 +55,8 @@ export const evaluateConfigSchema = z.strictObject({
   seed: z.int().min(0).default(0),
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** Where the model runs: cpu, cuda or cuda:1, as far as the build has it. */
+  device: deviceSchema,
   /** What is measured. */
   tasks: z.array(z.discriminatedUnion('type', [classTaskSchema, textTaskSchema, questionTaskSchema])).min(1),
 })

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { samplerSchema } from '../../diffusion/samplers.js'
 import { imageSamplingSchema } from '../../generation/options.js'
+import { deviceSchema } from '../../tensor/device_config.js'
 import { classTaskSchema } from './evaluate_config.js'
 
 /** The file that `transfusion samplers` reads; the command line's options go before it. */
@@ -20,4 +21,6 @@ export const samplersConfigSchema = z.strictObject({
   seed: z.int().min(0).default(0),
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** Where the model runs: cpu, cuda or cuda:1, as far as the build has it. */
+  device: deviceSchema,
 })

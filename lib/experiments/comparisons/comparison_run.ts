@@ -5,7 +5,7 @@ import { generateClassImages } from '../../evaluation/class_images.js'
 import { ClassReference } from '../../evaluation/class_reference.js'
 import { captionedImages, describePairs } from '../../evaluation/describe_images.js'
 import { Transfusion } from '../../transfusion.js'
-import { deviceInfo } from '../../tensor/device.js'
+import { type Device, deviceInfo } from '../../tensor/device.js'
 import { Trainer } from '../../models/transfusion/training/trainer.js'
 import { type NamedClasses, openClasses } from '../../evaluation/tasks/class_data_config.js'
 import type { Variant } from './comparisons.js'
@@ -48,6 +48,8 @@ export interface RunOptions {
   /** Either this or `steps`. */
   seconds?: number
   perClass: number
+  /** Where the models are trained; 'cpu' by default. */
+  device?: Device | undefined
   signal: AbortSignal
 }
 
@@ -69,13 +71,13 @@ export async function referenceOf(references: References, padding: number, signa
 export async function runVariant(
   variant: Variant,
   { data, reference }: { data: Omit<NamedClasses, 'name' | 'testName'>; reference: ClassReference },
-  { seed, steps, seconds, perClass, signal }: RunOptions,
+  { seed, steps, seconds, perClass, device, signal }: RunOptions,
 ): Promise<{ result: RunResult; images: readonly Image[] }> {
   const sizes = fashionMnistModel(1)
   using model = Transfusion.create(
     modelOptions(modelOptionsSchema.parse({ ...sizes, image: { ...sizes.image, ...variant.image } })),
     makeCaptionTokenizer(data.captions),
-    { seed, compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32', objective: demoObjective },
+    { seed, compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32', device, objective: demoObjective },
   )
   const { minutes: _, ...options } = demoTraining({ minutes: 1, seed })
   using trainer = new Trainer(model, data.training, {
