@@ -1,12 +1,15 @@
 import type { Tensor } from '../tensor/tensor.js'
 
-/** The tensors that an op takes, by name; an optional one is undefined, several are an array. */
+/** The tensors that an op takes, by name: undefined where an optional one is left out, an array where an input is a list. */
 export type Inputs = Record<string, Tensor | readonly Tensor[] | undefined>
-/** What an op makes: one tensor, or several. */
+/** The output of an op: one tensor, or several. */
 export type Outputs = Tensor | readonly Tensor[]
-/** What the backward pass needs: tensors, which the tape frees after use, and anything else. */
+/** What forward saves for the backward pass: tensors, which the tape frees after use, and other values. */
 export type Saved = Record<string, unknown>
-/** One gradient an input, in the output's shape where the op broadcast it; undefined: none, or accumulated. */
+/**
+ * The gradient of each input, in the output's shape where the op broadcast the input; undefined where there is none, or
+ * where it was accumulated.
+ */
 export type Gradients<I extends Inputs> = {
   [N in keyof I]?: I[N] extends readonly Tensor[] ? readonly (Tensor | undefined)[] : Tensor | undefined
 }
@@ -17,25 +20,27 @@ export type Gradients<I extends Inputs> = {
  * parameters go through `request.accumulator(name)`. An op without a derivative says 'none'.
  */
 export interface OpDefinition<I extends Inputs, O, Y extends Outputs, S extends Saved> {
-  /** In messages, before the name of the argument: "add: b must ...". */
+  /** The op's name in messages: "add: b must ...". */
   name: string
-  /** The inputs that are several tensors. */
+  /** The inputs that are lists of tensors. */
   lists?: readonly (keyof I)[]
   /** The inputs that may be left out. */
   optional?: readonly (keyof I)[]
-  /** Checks arguments, enqueues kernels; `saved` is what backward is given. */
+  /** The inputs that have no derivative: a backward pass that would need one throws. */
+  constants?: readonly (keyof I)[]
+  /** Checks the arguments and enqueues kernels; `saved` goes to `backward`. */
   forward: (inputs: I, options: O) => { output: Y; saved: S }
-  /** The derivative, see above. */
+  /** The derivative, or 'none'. */
   backward: ((dy: Y, saved: S, request: GradientRequest<I>) => Gradients<I>) | 'none'
 }
 
-/** What an op's backward may ask of the tape. */
+/** Which gradients a backward pass needs, and where it accumulates them. */
 export interface GradientRequest<I extends Inputs> {
-  /** Whether anything wants the gradient of this input (of any of them, if there are several). */
+  /** Whether this input needs a gradient; of a list, whether any of its tensors does. */
   wants(input: keyof I): boolean
   /**
-   * An f32 tensor of the input's shape to which a kernel adds its gradient: the parameter's own gradient, or a
-   * zeroed buffer. Undefined when nothing wants it. The gradient is then not returned.
+   * An f32 tensor of the input's shape, to which a kernel adds the gradient: the parameter's own gradient, or a zeroed
+   * buffer. The gradient is then not returned. Undefined where the input needs none.
    */
   accumulator(input: keyof I): Tensor | undefined
 }

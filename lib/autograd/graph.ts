@@ -4,7 +4,7 @@ import type { Shape } from '../tensor/shape.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { AnyOp, Inputs, Saved } from './definition.js'
 
-/** Where the gradient of one input goes. The input itself may be freed before the backward pass. */
+/** Where the gradient of one input goes. The edge outlives the input, which may be freed before the backward pass. */
 export interface Edge {
   shape: Shape
   dtype: DType
@@ -14,21 +14,21 @@ export interface Edge {
   version: number | undefined
 }
 
-/** By the name of the input. */
+/** The edges of an op's inputs, by the input's name. */
 export type Edges = Record<string, readonly (Edge | undefined)[]>
 
-/** What the tape has of an op: all that its backward pass takes. */
-export type RecordedOp = Pick<AnyOp, 'name' | 'backward'>
+/** The part of an op that the backward pass needs. */
+export type RecordedOp = Pick<AnyOp, 'name' | 'backward' | 'constants'>
 
-/** An op that has run, as the backward pass finds it. Thousands are made a second: hence loops, and no lists. */
+/** An op that has run, for the backward pass. Thousands are made in a second, so this code makes no arrays in between. */
 export class Node {
   static count = 0
   readonly id = Node.count++
   /** The nodes that made its inputs, one for each input. */
   readonly sources: readonly Node[]
-  /** Undefined once the backward pass has used it, or nothing can reach it any more. */
+  /** Undefined after the backward pass has used it, or after the last user was dropped. */
   use: { op: RecordedOp; saved: Saved } | undefined
-  /** Its output tensors that live, the nodes that lead to it, a backward pass on its way. */
+  /** The number of its live output tensors, of nodes that use its outputs, and of running backward passes over it. */
   #users = 0
 
   constructor(
@@ -37,7 +37,7 @@ export class Node {
     readonly outputs: readonly { shape: Shape; dtype: DType }[],
     readonly single: boolean,
     saved: Saved,
-    /** Where the op ran, and its backward pass will. */
+    /** The device of the op and of its backward pass. */
     readonly device: Device,
   ) {
     this.use = { op, saved }
@@ -50,7 +50,7 @@ export class Node {
     this.#users++
   }
 
-  /** Releases it once nobody is left, and then what it alone led to. */
+  /** Removes one user; without users, releases the node and drops those that made its inputs. */
   drop(): void {
     const dropped: Node[] = [this]
     for (const node of dropped) {
@@ -60,7 +60,7 @@ export class Node {
     }
   }
 
-  /** Frees what it saved, where the tape alone has kept that. */
+  /** Gives up the saved tensors and frees those that nothing else uses. */
   release(): void {
     if (!this.use) return
     forEachTensor(this.use.saved, (tensor) => {

@@ -7,7 +7,7 @@ import type { Inputs, OpDefinition, Outputs, Saved } from './definition.js'
 import { edgesTo } from './graph.js'
 import { isDifferentiated, record } from './tape.js'
 
-/** Makes the function that runs an op and, where an input asks for gradients, records it on the tape. */
+/** Makes the function that runs an op and, where an input needs a gradient, records it on the tape. */
 export function defineOp<I extends Inputs, O, Y extends Outputs, S extends Saved>(
   definition: OpDefinition<I, O, Y, S>,
 ): (inputs: I, options: O) => Y {
@@ -23,7 +23,7 @@ export function defineOp<I extends Inputs, O, Y extends Outputs, S extends Saved
     })
 }
 
-/** Of the first tensor: outputs and scratch of an op lie where its inputs do. The addon refuses inputs of several. */
+/** The device of an op's outputs and scratch: that of its first tensor. The addon refuses tensors of several devices. */
 function deviceOf(inputs: Inputs): Device {
   for (const argument in inputs) {
     const input = inputs[argument]
@@ -60,5 +60,5 @@ const describe = (value: unknown): string =>
       ? `a ${value.constructor?.name ?? 'object'}${isForeign(value) ? ' of another copy of transfusion-js' : ''}`
       : shown(value)
 
-/** Whether this is a tensor of another copy of this package: its class has the name, and is another. */
+/** Whether this is a tensor of another copy of this package: another class of the same name. */
 const isForeign = (value: object): boolean => value.constructor?.name === Tensor.name

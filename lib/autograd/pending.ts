@@ -5,15 +5,16 @@ import type { Shape } from '../tensor/shape.js'
 import { emptyLike, type Tensor, zeros } from '../tensor/tensor.js'
 
 /**
- * Gradients on their way: each waits for the node that made its tensor. Several may share memory (an op may hand
- * on what it was given, or views of it), so a sum is made in place only where nothing else waits in that memory.
+ * The gradients that a backward pass has computed and not yet used, by the node that made the tensor. Several may share
+ * memory, for an op may return the gradient that it received, or a view of it. So a gradient is added in place only where
+ * it is the only one in its memory.
  */
 export class Pending<Node> {
   readonly #gradients = new Map<Node, (Tensor | undefined)[]>()
   readonly #held = new Set<Tensor>()
   readonly #holders = new Map<object, number>()
 
-  /** Adds a gradient to what waits for an output of a node. */
+  /** Adds a gradient of an output of a node to those that came before. */
   add(node: Node, output: number, gradient: Tensor): void {
     const gradients = this.#gradients.get(node) ?? []
     this.#gradients.set(node, gradients)
@@ -24,23 +25,23 @@ export class Pending<Node> {
       const sum = emptyLike(earlier)
       native.add(sum.handle, earlier.handle, gradient.handle)
       gradients[output] = this.#hold(sum)
-      this.letGo(earlier)
+      this.release(earlier)
     }
   }
 
-  /** Adds a gradient that others may go on using: no sum is made in its memory. */
-  lend(node: Node, output: number, gradient: Tensor): void {
+  /** Adds a gradient whose memory the caller goes on using: nothing is added in place there. */
+  addShared(node: Node, output: number, gradient: Tensor): void {
     this.#holders.set(gradient.storage, (this.#holders.get(gradient.storage) ?? 0) + 1)
     this.add(node, output, gradient.view(gradient.shape))
   }
 
-  /** What waits for an output of a node, as a view that is the caller's. */
+  /** The gradient of an output of a node, as a view that the caller frees. */
   viewOf(node: Node, output: number): Tensor | undefined {
     const gradient = this.#gradients.get(node)?.[output]
     return gradient?.view(gradient.shape)
   }
 
-  /** The gradients of a node's outputs, zeros where there are none. The caller lets go of them. */
+  /** Removes and returns the gradients of a node's outputs, zeros where there are none. The caller releases them. */
   take(node: Node, outputs: readonly { shape: Shape; dtype: DType }[]): Tensor[] {
     const gradients = this.#gradients.get(node) ?? []
     this.#gradients.delete(node)
@@ -49,7 +50,8 @@ export class Pending<Node> {
     )
   }
 
-  letGo(...gradients: Tensor[]): void {
+  /** Frees gradients, and counts those that are left in their memory. */
+  release(...gradients: Tensor[]): void {
     for (const gradient of gradients) {
       const holders = this.#holders.get(gradient.storage)! - 1
       if (holders > 0) this.#holders.set(gradient.storage, holders)
@@ -59,7 +61,7 @@ export class Pending<Node> {
     }
   }
 
-  /** Frees what a pass that threw left behind. */
+  /** Frees the gradients that a pass left when it threw. */
   free(): void {
     for (const gradient of this.#held) gradient.free()
   }

@@ -7,12 +7,14 @@ import { edgesTo, listOf, wantsGradient } from './graph.js'
 import { backpropagate, isRecording, leafOf, record, type Watched, withRecording } from './tape.js'
 
 /**
- * Runs `body` on `inputs` and keeps the inputs alone for the backward pass, which then runs `body` again: memory for
- * time. Outputs and gradients are the same to the bit. Source: Chen et al. 2016, "Training Deep Nets with Sublinear
+ * Gradient checkpointing: runs `body` on `inputs`, saves nothing but the inputs for the backward pass, and runs `body`
+ * again there. Outputs and gradients are the same to the bit. Source: Chen et al. 2016, "Training Deep Nets with Sublinear
  * Memory Cost".
  *
- * `body` must compute the same each time. It may use parameters, and other tensors that live until the backward pass;
- * what was computed from parameters must be an input, it throws otherwise. Calls may be nested.
+ * `body` must compute the same each time. It may use parameters, and other tensors that live until the backward pass; a
+ * tensor that was computed from parameters must be one of the inputs. Calls may be nested.
+ * @throws Error where `body` uses a tensor from outside that was computed from parameters, or returns a tensor that it did
+ *   not compute
  */
 export function recompute<I extends Inputs, Y extends Outputs>(body: (inputs: I) => Y, inputs: I): Y {
   checkArguments('recompute', { body: [body, 'function'], inputs: [inputs, 'object'] })
@@ -28,7 +30,7 @@ export function recompute<I extends Inputs, Y extends Outputs>(body: (inputs: I)
     return ownedBy(withRecording(watched, () => body(detached)))
   })
   const edges = edgesTo(inputs)
-  // What `body` records adds up their gradients; the edges are there to check that none was updated since.
+  // Their gradients are accumulated when `body` runs again; these edges only check that no parameter was updated since.
   for (const { name, edge } of watched.values()) edges[name] = [...(edges[name] ?? []), edge]
   if (
     Object.values(edges)
@@ -45,11 +47,11 @@ export function recompute<I extends Inputs, Y extends Outputs>(body: (inputs: I)
   return output
 }
 
-/** Views, so that nothing that `body` handed on is taken for its work. */
+/** Views of the outputs, which the node owns even where `body` returned an input. */
 function ownedBy<Y extends Outputs>(output: Y): Y {
   if (outputList(output).some(wantsGradient))
     throw new Error(
-      'recompute: the body must compute what it returns, not hand on parameters or what needs a gradient',
+      'recompute: body must return tensors that it computes, received a parameter or a tensor from outside',
     )
   return (output instanceof Tensor ? viewOf(output) : output.map(viewOf)) as Y
 }

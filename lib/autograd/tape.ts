@@ -19,13 +19,13 @@ import {
 } from './graph.js'
 import { Pending } from './pending.js'
 
-/** The parameters that ops have used while they were watched, by their targets: the op's argument, and the edge. */
+/** The parameters that ops have used in `recompute`'s body, by their targets: the op's argument, and the edge. */
 export type Watched = Map<GradientTarget, { name: string; edge: Edge }>
 
-/** Whether ops are recorded, or only watched for the parameters that they use. */
+/** Whether ops are recorded; a map: they are not, but the parameters that they use are collected in it. */
 let recording: boolean | Watched = true
 
-/** Runs `body`, which must be synchronous, with ops recorded, watched or neither. */
+/** Runs `body`, which must be synchronous, with another mode of recording. */
 export function withRecording<R>(mode: boolean | Watched, body: () => R): R {
   const outer = recording
   recording = mode
@@ -36,18 +36,21 @@ export function withRecording<R>(mode: boolean | Watched, body: () => R): R {
   }
 }
 
-/** Runs `body`, which must be synchronous, without recording it for a backward pass. */
+/**
+ * Runs `body`, which must be synchronous, without recording its ops for a backward pass, and returns its result.
+ * @throws TypeError where `body` is no function, Error where it returns a promise
+ */
 export function noGrad<R>(body: () => R): R {
   if (typeof body !== 'function') throw wrongArgument('noGrad', 'body', 'a function', body)
   const result = withRecording(false, body)
   if (result instanceof Promise)
-    throw new Error('noGrad: the body must be synchronous, it returned a promise')
+    throw new Error('noGrad: body must be synchronous, received one that returned a promise')
   return result
 }
 
 export const isRecording = (): boolean => recording === true
 
-/** Whether an op on these inputs, which has run, has to be recorded. */
+/** Whether an op on these inputs has to be recorded. */
 export function isDifferentiated(inputs: Inputs): boolean {
   if (recording === false) return false
   if (recording !== true) {
@@ -71,8 +74,8 @@ function watch(inputs: Inputs, watched: Watched): void {
         })
       else if (tensor?.tapeEntry)
         throw new Error(
-          `${currentOp()}: ${argument}, ${tensor}, was computed outside of recompute’s body and needs a gradient: ` +
-            `pass it to recompute as an input`,
+          `${currentOp()}: ${argument} must be computed in recompute's body, or be one of its inputs, where it needs a ` +
+            `gradient, received ${tensor} from outside`,
         )
     }
 }
@@ -99,22 +102,25 @@ function setEntry(tensor: Tensor, node: Node, output: number): void {
 }
 
 /**
- * Adds d(root)/d(parameter) to the gradient of every parameter that `root` depends on. `root` must have one element.
- * Frees what the ops saved as it goes: a second pass over the same ops throws, and so does a pass over parameters
- * that were updated since.
+ * Adds d(root) / d(parameter) to the gradient of every parameter that `root`, a tensor of one element, depends on. It frees
+ * what the ops saved as it goes.
+ * @throws Error where the root has more elements or depends on no parameter, in a second pass over the same ops, where a
+ *   parameter was updated since the forward pass, and where an op has no derivative
  */
 export function backward(root: Tensor): void {
   checkArguments('backward', { root: [root, 'tensor'] })
-  if (root.elements !== 1) throw new Error(`backward: the root must have one element, received ${root}`)
+  if (root.elements !== 1) throw new Error(`backward: root must have one element, received ${root}`)
   if (!root.tapeEntry)
-    throw new Error('backward: the root depends on no parameter, or was computed under noGrad')
+    throw new Error(
+      `backward: root must depend on a parameter, and not be computed under noGrad, received ${root}`,
+    )
   using seed = full(root.shape, 1, root.dtype === 'bf16' ? 'bf16' : 'f32', root.device)
   backpropagate([root], [seed], {})
 }
 
 const leafOp: RecordedOp = { name: 'leaf', backward: 'none' }
 
-/** A view of a tensor at which gradients end: see `backpropagate`. */
+/** A view of a tensor as a leaf, at which `backpropagate` ends and whose gradient it returns. */
 export function leafOf(tensor: Tensor): Tensor {
   const leaf = tensor.view(tensor.shape)
   const { shape, dtype, device } = leaf
@@ -123,8 +129,8 @@ export function leafOf(tensor: Tensor): Tensor {
 }
 
 /**
- * Given the gradients `dys` of `outputs`, adds up those of the parameters and returns those of the leaves, undefined
- * for what is no leaf or has no influence.
+ * The backward pass from `outputs` with the gradients `dys`: accumulates the parameters' gradients and returns those of
+ * the leaves, undefined for a tensor that is no leaf or that the outputs do not depend on.
  */
 export function backpropagate(
   outputs: readonly Tensor[],
@@ -137,7 +143,7 @@ export function backpropagate(
     const node = nodeOf(output)
     if (!node) return
     roots.add(node)
-    pending.lend(node, output.tapeEntry!.output, dys[i]!)
+    pending.addShared(node, output.tapeEntry!.output, dys[i]!)
   })
   const leafNodes = Object.entries(leaves).map(([name, input]) => [name, listOf(input).map(nodeOf)] as const)
   const ends = new Set(leafNodes.flatMap(([, nodes]) => nodes))
@@ -154,7 +160,7 @@ export function backpropagate(
   }
 }
 
-/** Nodes and all they depend on, in the reverse of the order in which they ran. */
+/** The nodes and all that they depend on, the last that ran first. */
 function nodesBefore(roots: ReadonlySet<Node>): Node[] {
   const seen = new Set(roots)
   for (const node of seen) for (const source of node.sources) seen.add(source)
@@ -167,6 +173,9 @@ function backwardThrough(node: Node, pending: Pending<Node>): void {
   const { op, saved } = use
   const { backward } = op
   if (backward === 'none') throw new Error(`backward: ${op.name} has no derivative`)
+  for (const name of op.constants ?? [])
+    if (node.edges[String(name)]?.some((edge) => edge))
+      throw new Error(`backward: ${op.name} has no derivative for ${String(name)}`)
   withOpName(`${op.name} (backward)`, () => {
     checkVersions(node)
     const run = () => {
@@ -179,7 +188,7 @@ function backwardThrough(node: Node, pending: Pending<Node>): void {
           node.edges[name]!.forEach((edge, i) => edge && gradients[i] && route(edge, gradients[i], pending))
         }
       })
-      pending.letGo(...dys)
+      pending.release(...dys)
     }
     withDevice(node.device, run)
     node.release()
@@ -220,7 +229,7 @@ class Request implements GradientRequest<Inputs> {
   }
 }
 
-/** Sends a gradient on: summed over broadcast axes, then to the parameter or to the node that made the input. */
+/** Adds a gradient, summed over broadcast axes, to the parameter's or to that of the node that made the input. */
 function route(edge: Edge, gradient: Tensor, pending: Pending<Node>): void {
   const summed = sameShape(gradient.shape, edge.shape) ? gradient : sumTo(gradient, edge.shape)
   if (edge.target) native.accumulate(edge.target.gradient.handle, summed.handle)
@@ -230,7 +239,7 @@ function route(edge: Edge, gradient: Tensor, pending: Pending<Node>): void {
   }
 }
 
-/** Undoes broadcasting: a view when only sizes of 1 differ. */
+/** Sums a gradient over the axes that were broadcast; a view where those have size 1. */
 function sumTo(gradient: Tensor, shape: Shape): Tensor {
   if (gradient.elements === elementsOf(shape)) return gradient.view(shape)
   const aligned = [...Array<number>(gradient.rank - shape.length).fill(1), ...shape]
@@ -246,8 +255,8 @@ function castTo(gradient: Tensor, dtype: DType): Tensor {
 }
 
 /**
- * Makes a tensor a parameter of its own, with a zeroed gradient: for tests and small programs. Models keep theirs
- * in an arena (nn/arena.ts).
+ * Makes a tensor a parameter, to whose gradient {@link backward} adds, and returns that gradient: zeros, f32, of the
+ * tensor's shape. It is meant for tests and small programs; models have their parameters in a {@link ParameterArena}.
  */
 export function trackGradient(tensor: Tensor): Tensor {
   checkArguments('trackGradient', { tensor: [tensor, 'tensor'] })

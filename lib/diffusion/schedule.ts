@@ -33,10 +33,13 @@ export interface TabulatedSchedule extends NoiseSchedule {
 export const diffusionSteps = 1000
 
 /**
- * The cosine schedule of Nichol & Dhariwal (2021), variance preserving: alpha_t = sqrt(abar_t),
- * sigma_t = sqrt(1 - abar_t), abar_t = product of 1 - beta, beta = min(1 - f(t) / f(t - 1), 0.999), f(t) = cos((t / T + s) / (1 + s) pi / 2)^2,
- * s = 0.008. It is diffusers' squaredcos_cap_v2, whose index i is t = i + 1 here; abar_0 = 1.
- * The cap keeps abar_T above 0, so that x0 follows from predicted noise at every t.
+ * The cosine schedule of Nichol & Dhariwal (2021), the paper's; variance preserving: alpha_t = sqrt(abar_t) and
+ * sigma_t = sqrt(1 - abar_t), where abar_t is the product of 1 - beta up to t, with abar_0 = 1, s = 0.008 and
+ *
+ *     beta = min(1 - f(t) / f(t - 1), 0.999)        f(t) = cos((t / T + s) / (1 + s) pi / 2)^2
+ *
+ * It is diffusers' squaredcos_cap_v2, whose index i is t = i + 1 here. The cap keeps abar_T above 0, so that x0 follows
+ * from predicted noise at every t.
  */
 export function cosineSchedule(): TabulatedSchedule {
   const steps = diffusionSteps

@@ -16,7 +16,10 @@ const op = defineOp({
 })
 
 /**
- * y = a + b, shapes broadcast as in NumPy: aligned at the last axis, sizes of 1 repeated.
- * a, b of one floating-point dtype. Throws an ArgumentError when the shapes do not fit.
+ * Adds two tensors element by element: y = a + b, with shapes broadcast as in NumPy (aligned at the last axis, sizes of
+ * 1 repeated).
+ *
+ * a, b: both f32 or both bf16 -> y of the broadcast shape and the same dtype.
+ * @throws ArgumentError unless the dtypes are the same and the shapes broadcast
  */
 export const add = (a: Tensor, b: Tensor): Tensor => op({ a, b }, {})

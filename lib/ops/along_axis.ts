@@ -3,11 +3,12 @@ import { scope } from '../tensor/scope.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, type Tensor } from '../tensor/tensor.js'
 
-// The copies that concat and split share: each is the other's backward. The kernels see [outer, n, inner].
+// The copies of concat and split, each of which is the other's derivative. The kernels take [outer, n, inner].
+
 const aroundAxis = (x: Tensor, axis: number): Tensor =>
   x.view([elementsOf(x.shape.slice(0, axis)), x.shape[axis]!, elementsOf(x.shape.slice(axis + 1))])
 
-/** The tensors one after the other along an axis in which alone they differ. */
+/** Joins tensors along an axis; their other axes are the same. */
 export function joinAlong(xs: readonly Tensor[], axis: number): Tensor {
   return scope(() => {
     const size = xs.reduce((sum, x) => sum + x.shape[axis]!, 0)
@@ -20,7 +21,7 @@ export function joinAlong(xs: readonly Tensor[], axis: number): Tensor {
   })
 }
 
-/** Copies of consecutive parts of x along an axis, of the sizes given. */
+/** Copies consecutive parts of x along an axis, of these sizes. */
 export function cutAlong(x: Tensor, sizes: readonly number[], axis: number): Tensor[] {
   return scope(() => {
     const view = aroundAxis(x, axis)

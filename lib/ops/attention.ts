@@ -3,7 +3,7 @@ import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFinite, checkFloat, checkRank, checkShape } from '../tensor/check.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
-/** What each query sees: see `attention`. All i32; T queries, B sequences. */
+/** The interval of keys that each query sees, see `attention`. All i32; T queries, B sequences. */
 export interface AttentionSpans {
   /** `[T]`: the first key that a query sees, in key positions of its own sequence. */
   keyStart: Tensor
@@ -52,7 +52,7 @@ const op = defineOp({
     const scale = options.scale ?? 1 / Math.sqrt(q.size(2))
     checkFinite('scale', scale)
     const y = emptyLike(q)
-    // What bf16 loses of y matters to dq, where the backward pass subtracts y . dy.
+    // yRest is what rounding y to bf16 loses: dq needs it, for the backward pass subtracts y . dy.
     const yRest = q.dtype === 'bf16' ? emptyLike(q) : undefined
     const lse = empty([q.size(1), q.size(0)])
     native.attention(
@@ -94,17 +94,19 @@ const op = defineOp({
 })
 
 /**
- * Attention in which each query sees one interval of keys: y[t, h] = sum_k p[k] v[k, g] with
- * p = softmax over keyStart[t] <= k < keyEnd[t] of scale * q[t, h] . k[k, g], where g = floor(h / (H / G)).
- * Causal over text and bidirectional within an image is keyEnd[t] = max(t + 1, end of t's image), keyStart[t] =
- * start of t's document (paper, section 3, "Transfusion Attention").
+ * Attention in which each query sees one interval of keys: y[t, h] = sum_k p[k] v[k, g], where g = floor(h / (H / G))
+ * and p is the softmax of scale * q[t, h] . k[k, g] over keyStart[t] <= k < keyEnd[t]. Causal attention over text that
+ * is bidirectional within an image has keyEnd[t] = max(t + 1, end of t's image) and keyStart[t] = start of t's document.
  *
- * q [T, H, D], k and v [K, G, D] of q's dtype, H a multiple of G -> y [T, H, D]. The B sequences of one call may
- * have any lengths; k and v may be a cache: slots that no query sees are not read and get zero gradients. `scale`
- * is 1 / sqrt(D) by default. Bits of a query's result do not depend on the other queries of the call.
+ * q [T, H, D], k and v [K, G, D], all f32 or all bf16, with H a multiple of G -> y [T, H, D]. The B sequences of one
+ * call may have any lengths. k and v may be a cache: slots that no query sees are not read, and their gradients are
+ * zero. `scale` is 1 / sqrt(D) by default. A query's result is the same to the bit whatever other queries are in the
+ * call.
  *
- * Within a sequence of N keys both bounds never decrease and 0 <= keyStart < keyEnd <= N; queryRows rises from 0
- * to T and keyRows stays within 0..K. Reading y rejects where they do not, with argument and value.
+ * Within a sequence of N keys, 0 <= keyStart < keyEnd <= N and neither bound ever decreases; queryRows rises from 0 to
+ * T; keyRows stays within 0..K. Source: paper, section 3, "Transfusion Attention".
+ * @throws ArgumentError unless shapes and dtypes are these; reading y rejects where the intervals are not, with the
+ *   argument and the value
  */
 export const attention = (
   q: Tensor,

@@ -23,5 +23,10 @@ const op = defineOp({
   },
 })
 
-/** The mean of each block of factor by factor pixels: x [N, factor H, factor W, C] -> [N, H, W, C]. */
+/**
+ * Replaces each block of factor by factor pixels by its mean.
+ *
+ * x [N, factor H, factor W, C] f32 or bf16 -> y [N, H, W, C] of x's dtype; `factor` in 1..4096.
+ * @throws ArgumentError unless height and width are multiples of the factor
+ */
 export const averagePool = (x: Tensor, factor = 2): Tensor => op({ x }, { factor })

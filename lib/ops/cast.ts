@@ -13,12 +13,14 @@ const op = defineOp({
     native.cast(y.handle, x.handle)
     return { output: y, saved: {} }
   },
-  // The tape brings a gradient to the dtype of its input.
+  // The tape casts a gradient to its input's dtype.
   backward: (dy) => ({ x: dy }),
 })
 
 /**
- * x in another dtype, rounded to nearest even: any dtype to f32 or bf16. Shares x's memory when it has that dtype
- * already.
+ * Converts x to another dtype, rounding to nearest even. Where x has that dtype already, y shares its memory.
+ *
+ * x [...] of any dtype -> y [...] f32 or bf16.
+ * @throws ArgumentError where `dtype` is neither f32 nor bf16
  */
 export const cast = (x: Tensor, dtype: 'f32' | 'bf16'): Tensor => op({ x }, { dtype })

@@ -21,7 +21,10 @@ const op = defineOp({
 })
 
 /**
- * The tensors one after the other along an axis (negative: from the last). All of one dtype, any, and of one shape
- * but for that axis.
+ * Joins tensors along an axis, in their order: a copy. A negative axis counts from the last.
+ *
+ * xs: one or more tensors of 1 to 6 axes, of one dtype, any, and of one shape but for that axis -> y with the sizes of
+ * that axis added up. `split` is its inverse.
+ * @throws ArgumentError where there is no tensor, or dtypes or other axes differ
  */
 export const concat = (xs: readonly Tensor[], axis: number): Tensor => op({ xs }, { axis })

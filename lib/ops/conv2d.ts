@@ -12,19 +12,19 @@ import {
 import type { Shape } from '../tensor/shape.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
-/** How the window moves over the image; defaults come last. */
+/** How the window of a convolution moves over the image. */
 export interface Conv2dWindow {
-  /** How far the window moves from one output to the next, down and to the right; 1. */
+  /** How far the window moves from one output to the next, down and to the right; 1 by default. */
   stride?: number
-  /** Rows and columns of zeros around each image, fewer than the window has; 0. */
+  /** Rows and columns of zeros around each image, fewer than the window has; 0 by default. */
   padding?: number
-  /** Channels are divided into so many groups, each convolved by itself; 1. */
+  /** The number of groups that channels are divided into, each convolved by itself; 1 by default. */
   groups?: number
 }
 
-/** The window, and what is added to the result. */
+/** Options of `conv2d`. */
 export interface Conv2dOptions extends Conv2dWindow {
-  /** [N, Ho, Wo, O], added without a pass of its own; none. */
+  /** [N, Ho, Wo, O], added to the result by the same kernel; none by default. */
   residual?: Tensor
 }
 
@@ -36,7 +36,7 @@ interface Inputs {
   residual: Tensor | undefined
 }
 
-/** Shape of the result. Throws an ArgumentError that names what does not fit. */
+/** The result's shape; throws an ArgumentError where arguments do not fit. */
 function checkInputs(
   { x, weight, bias, residual }: Inputs,
   { stride, padding, groups }: Required<Conv2dWindow>,
@@ -92,7 +92,7 @@ const op = defineOp({
   },
 })
 
-/** Of a bias of each image; that of all images is accumulated. */
+/** The gradient of a bias per image; that of one bias for all images is accumulated. */
 function biasGradient(dy: Tensor, perImage: boolean, request: GradientRequest<Inputs>): Tensor | undefined {
   if (!perImage) {
     const dbias = request.accumulator('bias')
@@ -107,10 +107,14 @@ function biasGradient(dy: Tensor, perImage: boolean, request: GradientRequest<In
 }
 
 /**
- * Convolution (cross-correlation) of images, channels last: x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O], or
- * [N, O] for one vector per image, such as a timestep's, all of one dtype -> [N, Ho, Wo, O], Ho = floor((H + 2 padding -
- * Kh) / stride) + 1 and Wo alike. bf16 is summed in f32; the gradients of weight and bias are added up in f32. An image's
- * result does not depend on the other images.
+ * Convolves images, channels last, as PyTorch's conv2d does (cross-correlation).
+ *
+ * x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O], or [N, O] for one vector per image, such as a timestep's;
+ * all f32 or all bf16 -> y [N, Ho, Wo, O] of their dtype, with Ho = floor((H + 2 padding - Kh) / stride) + 1 and Wo
+ * alike. bf16 is summed in f32; the gradients of weight and bias are added up in f32. An image's result does not depend
+ * on the other images of the call.
+ * @throws ArgumentError unless shapes and dtypes fit, the padding is smaller than the window, and the window no larger
+ *   than the padded image
  */
 export const conv2d = (
   x: Tensor,

@@ -46,8 +46,11 @@ const op = defineOp({
 
 /**
  * Transposed convolution, which enlarges images: every pixel is spread over a window of the result, and windows lie
- * `stride` apart. x [N, H, W, C], weight [C, Kh, Kw, O] of one dtype -> [N, (H - 1) stride + Kh, (W - 1) stride + Kw, O].
- * It is the derivative of `conv2d` with the same weight; sums as there.
+ * `stride` apart. It is the derivative of `conv2d` with the same weight.
+ *
+ * x [N, H, W, C], weight [C, Kh, Kw, O], both f32 or both bf16 -> y [N, (H - 1) stride + Kh, (W - 1) stride + Kw, O] of
+ * their dtype; sums as in `conv2d`.
+ * @throws ArgumentError unless shapes and dtypes fit
  */
 export const convTranspose2d = (x: Tensor, weight: Tensor, options: { stride?: number } = {}): Tensor => {
   checkArguments('conv_transpose2d', { options: [options, 'options'] })

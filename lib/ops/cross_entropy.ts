@@ -4,7 +4,7 @@ import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFinite, checkFloat, checkRank, checkShape } from '../tensor/check.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 
-/** What is added to the cross-entropy: neither by default. */
+/** Penalties beside the cross-entropy; each is 0 by default. */
 export interface Penalties {
   /** Share 0..1 of the label's probability that is spread evenly over all V tokens (Szegedy et al. 2016). */
   labelSmoothing?: number
@@ -14,10 +14,10 @@ export interface Penalties {
 
 export type Factors = Required<Penalties>
 
-/** What T rows of logits are compared with, i32 [T], and the rows' weights, f32 [T]. */
+/** The labels of T rows of logits, i32 [T], and the rows' weights, f32 [T]. */
 export type Targets = { labels: Tensor; weights: Tensor | undefined }
 
-/** Enqueues the losses of T rows, and where there are factors what they add; `saved` is for `enqueueGradients`. */
+/** Enqueues the losses of T rows, and with factors their penalties; `saved` is for `enqueueGradients`. */
 export function enqueueLosses(logits: Tensor, { labels, weights }: Targets, factors: Factors | undefined) {
   const [T] = logits.shape as [number]
   const { labelSmoothing, zLoss } = factors ?? { labelSmoothing: 0, zLoss: 0 }
@@ -38,7 +38,7 @@ export function enqueueLosses(logits: Tensor, { labels, weights }: Targets, fact
   return { output: added ? [losses, added] : [losses], saved }
 }
 
-/** Enqueues the gradients of the logits, given those of what `enqueueLosses` gave, into a tensor that may be the logits. */
+/** Enqueues the gradients of the logits, given those of the losses and penalties, into a tensor that may be the logits. */
 export function enqueueGradients(
   dlogits: Tensor,
   [dlosses, dpenalties]: readonly Tensor[],
@@ -57,7 +57,7 @@ export function enqueueGradients(
   )
 }
 
-/** Checks what is compared with T rows of logits. */
+/** Checks the labels, weights and factors of T rows of logits. */
 export function checkTargets({ labels, weights }: Targets, T: number, factors: Factors | undefined): void {
   checkShape('labels', labels, [T])
   checkDType('labels', labels, 'i32')
@@ -76,14 +76,14 @@ export function checkTargets({ labels, weights }: Targets, T: number, factors: F
 const op = defineOp({
   name: 'cross_entropy',
   optional: ['weights'],
+  constants: ['weights'],
   forward({ logits, ...targets }: { logits: Tensor } & Targets, factors: Factors | undefined) {
     checkFloat('logits', logits)
     checkRank('logits', logits, 2)
     checkTargets(targets, logits.size(0), factors)
     return enqueueLosses(logits, targets, factors)
   },
-  backward(dlosses: readonly Tensor[], saved, request) {
-    if (request.wants('weights')) throw new Error('cross_entropy: there is no derivative for weights')
+  backward(dlosses: readonly Tensor[], saved) {
     const dlogits = emptyLike(saved.logits)
     enqueueGradients(dlogits, dlosses, saved)
     return { logits: dlogits }
@@ -91,9 +91,11 @@ const op = defineOp({
 })
 
 /**
- * The cross-entropy of each row, in nats: losses[t] = weights[t] (log sum_v exp(logits[t, v]) - logits[t, labels[t]]),
- * zero, without a gradient, where the label is -1. logits [T, V] floating point, labels [T] i32, weights [T] f32 (by
- * default ones; constants of the loss) -> losses [T] f32. Reading losses rejects when a label is not in -1..V-1.
+ * The cross-entropy of each row of logits with its label, in nats: losses[t] = weights[t] (log sum_v exp(logits[t, v]) -
+ * logits[t, labels[t]]). Where the label is -1 the loss is zero and has no gradient.
+ *
+ * logits [T, V] f32 or bf16, labels [T] i32, weights [T] f32 (ones by default; without a derivative) -> losses [T] f32.
+ * @throws ArgumentError unless shapes and dtypes fit; reading the losses rejects when a label is not in -1..V-1
  */
 export function crossEntropy(logits: Tensor, labels: Tensor, options: { weights?: Tensor } = {}): Tensor {
   checkArguments('cross_entropy', { options: [options, 'options'] })
@@ -106,8 +108,10 @@ export function crossEntropy(logits: Tensor, labels: Tensor, options: { weights?
  *     penalties[t] = weights[t] (labelSmoothing (logits[t, labels[t]] - mean_v logits[t, v]) + zLoss lse[t]^2)
  *     lse[t] = log sum_v exp(logits[t, v])
  *
- * so that losses stay comparable between runs; losses + penalties, without a z-loss, is the cross-entropy with smoothed
- * labels. Both [T] f32.
+ * so that losses stay comparable between runs. Without a z-loss, losses + penalties is the cross-entropy with smoothed
+ * labels. Arguments are those of `crossEntropy` -> losses and penalties [T] f32.
+ * @throws ArgumentError unless shapes and dtypes fit and labelSmoothing is in 0..1; reading rejects when a label is not
+ *   in -1..V-1
  */
 export function penalizedCrossEntropy(
   logits: Tensor,

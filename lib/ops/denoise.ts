@@ -8,9 +8,9 @@ import { checkImages } from './image_rows.js'
 type Inputs = {
   /** x_t of all images [S, C], f32 or bf16. */
   x: Tensor
-  /** What the network says of x, like x. */
+  /** The network's prediction from x, like x. */
   conditional: Tensor
-  /** The same without the condition; undefined: no guidance. */
+  /** The prediction without the condition, like x; undefined: no guidance. */
   unconditional: Tensor | undefined
   /** x0 of the step before; undefined: none, or not needed. */
   previous: Tensor | undefined
@@ -22,7 +22,7 @@ type Inputs = {
   seeds: Tensor
 }
 
-/** What a denoising step needs. S rows of C channels of N images. */
+/** The arguments of `denoise`. S rows of C channels of N images. */
 export interface DenoiseStep extends Inputs {
   /** The data's range, to which x0 is clipped; undefined: not clipped. */
   clip: readonly [least: number, most: number] | undefined
@@ -70,14 +70,16 @@ const op = defineOp({
 })
 
 /**
- * One step of a sampler for each image, with classifier-free guidance (paper, section 2.2 and 4.1):
+ * One step of a sampler for each image, with classifier-free guidance (paper, sections 2.2 and 4.1):
  *
  *     p  = unconditional + guidance (conditional - unconditional)
  *     x0 = clip(from_x x + from_p p)
  *     y  = k_x x + k_x0 x0 + k_previous previous + k_eps eps
  *
- * eps as from `normal` with these seeds. `lib/diffusion/sampler.ts` makes the coefficients. A NaN is not clipped
- * away. Returns y and x0, like x.
+ * where eps is the noise that `normal` makes of these seeds, and the coefficients are those of {@link SamplerStep}. All
+ * tensors of images are [S, C], of x's dtype, f32 or bf16 -> y and x0 alike. A NaN stays NaN: it is not clipped. It has
+ * no derivative.
+ * @throws ArgumentError unless shapes and dtypes fit and clip is a range
  */
 export function denoise(step: DenoiseStep): { y: Tensor; x0: Tensor } {
   checkArguments('denoise', { step: [step, 'object'] })

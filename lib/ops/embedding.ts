@@ -21,7 +21,9 @@ const op = defineOp({
 })
 
 /**
- * One row of the weight for each id: y[t] = weight[ids[t]], zeros where ids[t] is -1. weight [V, C] floating point,
- * ids [T] i32 -> y [T, C]. Reading y rejects when an id is not in -1..V-1.
+ * Looks up one row of the weight for each id: y[t] = weight[ids[t]], zeros where ids[t] is -1.
+ *
+ * weight [V, C] f32 or bf16, ids [T] i32 -> y [T, C] of the weight's dtype.
+ * @throws ArgumentError unless shapes and dtypes are these; reading y rejects when an id is not in -1..V-1
  */
 export const embedding = (weight: Tensor, ids: Tensor): Tensor => op({ weight, ids }, {})

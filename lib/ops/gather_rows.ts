@@ -21,7 +21,9 @@ const op = defineOp({
 })
 
 /**
- * y[i] = x[rows[i]], zeros where rows[i] is -1. x [R, ...] of any dtype, rows [T] i32 -> y [T, ...].
- * Reading y rejects when a row is not in -1..R-1.
+ * Copies rows by their numbers: y[i] = x[rows[i]], zeros where rows[i] is -1.
+ *
+ * x [R, ...] of any dtype, rows [T] i32 -> y [T, ...] of x's dtype.
+ * @throws ArgumentError unless shapes and dtypes are these; reading y rejects when a row is not in -1..R-1
  */
 export const gatherRows = (x: Tensor, rows: Tensor): Tensor => op({ x, rows }, {})

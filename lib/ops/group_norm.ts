@@ -43,9 +43,11 @@ const op = defineOp({
 })
 
 /**
- * Group norm of images (Wu and He, 2018), channels last, then SiLU where asked for: y = (x - mean) / sqrt(variance +
- * eps) * weight + bias, mean and variance of one image over all positions and the channels of a group. x [N, ..., C],
- * weight, bias [C] of x's dtype -> [N, ..., C]; groups divides C.
+ * Group norm of images, channels last, and with `silu` SiLU after it: y = (x - mean) / sqrt(variance + eps) * weight +
+ * bias, where mean and variance are those of one image's group of channels over all positions.
+ *
+ * x [N, ..., C] f32 or bf16, weight and bias [C] of x's dtype -> y like x; `groups` divides C. Source: Wu and He 2018.
+ * @throws ArgumentError unless shapes and dtypes fit and the groups divide C
  */
 export const groupNorm = (
   x: Tensor,

@@ -39,9 +39,12 @@ const op = defineOp({
 })
 
 /**
- * Layer norm over the last axis, of images over the channels of each position, then SiLU where asked for:
- * y = (x - mean) / sqrt(variance + eps) * weight + bias. x [..., C], weight, bias [C] of x's dtype -> [..., C].
- * The paper's U-Net blocks have this plain layer norm in the place of an adaptive one (section 3).
+ * Layer norm over the last axis, and with `silu` SiLU after it: y = (x - mean) / sqrt(variance + eps) * weight + bias.
+ * In images, channels last, it normalizes the channels of each position.
+ *
+ * x [..., C] of 1 to 6 axes, f32 or bf16, weight and bias [C] of x's dtype -> y like x. The paper's U-Net blocks have
+ * this plain layer norm in the place of an adaptive one (section 3).
+ * @throws ArgumentError unless shapes and dtypes fit
  */
 export const layerNorm = (x: Tensor, weight: Tensor, bias: Tensor, options: NormOptions = {}): Tensor =>
   op({ x, weight, bias }, options)

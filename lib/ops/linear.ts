@@ -7,7 +7,7 @@ import { elementsOf } from '../tensor/shape.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 import { cast } from './cast.js'
 
-/** x [..., C] as [T, C]: x itself where it is. */
+/** x [..., C] as [T, C]: x itself where it has two axes, otherwise a view. */
 export const rowsOf = (x: Tensor): Tensor =>
   x.rank === 2 ? x : x.view([elementsOf(x.shape.slice(0, -1)), x.size(-1)])
 
@@ -36,13 +36,13 @@ const op = defineOp({
   },
 })
 
-/** Checks that a weight takes vectors of so many elements of this dtype. */
+/** Checks that a weight [O, I] has I = `inputs` and this dtype. */
 export function checkWeight(weight: Tensor, inputs: number, dtype: DType): void {
   checkShape('weight', weight, [-1, inputs])
   checkDType('weight', weight, dtype)
 }
 
-/** Enqueues y = x W^T + b, of x's dtype or another. */
+/** Enqueues y = x W^T + b, in x's dtype or another. */
 export function multiply(x: Tensor, weight: Tensor, bias?: Tensor, dtype: DType = x.dtype): Tensor {
   const y = empty([...x.shape.slice(0, -1), weight.size(0)], dtype)
   const rows = rowsOf(x)
@@ -53,7 +53,7 @@ export function multiply(x: Tensor, weight: Tensor, bias?: Tensor, dtype: DType 
   return y
 }
 
-/** Enqueues the gradients of `multiply` given dy [T, O]: adds the weight's, gives x's, each if it is wanted. */
+/** Enqueues the gradients of `multiply` given dy [T, O], those that are wanted: accumulates the weight's, returns x's. */
 export function multiplyBackward(
   dy: Tensor,
   x: Tensor,
@@ -68,15 +68,18 @@ export function multiplyBackward(
   return dx
 }
 
-/** What a linear layer gives. */
+/** Options of `linear`. */
 export interface LinearOptions {
-  /** f32 keeps what the sums of bf16 have beyond it. Default: x's dtype. */
+  /** The result's dtype: f32 keeps the precision of the f32 sums of bf16 arguments. x's dtype by default. */
   dtype?: 'f32'
 }
 
 /**
- * y = x W^T + b. x [..., I], weight [O, I], bias [O], all of one dtype -> [..., O]. bf16 is summed in f32; the
- * gradients of weight and bias are added up in f32.
+ * A linear layer: y = x W^T + b.
+ *
+ * x [..., I] of 1 to 6 axes, weight [O, I], bias [O], all f32 or all bf16 -> y [..., O] of their dtype, or f32 where
+ * `options.dtype` says so. bf16 is summed in f32; the gradients of weight and bias are added up in f32.
+ * @throws ArgumentError unless shapes and dtypes fit
  */
 export const linear = (x: Tensor, weight: Tensor, bias?: Tensor, options: LinearOptions = {}): Tensor =>
   op({ x, weight, bias }, options)

@@ -14,6 +14,7 @@ import { checkWeight, multiply, multiplyBackward } from './linear.js'
 const op = defineOp({
   name: 'linear_cross_entropy',
   optional: ['weights'],
+  constants: ['weights'],
   forward({ x, weight, ...targets }: { x: Tensor; weight: Tensor } & Targets, factors: Factors | undefined) {
     checkFloat('x', x)
     checkRank('x', x, 2)
@@ -23,9 +24,8 @@ const op = defineOp({
     return { output, saved: { x, weight, ...saved } }
   },
   backward(dlosses: readonly Tensor[], { x, weight, ...losses }, request) {
-    if (request.wants('weights')) throw new Error('linear_cross_entropy: there is no derivative for weights')
     const { logits } = losses
-    // Nobody else has the logits: their gradients may take their place.
+    // No other op has the logits, so their gradients may overwrite them.
     const dlogits = x.dtype === 'f32' ? logits : empty(logits.shape, x.dtype)
     enqueueGradients(dlogits, dlosses, losses)
     return { x: multiplyBackward(dlogits, x, weight, request) }
@@ -33,9 +33,12 @@ const op = defineOp({
 })
 
 /**
- * `crossEntropy` of logits x W^T, and with factors for penalties those of `penalizedCrossEntropy`. The logits are f32, live
- * until the backward pass and become their own gradients there, so that a large vocabulary's exist once. x [T, C], weight
- * [V, C] of one floating-point dtype, labels [T] i32, weights [T] f32 -> losses [T], penalties [T], f32.
+ * The cross-entropy of the logits x W^T, as `crossEntropy` has it, in less memory: the logits are f32, live until the
+ * backward pass and are overwritten there by their gradients, so that those of a large vocabulary exist once.
+ *
+ * x [T, C], weight [V, C], both f32 or both bf16, labels [T] i32, weights [T] f32 -> losses [T] f32, and with label
+ * smoothing or z-loss the penalties [T] f32 of `penalizedCrossEntropy`, otherwise undefined.
+ * @throws ArgumentError unless shapes and dtypes fit; reading rejects when a label is not in -1..V-1
  */
 export function linearCrossEntropy(
   x: Tensor,

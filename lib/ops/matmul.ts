@@ -3,7 +3,7 @@ import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFloat, checkRank } from '../tensor/check.js'
 import { emptyLike, empty, type Tensor } from '../tensor/tensor.js'
 
-/** Which of the matrices are given transposed. */
+/** Which matrices are given transposed; none by default. */
 export interface MatmulOptions {
   /** a is given as [..., K, M]. */
   transposeA?: boolean
@@ -55,7 +55,11 @@ const op = defineOp({
 })
 
 /**
- * The product of two matrices, or of two equally long lists of matrices: a [M, K], b [K, N] -> [M, N], or all with
- * a leading axis. Both f32, or both bf16 with sums in f32.
+ * The matrix product y = a b, or that of each pair of B matrices.
+ *
+ * a [M, K], b [K, N] -> y [M, N]; or a [B, M, K], b [B, K, N] -> y [B, M, N]. `transposeA` and `transposeB` say that the
+ * last two axes of an argument are given the other way round. Both f32, or both bf16 with sums in f32; y has their
+ * dtype.
+ * @throws ArgumentError unless ranks, dtypes, B and K are the same
  */
 export const matmul = (a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor => op({ a, b }, options)

@@ -14,7 +14,7 @@ const op = defineOp({
     return { output: y, saved: { a, b } }
   },
   backward(dy, { a, b }, request) {
-    // In f32 where the tape is going to sum over what was repeated.
+    // In f32 where the argument was broadcast, for the tape sums the product over the broadcast axes.
     const timesDy = (other: Tensor, shape: Shape) => {
       const product = empty(dy.shape, sameShape(shape, dy.shape) ? dy.dtype : 'f32')
       native.mul(product.handle, dy.handle, other.handle)
@@ -28,7 +28,10 @@ const op = defineOp({
 })
 
 /**
- * y = a b element by element, shapes broadcast as in NumPy: aligned at the last axis, sizes of 1 repeated.
- * a, b of one floating-point dtype. Throws an ArgumentError when the shapes do not fit.
+ * Multiplies two tensors element by element: y = a b, with shapes broadcast as in NumPy (aligned at the last axis, sizes
+ * of 1 repeated).
+ *
+ * a, b: both f32 or both bf16 -> y of the broadcast shape and the same dtype.
+ * @throws ArgumentError unless the dtypes are the same and the shapes broadcast
  */
 export const mul = (a: Tensor, b: Tensor): Tensor => op({ a, b }, {})

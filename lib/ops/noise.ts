@@ -28,10 +28,13 @@ const normalOp = defineOp({
 })
 
 /**
- * Standard normal numbers, times scale, for images of any sizes: [rows, channels] f32, of which image i owns rows
- * imageRows[i] to imageRows[i + 1] - 1. imageRows [N + 1] i32; seeds [N, 4] i32: key and stream of Philox4x32-10 for
- * each image. A number depends on its image's seed and its place in the image alone. Reading rejects unless imageRows
- * begin with 0, never decrease and end with `rows`.
+ * Samples standard normal numbers, times `scale`, for images of any sizes: image i has rows imageRows[i] to
+ * imageRows[i + 1] - 1. A number depends on its image's seed and its place in the image alone.
+ *
+ * imageRows [N + 1] i32; seeds [N, 4] i32, key and stream of Philox4x32-10 for each image -> y [rows, channels] f32. It
+ * has no derivative.
+ * @throws ArgumentError unless shapes and dtypes are these; reading rejects unless imageRows begin with 0, never
+ *   decrease and end with `rows`
  */
 export const normal = (imageRows: Tensor, seeds: Tensor, channels: number, rows: number, scale = 1): Tensor =>
   normalOp({ imageRows, seeds }, { channels, rows, scale })
@@ -58,8 +61,13 @@ const addNoiseOp = defineOp({
 })
 
 /**
- * The forward diffusion of each image: xt = alpha[i] x0 + sigma[i] eps, eps as from `normal` with the same seeds
- * (paper, section 2.2). x0 [S, C] f32 or bf16; imageRows [N + 1] i32; alpha, sigma [N] f32; seeds [N, 4] i32.
+ * Adds noise to each image, the forward diffusion process: xt = alpha[i] x0 + sigma[i] eps, where eps is the noise that
+ * `normal` makes of the same seeds (paper, section 2.2).
+ *
+ * x0 [S, C] f32 or bf16, imageRows [N + 1] i32, alpha and sigma [N] f32, seeds [N, 4] i32 -> xt like x0. It has no
+ * derivative.
+ * @throws ArgumentError unless shapes and dtypes are these; reading rejects unless imageRows begin with 0, never
+ *   decrease and end with S
  */
 export const addNoise = (
   x0: Tensor,

@@ -1,15 +1,15 @@
 import { checkDType, checkShape } from '../tensor/check.js'
 import type { Tensor } from '../tensor/tensor.js'
 
-/** What norms do besides; defaults last. */
+/** Options of `layerNorm` and `groupNorm`. */
 export interface NormOptions {
-  /** Added to the variance; 1e-5. */
+  /** Added to the variance; 1e-5 by default. */
   eps?: number
-  /** Whether the result goes through SiLU; false. */
+  /** Whether SiLU is applied to the result; false by default. */
   silu?: boolean
 }
 
-/** Checks what scales and shifts normed channels: weight and bias [C], of the dtype of x [..., C]. */
+/** Checks the weight and bias [C] of a norm, which have the dtype of x [..., C]. */
 export function checkAffine(x: Tensor, weight: Tensor, bias: Tensor): void {
   for (const [name, tensor] of Object.entries({ weight, bias })) {
     checkShape(name, tensor, [x.size(-1)])

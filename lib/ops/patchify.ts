@@ -61,14 +61,24 @@ const unpatchifyOp = defineOp({
 })
 
 /**
- * Cuts images of any sizes into square patches (paper, section 3): pixels [S, C], all images in a row and each row
- * by row; sizes [N, 2] i32, height and width of each -> [S / patch^2, patch^2 C], the patches of each image row by
- * row, in a patch its pixels row by row with their channels. Reading rejects unless every size is a multiple of
- * `patch` and the images have S pixels together.
+ * Cuts images of any sizes into square patches, row by row; a patch holds its pixels row by row, and each pixel its
+ * channels (paper, section 3).
+ *
+ * pixels [S, C] f32 or bf16, the rows of pixels of one image after another; sizes [N, 2] i32, height and width of each
+ * image -> patches [P, patch^2 C] of the pixels' dtype, P = S / patch^2; `patch` in 1..4096.
+ * @throws ArgumentError unless shapes and dtypes are these; reading rejects unless every height and width is a multiple
+ *   of `patch` and the images have S pixels together
  */
 export const patchify = (pixels: Tensor, sizes: Tensor, patch: number): Tensor =>
   patchifyOp({ pixels, sizes }, { patch })
 
-/** The inverse of `patchify`: patches [P, patch^2 C] -> pixels [P patch^2, C]. */
+/**
+ * Puts patches together to images again, the inverse of `patchify`.
+ *
+ * patches [P, patch^2 C] f32 or bf16; sizes [N, 2] i32, height and width of each image -> pixels [P patch^2, C] of the
+ * patches' dtype; `patch` in 1..4096.
+ * @throws ArgumentError unless shapes and dtypes are these; reading rejects unless every height and width is a multiple
+ *   of `patch` and the images have P patches together
+ */
 export const unpatchify = (patches: Tensor, sizes: Tensor, patch: number): Tensor =>
   unpatchifyOp({ patches, sizes }, { patch })

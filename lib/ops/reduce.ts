@@ -35,13 +35,21 @@ const sumOp = reduction('sum', () => 1)
 const meanOp = reduction('mean', (count) => 1 / count)
 
 /**
- * Sums over some axes (negative: from the last; by default all). They are dropped from the shape, or kept with size 1
- * when `keepDims` is set. Any floating-point x; sums are taken in f32.
+ * Sums over some axes, by default all; a negative axis counts from the last. Summed axes are dropped from the shape, or
+ * kept with size 1 where `keepDims` is set.
+ *
+ * x [...] f32 or bf16 -> y of x's dtype; sums are taken in f32.
+ * @throws ArgumentError where an axis is none of x's
  */
 export const sum = (x: Tensor, axes?: readonly number[], keepDims = false): Tensor =>
   sumOp({ x }, { axes, keepDims })
 
-/** Means over some axes; see `sum`. The mean of no elements is NaN. */
+/**
+ * Means over some axes, by default all; axes and shapes as in `sum`. The mean of no elements is NaN.
+ *
+ * x [...] f32 or bf16 -> y of x's dtype; sums are taken in f32.
+ * @throws ArgumentError where an axis is none of x's
+ */
 export const mean = (x: Tensor, axes?: readonly number[], keepDims = false): Tensor =>
   meanOp({ x }, { axes, keepDims })
 
@@ -62,9 +70,14 @@ const broadcastOp = defineOp({
     native.broadcast_to(y.handle, aligned.handle, 1)
     return { output: y, saved: {} }
   },
-  // The tape sums over what was repeated.
+  // The tape sums a gradient over the axes that were broadcast.
   backward: (dy) => ({ x: dy }),
 })
 
-/** x repeated to a larger shape, as NumPy broadcasts: aligned at the last axis, sizes of 1 repeated. */
+/**
+ * Repeats x to a larger shape, as NumPy broadcasts: aligned at the last axis, sizes of 1 repeated; a copy.
+ *
+ * x [...] f32 or bf16 -> y of this shape and x's dtype.
+ * @throws ArgumentError where x does not broadcast to the shape
+ */
 export const broadcastTo = (x: Tensor, shape: Shape): Tensor => broadcastOp({ x }, { shape })

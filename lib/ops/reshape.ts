@@ -15,5 +15,10 @@ const op = defineOp({
   backward: (dy, { shape }) => ({ x: dy.view(shape) }),
 })
 
-/** x's elements in another shape, sharing its memory; one size may be -1. */
+/**
+ * Gives x's elements, in their order, another shape. y shares x's memory.
+ *
+ * x [...] of any dtype -> y of this shape and x's dtype. One size may be -1: what the elements leave for it.
+ * @throws ArgumentError unless the shape has as many elements as x
+ */
 export const reshape = (x: Tensor, shape: Shape): Tensor => op({ x }, { shape })

@@ -20,10 +20,13 @@ const op = defineOp({
 })
 
 /**
- * The rotations of `splitRope`: angle[t, i] = positions[t, axes[i]] frequencies[i], in radians; table = its cosines,
- * then its sines. positions [T, A] f32 (A = 1: position in the sequence; more: also row, column, ...), frequencies
- * [D / 2] f32, axes [D / 2] i32: which of the A positions turns pair i -> table [T, D] f32. Exact to f32 for positions
- * up to 1e5 and beyond. Reading it rejects when an axis is not in 0..A-1. It has no derivative.
+ * The rotations of `splitRope`: angle[t, i] = positions[t, axes[i]] frequencies[i], in radians. A row of the table has
+ * the cosines of its angles, then their sines.
+ *
+ * positions [T, A] f32 (A = 1: position in the sequence; more: also row, column, ...), frequencies [D / 2] f32, axes [D
+ * / 2] i32, the one of the A positions that turns pair i -> table [T, D] f32, exact to f32 for positions up to 1e5 and
+ * beyond. It has no derivative.
+ * @throws ArgumentError unless shapes and dtypes are these; reading rejects when an axis is not in 0..A-1
  */
 export const ropeTable = (positions: Tensor, frequencies: Tensor, axes: Tensor): Tensor =>
   op({ positions, frequencies, axes }, {})

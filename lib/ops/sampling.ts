@@ -4,7 +4,7 @@ import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
 import { empty, type Tensor } from '../tensor/tensor.js'
 
-/** Ids [B] for logits [B, V]. */
+/** An empty tensor for the ids [B] of logits [B, V], which it checks. */
 function emptyIds(logits: Tensor): Tensor {
   checkFloat('logits', logits)
   checkRank('logits', logits, 2)
@@ -23,24 +23,27 @@ const argmaxOp = defineOp({
 })
 
 /**
- * The id of each row's largest logit, of equals the lowest: logits [B, V] f32 or bf16 -> [B] i32. Reading rejects
- * when a row holds NaN or infinity (-infinity is an excluded token).
+ * The id of each row's largest logit, of equal ones the lowest.
+ *
+ * logits [B, V] f32 or bf16 -> ids [B] i32. It has no derivative.
+ * @throws ArgumentError unless the logits are [B, V] with V above 0; reading rejects when a row holds NaN or +infinity
+ *   (-infinity is an excluded token)
  */
 export const argmax = (logits: Tensor): Tensor => argmaxOp({ logits }, {})
 
-/** How tokens are drawn from logits. */
+/** How tokens are sampled from logits [B, V]. */
 export type SamplingOptions = {
   /** [V] f32, added to every row: -Infinity excludes a token. */
   bias?: Tensor | undefined
   /** [B] f32, at least 0; 0 takes the most probable token. */
   temperature: Tensor
-  /** [B] i32: draws among so many most probable tokens; 0: among all. */
+  /** [B] i32: samples among so many most probable tokens; 0: among all. */
   topK: Tensor
   /** [B] f32 in (0, 1]: of these, among the fewest that hold this share of their probability; 1: among all. */
   topP: Tensor
   /** [B] f32 in 0..1: of these, among those at least so many times as probable as the most probable; 0: among all. */
   minP: Tensor
-  /** [B, 4] i32: key and stream of Philox4x32-10, one draw for each seed. */
+  /** [B, 4] i32: key and stream of Philox4x32-10, one sample for each seed. */
   seeds: Tensor
 }
 
@@ -80,10 +83,13 @@ const sampleOp = defineOp({
 })
 
 /**
- * Draws a token for each row of logits [B, V], f32 or bf16: p ~ exp((logits + bias) / temperature), cut to the top k,
- * then to the top p of what they hold together, then to those of at least min p times the highest probability -> ids
- * [B] i32. A row's token depends on its own logits, options and seed alone. Reading rejects when an option is out of range, when a row holds NaN or infinity, or when all of its
- * tokens are excluded.
+ * Samples a token for each row of logits: p ~ exp((logits + bias) / temperature), cut to the top k, then to the top p of
+ * what they hold together, then to those of at least min p times the highest probability. A row's token depends on its
+ * own logits, options and seed alone.
+ *
+ * logits [B, V] f32 or bf16, `options` as {@link SamplingOptions} says -> ids [B] i32. It has no derivative.
+ * @throws ArgumentError unless shapes and dtypes are these; reading rejects when an option is out of range, when a row
+ *   holds NaN or +infinity, or when all of its tokens are excluded
  */
 export const sampleTokens = (logits: Tensor, options: SamplingOptions): Tensor => {
   checkArguments('sample_tokens', { options: [options, 'object'] })

@@ -19,5 +19,10 @@ const op = defineOp({
   backward: (dy, { factor }) => ({ x: scaled(dy, factor) }),
 })
 
-/** y = factor x, with a finite number for all elements. Any floating-point x. */
+/**
+ * Multiplies all elements by one number: y = factor x.
+ *
+ * x [...] f32 or bf16 -> y like x.
+ * @throws ArgumentError unless the factor is finite
+ */
 export const scale = (x: Tensor, factor: number): Tensor => op({ x }, { factor })

@@ -26,8 +26,9 @@ const op = defineOp({
 })
 
 /**
- * A copy y of base with y[rows[i]] += x[i] for every i, none where rows[i] is -1; rows may repeat. base [R, ...] f32
- * or of x's dtype, x [T, ...] floating point, rows [T] i32 -> y [R, ...] of base's dtype.
- * Reading y rejects when a row is not in -1..R-1.
+ * Adds rows to a copy of base: y[rows[i]] += x[i] for every i, none where rows[i] is -1. Rows may repeat.
+ *
+ * base [R, ...] f32 or of x's dtype, x [T, ...] f32 or bf16, rows [T] i32 -> y like base.
+ * @throws ArgumentError unless shapes and dtypes are these; reading y rejects when a row is not in -1..R-1
  */
 export const scatterAddRows = (base: Tensor, x: Tensor, rows: Tensor): Tensor => op({ base, x, rows }, {})

@@ -18,5 +18,10 @@ const op = defineOp({
   },
 })
 
-/** y = x / (1 + exp(-x)), element by element. Any floating-point x. */
+/**
+ * The SiLU activation, element by element: y = x / (1 + exp(-x)).
+ *
+ * x [...] f32 or bf16 -> y like x. Source: Elfwing et al. 2018.
+ * @throws ArgumentError unless x is f32 or bf16
+ */
 export const silu = (x: Tensor): Tensor => op({ x }, {})

@@ -19,5 +19,10 @@ const op = defineOp({
   },
 })
 
-/** y = exp(x) / sum exp(x) over the last axis. x [..., C], floating point -> [..., C]. */
+/**
+ * The softmax over the last axis: y = exp(x) / sum exp(x).
+ *
+ * x [..., C] of 1 to 6 axes, f32 or bf16 -> y like x.
+ * @throws ArgumentError unless x is f32 or bf16, of 1 to 6 axes
+ */
 export const softmax = (x: Tensor): Tensor => op({ x }, {})

@@ -18,8 +18,11 @@ const op = defineOp({
 })
 
 /**
- * Consecutive parts of x along an axis (negative: from the last), copied: one tensor for each size. The sizes sum to
- * the axis. Any dtype.
+ * Cuts x along an axis into consecutive parts of these sizes: copies. A negative axis counts from the last.
+ *
+ * x of any dtype, `sizes` that add up to the axis -> one tensor for each size, of x's shape but for that axis, and x's
+ * dtype. `concat` is its inverse.
+ * @throws ArgumentError unless the sizes add up to the axis
  */
 export const split = (x: Tensor, sizes: readonly number[], axis: number): readonly Tensor[] =>
   op({ x }, { sizes, axis })

@@ -12,6 +12,7 @@ import { empty, type Tensor } from '../tensor/tensor.js'
 
 const op = defineOp({
   name: 'split_rope',
+  constants: ['table'],
   forward(
     { qkv, table }: { qkv: Tensor; table: Tensor },
     { heads, kvHeads }: { heads: number; kvHeads: number },
@@ -31,8 +32,7 @@ const op = defineOp({
     native.split_rope(q.handle, k.handle, v.handle, qkv.handle, table.handle)
     return { output: [q, k, v], saved: { table, shape: qkv.shape, dtype: qkv.dtype } }
   },
-  backward([dq, dk, dv]: readonly Tensor[], { table, shape, dtype }, request) {
-    if (request.wants('table')) throw new Error('split_rope: there is no derivative for table')
+  backward([dq, dk, dv]: readonly Tensor[], { table, shape, dtype }) {
     const dqkv = empty(shape, dtype)
     native.split_rope_backward(dqkv.handle, dq!.handle, dk!.handle, dv!.handle, table.handle)
     return { qkv: dqkv }
@@ -40,11 +40,15 @@ const op = defineOp({
 })
 
 /**
- * Splits qkv into queries, keys and values and rotates queries and keys by their positions (RoPE). Of each head, pair
- * i is elements i and i + D / 2, as in Hugging Face's Llama:
- *   y[i] = x[i] cos[i] - x[i + D/2] sin[i],  y[i + D/2] = x[i + D/2] cos[i] + x[i] sin[i].
- * qkv [T, H + 2 G, D] floating point: H = heads, then G = kvHeads of keys, then G of values; table [T, D] from
- * `ropeTable` -> q [T, H, D], k [T, G, D], v [T, G, D]. Source: RoFormer, as in the Llama block (paper, section 4.1).
+ * Splits qkv into queries, keys and values and rotates queries and keys by their positions (RoPE). In each head, pair i
+ * is elements i and i + D / 2, as in Hugging Face's Llama:
+ *
+ *     y[i] = x[i] cos[i] - x[i + D/2] sin[i]        y[i + D/2] = x[i + D/2] cos[i] + x[i] sin[i]
+ *
+ * qkv [T, H + 2 G, D] f32 or bf16, the H = heads of queries, then the G = kvHeads of keys, then those of values; table
+ * [T, D] f32 from `ropeTable` -> q [T, H, D], k and v [T, G, D] of qkv's dtype. Source: Su et al. 2021, as in the Llama
+ * block (paper, section 4.1).
+ * @throws ArgumentError unless shapes and dtypes fit and D is even
  */
 export function splitRope(
   qkv: Tensor,

@@ -16,7 +16,7 @@ const op = defineOp({
   },
 })
 
-/** Checks that x is gate, then up along its last axis. */
+/** Checks that x can be gate, then up along its last axis. */
 export function checkGateUp(x: Tensor): void {
   checkFloat('x', x)
   checkRank('x', x, 1, 6)
@@ -31,7 +31,10 @@ export function activate(x: Tensor): Tensor {
 }
 
 /**
- * The gated activation of the Llama feed-forward layer: y = silu(gate) up, with x [..., 2 F] = gate, then up along
- * the last axis -> y [..., F]. Source: the Llama block (paper, section 4.1).
+ * The gated activation of Llama's feed-forward layer: y = silu(gate) up, where x is gate, then up along its last axis.
+ *
+ * x [..., 2 F] of 1 to 6 axes, f32 or bf16 -> y [..., F] of x's dtype. Source: Shazeer 2020, as in the Llama block
+ * (paper, section 4.1).
+ * @throws ArgumentError unless the last axis is even
  */
 export const swiglu = (x: Tensor): Tensor => op({ x }, {})

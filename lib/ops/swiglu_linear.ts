@@ -26,7 +26,10 @@ const op = defineOp({
 })
 
 /**
- * linear(swiglu(x), W), which activates x again in the backward pass instead of keeping the result: at a hidden block's sizes a
- * sixth of what training remembers, for a hundredth of its time. x [..., 2 F] = gate, then up, weight [O, F] -> [..., O].
+ * linear(swiglu(x), weight) in less memory: the backward pass computes the activation again instead of keeping it. At a
+ * hidden block's sizes that saves a sixth of what training keeps, for a hundredth of its time.
+ *
+ * x [..., 2 F], gate, then up; weight [O, F]; both f32 or both bf16 -> y [..., O] of their dtype.
+ * @throws ArgumentError unless shapes and dtypes fit
  */
 export const swigluLinear = (x: Tensor, weight: Tensor): Tensor => op({ x, weight }, {})

@@ -34,10 +34,14 @@ const op = defineOp({
 })
 
 /**
- * The sinusoidal embedding of diffusion timesteps: with h = floor(C / 2) and f_i = maxPeriod^(-i / h),
- * y[n, i] = cos(t[n] f_i), y[n, h + i] = sin(t[n] f_i); the last column of an odd C is zero. t [N] f32, in timesteps
- * (fractions allowed) -> [N, C = channels]. Reading y rejects when a timestep is negative or not finite. It has no
- * derivative: t is never learnt. Source: DDPM (Ho et al. 2020), in the order cos, sin of its common implementations.
+ * The sinusoidal embedding of diffusion timesteps: with h = floor(C / 2) and f_i = maxPeriod^(-i / h), y[n, i] =
+ * cos(t[n] f_i) and y[n, h + i] = sin(t[n] f_i); the last column of an odd C is zero.
+ *
+ * t [N] f32, in timesteps (fractions allowed) -> y [N, C], C = channels, of `options.dtype`, f32 by default; maxPeriod
+ * is 10000 by default. It has no derivative, for t is never learnt. Source: Ho et al. 2020, in the order cos, sin of its
+ * common implementations.
+ * @throws ArgumentError unless t is [N] f32 and maxPeriod above 0; reading y rejects when a timestep is negative or not
+ *   finite
  */
 export function timestepEmbedding(
   t: Tensor,

@@ -21,5 +21,10 @@ const op = defineOp({
   backward: (dy, { axis0, axis1 }) => ({ x: transposed(dy, axis0, axis1) }),
 })
 
-/** x with two of its axes (negative: from the last) in each other's place, copied. Any dtype. */
+/**
+ * Exchanges two axes of x: a copy. Negative axes count from the last.
+ *
+ * x of any dtype -> y of x's dtype, with the sizes of the two axes exchanged.
+ * @throws ArgumentError where an axis is none of x's
+ */
 export const transpose = (x: Tensor, axis0: number, axis1: number): Tensor => op({ x }, { axis0, axis1 })

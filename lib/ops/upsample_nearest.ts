@@ -21,5 +21,10 @@ const op = defineOp({
   },
 })
 
-/** Each pixel becomes a block of factor by factor equal ones: x [N, H, W, C] -> [N, factor H, factor W, C]. */
+/**
+ * Enlarges images by repeating pixels: each becomes a block of factor by factor equal ones.
+ *
+ * x [N, H, W, C] f32 or bf16 -> y [N, factor H, factor W, C] of x's dtype; `factor` in 1..4096.
+ * @throws ArgumentError unless x has 4 axes and the factor is in its range
+ */
 export const upsampleNearest = (x: Tensor, factor = 2): Tensor => op({ x }, { factor })

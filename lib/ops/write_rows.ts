@@ -18,8 +18,10 @@ const op = defineOp({
 })
 
 /**
- * Overwrites y in place: y[rows[i]] = x[i], nothing where rows[i] is -1; of equal rows the last stays. y [R, ...]
- * and x [T, ...] of one dtype, any; rows [T] i32. Made for caches: it has no derivative. Reading y rejects when a
- * row is not in -1..R-1.
+ * Overwrites rows of y in place: y[rows[i]] = x[i], nothing where rows[i] is -1; of equal rows the last stays. It is
+ * made for caches and has no derivative.
+ *
+ * y [R, ...] and x [T, ...] of one dtype, any; rows [T] i32.
+ * @throws ArgumentError unless shapes and dtypes are these; reading y rejects when a row is not in -1..R-1
  */
 export const writeRows = (y: Tensor, x: Tensor, rows: Tensor): void => void op({ y, x, rows }, {})

@@ -175,10 +175,12 @@ describe('recompute', () => {
   test('throws where its body uses what was computed from parameters outside, or hands it on', () => {
     const outside = scale(weight, 2)
     expect(() => recompute(({ x }) => mul(x, outside), { x: weight })).toThrow(
-      'mul: b, a tensor of f32 [4], was computed outside of recompute’s body and needs a gradient',
+      "mul: b must be computed in recompute's body, or be one of its inputs, where it needs a gradient, received a tensor of f32 [4] from outside",
     )
     for (const tensor of [outside, weight])
-      expect(() => recompute(() => tensor, {})).toThrow('the body must compute what it returns')
+      expect(() => recompute(() => tensor, {})).toThrow(
+        'recompute: body must return tensors that it computes',
+      )
     expect(silu(weight).tapeEntry).toBeDefined()
   })
 })

@@ -101,6 +101,8 @@ describe('linearCrossEntropy', () => {
     const weights = zeros([2])
     trackGradient(weights)
     const { losses } = linearCrossEntropy(x, weight, fromArray(Int32Array.of(0, 1)), { weights })
-    expect(() => backward(sum(losses))).toThrow('linear_cross_entropy: there is no derivative for weights')
+    expect(() => backward(sum(losses))).toThrow(
+      'backward: linear_cross_entropy has no derivative for weights',
+    )
   })
 })
