@@ -13,15 +13,15 @@ import './profiling/environment.js'
 
 // Models: train, save, load, generate.
 export { type NewModelOptions, Transfusion } from './transfusion.js'
-export type { LoadOptions } from './models/transfusion/folder.js'
+export type { LoadOptions } from './models/transfusion/io/folder.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { ImageGenerationOptions, GenerationOptions, ImageSamplingOptions } from './generation/options.js'
 export type { Prompt } from './generation/prompt.js'
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
-export type { FromLlamaOptions } from './models/transfusion/from_llama.js'
-export type { InitializeOptions, WeightSizes } from './models/transfusion/initialize.js'
+export type { FromLlamaOptions } from './models/transfusion/io/from_llama.js'
+export type { InitializeOptions, WeightSizes } from './models/transfusion/io/initialize.js'
 export { sizeAdvice } from './models/transfusion/size_advice.js'
-export type { SavedPrecision } from './models/transfusion/weights.js'
+export type { SavedPrecision } from './models/transfusion/io/weights.js'
 export {
   paperImages,
   paperUNet,

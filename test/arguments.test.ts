@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { checkArguments } from '../lib/arguments.js'
 import { library } from './entries.js'
-import { fixture } from './models/transfusion/llama_folder.js'
+import { fixture } from './models/transfusion/io/llama_folder.js'
 
 /** Of a function that was called with what it cannot take, and went on. */
 const raw =

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { saveModel } from '../lib/models/transfusion/folder.js'
+import { saveModel } from '../lib/models/transfusion/io/folder.js'
 import { scriptedModel } from './generation/scripted_model.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))

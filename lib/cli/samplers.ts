@@ -9,7 +9,7 @@ import { compareSamplers, type SamplerMetrics } from '../evaluation/compare_samp
 import { checkImageGeneration } from '../generation/generate_images.js'
 import { type Device, parseDevice } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
-import { modelFolderOf } from '../models/transfusion/locate.js'
+import { modelFolderOf } from '../models/transfusion/io/locate.js'
 import { generatedPreparation, openClasses } from '../evaluation/tasks/class_data_config.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'

@@ -48,7 +48,7 @@ export { Ema } from '../training/ema.js'
 export { learningRateAt, type LearningRateOptions } from '../training/learning_rate.js'
 
 // Transfusion: the network, its batches and its loss.
-export type { LoadedModel, ModelParts } from '../models/transfusion/folder.js'
+export type { LoadedModel, ModelParts } from '../models/transfusion/io/folder.js'
 export { TransfusionNetwork } from '../models/transfusion/model.js'
 export type { ModelOutput } from '../models/transfusion/model.js'
 export type { ImageSkips, ModelImages } from '../models/transfusion/patch_coder.js'

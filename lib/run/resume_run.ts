@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { Transfusion } from '../transfusion.js'
-import type { LoadOptions } from '../models/transfusion/folder.js'
+import type { LoadOptions } from '../models/transfusion/io/folder.js'
 import type { CheckpointFolder } from '../training/checkpoint_folder.js'
 import type { Trainer } from '../models/transfusion/training/trainer.js'
 

@@ -1,5 +1,5 @@
 import { readJson } from '../files/json_file.js'
-import { readSizes, sameNumber, type WeightSizes } from '../models/transfusion/initialize.js'
+import { readSizes, sameNumber, type WeightSizes } from '../models/transfusion/io/initialize.js'
 import { presets } from '../models/transfusion/presets.js'
 import { CheckpointFolder } from '../training/checkpoint_folder.js'
 import { runPaths } from './run_folder.js'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { saveModel } from '../../lib/models/transfusion/folder.js'
+import { saveModel } from '../../lib/models/transfusion/io/folder.js'
 import { scriptedModel } from '../generation/scripted_model.js'
 import { temporaryFolder } from '../temporary_folder.js'
 

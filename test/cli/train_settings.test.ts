@@ -2,7 +2,7 @@ import { access, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { writePng } from '../../lib/image/image_io.js'
-import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/transfusion/llama_folder.js'
+import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/transfusion/io/llama_folder.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { command } from './command.js'
 

@@ -1,6 +1,6 @@
 import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
-import type { ModelParts } from '../../lib/models/transfusion/folder.js'
+import type { ModelParts } from '../../lib/models/transfusion/io/folder.js'
 import { perturbedNetwork, tinyConfig, tokens } from '../models/transfusion/tiny_model.js'
 
 /** Words a .. g are the ids 5 .. 11, after the special tokens of `tinyConfig`. */

@@ -2,9 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { withSizesOfWeights } from '../../lib/run/sizes_of_weights.js'
-import { readModelConfig } from '../../lib/models/transfusion/folder.js'
+import { readModelConfig } from '../../lib/models/transfusion/io/folder.js'
 import { idxFile } from '../data/sources/idx_file.js'
-import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/transfusion/llama_folder.js'
+import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/transfusion/io/llama_folder.js'
 import { command } from '../cli/command.js'
 
 const image = { channels: 1, patch: 4, height: 8, width: 8 }

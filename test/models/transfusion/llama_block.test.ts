@@ -6,7 +6,7 @@ import { readSafetensors, type SafetensorsTensor } from '../../../lib/files/safe
 import { readLlamaConfig } from '../../../lib/models/llama/config.js'
 import { llamaTensors } from '../../../lib/models/llama/tensors.js'
 import { uploadAttentionMetadata } from '../../../lib/nn/attention_metadata.js'
-import { fromLlama } from '../../../lib/models/transfusion/from_llama.js'
+import { fromLlama } from '../../../lib/models/transfusion/io/from_llama.js'
 import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
 import { crossEntropy } from '../../../lib/ops/cross_entropy.js'
 import { mean } from '../../../lib/ops/reduce.js'
@@ -15,7 +15,7 @@ import { scope } from '../../../lib/tensor/scope.js'
 import { fromArray } from '../../../lib/tensor/tensor.js'
 import { compare } from '../../check_op.js'
 import { completion } from '../../generation/completion.js'
-import { fixture, llamaTokenizer } from './llama_folder.js'
+import { fixture, llamaTokenizer } from './io/llama_folder.js'
 
 const expectedJson = JSON.parse(await readFile(join(fixture, 'expected.json'), 'utf8'))
 const { tensors: expected } = await readSafetensors(join(fixture, 'expected.safetensors'))

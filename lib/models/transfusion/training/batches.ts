@@ -1,6 +1,6 @@
 import type { DocumentStream, StreamState } from '../../../data/document_stream.js'
 import type { TransfusionConfig } from '../config.js'
-import type { ModelParts } from '../folder.js'
+import type { ModelParts } from '../io/folder.js'
 import type { Denominators, TrainingBatch } from './loss.js'
 import type { ImageInput } from '../../../sequence/image_parts.js'
 import type { TrainingSequence } from '../../../sequence/training_sequence.js'

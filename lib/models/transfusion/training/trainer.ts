@@ -1,7 +1,7 @@
 import { checkArguments } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { TaskTrainer } from '../../../training/task_trainer.js'
-import type { ModelParts } from '../folder.js'
+import type { ModelParts } from '../io/folder.js'
 import type { TrainingData } from './data.js'
 import { trainerOptions, type TransfusionTrainingSettings, transfusionTrainingSchema } from './options.js'
 import { transfusionTask } from './task.js'

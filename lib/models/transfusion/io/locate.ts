@@ -1,9 +1,9 @@
 /** Which folder a path means where a model is expected: people name a run, a checkpoint, a file, another tool's model. */
 import { readdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { currentFile } from '../../files/atomic_folder.js'
-import { contentsInstead } from '../../files/safetensors/checkpoint_contents.js'
-import { readJson } from '../../files/json_file.js'
+import { currentFile } from '../../../files/atomic_folder.js'
+import { contentsInstead } from '../../../files/safetensors/checkpoint_contents.js'
+import { readJson } from '../../../files/json_file.js'
 
 /** What our model folders hold; `architecture` of `config.json` tells them from others. */
 export const modelFiles = {

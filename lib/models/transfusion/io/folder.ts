@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { parseConfig } from '../../config/parse.js'
-import { currentFile, replaceFiles } from '../../files/atomic_folder.js'
+import { parseConfig } from '../../../config/parse.js'
+import { currentFile, replaceFiles } from '../../../files/atomic_folder.js'
 import {
   type Checksums,
   checksumOf,
@@ -11,24 +11,24 @@ import {
   readListed,
   readSealed,
   writeSealed,
-} from '../../files/checksum.js'
+} from '../../../files/checksum.js'
 import {
   type ImagePreparation,
   type ImagePreparationOptions,
   imagePreparationSchema,
-} from '../../image/image_preparation.js'
-import { createImageCodec, type ImageCodec, imageCodecConfigSchema } from '../../image/codec.js'
-import { codecOf, imagePreparationOf } from '../../sequence/image_model.js'
-import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
-import { formatValue } from '../../describe.js'
-import { objectiveSchema } from '../../diffusion/objective.js'
-import type { ComputeType } from '../../nn/arena.js'
-import type { Parameter } from '../../nn/parameters.js'
-import { type Device, parseDevice } from '../../tensor/device.js'
-import type { Tensor } from '../../tensor/tensor.js'
-import { type TransfusionConfig, transfusionConfigSchema } from './config.js'
+} from '../../../image/image_preparation.js'
+import { createImageCodec, type ImageCodec, imageCodecConfigSchema } from '../../../image/codec.js'
+import { codecOf, imagePreparationOf } from '../../../sequence/image_model.js'
+import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
+import { formatValue } from '../../../describe.js'
+import { objectiveSchema } from '../../../diffusion/objective.js'
+import type { ComputeType } from '../../../nn/arena.js'
+import type { Parameter } from '../../../nn/parameters.js'
+import { type Device, parseDevice } from '../../../tensor/device.js'
+import type { Tensor } from '../../../tensor/tensor.js'
+import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
-import { TransfusionNetwork } from './model.js'
+import { TransfusionNetwork } from '../model.js'
 import {
   type ParameterValues,
   readWeights,

@@ -1,11 +1,11 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { Transfusion } from '../../../lib/transfusion.js'
-import { saveModel } from '../../../lib/models/transfusion/folder.js'
-import { locateModel, modelFolderOf } from '../../../lib/models/transfusion/locate.js'
-import { scriptedModel } from '../../generation/scripted_model.js'
-import { temporaryFolder } from '../../temporary_folder.js'
+import { Transfusion } from '../../../../lib/transfusion.js'
+import { saveModel } from '../../../../lib/models/transfusion/io/folder.js'
+import { locateModel, modelFolderOf } from '../../../../lib/models/transfusion/io/locate.js'
+import { scriptedModel } from '../../../generation/scripted_model.js'
+import { temporaryFolder } from '../../../temporary_folder.js'
 
 /** A run that trained: a model, a checkpoint that has another. */
 async function run(): Promise<string> {

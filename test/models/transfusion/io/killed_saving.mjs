@@ -1,6 +1,6 @@
 // Saves one model after the other into a folder, each weight of the n-th n as its config's snrLimit is:
 // interrupted_save.test.ts kills it. Arguments: the folder, the first n.
-import { makeCaptionTokenizer, Transfusion } from '../../../dist/index.js'
+import { makeCaptionTokenizer, Transfusion } from '../../../../dist/index.js'
 
 const [folder, first] = process.argv.slice(2)
 const image = { channels: 1, patch: 4, height: 8, width: 8 }

@@ -5,16 +5,16 @@ import {
   readSafetensors,
   type SafetensorsTensor,
   writeSafetensors,
-} from '../../../lib/files/safetensors/safetensors.js'
-import { JsonTokenizer } from '../../../lib/tokenizer/tokenizer.js'
-import { makeCaptionTokenizer } from '../../../lib/tokenizer/caption_tokenizer.js'
-import type { ImagePreparationOptions } from '../../../lib/image/image_preparation.js'
-import { objectiveSchema } from '../../../lib/diffusion/objective.js'
-import { Transfusion } from '../../../lib/transfusion.js'
-import { loadModel, loadWeights, saveModel } from '../../../lib/models/transfusion/folder.js'
-import { memory } from '../../../lib/tensor/device.js'
-import { temporaryFolder } from '../../temporary_folder.js'
-import { perturbedNetwork, tinyConfig } from './tiny_model.js'
+} from '../../../../lib/files/safetensors/safetensors.js'
+import { JsonTokenizer } from '../../../../lib/tokenizer/tokenizer.js'
+import { makeCaptionTokenizer } from '../../../../lib/tokenizer/caption_tokenizer.js'
+import type { ImagePreparationOptions } from '../../../../lib/image/image_preparation.js'
+import { objectiveSchema } from '../../../../lib/diffusion/objective.js'
+import { Transfusion } from '../../../../lib/transfusion.js'
+import { loadModel, loadWeights, saveModel } from '../../../../lib/models/transfusion/io/folder.js'
+import { memory } from '../../../../lib/tensor/device.js'
+import { temporaryFolder } from '../../../temporary_folder.js'
+import { perturbedNetwork, tinyConfig } from '../tiny_model.js'
 
 const tokenizer = makeCaptionTokenizer(['a b c d e f g'])
 const objective = objectiveSchema.parse({ prediction: 'v', weighting: 'minSnr' })
@@ -76,7 +76,7 @@ describe('a model folder', () => {
   })
 
   it("loads alone where the tokenizer's markers of images have other names", async () => {
-    const path = new URL('../../fixtures/tokenizers/tokenizer-bytelevel.json', import.meta.url).pathname
+    const path = new URL('../../../fixtures/tokenizers/tokenizer-bytelevel.json', import.meta.url).pathname
     const named = await JsonTokenizer.load(path, { boi: '<boi>', eoi: '<eoi>' })
     const { vocabulary: _, tokens: __, ...sizes } = tinyConfig
     using model = Transfusion.create(sizes, named)

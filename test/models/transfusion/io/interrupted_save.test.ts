@@ -3,11 +3,11 @@ import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
-import { makeCaptionTokenizer } from '../../../lib/tokenizer/caption_tokenizer.js'
-import { objectiveSchema } from '../../../lib/diffusion/objective.js'
-import { loadModel, saveModel } from '../../../lib/models/transfusion/folder.js'
-import { temporaryFolder } from '../../temporary_folder.js'
-import { perturbedNetwork } from './tiny_model.js'
+import { makeCaptionTokenizer } from '../../../../lib/tokenizer/caption_tokenizer.js'
+import { objectiveSchema } from '../../../../lib/diffusion/objective.js'
+import { loadModel, saveModel } from '../../../../lib/models/transfusion/io/folder.js'
+import { temporaryFolder } from '../../../temporary_folder.js'
+import { perturbedNetwork } from '../tiny_model.js'
 
 const script = fileURLToPath(new URL('killed_saving.mjs', import.meta.url))
 const kills = 8

@@ -6,13 +6,13 @@ import {
   type SafetensorsFile,
   type SafetensorsTensor,
   writeSafetensors,
-} from '../../../lib/files/safetensors/safetensors.js'
-import { JsonTokenizer } from '../../../lib/tokenizer/tokenizer.js'
-import { specialToken, type TokenizerJson } from '../../../lib/tokenizer/tokenizer_json.js'
-import { temporaryFolder } from '../../temporary_folder.js'
+} from '../../../../lib/files/safetensors/safetensors.js'
+import { JsonTokenizer } from '../../../../lib/tokenizer/tokenizer.js'
+import { specialToken, type TokenizerJson } from '../../../../lib/tokenizer/tokenizer_json.js'
+import { temporaryFolder } from '../../../temporary_folder.js'
 
 /** A Llama with 300 tokens and no tokenizer. */
-export const fixture = fileURLToPath(new URL('../../fixtures/llama', import.meta.url))
+export const fixture = fileURLToPath(new URL('../../../fixtures/llama', import.meta.url))
 
 /** A word-level tokenizer of `size` ids, the last two of them for images if `images` is set. */
 export const llamaTokenizer = (options: { size?: number; images?: boolean }): JsonTokenizer =>

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
-import { transfusionParameters } from '../../../lib/models/transfusion/model.js'
-import { tinyConfig, tinyUNet } from './tiny_model.js'
+import { transfusionParameters } from '../../../../lib/models/transfusion/model.js'
+import { tinyConfig, tinyUNet } from '../tiny_model.js'
 
-const page = readFileSync(new URL('../../../docs/weights.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../../../docs/weights.md', import.meta.url), 'utf8')
 /** `a.weight`, `.bias` names both. */
 const named = [...page.matchAll(/^\| `([^`]+?)`(?:, `(\.bias)`)? *\|/gm)].flatMap(([, name, bias]) =>
   bias ? [name!, name!.replace(/\.weight$/, bias)] : [name!],

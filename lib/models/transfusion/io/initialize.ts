@@ -1,15 +1,15 @@
 import { join } from 'node:path'
-import { checkArguments } from '../../arguments.js'
-import { parseConfig } from '../../config/parse.js'
-import { formatValue } from '../../describe.js'
-import { type Objective, objectiveSchema } from '../../diffusion/objective.js'
-import { readLlamaConfig } from '../llama/config.js'
-import { parseDevice } from '../../tensor/device.js'
-import { feedForwardOf, type TransfusionOptions } from './config.js'
+import { checkArguments } from '../../../arguments.js'
+import { parseConfig } from '../../../config/parse.js'
+import { formatValue } from '../../../describe.js'
+import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
+import { readLlamaConfig } from '../../llama/config.js'
+import { parseDevice } from '../../../tensor/device.js'
+import { feedForwardOf, type TransfusionOptions } from '../config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
 import { locateModel } from './locate.js'
-import { imagePreparationOf } from '../../sequence/image_model.js'
+import { imagePreparationOf } from '../../../sequence/image_model.js'
 
 /** Sizes of a model, as far as they are known. */
 export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'tokens'>>

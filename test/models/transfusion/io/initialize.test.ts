@@ -1,15 +1,15 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { makeCaptionTokenizer } from '../../../lib/tokenizer/caption_tokenizer.js'
-import { objectiveSchema } from '../../../lib/diffusion/objective.js'
-import { saveModel } from '../../../lib/models/transfusion/folder.js'
-import { fromLlama } from '../../../lib/models/transfusion/from_llama.js'
-import { initializeFrom, type InitializeOptions } from '../../../lib/models/transfusion/initialize.js'
-import { memory } from '../../../lib/tensor/device.js'
-import { temporaryFolder } from '../../temporary_folder.js'
+import { makeCaptionTokenizer } from '../../../../lib/tokenizer/caption_tokenizer.js'
+import { objectiveSchema } from '../../../../lib/diffusion/objective.js'
+import { saveModel } from '../../../../lib/models/transfusion/io/folder.js'
+import { fromLlama } from '../../../../lib/models/transfusion/io/from_llama.js'
+import { initializeFrom, type InitializeOptions } from '../../../../lib/models/transfusion/io/initialize.js'
+import { memory } from '../../../../lib/tensor/device.js'
+import { temporaryFolder } from '../../../temporary_folder.js'
 import { llamaFolder, llamaTokenizer, llamaTokenizerJson, writeConfig } from './llama_folder.js'
-import { perturbedNetwork, tinyConfig } from './tiny_model.js'
+import { perturbedNetwork, tinyConfig } from '../tiny_model.js'
 
 const objective = objectiveSchema.parse({ prediction: 'v', weighting: 'minSnr' })
 const { vocabulary: _, tokens: __, ...sizes } = tinyConfig

@@ -5,18 +5,18 @@ import {
   readSafetensors,
   type SafetensorsTensor,
   writeSafetensors,
-} from '../../../lib/files/safetensors/safetensors.js'
-import { Transfusion } from '../../../lib/transfusion.js'
-import { readLlamaConfig } from '../../../lib/models/llama/config.js'
-import { uploadAttentionMetadata } from '../../../lib/nn/attention_metadata.js'
-import { fromLlama, type FromLlamaOptions } from '../../../lib/models/transfusion/from_llama.js'
-import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
-import { layoutRuns, sequenceStart } from '../../../lib/sequence/layout.js'
-import { memory } from '../../../lib/tensor/device.js'
-import { scope } from '../../../lib/tensor/scope.js'
-import { fromArray } from '../../../lib/tensor/tensor.js'
-import { compare } from '../../check_op.js'
-import { temporaryFolder } from '../../temporary_folder.js'
+} from '../../../../lib/files/safetensors/safetensors.js'
+import { Transfusion } from '../../../../lib/transfusion.js'
+import { readLlamaConfig } from '../../../../lib/models/llama/config.js'
+import { uploadAttentionMetadata } from '../../../../lib/nn/attention_metadata.js'
+import { fromLlama, type FromLlamaOptions } from '../../../../lib/models/transfusion/io/from_llama.js'
+import type { TransfusionNetwork } from '../../../../lib/models/transfusion/model.js'
+import { layoutRuns, sequenceStart } from '../../../../lib/sequence/layout.js'
+import { memory } from '../../../../lib/tensor/device.js'
+import { scope } from '../../../../lib/tensor/scope.js'
+import { fromArray } from '../../../../lib/tensor/tensor.js'
+import { compare } from '../../../check_op.js'
+import { temporaryFolder } from '../../../temporary_folder.js'
 import {
   fixture,
   llamaFolder,
