@@ -21,7 +21,7 @@ const { test } = await openClasses({ type: 'fashion-mnist' }, fashionMnistCaptio
 const newRun = (type, steps) =>
   newDemoRun(task, steps, {
     optimizer: { type },
-    learningRate: { ...task.options.learningRate, peak: rates[type] },
+    learningRate: { ...task.training.learningRate, peak: rates[type] },
   })
 
 const processorSeconds = () => {

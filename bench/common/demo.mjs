@@ -12,13 +12,12 @@ export const demoCompute = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
 export const openDemo = (seed = 0) => openFashionMnistTask({ minutes: 1, seed })
 
 /** A new model of the demo, its options and a trainer for so many steps; `changes` to what the demo trains with. */
-export function newDemoRun({ training, captions, model: sizes, objective, options }, steps, changes = {}) {
-  const { minutes: _, ...settings } = options
+export function newDemoRun({ data, captions, model: sizes, objective, training }, steps, changes = {}) {
   const model = Transfusion.create(modelOptions(sizes), makeCaptionTokenizer(captions), {
-    seed: settings.seed,
+    seed: training.seed,
     compute: demoCompute,
     objective,
   })
-  const runOptions = transfusionTrainingSchema.parse({ ...settings, steps, ...changes })
-  return { model, options: runOptions, trainer: new Trainer(model, training, runOptions) }
+  const runOptions = transfusionTrainingSchema.parse({ ...training, steps, ...changes })
+  return { model, options: runOptions, trainer: new Trainer(model, data, runOptions) }
 }

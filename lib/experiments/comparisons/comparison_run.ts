@@ -79,9 +79,8 @@ export async function runVariant(
     makeCaptionTokenizer(data.captions),
     { seed, compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32', device, objective: demoObjective },
   )
-  const { minutes: _, ...options } = demoTraining({ minutes: 1, seed })
   using trainer = new Trainer(model, data.training, {
-    ...options,
+    ...demoTraining({ minutes: 1, seed }),
     ...variant.training,
     ...(seconds === undefined ? { steps: steps! } : { minutes: seconds / 60 }),
   })

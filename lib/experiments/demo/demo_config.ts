@@ -1,6 +1,6 @@
 import { parseConfig } from '../../config/parse.js'
 import { imageGenerationConfigSchema } from '../../generation/options.js'
-import { transfusionTrainingSchema } from '../../models/transfusion/training/options.js'
+import type { TransfusionTrainingSettings } from '../../models/transfusion/training/options.js'
 import type { DemoSettings } from './demo_task.js'
 
 /** From so many minutes on a larger model generates better images than more steps of a small one. */
@@ -9,28 +9,23 @@ export const longMinutes = 10
 /** Errors at high noise, where the content of an image is decided, count too little with eps. */
 export const demoObjective = { prediction: 'v', weighting: 'v' } as const
 
-/** The demo's own choices, where they differ from the paper's defaults, each with its reason. */
+/** The demo's own choices, where they differ from the paper's defaults, each with its reason; the length of training apart. */
 export const demoTraining = ({ minutes, seed }: DemoSettings) =>
-  parseConfig(
-    transfusionTrainingSchema,
-    {
-      seed,
-      minutes,
-      batchSize: 64,
-      // The loss falls further than with AdamW in the same time (bench/optimizers.mjs), and three iterations do as well as
-      // five, of which a step takes a fifth longer.
-      optimizer: { type: 'muon', iterations: 3 },
-      // Far from the paper's 250,000 steps: a higher rate, a shorter warm-up.
-      learningRate: { peak: 1e-2, final: 2e-4, warmupSteps: 100 },
-      // A caption that precedes its image is a guess among many: the gradient of such tokens is mostly noise.
-      captionFirstTextWeight: 0.1,
-      // Captions are written for clean images: some are clean in training too.
-      timesteps: { cleanFraction: 0.3 },
-      // Averaged weights generate better images than those of the last step.
-      ema: minutes < longMinutes ? 0.999 : 0.9995,
-    },
-    'demo training',
-  )
+  ({
+    seed,
+    batchSize: 64,
+    // The loss falls further than with AdamW in the same time (bench/optimizers.mjs), and three iterations do as well as
+    // five, of which a step takes a fifth longer.
+    optimizer: { type: 'muon', iterations: 3 },
+    // Far from the paper's 250,000 steps: a higher rate, a shorter warm-up.
+    learningRate: { peak: 1e-2, final: 2e-4, warmupSteps: 100 },
+    // A caption that precedes its image is a guess among many: the gradient of such tokens is mostly noise.
+    captionFirstTextWeight: 0.1,
+    // Captions are written for clean images: some are clean in training too.
+    timesteps: { cleanFraction: 0.3 },
+    // Averaged weights generate better images than those of the last step.
+    ema: minutes < longMinutes ? 0.999 : 0.9995,
+  }) satisfies TransfusionTrainingSettings
 
 /**
  * Guidance trades diversity for accuracy, most of all near pure noise, where it decides between shapes: it applies where

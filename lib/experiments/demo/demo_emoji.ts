@@ -43,7 +43,7 @@ export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
   const images = { ...demoImages(settings.minutes), attempts: 1 }
   return {
     name: 'emoji',
-    training,
+    data: training,
     testLength: heldOut.length,
     captions: [training, heldOut].flatMap(({ pictures }) => pictures.map(emojiCaption)),
     prompts: [training, heldOut].flatMap(({ pictures }) =>
@@ -51,7 +51,8 @@ export function emojiTask(data: EmojiData, settings: DemoSettings): DemoTask {
     ),
     model: emojiModel,
     objective: demoObjective,
-    options: demoTraining(settings),
+    minutes: settings.minutes,
+    training: demoTraining(settings),
     images,
     async evaluate(model, onMessage) {
       const { seed } = settings

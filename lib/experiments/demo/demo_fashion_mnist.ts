@@ -42,13 +42,14 @@ export async function openFashionMnistTask(settings: DemoSettings): Promise<Demo
   const images = demoImages(settings.minutes)
   return {
     name,
-    training,
+    data: training,
     testLength: test.length,
     captions,
     prompts: captions,
     model: fashionMnistModel(settings.minutes),
     objective: demoObjective,
-    options: demoTraining(settings),
+    minutes: settings.minutes,
+    training: demoTraining(settings),
     images,
     async evaluate(model, onMessage) {
       const { seed } = settings

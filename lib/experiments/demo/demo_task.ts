@@ -3,7 +3,7 @@ import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import type { Objective } from '../../diffusion/objective.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { GenerativeModel } from '../../generation/model.js'
-import type { TransfusionTrainingOptions } from '../../models/transfusion/training/options.js'
+import type { TransfusionTrainingSettings } from '../../models/transfusion/training/options.js'
 import type { ModelOptions } from '../../run/train_config.js'
 
 /** The settings of a run of the demo. */
@@ -17,7 +17,8 @@ export interface DemoSettings {
 export interface DemoTask {
   /** Of the data. */
   readonly name: string
-  readonly training: ImageDataset
+  /** What the model is trained on. */
+  readonly data: ImageDataset
   /** Number of images that are kept back for tests. */
   readonly testLength: number
   /** The tokenizer knows their words. */
@@ -26,7 +27,10 @@ export interface DemoTask {
   readonly prompts: readonly string[]
   readonly model: ModelOptions
   readonly objective: Partial<Objective>
-  readonly options: TransfusionTrainingOptions
+  /** Of training. */
+  readonly minutes: number
+  /** How the model is trained, but for how long. */
+  readonly training: Omit<TransfusionTrainingSettings, 'steps' | 'minutes'>
   /** How images are generated. */
   readonly images: ImageGenerationOptions
   /** Evaluates a trained model; `onMessage` receives a line on each part that begins. */

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
-import { compare } from '../../lib/cli/compare.js'
-import { type RunResult, runVariant } from '../../lib/experiments/comparisons/comparison_run.js'
-import { comparisonTable } from '../../lib/experiments/comparisons/comparison_table.js'
-import { comparisons, type Variant } from '../../lib/experiments/comparisons/comparisons.js'
-import { IdxDataset } from '../../lib/data/sources/idx_dataset.js'
-import { ClassReference } from '../../lib/evaluation/class_reference.js'
-import { temporaryFolder } from '../temporary_folder.js'
-import { captions, classNames, writeClasses } from './class_folder.js'
+import { runComparison } from '../../../lib/experiments/comparisons/run_comparison.js'
+import { type RunResult, runVariant } from '../../../lib/experiments/comparisons/comparison_run.js'
+import { comparisonTable } from '../../../lib/experiments/comparisons/comparison_table.js'
+import { comparisons, type Variant } from '../../../lib/experiments/comparisons/comparisons.js'
+import { IdxDataset } from '../../../lib/data/sources/idx_dataset.js'
+import { ClassReference } from '../../../lib/evaluation/class_reference.js'
+import { temporaryFolder } from '../../temporary_folder.js'
+import { captions, classNames, writeClasses } from '../../cli/class_folder.js'
 
 it('trains a variant from a seed and evaluates it at a quarter, a half and the end', async () => {
   const splits = await writeClasses(await temporaryFolder())
@@ -56,9 +56,10 @@ it('shows means and spreads over seeds, and nothing of what was not run', () => 
 })
 
 it('says what variants there are where none is meant', async () => {
-  const run = compare('patches', { steps: 8, seeds: 1, perClass: 10, only: '3x3' })
+  const out = await temporaryFolder()
+  const run = runComparison('patches', { steps: 8, seeds: 1, perClass: 10, only: '3x3', out })
   await expect(run).rejects.toThrow(
-    '--only: expected a part of "linear 4x4", "U-Net 4x4", "linear 4x4, as long",',
+    'runComparison: only must be a part of "linear 4x4", "U-Net 4x4", "linear 4x4, as long",',
   )
   await expect(run).rejects.toThrow('received "3x3"')
 })
