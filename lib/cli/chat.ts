@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
+import { Conversation } from '../generation/conversation/conversation.js'
 import { ChatSession } from './chat_session.js'
 import {
   addImageOptions,
@@ -55,21 +56,15 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   const interactive = Boolean(input.isTTY && output.isTTY)
   const protocol = flags.show ?? detectProtocol(output)
   if (flags.seed === undefined) notes.write(`seeds from ${seed} on\n`)
-  const session = new ChatSession(
-    model,
-    { seed, ...options },
-    {
-      writer: new TerminalWriter({ out: output, notes, protocol }),
-      pictures,
-      previewFiles: protocol === 'none',
-    },
-  )
+  const images = { folder: pictures, previews: protocol === 'none' }
+  const conversation = new Conversation(model, { seed, ...options }, images)
+  const session = new ChatSession(model, conversation, new TerminalWriter({ out: output, notes, protocol }))
   const reader = createInterface({ input, output: interactive ? output : undefined, prompt: '> ' })
   const lines = on(reader, 'line', { close: ['close'] }) as AsyncIterable<[line: string]>
 
   /** Ctrl-C: stops the answer; without one, empties the line, or ends a program that nobody sits before. */
   const interrupted = () => {
-    if (session.stop()) return
+    if (conversation.stop()) return
     if (!interactive) process.exit(130)
     reader.write(null, { ctrl: true, name: 'u' })
     notes.write('\n(/quit or Ctrl-D leaves)\n')
@@ -78,14 +73,14 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   reader.on('SIGINT', interrupted)
   process.on('SIGINT', interrupted)
   // Ctrl-D leaves at once; a file's end comes before its lines are answered.
-  if (interactive) reader.on('close', () => session.stop())
+  if (interactive) reader.on('close', () => conversation.stop())
   try {
     if (interactive)
       notes.write('One document, in turns with the model. /help lists commands; Ctrl-D leaves.\n')
     if (interactive) reader.prompt()
     let left = false
     for await (const [line] of lines) {
-      const outcome = await session.take(line)
+      const outcome = await session.run(line)
       left = outcome === 'quit'
       if (left) break
       // As in any script: what failed is in the exit code.

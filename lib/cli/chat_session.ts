@@ -1,166 +1,93 @@
-import { writeFile } from 'node:fs/promises'
+import { conversationHelp, parseCommand } from '../generation/conversation/commands.js'
+import { AnswerStopped, type Conversation } from '../generation/conversation/conversation.js'
 import type { GenerationOptions } from '../generation/options.js'
 import type { Transfusion } from '../transfusion.js'
-import { suggestion } from '../nearest.js'
-import { ChatDocument } from '../generation/conversation/document.js'
-import type { PictureFolder } from '../image/picture_folder.js'
-import { savePictures } from '../generation/saved_events.js'
 import type { TerminalWriter } from './terminal/writer.js'
-import { unknownWordsOf } from '../generation/unknown_words.js'
-
-export interface ChatSurroundings {
-  writer: TerminalWriter
-  pictures: PictureFolder
-  /** Whether previews are written as files, where the terminal shows none. */
-  previewFiles: boolean
-}
-
-const help = `Text is added to the document, and the model goes on with it; an empty line lets it go on as it is.
-  /image FILE    add an image
-  /draw [TEXT]   add the text, then have an image drawn
-  /seed NUMBER   of the next answer; the one after it has the next
-  /reset         begin another document
-  /save FILE     write the document as a line of JSON, as "transfusion train" reads them
-  /help          this
-  /quit          leave
-A text that begins with / is written with two.`
-
-const commands = ['image', 'draw', 'seed', 'reset', 'save', 'help', 'quit']
 
 /** What a line led to. */
 export type Outcome = 'done' | 'failed' | 'quit'
 
-/** A document that user and model write in turns, a line of the user's at a time. */
+/** A conversation in a terminal, or in lines of a file. */
 export class ChatSession {
   readonly #model: Transfusion
-  readonly #options: GenerationOptions
-  readonly #surroundings: ChatSurroundings
-  #document = new ChatDocument()
-  #seed: number
-  /** Of the answer that is being given. */
-  #answer: AbortController | undefined
+  readonly #conversation: Conversation
+  readonly #writer: TerminalWriter
 
-  constructor(
-    model: Transfusion,
-    { seed, ...options }: GenerationOptions & { seed: number },
-    surroundings: ChatSurroundings,
-  ) {
+  constructor(model: Transfusion, conversation: Conversation, writer: TerminalWriter) {
     this.#model = model
-    this.#options = options
-    this.#surroundings = surroundings
-    this.#seed = seed
+    this.#conversation = conversation
+    this.#writer = writer
   }
 
-  /** Stops the answer that is being given; false: there is none. */
-  stop(): boolean {
-    this.#answer?.abort(new Error('stopped'))
-    return this.#answer !== undefined
-  }
-
-  /** Does what a line says: a command, or text to go on from. */
-  async take(line: string): Promise<Outcome> {
+  /** Does what a line asks for, and writes the answer, or what is wrong with the line. */
+  async run(line: string): Promise<Outcome> {
     try {
-      const [, command, argument = ''] = /^\/(?!\/)(\S*)\s*(.*)$/.exec(line.trim()) ?? []
-      if (command !== undefined) return await this.#command(command, argument)
-      await this.#appendLine(line.replace(/^\/\//, '/'))
-      await this.#goOn({})
-      return 'done'
+      return await this.#run(line)
     } catch (error) {
-      this.#surroundings.writer.note(`transfusion: ${(error as Error).message}`)
+      this.#writer.note(`transfusion: ${(error as Error).message}`)
       return 'failed'
     }
   }
 
-  async #command(command: string, argument: string): Promise<Outcome> {
-    const { writer } = this.#surroundings
-    switch (command) {
-      case 'image': {
-        const path = needed(fileName(argument), '/image FILE')
-        const image = await this.#model.readImage(path)
-        this.#document.appendImage(image, path)
-        await writer.show(image)
-        return 'done'
-      }
+  async #run(line: string): Promise<Outcome> {
+    const command = parseCommand(line)
+    switch (command.type) {
+      case 'text':
+        await this.#appendText(command.text)
+        await this.#answer({})
+        break
       case 'draw':
-        await this.#appendLine(argument)
-        await this.#goOn({ startWith: 'image', maxTokens: 0, maxImages: 1 })
-        return 'done'
+        await this.#appendText(command.text)
+        await this.#answer({ startWith: 'image', maxTokens: 0, maxImages: 1 })
+        break
+      case 'image': {
+        const image = await this.#model.readImage(command.file)
+        this.#conversation.appendImage(image, command.file)
+        await this.#writer.show(image)
+        break
+      }
       case 'seed':
-        this.#seed = wholeNumber(argument)
-        return 'done'
+        this.#conversation.seed = command.seed
+        break
       case 'reset':
-        this.#document = new ChatDocument()
-        return 'done'
+        this.#conversation.reset()
+        break
       case 'save':
-        await this.#save(needed(fileName(argument), '/save FILE'))
-        return 'done'
+        await this.#save(command.file)
+        break
       case 'help':
-        writer.note(help)
-        return 'done'
+        this.#writer.note(conversationHelp)
+        break
       case 'quit':
         return 'quit'
-      default:
-        throw new Error(`/${command}: unknown command${suggestion(command, commands)}`)
     }
+    return 'done'
   }
 
-  async #appendLine(line: string): Promise<void> {
-    const unknown = await unknownWordsOf(this.#model.tokenizer, line)
-    if (unknown !== undefined) this.#surroundings.writer.note(`(${unknown})`)
-    this.#document.appendLine(line)
+  async #appendText(text: string): Promise<void> {
+    const warning = await this.#conversation.appendText(text)
+    if (warning !== undefined) this.#writer.note(`(${warning})`)
   }
 
-  /** Has the model go on with the document; what it wrote until it was stopped stays. */
-  async #goOn(options: GenerationOptions): Promise<void> {
-    const { writer, pictures, previewFiles } = this.#surroundings
-    this.#answer = new AbortController()
-    const { signal } = this.#answer
-    const events = this.#model.generate(this.#document.prompt, {
-      ...this.#options,
-      ...options,
-      seed: this.#seed++,
-      signal,
-    })
+  async #answer(options: GenerationOptions): Promise<void> {
     try {
-      for await (const event of savePictures(events, pictures, previewFiles)) {
-        if (event.type === 'text') this.#document.append(event.text)
-        if (event.type === 'image') this.#document.appendImage(event.image, event.file)
-        await writer.write(event)
+      for await (const event of this.#conversation.answer(options)) {
+        await this.#writer.write(event)
         if (event.type === 'done' && event.reason === 'end')
-          writer.note('(the document ends here for the model; /reset begins another)')
+          this.#writer.note('(the document ends here for the model; /reset begins another)')
       }
     } catch (error) {
-      if (!signal.aborted) throw error
-      writer.note('(stopped)')
-    } finally {
-      this.#answer = undefined
+      if (!(error instanceof AnswerStopped)) throw error
+      this.#writer.note('(stopped)')
     }
   }
 
-  async #save(path: string): Promise<void> {
-    if (this.#document.isEmpty) throw new Error('/save: the document is empty')
+  async #save(file: string): Promise<void> {
     try {
-      await writeFile(path, `${this.#document.toJson(path)}\n`, { flag: 'wx' })
+      await this.#conversation.document.save(file)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-      throw new Error(`/save: ${path} exists already, and stays as it is`, { cause: error })
+      throw new Error(`/save: ${(error as Error).message}`, { cause: error })
     }
-    this.#surroundings.writer.note(path)
+    this.#writer.note(file)
   }
-}
-
-/** A file's name as it was typed, or dropped into the terminal: in quotes, or with its spaces escaped. */
-function fileName(argument: string): string {
-  const [, , quoted] = /^(["'])(.*)\1$/.exec(argument) ?? []
-  return quoted ?? argument.replaceAll('\\ ', ' ')
-}
-
-function needed(argument: string, usage: string): string {
-  if (argument === '') throw new Error(`expected ${usage}`)
-  return argument
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d+$/.test(text)) throw new Error(`/seed: expected a whole number, received ${JSON.stringify(text)}`)
-  return Number(text)
 }

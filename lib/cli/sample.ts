@@ -14,7 +14,7 @@ import {
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
 import { deviceOption, numberOption, precisionOption, showOption } from './options/shared.js'
 import { PictureFolder } from '../image/picture_folder.js'
-import { promptPieces, readPieces } from '../generation/conversation/prompt_syntax.js'
+import { parsePrompt, readPromptImages } from '../generation/conversation/prompt_syntax.js'
 import { eventJson, savePictures, type SavedEvent } from '../generation/saved_events.js'
 import { detectProtocol, type ImageProtocol } from './terminal/image.js'
 import { TerminalWriter } from './terminal/writer.js'
@@ -70,7 +70,7 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   const pictures = await PictureFolder.open(out)
   using model = await Transfusion.load(folder, { compute: precision, device })
-  const prompt = await readPieces(promptPieces(words), (path) => model.readImage(path))
+  const prompt = await readPromptImages(parsePrompt(words), (path) => model.readImage(path))
   const unknown = await unknownWordsOf(model.tokenizer, prompt)
   if (unknown !== undefined) process.stderr.write(`transfusion: ${unknown}\n`)
   const protocol = json ? 'none' : (flags.show ?? detectProtocol(process.stdout))

@@ -2,13 +2,13 @@ import type { Image } from '../image/image.js'
 import type { GenerationEvent } from './events.js'
 import type { PictureFolder } from '../image/picture_folder.js'
 
-/** A generation's events once its pictures are files. */
+/** An event of a generation whose images are written into files. */
 export type SavedEvent =
   | Exclude<GenerationEvent, { image: Image }>
   | (Extract<GenerationEvent, { type: 'preview' }> & { file: string | undefined })
   | (Extract<GenerationEvent, { type: 'image' }> & { file: string })
 
-/** Writes the pictures of a generation into a folder; the previews only where `previews` says so. */
+/** Writes the images of a generation into a folder, its previews where `previews` says so; yields each event with its file. */
 export async function* savePictures(
   events: AsyncIterable<GenerationEvent>,
   folder: PictureFolder,
@@ -34,7 +34,7 @@ export async function* savePictures(
     }
 }
 
-/** An event as JSON: pictures as the paths of their files and their sizes. */
+/** An event as JSON: images as the paths of their files, and their sizes. */
 export function eventJson(event: SavedEvent): object {
   if (event.type !== 'preview' && event.type !== 'image') return event
   const { image, ...rest } = event

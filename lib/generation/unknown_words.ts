@@ -1,10 +1,10 @@
 import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
 import type { Prompt } from './prompt.js'
 
-/** Of the words that a warning names. */
+/** Words that a warning names, at most. */
 const mostNamed = 5
 
-/** A line that names the words of a prompt that the tokenizer does not know, or not all of; undefined: it knows all. */
+/** A warning that names words of a prompt that the tokenizer does not know; undefined where it knows them all. */
 export async function unknownWordsOf(tokenizer: JsonTokenizer, prompt: Prompt): Promise<string | undefined> {
   const texts = [prompt].flat().filter((piece) => typeof piece === 'string')
   const unknown = await Promise.all(texts.map((text) => tokenizer.unknownWords(text)))

@@ -1,7 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { ChatDocument } from '../../lib/generation/conversation/document.js'
 import { writePng } from '../../lib/image/image_io.js'
 import { testImage } from '../models/transfusion/tiny_model.js'
 import { command, type CommandOptions } from './command.js'
@@ -82,21 +81,5 @@ describe('transfusion chat', () => {
     expect(sent).toEqual(['true', 'line', 'true'])
     expect({ code, stdout }).toEqual({ code: 130, stdout: 'c d e f\n' })
     expect(stderr).toContain('(stopped)')
-  })
-})
-
-describe('ChatDocument', () => {
-  it("keeps the user's lines and the model's answers apart, with a space before a line where there is none", () => {
-    const document = new ChatDocument()
-    document.appendLine('Once upon')
-    document.append(' a')
-    document.append(' time')
-    document.appendLine('there was')
-    document.append('\n')
-    document.appendLine('')
-    document.append('a')
-    document.appendLine(' cat')
-    expect(document.prompt).toEqual(['Once upon', ' a time', ' there was', '\n', 'a', ' cat'])
-    expect(new ChatDocument().isEmpty).toBe(true)
   })
 })

@@ -1,57 +1,71 @@
+import { writeFile } from 'node:fs/promises'
 import { dirname, relative, resolve } from 'node:path'
 import type { Image } from '../../image/image.js'
 import type { Prompt } from '../prompt.js'
 
-interface Picture {
+/** An image of a conversation, and the file that has it. */
+interface ImageWithFile {
   image: Image
   file: string
 }
 
-/** What user and model have written and drawn so far. */
-export class ChatDocument {
-  readonly #pieces: (string | Picture)[] = []
-  /** Whether the last piece is a text of the model's that may go on. */
-  #answering = false
+/** The document that a user and a model write in turns: the model continues what both have written so far. */
+export class ConversationDocument {
+  readonly #parts: (string | ImageWithFile)[] = []
+  /** Whether the last part is a text of the model that may grow. */
+  #isAnswering = false
 
   get isEmpty(): boolean {
-    return this.#pieces.length === 0
+    return this.#parts.length === 0
   }
 
-  /** The whole of it, for the model to go on from. */
+  /** The whole document, for the model to continue. */
   get prompt(): Prompt {
-    return this.#pieces.map((piece) => (typeof piece === 'string' ? piece : piece.image))
+    return this.#parts.map((part) => (typeof part === 'string' ? part : part.image))
   }
 
-  /** Adds text of the model's, which comes in pieces: those of one answer are one text. */
-  append(text: string): void {
+  /** Appends text of the model: consecutive calls make one text. */
+  appendAnswer(text: string): void {
     if (text === '') return
-    if (this.#answering) this.#pieces[this.#pieces.length - 1] += text
-    else this.#pieces.push(text)
-    this.#answering = true
+    if (this.#isAnswering) this.#parts[this.#parts.length - 1] += text
+    else this.#parts.push(text)
+    this.#isAnswering = true
   }
 
   /**
-   * Adds a line of the user's: after a text that does not end in white space, with a space before it. It is a text of
-   * its own, as is the answer to it: where a tokenizer writes no space before a text's first word, the two would run
-   * into one word.
+   * Appends text of the user, with a space before it where the text before does not end in white space. It is a part of its
+   * own, and so is the answer to it: some tokenizers write no space before a text's first word, so in one text the two would
+   * run into one word.
    */
-  appendLine(line: string): void {
-    const last = this.#pieces.at(-1)
-    this.#answering = false
-    if (line === '') return
-    this.#pieces.push(typeof last === 'string' && /\S$/.test(last) && /^\S/.test(line) ? ` ${line}` : line)
+  appendText(text: string): void {
+    const last = this.#parts.at(-1)
+    this.#isAnswering = false
+    if (text === '') return
+    this.#parts.push(typeof last === 'string' && /\S$/.test(last) && /^\S/.test(text) ? ` ${text}` : text)
   }
 
+  /** Appends an image, the user's or the model's. */
   appendImage(image: Image, file: string): void {
-    this.#pieces.push({ image, file })
-    this.#answering = false
+    this.#parts.push({ image, file })
+    this.#isAnswering = false
   }
 
-  /** As a line of the JSON that `train` reads, for a file at `path`: images are paths from there. */
+  /** A line of the JSON that `train` reads, for a file at `path`: images are paths relative to it. */
   toJson(path: string): string {
-    const parts = this.#pieces.map((piece) =>
-      typeof piece === 'string' ? piece : { image: relative(dirname(resolve(path)), resolve(piece.file)) },
+    const parts = this.#parts.map((part) =>
+      typeof part === 'string' ? part : { image: relative(dirname(resolve(path)), resolve(part.file)) },
     )
     return JSON.stringify({ parts })
+  }
+
+  /** Writes `toJson` into a new file. Rejects with an Error where the document is empty or the file exists. */
+  async save(path: string): Promise<void> {
+    if (this.isEmpty) throw new Error('the document is empty')
+    try {
+      await writeFile(path, `${this.toJson(path)}\n`, { flag: 'wx' })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+      throw new Error(`${path} exists already, and stays as it is`, { cause: error })
+    }
   }
 }

@@ -1,29 +1,29 @@
 import type { Image } from '../../image/image.js'
 
-/** A text, or the path of an image. */
-export type PromptPiece = string | { readonly image: string }
+/** A part of a prompt as it is typed: a text, or the path of an image. */
+export type TypedPart = string | { readonly image: string }
 
 /**
- * The pieces of a prompt as words of a command line: `@cat.png` is an image, all else text; `@@` begins a text with @.
- * Texts that follow each other are joined by a space, as a shell's echo joins them.
+ * A prompt typed as words of a command line: `@cat.png` is an image, all else text; `@@` begins a text with @. Texts that
+ * follow each other are joined by a space, as a shell's echo joins them.
  */
-export function promptPieces(words: readonly string[]): PromptPiece[] {
-  const pieces: PromptPiece[] = []
+export function parsePrompt(words: readonly string[]): TypedPart[] {
+  const parts: TypedPart[] = []
   for (const word of words) {
-    const last = pieces.at(-1)
-    if (/^@[^@]/.test(word)) pieces.push({ image: word.slice(1) })
+    const last = parts.at(-1)
+    if (/^@[^@]/.test(word)) parts.push({ image: word.slice(1) })
     else {
       const text = word.startsWith('@@') ? word.slice(1) : word
-      if (typeof last === 'string') pieces[pieces.length - 1] = `${last} ${text}`
-      else pieces.push(text)
+      if (typeof last === 'string') parts[parts.length - 1] = `${last} ${text}`
+      else parts.push(text)
     }
   }
-  return pieces
+  return parts
 }
 
-/** A prompt with its images read. */
-export const readPieces = (
-  pieces: readonly PromptPiece[],
+/** The prompt with its images read. */
+export const readPromptImages = (
+  parts: readonly TypedPart[],
   read: (path: string) => Promise<Image>,
 ): Promise<(string | Image)[]> =>
-  Promise.all(pieces.map((piece) => (typeof piece === 'string' ? piece : read(piece.image))))
+  Promise.all(parts.map((part) => (typeof part === 'string' ? part : read(part.image))))

@@ -1,0 +1,104 @@
+import type { Image } from '../../image/image.js'
+import type { PictureFolder } from '../../image/picture_folder.js'
+import { generate } from '../generate.js'
+import type { GenerativeModel } from '../model.js'
+import type { GenerationOptions } from '../options.js'
+import { type SavedEvent, savePictures } from '../saved_events.js'
+import { unknownWordsOf } from '../unknown_words.js'
+import { ConversationDocument } from './document.js'
+
+/** What an answer is thrown by after `Conversation.stop`. */
+export class AnswerStopped extends Error {
+  constructor() {
+    super('stopped')
+  }
+}
+
+/** Where the images of a conversation go. */
+export interface ConversationImages {
+  readonly folder: PictureFolder
+  /** Whether previews are written too. */
+  readonly previews: boolean
+}
+
+/**
+ * A conversation: user and model append to one document in turns. Each answer continues the whole document, with the next
+ * seed. What of an answer came before it failed or was stopped stays in the document.
+ */
+export class Conversation {
+  /** The seed of the next answer. */
+  seed: number
+  readonly #model: GenerativeModel
+  readonly #options: Omit<GenerationOptions, 'seed' | 'signal'>
+  readonly #images: ConversationImages
+  #document = new ConversationDocument()
+  /** Stops the answer that is being generated. */
+  #answering: AbortController | undefined
+
+  constructor(
+    model: GenerativeModel,
+    { seed = 0, ...options }: Omit<GenerationOptions, 'signal'>,
+    images: ConversationImages,
+  ) {
+    this.#model = model
+    this.#options = options
+    this.#images = images
+    this.seed = seed
+  }
+
+  get document(): ConversationDocument {
+    return this.#document
+  }
+
+  /** Appends text of the user; resolves with a warning that names the words that the tokenizer does not know, if any. */
+  async appendText(text: string): Promise<string | undefined> {
+    const warning = await unknownWordsOf(this.#model.tokenizer, text)
+    this.#document.appendText(text)
+    return warning
+  }
+
+  /** Appends an image of the user, read from `file`. */
+  appendImage(image: Image, file: string): void {
+    this.#document.appendImage(image, file)
+  }
+
+  /** Begins another document. */
+  reset(): void {
+    this.#document = new ConversationDocument()
+  }
+
+  /**
+   * Has the model continue the document; `options` replace those of the conversation. Yields the events of the generation,
+   * its images written into files. Throws what `generate` throws, and AnswerStopped after `stop`.
+   */
+  async *answer(
+    options: Omit<GenerationOptions, 'seed' | 'signal'> = {},
+  ): AsyncGenerator<SavedEvent, void, undefined> {
+    const answering = new AbortController()
+    this.#answering = answering
+    const events = generate(this.#model, this.#document.prompt, {
+      ...this.#options,
+      ...options,
+      seed: this.seed++,
+      signal: answering.signal,
+    })
+    const { folder, previews } = this.#images
+    try {
+      for await (const event of savePictures(events, folder, previews)) {
+        if (event.type === 'text') this.#document.appendAnswer(event.text)
+        if (event.type === 'image') this.#document.appendImage(event.image, event.file)
+        yield event
+      }
+    } catch (error) {
+      throw answering.signal.aborted ? answering.signal.reason : error
+    } finally {
+      this.#answering = undefined
+    }
+  }
+
+  /** Stops the answer that is being generated; false where there is none. */
+  stop(): boolean {
+    this.#answering?.abort(new AnswerStopped())
+    return this.#answering !== undefined
+  }
+}
