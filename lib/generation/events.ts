@@ -1,4 +1,4 @@
-import type { Image } from '../image/image.js'
+import type { EncodedImage, Image } from '../image/image.js'
 
 /** How much was read and made. */
 export interface Usage {
@@ -47,5 +47,7 @@ export type GenerationEvent =
   /** The estimate of the clean image after `step` of `steps` denoising steps. */
   | { type: 'preview'; index: number; image: Image; step: number; steps: number }
   | { type: 'image'; index: number; image: Image }
+  /** In place of `image` where the model reads latents and has no codec: the values, for a decoder of the user's own. */
+  | { type: 'latent'; index: number; latent: EncodedImage }
   /** `stop`: the string or the token's id that ended it, where the reason is `stop`. */
   | { type: 'done'; reason: EndReason; stop?: string | number; usage: Usage; timings: Timings }

@@ -1,6 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
-import { requireCodec } from '../sequence/image_model.js'
+import { codecOf, requireCodec } from '../sequence/image_model.js'
 import { engineOf } from './engine/engine.js'
 import type { GenerationEvent } from './events.js'
 import type { GenerationRequest } from './engine/generation_request.js'
@@ -58,7 +58,7 @@ export async function generationRequest(
     throw new RangeError(
       'prompt: expected text or an image, as the model has no token that begins a document',
     )
-  const codec = settings.maxImages > 0 ? requireCodec(model, 'maxImages') : undefined
+  const codec = settings.previewEvery > 0 ? requireCodec(model, 'previewEvery') : codecOf(model)
   return {
     prompt: spans,
     tokenizer,

@@ -1,10 +1,10 @@
-import type { Image } from '../image/image.js'
+import type { EncodedImage, Image } from '../image/image.js'
 import type { GenerationEvent } from './events.js'
 import type { PictureFolder } from '../image/picture_folder.js'
 
 /** An event of a generation whose images are written into files. */
 export type SavedEvent =
-  | Exclude<GenerationEvent, { image: Image }>
+  | Exclude<GenerationEvent, { image: Image } | { latent: EncodedImage }>
   | (Extract<GenerationEvent, { type: 'preview' }> & { file: string | undefined })
   | (Extract<GenerationEvent, { type: 'image' }> & { file: string })
 
@@ -29,6 +29,10 @@ export async function* savePictures(
       case 'image':
         yield { ...event, file: await folder.write(number, event.image) }
         break
+      case 'latent':
+        throw new Error(
+          'picture: the model has no autoencoder: what it generates are values, not pixels, and no file of a picture holds them',
+        )
       default:
         yield event
     }

@@ -115,12 +115,20 @@ it('takes the values of an image in a prompt as its codec would make them', asyn
   expect(timeless[1]).toEqual(timeless[0])
 })
 
-it('refuses images where a model of latents has no codec, and writes text', async () => {
+it('gives values where a model of latents has no codec, refuses pixels, and writes text', async () => {
   using network = await perturbedNetwork({ ...tinyConfig, image: { ...tinyConfig.image, channels: 4 } })
   const latents = { network, tokenizer, objective: model.objective }
-  await expect(eventsOf(latents, 'a', {})).rejects.toThrow(
-    'maxImages: the model reads 4 values per position (image.channels) and has no autoencoder',
-  )
+  for (const options of [{ previewEvery: 1 }, {}])
+    await expect(
+      eventsOf(latents, options.previewEvery ? 'a' : [testImage(4, 4, 1)], options),
+    ).rejects.toThrow('the model reads 4 values per position (image.channels) and has no autoencoder')
+  const [start, image] = await eventsOf(latents, 'a', { startWith: 'image', maxTokens: 0, steps: 2 })
+  expect(start).toMatchObject({ type: 'image-start', height: 4, width: 6 })
+  if (image?.type !== 'latent') throw new Error(`latent expected, received ${image?.type}`)
+  expect(image.latent).toMatchObject({ height: 4, width: 6 })
+  expect(image.latent.values).toHaveLength(4 * 6 * 4)
+  // Nothing clips them: their range is unknown.
+  expect(Math.max(...image.latent.values.map(Math.abs))).toBeGreaterThan(1)
   const events = await eventsOf(latents, 'a', { maxImages: 0, maxTokens: 3 })
   expect(events.at(-1)).toMatchObject({ type: 'done' })
 })

@@ -179,7 +179,7 @@ export class Generation {
   }
 
   /** Takes what a step gave, in the order in which the steps were enqueued. */
-  receive(input: StepInput, { token, image, failure }: StepOutput): void {
+  receive(input: StepInput, { token, image, latent, failure }: StepOutput): void {
     if (failure) {
       this.failure = failure
       return
@@ -202,7 +202,7 @@ export class Generation {
     if (!input.isLast) return
     this.#usage.images++
     this.#timer.enter('text')
-    this.#emit({ type: 'image', index, image: image! })
+    this.#emit(latent ? { type: 'latent', index, latent } : { type: 'image', index, image: image! })
     if (this.#next === 'nothing') this.#end('maxImages')
   }
 
@@ -240,7 +240,7 @@ export class Generation {
 
   #startImage(): void {
     const { height, width } = this.format.image
-    const { downscale } = this.request.codec!
+    const { downscale } = this.request.codec ?? { downscale: 1 }
     const { length: steps } = this.request.imageSampling.steps
     this.#timer.enter('images')
     this.#emit({

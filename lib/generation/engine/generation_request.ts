@@ -14,7 +14,7 @@ export interface GenerationRequest {
   /** The tokenizer of the ids: ids that it has no token for are never sampled. Without one, any id of the model may be. */
   readonly tokenizer?: Pick<Tokenizer, 'unknown' | 'idsWithoutToken'>
   readonly settings: Omit<GenerationSettings, keyof ImageSamplingSettings>
-  /** Decodes generated images; undefined where `maxImages` is 0. */
+  /** Decodes generated images; undefined: their values are given as they are. */
   readonly codec: ImageCodec | undefined
   readonly imageSampling: ImageSampling
   /** The seed of the n-th generated image, from 0. */

@@ -4,7 +4,8 @@ import type { DenoisingRequest, ScheduledRequest, StepOutput } from './step_inpu
 
 /**
  * Decodes images by the codecs of their requests, those of one codec together, and puts them into the outputs of their
- * requests; `values` [N, values of an image], `size` of one in positions. A codec that fails does so for its own requests.
+ * requests; `values` [N, values of an image], `size` of one in positions. Of a request without a codec the values are its
+ * output. A codec that fails does so for its own requests.
  */
 export async function decodeImages(
   requests: readonly DenoisingRequest[],
@@ -15,8 +16,12 @@ export async function decodeImages(
   const length = values.length / requests.length
   const byCodec = new Map<ImageCodec, { output: StepOutput; encoded: EncodedImage }[]>()
   for (const [i, request] of requests.entries()) {
-    const codec = request.generation.request.codec!
+    const { codec } = request.generation.request
     const encoded = { height, width, values: values.subarray(i * length, (i + 1) * length) }
+    if (!codec) {
+      outputs.get(request)!.latent = { ...encoded, values: encoded.values.slice() }
+      continue
+    }
     byCodec.set(codec, [...(byCodec.get(codec) ?? []), { output: outputs.get(request)!, encoded }])
   }
   await Promise.all(

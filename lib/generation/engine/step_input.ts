@@ -1,4 +1,4 @@
-import type { Image } from '../../image/image.js'
+import type { EncodedImage, Image } from '../../image/image.js'
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { ImagePart, Part } from '../../sequence/document.js'
 import type { Cursor } from '../../sequence/layout.js'
@@ -46,6 +46,8 @@ export interface StepOutput {
   token?: number
   /** The finished image, or a preview. */
   image?: Image
+  /** The values of the finished image, where the request has no codec. */
+  latent?: EncodedImage
   /** What failed for this generation alone: its codec could not decode the image. */
   failure?: { error: unknown }
 }
