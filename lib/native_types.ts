@@ -1,6 +1,6 @@
 import type { Handle, Kernels } from './kernels.generated.js'
 
-/** Bytes of native memory, and counts. */
+/** Bytes of a device's memory, and counts. */
 export interface MemoryInfo {
   /** Held by tensors. */
   live: number
@@ -10,13 +10,13 @@ export interface MemoryInfo {
   peak: number
   /** Allocation beyond it throws. */
   limit: number
-  /** Tensors of this JavaScript environment that were not freed. */
+  /** Tensors of this JavaScript environment on the device that were not freed. */
   tensors: number
-  /** Commands in the stream's queue, the running one included. */
+  /** Commands of the device's stream that are not complete. */
   pending: number
 }
 
-/** What the device is and can do. */
+/** What the CPU is and can do. */
 export interface DeviceInfo {
   /** The SIMD target that our kernels run on: AVX3 (AVX-512), AVX2, NEON, SCALAR ... */
   simd: string
@@ -49,25 +49,32 @@ export interface NativeProfile {
   spans: { entries: Uint32Array; starts: Float64Array; times: Float64Array; leftOut: number }
 }
 
+/** A device that is there. */
+export type DeviceName = 'cpu' | `cuda:${number}`
+
+/** A device, as the addon numbers it: its place among `devices()`; left out, the CPU. */
+export type DeviceNumber = number
+
 /** What the addon exports: the kernels of native/kernels.h, and what lib/tensor wraps. */
 export interface NativeAddon extends Kernels {
-  create(dtype: number, shape: readonly number[]): Handle
+  create(dtype: number, shape: readonly number[], device?: DeviceNumber): Handle
   view(tensor: Handle, offset: number, dtype: number, shape: readonly number[]): Handle
   release(tensor: Handle): void
   upload(tensor: Handle, data: NodeJS.TypedArray): void
   read(tensor: Handle): Promise<ArrayBuffer>
-  fence(): Promise<void>
+  fence(device?: DeviceNumber): Promise<void>
   create_job(): number
   set_job(job: number): void
   cancel_job(job: number): void
   release_job(job: number): void
-  memory(): MemoryInfo
-  set_memory_limit(bytes: number): void
-  trim_memory(): void
+  devices(): DeviceName[]
+  device_info(device?: DeviceNumber): DeviceInfo
+  memory(device?: DeviceNumber): MemoryInfo
+  set_memory_limit(bytes: number, device?: DeviceNumber): void
+  trim_memory(device?: DeviceNumber): void
   set_threads(threads: number): void
-  device_info(): DeviceInfo
   lock_file(descriptor: number): number
-  profile_start(spans: number): NativeProfileHandle
+  profile_start(spans: number, device?: DeviceNumber): NativeProfileHandle
   profile_stop(profile: NativeProfileHandle): NativeProfile
   /** The text of the kernel list this binary was built from, one kernel a line. */
   contract: string

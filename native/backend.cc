@@ -3,12 +3,28 @@
 namespace transfusion {
 namespace {
 
-struct Action final : Command {
+struct Housekeeping : Command {
+  void cancel() override {}
+  void complete(const Status&) override {}
+  void describe(Work& work, Device&) override { work.name = "(housekeeping)"; }
+};
+
+struct Action final : Housekeeping {
   explicit Action(std::function<void()> action) : action(std::move(action)) {}
-  void run(Context&) override { action(); }
-  void cancel() override { action(); }
-  void describe(Work& work) override { work.name = "(housekeeping)"; }
+  void launch(Device&) override { action(); }
   std::function<void()> action;
+};
+
+struct FreeBlocks final : Housekeeping {
+  explicit FreeBlocks(std::vector<Block*> blocks) : blocks(std::move(blocks)) {}
+  void launch(Device& device) override {
+    for (Block* block : blocks) device.free(block->data, block->bytes);
+  }
+  // Commands before it set the marks of their blocks until they are complete.
+  void complete(const Status&) override {
+    for (Block* block : blocks) delete block;
+  }
+  std::vector<Block*> blocks;
 };
 
 }  // namespace
@@ -17,7 +33,8 @@ Block* Backend::take(size_t bytes) {
   std::vector<Block*> evicted;
   Block* block = pool_.take(bytes, evicted);
   if (!evicted.empty()) free_blocks(std::move(evicted));
-  if (!block->data) block->data = memory_.allocate(block->bytes);
+  block->backend = this;
+  if (!block->data) block->data = device_->allocate(block->bytes);
   if (!block->data) {
     pool_.forget(block);
     throw MemoryLimitReached("out of memory: the system refused " + std::to_string(bytes) + " bytes");
@@ -27,14 +44,9 @@ Block* Backend::take(size_t bytes) {
 
 void Backend::trim() { free_blocks(pool_.trim()); }
 
+// Commands in the queue may still use them.
 void Backend::free_blocks(std::vector<Block*> blocks) {
-  // Queued kernels may still use them: the stream frees them when it gets there.
-  enqueue([blocks = std::move(blocks), free = memory_.free] {
-    for (Block* block : blocks) {
-      free(block->data, block->bytes);
-      delete block;
-    }
-  });
+  enqueue(std::make_unique<FreeBlocks>(std::move(blocks)));
 }
 
 void Backend::enqueue(std::function<void()> action) { enqueue(std::make_unique<Action>(std::move(action))); }

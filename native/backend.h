@@ -1,9 +1,11 @@
-// A backend: a table of kernels, a pool and an in-order stream. The one dispatch point between devices.
+// A backend: a device with its table of kernels, its pool and its in-order stream. The one dispatch point
+// between devices.
 #pragma once
 
 #include <functional>
-#include <string>
+#include <memory>
 
+#include "device.h"
 #include "kernels.h"
 #include "pool.h"
 #include "stream.h"
@@ -12,38 +14,32 @@ namespace transfusion {
 
 class Backend {
  public:
-  // How a device gets and frees memory; allocate returns null when there is none.
-  struct Memory {
-    void* (*allocate)(size_t bytes);
-    void (*free)(void* data, size_t bytes);
-  };
-
-  Backend(const KernelTable& kernels, Memory memory, size_t limit)
-      : kernels(kernels), pool_(limit), memory_(memory) {}
+  Backend(const KernelTable& kernels, std::unique_ptr<Device> device, size_t memory_limit)
+      : kernels(kernels), device_(std::move(device)), pool_(memory_limit), stream_(*device_) {}
 
   const KernelTable& kernels;
 
-  // Both in stream order. take() throws MemoryLimitReached.
+  // A block of at least `bytes`, for commands that are enqueued later. Throws MemoryLimitReached.
   Block* take(size_t bytes);
+  // Commands that are enqueued later may not use it.
   void give_back(Block* block) { pool_.give_back(block); }
+  // Frees what the pool has cached.
   void trim();
 
   void enqueue(std::unique_ptr<Command> command) { stream_.enqueue(std::move(command)); }
   // Runs `action` on the stream's thread.
   void enqueue(std::function<void()> action);
 
+  Device& device() { return *device_; }
   Pool& pool() { return pool_; }
   Stream& stream() { return stream_; }
 
  private:
   void free_blocks(std::vector<Block*> blocks);
 
+  std::unique_ptr<Device> device_;
   Pool pool_;
   Stream stream_;
-  Memory memory_;
 };
-
-// The process's CPU backend, shared by all environments. Made at the first call, never destroyed.
-Backend& cpu_backend();
 
 }  // namespace transfusion

@@ -1,11 +1,11 @@
-// What waits in a stream's queue. Commands are made on JavaScript threads and run in order on the stream's
-// own.
+// What waits in a stream's queue. Commands are made on JavaScript threads and launched in order on the
+// stream's own.
 #pragma once
 
 #include <atomic>
 #include <memory>
 
-#include "kernel_types.h"
+#include "device.h"
 #include "pool.h"
 #include "recording.h"
 
@@ -24,12 +24,17 @@ struct Owner {
 class Command {
  public:
   virtual ~Command() = default;
-  // Runs on the stream's thread, where blocks and their marks may be touched.
-  virtual void run(Context& context) = 0;
-  // Runs instead of run() when the job was cancelled first.
+  // Gives its work to the device, which may do it later. Runs on the stream's thread, where the launch marks
+  // and versions of blocks may be touched.
+  virtual void launch(Device& device) = 0;
+  // Runs instead of launch() when the job was cancelled first.
   virtual void cancel() = 0;
-  // What a profile is told of it, before run() and on the same thread.
-  virtual void describe(Work& work) = 0;
+  // Runs after either, once the device is done with this command and all before it; `status`: what the device
+  // found wrong. Runs on the one thread where the marks of blocks may be touched: the stream's, or one of the
+  // device's.
+  virtual void complete(const Status& status) = 0;
+  // What a profile is told of it, before launch() and on the same thread.
+  virtual void describe(Work& work, Device& device) = 0;
 
   std::shared_ptr<Job> job;
   std::shared_ptr<Owner> owner;

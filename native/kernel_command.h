@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "command.h"
+#include "flops.h"
 
 namespace transfusion {
 
@@ -77,25 +78,28 @@ constexpr bool is_marked = is_overwritten<Kind> || std::is_same_v<Kind, Acc> || 
 template <class Kind>
 constexpr bool is_written = std::is_base_of_v<WritableView<Kind>, Kind>;
 
+// Which of a block's marks: &Block::launch_mark as commands are launched, &Block::mark as they complete.
+using MarkField = Mark Block::*;
+
 template <class T>
-void find_mark(Mark&, const T&) {}
+void find_mark(Mark&, MarkField, const T&) {}
 template <class Kind>
-void find_mark(Mark& mark, const Bound<Kind>& bound) {
+void find_mark(Mark& mark, MarkField field, const Bound<Kind>& bound) {
   if constexpr (is_read<Kind>) {
-    if (!mark && bound.block) mark = bound.block->mark;
+    if (!mark && bound.block) mark = bound.block->*field;
   }
 }
-inline void find_mark(Mark& mark, const BoundList& list) {
-  for (const auto& item : list.items) find_mark(mark, item);
+inline void find_mark(Mark& mark, MarkField field, const BoundList& list) {
+  for (const auto& item : list.items) find_mark(mark, field, item);
 }
 
 template <class T>
-void set_mark(const Mark&, T&) {}
+void set_mark(const Mark&, MarkField, T&) {}
 template <class Kind>
-void set_mark(const Mark& mark, Bound<Kind>& bound) {
+void set_mark(const Mark& mark, MarkField field, Bound<Kind>& bound) {
   if constexpr (is_marked<Kind>) {
-    // A null mark clears: only what was overwritten is whole again.
-    if (bound.block && (mark || is_overwritten<Kind>)) bound.block->mark = mark;
+    // A null mark clears: only what was overwritten holds values again.
+    if (bound.block && (mark || is_overwritten<Kind>)) bound.block->*field = mark;
   }
 }
 
@@ -132,30 +136,41 @@ class KernelCommand final : public Command {
  public:
   using Kernel = Status (*)(Context&, Arguments...);
   using Held = std::tuple<typename Stored<Arguments>::type...>;
-  using Flops = double (*)(const Arguments&...);  // see flops.h
+  using CountFlops = Flops (*)(const Arguments&...);
 
-  KernelCommand(const char* name, Kernel kernel, Held held, Flops flops = nullptr)
-      : name_(name), kernel_(kernel), flops_(flops), held_(std::move(held)) {}
+  KernelCommand(const char* name, Kernel kernel, Held held, CountFlops count_flops = nullptr)
+      : name_(name), kernel_(kernel), count_flops_(count_flops), held_(std::move(held)) {}
 
-  void run(Context& context) override {
-    Mark mark;
-    std::apply([&](auto&... held) { (find_mark(mark, held), ...); }, held_);
-    if (!mark) {
-      const Status status = call(context);
+  void launch(Device& device) override {
+    find_mark_of_inputs(&Block::launch_mark);
+    if (!mark_) {
+      const Status status = call(device.context());
       std::apply([](auto&... held) { (renew(held), ...); }, held_);
-      if (status.failed)
-        mark = std::make_shared<const Failure>(Failure{std::string(name_) + ": " + status.message});
+      if (status.failed) mark_ = failure(status);
     }
-    set_marks(mark);
+    set_marks(&Block::launch_mark);
   }
 
-  void cancel() override { set_marks(cancelled_mark()); }
+  void cancel() override {
+    mark_ = cancelled_mark();
+    set_marks(&Block::launch_mark);
+  }
 
-  void describe(Work& work) override {
+  void complete(const Status& status) override {
+    find_mark_of_inputs(&Block::mark);
+    if (!mark_ && status.failed) mark_ = failure(status);
+    set_marks(&Block::mark);
+  }
+
+  void describe(Work& work, Device& device) override {
     work.name = name_;
     int argument = 0;
     std::apply([&](auto&... held) { (transfusion::describe(work, argument++, held), ...); }, held_);
-    if (flops_) work.flops = std::apply([&](auto&... held) { return flops_(resolve(held)...); }, held_);
+    if (!count_flops_) return;
+    const Flops flops = std::apply([&](auto&... held) { return count_flops_(resolve(held)...); }, held_);
+    work.flops = flops.count;
+    if (flops.key_start.present())
+      work.intervals = {copy_to_host(device, flops.key_start), copy_to_host(device, flops.key_end)};
   }
 
  private:
@@ -173,14 +188,29 @@ class KernelCommand final : public Command {
     }
   }
 
-  void set_marks(const Mark& mark) {
-    std::apply([&](auto&... held) { (set_mark(mark, held), ...); }, held_);
+  static HostBuffer copy_to_host(Device& device, const In& tensor) {
+    const HostBuffer copy = device.allocate_host(tensor.bytes());
+    device.read(copy, tensor.data);
+    return copy;
+  }
+
+  Mark failure(const Status& status) const {
+    return std::make_shared<const Failure>(Failure{std::string(name_) + ": " + status.message});
+  }
+
+  void find_mark_of_inputs(MarkField field) {
+    std::apply([&](auto&... held) { (find_mark(mark_, field, held), ...); }, held_);
+  }
+
+  void set_marks(MarkField field) {
+    std::apply([&](auto&... held) { (set_mark(mark_, field, held), ...); }, held_);
   }
 
   const char* name_;
   Kernel kernel_;
-  Flops flops_;
+  CountFlops count_flops_;
   Held held_;
+  Mark mark_;  // why its outputs hold no values, once that is known
 };
 
 }  // namespace transfusion

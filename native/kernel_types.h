@@ -99,8 +99,7 @@ __attribute__((format(printf, 1, 2))) inline Status fail(const char* format, ...
 // What a kernel may use besides its arguments. Scratch is valid until the kernel returns, 64-byte aligned,
 // uninitialised, outside the pool.
 struct Context {
-  int threads = 1;
-  void* device_stream = nullptr;  // null on the CPU
+  void* device_stream = nullptr;  // what the device's kernels give their work to; null on the CPU
   void* arena = nullptr;
   void* (*allocate)(void* arena, size_t bytes) = nullptr;
 

@@ -1,19 +1,20 @@
 // From JavaScript values to the arguments of a kernel, by template over the contract's types.
 #pragma once
 
+#include "kernel_signature.h"
+#include "napi_arguments.h"
 #include "napi_environment.h"
 
 namespace transfusion {
 
 // Which argument of which kernel is being converted, for error messages.
 struct Place {
-  const char* kernel;
+  const KernelSignature& kernel;
   int argument;
 };
 
-[[noreturn]] inline void reject(Napi::Env env, const Place& place, const std::string& what) {
-  throw Napi::TypeError::New(
-      env, std::string(place.kernel) + ": argument " + std::to_string(place.argument) + " " + what);
+[[noreturn]] inline void reject(const Napi::Value& value, const Place& place, const char* expected) {
+  reject(value, place.kernel.name, place.kernel.argument(place.argument), expected);
 }
 
 template <class Kind>
@@ -24,12 +25,12 @@ template <class Kind>
 Bound<Kind> convert_tensor(Environment& environment, Napi::Value value, const Place& place) {
   Bound<Kind> bound;
   if (may_be_absent<Kind> && value.IsUndefined()) return bound;
-  if (!value.IsNumber()) reject(value.Env(), place, "must be a tensor");
+  if (!value.IsNumber()) reject(value, place, "be a tensor");
   const Slot& slot = environment.at(value.Env(), value.As<Napi::Number>().DoubleValue());
   static_cast<TensorView&>(bound.view) = slot.view;
   bound.block = slot.block;
   bound.offset = slot.offset;
-  if (std::is_same_v<Kind, Acc> && slot.view.dtype != DType::f32) reject(value.Env(), place, "must be f32");
+  if (std::is_same_v<Kind, Acc> && slot.view.dtype != DType::f32) reject(value, place, "be f32");
   return bound;
 }
 
@@ -47,7 +48,7 @@ struct Convert<T> {
 template <>
 struct Convert<InList> {
   static BoundList from(Environment& environment, Napi::Value value, const Place& place) {
-    if (!value.IsArray()) reject(value.Env(), place, "must be an array of tensors");
+    if (!value.IsArray()) reject(value, place, "be an array of tensors");
     const auto array = value.As<Napi::Array>();
     BoundList list;
     for (uint32_t i = 0; i < array.Length(); ++i)
@@ -59,7 +60,7 @@ struct Convert<InList> {
 template <>
 struct Convert<f32> {
   static f32 from(Environment&, Napi::Value value, const Place& place) {
-    if (!value.IsNumber()) reject(value.Env(), place, "must be a number");
+    if (!value.IsNumber()) reject(value, place, "be a number");
     return value.As<Napi::Number>().FloatValue();
   }
 };
@@ -67,24 +68,15 @@ struct Convert<f32> {
 template <>
 struct Convert<i64> {
   static i64 from(Environment&, Napi::Value value, const Place& place) {
-    if (!value.IsNumber()) reject(value.Env(), place, "must be an integer");
+    if (!value.IsNumber()) reject(value, place, "be an integer");
     return value.As<Napi::Number>().Int64Value();
-  }
-};
-
-template <>
-struct Convert<u64> {
-  static u64 from(Environment&, Napi::Value value, const Place& place) {
-    if (!value.IsBigInt()) reject(value.Env(), place, "must be a bigint");
-    bool lossless;
-    return value.As<Napi::BigInt>().Uint64Value(&lossless);
   }
 };
 
 template <>
 struct Convert<bool> {
   static bool from(Environment&, Napi::Value value, const Place& place) {
-    if (!value.IsBoolean()) reject(value.Env(), place, "must be a boolean");
+    if (!value.IsBoolean()) reject(value, place, "be a boolean");
     return value.As<Napi::Boolean>().Value();
   }
 };

@@ -1,7 +1,10 @@
 #include "napi_environment.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+
+#include "devices.h"
 
 namespace transfusion {
 namespace {
@@ -31,7 +34,7 @@ struct LastWords {
   std::vector<std::shared_ptr<Owner>> owners;
 
   ~LastWords() {
-    for (const auto& owner : owners) cpu_backend().stream().leave(*owner);
+    for (const auto& owner : owners) leave_devices(*owner);
   }
 };
 thread_local LastWords last_words;
@@ -57,17 +60,17 @@ void Environment::open(Napi::Env env) {
 }
 
 void Environment::close() {
-  cpu_backend().stream().leave(*owner_);
+  leave_devices(*owner_);
   {
     std::lock_guard lock(mailbox_->mutex_);
     mailbox_->function_ = nullptr;
   }
   for (Slot& slot : slots_)
-    if (slot.block && --slot.block->references == 0) slot.backend->give_back(slot.block);
+    if (slot.block && --slot.block->references == 0) slot.block->backend->give_back(slot.block);
   slots_.clear();
 }
 
-double Environment::create(Backend& backend, Block* block, size_t offset, const TensorView& view) {
+double Environment::create(Block* block, size_t offset, const TensorView& view) {
   i64 index;
   if (free_slots_.empty()) {
     index = static_cast<i64>(slots_.size());
@@ -77,12 +80,10 @@ double Environment::create(Backend& backend, Block* block, size_t offset, const 
     free_slots_.pop_back();
   }
   Slot& slot = slots_[static_cast<size_t>(index)];
-  slot.backend = &backend;
   slot.block = block;
   slot.offset = offset;
   slot.view = view;
   if (block->references++ == 0) live_bytes_ += static_cast<i64>(block->bytes);
-  ++live_handles_;
   return static_cast<double>(slot.generation * kIndexRange + index);
 }
 
@@ -108,12 +109,16 @@ void Environment::release(double handle) {
   Slot& slot = *found;
   if (--slot.block->references == 0) {
     live_bytes_ -= static_cast<i64>(slot.block->bytes);
-    slot.backend->give_back(slot.block);
+    slot.block->backend->give_back(slot.block);
   }
   slot.block = nullptr;
   // A slot whose generations are used up is left behind.
   if (++slot.generation % kGenerationRange != 0) free_slots_.push_back(found - slots_.data());
-  --live_handles_;
+}
+
+i64 Environment::live_handles(const Backend& backend) const {
+  return std::count_if(slots_.begin(), slots_.end(),
+                       [&](const Slot& slot) { return slot.block && slot.block->backend == &backend; });
 }
 
 void Environment::report_memory() {
@@ -160,14 +165,14 @@ void Environment::Mailbox::post(std::unique_ptr<Settlement> settlement) {
 void Environment::Settlement::settle(Napi::Env env) {
   if (failure) {
     napi_reject_deferred(env, deferred_, Napi::Error::New(env, failure->message).Value());
-  } else if (bytes && bytes->empty()) {
+  } else if (bytes.data && bytes.bytes == 0) {
     // V8 takes an external buffer without memory for a detached one.
     napi_resolve_deferred(env, deferred_, Napi::ArrayBuffer::New(env, 0));
-  } else if (bytes) {
+  } else if (bytes.data) {
     // The ArrayBuffer takes the bytes over without a copy.
-    auto kept = std::make_unique<std::vector<uint8_t>>(std::move(*bytes));
+    auto kept = std::make_unique<HostBuffer>(std::move(bytes));
     const auto buffer = Napi::ArrayBuffer::New(
-        env, kept->data(), kept->size(), [](Napi::Env, void*, std::vector<uint8_t>* bytes) { delete bytes; },
+        env, kept->data.get(), kept->bytes, [](Napi::Env, void*, HostBuffer* bytes) { delete bytes; },
         kept.get());
     kept.release();
     napi_resolve_deferred(env, deferred_, buffer);

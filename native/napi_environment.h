@@ -16,7 +16,6 @@ namespace transfusion {
 // A handle is a number: index + generation * 2^24, so that a stale one is recognised. Generations begin at
 // copy * 2^24 + 1, so that a handle of another copy of this addon is recognised too.
 struct Slot {
-  Backend* backend = nullptr;
   Block* block = nullptr;  // null: free
   size_t offset = 0;       // bytes
   TensorView view;
@@ -32,12 +31,13 @@ class Environment {
     return *info.Env().GetInstanceData<Environment>();
   }
 
-  double create(Backend& backend, Block* block, size_t offset, const TensorView& view);
+  double create(Block* block, size_t offset, const TensorView& view);
   // Throws a JavaScript error when the handle is not one of a live tensor.
   Slot& at(Napi::Env env, double handle);
   // Nothing happens when the handle is stale.
   void release(double handle);
-  i64 live_handles() const { return live_handles_; }
+  // Tensors on this device that were not released.
+  i64 live_handles(const Backend& backend) const;
 
   double create_job();
   void set_job(double id);
@@ -49,9 +49,8 @@ class Environment {
   // A promise that the stream settles through a Settlement.
   class Settlement {
    public:
-    std::shared_ptr<std::vector<uint8_t>>
-        bytes;     // resolves with an ArrayBuffer of them; null: with undefined
-    Mark failure;  // rejects
+    HostBuffer bytes;  // resolves with an ArrayBuffer of them; without memory: with undefined
+    Mark failure;      // rejects
 
    private:
     friend class Environment;
@@ -60,7 +59,7 @@ class Environment {
     napi_deferred deferred_ = nullptr;
   };
   Napi::Promise open_promise(Napi::Env env, std::unique_ptr<Settlement>& settlement);
-  // How the stream's thread hands a settlement back; safe after the environment has ended.
+  // How a stream's thread, or a device's, hands a settlement back; safe after the environment has ended.
   class Mailbox {
    public:
     void post(std::unique_ptr<Settlement> settlement);
@@ -88,7 +87,6 @@ class Environment {
 
   std::vector<Slot> slots_;
   std::vector<i64> free_slots_;
-  i64 live_handles_ = 0;
   // V8 hears of native memory as promises settle: what lives then has an owner, or only the collector can
   // free it. What a step takes and gives back in between would make it collect everything, step after step.
   i64 live_bytes_ = 0;

@@ -1,11 +1,14 @@
 #include "napi_profile.h"
 
-#include "backend.h"
+#include "napi_arguments.h"
 
 namespace transfusion {
 namespace {
 
-using Handle = std::shared_ptr<Recording>;
+struct Handle {
+  Stream& stream;
+  std::shared_ptr<Recording> recording;
+};
 
 constexpr napi_type_tag kTag = {0x7472616e73667573, 0x696f6e2d70726f66};
 
@@ -58,12 +61,13 @@ Napi::Object spans_object(Napi::Env env, const Recording& recording) {
 
 Napi::Value profile_start(const Napi::CallbackInfo& info) {
   const auto limit = static_cast<size_t>(info[0].ToNumber().Int64Value());
-  const auto profile = Napi::External<Handle>::New(
-      info.Env(), new Handle(cpu_backend().stream().record(limit)), [](Napi::Env, Handle* handle) {
-        // Whoever forgets a profile ends it.
-        cpu_backend().stream().stop(**handle);
-        delete handle;
-      });
+  Stream& stream = device_argument(info, 1, "profile_start").stream();
+  const auto profile = Napi::External<Handle>::New(info.Env(), new Handle{stream, stream.record(limit)},
+                                                   [](Napi::Env, Handle* handle) {
+                                                     // Whoever forgets a profile ends it.
+                                                     handle->stream.stop(*handle->recording);
+                                                     delete handle;
+                                                   });
   profile.TypeTag(&kTag);
   return profile;
 }
@@ -71,9 +75,10 @@ Napi::Value profile_start(const Napi::CallbackInfo& info) {
 Napi::Value profile_stop(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   if (!info[0].IsExternal() || !info[0].As<Napi::External<Handle>>().CheckTypeTag(&kTag))
-    throw Napi::TypeError::New(env, "profile_stop: a profile is needed");
-  Recording& recording = **info[0].As<Napi::External<Handle>>().Data();
-  cpu_backend().stream().stop(recording);
+    reject(info[0], "profile_stop", "profile", "be a profile");
+  const Handle& handle = *info[0].As<Napi::External<Handle>>().Data();
+  const Recording& recording = *handle.recording;
+  handle.stream.stop(*handle.recording);
   const auto kernels = Napi::Array::New(env, recording.entries().size());
   for (uint32_t i = 0; i < recording.entries().size(); ++i)
     kernels.Set(i, entry_object(env, recording.entries()[i]));

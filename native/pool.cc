@@ -51,7 +51,8 @@ Block* Pool::take(size_t bytes, std::vector<Block*>& evicted) {
                                " live, " + mebibytes(stats_.cached) + " cached, the limit is " +
                                mebibytes(stats_.limit));
     while (stats_.live + stats_.cached + size > stats_.limit) evicted.push_back(evict_largest());
-    block = new Block{.data = nullptr, .bytes = size, .mark = nullptr, .references = 0};
+    block = new Block;
+    block->bytes = size;
   }
   stats_.live += block->bytes;
   stats_.peak = std::max(stats_.peak, stats_.live);

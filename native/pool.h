@@ -27,11 +27,17 @@ inline u64 next_version() {
   return ++count;
 }
 
+class Backend;
+
 struct Block {
   void* data = nullptr;
   size_t bytes = 0;
-  Mark mark;           // touched by the stream's thread only, and so is
-  u64 version = 0;     // of what it holds: another after every write
+  Backend* backend = nullptr;
+  // Why what it holds is of no use, as far as the host knew when the last command that wrote it was launched,
+  // and as it was known when that command was complete: what readers are told. Touched as command.h says. A
+  // device that does its work later may find a fault between the two.
+  Mark launch_mark, mark;
+  u64 version = 0;     // of what it holds: another after every write; touched by the stream's thread only
   int references = 0;  // handles on this block; touched by the owning JavaScript thread only
 };
 

@@ -23,11 +23,13 @@ std::string key_of(const Work& work) {
 
 }  // namespace
 
-void Work::clear() {
-  name = nullptr;
-  tensors.clear();
-  bytes_read = bytes_written = 0;
-  flops = 0;
+double Intervals::pairs() const {
+  const auto* start = static_cast<const i32*>(key_start.data.get());
+  const auto* end = static_cast<const i32*>(key_end.data.get());
+  double pairs = 0;
+  for (size_t query = 0; query < std::min(key_start.bytes, key_end.bytes) / sizeof(i32); ++query)
+    pairs += std::max(0, end[query] - start[query]);
+  return pairs;
 }
 
 void Work::add(int argument, const TensorView& view, bool read, bool written) {
@@ -49,7 +51,7 @@ void Recording::add(const Work& work, Clock::time_point start, Clock::time_point
   entry.time += end - start;
   entry.bytes_read += work.bytes_read;
   entry.bytes_written += work.bytes_written;
-  entry.flops += work.flops;
+  entry.flops += work.intervals.key_start.data ? work.flops * work.intervals.pairs() : work.flops;
   if (spans_.size() < span_limit_)
     spans_.push_back({static_cast<size_t>(&entry - entries_.data()), start, end});
   else

@@ -2,18 +2,22 @@
 // called with, calls, time and work; single calls as well, where a trace is wanted.
 #pragma once
 
-#include <chrono>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "kernel_types.h"
+#include "device.h"
 
 namespace transfusion {
 
-using Clock = std::chrono::steady_clock;
+// Which keys each query sees: key_start[q] .. key_end[q]. Copied to the host by the device, in stream order.
+struct Intervals {
+  HostBuffer key_start, key_end;  // i32; absent where a kernel has none
 
-// A command as it describes itself before it runs.
+  double pairs() const;
+};
+
+// A command as it describes itself before it is launched.
 struct Work {
   struct Tensor {
     int argument;  // of the kernel, from 0; those of a list share one
@@ -23,9 +27,9 @@ struct Work {
   const char* name = nullptr;   // stays null where nothing is done that a profile should count
   std::vector<Tensor> tensors;  // those that are present
   u64 bytes_read = 0, bytes_written = 0;
-  double flops = 0;  // 0: not counted for this kernel
+  double flops = 0;     // 0: not counted for this kernel
+  Intervals intervals;  // where there are some, `flops` are those of one pair
 
-  void clear();
   void add(int argument, const TensorView& view, bool read, bool written);
 };
 

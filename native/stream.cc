@@ -1,43 +1,11 @@
 #include "stream.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <thread>
 
 namespace transfusion {
-namespace {
 
-constexpr size_t kAlignment = 64;
-constexpr size_t kFirstChunk = size_t{1} << 20;
-
-void* allocate_from(void* arena, size_t bytes) { return static_cast<Arena*>(arena)->allocate(bytes); }
-
-}  // namespace
-
-void Arena::Free::operator()(void* data) const { std::free(data); }
-
-void* Arena::allocate(size_t bytes) {
-  bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  if (chunks_.empty() || used_ + bytes > capacity_) {
-    const size_t capacity = std::max({kFirstChunk, 2 * capacity_, bytes});
-    void* data = std::aligned_alloc(kAlignment, capacity);
-    if (!data) throw std::bad_alloc();
-    chunks_.emplace_back(data);
-    capacity_ = capacity;
-    used_ = 0;
-  }
-  void* result = static_cast<char*>(chunks_.back().get()) + used_;
-  used_ += bytes;
-  return result;
-}
-
-void Arena::reset() {
-  if (chunks_.size() > 1) chunks_.erase(chunks_.begin(), chunks_.end() - 1);
-  used_ = 0;
-}
-
-Stream::Stream() {
+Stream::Stream(Device& device) : device_(device) {
   // Never joined: at exit the process ends while the thread sleeps.
   std::thread([this] { work(); }).detach();
 }
@@ -59,12 +27,13 @@ void Stream::leave(Owner& owner) {
   for (auto& command : queue_)
     (command->owner.get() == &owner ? dropped : kept).push_back(std::move(command));
   queue_.swap(kept);
-  idle_.wait(lock, [&] { return running_ != &owner; });
+  const auto is_owners = [&](const Launched& launched) { return launched.owner.get() == &owner; };
+  completed_.wait(lock, [&] { return std::none_of(launched_.begin(), launched_.end(), is_owners); });
 }
 
 size_t Stream::pending() const {
   std::lock_guard lock(mutex_);
-  return queue_.size() + (running_ ? 1 : 0);
+  return queue_.size() + launched_.size();
 }
 
 std::shared_ptr<Recording> Stream::record(size_t span_limit) {
@@ -85,50 +54,51 @@ void Stream::stop(Recording& recording) {
   recording.stop(now);
 }
 
-void Stream::wait_for_command(std::unique_lock<std::mutex>& lock) {
-  if (!queue_.empty()) return;
-  idle_since_ = Clock::now();
-  wake_.wait(lock, [&] { return !queue_.empty(); });
-  for (const auto& recording : recordings_) recording->add_idle(*idle_since_, Clock::now());
-  idle_since_.reset();
+void Stream::work() {
+  while (true) launch(take_command());
 }
 
-void Stream::work() {
-  Context context;
-  context.arena = &arena_;
-  context.allocate = allocate_from;
-  Work work;
+Stream::Launched& Stream::take_command() {
   std::unique_lock lock(mutex_);
-  while (true) {
-    wait_for_command(lock);
-    std::unique_ptr<Command> command = std::move(queue_.front());
-    queue_.pop_front();
-    running_ = command->owner.get();
-    const bool cancelled = command->job && command->job->cancelled;
-    const bool recorded = !recordings_.empty() && !cancelled;
-    lock.unlock();
+  wake_.wait(lock, [&] { return !queue_.empty(); });
+  if (idle_since_)
+    for (const auto& recording : recordings_) recording->add_idle(*idle_since_, Clock::now());
+  idle_since_.reset();
+  Launched& launched = launched_.emplace_back();
+  launched.command = std::move(queue_.front());
+  launched.owner = launched.command->owner;
+  if (!recordings_.empty()) launched.work = std::make_unique<Work>();
+  queue_.pop_front();
+  return launched;
+}
 
-    Clock::time_point start, end;
-    if (recorded) {
-      work.clear();
-      command->describe(work);
-      start = Clock::now();
+void Stream::launch(Launched& launched) {
+  Command& command = *launched.command;
+  if (command.job && command.job->cancelled) {
+    launched.work.reset();
+    command.cancel();
+  } else {
+    if (launched.work) {
+      command.describe(*launched.work, device_);
+      device_.start_timing();
     }
-    if (cancelled)
-      command->cancel();
-    else
-      command->run(context);
-    if (recorded) end = Clock::now();
-    arena_.reset();
-
-    const std::shared_ptr<Owner> owner = command->owner;  // outlives the comparison in leave()
-    command.reset();
-    lock.lock();
-    if (recorded && work.name)
-      for (const auto& recording : recordings_) recording->add(work, start, end);
-    running_ = nullptr;
-    idle_.notify_all();
+    command.launch(device_);
   }
+  device_.end([this](const Outcome& outcome) { complete(outcome); });
+}
+
+void Stream::complete(const Outcome& outcome) {
+  std::unique_lock lock(mutex_);
+  Launched& launched = launched_.front();
+  lock.unlock();
+  launched.command->complete(outcome.status);
+  launched.command.reset();
+  lock.lock();
+  if (launched.work && launched.work->name)
+    for (const auto& recording : recordings_) recording->add(*launched.work, outcome.start, outcome.end);
+  launched_.pop_front();
+  if (queue_.empty() && launched_.empty()) idle_since_ = Clock::now();
+  completed_.notify_all();
 }
 
 }  // namespace transfusion

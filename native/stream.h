@@ -11,29 +11,15 @@
 
 namespace transfusion {
 
-// Scratch of the running kernel: a stack of chunks that is emptied after each command and grows as needed.
-class Arena {
- public:
-  void* allocate(size_t bytes);
-  void reset();
-
- private:
-  struct Free {
-    void operator()(void* data) const;
-  };
-  std::vector<std::unique_ptr<void, Free>> chunks_;
-  size_t capacity_ = 0;  // of the last chunk
-  size_t used_ = 0;
-};
-
 class Stream {
  public:
-  Stream();
+  explicit Stream(Device& device);
 
   void enqueue(std::unique_ptr<Command> command);
-  // Called as an environment ends: drops its queued commands, waits for the one that is running, if any, and
-  // drops what it enqueues later.
+  // Called as an environment ends: drops its queued commands, waits for those that were launched, and drops
+  // what it enqueues later.
   void leave(Owner& owner);
+  // Commands that are not complete.
   size_t pending() const;
 
   // Opens a profile of what ends from now on; any number may be open.
@@ -42,17 +28,27 @@ class Stream {
   void stop(Recording& recording);
 
  private:
-  void work();
-  void wait_for_command(std::unique_lock<std::mutex>& lock);
+  struct Launched {
+    std::unique_ptr<Command> command;
+    std::shared_ptr<Owner> owner;  // outlives the command for the comparison in leave()
+    std::unique_ptr<Work> work;    // for open profiles
+  };
 
+  void work();
+  // The next command, moved to the launched ones. Their addresses stay while others come and go.
+  Launched& take_command();
+  void launch(Launched& launched);
+  // The device is done with the oldest of those that were launched.
+  void complete(const Outcome& outcome);
+
+  Device& device_;
   mutable std::mutex mutex_;
   std::condition_variable wake_;
-  std::condition_variable idle_;
+  std::condition_variable completed_;
   std::deque<std::unique_ptr<Command>> queue_;
-  Owner* running_ = nullptr;
+  std::deque<Launched> launched_;
   std::vector<std::shared_ptr<Recording>> recordings_;
-  std::optional<Clock::time_point> idle_since_;  // while the queue is empty and nothing runs
-  Arena arena_;
+  std::optional<Clock::time_point> idle_since_ = Clock::now();  // while there is no command
 };
 
 }  // namespace transfusion

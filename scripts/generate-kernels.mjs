@@ -20,7 +20,6 @@ const types = {
   InList: 'readonly Handle[]',
   f32: 'number',
   i64: 'number',
-  u64: 'bigint',
   bool: 'boolean',
 }
 

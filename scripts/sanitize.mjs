@@ -34,8 +34,10 @@ function compilerLibrary(name) {
 function checkThreads() {
   const folder = 'build/thread'
   run('cmake', ['-S', '.', '-B', folder, '-G', 'Ninja', '-DTRANSFUSION_SANITIZE=thread'])
-  run('cmake', ['--build', folder, '--target', 'check_stream'])
-  run(join(root, folder, 'check_stream'), [], { env: { TSAN_OPTIONS: 'halt_on_error=1' } })
+  for (const check of ['check_stream', 'check_device']) {
+    run('cmake', ['--build', folder, '--target', check])
+    run(join(root, folder, check), [], { env: { TSAN_OPTIONS: 'halt_on_error=1' } })
+  }
 }
 
 main(() => {

@@ -20,6 +20,7 @@ export type { DeviceInfo, MemoryInfo } from '../native_types.js'
 export {
   type Device,
   deviceInfo,
+  devices,
   fence,
   memory,
   parseDevice,

@@ -7,6 +7,7 @@ import { crossEntropy } from '../ops/cross_entropy.js'
 import type { DocumentParts } from '../sequence/document.js'
 import { packingOf, packSequences } from '../sequence/packing.js'
 import { trainingSequence, type TrainingSequence } from '../sequence/training_sequence.js'
+import { withDevice } from '../tensor/device.js'
 import { scope } from '../tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 
@@ -79,7 +80,7 @@ async function batchLikelihoods(
     (row) => packed.labels[row]! >= 0 && packed.labels[row] !== packing.tokens.boi,
   )
   const chunk = Math.max(1, Math.floor(logitsAtOnce / config.vocabulary))
-  const losses = noGrad(() =>
+  const forward = () =>
     scope(() => {
       const layout = uploadAttentionMetadata(packed, network.config.image)
       const images = packed.images.length > 0 && {
@@ -93,8 +94,8 @@ async function batchLikelihoods(
           scope(() => rowLosses(network, hidden, rows.subarray(first, first + chunk), packed.labels)),
         )
       return chunks
-    }),
-  )
+    })
+  const losses = noGrad(() => withDevice(network.device, forward))
   const reads = losses.map((tensor) => tensor.readFloats())
   for (const tensor of losses) tensor.free()
   const values = (await Promise.all(reads)).flatMap((read) => Array.from(read))

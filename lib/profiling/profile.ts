@@ -1,6 +1,7 @@
 import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
 import type { NativeProfile } from '../native_types.js'
+import { currentDevice, type Device, deviceNumber, fence, parseDevice } from '../tensor/device.js'
 import { type DType, dtypeCodes } from '../tensor/dtype.js'
 import type { Shape } from '../tensor/shape.js'
 
@@ -66,6 +67,8 @@ export interface ProfileReport {
 export interface ProfileOptions {
   /** So many calls are kept one by one, the first ones, for a trace; 24 bytes each. By default none. */
   spans?: number
+  /** Whose stream is profiled; 'cpu' by default. */
+  device?: Device
 }
 
 /**
@@ -74,25 +77,27 @@ export interface ProfileOptions {
  */
 export function startProfile(options: ProfileOptions = {}): Profile {
   checkArguments('startProfile', { options: [options, 'object'] })
-  const { spans = 0 } = options
+  const { spans = 0, device = currentDevice() } = options
   if (!Number.isSafeInteger(spans) || spans < 0)
-    throw new RangeError(`startProfile: spans: a whole number is needed, received ${spans}`)
-  return new Profile(spans)
+    throw new RangeError(`startProfile: spans must be an integer of at least 0, received ${spans}`)
+  return new Profile(spans, parseDevice(device, 'startProfile'))
 }
 
 /** A profile that is open: see `startProfile`. */
 export class Profile {
+  readonly #device: Device
   readonly #handle
   #report: ProfileReport | undefined
 
   /** @internal */
-  constructor(spans: number) {
-    this.#handle = native.profile_start(spans)
+  constructor(spans: number, device: Device) {
+    this.#device = device
+    this.#handle = native.profile_start(spans, deviceNumber(device))
   }
 
   /** Waits for what was enqueued so far, ends the profile and returns what it counted. */
   async stop(): Promise<ProfileReport> {
-    await native.fence()
+    await fence(this.#device)
     return this.stopNow()
   }
 

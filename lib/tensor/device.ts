@@ -1,9 +1,17 @@
 import { wrongArgument } from '../arguments.js'
 import { native } from '../native.js'
-import type { DeviceInfo, MemoryInfo } from '../native_types.js'
+import type { DeviceInfo, DeviceName, MemoryInfo } from '../native_types.js'
 
 /** Where tensors lie and ops run, as PyTorch names it; 'cuda' is 'cuda:0'. This build has 'cpu' alone. */
-export type Device = 'cpu' | 'cuda' | `cuda:${number}`
+export type Device = DeviceName | 'cuda'
+
+const numbers: ReadonlyMap<Device, number> = new Map(native.devices().map((name, number) => [name, number]))
+
+/** The devices that are there: 'cpu', and what else this build can use on this machine. */
+export const devices = (): Device[] => [...numbers.keys()]
+
+/** A device as the addon numbers it; the CPU, whose tensors are made by the thousand, without a look. @internal */
+export const deviceNumber = (device: Device): number => (device === 'cpu' ? 0 : numbers.get(device)!)
 
 /**
  * A device's name, in the one form that tensors have: 'cuda' becomes 'cuda:0'. `callee` is named in errors. Throws a
@@ -13,8 +21,12 @@ export function parseDevice(name: unknown, callee: string): Device {
   if (name === 'cpu') return name
   if (typeof name !== 'string' || !/^cuda(:(0|[1-9]\d*))?$/.test(name))
     throw wrongArgument(callee, 'device', `'cpu', 'cuda' or 'cuda:N'`, name)
+  const device = name === 'cuda' ? 'cuda:0' : (name as Device)
+  if (numbers.has(device)) return device
   throw new Error(
-    `${callee}: device must be 'cpu', received ${JSON.stringify(name)}: this build has no CUDA backend`,
+    `${callee}: device must be ${devices()
+      .map((there) => `'${there}'`)
+      .join(' or ')}, received ${JSON.stringify(name)}: this build has no CUDA backend`,
   )
 }
 
@@ -38,31 +50,38 @@ export function withDevice<R>(device: Device, body: () => R): R {
   }
 }
 
-/** Native memory: live, cached, peak and limit in bytes, and the number of tensors not freed. */
-export const memory = (): MemoryInfo => native.memory()
+const numberOf = (device: Device, callee: string) => deviceNumber(parseDevice(device, callee))
+
+/** Memory of a device: live, cached, peak and limit in bytes, and the number of tensors not freed. */
+export const memory = (device = currentDevice()): MemoryInfo => native.memory(numberOf(device, 'memory'))
 
 /**
- * Sets the limit in bytes beyond which allocation throws; by default 90% of what the machine or its control group has.
- * Throws a RangeError for what is no number of bytes.
+ * Sets the limit in bytes beyond which allocation on a device throws; by default, of the CPU, 90% of what the machine or
+ * its control group has. Throws a RangeError for what is no number of bytes.
  */
-export function setMemoryLimit(bytes: number): void {
+export function setMemoryLimit(bytes: number, device = currentDevice()): void {
   if (!Number.isSafeInteger(bytes) || bytes < 0)
-    throw new RangeError(`setMemoryLimit: a whole number of bytes is needed, received ${bytes}`)
-  native.set_memory_limit(bytes)
+    throw new RangeError(`setMemoryLimit: bytes must be an integer of at least 0, received ${bytes}`)
+  native.set_memory_limit(bytes, numberOf(device, 'setMemoryLimit'))
 }
 
-/** Gives cached memory back to the system. */
-export const trimMemory = (): void => native.trim_memory()
+/** Gives the memory that a device's pool has cached back to the system. */
+export const trimMemory = (device = currentDevice()): void =>
+  native.trim_memory(numberOf(device, 'trimMemory'))
 
-/** Resolves once everything enqueued so far has run. */
-export const fence = (): Promise<void> => native.fence()
+/** Resolves once everything that was enqueued on a device so far is done. */
+export const fence = (device = currentDevice()): Promise<void> => native.fence(numberOf(device, 'fence'))
 
-/** Threads of the kernels, from the next op on. No result depends on it. */
+/**
+ * Sets the number of threads of the CPU's kernels, from the next op on. No result depends on it. Throws a RangeError
+ * outside of 1 to 1024.
+ */
 export function setThreads(threads: number): void {
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024)
-    throw new RangeError(`setThreads: 1 to 1024 threads, received ${threads}`)
+    throw new RangeError(`setThreads: threads must be an integer in 1..1024, received ${threads}`)
   native.set_threads(threads)
 }
 
-/** What the device is and can do. */
-export const deviceInfo = (): DeviceInfo => native.device_info()
+/** What a device is and can do. */
+export const deviceInfo = (device = currentDevice()): DeviceInfo =>
+  native.device_info(numberOf(device, 'deviceInfo'))

@@ -1,7 +1,7 @@
 import type { Handle } from '../kernels.generated.js'
 import { native } from '../native.js'
 import { ArgumentError, shown } from './argument_error.js'
-import { currentDevice, type Device, parseDevice } from './device.js'
+import { currentDevice, type Device, deviceNumber, parseDevice } from './device.js'
 import { type DType, dtypeBytes, dtypeCodes } from './dtype.js'
 import { currentOp } from './op_name.js'
 import { Scoped } from './scope.js'
@@ -212,7 +212,7 @@ export function empty(shape: Shape, dtype: DType = 'f32', device: Device = curre
   const place = device === currentDevice() ? device : parseDevice(device, currentOp() || 'empty')
   if (dtypeCodes[dtype] === undefined) throw new ArgumentError('dtype', 'be f32, bf16 or i32', dtype)
   try {
-    return new Tensor(native.create(dtypeCodes[dtype], shape), shape, dtype, place)
+    return new Tensor(native.create(dtypeCodes[dtype], shape, deviceNumber(place)), shape, dtype, place)
   } catch (error) {
     if (!(error instanceof Error)) throw error
     // As ops name what they received; an allocation names its bytes itself.

@@ -1,25 +1,20 @@
-// The CPU as a backend: its table of kernels, and memory that is aligned and in huge pages where it is large.
-#include <sys/mman.h>
+#include "cpu/cpu_backend.h"
 
-#include <cstdlib>
-
-#include "backend.h"
 #include "cpu/cpu.h"
 #include "cpu/runtime.h"
+#include "host_device.h"
 
 namespace transfusion {
 namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
-
-void* allocate_on_cpu(size_t bytes) {
-  if (bytes < kHugePage) return std::aligned_alloc(64, (bytes + 63) / 64 * 64);
-  void* data = std::aligned_alloc(kHugePage, (bytes + kHugePage - 1) / kHugePage * kHugePage);
-#ifdef MADV_HUGEPAGE
-  if (data) madvise(data, bytes, MADV_HUGEPAGE);
-#endif
-  return data;
-}
+class CpuDevice final : public HostDevice {
+ public:
+  std::vector<DeviceProperty> properties() const override {
+    return {{"simd", std::string(cpu::simd_name())},
+            {"nativeBf16", cpu::has_native_bf16()},
+            {"processors", static_cast<double>(cpu::processor_count())}};
+  }
+};
 
 KernelTable cpu_kernels() {
   KernelTable table;
@@ -36,12 +31,15 @@ KernelTable cpu_kernels() {
 Backend& cpu_backend() {
   static const KernelTable& table = *new KernelTable(cpu_kernels());
   static Backend& backend = [&]() -> Backend& {
-    auto& made = *new Backend(table, {allocate_on_cpu, [](void* data, size_t) { std::free(data); }},
-                              default_memory_limit());
+    auto& made = *new Backend(table, std::make_unique<CpuDevice>(), default_memory_limit());
     made.enqueue(cpu::lengthen_time_slice);
     return made;
   }();
   return backend;
+}
+
+void set_cpu_threads(int threads) {
+  cpu_backend().enqueue([threads] { cpu::set_threads(threads); });
 }
 
 }  // namespace transfusion

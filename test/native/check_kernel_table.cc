@@ -2,7 +2,7 @@
 // what the table says of itself.
 #include <cstdio>
 
-#include "backend.h"
+#include "cpu/cpu_backend.h"
 
 int main() {
   using namespace transfusion;

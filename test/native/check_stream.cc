@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "backend.h"
+#include "host_device.h"
 #include "kernel_command.h"
 
 using namespace transfusion;
@@ -104,8 +105,7 @@ void environment(Backend& backend, unsigned seed) {
 
 int main() {
   static KernelTable table{};
-  static Backend& backend =
-      *new Backend(table, {std::malloc, [](void* data, size_t) { std::free(data); }}, size_t{4} << 20);
+  static Backend& backend = *new Backend(table, std::make_unique<HostDevice>(), size_t{4} << 20);
   std::vector<std::thread> threads;
   for (int i = 0; i < kThreads; ++i) threads.emplace_back(environment, std::ref(backend), i + 1);
   for (auto& thread : threads) thread.join();

@@ -138,7 +138,7 @@ it('keeps the first calls one by one, as many as asked for', async () => {
 
 test.each([-1, 1.5, NaN])('%d spans are refused', (spans) => {
   expect(() => startProfile({ spans })).toThrow(
-    `startProfile: spans: a whole number is needed, received ${spans}`,
+    `startProfile: spans must be an integer of at least 0, received ${spans}`,
   )
 })
 

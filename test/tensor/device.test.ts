@@ -1,7 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
 import { ParameterArena } from '../../lib/nn/arena.js'
-import { type Device, parseDevice, withDevice } from '../../lib/tensor/device.js'
+import { native } from '../../lib/native.js'
+import { startProfile } from '../../lib/profiling/profile.js'
+import {
+  type Device,
+  deviceInfo,
+  devices,
+  fence,
+  memory,
+  parseDevice,
+  setMemoryLimit,
+  trimMemory,
+  withDevice,
+} from '../../lib/tensor/device.js'
 import { empty, fromArray, full, zeros } from '../../lib/tensor/tensor.js'
 import { Transfusion } from '../../lib/transfusion.js'
 import { tinyConfig } from '../models/transfusion/tiny_model.js'
@@ -75,5 +87,56 @@ describe('a model', () => {
     ['initializeFrom', (device) => Transfusion.initializeFrom('nowhere', { device })],
   ])('is refused a device that is not there before a file is read: %s', async (_, make) => {
     await expect(make('cuda')).rejects.toThrow(noCuda)
+  })
+})
+
+describe('what is asked of a device', () => {
+  test('is asked of the CPU where none is named', async () => {
+    expect(devices()).toEqual(['cpu'])
+    expect(deviceInfo('cpu')).toEqual(deviceInfo())
+    const { limit } = memory('cpu')
+    expect(limit).toBe(memory().limit)
+    setMemoryLimit(2 ** 28, 'cpu')
+    expect(memory().limit).toBe(2 ** 28)
+    setMemoryLimit(limit)
+    expect(memory('cpu').limit).toBe(limit)
+    trimMemory('cpu')
+    expect(memory().cached).toBe(0)
+    await fence('cpu')
+    const { tensors } = memory('cpu')
+    using made = empty([1])
+    expect(made.freed).toBe(false)
+    expect(memory().tensors).toBe(tensors + 1)
+  })
+
+  test.each<[string, (device: Device) => unknown]>([
+    ['memory', memory],
+    ['setMemoryLimit', (device) => setMemoryLimit(2 ** 28, device)],
+    ['trimMemory', trimMemory],
+    ['fence', fence],
+    ['deviceInfo', deviceInfo],
+    ['startProfile', (device) => startProfile({ device })],
+  ])('is refused where there is no such device: %s', (callee, call) => {
+    expect(() => call('cuda:1')).toThrow(
+      `${callee}: device must be 'cpu', received "cuda:1": this build has no CUDA backend`,
+    )
+  })
+
+  test('is refused by the addon for a number that is none', () => {
+    for (const number of [-1, 1, 0.5, NaN])
+      expect(() => native.create(0, [1], number)).toThrow(
+        `create: device must be the number of a device, received ${number}`,
+      )
+  })
+})
+
+describe('a kernel call', () => {
+  test('names the argument that is none', () => {
+    using x = empty([2])
+    const call = (native.add as (...handles: unknown[]) => void).bind(native)
+    expect(() => call(x.handle, x.handle, 'b')).toThrow('add: b must be a tensor, received a string')
+    expect(() => call(x.handle)).toThrow('add: a must be a tensor, received undefined')
+    const concat = (native.concat as (...handles: unknown[]) => void).bind(native)
+    expect(() => concat(x.handle, 3)).toThrow('concat: xs must be an array of tensors, received 3')
   })
 })

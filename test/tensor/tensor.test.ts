@@ -205,24 +205,20 @@ describe('what is no shape, and no values', () => {
   afterAll(() => setMemoryLimit(limit))
 
   it.each([
-    [[-1], TypeError, 'a shape must hold whole numbers, received [-1]'],
-    [[2, 1.5], TypeError, 'a shape must hold whole numbers, received [2, 1.5]'],
-    [[NaN], TypeError, 'a shape must hold whole numbers, received [NaN]'],
-    [[Infinity], TypeError, 'a shape must hold whole numbers, received [Infinity]'],
-    [['3'], TypeError, 'a shape must hold whole numbers, received [3]'],
-    [[Symbol('x')], TypeError, 'a shape must hold whole numbers, received [Symbol(x)]'],
-    [[1, 1, 1, 1, 1, 1, 1], TypeError, 'a tensor has at most 6 axes'],
-    ['abc', TypeError, 'a shape must be an array, received abc'],
+    [[-1], TypeError, 'shape must hold integers of at least 0, received [-1]'],
+    [[2, 1.5], TypeError, 'shape must hold integers of at least 0, received [2, 1.5]'],
+    [[NaN], TypeError, 'shape must hold integers of at least 0, received [NaN]'],
+    [[Infinity], TypeError, 'shape must hold integers of at least 0, received [Infinity]'],
+    [['3'], TypeError, 'shape must hold integers of at least 0, received [3]'],
+    [[Symbol('x')], TypeError, 'shape must hold integers of at least 0, received [Symbol(x)]'],
+    [[1, 1, 1, 1, 1, 1, 1], TypeError, 'shape must have at most 6 axes, received [1, 1, 1, 1, 1, 1, 1]'],
+    ['abc', TypeError, 'shape must be an array, received abc'],
     [[2 ** 31], RangeError, 'out of memory: 8192.0 MiB asked'],
     [[2 ** 24, 2 ** 24], RangeError, 'out of memory: 1073741824.0 MiB asked'],
-    [
-      [2 ** 53],
-      RangeError,
-      'the sizes of a shape must have a product of at most 2^48, received [9007199254740992]',
-    ],
-    [[2 ** 32, 2 ** 32], RangeError, 'the sizes of a shape must have a product of at most 2^48'],
+    [[2 ** 53], RangeError, 'shape must have a product of at most 2^48, received [9007199254740992]'],
+    [[2 ** 32, 2 ** 32], RangeError, 'shape must have a product of at most 2^48'],
     // Kernels multiply some of the sizes.
-    [[2 ** 32, 0, 2 ** 32], RangeError, 'the sizes of a shape must have a product of at most 2^48'],
+    [[2 ** 32, 0, 2 ** 32], RangeError, 'shape must have a product of at most 2^48'],
   ])('refuses the shape 0', (shape, kind, message) => {
     for (const make of [() => zeros(shape as number[]), () => empty(shape as number[], 'i32')]) {
       expect(make).toThrow(kind)

@@ -1,0 +1,65 @@
+// What a backend asks of its device: memory, copies, and to say when work is done. The CPU does everything
+// within the call; a device that works on its own returns at once and is done later.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernel_types.h"
+
+namespace transfusion {
+
+using Clock = std::chrono::steady_clock;
+
+// Memory of the host that a device copies from or to; whoever uses it shares it.
+struct HostBuffer {
+  std::shared_ptr<void> data;
+  size_t bytes = 0;
+};
+
+// How the work of one command ended.
+struct Outcome {
+  Status status;                 // what the device found wrong; what the host found is known before
+  Clock::time_point start, end;  // only where times were asked for
+};
+
+// Of what a device is and can do, for users.
+struct DeviceProperty {
+  const char* name;
+  std::variant<bool, double, std::string> value;
+};
+
+class Device {
+ public:
+  virtual ~Device() = default;
+
+  // "cpu", "cuda:0"
+  virtual std::string name() const = 0;
+  virtual std::vector<DeviceProperty> properties() const = 0;
+
+  // Both on any thread. Device memory, for work that is given later; null when there is none.
+  virtual void* allocate(size_t bytes) = 0;
+  // Throws std::bad_alloc.
+  virtual HostBuffer allocate_host(size_t bytes) = 0;
+
+  // The rest is called by the stream's thread alone. Work is done in the order in which it is given, and may
+  // be unfinished when a call returns.
+  virtual void free(void* data, size_t bytes) = 0;
+  virtual void upload(void* target, const HostBuffer& source) = 0;
+  virtual void read(const HostBuffer& target, const void* source) = 0;
+  // What kernels get; its scratch is valid until end().
+  virtual Context& context() = 0;
+
+  using Done = std::function<void(const Outcome&)>;
+  // From here to end(), times are wanted.
+  virtual void start_timing() = 0;
+  // Ends the work of a command. `done` is called once all that was given before is done: in the order of
+  // these calls, on any one thread, perhaps before end() returns.
+  virtual void end(Done done) = 0;
+};
+
+}  // namespace transfusion
