@@ -10,6 +10,7 @@ import { imageGenerationConfigSchema } from '../generation/options.js'
 import { transfusionTrainingSchema } from '../models/transfusion/training/options.js'
 import { deviceSchema } from '../tensor/device_config.js'
 import { given } from '../config/given.js'
+import { withRenamedKeys } from '../config/renamed.js'
 
 const modelShape = transfusionConfigSchema.shape
 
@@ -82,16 +83,17 @@ export const trainConfigSchema = z.strictObject({
     })
     .prefault({}),
   /** What a run goes on from after it was stopped. */
-  checkpoints: z
-    .strictObject({
+  checkpoints: withRenamedKeys(
+    z.strictObject({
       /** Steps between two; there is one more at the end. */
       every: z.int().positive().default(1000),
       /** How many to keep: the latest. On a full disk it may be one. */
       keep: z.int().positive().default(2),
-      /** One that cannot be written, for want of space say, is left out, with a warning, or ends training. */
-      onUnwritten: z.enum(['skip', 'stop']).default('skip'),
-    })
-    .prefault({}),
+      /** Where one cannot be written, for want of space say: goes on with a warning, or ends training. */
+      onSaveError: z.enum(['skip', 'stop']).default('skip'),
+    }),
+    { onUnwritten: 'onSaveError' },
+  ).prefault({}),
 })
 
 export type ModelOptions = z.output<typeof modelOptionsSchema>

@@ -98,7 +98,7 @@ async function train(
     if (images && images.length > 0) await recorder.samples(step, images, prompts).catch(notWritten)
     await flush()
   }
-  const { every, onUnwritten } = config.checkpoints
+  const { every, onSaveError } = config.checkpoints
   let completed = false
   try {
     await trainer.run({
@@ -109,7 +109,7 @@ async function train(
         if (report.step % FLUSHED_STEPS === 0 || report.step % every === 0) void flush()
       },
       every: { steps: config.samples.every, run: drawSamples },
-      checkpoints: { folder: checkpoints, steps: every, onUnwritten },
+      checkpoints: { folder: checkpoints, steps: every, onSaveError },
       onWarning,
     })
     completed = !isStopped()

@@ -26,7 +26,7 @@ export interface RunHooks {
    * Where and how often to save; also at the end, when the signal aborts and when training fails. A checkpoint on the
    * way that cannot be written is left out (see `onWarning`), or with 'stop' ends training.
    */
-  checkpoints?: { folder: CheckpointFolder; steps: number; onUnwritten?: 'skip' | 'stop' }
+  checkpoints?: { folder: CheckpointFolder; steps: number; onSaveError?: 'skip' | 'stop' }
   /**
    * Told of settings that can hardly be meant, of a checkpoint that could not be written while training goes on, and of
    * data that was changed since it began.
@@ -110,7 +110,7 @@ export class TaskTrainer {
       if (hooks.checkpoints) await this.#saveInto(hooks.checkpoints.folder)
     } catch (error) {
       const failure = this.#explained(error)
-      if (hooks.checkpoints && !(error instanceof UnwrittenError))
+      if (hooks.checkpoints && !(error instanceof SaveError))
         await this.#saveBefore(failure, hooks.checkpoints.folder)
       throw failure
     }
@@ -137,7 +137,7 @@ export class TaskTrainer {
         this.#paused = true
         if (due(checkpoints) && steps.progress < 1)
           await this.#saveInto(checkpoints!.folder).catch((error: Error) => {
-            if (checkpoints!.onUnwritten === 'stop') throw error
+            if (checkpoints!.onSaveError === 'stop') throw error
             onWarning?.(error.message)
           })
         if (due(every)) await this.withAverage(() => every!.run(steps.done))
@@ -257,7 +257,7 @@ export class TaskTrainer {
       await folder.add(this.#steps.done, (path) => this.save(path))
     } catch (error) {
       const latest = await folder.latest().catch(() => undefined)
-      throw new UnwrittenError(
+      throw new SaveError(
         `step ${this.#steps.done} was not saved: ${(error as Error).message}; ` +
           (latest ? `${latest} is there to go on from` : 'there is no checkpoint yet'),
         { cause: error },
@@ -296,4 +296,4 @@ const inFolder = (checksums: Checksums): Checksums =>
   )
 
 /** A checkpoint that could not be written. */
-class UnwrittenError extends Error {}
+class SaveError extends Error {}

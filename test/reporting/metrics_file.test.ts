@@ -40,3 +40,30 @@ it('goes over lines of any length, and past the chunks of a stream', async () =>
   expect(lines.slice(2).every(({ record }, i) => record!.step === i)).toBe(true)
   expect(lines.at(-1)!.end).toBe(content.length)
 })
+
+it('reads records of runs that knew text and image losses alone', async () => {
+  const old = {
+    step: 10,
+    seconds: 2,
+    lm: 1.5,
+    diffusion: null,
+    gradient_norm: 1,
+    positions: 300,
+    targets: 30,
+    images: 0,
+    positions_per_second: 150,
+    flops_per_second: 1e9,
+  }
+  const [{ record }] = (await linesOf(`${JSON.stringify(old)}\n`)) as [Awaited<ReturnType<typeof linesOf>>[0]]
+  expect(record).toEqual({
+    step: 10,
+    seconds: 2,
+    terms: { lm: 1.5 },
+    gradient_norm: 1,
+    counts: { positions: 300, targets: 30, images: 0 },
+    per_second: { positions: 150 },
+    flops_per_second: 1e9,
+  })
+  const [now] = await linesOf(`${JSON.stringify(record)}\n`)
+  expect(now!.record).toEqual(record)
+})

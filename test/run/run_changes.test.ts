@@ -24,7 +24,7 @@ it('lets go on with what changes nothing that was learned', () => {
     ['training', { steps: 500 }],
     ['training', { steps: undefined, minutes: 3 }],
     ['samples', { every: 3, prompts: ['a'], guidance: 1 }],
-    ['checkpoints', { every: 7, keep: 9, onUnwritten: 'stop' }],
+    ['checkpoints', { every: 7, keep: 9, onSaveError: 'stop' }],
     ['loading', { workers: 3, onUnreadable: 'skip' }],
     ['log', { every: 3, tensorboard: false }],
   ] as const)
@@ -35,6 +35,19 @@ it('takes defaults that are written out, and sizes of a preset, for what they ar
   expect(changes('training', { imageWeight: 5, optimizer: { type: 'adamw' } })).toEqual(none)
   expect(changesOf(config, { ...config, precision: 'f32' })).toEqual(none)
   expect(changes('model', { preset: undefined })).toEqual(none)
+})
+
+it('takes old names of settings for the current ones', () => {
+  const named = (training: object, checkpoints: object) => ({
+    ...config,
+    training: { steps: 9, ...training },
+    checkpoints,
+  })
+  const old = named({ accumulate: 2 }, { onUnwritten: 'stop' })
+  expect(changesOf(old, named({ gradientAccumulation: 2 }, { onSaveError: 'stop' }))).toEqual(none)
+  expect(changesOf(old, named({ gradientAccumulation: 3 }, {})).refused.map(describeChange)).toEqual([
+    'training.gradientAccumulation is 3, was 2',
+  ])
 })
 
 it('tells where data lies elsewhere, in each source of a mixture, and not where the path is but written otherwise', () => {

@@ -127,7 +127,7 @@ describe('a failure in training', () => {
       using trainer = new Trainer(model, dataset, settings())
       const warnings: string[] = []
       const run = trainer.run({
-        checkpoints: { folder, steps: 2, onUnwritten: policy },
+        checkpoints: { folder, steps: 2, onSaveError: policy },
         onWarning: (message) => warnings.push(message),
       })
       const message = `step 4 was not saved: no space is left; ${join(folder.path, 'step-000000002')} is there to go on from`
