@@ -34,17 +34,30 @@ export interface NewModelOptions {
   device?: Device
   /** What the network predicts, and how its error counts. */
   objective?: Partial<Objective>
-  /** How image files become what the model reads; by default to the size that it draws. */
+  /** How image files become what the model reads; by default to the size that it generates. */
   imagePreparation?: ImagePreparationOptions
 }
 
-/** A model with its tokenizer: what one trains, saves, loads and generates with. */
+/**
+ * A Transfusion model with its tokenizer: one transformer that writes text token by token and generates images by diffusion
+ * (paper, section 3). It is made by `load`, `create`, `fromLlama` or `initializeFrom`, trained by a `Trainer`, and owns native
+ * memory, which `using` or `Symbol.dispose` frees.
+ *
+ * @example
+ * ```js
+ * const model = await Transfusion.load('runs/demo/model')
+ * for await (const event of model.generate('an ankle boot')) {
+ *   if (event.type === 'text') process.stdout.write(event.text)
+ *   if (event.type === 'image') await writePng('boot.png', event.image)
+ * }
+ * ```
+ */
 export class Transfusion implements LoadedModel {
-  /** The weights, and how they are computed with. */
+  /** The weights, and the computation with them. */
   readonly network: TransfusionNetwork
   /** Text to token ids and back; saved with the model. */
   readonly tokenizer: JsonTokenizer
-  /** What the network gives for images; saved with the model. */
+  /** What the network predicts for images, and how its error is weighted in training; saved with the model. */
   readonly objective: Objective
   /**
    * Stands between images and the values that the network reads and predicts; undefined where the model reads latents and has
@@ -66,30 +79,78 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * A model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one. Throws an Error that
-   * names the file and the fault: a DamagedFileError where its bytes are not those that were saved.
+   * Loads a model: weights, tokenizer, objective, codec and image preparation.
+   *
+   * @param folder a model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one
+   * @param options the type to compute in, the device, and whether checksums are verified
+   * @throws Error that names the file and the fault: a file is missing or malformed, a weight is missing, unknown or of another
+   *   shape, or the device is not there
+   * @throws DamagedFileError where the bytes of a file are not those that were saved, unless `verify` is false
+   *
+   * @example
+   * ```js
+   * const model = await Transfusion.load('runs/demo/model', { compute: 'bf16' })
+   * ```
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Transfusion> {
     checkArguments('Transfusion.load', { options: [options, 'options'] })
     return new Transfusion(await loadModel(folder, options))
   }
 
-  /** A model grown on a Hugging Face Llama; see from_llama.ts. Throws an Error that names the file and the fault. */
+  /**
+   * A model to train that begins with the weights of a Hugging Face Llama (`config.json`, `tokenizer.json`, safetensors of
+   * f32, bf16 or f16): it writes text as the Llama does, and its image parts, which a Llama lacks, are initialised at random.
+   * Embeddings of BOI and EOI, where the tokenizer has none, begin as the mean of the others (Hewitt 2021; our choice).
+   *
+   * @param folder the Llama
+   * @param options `image`, the sizes of the images to read and generate, is required; sides and `patch` in pixels
+   * @throws Error that names the file and the fault: what is missing, does not fit, or is not supported
+   * @throws ConfigError that names what is wrong in the options
+   *
+   * @example
+   * ```js
+   * const image = { channels: 3, patch: 8, height: 64, width: 64 }
+   * const model = await Transfusion.fromLlama('llama-3.2-1b', { image, compute: 'bf16' })
+   * ```
+   */
   static async fromLlama(folder: string, options: FromLlamaOptions): Promise<Transfusion> {
     return new Transfusion(await fromLlama(folder, options))
   }
 
   /**
-   * A model to train that begins with the weights of a model folder or of a Llama; see initialize.ts. Throws an Error
-   * that names the first size that differs from the options'.
+   * A model to train that begins with the weights of another: of a model folder (or a run or a checkpoint that has one), or of
+   * a Hugging Face Llama as by `fromLlama`. The tokenizer is the folder's, and so is what the options leave out.
+   *
+   * @param folder the model or the Llama
+   * @param options `sizes`, where given, must be those of the weights; a Llama needs `sizes.image`, the sizes of the image
+   *   parts that it grows. Another weighting of the objective trains on; another process or prediction is refused, as the
+   *   weights would mean something else
+   * @throws Error that names the first size that differs, before any weight is read, and as `load` and `fromLlama`
+   *
+   * @example
+   * ```js
+   * const model = await Transfusion.initializeFrom('runs/demo', { objective: { weighting: 'minSnr' } })
+   * ```
    */
   static async initializeFrom(folder: string, options?: InitializeOptions): Promise<Transfusion> {
     return new Transfusion(await initializeFrom(folder, options))
   }
 
   /**
-   * A new model with random weights. The vocabulary and the special tokens are the tokenizer's. Throws a ConfigError
-   * that names what is wrong in the options and what would be right; `sizeAdvice` says what is allowed and draws badly.
+   * A new model with random weights.
+   *
+   * @param options the sizes: layers, channels, heads, and the images that it reads and generates, sides and `patch` in pixels
+   *   (`presets` has the paper's). `sizeAdvice` names sizes that are allowed and give bad images
+   * @param tokenizer gives the vocabulary and the special tokens
+   * @param more seed, computation, device, objective, image preparation
+   * @throws ConfigError that names what is wrong in the options and what would be right
+   * @throws Error where the tokenizer has no end-of-document token
+   *
+   * @example
+   * ```js
+   * const image = { channels: 1, patch: 4, height: 28, width: 28 }
+   * const model = Transfusion.create({ layers: 4, channels: 128, heads: 4, image }, makeCaptionTokenizer(captions))
+   * ```
    */
   static create(
     options: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
@@ -119,7 +180,7 @@ export class Transfusion implements LoadedModel {
     })
   }
 
-  /** Where its weights lie and it runs. */
+  /** The device that holds the weights and computes with them. */
   get device(): Device {
     return this.network.device
   }
@@ -130,23 +191,63 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * An image file (its path, `file:` URL or bytes), or pixels of any size (a canvas's too), as the model reads them: for
-   * prompts. Throws an Error that names the file and the fault, also where the model has no codec, and a TypeError that says
-   * what is accepted.
+   * Reads an image for a prompt: scaled, cropped and converted to the model's channels as `imagePreparation` says.
+   *
+   * @param source an image file (its path, `file:` URL or bytes), or pixels of any size, a canvas's ImageData too
+   * @throws Error that names the file and the fault, or says that the model has no codec and reads no pixels
+   * @throws TypeError that says what is accepted
    */
   async readImage(source: ImageSource): Promise<Image> {
     return readImage(source, requireImagePreparation(this, 'readImage'))
   }
 
   /**
-   * Goes on from a prompt of text and images; see generate.ts. While the model is trained each call of the network sees the
-   * weights of that moment: for those of one step, generate in the trainer's `every`, or with a model loaded from a save.
+   * Continues a prompt with text and images, as the model decides: text token by token; at a BOI token an image, denoised from
+   * noise; then text again, until the document ends, a stop string or token comes, or `maxTokens` and `maxImages` are used up.
+   *
+   * Yields, in order: `text` with text that no later token changes; `image-start`, `preview` (every `previewEvery` steps) and
+   * `image` with the finished image; last `done` with the reason, counts of tokens and images, and times in milliseconds.
+   *
+   * It begins with the first event that is asked for, waits for a slow consumer, and ends, its memory freed, when the
+   * consumer leaves the loop. Any number run at once on one model, batched call by call; what one yields does not depend on
+   * the others (text exactly, in f32; images to rounding). No work is done on the JavaScript thread. While the model is
+   * trained, each call of the network sees the weights of that moment: for those of one step, generate in the trainer's
+   * `every`, or with a model loaded from a save.
+   *
+   * @param prompt a text, or texts and images in any order; a text may not hold BOI or EOI
+   * @param options greedy text and, for images, 250 steps with guidance 3 by default; the same seed and prompt give the same
+   * @throws ConfigError, RangeError or TypeError, from the iterator, that names what is wrong with an option or the prompt
+   * @throws the signal's reason when that aborts, and the error of a call of the network that fails
+   *
+   * @example
+   * ```js
+   * const prompt = ['A cat:', await model.readImage('cat.jpg'), 'and the same cat at night:']
+   * for await (const event of model.generate(prompt, { startWith: 'image', steps: 50, signal: AbortSignal.timeout(60_000) }))
+   *   if (event.type === 'image') await writePng(`${event.index}.png`, event.image)
+   * ```
    */
   generate(prompt: Prompt, options?: GenerationOptions): AsyncGenerator<GenerationEvent, void, undefined> {
     return generate(this, prompt, options)
   }
 
-  /** Draws one image after each prompt, all together: image i depends on prompt i and seeds[i] alone; see generate_images.ts. */
+  /**
+   * Generates one image after each prompt, batched as is good for speed. Image i depends on prompt i and seeds[i] alone, to
+   * rounding.
+   *
+   * @param prompts texts, or lists of texts and images
+   * @param seeds whole numbers, one for each prompt; by default 0, 1, 2 ...
+   * @param options sampler, steps (250), guidance (3). With `attempts` above 1 the model describes each image, and generates
+   *   another where its description is not the prompt; the first is kept where no attempt agrees
+   * @param signal ends it; it then rejects with the signal's reason
+   * @returns images of the model's size, in the order of the prompts
+   * @throws ConfigError that names what is wrong in the options, a RangeError for another number of seeds than prompts or, with
+   *   several attempts, a prompt that is no text; and as `generate` for a prompt
+   *
+   * @example
+   * ```js
+   * const [boot, bag] = await model.generateImages(['an ankle boot', 'a bag'], [7, 8], { sampler: 'ddim', steps: 50 })
+   * ```
+   */
   generateImages(
     prompts: readonly Prompt[],
     seeds?: readonly number[],
@@ -156,15 +257,32 @@ export class Transfusion implements LoadedModel {
     return generateImages(this, prompts, seeds, options, { signal })
   }
 
-  /** Writes the most likely text after each prompt, all together, up to `maxTokens` tokens each. */
+  /**
+   * Writes the most likely text after each prompt, without images, batched as is good for speed.
+   *
+   * @param prompts texts, or lists of texts and images
+   * @param maxTokens most tokens of each text
+   * @param signal ends it; it then rejects with the signal's reason
+   * @returns the texts, in the order of the prompts, each to the end of the document or `maxTokens`
+   * @throws ConfigError for `maxTokens`, a RangeError or a TypeError that names what is wrong with a prompt
+   *
+   * @example
+   * ```js
+   * const [caption] = await model.completeTexts([[await model.readImage('cat.jpg')]])
+   * ```
+   */
   completeTexts(prompts: readonly Prompt[], maxTokens = 64, signal?: AbortSignal): Promise<string[]> {
     return completeTexts(this, prompts, maxTokens, signal)
   }
 
   /**
-   * Writes config, weights and tokenizer into a folder that `load` reads. Weights of bf16 take half the space. The weights
-   * are those of one step, the last at the call, even while the model is trained: training goes on, and where it changes
-   * them before they are written they are copied first.
+   * Writes `config.json`, `model.safetensors` and `tokenizer.json` into a folder that `load` reads, in place of a model that
+   * it has: all files are replaced or, whatever happens, none. The weights are those of the call, even while the model is
+   * trained: training goes on, and where it changes them before they are written they are copied first.
+   *
+   * @param folder made where there is none
+   * @param options `precision` of the weights in the file: f32, or bf16 in half the space
+   * @throws Error that names the file which cannot be written
    */
   async save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
     checkArguments('save', { folder: [folder, 'string'] })
@@ -172,21 +290,26 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * Writes the text part into a folder as a Hugging Face Llama, which transformers and `fromLlama` load; see to_llama.ts.
-   * Rejects where the folder holds a Transfusion model.
+   * Writes the text part as a Hugging Face Llama, which transformers loads with the same logits on text, and `fromLlama` to the
+   * bit in f32. The vocabulary keeps the rows of BOI and EOI; the image parts are left out. The weights are those of the call,
+   * as by `save`.
+   *
+   * @param folder made where there is none; a Llama that it holds is replaced
+   * @param options `precision` of the weights in the file: f32, or bf16 in half the space
+   * @throws Error where the folder holds a Transfusion model, or a `config.json` that does not say what it is
    */
   async toLlama(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
     checkArguments('toLlama', { folder: [folder, 'string'] })
     await toLlama(folder, this, precision)
   }
 
-  /** Frees the weights. */
+  /** Frees the weights; the model is of no use afterwards. */
   [Symbol.dispose](): void {
     this.network[Symbol.dispose]()
   }
 }
 
-/** What a model's config takes from its tokenizer. Throws when it has no end-of-document token. */
+/** What a model's config takes from its tokenizer. Throws an Error when that has no end-of-document token. */
 export function tokenizerIds({
   vocabularySize,
   bos,
