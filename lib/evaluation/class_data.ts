@@ -13,7 +13,10 @@ export interface ClassData {
   captions: readonly string[]
 }
 
-/** Throws a TypeError that names the first part of the data that is missing. */
+/**
+ * Throws a TypeError that names the first part of the data that is missing, and a RangeError for training and test images of
+ * different sizes and for labels without a caption.
+ */
 export function checkClassData(callee: string, data: ClassData): void {
   checkArguments(callee, { data: [data, 'object'] })
   checkArguments(callee, {
@@ -21,6 +24,20 @@ export function checkClassData(callee: string, data: ClassData): void {
     'data.test': [data.test, 'labelled'],
     'data.captions': [data.captions, 'strings'],
   })
+  const { training, test, captions } = data
+  if (sizeOf(training) !== sizeOf(test))
+    throw new RangeError(
+      `${callee}: data.test must have images of ${sizeOf(training)}, as data.training has, received ${sizeOf(test)}`,
+    )
+  checkLabels(`${callee}: data.training.labels`, training.labels, captions.length)
+  checkLabels(`${callee}: data.test.labels`, test.labels, captions.length)
+}
+
+/** Throws a RangeError, which begins with `what`, unless each label is the number of a class. */
+export function checkLabels(what: string, labels: ArrayLike<number>, classes: number): void {
+  for (let i = 0; i < labels.length; i++)
+    if (!(Number.isInteger(labels[i]) && labels[i]! >= 0 && labels[i]! < classes))
+      throw new RangeError(`${what} must be 0 .. ${classes - 1}, one for each class, received ${labels[i]}`)
 }
 
 /** Throws a RangeError where the model generates images of another size than the data has. */

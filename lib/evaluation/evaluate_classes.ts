@@ -14,7 +14,7 @@ import { rankAccuracy, type RankMetrics, rankOptions } from './rank.js'
 export interface ClassEvaluationOptions {
   /** Of the generated images and of the classifier. */
   seed: number
-  /** Images to generate from each caption; 0: none, and no classifier is trained. */
+  /** Images to generate from each caption: 2 or more, which diversity needs, or 0: none, and no classifier is trained. */
   perClass: number
   /** Sampler, steps, guidance: as of a generation. */
   images?: ImageGenerationOptions
@@ -63,6 +63,10 @@ export async function evaluateClasses(
   const { signal } = options
   const metrics: ClassMetrics = {}
   checkClassImages('evaluateClasses', model, data)
+  if (perClass === 1)
+    throw new RangeError(
+      'evaluateClasses: perClass must be 0, or at least 2, which diversity needs, received 1',
+    )
 
   let generated: GeneratedClassImages | undefined
   if (perClass > 0) {

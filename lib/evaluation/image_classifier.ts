@@ -1,33 +1,24 @@
 import { checkArguments } from '../arguments.js'
-import { backward, noGrad } from '../autograd/tape.js'
+import { noGrad } from '../autograd/tape.js'
+import { describe } from '../describe.js'
 import type { Image } from '../image/image.js'
 import { pixelValues } from '../image/image_source.js'
 import { bytesToFloats } from '../image/pixels.js'
-import { describe } from '../describe.js'
-import { ParameterArena } from '../nn/arena.js'
-import { Linear } from '../nn/linear.js'
-import { RmsNorm } from '../nn/norm.js'
-import { ParameterList } from '../nn/parameters.js'
-import { crossEntropy } from '../ops/cross_entropy.js'
-import { gatherRows } from '../ops/gather_rows.js'
-import { patchify } from '../ops/patchify.js'
-import { mean } from '../ops/reduce.js'
-import { reshape } from '../ops/reshape.js'
-import { silu } from '../ops/silu.js'
-import { sampleIndex } from '../data/sample_order.js'
-import { InFlightLimit } from '../tensor/in_flight_limit.js'
-import { keep, scope } from '../tensor/scope.js'
-import { fromArray, type Tensor } from '../tensor/tensor.js'
-import { AdamW } from '../training/adamw.js'
-import { learningRateAt } from '../training/learning_rate.js'
+import { scope } from '../tensor/scope.js'
+import { TaskTrainer } from '../training/task_trainer.js'
+import {
+  cellSide,
+  classifierBatch,
+  ClassifierNetwork,
+  type ClassifierSizes,
+  featureWidth,
+} from './classifier_network.js'
+import { checkLabels } from './class_data.js'
+import { classifierTask } from './classifier_task.js'
 import type { ClassifierOutput } from './image_metrics.js'
-import { type WindowGrid, windowRows, windowsPerSide } from './windows.js'
 
-const featureWidth = 128
-const batchSize = 64
-/** Pixels along the side of a cell: the first layer reads windows of cells, which take fewer rows than of pixels. */
-const cell = 2
-const normEps = 1e-5
+/** Steps between two calls of `onProgress`. */
+const PROGRESS_STEPS = 20
 
 /** What a classifier is trained on, and for how long. */
 export interface ClassifierTraining {
@@ -43,11 +34,11 @@ export interface ClassifierTraining {
   classes: number
   /** Weights and order follow from it. */
   seed: number
-  /** How often each image is seen. */
+  /** How often each image is seen, in batches of 64; what is left of the last batch is not. */
   epochs: number
   /** Stops training, which then rejects with the signal's reason. */
   signal?: AbortSignal
-  /** Receives the share of training that is done, 0 .. 1. */
+  /** Receives the share of training that is done, 0 .. 1, every 20 steps. */
   onProgress?: (share: number) => void
 }
 
@@ -55,97 +46,69 @@ export interface ClassifierTraining {
  * A small convolutional classifier of images. Its last hidden layer gives the features that distances between sets of
  * generated and real images are measured in.
  */
-export class ImageClassifier {
-  readonly #arena: ParameterArena
-  readonly #layers: { grid: WindowGrid; linear: Linear; norm: RmsNorm }[]
-  readonly #hidden: Linear
-  readonly #output: Linear
-  /** Height and width of each image of a batch. */
-  readonly #sizes: Tensor
-  /** The windows' rows for a batch, by layer. */
-  readonly #rows: Tensor[]
+export class ImageClassifier implements ClassifierSizes {
+  /** Width and height of the images that it classifies, pixels. */
+  readonly side: number
+  /** Values of a pixel. */
+  readonly channels: Image['channels']
+  /** Number of classes. */
+  readonly classes: number
+  readonly #network: ClassifierNetwork
 
-  private constructor(
-    /** Width and height of the images that it classifies, pixels. */
-    readonly side: number,
-    /** Values of a pixel. */
-    readonly channels: Image['channels'],
-    /** Number of classes. */
-    readonly classes: number,
-    seed: number,
-  ) {
-    const list = new ParameterList()
-    const options = { bias: true }
-    const layer = (name: string, grid: WindowGrid, inputs: number, outputs: number) => ({
-      grid,
-      linear: new Linear(list.under(name), grid.window ** 2 * inputs, outputs, options),
-      norm: new RmsNorm(list.under(`${name}_norm`), outputs, normEps),
-    })
-    const first: WindowGrid = { side: side / cell, window: 3, stride: 1 }
-    const second: WindowGrid = { side: windowsPerSide(first), window: 3, stride: 2 }
-    this.#layers = [layer('first', first, cell ** 2 * channels, 32), layer('second', second, 32, 64)]
-    this.#hidden = new Linear(list.under('hidden'), windowsPerSide(second) ** 2 * 64, featureWidth, options)
-    this.#output = new Linear(list.under('output'), featureWidth, classes, options)
-    this.#arena = new ParameterArena(list.parameters)
-    this.#arena.initialize(seed)
-    this.#sizes = keep(fromArray(new Int32Array(2 * batchSize).fill(side), [batchSize, 2]))
-    this.#rows = this.#layers.map(({ grid }) => keep(fromArray(windowRows(batchSize, grid))))
+  private constructor(sizes: ClassifierSizes, network: ClassifierNetwork) {
+    this.side = sizes.side
+    this.channels = sizes.channels
+    this.classes = sizes.classes
+    this.#network = network
   }
 
   /**
-   * Trains a classifier; the same for the same images and seed. Rejects with a RangeError for an odd side or labels that
-   * do not fit the images, with the signal's reason when it aborts.
+   * Trains a classifier; the same for the same images and seed. Rejects with a RangeError for an odd side, for labels that
+   * do not fit the images or the classes, and for fewer images than a batch has; with the signal's reason when it aborts.
    */
   static async train(training: ClassifierTraining): Promise<ImageClassifier> {
-    checkArguments('ImageClassifier.train', { training: [training, 'object'] })
+    const callee = 'ImageClassifier.train'
+    checkArguments(callee, { training: [training, 'object'] })
     const { images, labels, side, channels = 1, classes, seed, epochs, signal, onProgress } = training
-    checkArguments('ImageClassifier.train', {
+    checkArguments(callee, {
       images: [images, 'numbers'],
       labels: [labels, 'numbers'],
       side: [side, 'number'],
       classes: [classes, 'number'],
       epochs: [epochs, 'number'],
     })
-    if (side % cell !== 0) throw new RangeError(`ImageClassifier.train: side must be even, received ${side}`)
+    if (side % cellSide !== 0) throw new RangeError(`${callee}: side must be even, received ${side}`)
     const size = side ** 2 * channels
-    checkBytes('ImageClassifier.train', images, size)
+    checkBytes(callee, images, size)
     if (labels.length * size !== images.length)
       throw new RangeError(
-        `ImageClassifier.train: labels must be one for each image, received ${labels.length} for ${images.length / size} images`,
+        `${callee}: labels must be one for each image, received ${labels.length} for ${images.length / size}`,
       )
-    const classifier = new ImageClassifier(side, channels, classes, seed)
-    using optimizer = new AdamW(classifier.#arena, {
-      beta1: 0.9,
-      beta2: 0.99,
-      epsilon: 1e-8,
-      weightDecay: 0.05,
-      clip: 1,
-    })
-    const steps = Math.floor((labels.length * epochs) / batchSize)
-    const inFlight = new InFlightLimit()
+    checkLabels(`${callee}: labels`, labels, classes)
+    const steps = Math.floor((labels.length * epochs) / classifierBatch)
+    if (steps === 0)
+      throw new RangeError(
+        `${callee}: images must fill a batch of ${classifierBatch} in all epochs together, ` +
+          `received ${labels.length} for ${epochs} epochs`,
+      )
+    const network = new ClassifierNetwork({ side, channels, classes }, seed)
     try {
-      for (let step = 0; step < steps; step++) {
-        signal?.throwIfAborted()
-        const chosen = Array.from({ length: batchSize }, (_, i) =>
-          sampleIndex(step * batchSize + i, labels.length, seed),
-        )
-        const pixels = pixelsOf(images, chosen, size)
-        const loss = scope(() => {
-          const target = fromArray(Int32Array.from(chosen, (index) => labels[index]!))
-          const loss = mean(crossEntropy(classifier.#forward(pixels).logits, target))
-          backward(loss)
-          optimizer.step(learningRateAt({ peak: 3e-3, final: 6e-5, warmupSteps: 100 }, step, step / steps))
-          return loss
-        })
-        const done = loss.readFloats()
-        loss.free()
-        await inFlight.step(done)
-        if (step % 20 === 0) onProgress?.(step / steps)
-      }
-      await inFlight.finish()
-      return classifier
+      using trainer = new TaskTrainer(classifierTask(network, { images, labels }), {
+        seed,
+        steps,
+        optimizer: { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.05, clip: 1 },
+        learningRate: { peak: 3e-3, final: 6e-5, warmupSteps: 100 },
+      })
+      await trainer.run({
+        ...(signal && { signal }),
+        onStep: ({ step, progress }) => {
+          if (step % PROGRESS_STEPS === 0) onProgress?.(progress)
+        },
+      })
+      signal?.throwIfAborted()
+      return new ImageClassifier({ side, channels, classes }, network)
     } catch (error) {
-      classifier[Symbol.dispose]()
+      network[Symbol.dispose]()
       throw error
     }
   }
@@ -163,38 +126,25 @@ export class ImageClassifier {
     const data = new Float32Array(
       new SharedArrayBuffer(count * featureWidth * Float32Array.BYTES_PER_ELEMENT),
     )
-    for (let first = 0; first < count; first += batchSize) {
-      const batch = new Uint8Array(batchSize * size)
-      batch.set(images.subarray(first * size, (first + batchSize) * size))
-      const { features, logits } = noGrad(() => scope(() => this.#forward(bytesToFloats(batch))))
+    for (let first = 0; first < count; first += classifierBatch) {
+      const batch = new Uint8Array(classifierBatch * size)
+      batch.set(images.subarray(first * size, (first + classifierBatch) * size))
+      const { features, logits } = noGrad(() => scope(() => this.#network.forward(bytesToFloats(batch))))
       const reads = [features.readFloats(), logits.readFloats()] as const
       features.free()
       logits.free()
       const [featureValues, logitValues] = await Promise.all(reads)
-      const taken = Math.min(batchSize, count - first)
+      const taken = Math.min(classifierBatch, count - first)
       data.set(featureValues.subarray(0, taken * featureWidth), first * featureWidth)
       for (let i = 0; i < taken; i++)
-        classes[first + i] = largest(logitValues.subarray(i * this.classes, (i + 1) * this.classes))
+        classes[first + i] = argmax(logitValues.subarray(i * this.classes, (i + 1) * this.classes))
     }
     return { classes, features: { data, width: featureWidth } }
   }
 
-  /** pixels of a batch -> features [batch, 128], logits [batch, classes] */
-  #forward(pixels: Float32Array): { features: Tensor; logits: Tensor } {
-    let x = patchify(fromArray(pixels, [pixels.length / this.channels, this.channels]), this.#sizes, cell)
-    this.#layers.forEach(({ grid, linear, norm }, layer) => {
-      const windows = reshape(gatherRows(x, this.#rows[layer]!), [-1, grid.window ** 2 * x.size(1)])
-      x = silu(norm.forward(linear.forward(windows)))
-    })
-    const features = silu(this.#hidden.forward(reshape(x, [batchSize, -1])))
-    return { features, logits: this.#output.forward(features) }
-  }
-
   /** Frees its weights. */
   [Symbol.dispose](): void {
-    this.#arena[Symbol.dispose]()
-    this.#sizes.free()
-    for (const rows of this.#rows) rows.free()
+    this.#network[Symbol.dispose]()
   }
 }
 
@@ -210,14 +160,5 @@ function checkBytes(callee: string, images: Uint8Array, size: number): void {
     )
 }
 
-const largest = (values: Float32Array): number =>
+const argmax = (values: Float32Array): number =>
   values.reduce((best, value, i) => (value > values[best]! ? i : best), 0)
-
-/** The chosen images as floats, one after the other. */
-function pixelsOf(images: Uint8Array, chosen: readonly number[], size: number): Float32Array {
-  const pixels = new Float32Array(chosen.length * size)
-  chosen.forEach((index, i) =>
-    bytesToFloats(images.subarray(index * size, (index + 1) * size), pixels.subarray(i * size)),
-  )
-  return pixels
-}

@@ -84,6 +84,12 @@ describe('ImageClassifier', () => {
   it('refuses what it cannot read', async () => {
     const data = bars(3, 1)
     const settings = { ...data, seed: 1, epochs: 1 }
+    await expect(ImageClassifier.train(settings)).rejects.toThrow(
+      'ImageClassifier.train: images must fill a batch of 64 in all epochs together, received 3 for 1 epochs',
+    )
+    await expect(ImageClassifier.train({ ...settings, labels: [0, 3, 1] })).rejects.toThrow(
+      'ImageClassifier.train: labels must be 0 .. 2, one for each class, received 3',
+    )
     await expect(ImageClassifier.train({ ...settings, side: 11 })).rejects.toThrow(
       'side must be even, received 11',
     )
