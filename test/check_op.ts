@@ -46,11 +46,11 @@ async function checkDType<A extends Arrays>(op: OpCase<A>, dtype: DType): Promis
   for (const name of checked) trackGradient(tensors[name]!)
   const y = scope(() => {
     const y = op.run(tensors)
+    expect(y.shape, `${dtype} shape`).toEqual(expected.shape)
+    expect(y.dtype, `${dtype} dtype of the output`).toBe(outputDType)
     if (checked.length > 0) backward(sum(mul(y, toTensor(dy, outputDType))))
     return y
   })
-  expect(y.shape, `${dtype} shape`).toEqual(expected.shape)
-  expect(y.dtype, `${dtype} dtype of the output`).toBe(outputDType)
   compare(`${dtype} forward`, await y.readFloats(), expected.data, outputDType, op.tolerance)
 
   for (const name of checked) {
@@ -93,7 +93,14 @@ export function compare(
   expect(error, place).toBeLessThanOrEqual(allowed)
 }
 
-/** Compares up to 48 elements of a gradient with central differences of sum(reference * dy). */
+/** The most elements of a gradient that are compared one by one. */
+const mostPlaces = 48
+
+/**
+ * Compares a gradient with central differences of sum(reference * dy): up to 48 elements one by one, and all of them together
+ * by the derivative along a direction of random signs. Elements that each are wrong by `allowed` at most then are wrong by
+ * more than 6 sqrt(n) allowed once in 30 million directions (Hoeffding), and what is not finite is so in every direction.
+ */
 function checkGradient<A extends Arrays>(
   what: string,
   op: OpCase<A>,
@@ -104,22 +111,25 @@ function checkGradient<A extends Arrays>(
   dtype: DType,
 ): void {
   const { data } = inputs[name]!
+  expect(gradient.length, `${what}: length`).toBe(data.length)
   const next = generator(data.length)
-  const count = Math.min(48, data.length)
-  const places = Array.from({ length: count }, (_, i) =>
-    data.length <= 48 ? i : Math.floor(next() * data.length),
+  const places = Array.from({ length: Math.min(mostPlaces, data.length) }, (_, i) =>
+    data.length <= mostPlaces ? i : Math.floor(next() * data.length),
   )
-  const objective = () => op.reference(inputs).data.reduce((total, y, i) => total + y * dy.data[i]!, 0)
+  const signs = Float64Array.from(data, () => (next() < 0.5 ? -1 : 1))
   const step = 1e-4
-  const expected = places.map((i) => {
-    const value = data[i]!
-    data[i] = value + step
+  const objective = () => op.reference(inputs).data.reduce((total, y, i) => total + y * dy.data[i]!, 0)
+  const original = data.slice()
+  const difference = (move: (distance: number) => void) => {
+    move(step)
     const above = objective()
-    data[i] = value - step
+    data.set(original)
+    move(-step)
     const below = objective()
-    data[i] = value
+    data.set(original)
     return (above - below) / (2 * step)
-  })
+  }
+  const expected = places.map((i) => difference((distance) => (data[i] = original[i]! + distance)))
   const largest = Math.max(...expected.map(Math.abs), 0)
   const rounding = Math.max(...expected.map((g) => Math.abs(roundToBf16(g) - g)), 0)
   const f32Error =
@@ -132,4 +142,13 @@ function checkGradient<A extends Arrays>(
       `${what}: element ${place} is ${gradient[place]}, expected ${expected[i]}`,
     ).toBeLessThanOrEqual(allowed)
   })
+
+  const along = difference((distance) =>
+    signs.forEach((sign, i) => (data[i] = original[i]! + sign * distance)),
+  )
+  const measured = gradient.reduce((total, value, i) => total + value * signs[i]!, 0)
+  expect(
+    Math.abs(measured - along),
+    `${what}: along random signs it is ${measured}, expected ${along}`,
+  ).toBeLessThanOrEqual(6 * Math.sqrt(data.length) * allowed)
 }
