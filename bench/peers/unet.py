@@ -66,9 +66,9 @@ class UNet(nn.Module):
         pairs = list(zip(channels, channels[1:]))
         self.input = nn.Conv2d(inputs, channels[0], 3, padding=1)
         self.down = nn.ModuleList(level(i, width) for i, width in enumerate(channels))
-        self.smaller = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
+        self.downsample = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.up = nn.ModuleList(level(i, width if i == last else 2 * width) for i, width in enumerate(channels))
-        self.larger = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
+        self.upsample = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in pairs)
         self.norm = ChannelNorm(channels[0])
         self.output = nn.Conv2d(channels[0], inputs, 3, padding=1)
 
@@ -78,13 +78,13 @@ class UNet(nn.Module):
         for i, level in enumerate(self.down):
             h = level(h, t)
             skips.append(h)
-            if i < len(self.smaller):
-                h = self.smaller[i](h)
+            if i < len(self.downsample):
+                h = self.downsample[i](h)
         lowest, h = h, vectors
         for i in reversed(range(len(skips))):
             h = self.up[i](h if i == len(skips) - 1 else torch.cat([h, skips[i]], dim=1), t)
             if i > 0:
-                h = F.interpolate(self.larger[i - 1](h), scale_factor=2)
+                h = F.interpolate(self.upsample[i - 1](h), scale_factor=2)
         return self.output(F.silu(self.norm(h))), lowest
 
 

@@ -84,16 +84,16 @@ function checkUNet(callee: string, list: ParameterList, sizes: UNetSizes): void 
 export class UNetDown {
   readonly #input: Conv2d
   readonly #levels: Level[]
-  readonly #smaller: Conv2d[]
+  readonly #downsample: Conv2d[]
 
   constructor(list: ParameterList, inputs: number, sizes: UNetSizes) {
     checkUNet('UNetDown', list, sizes)
     const { channels } = sizes
     this.#input = new Conv2d(list.under('input'), inputs, channels[0]!)
     this.#levels = channels.map((width, i) => new Level(list.under(`levels.${i}`), width, sizes, i))
-    this.#smaller = channels
+    this.#downsample = channels
       .slice(1)
-      .map((width, i) => new Conv2d(list.under(`smaller.${i}`), channels[i]!, width, { stride: 2 }))
+      .map((width, i) => new Conv2d(list.under(`downsample.${i}`), channels[i]!, width, { stride: 2 }))
   }
 
   /** x [N, H, W, inputs] -> what each level came to, [N, H / 2^l, W / 2^l, channels[l]]; the last is the result. */
@@ -104,7 +104,7 @@ export class UNetDown {
       for (const [i, level] of this.#levels.entries()) {
         h = level.forward(h, context)
         outputs.push(h)
-        h = this.#smaller[i]?.forward(h) ?? h
+        h = this.#downsample[i]?.forward(h) ?? h
       }
       return outputs
     })
@@ -117,7 +117,7 @@ export class UNetDown {
  */
 export class UNetUp {
   readonly #levels: Level[]
-  readonly #larger: Linear[]
+  readonly #upsample: Linear[]
   readonly #norm: LayerNorm
   readonly #output: Conv2d
 
@@ -128,10 +128,10 @@ export class UNetUp {
     this.#levels = channels.map(
       (width, i) => new Level(list.under(`levels.${i}`), i === last ? width : 2 * width, sizes, i),
     )
-    // Narrower before it is larger: as a convolution after it, this would cost most of all.
-    this.#larger = channels
+    // The channels are reduced before the positions are doubled: a convolution after that would cost most of the network.
+    this.#upsample = channels
       .slice(1)
-      .map((width, i) => new Linear(list.under(`larger.${i}`), width, channels[i]!, { bias: true }))
+      .map((width, i) => new Linear(list.under(`upsample.${i}`), width, channels[i]!, { bias: true }))
     this.#norm = new LayerNorm(list.under('norm'), channels[0]!, true)
     // From zero: the first predictions are zero rather than noise of their own.
     this.#output = new Conv2d(list.under('output'), channels[0]!, outputs, { initial: { value: 0 } })
@@ -143,7 +143,7 @@ export class UNetUp {
       let h = x
       for (let i = this.#levels.length - 1; i >= 0; i--) {
         h = this.#levels[i]!.forward(skips[i] ? concat([h, skips[i]], 3) : h, context)
-        if (i > 0) h = upsampleNearest(this.#larger[i - 1]!.forward(h))
+        if (i > 0) h = upsampleNearest(this.#upsample[i - 1]!.forward(h))
       }
       return this.#output.forward(this.#norm.forward(h))
     })

@@ -85,7 +85,7 @@ export class UNetPatchDecoder implements PatchDecoder {
   readonly #stem: number
   readonly #lowest: number
   readonly #projection: Linear
-  readonly #whole: Linear
+  readonly #pooledContext: Linear
   readonly #up: UNetUp
 
   constructor(list: ParameterList, { channels, image }: TransfusionConfig, unet: UNetConfig) {
@@ -94,7 +94,9 @@ export class UNetPatchDecoder implements PatchDecoder {
     this.#lowest = unet.channels.at(-1)!
     const sizes = sizesOf(unet)
     this.#projection = new Linear(list.under('projection'), channels, this.#lowest, { bias: true })
-    this.#whole = new Linear(list.under('whole'), channels, sizes.timestepChannels, { bias: true })
+    this.#pooledContext = new Linear(list.under('pooled_context'), channels, sizes.timestepChannels, {
+      bias: true,
+    })
     this.#up = new UNetUp(list.under('up'), unet.stem ** 2 * image.channels, sizes)
   }
 
@@ -114,8 +116,8 @@ export class UNetPatchDecoder implements PatchDecoder {
         this.#lowest,
       ])
       const { timestep: ofEncoder, levels } = skipsOf(group, skips)
-      const whole = mean(reshape(own, [count, -1, own.size(-1)]), [1])
-      const timestep = add(ofEncoder, this.#whole.forward(whole))
+      const pooled = mean(reshape(own, [count, -1, own.size(-1)]), [1])
+      const timestep = add(ofEncoder, this.#pooledContext.forward(pooled))
       const blocks = cast(this.#up.forward(x, levels, { timestep, spans, recompute }), 'f32')
       return unpatchify(reshape(blocks, [-1, blocks.size(-1)]), sizes, this.#stem)
     })

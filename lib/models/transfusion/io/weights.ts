@@ -57,13 +57,27 @@ export async function readWeights(
 ): Promise<void> {
   await using reader = await SafetensorsReader.open(path, sum)
   const parameters = new Map(arena.parameters.map((parameter) => [parameter.name, parameter]))
-  const unknown = [...reader.entries.keys()].filter((name) => !parameters.has(name))
+  const entries = new Map([...reader.entries].map(([name, entry]) => [currentName(name), entry]))
+  const unknown = [...entries.keys()].filter((name) => !parameters.has(name))
   if (unknown.length > 0)
     throw new Error(`${path}: the model has no parameter ${unknown.slice(0, 5).join(', ')}`)
-  for (const { name, shape } of arena.parameters) checkFloats(path, name, reader.entries.get(name), shape)
+  for (const { name, shape } of arena.parameters) checkFloats(path, name, entries.get(name), shape)
   // In the file's order, which the checksum needs.
   for (const name of reader.entries.keys())
-    await write(parameters.get(name)!, (await reader.read(name)).data as ParameterValues)
+    await write(parameters.get(currentName(name))!, (await reader.read(name)).data as ParameterValues)
+}
+
+/** Modules that had other names in files of earlier builds. */
+const renamedModules: readonly [old: string, current: string][] = [
+  ['patch_encoder.down.smaller.', 'patch_encoder.down.downsample.'],
+  ['patch_decoder.up.larger.', 'patch_decoder.up.upsample.'],
+  ['patch_decoder.whole.', 'patch_decoder.pooled_context.'],
+]
+
+/** The name that a parameter has now, by its name in a file. */
+function currentName(name: string): string {
+  const renamed = renamedModules.find(([old]) => name.startsWith(old))
+  return renamed ? renamed[1] + name.slice(renamed[0].length) : name
 }
 
 /** Writes values that were read into an arena. */

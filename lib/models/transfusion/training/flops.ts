@@ -53,9 +53,9 @@ function unetProducts(
       positions[level]! * (9 * width * (inputs + width) + (inputs === width ? 0 : inputs * width)) +
       timestep * width
     const below = positions[level + 1] ?? 0
-    const smallerAndLarger = below * 10 * width * (channels[level + 1] ?? 0)
+    const downAndUpsampling = below * 10 * width * (channels[level + 1] ?? 0)
     const isLowest = level === channels.length - 1
-    return sum + block(isLowest ? width : 2 * width) + (2 * blocks - 1) * block(width) + smallerAndLarger
+    return sum + block(isLowest ? width : 2 * width) + (2 * blocks - 1) * block(width) + downAndUpsampling
   }, 0)
   // Queries, keys, values and outputs; scores and weighted sums.
   const attention = lowest.positions * lowest.width * (4 * lowest.width + 2 * lowest.positions)

@@ -53,8 +53,8 @@ it('counts a U-Net by the positions of the level that each weight is used on', (
     ({ name, shape }) => name.startsWith('patch_') && shape.length > 1,
   )) {
     const elements = shape.reduce((a, b) => a * b)
-    // What makes an image smaller or larger is computed on the smaller; the lowest level has the attention.
-    const low = /levels\.1|smaller|larger|attention|coder\.projection/.test(name)
+    // What makes an image downsample or upsample is computed on the downsample; the lowest level has the attention.
+    const low = /levels\.1|downsample|upsample|attention|coder\.projection/.test(name)
     products += elements * (/timestep|whole/.test(name) ? images : positions[low ? 1 : 0]!)
   }
   const seen = 6 ** 2 + 8 ** 2
