@@ -32,7 +32,7 @@ export {
 
 // Training.
 export { Trainer } from './models/transfusion/training/trainer.js'
-export type { RunHooks } from './training/task_trainer.js'
+export type { RunHooks } from './training/run_hooks.js'
 export type { StepReport } from './training/step_report.js'
 export type { StreamStart, TrainingData } from './models/transfusion/training/data.js'
 export { CheckpointFolder } from './training/checkpoint_folder.js'

@@ -25,15 +25,15 @@ export class TrainingSteps {
   readonly #clock: Clock
   readonly #optimizer: Optimizer
   readonly #ema: Ema | undefined
-  /** Taken, as the device has said. */
+  /** Steps that the device has reported as taken. */
   #done = 0
-  /** One more while the device has not said so yet. */
+  /** Steps whose update is enqueued: one more than `#done` while a report is awaited. */
   #enqueued = 0
   #latest: Promise<StepReport> | undefined
   #skipped: SkippedSteps
   #spikes: GradientSpikes
   #dataState: unknown
-  /** Why weights and state are of no step. */
+  /** Why weights and optimizer state do not belong to one step; undefined: they do. */
   #broken: string | undefined
   readonly #readers = new Readers()
   #freed = false
@@ -49,23 +49,23 @@ export class TrainingSteps {
     this.#spikes = new GradientSpikes(options.spikeFactor)
   }
 
-  /** Taken. */
+  /** Steps taken. */
   get done(): number {
     return this.#done
   }
 
-  /** Taken, or on their way. */
+  /** Steps taken, and the one whose report is awaited. */
   get enqueued(): number {
     return this.#enqueued
   }
 
-  /** 0..1, of the steps or of the time, once those on their way are taken. */
+  /** 0..1, the share of the steps or of the time, the steps that are enqueued included. */
   get progress(): number {
     const { steps, minutes } = this.#options
     return steps === undefined ? this.#clock.seconds / (minutes! * 60) : this.#enqueued / steps
   }
 
-  /** Where training stands, but for what tensors hold. */
+  /** Where training stands, without what tensors hold. */
   get state(): TrainingState {
     return {
       step: this.#done,
@@ -98,7 +98,7 @@ export class TrainingSteps {
     return this.#ema && !this.#ema.swappedIn ? this.#ema.average : undefined
   }
 
-  /** Throws an Error where weights and state are of no step. */
+  /** Throws an Error where weights and optimizer state do not belong to one step. */
   check(): void {
     if (this.#broken === undefined) return
     throw new Error(
@@ -106,7 +106,7 @@ export class TrainingSteps {
     )
   }
 
-  /** Forgets what an earlier step has left behind. Throws as `check`. */
+  /** Clears gradients that an earlier, failed step has left. Throws as `check`. */
   begin(): void {
     this.check()
     this.#task.arena.zeroGradients()
@@ -128,7 +128,7 @@ export class TrainingSteps {
     }
   }
 
-  /** Waits until no step is on its way, however it ends. */
+  /** Waits until the step that is enqueued has ended, whether it was taken or has failed. */
   async settle(): Promise<void> {
     await this.#latest?.catch(() => {})
     this.#latest = undefined
@@ -195,13 +195,13 @@ export class TrainingSteps {
       learningRate,
       ...batch.statistics,
     })
-    // Its rejection is met by the step after, or by who waits for the report: never as unhandled.
+    // The next step, or whoever awaits the report, handles its rejection: Node must not take it for unhandled.
     report.catch(() => {})
     this.#latest = report
     return { report }
   }
 
-  /** Counts the step once the device has taken it, and says what it came to. */
+  /** Counts the step once the device has taken it, and reports it. */
   async #report(
     clip: Tensor,
     dataState: unknown,
@@ -224,9 +224,9 @@ export class TrainingSteps {
     let gradientNorm: number
     let applied: boolean
     try {
-      const clip = (await norm) as unknown as [norm: number, factor: number, taken: number]
-      gradientNorm = clip[0]
-      applied = clip[2] === 1
+      const [ofGradients, , taken] = await norm
+      gradientNorm = ofGradients!
+      applied = taken === 1
       if (applied) this.#ema?.update()
     } catch (error) {
       this.#enqueued = this.#done

@@ -1,40 +1,17 @@
-import { join } from 'node:path'
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
-import { describe } from '../describe.js'
-import type { Checksums } from '../files/checksum.js'
 import type { ParameterArena } from '../nn/arena.js'
 import { InFlightLimit } from '../tensor/in_flight_limit.js'
-import { readTrainingState, writeTrainingState } from './checkpoint.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
 import { learningRateWarnings } from './learning_rate.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
-import type { StepReport } from './step_report.js'
+import { checkHooks, type RunHooks } from './run_hooks.js'
 import { TrainingSteps } from './steps.js'
 import type { BatchSource, TaskCheckpoint, TrainingTask } from './task.js'
+import { restoreCheckpoint, saveCheckpoint } from './task_checkpoint.js'
 
-/** What happens beside training: checkpoints, samples, reports. Where a hook throws or rejects, training ends with that. */
-export interface RunHooks {
-  /** Ends training after the current step. */
-  signal?: AbortSignal
-  /** Told of each step, once it is done; where it returns a promise, training waits for it. */
-  onStep?: (report: StepReport) => void
-  /** Called between steps with the averaged weights in place until it resolves; the clock stands still meanwhile. */
-  every?: { steps: number; run: (step: number) => Promise<void> }
-  /**
-   * Where and how often to save; also at the end, when the signal aborts and when training fails. A checkpoint on the
-   * way that cannot be written is left out (see `onWarning`), or with 'stop' ends training.
-   */
-  checkpoints?: { folder: CheckpointFolder; steps: number; onSaveError?: 'skip' | 'stop' }
-  /**
-   * Told of settings that can hardly be meant, of a checkpoint that could not be written while training goes on, and of
-   * data that was changed since it began.
-   */
-  onWarning?: (message: string) => void
-}
-
-/** Those that are trained, or restored, by one trainer. */
+/** The arenas that a trainer trains or restores at present. */
 const inUse = new WeakSet<ParameterArena>()
 
 /**
@@ -49,9 +26,9 @@ export class TaskTrainer {
   #busy = false
   /** In a hook between steps. */
   #paused = false
-  /** Bodies of `withAverage` on their way. */
+  /** Calls of `withAverage` whose body is running. */
   #averageUsers = 0
-  /** Whether the model had the average before them. */
+  /** Whether the model had the average before the first of them. */
   #averageBefore = false
   #disposed = false
 
@@ -78,8 +55,7 @@ export class TaskTrainer {
    */
   run(hooks: RunHooks = {}): Promise<void> {
     return this.#alone('run', async () => {
-      for (const hook of ['every', 'checkpoints'] as const)
-        if (hooks[hook]) checkSteps(`${hook}.steps`, hooks[hook].steps)
+      checkHooks(hooks)
       const { learningRate, steps } = this.#options
       for (const warning of learningRateWarnings(learningRate, steps)) hooks.onWarning?.(warning)
       this.#steps.begin()
@@ -182,11 +158,7 @@ export class TaskTrainer {
   async save(folder: string): Promise<void> {
     this.#refuseDisposed('save')
     const checkpoint = this.#checkpoint('save')
-    const steps = this.#steps
-    await steps.hold(async () => {
-      const checksums = await checkpoint.save(join(folder, modelFolder), steps.average)
-      await writeTrainingState(folder, steps.state, steps.tensors, underFolder(checksums))
-    })
+    await this.#steps.hold(() => saveCheckpoint(folder, checkpoint, this.#steps))
   }
 
   /**
@@ -195,13 +167,9 @@ export class TaskTrainer {
    * what was saved, unless `verify` is false. Nothing is changed then.
    */
   restore(folder: string, { verify = true }: { verify?: boolean } = {}): Promise<void> {
-    return this.#alone('restore', async () => {
-      const checkpoint = this.#checkpoint('restore')
-      const stored = await readTrainingState(folder, this.#steps.tensors, checkpoint.dataState, verify)
-      const checksums = stored.checksums && inFolder(stored.checksums)
-      const writeModel = await checkpoint.load(join(folder, modelFolder), { checksums, verify })
-      await this.#steps.restore(stored.state, writeModel, (tensors) => stored.write(tensors))
-    })
+    return this.#alone('restore', () =>
+      restoreCheckpoint(folder, this.#checkpoint('restore'), this.#steps, verify),
+    )
   }
 
   #checkpoint(method: string): TaskCheckpoint<unknown> {
@@ -271,29 +239,6 @@ export class TaskTrainer {
     this.#steps[Symbol.dispose]()
   }
 }
-
-function checkSteps(name: string, steps: number): void {
-  // Infinity: never on the way.
-  if (!(steps >= 1 && (Number.isSafeInteger(steps) || steps === Infinity)))
-    throw new RangeError(
-      `Trainer.run: ${name}: expected an integer of at least 1, or Infinity, received ${describe(steps)}`,
-    )
-}
-
-/** The model's, in a checkpoint. */
-const modelFolder = 'model'
-
-/** Checksums of the model's files by their paths in the checkpoint. */
-const underFolder = (checksums: Checksums): Checksums =>
-  Object.fromEntries(Object.entries(checksums).map(([name, sum]) => [`${modelFolder}/${name}`, sum]))
-
-/** Those of a checkpoint's checksums that are of the model's files, by their names in its folder. */
-const inFolder = (checksums: Checksums): Checksums =>
-  Object.fromEntries(
-    Object.entries(checksums)
-      .filter(([path]) => path.startsWith(`${modelFolder}/`))
-      .map(([path, sum]) => [path.slice(modelFolder.length + 1), sum]),
-  )
 
 /** A checkpoint that could not be written. */
 class SaveError extends Error {}

@@ -7,7 +7,10 @@ import { trainingOptionsSchema } from '../../../training/options.js'
 /** How a Transfusion model is trained: what any model needs, and what this one has; the paper's choices are the defaults. */
 const optionsSchema = trainingOptionsSchema
   .safeExtend({
-    /** The order of samples, their forms and the noise follow from it; with `transfusion train` new weights, too. */
+    /**
+     * The order of documents, their forms and the noise follow from it. `transfusion train` gives it to a new model's initial
+     * weights, too; a Trainer takes the weights of its model as they are.
+     */
     seed: trainingOptionsSchema.shape.seed,
     /** Documents in a step's batch; 64 where batchTokens is not set either. */
     batchSize: z.int().positive().optional(),

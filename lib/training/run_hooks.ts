@@ -1,0 +1,37 @@
+import { describe } from '../describe.js'
+import type { CheckpointFolder } from './checkpoint_folder.js'
+import type { StepReport } from './step_report.js'
+
+/** What happens beside training: checkpoints, samples, reports. Where a hook throws or rejects, training ends with that. */
+export interface RunHooks {
+  /** Ends training after the current step. */
+  signal?: AbortSignal
+  /** Receives the report of each step, once it is done; where it returns a promise, training waits for it. */
+  onStep?: (report: StepReport) => void
+  /** Called between steps with the averaged weights in place until it resolves; the clock stands still meanwhile. */
+  every?: { steps: number; run: (step: number) => Promise<void> }
+  /**
+   * Where and how often to save. There is one more checkpoint at the end, when the signal aborts and when training fails.
+   * One between steps that cannot be written is left out with a warning, or with 'stop' ends training.
+   */
+  checkpoints?: { folder: CheckpointFolder; steps: number; onSaveError?: 'skip' | 'stop' }
+  /**
+   * Receives warnings: of settings that are hardly meant, of a checkpoint that could not be written while training goes on,
+   * and of data that was changed since it began.
+   */
+  onWarning?: (message: string) => void
+}
+
+/** Throws a RangeError for a number of steps that no hook can have. */
+export function checkHooks(hooks: RunHooks): void {
+  for (const hook of ['every', 'checkpoints'] as const)
+    if (hooks[hook]) checkSteps(`${hook}.steps`, hooks[hook].steps)
+}
+
+function checkSteps(name: string, steps: number): void {
+  // Infinity: never between steps.
+  if (!(steps >= 1 && (Number.isSafeInteger(steps) || steps === Infinity)))
+    throw new RangeError(
+      `Trainer.run: ${name}: expected an integer of at least 1, or Infinity, received ${describe(steps)}`,
+    )
+}
