@@ -53,9 +53,9 @@ it('counts a U-Net by the positions of the level that each weight is used on', (
     ({ name, shape }) => name.startsWith('patch_') && shape.length > 1,
   )) {
     const elements = shape.reduce((a, b) => a * b)
-    // What makes an image downsample or upsample is computed on the downsample; the lowest level has the attention.
+    // Downsampling and upsampling are computed at the coarser level's positions; the lowest level has the attention.
     const low = /levels\.1|downsample|upsample|attention|coder\.projection/.test(name)
-    products += elements * (/timestep|whole/.test(name) ? images : positions[low ? 1 : 0]!)
+    products += elements * (/timestep|pooled_context/.test(name) ? images : positions[low ? 1 : 0]!)
   }
   const seen = 6 ** 2 + 8 ** 2
   products += 2 * tinyUNet.blocks * 2 * seen * 16
