@@ -50,7 +50,7 @@ export async function caption(folder: string, files: readonly string[], flags: C
     for (const i of files.keys()) {
       for (const file of files.slice(coming.length, i + atOnce)) {
         const described = describeFile(model, file, options)
-        // It is thrown where it is awaited.
+        // Its error is thrown where it is awaited.
         described.catch(() => {})
         coming.push(described)
       }

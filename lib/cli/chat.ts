@@ -9,7 +9,7 @@ import { ChatSession } from './chat_session.js'
 import {
   addImageOptions,
   addTextOptions,
-  drawSeed,
+  randomSeed,
   type GenerationFlags,
   generationOptionsOf,
 } from './options/generation.js'
@@ -37,7 +37,7 @@ export function chatCommand(): Command {
   return addImageOptions(addTextOptions(command))
     .addHelpText(
       'after',
-      '\nModels here are not trained to follow instructions: what you type and what the model writes and draws is one\n' +
+      '\nModels here are not trained to follow instructions: what you type and what the model generates is one\n' +
         'document, and the model goes on with it. /help lists the commands: images, drawing, seeds, saving. Ctrl-C stops an\n' +
         'answer, Ctrl-D leaves. Lines may come from a file too. Each answer takes the next seed.\n' +
         '\nExamples:\n' +
@@ -50,7 +50,7 @@ export function chatCommand(): Command {
 /** `transfusion chat MODEL`: reads lines and answers them until the input ends. */
 export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   const { stdin: input, stdout: output, stderr: notes } = process
-  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
+  const { seed = randomSeed(), ...options } = generationOptionsOf(flags)
   const pictures = await PictureFolder.open(flags.out)
   using model = await Transfusion.load(folder, { compute: flags.precision, device: flags.device })
   const interactive = Boolean(input.isTTY && output.isTTY)

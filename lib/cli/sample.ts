@@ -7,7 +7,7 @@ import type { ComputeType } from '../nn/arena.js'
 import {
   addImageOptions,
   addTextOptions,
-  drawSeed,
+  randomSeed,
   type GenerationFlags,
   generationOptionsOf,
 } from './options/generation.js'
@@ -32,7 +32,7 @@ export interface SampleFlags extends GenerationFlags {
 
 export function sampleCommand(): Command {
   const command = new Command('sample')
-    .description('go on from a prompt of text and images: write text, draw images')
+    .description('continue a prompt of text and images with text and images')
     .argument('<model>', 'the model folder')
     .argument('[prompt...]', 'texts and images in any order: @FILE is an image, @@ begins a text with @')
     .option('--out <folder>', 'where images go, numbered on from those that are there', 'samples')
@@ -42,7 +42,7 @@ export function sampleCommand(): Command {
     .addOption(precisionOption().default('f32'))
     .addOption(deviceOption())
   addTextOptions(command).addOption(
-    new Option('--start-with <what>', 'image: draw one after the prompt, whatever the model would do')
+    new Option('--start-with <what>', 'image: generate one after the prompt, whatever the model would do')
       .choices(['text', 'image'])
       .default('text')
       .helpGroup('Images:'),
@@ -66,7 +66,7 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   const { count, out, json, precision, device } = flags
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`--count: expected a positive integer, received ${count}`)
-  const { seed = drawSeed(), ...options } = generationOptionsOf(flags)
+  const { seed = randomSeed(), ...options } = generationOptionsOf(flags)
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   const pictures = await PictureFolder.open(out)
   using model = await Transfusion.load(folder, { compute: precision, device })
@@ -95,7 +95,7 @@ interface Answer {
   events: AsyncGenerator<SavedEvent, void, undefined>
 }
 
-/** Each event as it comes, with the seed that tells whose it is. */
+/** Writes each event as it comes, with the seed of its answer. */
 async function writeJson(answers: readonly Answer[]): Promise<void> {
   await Promise.all(
     answers.map(async ({ seed, events }) => {
@@ -105,7 +105,7 @@ async function writeJson(answers: readonly Answer[]): Promise<void> {
   )
 }
 
-/** One answer after the other: the first as it comes, those after it as far as they have come when it is their turn. */
+/** Writes one answer after the other: the first as it comes, the events of those after it buffered until then. */
 async function writeInTurn(
   answers: readonly Answer[],
   protocol: ImageProtocol,
@@ -122,10 +122,10 @@ async function writeInTurn(
   }
 }
 
-/** Begins to read at once, and keeps what comes until it is taken. */
+/** Reads the source from now on, and buffers its items until they are read. */
 function readAhead<Item>(source: AsyncIterable<Item>): AsyncIterable<Item> {
   const stream = Readable.from(source, { highWaterMark: Number.MAX_SAFE_INTEGER })
-  // It is thrown where the stream is read.
+  // An error is thrown where the stream is read.
   stream.on('error', () => {})
   stream.read(0)
   return stream as AsyncIterable<Item>

@@ -1,32 +1,32 @@
 import type { EncodedImage, Image } from '../image/image.js'
 
-/** How much was read and made. */
+/** What a generation has read and generated. */
 export interface Usage {
   /** Text tokens of the prompt, without those that frame the document and its images. */
   promptTokens: number
-  /** Those of them that stand for what the tokenizer has no token for: the model cannot tell it apart. */
+  /** Those of them that are the tokenizer's unknown token: words that it does not know are all the same to the model. */
   unknownTokens: number
   /** Images of the prompt. */
   promptImages: number
-  /** Text tokens generated; the end of the document, a stop token and what frames images are not counted. */
+  /** Text tokens generated; the end of the document, a stop token, BOI and EOI are not counted. */
   textTokens: number
-  /** Images drawn. */
+  /** Images generated. */
   images: number
-  /** Calls of the network that images took, guidance not counted apart. */
+  /** Denoising steps of all images: calls of the network, in which guidance takes part. */
   denoisingSteps: number
 }
 
-/** Where the time went, in milliseconds of the clock: what the generation waited for beside others is in it. */
+/** What a generation spent its time on, in milliseconds by the clock; time in which it waited for others is included. */
 export interface Timings {
-  /** Until it was its turn. */
+  /** Waiting in the queue. */
   queued: number
-  /** Reading the prompt, until the first token was drawn or the first image begun. */
+  /** Reading the prompt, until the first token is sampled or the first image begins. */
   prompt: number
-  /** Writing, a finished image read again included. */
+  /** Sampling text, and committing finished images to the sequence. */
   text: number
-  /** ImageSampling. */
+  /** Denoising images. */
   images: number
-  /** All of these. */
+  /** The sum of these. */
   total: number
 }
 
@@ -36,11 +36,11 @@ export interface Timings {
  * - `end`: the model ended the document.
  * - `stop`: a stop string or a stop token came; the event says which.
  * - `maxTokens`: `maxTokens` tokens were written and the model would go on writing, or nothing but text could follow.
- * - `maxImages`: the last image that it may draw is drawn, and it may write no more.
+ * - `maxImages`: `maxImages` images are finished, and no text may follow.
  */
 export type EndReason = 'end' | 'stop' | 'maxTokens' | 'maxImages'
 
-/** What a generation gives, in order; `done` comes last. Images count from 0. */
+/** What a generation yields, in order; `done` comes last. `index` counts images from 0; sizes are in pixels. */
 export type GenerationEvent =
   | { type: 'text'; text: string }
   | { type: 'image-start'; index: number; width: number; height: number; steps: number }

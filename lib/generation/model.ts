@@ -40,6 +40,7 @@ export interface NetworkOutput {
 
 /** A network that extends sequences of text tokens and image patches. T positions, N images, S pixels of all images. */
 export interface GenerativeNetwork {
+  /** Its vocabulary, special tokens and images. */
   readonly config: GenerativeConfig
   /** Where it runs; what it is given must lie there. */
   readonly device: Device

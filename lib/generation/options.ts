@@ -11,7 +11,7 @@ function isSampler(value: unknown): boolean {
   return typeof steps === 'function' && typeof schedule?.coefficients === 'function'
 }
 
-/** Images as diffusion draws them. */
+/** How images are sampled. */
 export const imageSamplingSchema = z.strictObject({
   /** ddpm, ddim or dpmpp; for flow euler or heun; or one of your own, see `Sampler`. By default the first of these. */
   sampler: z.union([samplerSchema, ownSampler]).optional(),
@@ -19,25 +19,25 @@ export const imageSamplingSchema = z.strictObject({
   steps: z.int().min(1).max(1000).default(250),
   /** Scale of classifier-free guidance; 1 is none, the paper has 5 and, in its ablations, 3. */
   guidance: z.number().min(0).default(3),
-  /** Where guidance counts, as shares of T: at other t only the conditional branch does (Kynkäänniemi et al. 2024). */
+  /** Where guidance applies, as shares of T: at other t the scale is 1 (Kynkäänniemi et al. 2024). */
   guidanceInterval: z
     .tuple([z.number().min(0).max(1), z.number().min(0).max(1)])
     .refine(([from, to]) => from <= to, { error: 'expected the smaller share first' })
     .readonly()
     .default([0, 1]),
-  /** Whether the estimate of the clean image is clipped to -1..1 at each step. */
+  /** Whether the estimate of the clean image is clipped to the range of the model's values, -1..1 for pixels, at each step. */
   clip: z.boolean().default(true),
 })
 
 export const imageGenerationSchema = imageSamplingSchema.extend({
   /**
-   * How often an image is drawn, at most: again where the model, shown it, writes another text than its prompt. For
-   * prompts that it would write, such as the captions it has learned.
+   * Most images that are generated for a prompt: another one where the model describes the last by another text than the
+   * prompt. For prompts that the model would write, such as captions it has learned.
    */
   attempts: z.int().min(1).default(1),
 })
 
-/** The same in a file, where a sampler is a name. */
+/** How images are generated, in a config file, where a sampler is a name. */
 export const imageGenerationConfigSchema = imageGenerationSchema.extend({
   /** ddpm, ddim or dpmpp; for flow euler or heun. By default the first of these. */
   sampler: samplerSchema.optional(),
@@ -48,13 +48,13 @@ const stopString = z.string().min(1, 'expected text: an empty string would stop 
 export const generationOptionsSchema = z
   .strictObject({
     ...imageSamplingSchema.shape,
-    /** The same seed and prompt give the same result; it is 0 until another is given, for another picture say. */
+    /** The same seed and prompt give the same result; another seed gives another image, say. */
     seed: z
       .int()
       .min(0)
       .max(2 ** 43 - 1)
       .default(0),
-    /** Of text; 0, the paper's, takes the most likely token. */
+    /** Temperature of text; 0, the paper's, takes the most likely token. */
     temperature: z.number().min(0).default(0),
     /** Only the k most likely tokens; 0: all. */
     topK: z.int().min(0).default(0),
@@ -62,7 +62,7 @@ export const generationOptionsSchema = z
     topP: z.number().gt(0).max(1).default(1),
     /** Only tokens at least this many times as likely as the most likely one; 0: all. */
     minP: z.number().min(0).max(1).default(0),
-    /** Text that ends the generation and is not given; wherever token borders lie. */
+    /** Text that ends the generation and is not given; it need not begin or end where a token does. */
     stop: z.union([stopString, z.array(stopString)]).default([]),
     /** Ids of tokens that end the generation and give no text. */
     stopTokens: z.array(z.int().min(0)).default([]),
@@ -70,9 +70,9 @@ export const generationOptionsSchema = z
     startWith: z.enum(['text', 'image']).default('text'),
     /** Most text tokens. */
     maxTokens: z.int().min(0).default(256),
-    /** The most images that are drawn. */
+    /** Most images. */
     maxImages: z.int().min(0).default(1),
-    /** Gives the image as it stands after every so many denoising steps; 0: never. */
+    /** Yields a preview, the estimate of the clean image, after every so many denoising steps; 0: none. */
     previewEvery: z.int().min(0).default(0),
   })
   .refine(({ startWith, maxImages }) => startWith !== 'image' || maxImages > 0, {
@@ -84,17 +84,18 @@ export const generationOptionsSchema = z
     path: ['maxTokens'],
   })
 
-/** How images are drawn, as written by a user, defaults left out. @useDeclaredType */
+/** How images are sampled, as written by a user, defaults left out. @useDeclaredType */
 export type ImageSamplingOptions = z.input<typeof imageSamplingSchema>
 export type ImageSamplingSettings = z.output<typeof imageSamplingSchema>
-/** The same for images that are drawn by themselves. @useDeclaredType */
+/** How `generateImages` generates images, as written by a user, defaults left out. @useDeclaredType */
 export type ImageGenerationOptions = z.input<typeof imageGenerationSchema>
 export type GenerationSettings = z.output<typeof generationOptionsSchema>
-/** How text is chosen and images are drawn, as written by a user, defaults left out. */
+/** How text and images are sampled, and where a generation ends, as written by a user, defaults left out. */
 export interface GenerationOptions extends z.input<typeof generationOptionsSchema> {
   /**
-   * Stops within a denoising step or a token, and frees all; the iterator then throws the signal's reason. Keep the signals
-   * that an `AbortSignal.any` follows in variables: Node 20 may collect them, and then it never aborts.
+   * Ends the generation within a denoising step or a token, and frees its memory; the iterator then throws the signal's
+   * reason. Keep the signals that an `AbortSignal.any` follows in variables: Node 20 may collect them, and then it never
+   * aborts.
    */
   signal?: AbortSignal
 }

@@ -56,7 +56,7 @@ export async function promptSpans(prompt: Prompt, model: PromptModel): Promise<P
 
 /**
  * The first parts of at most `budget` positions, at least one, and the rest. A text may be cut anywhere; an image is
- * read as a whole, since its patches see each other.
+ * read in one step, since its patches see each other.
  */
 export function firstParts(
   parts: readonly Part<EncodedPart>[],

@@ -22,7 +22,7 @@ export interface GenerationFlags extends Omit<GenerationOptions, 'stop' | 'stopT
 
 const defaults = generationOptionsSchema.parse({})
 
-/** Adds the flags of text; `maxTokens`: how long it may be where nothing is said; `seed`: where there is none, it is drawn. */
+/** Adds the flags of text, with these defaults; without `seed` each run has a random one. */
 export function addTextOptions(
   command: Command,
   { maxTokens = defaults.maxTokens, seed }: { maxTokens?: number; seed?: number } = {},
@@ -68,7 +68,7 @@ export function addImageOptions(command: Command): Command {
       .default(defaults.guidanceInterval, defaults.guidanceInterval.join(',')),
     numberOption(
       '--preview-every <steps>',
-      'show an image while it is drawn; where the terminal cannot, write NUMBER-step-STEP.png',
+      'show an image while it is denoised; where the terminal cannot, write NUMBER-step-STEP.png',
     ).default(defaults.previewEvery),
   ]
   for (const option of options) command.addOption(option.helpGroup('Images:'))
@@ -76,7 +76,7 @@ export function addImageOptions(command: Command): Command {
 }
 
 /** For whoever names none: short enough to be typed again. */
-export const drawSeed = (): number => randomInt(2 ** 31)
+export const randomSeed = (): number => randomInt(2 ** 31)
 
 /** The options of a generation among the flags of a command. Throws a ConfigError that names what is out of range. */
 export function generationOptionsOf(flags: GenerationFlags): GenerationOptions {

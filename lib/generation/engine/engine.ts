@@ -79,7 +79,7 @@ export class Engine {
       const step = this.#enqueueStep()
       if (step) {
         const delivered = this.#deliver(step, earlier)
-        // One step may be unfinished while the next is enqueued, unless that depends on what comes of it.
+        // One step may be unfinished while the next is enqueued, unless the next depends on its output.
         await (this.#scheduler.allowsAsync ? earlier : delivered)
         earlier = delivered
         isUnfinished = true

@@ -31,7 +31,7 @@ export interface DocumentFormat {
  *     step  input, as enqueued             cursor  its output is read                  and then
  *     1     BOS a b                        3       "c", once step 2 is enqueued        step 3 is enqueued
  *     2     placeholder (c on the device)  4       BOI, once step 3 is enqueued        step 3 is discarded
- *     3     placeholder (BOI)              5       a token, which nobody asked for     ignored
+ *     3     placeholder (BOI)              5       a token that has no meaning         ignored
  *     4     BOI, patches (denoising 0)     5       nothing
  *     5     patches (denoising 1)          5       nothing, or a preview
  *
@@ -39,10 +39,10 @@ export interface DocumentFormat {
  * that the step before has sampled (see token_sampler.ts). The device thus never waits for JavaScript. The guess is that
  * the token is text. When BOI is read after step 2, that was wrong: step 3 used BOI as a text token, so the cursor goes
  * back from 5 to 4, where step 3's placeholder stood, and the position of the next sampled token back by one, so that the
- * result is the same as without async scheduling. Step 4 writes BOI's keys and values into slot 4 again. Step 3 runs in
- * vain, and its output is ignored when it arrives. The end of the document, a stop string and `maxTokens` end the
- * generation instead, and the step that is still running for it is ignored likewise. Denoising steps need no placeholder:
- * the next step's input is the state on the device.
+ * result is the same as without async scheduling. Step 4 writes BOI's keys and values into slot 4 again. The output of
+ * step 3 is ignored when it arrives. The end of the document, a stop string and `maxTokens` end the generation instead, and
+ * the output of the step that is still running is ignored likewise. Denoising steps need no placeholder: the next step's
+ * input is the state on the device.
  */
 export class Generation {
   conditional: CachedSequence | undefined

@@ -16,8 +16,8 @@ const firstTextSlots = 64
 /** Positions of a prompt that a step reads at least, where the prompt has them: fewer are not worth a step. */
 const leastPrefill = 256
 /**
- * Generations that may append a placeholder for a token that is not read yet. The step may be in vain for them; but a call
- * of few positions takes as long as one of fewer, and the device need not wait until JavaScript has read a token.
+ * Most generations that append a placeholder for a token that is not read yet. Their part of the step is discarded where the
+ * token is no text; but a call of few positions takes as long as one of fewer, and the device does not wait for JavaScript.
  */
 const mostPlaceholders = 16
 

@@ -90,6 +90,9 @@ describe('steps', () => {
     expect(calls.splice(0)).toEqual([2, 1, 1, 1, 1])
     expect(textOf(await eventsOf('c', { ...text, maxTokens: 3 }))).toBe('d e f')
     expect(calls.splice(0)).toEqual([2, 1, 1])
+    // The token after b is BOI: the call in which it is a placeholder is discarded, and the image begins with it anew.
+    expect(textOf(await eventsOf('a', { maxTokens: 1, guidance: 1, steps: 3 }))).toBe('b')
+    expect(calls.splice(0)).toEqual([2, 1, 1, 7, 6, 6])
     const crowd = await Promise.all(Array.from({ length: 17 }, () => eventsOf('c', text)))
     expect(crowd.map(textOf)).toEqual(crowd.map(() => 'd e f'))
     expect(calls).toEqual([34, 17, 17, 17])
