@@ -47,6 +47,15 @@ export { Muon, type MuonOptions, muonSchema } from '../training/muon.js'
 export { Ema } from '../training/ema.js'
 export { learningRateAt, type LearningRateOptions } from '../training/learning_rate.js'
 
+// What any model gives to be generated with.
+export type {
+  GenerativeConfig,
+  GenerativeImages,
+  GenerativeModel,
+  GenerativeNetwork,
+  NetworkOutput,
+} from '../generation/model.js'
+
 // Transfusion: the network, its batches and its loss.
 export type { LoadedModel, ModelParts } from '../models/transfusion/io/folder.js'
 export { TransfusionNetwork } from '../models/transfusion/model.js'
