@@ -41,7 +41,6 @@ export const classifierTask = (
         dataState: undefined,
       }
     },
-    close: async () => {},
   }),
   loss({ pixels, labels }) {
     const loss = mean(crossEntropy(network.forward(pixels).logits, fromArray(labels)))

@@ -44,8 +44,8 @@ export interface BatchSource<MicroBatch, DataState> {
    * any step as if it had not been stopped.
    */
   next(step: number): StepBatch<MicroBatch, DataState> | Promise<StepBatch<MicroBatch, DataState>>
-  /** Ends its workers and closes its files. */
-  close(): Promise<void>
+  /** Ends its workers and closes its files, where it has any. */
+  close?(): Promise<void>
 }
 
 /** What one step of the optimizer is trained on. */

@@ -123,14 +123,14 @@ export class TaskTrainer {
       await inFlight.finish()
     } catch (error) {
       await inFlight.settle()
-      await batches.close().catch(() => {})
+      await batches.close?.().catch(() => {})
       throw error
     } finally {
       this.#paused = false
       await steps.settle()
       this.#clock.stop()
     }
-    await batches.close()
+    await batches.close?.()
   }
 
   /**

@@ -2,6 +2,7 @@ import { mkdir, readFile, rm, truncate, utimes, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { writeReport } from '../../lib/reporting/report.js'
+import type { ChartData } from '../../lib/reporting/report/chart_data.js'
 import { RunRecorder } from '../../lib/reporting/run_recorder.js'
 import { testImage } from '../models/transfusion/tiny_model.js'
 import { temporaryFolder } from '../temporary_folder.js'
@@ -44,7 +45,7 @@ async function reportOf(folder: string) {
     page,
     problems,
     bytes,
-    data: JSON.parse(data!) as { steps: number[]; spikes: number[]; resumed: number[] },
+    data: JSON.parse(data!) as ChartData,
   }
 }
 
@@ -92,6 +93,46 @@ describe('the report', () => {
     expect(page).not.toContain('<b>run')
     expect(page.match(/<\/script>/g)).toHaveLength(2)
     expect(page).toContain('&lt;/script&gt;&lt;script&gt;alert(&quot;1&quot;)')
+  })
+
+  it('shows the terms and counts of any task, whatever they are called', async () => {
+    const folder = await temporaryFolder()
+    await writeFile(join(folder, 'config.json'), JSON.stringify(config))
+    const options = { step: 0, seconds: 0, every: 1, tensorboard: false, parameters: 3, config }
+    const recorder = await RunRecorder.open(folder, options)
+    for (let step = 1; step <= 3; step++)
+      recorder.step(stepReport(step, { terms: { penalty: 4, [evil]: 1 / step }, counts: { examples: 8 } }))
+    await recorder.close()
+    const { page, problems, data } = await reportOf(folder)
+    expect(problems).toEqual([])
+    expect(data.series).toMatchObject({
+      'loss/penalty': { mean: [4, 4, 4] },
+      [`loss/${evil}`]: { mean: [1, 0.5, 0.33333] },
+      examples_per_second: { mean: [16, 16, 16] },
+    })
+    for (const text of ['Penalty, last', 'Loss: penalty', 'Speed: examples', 'Examples per second'])
+      expect(page).toContain(text)
+    expect(page).not.toMatch(/<script>alert|<img src=x|Text loss|Image loss/)
+  })
+
+  it('shows a run of earlier versions, whose records have two losses and no terms, as one of today', async () => {
+    const folder = await temporaryFolder()
+    const record = { step: 2, seconds: 1, gradient_norm: 1, learning_rate: 0.1 }
+    const page = async (line: object) => {
+      await writeFile(join(folder, 'metrics.jsonl'), `${JSON.stringify({ ...record, ...line })}\n`)
+      return (await reportOf(folder)).page.replace(/As of [^<]*/, '')
+    }
+    const old = await page({
+      lm: 3,
+      diffusion: 0.5,
+      positions: 9,
+      targets: 3,
+      images: 1,
+      positions_per_second: 90,
+    })
+    expect(old).toContain('Image loss, last')
+    const counts = { positions: 9, targets: 3, images: 1 }
+    expect(await page({ terms: { lm: 3, diffusion: 0.5 }, counts, per_second: { positions: 90 } })).toBe(old)
   })
 
   it('shows the metrics of eval.json and of the demo with what they measure, and leaves out those of an earlier run', async () => {

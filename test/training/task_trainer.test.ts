@@ -54,7 +54,6 @@ function regression(warnings = 0) {
           statistics: { counts: { examples: batchSize } },
           dataState: { next },
         }),
-        close: async () => {},
       }
     },
     loss({ inputs, ofBatch }) {

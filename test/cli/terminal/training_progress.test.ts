@@ -70,6 +70,13 @@ describe('TrainingProgress', () => {
     )
   })
 
+  it('shows the terms of any task by their names', () => {
+    const text = shown(2, { more: { terms: { squared_error: 0.5, penalty: 1 }, counts: { examples: 8 } } })
+    expect(lines(text).at(-1)).toBe(
+      ' 100% | step 2 | squared_error 0.500 | penalty 1.000 | 50% of matmul rate',
+    )
+  })
+
   it('shows a bar in a terminal', () => {
     expect(shown(10, { tty: true })).toMatch(/█ 100% \| step 10 \| text loss 2\.000/)
   })
