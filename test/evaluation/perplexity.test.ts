@@ -1,6 +1,8 @@
 import { expect, it } from 'vitest'
 import { captionedImage } from '../../lib/data/sources/image_dataset.js'
+import type { Likelihood } from '../../lib/evaluation/likelihood.js'
 import { captionPerplexity } from '../../lib/evaluation/perplexity.js'
+import { rankOptions } from '../../lib/evaluation/rank.js'
 import { scriptedModel } from '../generation/scripted_model.js'
 import { testImage } from '../models/transfusion/tiny_model.js'
 
@@ -12,7 +14,13 @@ it('takes pairs, and the samples of data sets', async () => {
     { image, caption: 'a b' },
     { image, caption: 'c' },
   ])
-  expect(wanted).toBeGreaterThan(1)
+  // By the likelihoods of the captions as answers to the images.
+  const likelihoods: Likelihood[] = []
+  const questions = ['a b', 'c'].map((option) => ({ context: [image], options: [option] }))
+  for await (const ranking of rankOptions(model, questions)) likelihoods.push(...ranking.likelihoods)
+  const nll = likelihoods[0]!.nll + likelihoods[1]!.nll
+  expect(likelihoods.map(({ tokens }) => tokens)).toEqual([2, 1])
+  expect(wanted).toBeCloseTo(Math.exp(nll / 3), 8)
   const samples = [captionedImage('a b', image), captionedImage('c', image)]
   expect(await captionPerplexity(model, samples)).toBe(wanted)
   expect(await captionPerplexity(model, new Set(samples))).toBe(wanted)

@@ -2,11 +2,10 @@
 import { checkArguments } from '../../arguments.js'
 import { emojiCaption, type EmojiData, emojiSide } from '../../datasets/emoji/emoji.js'
 import { evenlySpread } from '../../data/sample_order.js'
-import { mostTokens } from '../../tokenizer/tokenizer.js'
-import { completeTexts } from '../../generation/batch.js'
 import { generateImages } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { GenerativeModel } from '../../generation/model.js'
+import { describePairs } from '../../evaluation/describe_images.js'
 import { generatedSize } from '../../evaluation/generated_size.js'
 import { generationProgress } from '../../evaluation/generation_progress.js'
 import { type EmojiOutput, type EmojiOutputs, type EmojiMetrics, emojiMetrics } from './emoji_metrics.js'
@@ -58,14 +57,12 @@ export async function evaluateEmoji(
   const onImage = generationProgress(pairs.length, onMessage)
   const generated = await generateImages(model, captions, seeds, images, { signal, onImage })
   onMessage('Describing as many real emoji ...')
-  const prompts = pairs.map(({ image }) => [image])
-  // One token more than the longest caption: a text that is cut there equals none of them.
-  const longest = 1 + (await mostTokens(model.tokenizer, captions))
-  const written = await completeTexts(model, prompts, longest, signal)
+  const real = pairs.map(({ image }, i) => ({ image, caption: captions[i]! }))
+  const { described } = await describePairs(model, real, signal)
   const outputs = pairs.map((picture, i): EmojiOutput => ({
     picture,
     generated: generated[i]!,
-    written: written[i]!.trim(),
+    written: described[i]!.written,
   }))
   const parts = { training: outputs.slice(0, seen.length), heldOut: outputs.slice(seen.length) }
   onMessage('Training classifiers on the real emoji ...')
