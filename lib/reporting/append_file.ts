@@ -2,12 +2,12 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { explainFullDisk } from '../files/atomic_file.js'
 
 /**
- * A file that grows: what is appended waits in memory until `flush`. A flush that fails keeps all of it for the next,
- * which begins at the same byte, so that a disk that was full for a while leaves neither a gap nor half a record.
+ * A file that is appended to: text waits in memory until `flush` writes it. Where a flush fails, the next one writes the same
+ * text again from the same byte, so that a disk that was full for a while leaves neither a gap nor half a record.
  */
 export class AppendFile {
   #waiting: Buffer[] = []
-  /** Ends when the last flush has: one at a time writes. */
+  /** Settles when the last flush has ended: flushes write one at a time. */
   #flushed: Promise<void> = Promise.resolve()
   #file: Pick<FileHandle, 'write' | 'datasync' | 'close'>
   #length: number
@@ -38,7 +38,7 @@ export class AppendFile {
     this.#waiting.push(Buffer.from(data))
   }
 
-  /** Writes what was appended, to the disk itself. Rejects with an Error that names the file and the reason. */
+  /** Writes what was appended and syncs it to disk. Rejects with an Error that names the file and the reason. */
   flush(): Promise<void> {
     const flushed = this.#flushed.then(() => this.#write())
     this.#flushed = flushed.catch(() => {})
@@ -57,7 +57,7 @@ export class AppendFile {
   async #write(): Promise<void> {
     if (this.#waiting.length === 0) return
     const data = Buffer.concat(this.#waiting)
-    // One piece from here on: what is appended meanwhile comes after it.
+    // Text that is appended during the write goes into the next flush.
     this.#waiting = [data]
     try {
       for (let done = 0; done < data.length;) {

@@ -35,7 +35,7 @@ export async function measureMatmulRate(
   return (2 * size ** 3) / (best / 1000)
 }
 
-/** A rate as a share of the machine's. */
+/** Compares rates with the machine's matmul rate. */
 export class MatmulShare {
   #matmulRate: number | undefined
 
@@ -45,8 +45,8 @@ export class MatmulShare {
   }
 
   /**
-   * Undefined where the machine's rate is not known. Who exceeds it shows that it was measured while other work held the
-   * processors: from then on it counts as unknown.
+   * A rate as a share of the machine's; undefined where that is not known. A share above 1 shows that the machine's rate was
+   * measured while other work used the processors: it counts as unknown from then on.
    */
   of(flopsPerSecond: number): number | undefined {
     if (this.#matmulRate === undefined) return undefined

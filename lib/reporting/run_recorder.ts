@@ -27,7 +27,7 @@ export interface RecorderOptions {
   matmulRate?: number
 }
 
-/** Keeps what a run reports in its folder: `metrics.jsonl`, `run.json`, sheets of samples, event files of TensorBoard. */
+/** Writes what a run reports into its folder: `metrics.jsonl`, `run.json`, sheets of samples, event files of TensorBoard. */
 export class RunRecorder {
   readonly #folder: string
   readonly #log: MetricsLog
@@ -82,8 +82,8 @@ export class RunRecorder {
   }
 
   /**
-   * Writes what was recorded, the steps since the last record among it: at a checkpoint, so that a run that goes on
-   * from there misses none. Rejects where a file cannot be written; the next call writes what this one could not.
+   * Writes what was recorded, including a record of the steps since the last one: called at a checkpoint, so that a run that
+   * resumes from there misses none. Rejects where a file cannot be written; the next call writes what this one could not.
    */
   async flush(): Promise<void> {
     if (this.#interval.steps > 0) this.#record()
@@ -91,7 +91,7 @@ export class RunRecorder {
     await this.#events?.flush()
   }
 
-  /** Flushes and closes the files, and notes how the session ended, where that is told. */
+  /** Flushes and closes the files. `outcome`: how the session ended, which is recorded where it is given. */
   async close(outcome?: Outcome): Promise<void> {
     if (this.#interval.steps > 0) this.#record()
     const closed = await Promise.allSettled([this.#log.close(), this.#events?.close()])

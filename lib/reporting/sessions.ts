@@ -9,10 +9,10 @@ import { runFiles } from './run_files.js'
 const endSchema = z.object({
   /** ISO 8601. */
   time: z.string(),
-  /** Steps done by then. */
+  /** Steps done when it ended. */
   step: z.number(),
   how: z.enum(['finished', 'interrupted', 'failed']),
-  /** What failed. */
+  /** The error's message, where it failed. */
   message: z.string().optional(),
 })
 
@@ -22,9 +22,9 @@ export type Outcome = Pick<z.output<typeof endSchema>, 'how' | 'message'>
 const sessionSchema = z.object({
   /** ISO 8601. */
   started: z.string(),
-  /** Steps done before. */
+  /** Steps done before it began. */
   step: z.number(),
-  /** Floating-point operations per second, as measured at the start; null where that was not done. */
+  /** Floating-point operations per second, measured at the start; null where it was not measured. */
   matmul_rate: z.number().nullable(),
   machine: z.object({
     processor: z.string(),
@@ -36,7 +36,7 @@ const sessionSchema = z.object({
     system: z.string(),
     node: z.string(),
   }),
-  /** Absent while the session goes on, and where it was killed. */
+  /** Absent while the session runs, and where it was killed. */
   ended: endSchema.optional(),
 })
 
@@ -53,13 +53,13 @@ export async function readSessions(folder: string): Promise<Sessions | undefined
   return written === null ? undefined : parseConfig(sessionsSchema, written, path)
 }
 
-/** Whether the last session of a run came to its end, and that at this step. */
+/** Whether the last session of a run has finished, at this step. */
 export async function hasFinished(folder: string, step: number): Promise<boolean> {
   const ended = (await readSessions(folder))?.sessions.at(-1)?.ended
   return ended?.how === 'finished' && ended.step === step
 }
 
-/** Adds a session that begins now, at `step`; those of an earlier run (step 0) are forgotten. */
+/** Adds a session that begins now, at `step`. At step 0 a new run begins, and earlier sessions are removed. */
 export async function addSession(
   folder: string,
   { step, parameters, matmulRate }: { step: number; parameters: number; matmulRate: number | undefined },
@@ -74,7 +74,7 @@ export async function addSession(
   await writeSessions(folder, { parameters, sessions: [...earlier, session] })
 }
 
-/** Notes how the last session ended, and at which step. */
+/** Records how the last session ended, and at which step. */
 export async function endSession(folder: string, step: number, outcome: Outcome): Promise<void> {
   const all = await readSessions(folder)
   const last = all?.sessions.at(-1)

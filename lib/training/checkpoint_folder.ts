@@ -4,10 +4,10 @@ import { isFullDisk, syncDirectory } from '../files/atomic_file.js'
 import { makeFolder } from '../files/make_folder.js'
 
 const checkpointName = /^step-(\d{9,})$/
-/** What is being written, or removed: never taken for a checkpoint. */
+/** A folder that is being written or removed, or that a killed process has left so. It is no checkpoint. */
 const unfinishedName = /^unfinished-/
 
-/** The checkpoints of a run: a folder for each, `step-000001000` and so on. */
+/** The checkpoints of a run, each in a folder of its own: `step-000001000` and so on. */
 export class CheckpointFolder {
   constructor(
     /** The folder of all of them. */
@@ -23,10 +23,10 @@ export class CheckpointFolder {
   }
 
   /**
-   * Goes on from the latest checkpoint that can be read: `read` is given their folders, the latest first, until it does not
-   * reject. Those before are set aside under another name: they are kept, but no longer counted. `onSetAside` is told of
-   * each. Resolves to the folder that was read; undefined: there is no checkpoint.
-   * @throws Error that says what is wrong with each, where none can be read; they stay where they are
+   * Resumes from the latest checkpoint that can be read: calls `read` with each folder, the latest first, until one call
+   * does not reject. The damaged ones before it are renamed (they are kept, but are checkpoints no longer), and `onSetAside`
+   * receives a message about each. Resolves to the folder that was read, or undefined where there is no checkpoint.
+   * @throws Error that says what is wrong with each checkpoint, where none can be read; they keep their names
    */
   async resume(
     read: (folder: string) => Promise<void>,
@@ -56,7 +56,7 @@ export class CheckpointFolder {
     )
   }
 
-  /** Gives a checkpoint a name that is none of a checkpoint; returns its folder. */
+  /** Renames a damaged checkpoint; returns its new folder. */
   async #setAside(name: string): Promise<string> {
     const taken = await this.#names(/^damaged-/)
     let free = `damaged-${name}`
@@ -67,9 +67,9 @@ export class CheckpointFolder {
   }
 
   /**
-   * Adds a checkpoint: `fill` writes it into a folder aside, which takes its name once all of it is on disk. Then those
-   * beyond `keep` are removed; on a full disk, before it, all but the latest. Whenever the process ends, what has a
-   * checkpoint's name is whole.
+   * Adds a checkpoint: `fill` writes it into a temporary folder, which is renamed once all of it is on disk, so that a
+   * folder with a checkpoint's name is complete whenever the process is killed. Then all but the latest `keep` are removed.
+   * On a full disk all but the latest one are removed first, and `fill` is called again.
    */
   async add(step: number, fill: (folder: string) => Promise<void>): Promise<void> {
     await makeFolder(this.path)
@@ -99,20 +99,20 @@ export class CheckpointFolder {
     }
   }
 
-  /** Whether there was one to remove. */
+  /** Returns whether there was one to remove. */
   async #removeAllBut(kept: number): Promise<boolean> {
     const old = (await this.#names(checkpointName)).slice(0, -kept)
     for (const name of old) await this.#discard(name)
     return old.length > 0
   }
 
-  /** What a process that was killed has left. */
+  /** Removes the folders that a killed process has left unfinished. */
   async #removeUnfinished(): Promise<void> {
     for (const name of await this.#names(unfinishedName))
       await rm(join(this.path, name), { recursive: true, force: true })
   }
 
-  /** A folder is removed file by file: under its own name it would be half a checkpoint meanwhile. */
+  /** Renames the folder before it is removed file by file: a kill must not leave half a checkpoint under its name. */
   async #discard(name: string): Promise<void> {
     const removed = join(this.path, `unfinished-removal-of-${name}`)
     try {

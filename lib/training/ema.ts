@@ -7,12 +7,12 @@ import { fromArray, type Tensor } from '../tensor/tensor.js'
 /** An exponential moving average of a model's weights, which samples better than the weights themselves. */
 export class Ema {
   readonly #arena: ParameterArena
-  /** f32 [elements]: the average, or while it is swapped in the model's own weights. */
+  /** f32 [elements]: the average; while it is swapped in, the model's own weights. */
   readonly average: Tensor
-  /** i32 [1]: the updates that it has seen. */
+  /** i32 [1]: the number of updates so far. */
   readonly updates: Tensor
   #swappedIn = false
-  /** Of the arena when it was given the average. */
+  /** The arena's version when the average was swapped in. */
   #version = 0
 
   /** `decay`: the largest; it grows as (1 + n) / (10 + n), so that early values are soon forgotten. */
@@ -32,14 +32,14 @@ export class Ema {
     native.ema(this.average.handle, this.updates.handle, this.#arena.values.handle, this.decay)
   }
 
-  /** Whether the model has the average, after an odd number of swaps: nothing may train meanwhile. */
+  /** Whether the model has the averaged weights at present. It must not be trained meanwhile. */
   get swappedIn(): boolean {
     return this.#swappedIn
   }
 
   /**
-   * Gives the model the average and keeps its own weights in the average's place; the next call undoes it. Throws where the
-   * model's weights were changed between: they would be lost.
+   * Exchanges the model's weights and the average; the next call exchanges them back. Throws where the model's weights were
+   * changed while the average was swapped in: the change would be taken for the average.
    */
   swap(): void {
     if (this.#swappedIn && this.#arena.version !== this.#version)
@@ -52,7 +52,7 @@ export class Ema {
     this.#swappedIn = !this.#swappedIn
   }
 
-  /** Takes the model's weights, as they are now, for the average; whose own weights are to be written after it. */
+  /** Makes the model's present weights the average. The caller then writes the weights that are trained into the model. */
   adopt(): void {
     native.cast(this.average.handle, this.#arena.values.handle)
     this.#swappedIn = false

@@ -29,6 +29,7 @@ export async function addGradients(task: TrainingTask, microBatch: unknown): Pro
   return terms
 }
 
+/** Frees the terms of one micro-batch. */
 export function freeTerms(terms: LossTerms): void {
   for (const tensor of Object.values(terms)) tensor.free()
 }

@@ -1,11 +1,11 @@
-/** Keeps what changes apart from those who read it over a time. */
+/** A lock of many readers, who read across awaits, and of synchronous changes, which wait until nobody reads. */
 export class Readers {
   #count = 0
   #last: Promise<unknown> = Promise.resolve()
 
-  /** Runs `body`, after those before it; no change begins until it has ended. */
+  /** Runs `body` after the readers before it. No change begins until it has ended. */
   read<R>(body: () => Promise<R>): Promise<R> {
-    // From now on: what is under way when it begins, it must wait for itself.
+    // Counted from the call on, not from the beginning of `body`: a change that waits comes after it.
     this.#count++
     const reading = this.#last.then(body).finally(() => this.#count--)
     this.#last = reading.catch(() => {})

@@ -1,7 +1,7 @@
 import type { TrainingOptions } from './options.js'
 import type { StepReport } from './step_report.js'
 
-/** Steps that are skipped in a row before training ends all the same: the weights are past mending (our choice). */
+/** Training ends after so many skipped steps in a row: the weights will not recover (our choice). */
 const hopelessSteps = 100
 
 /** Counts the steps whose gradient was not finite, and says when to stop. */
@@ -10,11 +10,11 @@ export class SkippedSteps {
 
   constructor(
     readonly policy: TrainingOptions['onNonFinite'],
-    /** So far. */
+    /** Steps skipped so far. */
     public count = 0,
   ) {}
 
-  /** Counts a step. Returns what ends training there, where the policy or their number does. */
+  /** Counts a step. Where training is to end there, returns what makes its error. */
   add(applied: boolean): ((step: SkippedStep) => Error) | undefined {
     if (applied) {
       this.#inARow = 0

@@ -4,10 +4,10 @@ import { MatmulShare } from '../../reporting/matmul_rate.js'
 import { termTitle } from '../../reporting/term_titles.js'
 import type { StepReport } from '../../training/step_report.js'
 
-/** What a recent step weighs in the means that are shown. */
+/** The weight of the newest step in the running means that are shown. */
 const recency = 0.02
 
-/** A running mean of what is a number; steps of long ago are forgotten. */
+/** An exponential running mean of finite values, without the bias towards 0 of its beginning. */
 class RecentMean {
   #sum = 0
   #weight = 0
@@ -24,19 +24,19 @@ class RecentMean {
 }
 
 export interface ProgressOptions {
-  /** The machine's rate, as `measureMatmulRate` gives it; its share is left out where it is absent, or was exceeded. */
+  /** The machine's rate, see `measureMatmulRate`. Without it, or once it is exceeded, no share of it is shown. */
   matmulRate?: number
-  /** Where to show it. */
+  /** Where to write; by default stdout. */
   stream?: NodeJS.WriteStream
 }
 
-/** Where output is no terminal, so many lines are written, and besides one after so many seconds without. */
+/** Lines that are written where output is no terminal, and the seconds after which there is one in any case. */
 const progressLines = 20
 const lineSeconds = 30
 
 /** Shows training: as a bar in a terminal, elsewhere as a line every 5% or half a minute. */
 export class TrainingProgress {
-  /** Of the loss's terms, by name. */
+  /** Running means of the loss's terms, by name. */
   readonly #terms = new Map<string, RecentMean>()
   readonly #positions = new RecentMean()
   readonly #flops = new RecentMean()
@@ -44,7 +44,7 @@ export class TrainingProgress {
   readonly #share: MatmulShare
   readonly #stream: NodeJS.WriteStream
   readonly #bar: cliProgress.SingleBar | undefined
-  /** The first report, from which the rest of the time is judged, and the last. */
+  /** The first report, from which the time left is estimated, and the latest. */
   #first: StepReport | undefined
   #last: StepReport | undefined
   /** Progress and seconds of the last line. */
@@ -77,7 +77,7 @@ export class TrainingProgress {
       this.#writeLine()
   }
 
-  /** Shows the last step; `completed`: that nothing is left to do. */
+  /** Shows the last step. `completed`: as 100%, even where training ended early. */
   stop(completed = false): void {
     if (!this.#last) return
     if (completed) this.#last = { ...this.#last, progress: 1 }
@@ -122,7 +122,7 @@ export class TrainingProgress {
 
   #timeLeft(): string {
     const [first, last] = [this.#first!, this.#last!]
-    // Of the first step alone, which is slower than others, one can but take its whole time.
+    // After one step, which is slower than others, there is only its own time to go by.
     const begin = first === last ? { seconds: 0, progress: 0 } : first
     const seconds = ((last.seconds - begin.seconds) / (last.progress - begin.progress)) * (1 - last.progress)
     return Number.isFinite(seconds) ? clockTime(seconds) : '-:--'

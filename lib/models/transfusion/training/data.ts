@@ -40,7 +40,7 @@ export function openTrainingData(
   })
 }
 
-/** A line for each source whose documents are others in number than they were: its order is another one then. */
+/** A warning for each source whose number of documents has changed: their order in an epoch depends on it. */
 export function changedSources(before: StreamState | undefined, now: StreamState): string[] {
   return (before?.sources ?? []).flatMap(({ documents }, i) => {
     const found = now.sources[i]?.documents
