@@ -58,7 +58,7 @@ const kinds = {
   batch: ['a batch for training', has('packed')],
   weighted: ['{ source, weight }', has('source', 'weight')],
   values: ['a Float32Array, an Int32Array or a Uint16Array', types.isTypedArray],
-  layout: ['a layout, as packSequences returns it', has('patchPositions', 'imageRows', 'ids')],
+  metadata: ['metadata of sequences, as packSequences returns it', has('patchPositions', 'imageRows', 'ids')],
   config: ['a model config, which has image', has('image')],
   document: ['a document { name, parts }', has('name', 'parts')],
   parts: ['an object { parts }', has('parts')],

@@ -25,7 +25,7 @@ export {
   type MetadataImages,
   uploadAttentionMetadata,
 } from '../nn/attention_metadata.js'
-export type { ImageGroup, ImageGroups } from '../nn/image_groups.js'
+export type { SizeBucket, SizeBuckets } from '../nn/size_buckets.js'
 export { Transformer, type TransformerContext, type TransformerSizes } from '../nn/transformer.js'
 
 // Optimizers.
@@ -83,7 +83,7 @@ export type { ImageModel } from '../sequence/image_model.js'
 export { type EncodedPart, type ImageInput, imagePart, type PixelPart } from '../sequence/image_parts.js'
 export { type PackedBatch, type PackingOptions, packSequences } from '../sequence/packing.js'
 export { trainingSequence, type TrainingSequence } from '../sequence/training_sequence.js'
-export type { Layout as SequenceLayout } from '../sequence/layout.js'
+export type { SequenceMetadata } from '../sequence/metadata.js'
 export type {
   DocumentParts,
   ImagePart as SequenceImage,

@@ -3,7 +3,7 @@ import type { EncodedImage, Image } from '../image/image.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import { documentSpans, type Part, type TextPart } from '../sequence/document.js'
-import { advance, sequenceStart } from '../sequence/layout.js'
+import { advance, sequenceStart } from '../sequence/metadata.js'
 import type { GenerativeModel } from './model.js'
 
 /** A text, or texts and images in any order; an image may be the values that the model's codec would make of it. */

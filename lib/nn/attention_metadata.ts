@@ -1,10 +1,10 @@
 import { checkArguments } from '../arguments.js'
 import type { AttentionSpans } from '../ops/attention.js'
-import type { Layout } from '../sequence/layout.js'
+import type { SequenceMetadata } from '../sequence/metadata.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
-import { groupImages, type ImageGroups, tensorsOfGroups } from './image_groups.js'
+import { bucketImages, type SizeBuckets, tensorsOfBuckets } from './size_buckets.js'
 
-/** Where the tokens and patches of one call stand, and which keys they see: a `Layout` (sequence/layout.ts) on the device. */
+/** Where the tokens and patches of one call stand, and which keys they see: a `SequenceMetadata` (sequence/metadata.ts) on the device. */
 export interface AttentionMetadata {
   /** `[T]` i32: token ids, -1 at patches. */
   ids: Tensor
@@ -25,7 +25,7 @@ export interface AttentionMetadata {
   /** `[N + 1]` i32: image i owns the pixel rows imageRows[i] .. imageRows[i + 1] - 1. */
   imageRows: Tensor
   /** Images of equal size together, for convolutions; empty where the model has none. */
-  imageGroups: ImageGroups
+  sizeBuckets: SizeBuckets
   /** S, the pixels of all images. */
   pixelRows: number
   /** N. */
@@ -40,30 +40,30 @@ export interface MetadataImages {
   unet?: object | undefined
 }
 
-/** Uploads a layout for a model of such images; the open scope owns the tensors. */
+/** Uploads the metadata of sequences for a model of such images; the open scope owns the tensors. */
 export function uploadAttentionMetadata(
-  layout: Layout & { queryRows: Int32Array; keyRows: Int32Array },
+  metadata: SequenceMetadata & { queryRows: Int32Array; keyRows: Int32Array },
   image: MetadataImages,
 ): AttentionMetadata {
-  checkArguments('uploadAttentionMetadata', { layout: [layout, 'layout'], image: [image, 'object'] })
-  const { patchPositions, imageRows } = layout
+  checkArguments('uploadAttentionMetadata', { metadata: [metadata, 'metadata'], image: [image, 'object'] })
+  const { patchPositions, imageRows } = metadata
   const images = imageRows.length - 1
   return {
-    ids: fromArray(layout.ids),
+    ids: fromArray(metadata.ids),
     spans: {
-      keyStart: fromArray(layout.keyStart),
-      keyEnd: fromArray(layout.keyEnd),
-      queryRows: fromArray(layout.queryRows),
-      keyRows: fromArray(layout.keyRows),
+      keyStart: fromArray(metadata.keyStart),
+      keyEnd: fromArray(metadata.keyEnd),
+      queryRows: fromArray(metadata.queryRows),
+      keyRows: fromArray(metadata.keyRows),
     },
-    positions: fromArray(layout.positions, [layout.ids.length, 3]),
-    patchRows: fromArray(layout.patchRows),
-    patchImage: fromArray(layout.patchImage),
+    positions: fromArray(metadata.positions, [metadata.ids.length, 3]),
+    patchRows: fromArray(metadata.patchRows),
+    patchImage: fromArray(metadata.patchImage),
     patchRow: fromArray(everySecond(patchPositions, 0)),
     patchColumn: fromArray(everySecond(patchPositions, 1)),
-    imageSizes: fromArray(layout.imageSizes, [images, 2]),
+    imageSizes: fromArray(metadata.imageSizes, [images, 2]),
     imageRows: fromArray(imageRows),
-    imageGroups: groupsFor(layout.imageSizes, image),
+    sizeBuckets: bucketsFor(metadata.imageSizes, image),
     pixelRows: imageRows.at(-1)!,
     images,
   }
@@ -75,13 +75,13 @@ function everySecond(pairs: ArrayLike<number>, first: 0 | 1): Float32Array {
   return values
 }
 
-const groupsFor = (imageSizes: Int32Array, { patch, unet }: MetadataImages): ImageGroups =>
-  unet ? groupImages(imageSizes, patch) : { list: [], order: undefined }
+const bucketsFor = (imageSizes: Int32Array, { patch, unet }: MetadataImages): SizeBuckets =>
+  unet ? bucketImages(imageSizes, patch) : { list: [], order: undefined }
 
 /** The metadata of the first `images` images alone, as a network's `imagePrediction` takes it. */
 export function firstImages(
   metadata: AttentionMetadata,
-  { imageSizes, patchImage }: Layout,
+  { imageSizes, patchImage }: SequenceMetadata,
   images: number,
   image: MetadataImages,
 ): AttentionMetadata {
@@ -92,12 +92,12 @@ export function firstImages(
     ...metadata,
     patchRows: metadata.patchRows.view([patches]),
     imageSizes: metadata.imageSizes.view([images, 2]),
-    imageGroups: groupsFor(imageSizes.subarray(0, 2 * images), image),
+    sizeBuckets: bucketsFor(imageSizes.subarray(0, 2 * images), image),
   }
 }
 
 /** All tensors of the metadata. */
 export function tensorsOfMetadata(metadata: AttentionMetadata): Tensor[] {
-  const { spans, pixelRows: _rows, images: _images, imageGroups, ...tensors } = metadata
-  return [...Object.values({ ...spans }), ...Object.values(tensors), ...tensorsOfGroups(imageGroups)]
+  const { spans, pixelRows: _rows, images: _images, sizeBuckets, ...tensors } = metadata
+  return [...Object.values({ ...spans }), ...Object.values(tensors), ...tensorsOfBuckets(sizeBuckets)]
 }

@@ -4,7 +4,7 @@ import { joinValues } from '../image/codec.js'
 import type { EncodedImage, Image } from '../image/image.js'
 import { pixelValues } from '../image/image_source.js'
 import type { ImagePart } from './document.js'
-import { patchGrid } from './layout.js'
+import { patchGrid } from './metadata.js'
 import { type ImageModel, requireCodec } from './image_model.js'
 
 /** An image part that carries its pixels; its size is in positions of the model. */

@@ -1,11 +1,18 @@
 /** Training sequences in a row, none of which sees another: what a network is trained on in one pass. */
 import { checkArguments } from '../arguments.js'
 import type { ImagePart, SpecialTokens } from './document.js'
-import { advance, type ImageLayout, layoutRuns, sequenceStart, type Layout, type Run } from './layout.js'
+import {
+  advance,
+  type PatchOptions,
+  buildMetadata,
+  sequenceStart,
+  type SequenceMetadata,
+  type Run,
+} from './metadata.js'
 import type { TrainingSequence } from './training_sequence.js'
 
 /** What packing must know of the model. */
-export interface PackingOptions extends ImageLayout {
+export interface PackingOptions extends PatchOptions {
   /** Ids of the tokens that frame documents and images. */
   readonly tokens: SpecialTokens
 }
@@ -20,7 +27,7 @@ export const packingOf = ({
 }): PackingOptions => ({ patch, causalImages: attention === 'causal', tokens })
 
 /** All that a model needs to be trained on a sequence, except the pixels. T positions, N images. */
-export interface PackedBatch<Image extends ImagePart = ImagePart> extends Layout {
+export interface PackedBatch<Image extends ImagePart = ImagePart> extends SequenceMetadata {
   /** `[0, T]`: queries and keys are one sequence. */
   readonly queryRows: Int32Array
   /** `[0, T]`: queries and keys are one sequence. */
@@ -45,7 +52,7 @@ export interface PackedBatch<Image extends ImagePart = ImagePart> extends Layout
 /** Packs sequences in the order given. Throws a RangeError as patchGrid. */
 export function packSequences<Image extends ImagePart>(
   sequences: readonly TrainingSequence<Image>[],
-  options: ImageLayout,
+  options: PatchOptions,
 ): PackedBatch<Image> {
   checkArguments('packSequences', { sequences: [sequences, 'array'], options: [options, 'object'] })
   let total = 0
@@ -54,12 +61,12 @@ export function packSequences<Image extends ImagePart>(
     total += length
     return { spans, start: sequenceStart, keyStart }
   })
-  const layout = layoutRuns(runs, options)
+  const metadata = buildMetadata(runs, options)
   return {
-    ...layout,
+    ...metadata,
     queryRows: Int32Array.of(0, total),
     keyRows: Int32Array.of(0, total),
-    ...labelsOf(sequences, layout, options.patch),
+    ...labelsOf(sequences, metadata, options.patch),
     sequenceOfImage: Int32Array.from(sequences.flatMap(({ images }, i) => images.map(() => i))),
     limitNoise: Uint8Array.from(
       sequences.flatMap(({ limitNoise }) => limitNoise),
@@ -72,7 +79,7 @@ export function packSequences<Image extends ImagePart>(
 /** A token is the target of the token before it in its document: so EOI, which follows a patch, never is one. */
 function labelsOf(
   sequences: readonly TrainingSequence[],
-  { ids, keyStart }: Layout,
+  { ids, keyStart }: SequenceMetadata,
   patch: number,
 ): Pick<PackedBatch, 'labels' | 'labelWeights' | 'targets'> {
   const labels = new Int32Array(ids.length).fill(-1)

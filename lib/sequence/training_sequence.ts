@@ -1,6 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { documentSpans, type DocumentParts, type ImagePart, type Part } from './document.js'
-import { advance, sequenceStart } from './layout.js'
+import { advance, sequenceStart } from './metadata.js'
 import type { PackingOptions } from './packing.js'
 
 /** A document as it stands in a packed sequence, framed by special tokens. */

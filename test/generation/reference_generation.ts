@@ -10,7 +10,7 @@ import { packingOf } from '../../lib/sequence/packing.js'
 import { normal } from '../../lib/ops/noise.js'
 import { rowSeeds } from '../../lib/random.js'
 import type { ImagePart, Part } from '../../lib/sequence/document.js'
-import { layoutRuns, sequenceStart } from '../../lib/sequence/layout.js'
+import { buildMetadata, sequenceStart } from '../../lib/sequence/metadata.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
 
 /** An image in a sequence, at its t. */
@@ -49,7 +49,7 @@ export async function referenceGeneration(
   const result: ReferenceResult = { ids: [], images: [] }
 
   const call = (spans: readonly Part<NoisyPart>[]) => {
-    const laidOut = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], packing)
+    const laidOut = buildMetadata([{ spans, start: sequenceStart, keyStart: 0 }], packing)
     const rows = Int32Array.of(0, laidOut.ids.length)
     const layout = uploadAttentionMetadata({ ...laidOut, queryRows: rows, keyRows: rows }, image)
     const images = spans.filter((span) => span.type === 'image')

@@ -1,6 +1,6 @@
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../../sequence/document.js'
-import { advance, sequenceStart } from '../../sequence/layout.js'
+import { advance, sequenceStart } from '../../sequence/metadata.js'
 import type { EndReason, GenerationEvent, Usage } from '../events.js'
 import type { GenerationListener, GenerationRequest } from './generation_request.js'
 import { PhaseTimer, usageOfPrompt } from './generation_usage.js'

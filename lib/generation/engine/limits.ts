@@ -1,4 +1,4 @@
-import { patchGrid } from '../../sequence/layout.js'
+import { patchGrid } from '../../sequence/metadata.js'
 import { memory } from '../../tensor/device.js'
 import type { GenerativeNetwork } from '../model.js'
 

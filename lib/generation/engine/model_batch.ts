@@ -6,9 +6,9 @@ import {
   tensorsOfMetadata,
   uploadAttentionMetadata,
 } from '../../nn/attention_metadata.js'
-import { decodeLayout } from '../../sequence/decode_layout.js'
+import { decodeMetadata } from '../../sequence/decode_metadata.js'
 import { type SpecialTokens, unconditionalPrefix } from '../../sequence/document.js'
-import { advance, type Cursor, orderImages } from '../../sequence/layout.js'
+import { advance, type Cursor, orderImages } from '../../sequence/metadata.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import type { Generation } from './generation.js'
 import { isGuidedAt } from '../image_sampling.js'
@@ -103,13 +103,13 @@ export function makeModelBatch(
   // The kernel finds a sequence's keys from its first slot on; sequences come in the order of their slots.
   extensions.sort((a, b) => a.sequence.start - b.sequence.start)
   const keyRows = Int32Array.from([...extensions.map(({ sequence }) => sequence.start), slots])
-  const layout = decodeLayout(
+  const decoded = decodeMetadata(
     extensions.map(({ sequence, parts }) => ({ start: sequence.cursor, spans: parts })),
     keyRows,
     packing,
   )
   const { places, promptImages } = placeImages(extensions, denoising.length + guided + committed.length)
-  const ordered = orderImages(layout, inverse(places))
+  const ordered = orderImages(decoded, inverse(places))
   const metadata = uploadAttentionMetadata(ordered, config.image)
   return {
     requests,
@@ -120,10 +120,10 @@ export function makeModelBatch(
     extensions,
     metadata,
     denoisingMetadata: firstImages(metadata, ordered, denoising.length + guided, config.image),
-    slots: fromArray(layout.slots),
+    slots: fromArray(decoded.slots),
     isRepeatable: denoising.length === requests.length && extensions.every(({ parts }) => parts.length === 1),
     lastRows: new Map(
-      extensions.flatMap(({ request }, i) => (request ? [[request, layout.lastRows[i]!]] : [])),
+      extensions.flatMap(({ request }, i) => (request ? [[request, decoded.lastRows[i]!]] : [])),
     ),
   }
 }

@@ -1,6 +1,6 @@
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { ImagePart, Part } from '../../sequence/document.js'
-import { advance, sequenceStart } from '../../sequence/layout.js'
+import { advance, sequenceStart } from '../../sequence/metadata.js'
 import type { DocumentFormat, Generation } from './generation.js'
 import { isGuided } from '../image_sampling.js'
 import type { Limits } from './limits.js'

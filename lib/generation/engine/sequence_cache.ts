@@ -1,6 +1,6 @@
 import type { GenerativeNetwork } from '../model.js'
 import type { KvCache } from '../../nn/kv_cache.js'
-import { type Cursor, sequenceStart } from '../../sequence/layout.js'
+import { type Cursor, sequenceStart } from '../../sequence/metadata.js'
 import { fromArray } from '../../tensor/tensor.js'
 
 /** A sequence whose keys and values lie in a range of the cache's slots. */

@@ -1,7 +1,7 @@
 import type { EncodedImage, Image } from '../../image/image.js'
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { ImagePart, Part } from '../../sequence/document.js'
-import type { Cursor } from '../../sequence/layout.js'
+import type { Cursor } from '../../sequence/metadata.js'
 import type { Generation } from './generation.js'
 
 /** A part of a sequence: an image of a prompt brings its values, a generated one has its state on the device. */

@@ -32,15 +32,15 @@ export class LinearPatchEncoder implements PatchEncoder {
     this.#timestep = new TimestepEncoder(list.under('timestep'), channels, timestepOutputs)
   }
 
-  forward({ pixels, t }: ModelImages, layout: AttentionMetadata, { compute }: Computing): EncodedImages {
+  forward({ pixels, t }: ModelImages, metadata: AttentionMetadata, { compute }: Computing): EncodedImages {
     const { image } = this.#config
-    const patches = cast(patchify(pixels, layout.imageSizes, image.patch), compute)
-    const timesteps = gatherRows(this.#timestep.forward(t, compute), layout.patchImage)
+    const patches = cast(patchify(pixels, metadata.imageSizes, image.patch), compute)
+    const timesteps = gatherRows(this.#timestep.forward(t, compute), metadata.patchImage)
     const projected =
       image.timestep === 'before'
         ? this.#projection.forward(add(patches, timesteps))
         : add(this.#projection.forward(patches), timesteps)
-    return { vectors: addPositions(projected, layout, this.#config), skips: [] }
+    return { vectors: addPositions(projected, metadata, this.#config), skips: [] }
   }
 }
 
@@ -59,7 +59,7 @@ export class LinearPatchDecoder implements PatchDecoder {
     })
   }
 
-  forward(vectors: Tensor, layout: AttentionMetadata): Tensor {
-    return unpatchify(cast(this.#projection.forward(vectors), 'f32'), layout.imageSizes, this.#patch)
+  forward(vectors: Tensor, metadata: AttentionMetadata): Tensor {
+    return unpatchify(cast(this.#projection.forward(vectors), 'f32'), metadata.imageSizes, this.#patch)
   }
 }

@@ -1,4 +1,4 @@
-/** What stands between images and the transformer: an encoder before it, a decoder behind it. */
+/** Between images and the transformer: a patch encoder before it, a patch decoder behind it. */
 import type { ComputeType } from '../../nn/arena.js'
 import { add } from '../../ops/add.js'
 import { cast } from '../../ops/cast.js'
@@ -16,7 +16,7 @@ export interface ModelImages {
   t: Tensor
 }
 
-/** What the decoder is told of the images of one size, beside what the transformer made of them. */
+/** What the encoder hands to the decoder for the images of one size, past the transformer. */
 export interface ImageSkips {
   /** In pixels, of each of the images. */
   height: number
@@ -28,7 +28,7 @@ export interface ImageSkips {
   levels: readonly Tensor[]
 }
 
-/** Images as the transformer reads them. */
+/** Images as inputs of the transformer. */
 export interface EncodedImages {
   /** [P, C] */
   vectors: Tensor
@@ -46,14 +46,14 @@ export interface Computing {
 
 /** Noisy pixels to one vector of the transformer for each patch. */
 export interface PatchEncoder {
-  forward(images: ModelImages, layout: AttentionMetadata, computing: Computing): EncodedImages
+  forward(images: ModelImages, metadata: AttentionMetadata, computing: Computing): EncodedImages
 }
 
 /** Vectors of the transformer [P, C] to what the network says of each pixel [S, image channels] f32. */
 export interface PatchDecoder {
   forward(
     vectors: Tensor,
-    layout: AttentionMetadata,
+    metadata: AttentionMetadata,
     skips: readonly ImageSkips[],
     computing: Computing,
   ): Tensor
@@ -62,10 +62,10 @@ export interface PatchDecoder {
 /** The patches' vectors [P, C] with the embedding of their places, where the model has one. */
 export function addPositions(
   vectors: Tensor,
-  layout: AttentionMetadata,
+  metadata: AttentionMetadata,
   { channels, image }: TransfusionConfig,
 ): Tensor {
   if (image.positions === 'rotary') return vectors
-  const place = [layout.patchRow, layout.patchColumn].map((p) => timestepEmbedding(p, channels / 2))
+  const place = [metadata.patchRow, metadata.patchColumn].map((p) => timestepEmbedding(p, channels / 2))
   return add(vectors, cast(concat(place, 1), vectors.dtype as ComputeType))
 }

@@ -11,7 +11,7 @@ import { silu } from '../../ops/silu.js'
 import type { Tensor } from '../../tensor/tensor.js'
 import type { TransfusionConfig, UNetConfig } from './config.js'
 import type { AttentionMetadata } from '../../nn/attention_metadata.js'
-import { type ImageGroup, joinGroups, rowsOfGroup } from '../../nn/image_groups.js'
+import { type SizeBucket, joinBuckets, rowsOfBucket } from '../../nn/size_buckets.js'
 import {
   addPositions,
   type Computing,
@@ -30,7 +30,7 @@ const sizesOf = ({ channels, blocks, heads }: UNetConfig): UNetSizes => ({
   timestepChannels: 4 * channels[0]!,
 })
 
-/** U-Net down blocks (paper, sections 3 and 4.3.3): the patches of an image are seen together, on their way to the transformer. */
+/** U-Net down blocks (paper, sections 3 and 4.3.3): an image's lowest level has one position per patch for the transformer. */
 export class UNetPatchEncoder implements PatchEncoder {
   readonly #config: TransfusionConfig
   readonly #stem: number
@@ -53,16 +53,16 @@ export class UNetPatchEncoder implements PatchEncoder {
 
   forward(
     { pixels, t }: ModelImages,
-    layout: AttentionMetadata,
+    metadata: AttentionMetadata,
     { compute, recompute }: Computing,
   ): EncodedImages {
     const timesteps = silu(this.#timestep.forward(t, compute))
-    const { imageGroups } = layout
+    const { sizeBuckets } = metadata
     const lowest: Tensor[] = []
-    const skips = imageGroups.list.map((group): ImageSkips => {
-      const { height, width, count, sizes, spans } = group
-      const timestep = rowsOfGroup(timesteps, group, 'images')
-      const blocks = cast(patchify(rowsOfGroup(pixels, group, 'pixels'), sizes, this.#stem), compute)
+    const skips = sizeBuckets.list.map((bucket): ImageSkips => {
+      const { height, width, count, sizes, spans } = bucket
+      const timestep = rowsOfBucket(timesteps, bucket, 'images')
+      const blocks = cast(patchify(rowsOfBucket(pixels, bucket, 'pixels'), sizes, this.#stem), compute)
       const x = reshape(blocks, [count, height / this.#stem, width / this.#stem, blocks.size(-1)])
       const levels = this.#down.forward(x, { timestep, spans, recompute })
       lowest.push(levels.at(-1)!)
@@ -71,14 +71,17 @@ export class UNetPatchEncoder implements PatchEncoder {
     const vectors = lowest.map((level) =>
       this.#projection.forward(reshape(this.#norm.forward(level), [-1, level.size(-1)])),
     )
-    return { vectors: addPositions(joinGroups(vectors, imageGroups, 'patches'), layout, this.#config), skips }
+    return {
+      vectors: addPositions(joinBuckets(vectors, sizeBuckets, 'patches'), metadata, this.#config),
+      skips,
+    }
   }
 }
 
 /**
- * U-Net up blocks, to which the encoder of the same images hands skip connections. Besides its positions, the mean of what
- * the transformer makes of an image enters every block, as the timestep does: what is to be drawn is known on all levels
- * (our choice).
+ * U-Net up blocks with skip connections from the encoder of the same images. Every block is conditioned on the timestep and
+ * on the pooled context, the mean of the transformer's output over an image's patches: so all levels, not the lowest alone,
+ * know what the image is to show (our choice).
  */
 export class UNetPatchDecoder implements PatchDecoder {
   readonly #patch: number
@@ -102,31 +105,34 @@ export class UNetPatchDecoder implements PatchDecoder {
 
   forward(
     vectors: Tensor,
-    { imageGroups }: AttentionMetadata,
+    { sizeBuckets }: AttentionMetadata,
     skips: readonly ImageSkips[],
     { recompute }: Computing,
   ): Tensor {
-    const pixels = imageGroups.list.map((group) => {
-      const { count, height, width, sizes, spans } = group
-      const own = rowsOfGroup(vectors, group, 'patches')
+    const pixels = sizeBuckets.list.map((bucket) => {
+      const { count, height, width, sizes, spans } = bucket
+      const own = rowsOfBucket(vectors, bucket, 'patches')
       const x = reshape(this.#projection.forward(own), [
         count,
         height / this.#patch,
         width / this.#patch,
         this.#lowest,
       ])
-      const { timestep: ofEncoder, levels } = skipsOf(group, skips)
+      const { timestep: encoded, levels } = skipsOf(bucket, skips)
       const pooled = mean(reshape(own, [count, -1, own.size(-1)]), [1])
-      const timestep = add(ofEncoder, this.#pooledContext.forward(pooled))
+      const timestep = add(encoded, this.#pooledContext.forward(pooled))
       const blocks = cast(this.#up.forward(x, levels, { timestep, spans, recompute }), 'f32')
       return unpatchify(reshape(blocks, [-1, blocks.size(-1)]), sizes, this.#stem)
     })
-    return joinGroups(pixels, imageGroups, 'pixels')
+    return joinBuckets(pixels, sizeBuckets, 'pixels')
   }
 }
 
-/** Those of a group's images: where others of their size were encoded with them, which is so in drawing alone, the first. */
-function skipsOf({ height, width, count }: ImageGroup, skips: readonly ImageSkips[]): ImageSkips {
+/**
+ * The skip connections of a bucket's images. Generation encodes more images of a size than it denoises (images that are read
+ * come after those): of these the first are taken.
+ */
+function skipsOf({ height, width, count }: SizeBucket, skips: readonly ImageSkips[]): ImageSkips {
   const found = skips.find((skip) => skip.height === height && skip.width === width)
   if (!found) throw new Error(`UNetPatchDecoder: no image of ${height} x ${width} pixels was encoded`)
   if (found.timestep.size(0) === count) return found

@@ -10,7 +10,7 @@ import { fromLlama } from '../../../lib/models/transfusion/io/from_llama.js'
 import type { TransfusionNetwork } from '../../../lib/models/transfusion/model.js'
 import { crossEntropy } from '../../../lib/ops/cross_entropy.js'
 import { mean } from '../../../lib/ops/reduce.js'
-import { layoutRuns, sequenceStart } from '../../../lib/sequence/layout.js'
+import { buildMetadata, sequenceStart } from '../../../lib/sequence/metadata.js'
 import { scope } from '../../../lib/tensor/scope.js'
 import { fromArray } from '../../../lib/tensor/tensor.js'
 import { compare } from '../../check_op.js'
@@ -40,7 +40,7 @@ describe('the transformer, with the weights of a Llama checkpoint', () => {
     void network.arena.gradients
     const rows = Int32Array.of(0, ids.length)
     const layout = {
-      ...layoutRuns([{ spans: [text(ids)], start: sequenceStart, keyStart: 0 }], { patch: 2 }),
+      ...buildMetadata([{ spans: [text(ids)], start: sequenceStart, keyStart: 0 }], { patch: 2 }),
       queryRows: rows,
       keyRows: rows,
     }

@@ -67,10 +67,10 @@ export function transfusionLoss(
   const { imageWeight, labelSmoothing = 0, zLoss = 0 } = options
   const { packed } = batch
   const { tokens, images } = denominators ?? { tokens: packed.targets, images: packed.images.length }
-  const layout = uploadAttentionMetadata(packed, model.config.image)
+  const metadata = uploadAttentionMetadata(packed, model.config.image)
   const noised =
-    packed.images.length > 0 ? noiseImages(batch, layout.imageRows, model.config.image.channels) : undefined
-  const output = model.forward(layout, noised && { pixels: noised.xt, t: noised.t })
+    packed.images.length > 0 ? noiseImages(batch, metadata.imageRows, model.config.image.channels) : undefined
+  const output = model.forward(metadata, noised && { pixels: noised.xt, t: noised.t })
 
   let lm: Tensor | undefined
   let penalty: Tensor | undefined
@@ -87,7 +87,7 @@ export function transfusionLoss(
   }
   let diffusion: Tensor | undefined
   if (noised) {
-    const losses = diffusionLoss(model.imagePrediction(output, layout), noised)
+    const losses = diffusionLoss(model.imagePrediction(output, metadata), noised)
     diffusion = scale(sum(losses), 1 / images)
   }
 

@@ -11,7 +11,7 @@ import { readLlamaConfig } from '../../../../lib/models/llama/config.js'
 import { uploadAttentionMetadata } from '../../../../lib/nn/attention_metadata.js'
 import { fromLlama, type FromLlamaOptions } from '../../../../lib/models/transfusion/io/from_llama.js'
 import type { TransfusionNetwork } from '../../../../lib/models/transfusion/model.js'
-import { layoutRuns, sequenceStart } from '../../../../lib/sequence/layout.js'
+import { buildMetadata, sequenceStart } from '../../../../lib/sequence/metadata.js'
 import { memory } from '../../../../lib/tensor/device.js'
 import { scope } from '../../../../lib/tensor/scope.js'
 import { fromArray } from '../../../../lib/tensor/tensor.js'
@@ -37,7 +37,7 @@ const ids = expected.get('ids')!.data as Int32Array
 async function logitsOf(network: TransfusionNetwork): Promise<Float32Array> {
   const rows = Int32Array.of(0, ids.length)
   const spans = [{ type: 'text' as const, ids: [...ids] }]
-  const layout = layoutRuns([{ spans, start: sequenceStart, keyStart: 0 }], image)
+  const layout = buildMetadata([{ spans, start: sequenceStart, keyStart: 0 }], image)
   using logits = scope(() => {
     const uploaded = uploadAttentionMetadata(
       { ...layout, queryRows: rows, keyRows: rows },

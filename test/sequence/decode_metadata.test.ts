@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { decodeLayout } from '../../lib/sequence/decode_layout.js'
+import { decodeMetadata } from '../../lib/sequence/decode_metadata.js'
 import { documentSpans, unconditionalPrefix, type Part } from '../../lib/sequence/document.js'
-import { advance, sequenceStart, type Cursor } from '../../lib/sequence/layout.js'
+import { advance, sequenceStart, type Cursor } from '../../lib/sequence/metadata.js'
 import { packDocuments } from './pack_documents.js'
 import { patch, randomDocuments, tokens } from './random_documents.js'
 
 const text = (...ids: number[]): Part => ({ type: 'text', ids })
 const image: Part = { type: 'image', height: 4, width: 4 }
 
-describe('decodeLayout', () => {
+describe('decodeMetadata', () => {
   it.each([false, true])(
     'extends a sequence span by span as packing lays it out whole (%s)',
     (causalImages) => {
@@ -19,7 +19,7 @@ describe('decodeLayout', () => {
         const keyRows = Int32Array.of(10, 500)
         let start: Cursor = sequenceStart
         for (const span of documentSpans(document!, tokens)) {
-          const call = decodeLayout([{ start, spans: [span] }], keyRows, images)
+          const call = decodeMetadata([{ start, spans: [span] }], keyRows, images)
           const end = call.ends[0]!
           expect(call.ids).toEqual(whole.ids.slice(start.length, end.length))
           expect(call.keyStart).toEqual(whole.keyStart.slice(start.length, end.length))
@@ -37,7 +37,7 @@ describe('decodeLayout', () => {
     const prompt = advance(sequenceStart, [text(1, 5, 6, 7, tokens.boi)], patch)
     const prefix = advance(sequenceStart, [unconditionalPrefix(tokens)], patch)
     const writing = { length: 30, position: 12 }
-    const call = decodeLayout(
+    const call = decodeMetadata(
       [
         { start: writing, spans: [text(9)] },
         { start: prompt, spans: [image] },
@@ -69,8 +69,8 @@ describe('decodeLayout', () => {
   it('commits a clean image over the keys of the noisy one', () => {
     const start = advance(sequenceStart, [text(1, 5, tokens.boi)], patch)
     const keyRows = Int32Array.of(0, 8)
-    const noisy = decodeLayout([{ start, spans: [image] }], keyRows, { patch })
-    const clean = decodeLayout([{ start, spans: [image, text(tokens.eoi)] }], keyRows, { patch })
+    const noisy = decodeMetadata([{ start, spans: [image] }], keyRows, { patch })
+    const clean = decodeMetadata([{ start, spans: [image, text(tokens.eoi)] }], keyRows, { patch })
     expect(clean.slots.slice(0, 4)).toEqual(noisy.slots)
     expect(clean.keyEnd.slice(0, 4)).toEqual(noisy.keyEnd)
     expect(clean.positions.slice(0, 12)).toEqual(noisy.positions)
@@ -79,10 +79,10 @@ describe('decodeLayout', () => {
 
   it('refuses a sequence that outgrows its slots, and slots for another number of sequences', () => {
     const full = { start: { length: 8, position: 8 }, spans: [text(5)] }
-    expect(() => decodeLayout([full], Int32Array.of(0, 8), { patch })).toThrow(
+    expect(() => decodeMetadata([full], Int32Array.of(0, 8), { patch })).toThrow(
       'sequence 0 needs 9 cache slots, has 8',
     )
-    expect(() => decodeLayout([full], Int32Array.of(0, 8, 16), { patch })).toThrow(
+    expect(() => decodeMetadata([full], Int32Array.of(0, 8, 16), { patch })).toThrow(
       '3 entries for 1 sequences',
     )
   })

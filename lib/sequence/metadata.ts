@@ -1,13 +1,13 @@
 /**
- * Where tokens and patches stand: which keys each of them sees, and their rotary positions. Training (packing.ts)
- * and decoding (decode_layout.ts) differ only in what they lay out, so both build on this file.
+ * Metadata of sequences on the host: which keys each token and patch attends to, and their rotary positions. Training
+ * (packing.ts) and decoding (decode_metadata.ts) both build on this file; nn/attention_metadata.ts uploads it.
  *
  * T positions, P patches of all images, N images.
  */
 import type { ImageSize } from '../image/image.js'
 import type { ImagePart, Part } from './document.js'
 
-/** How far a sequence has come: its keys so far, and the rotary position of what comes next. */
+/** The end of a sequence so far: how many keys it has, and the rotary position of what follows. */
 export interface Cursor {
   readonly length: number
   readonly position: number
@@ -23,8 +23,8 @@ export interface Run {
   readonly keyStart: number
 }
 
-/** Where the positions of sequences stand, on the host. */
-export interface Layout {
+/** What attention, rotary embeddings and the patch parts need of sequences, on the host. */
+export interface SequenceMetadata {
   /** `[T]`: token ids, -1 at patches. */
   readonly ids: Int32Array
   /**
@@ -65,7 +65,7 @@ export function patchGrid(image: ImageSize, patch: number): { rows: number; colu
   return { rows, columns }
 }
 
-/** Where a sequence stands after these parts. */
+/** The end of a sequence after these parts. Throws as patchGrid. */
 export function advance(start: Cursor, spans: readonly Part[], patch: number): Cursor {
   let { length, position } = start
   for (const span of spans) {
@@ -81,23 +81,26 @@ export function advance(start: Cursor, spans: readonly Part[], patch: number): C
   return { length, position }
 }
 
-/** How a model's images are laid out. */
-export interface ImageLayout {
+/** How a model's images become positions of a sequence. */
+export interface PatchOptions {
   /** Side of a patch in pixels. */
   readonly patch: number
-  /** Whether a patch sees those before it alone; it then is as a token. */
+  /** Whether a patch attends to earlier patches alone, as a token does. */
   readonly causalImages?: boolean
 }
 
-/** Lays out runs one after the other. Throws as patchGrid. */
-export function layoutRuns(runs: readonly Run[], { patch, causalImages = false }: ImageLayout): Layout {
+/** The metadata of runs that follow one another. Throws as patchGrid. */
+export function buildMetadata(
+  runs: readonly Run[],
+  { patch, causalImages = false }: PatchOptions,
+): SequenceMetadata {
   const images = runs.flatMap((run) => run.spans.filter((span) => span.type === 'image'))
   const length = runs.reduce(
     (sum, run) => sum + advance(run.start, run.spans, patch).length - run.start.length,
     0,
   )
   const patches = images.reduce((sum, image) => sum + (image.height / patch) * (image.width / patch), 0)
-  const layout = {
+  const metadata = {
     ids: new Int32Array(length),
     keyStart: new Int32Array(length),
     keyEnd: new Int32Array(length),
@@ -112,10 +115,10 @@ export function layoutRuns(runs: readonly Run[], { patch, causalImages = false }
   let patchIndex = 0
   let imageIndex = 0
   const place = (id: number, run: Run, keyEnd: number, position: readonly [number, number, number]): void => {
-    layout.ids[row] = id
-    layout.keyStart[row] = run.keyStart
-    layout.keyEnd[row] = run.keyStart + keyEnd
-    layout.positions.set(position, row * 3)
+    metadata.ids[row] = id
+    metadata.keyStart[row] = run.keyStart
+    metadata.keyEnd[row] = run.keyStart + keyEnd
+    metadata.positions.set(position, row * 3)
     row++
   }
   for (const run of runs) {
@@ -130,9 +133,9 @@ export function layoutRuns(runs: readonly Run[], { patch, causalImages = false }
         for (let i = 0; i < rows * columns; i++) {
           const patchRow = Math.floor(i / columns)
           const patchColumn = i % columns
-          layout.patchRows[patchIndex] = row
-          layout.patchImage[patchIndex] = imageIndex
-          layout.patchPositions.set([patchRow, patchColumn], patchIndex * 2)
+          metadata.patchRows[patchIndex] = row
+          metadata.patchImage[patchIndex] = imageIndex
+          metadata.patchPositions.set([patchRow, patchColumn], patchIndex * 2)
           patchIndex++
           place(-1, run, causalImages ? first + i + 1 : end.length, [p, p + patchRow, p + patchColumn])
         }
@@ -141,37 +144,37 @@ export function layoutRuns(runs: readonly Run[], { patch, causalImages = false }
       cursor = end
     }
   }
-  return layout
+  return metadata
 }
 
-function imageTables(images: readonly ImagePart[]): Pick<Layout, 'imageSizes' | 'imageRows'> {
+function imageTables(images: readonly ImagePart[]): Pick<SequenceMetadata, 'imageSizes' | 'imageRows'> {
   const imageRows = new Int32Array(images.length + 1)
   images.forEach((image, i) => (imageRows[i + 1] = imageRows[i]! + image.height * image.width))
   return { imageSizes: Int32Array.from(images.flatMap((image) => [image.height, image.width])), imageRows }
 }
 
-/** The same positions with the images in another order: image i of the result is image order[i]. */
-export function orderImages<L extends Layout>(layout: L, order: readonly number[]): L {
+/** The same positions with the images in another order: image i of the result is image order[i] of `metadata`. */
+export function orderImages<L extends SequenceMetadata>(metadata: L, order: readonly number[]): L {
   const images = order.map((image) => {
-    const [height, width] = layout.imageSizes.subarray(2 * image, 2 * image + 2)
+    const [height, width] = metadata.imageSizes.subarray(2 * image, 2 * image + 2)
     return { type: 'image' as const, height: height!, width: width! }
   })
   const { imageSizes, imageRows } = imageTables(images)
   // Patches of one image lie together, in the order of the images.
   const first = new Int32Array(order.length + 1)
-  for (const image of layout.patchImage) first[image + 1]!++
+  for (const image of metadata.patchImage) first[image + 1]!++
   for (let image = 0; image < order.length; image++) first[image + 1]! += first[image]!
-  const patches = layout.patchRows.length
+  const patches = metadata.patchRows.length
   const patchRows = new Int32Array(patches)
   const patchImage = new Int32Array(patches)
   const patchPositions = new Float32Array(2 * patches)
   let patch = 0
   for (const [i, image] of order.entries()) {
     const [begin, end] = [first[image]!, first[image + 1]!]
-    patchRows.set(layout.patchRows.subarray(begin, end), patch)
+    patchRows.set(metadata.patchRows.subarray(begin, end), patch)
     patchImage.fill(i, patch, patch + end - begin)
-    patchPositions.set(layout.patchPositions.subarray(2 * begin, 2 * end), 2 * patch)
+    patchPositions.set(metadata.patchPositions.subarray(2 * begin, 2 * end), 2 * patch)
     patch += end - begin
   }
-  return { ...layout, imageSizes, imageRows, patchRows, patchImage, patchPositions }
+  return { ...metadata, imageSizes, imageRows, patchRows, patchImage, patchPositions }
 }

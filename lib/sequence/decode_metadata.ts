@@ -8,17 +8,17 @@
  * (t = 0) followed by EOI, from whose cursor the sequence goes on.
  */
 import type { Part } from './document.js'
-import { advance, type ImageLayout, layoutRuns, type Cursor, type Layout } from './layout.js'
+import { advance, type PatchOptions, buildMetadata, type Cursor, type SequenceMetadata } from './metadata.js'
 
 export interface Extension {
-  /** Where the sequence stands: `sequenceStart`, or the cursor that an earlier call gave. */
+  /** The end of the sequence so far: `sequenceStart`, or the cursor of an earlier call. */
   readonly start: Cursor
-  /** What follows, special tokens included; empty for a sequence that takes no part in the call. */
+  /** What is appended, special tokens included; empty for a sequence that is not extended. */
   readonly spans: readonly Part[]
 }
 
-/** All that a model needs to extend cached sequences, except the pixels. B sequences, T queries. */
-export interface DecodeLayout extends Layout {
+/** All that a model needs to extend cached sequences, except the images' values. B sequences, T queries. */
+export interface DecodeMetadata extends SequenceMetadata {
   /** [B + 1]: sequence b has the queries queryRows[b] .. queryRows[b + 1] - 1. */
   readonly queryRows: Int32Array
   /** [B + 1]: the slots of each sequence, as given. */
@@ -27,22 +27,22 @@ export interface DecodeLayout extends Layout {
   readonly slots: Int32Array
   /** [B]: the row of each sequence's last query, whose logits give its next token; -1 where it has none. */
   readonly lastRows: Int32Array
-  /** [B]: where each sequence stands after the call. */
+  /** [B]: the end of each sequence after the call. */
   readonly ends: readonly Cursor[]
 }
 
 /**
- * Lays out one call. `extensions` [B], `keyRows` [B + 1].
+ * The metadata of one call. `extensions` [B], `keyRows` [B + 1].
  * Throws a RangeError when a sequence does not fit its slots, when the two disagree on B, and as patchGrid.
  */
-export function decodeLayout(
+export function decodeMetadata(
   extensions: readonly Extension[],
   keyRows: Int32Array,
-  images: ImageLayout,
-): DecodeLayout {
+  images: PatchOptions,
+): DecodeMetadata {
   if (keyRows.length !== extensions.length + 1) {
     throw new RangeError(
-      `decodeLayout: keyRows has ${keyRows.length} entries for ${extensions.length} sequences, ` +
+      `decodeMetadata: keyRows has ${keyRows.length} entries for ${extensions.length} sequences, ` +
         `expected ${extensions.length + 1}`,
     )
   }
@@ -51,7 +51,7 @@ export function decodeLayout(
   ends.forEach((end, b) => {
     const capacity = keyRows[b + 1]! - keyRows[b]!
     if (end.length > capacity) {
-      throw new RangeError(`decodeLayout: sequence ${b} needs ${end.length} cache slots, has ${capacity}`)
+      throw new RangeError(`decodeMetadata: sequence ${b} needs ${end.length} cache slots, has ${capacity}`)
     }
     queryRows[b + 1] = queryRows[b]! + end.length - extensions[b]!.start.length
   })
@@ -61,7 +61,7 @@ export function decodeLayout(
     for (let row = queryRows[b]!; row < queryRows[b + 1]!; row++) slots[row] = first + row - queryRows[b]!
   })
   return {
-    ...layoutRuns(
+    ...buildMetadata(
       extensions.map((extension) => ({ ...extension, keyStart: 0 })),
       images,
     ),
