@@ -21,13 +21,13 @@ export async function measureMatmulRate(
   const b = keep(full([size, size], 1, dtype, device))
   // The first product prepares the kernel.
   keep(matmul(a, b, { transposeB: true })).free()
-  await fence()
+  await fence(device)
   let best = Infinity
   const started = now()
   do {
     const before = now()
     keep(matmul(a, b, { transposeB: true })).free()
-    await fence()
+    await fence(device)
     best = Math.min(best, now() - before)
   } while (now() - started < seconds * 1000)
   a.free()

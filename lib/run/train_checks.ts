@@ -52,7 +52,7 @@ function checkMemory(
   patches: number,
   name: string,
 ): void {
-  const { limit } = memory()
+  const { limit } = memory(config.device)
   const { parameters, weights, batch } = leastMemory(sizes, config, patches)
   const most = `of a memory limit of ${formatBytes(limit)}`
   if (weights > limit)

@@ -7,6 +7,9 @@ export type Device = DeviceName | 'cuda'
 
 const numbers: ReadonlyMap<Device, number> = new Map(native.devices().map((name, number) => [name, number]))
 
+/** Names of devices, whether they are there or not. */
+export const deviceNames = /^(cpu|cuda(:(0|[1-9]\d*))?)$/
+
 /** The devices that are there: 'cpu', and what else this build can use on this machine. */
 export const devices = (): Device[] => [...numbers.keys()]
 
@@ -19,7 +22,7 @@ export const deviceNumber = (device: Device): number => (device === 'cpu' ? 0 : 
  */
 export function parseDevice(name: unknown, callee: string): Device {
   if (name === 'cpu') return name
-  if (typeof name !== 'string' || !/^cuda(:(0|[1-9]\d*))?$/.test(name))
+  if (typeof name !== 'string' || !deviceNames.test(name))
     throw wrongArgument(callee, 'device', `'cpu', 'cuda' or 'cuda:N'`, name)
   const device = name === 'cuda' ? 'cuda:0' : (name as Device)
   if (numbers.has(device)) return device

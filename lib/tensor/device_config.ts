@@ -1,9 +1,9 @@
 import { z } from 'zod'
-import type { Device } from './device.js'
+import { type Device, deviceNames } from './device.js'
 
 /** The device of a config. Its form alone is checked here; `parseDevice` refuses a device that is not there. */
 export const deviceSchema = z
   .string()
-  .regex(/^(cpu|cuda(:(0|[1-9]\d*))?)$/, 'expected "cpu", "cuda" or "cuda:N"')
+  .regex(deviceNames, 'expected "cpu", "cuda" or "cuda:N"')
   .default('cpu')
   .transform((name) => name as Device)

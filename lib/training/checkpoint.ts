@@ -96,11 +96,13 @@ export async function readTrainingState(
     }),
   )
   const write = async (targets: ReadonlyMap<string, Tensor>) => {
-    for (const [name, data] of values)
-      await writePieces(data, (piece, start) => {
-        using target = targets.get(name)!.view([piece.length], start)
+    for (const [name, data] of values) {
+      const tensor = targets.get(name)!
+      await writePieces(data, tensor.device, (piece, start) => {
+        using target = tensor.view([piece.length], start)
         target.write(piece)
       })
+    }
   }
   return { state, checksums: listed.checksums, write }
 }

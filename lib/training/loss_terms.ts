@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { backward } from '../autograd/tape.js'
+import { withDevice } from '../tensor/device.js'
 import { keep, scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { TaskLoss, TrainingTask } from './task.js'
@@ -11,10 +12,11 @@ export type LossTerms = TaskLoss['terms']
 export async function addGradients(task: TrainingTask, microBatch: unknown): Promise<LossTerms> {
   // Each pass is milliseconds of JavaScript: the event loop turns between them.
   await setImmediate()
-  const { total, terms } = scope(() => {
+  const loss = () => {
     const { total, terms } = task.loss(microBatch)
     return { total, terms }
-  })
+  }
+  const { total, terms } = withDevice(task.arena.device, () => scope(loss))
   try {
     await setImmediate()
     scope(() => backward(total))

@@ -18,7 +18,10 @@ export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
     start: RunStart<DataState>,
   ): BatchSource<MicroBatch, DataState> | Promise<BatchSource<MicroBatch, DataState>>
 
-  /** The loss of a micro-batch, on the tape. Called in a scope, which frees all but what is returned. */
+  /**
+   * The loss of a micro-batch, on the tape. Called in a scope, which frees all but what is returned, with the arena's
+   * device as the default.
+   */
   loss(microBatch: MicroBatch): TaskLoss
 
   /** How checkpoints keep the model and the state of its data; a task without cannot be saved or restored. */

@@ -1,6 +1,7 @@
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import type { ParameterArena } from '../nn/arena.js'
+import type { Device } from '../tensor/device.js'
 import { InFlightLimit } from '../tensor/in_flight_limit.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
@@ -39,6 +40,11 @@ export class TaskTrainer {
     this.#task = task
     this.#options = options
     this.#steps = new TrainingSteps(task, options, this.#clock)
+  }
+
+  /** Where the model lies and is trained. */
+  get device(): Device {
+    return this.#task.arena.device
   }
 
   /** Steps and seconds of training done. */

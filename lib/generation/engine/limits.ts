@@ -30,6 +30,6 @@ export function limitsOf(network: GenerativeNetwork): Limits {
     positions: Math.max(amplePositions, leastImages * 2 * (rows * columns + 2)),
     // Logits, and the copies that sampling makes of them.
     token: Math.ceil((5 * vocabulary) / network.activationsPerPosition),
-    slots: Math.floor((memory().limit * cacheShare) / network.cacheBytesPerPosition),
+    slots: Math.floor((memory(network.device).limit * cacheShare) / network.cacheBytesPerPosition),
   }
 }

@@ -141,7 +141,7 @@ async function copyTensors(
     const fitting = data.subarray(0, elementsOf(parameter.shape) - offset)
     arena.write(parameter, fitting, offset)
     offset += fitting.length
-    await fence()
+    await fence(arena.device)
   }
 }
 

@@ -85,4 +85,4 @@ export const writeParameter = (
   arena: ParameterArena,
   parameter: Parameter,
   values: ParameterValues,
-): Promise<void> => writePieces(values, (piece, start) => arena.write(parameter, piece, start))
+): Promise<void> => writePieces(values, arena.device, (piece, start) => arena.write(parameter, piece, start))
