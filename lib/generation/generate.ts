@@ -52,11 +52,13 @@ export async function generationRequest(
   const { vocabulary } = model.network.config
   const unknown = settings.stopTokens.find((id) => id >= vocabulary)
   if (unknown !== undefined)
-    throw new RangeError(`stopTokens: token ${unknown}, the model's vocabulary has ${vocabulary}`)
+    throw new RangeError(
+      `generate: options.stopTokens must be ids below ${vocabulary}, the model's vocabulary, received ${unknown}`,
+    )
   const spans = await promptSpans(prompt, model)
   if (spans.length === 0 && settings.startWith === 'text')
     throw new RangeError(
-      'prompt: expected text or an image, as the model has no token that begins a document',
+      'generate: prompt must have text or an image, as the model has no token that begins a document, received neither',
     )
   const codec = settings.previewEvery > 0 ? requireCodec(model, 'previewEvery') : codecOf(model)
   return {

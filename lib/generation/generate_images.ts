@@ -1,5 +1,6 @@
 import { parseConfig } from '../config/parse.js'
 import type { Image } from '../image/image.js'
+import { describe } from '../describe.js'
 import { randomWords } from '../random.js'
 import { mostTokens } from '../tokenizer/tokenizer.js'
 import { completeTexts, generateOnce, type ImageGenerationHooks, imageRequests } from './batch.js'
@@ -64,7 +65,10 @@ export async function checkImageGeneration(
 
 function captionOf(prompt: Prompt): string {
   if (typeof prompt === 'string') return prompt.trim()
-  throw new RangeError('attempts: expected prompts of one text each, which the model can write itself')
+  throw new RangeError(
+    'generateImages: with several attempts, prompts must be one text each, which the model can write, ' +
+      `received ${describe(prompt)}`,
+  )
 }
 
 /** Whether the model's most likely description of each image is the caption. */

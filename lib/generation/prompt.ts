@@ -21,7 +21,7 @@ export type PromptModel = Pick<GenerativeModel, 'network' | 'tokenizer' | 'codec
 export async function promptParts(prompt: Prompt, model: PromptModel): Promise<Part<EncodedPart>[]> {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
   if (!Array.isArray(pieces))
-    throw new TypeError(`prompt: expected text, or a list of texts and images; received ${describe(prompt)}`)
+    throw new TypeError(`prompt must be text, or a list of texts and images, received ${describe(prompt)}`)
   return Promise.all(
     (pieces as readonly (string | Image | EncodedImage)[]).map(async (piece, i) => {
       if (typeof piece === 'string')
@@ -32,7 +32,7 @@ export async function promptParts(prompt: Prompt, model: PromptModel): Promise<P
         !('data' in piece || ('width' in piece && 'values' in piece))
       )
         throw new TypeError(
-          `prompt[${i}]: expected text or an image { width, height, channels, data }, as readImage makes of files; ` +
+          `prompt[${i}] must be text or an image { width, height, channels, data }, as readImage makes of files, ` +
             `received ${describe(piece)}`,
         )
       return encodedImagePart(piece, model, `prompt[${i}]`)
@@ -43,7 +43,7 @@ export async function promptParts(prompt: Prompt, model: PromptModel): Promise<P
 /** Throws a TypeError for what is not a list of prompts. */
 export function checkPrompts(prompts: readonly Prompt[]): void {
   if (!Array.isArray(prompts))
-    throw new TypeError(`prompts: expected a list of prompts; received ${describe(prompts)}`)
+    throw new TypeError(`prompts must be a list of prompts, received ${describe(prompts)}`)
 }
 
 /** A prompt as it stands in a sequence, BOS first. Rejects as `promptParts`, and for BOI or EOI in a text. */
@@ -82,7 +82,9 @@ export function firstParts(
 function checkedIds(part: TextPart, vocabulary: number): TextPart {
   for (const id of part.ids)
     if (!(id >= 0 && id < vocabulary))
-      throw new RangeError(`prompt: token ${id} of the tokenizer, the model's vocabulary has ${vocabulary}`)
+      throw new RangeError(
+        `prompt: ids of the tokenizer must be below ${vocabulary}, the model's vocabulary, received ${id}`,
+      )
   return part
 }
 

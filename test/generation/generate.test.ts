@@ -214,10 +214,12 @@ describe('generate', () => {
     await expect(partsOf('a', { step: 3 } as object)).rejects.toThrow(/step: unknown key.*steps/)
     const short = { ...image, data: new Uint8Array(15) }
     await expect(partsOf([short])).rejects.toThrow('prompt[0]: 15 values for 4 x 4 pixels of 1 channels')
-    await expect(partsOf([7] as never)).rejects.toThrow('prompt[0]: expected text or an image')
-    await expect(partsOf(undefined as never)).rejects.toThrow('prompt: expected text, or a list')
+    await expect(partsOf([7] as never)).rejects.toThrow('prompt[0] must be text or an image')
+    await expect(partsOf(undefined as never)).rejects.toThrow('prompt must be text, or a list')
     await expect(partsOf('a', { stop: [''] })).rejects.toThrow('stop[0]: expected text')
-    await expect(partsOf('a', { stopTokens: [12] })).rejects.toThrow('stopTokens: token 12')
+    await expect(partsOf('a', { stopTokens: [12] })).rejects.toThrow(
+      'options.stopTokens must be ids below 12',
+    )
     await expect(partsOf('a', { minP: 2 })).rejects.toThrow('minP')
     await expect(partsOf('a', { startWith: 'image', maxImages: 0 })).rejects.toThrow('maxImages: expected')
     await expect(partsOf('a', { maxTokens: 0, maxImages: 0 })).rejects.toThrow('maxTokens: expected')

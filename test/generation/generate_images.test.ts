@@ -61,6 +61,6 @@ it("gives the same from the same seeds, whatever other images' attempts", async 
 
 it('refuses prompts that are no text where there are several attempts', async () => {
   await expect(generateImages(model, [['a', imageOf(1)]], [0], { attempts: 2 })).rejects.toThrow(
-    'attempts: expected prompts of one text each',
+    'prompts must be one text each',
   )
 })

@@ -30,7 +30,7 @@ describe('promptSpans', () => {
   it('refuses tokens that the model does not have', async () => {
     const small = { ...model.network.config, vocabulary: 6 }
     await expect(promptSpans('a b', modelOf(small))).rejects.toThrow(
-      "prompt: token 6 of the tokenizer, the model's vocabulary has 6",
+      "prompt: ids of the tokenizer must be below 6, the model's vocabulary, received 6",
     )
   })
 })
@@ -56,14 +56,14 @@ describe('what a prompt takes', () => {
   })
 
   it.each([
-    [undefined, 'prompt: expected text, or a list of texts and images; received nothing'],
+    [undefined, 'prompt must be text, or a list of texts and images, received nothing'],
     [{ width: 4, data: image.data }, 'received an object { width, data }'],
     [
       new Uint8Array(9),
-      'prompt: expected text, or a list of texts and images; received a Uint8Array of 9 values',
+      'prompt must be text, or a list of texts and images, received a Uint8Array of 9 values',
     ],
-    [[new ArrayBuffer(9)], 'prompt[0]: expected text or an image'],
-    [['a', Array(5000).fill(1)], 'as readImage makes of files; received an array of 5000'],
+    [[new ArrayBuffer(9)], 'prompt[0] must be text or an image'],
+    [['a', Array(5000).fill(1)], 'as readImage makes of files, received an array of 5000'],
     [[new URL('file:///a.png')], 'received file:///a.png'],
     [[Promise.resolve(image)], 'received a promise, which is to be awaited'],
     [
