@@ -12,7 +12,8 @@
 import './profiling/environment.js'
 
 // Models: train, save, load, generate.
-export { type NewModelOptions, Transfusion } from './transfusion.js'
+export { Transfusion } from './transfusion.js'
+export type { NewModelOptions } from './models/transfusion/io/create.js'
 export type { LoadOptions } from './models/transfusion/io/folder.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { ImageGenerationOptions, GenerationOptions, ImageSamplingOptions } from './generation/options.js'

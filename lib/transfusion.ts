@@ -1,42 +1,27 @@
 import { checkArguments } from './arguments.js'
-import { parseConfig } from './config/parse.js'
 import type { ImageCodec } from './image/codec.js'
 import type { Image } from './image/image.js'
 import { readImage } from './image/image_io.js'
-import type { ImagePreparation, ImagePreparationOptions } from './image/image_preparation.js'
+import type { ImagePreparation } from './image/image_preparation.js'
 import type { ImageSource } from './image/image_source.js'
 import { JsonTokenizer } from './tokenizer/tokenizer.js'
-import { type Objective, objectiveSchema } from './diffusion/objective.js'
-import { transfusionConfigSchema, type TransfusionOptions } from './models/transfusion/config.js'
+import type { Objective } from './diffusion/objective.js'
+import type { TransfusionOptions } from './models/transfusion/config.js'
 import { type LoadedModel, loadModel, type LoadOptions, saveModel } from './models/transfusion/io/folder.js'
+import { createModel, type NewModelOptions } from './models/transfusion/io/create.js'
 import { fromLlama, type FromLlamaOptions } from './models/transfusion/io/from_llama.js'
 import { initializeFrom, type InitializeOptions } from './models/transfusion/io/initialize.js'
 import { TransfusionNetwork } from './models/transfusion/model.js'
-import { codecOf, imagePreparationOf, requireImagePreparation } from './sequence/image_model.js'
+import { requireImagePreparation } from './sequence/image_model.js'
 import { toLlama } from './models/transfusion/io/to_llama.js'
 import type { SavedPrecision } from './models/transfusion/io/weights.js'
-import type { ComputeType } from './nn/arena.js'
-import { type Device, parseDevice } from './tensor/device.js'
+import type { Device } from './tensor/device.js'
 import { completeTexts } from './generation/batch.js'
 import { generateImages } from './generation/generate_images.js'
 import type { GenerationEvent } from './generation/events.js'
 import { generate } from './generation/generate.js'
 import type { ImageGenerationOptions, GenerationOptions } from './generation/options.js'
 import type { Prompt } from './generation/prompt.js'
-
-/** What a new model has besides its sizes and its tokenizer. */
-export interface NewModelOptions {
-  /** The initial weights follow from it. */
-  seed?: number
-  /** bf16: f32 weights, rounded to bf16 for computing. */
-  compute?: ComputeType
-  /** Where the weights will lie and the model runs; 'cpu' by default. */
-  device?: Device
-  /** What the network predicts, and how its error counts. */
-  objective?: Partial<Objective>
-  /** How image files become what the model reads; by default to the size that it generates. */
-  imagePreparation?: ImagePreparationOptions
-}
 
 /**
  * A Transfusion model with its tokenizer: one transformer that writes text token by token and generates images by diffusion
@@ -162,22 +147,7 @@ export class Transfusion implements LoadedModel {
       tokenizer: [tokenizer, 'tokenizer'],
     })
     checkArguments('Transfusion.create', { options: [more, 'options'] })
-    const { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreparation } = more
-    const place = parseDevice(device, 'Transfusion.create')
-    const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
-    const sizes = { ...options, ...tokenizerIds(tokenizer) }
-    const config = parseConfig(transfusionConfigSchema, sizes, 'model config')
-    const codec = codecOf({ network: { config } })
-    const preparation = imagePreparationOf({ network: { config }, codec }, imagePreparation)
-    const network = new TransfusionNetwork(config, compute, place)
-    network.arena.initialize(seed)
-    return new Transfusion({
-      network,
-      tokenizer,
-      objective: parsedObjective,
-      codec,
-      imagePreparation: preparation,
-    })
+    return new Transfusion(createModel('Transfusion.create', options, tokenizer, more))
   }
 
   /** The device that holds the weights and computes with them. */
@@ -307,16 +277,4 @@ export class Transfusion implements LoadedModel {
   [Symbol.dispose](): void {
     this.network[Symbol.dispose]()
   }
-}
-
-/** What a model's config takes from its tokenizer. Throws an Error when that has no end-of-document token. */
-export function tokenizerIds({
-  vocabularySize,
-  bos,
-  eos,
-  boi,
-  eoi,
-}: JsonTokenizer): Pick<TransfusionOptions, 'vocabulary' | 'tokens'> {
-  if (eos === undefined) throw new Error('tokenizer: it has no end-of-document token, which a model needs')
-  return { vocabulary: vocabularySize, tokens: { ...(bos !== undefined && { bos }), end: eos, boi, eoi } }
 }

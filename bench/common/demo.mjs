@@ -1,6 +1,6 @@
 // The demo's training on Fashion-MNIST, without its command.
 import { openFashionMnistTask } from '../../dist/experiments/demo/demo_fashion_mnist.js'
-import { modelOptions } from '../../dist/run/train_config.js'
+import { modelOptions } from '../../dist/models/transfusion/model_options.js'
 import { makeCaptionTokenizer, Trainer, Transfusion } from '../../dist/index.js'
 import { deviceInfo } from '../../dist/entry/tensor.js'
 import { transfusionTrainingSchema } from '../../dist/models/transfusion/training/options.js'

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { Transfusion } from '../transfusion.js'
-import type { LoadOptions } from '../models/transfusion/io/folder.js'
 import type { CheckpointFolder } from '../training/checkpoint_folder.js'
-import type { Trainer } from '../models/transfusion/training/trainer.js'
+import type { TaskTrainer } from '../training/task_trainer.js'
+import { type RunModel, runModelType } from './run_model.js'
+import type { TrainConfig } from './train_config.js'
 
 /**
  * A run's model and trainer, restored from its latest checkpoint that can be read; undefined where there is none. Damaged
@@ -10,14 +10,14 @@ import type { Trainer } from '../models/transfusion/training/trainer.js'
  */
 export async function resumeRun(
   checkpoints: CheckpointFolder,
-  options: LoadOptions,
-  trainerOf: (model: Transfusion) => Trainer,
+  { model: { type }, precision: compute, device }: TrainConfig,
+  trainerOf: (model: RunModel) => TaskTrainer,
   onWarning: (line: string) => void,
-): Promise<{ model: Transfusion; trainer: Trainer } | undefined> {
-  let resumed: { model: Transfusion; trainer: Trainer } | undefined
+): Promise<{ model: RunModel; trainer: TaskTrainer } | undefined> {
+  let resumed: { model: RunModel; trainer: TaskTrainer } | undefined
   await checkpoints.resume(async (folder) => {
-    const model = await Transfusion.load(join(folder, 'model'), options)
-    let trainer: Trainer | undefined
+    const model = await runModelType({ type }).load(join(folder, 'model'), { compute, device })
+    let trainer: TaskTrainer | undefined
     try {
       trainer = trainerOf(model)
       await trainer.restore(folder)

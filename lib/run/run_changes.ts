@@ -2,8 +2,8 @@
 import { resolve } from 'node:path'
 import { formatValue } from '../describe.js'
 import { learningRateAt } from '../training/learning_rate.js'
-import type { TransfusionTrainingOptions } from '../models/transfusion/training/options.js'
-import { modelOptions, type TrainConfig, trainConfigSchema } from './train_config.js'
+import { runModelType } from './run_model.js'
+import { type TrainConfig, trainConfigSchema } from './train_config.js'
 
 /** They change nothing that is learned. */
 const beside = ['samples', 'checkpoints', 'loading', 'log', 'device'] as const
@@ -52,7 +52,10 @@ export const describeChange = ({ key, earlier, now }: Change): string =>
 const short = (value: unknown): string => (value === undefined ? 'not set' : formatValue(value))
 
 /** A preset and the sizes that it stands for are the same. */
-const withSizes = (config: TrainConfig) => ({ ...config, model: modelOptions(config.model) })
+const withSizes = (config: TrainConfig) => ({
+  ...config,
+  model: runModelType(config.model).withSizes(config.model),
+})
 
 /** A config as far as it must stay as it was. */
 const comparable = ({ training, ...rest }: Record<string, unknown>): object => ({
@@ -84,7 +87,7 @@ const samePlace = (earlier: unknown, now: unknown): boolean => {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
-type Length = Pick<TransfusionTrainingOptions, (typeof lengths)[number]>
+type Length = Pick<TrainConfig['training'], (typeof lengths)[number]>
 
 const describeLength = ({ steps, minutes }: Length): string =>
   steps === undefined ? `${minutes} minutes` : `${steps} steps`
@@ -92,7 +95,7 @@ const describeLength = ({ steps, minutes }: Length): string =>
 /** What follows from another length of training, after so many steps and seconds; undefined: it is the same. */
 export function lengthChange(
   earlier: Length | undefined,
-  now: TransfusionTrainingOptions,
+  now: TrainConfig['training'],
   done: { steps: number; seconds: number },
 ): string | undefined {
   if (!earlier || lengths.every((key) => earlier[key] === now[key])) return undefined

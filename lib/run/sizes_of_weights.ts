@@ -1,9 +1,9 @@
 import { readJson } from '../files/json_file.js'
-import { readSizes, sameNumber, type WeightSizes } from '../models/transfusion/io/initialize.js'
-import { presets } from '../models/transfusion/presets.js'
+import { sameNumber } from '../config/same_number.js'
 import { CheckpointFolder } from '../training/checkpoint_folder.js'
 import { runPaths } from './run_folder.js'
-import { namedSizes, type WrittenTrainConfig } from './train_config.js'
+import { writtenModelType } from './run_model.js'
+import type { WrittenTrainConfig } from './train_config.js'
 
 /**
  * A config as it stands in its file, with what it leaves to the weights that the run begins with: the sizes and the
@@ -17,29 +17,11 @@ export async function withSizesOfWeights(written: unknown, out: string, init?: s
     const { preset: _, ...sizes } = { preset: undefined, ...model }
     return completed(written, { model: sizes, objective })
   }
-  if (init === undefined) return written
-  const { sizes, objective } = await readSizes(init)
-  refusePreset((written as WrittenTrainConfig).model ?? {}, sizes, init)
-  return completed(written, { model: sizes, objective })
-}
-
-/** A preset is asked for by one name, so one message says which of its sizes the weights have not. */
-function refusePreset(
-  model: Partial<NonNullable<WrittenTrainConfig['model']>>,
-  sizes: WeightSizes,
-  init: string,
-): void {
-  const { preset } = model
-  if (preset === undefined || !Object.hasOwn(presets, preset)) return
-  for (const [key, value] of Object.entries(namedSizes(model))) {
-    const stored = sizes[key as keyof WeightSizes]
-    if (Object.hasOwn(model, key) || typeof value !== 'number' || typeof stored !== 'number') continue
-    if (!sameNumber(value, stored))
-      throw new Error(
-        `model.preset: "${preset}" has ${key} ${value}, the weights of ${init} have ${stored}; leave the preset out, ` +
-          'and the sizes are those of the weights',
-      )
-  }
+  const { model = {} } = written as WrittenTrainConfig
+  const type = writtenModelType(model)
+  // An unknown type is refused when the config is parsed.
+  if (init === undefined || !type) return written
+  return completed(written, await type.settingsOfWeights(init, model))
 }
 
 /** What is set, and what is stored where nothing is, or the same number in other digits. */

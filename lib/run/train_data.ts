@@ -3,25 +3,33 @@ import { defaultWorkers } from '../datasets/data_config.js'
 import { type DocumentSource, textsOf, type UnreadableDocument } from '../data/sources/document_source.js'
 import { openStream, type WeightedSource } from '../data/stream/open_stream.js'
 import { JsonTokenizer } from '../tokenizer/tokenizer.js'
-import type { Transfusion } from '../transfusion.js'
-import { positionsOf, type TrainingData } from '../models/transfusion/training/data.js'
+import type { DocumentStream, StreamState } from '../data/document_stream.js'
 import { type BpeHooks, trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'
+import type { RunModel } from './run_model.js'
 import type { TrainConfig } from './train_config.js'
+
+/** Opens the stream of documents that a run trains on, at the beginning or where an earlier one has ended. */
+export type OpenTrainingStream = (start: {
+  /** The order of documents follows from it. */
+  readonly seed: number
+  /** As an earlier stream gave it. */
+  readonly state?: StreamState
+  /** The most positions that a document may have. */
+  readonly longest?: number
+}) => DocumentStream | Promise<DocumentStream>
 
 /** What opens the stream of documents that a run trains on. */
 export function streamOpener(
   { data, loading }: TrainConfig,
   sources: readonly WeightedSource[],
-  model: Transfusion,
+  { streamOptions }: Pick<RunModel, 'streamOptions'>,
   onSkip: (document: UnreadableDocument) => void,
-): TrainingData {
+): OpenTrainingStream {
   const { workers = defaultWorkers(data), onUnreadable } = loading
   return (start) =>
     openStream(sources, {
       ...start,
-      tokenizer: model.tokenizer,
-      image: model.imagePreparation,
-      positionsOf: positionsOf(model),
+      ...streamOptions,
       workers,
       onUnreadable,
       onSkip,

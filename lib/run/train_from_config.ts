@@ -7,20 +7,18 @@ import { resolvePaths } from '../config/paths.js'
 import { openSources } from '../datasets/data_config.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { hasFinished } from '../reporting/sessions.js'
-import { Trainer } from '../models/transfusion/training/trainer.js'
 import type { BpeProgress } from '../tokenizer/bpe/train_tokenizer.js'
 import { type Device, parseDevice } from '../tensor/device.js'
-import { Transfusion } from '../transfusion.js'
 import { LeftOutReport } from './left_out_report.js'
 import { type RunMessages, silent } from './messages.js'
-import { createModel, initializeModel } from './new_model.js'
+import { type RunModel, runModelType } from './run_model.js'
 import { resumeRun } from './resume_run.js'
 import { lengthChange, progressOf } from './run_changes.js'
 import { lockRun, type OpenRun, openRun, runPaths } from './run_folder.js'
 import { withSizesOfWeights } from './sizes_of_weights.js'
 import { checkNewModel, checkSamples } from './train_checks.js'
 import { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './train_config.js'
-import { streamOpener, unreadablePolicy } from './train_data.js'
+import { openTokenizer, streamOpener, unreadablePolicy } from './train_data.js'
 import { type SessionHooks, trainSession } from './train_session.js'
 
 /** Where a run is written, what it begins with, and its hooks. */
@@ -76,7 +74,7 @@ export async function trainFromConfig(
       : withSettings(trainConfigSchema, config, settings)
   const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), name)
   parseDevice(parsed.device, name)
-  if (!init) await checkNewModel(parsed, name)
+  await checkNewModel(parsed, name)
   const sources = await openSources(parsed.data)
   // Refused before a folder is made.
   for (const { source } of sources) source.unreadable?.forEach(unreadablePolicy(parsed.loading, () => {}))
@@ -114,19 +112,18 @@ async function runIn(
   const { onMessage, onWarning } = hooks
   const leftOut = new LeftOutReport(onWarning)
   const { onSkip } = leftOut
-  const trainerOf = (model: Transfusion) =>
-    new Trainer(model, streamOpener(config, sources, model, onSkip), config.training)
-  const resumed = await resumeRun(
-    run.checkpoints,
-    { compute: config.precision, device: config.device },
-    trainerOf,
-    onWarning,
-  )
+  const type = runModelType(config.model)
+  const trainerOf = (model: RunModel) =>
+    model.trainer(streamOpener(config, sources, model, onSkip), config.training)
+  const resumed = await resumeRun(run.checkpoints, config, trainerOf, onWarning)
   using model =
     resumed?.model ??
     (init
-      ? await initializeModel(init, config, written)
-      : await createModel(config, sources, onSkip, { onProgress: hooks.onTokenizerProgress }))
+      ? await type.initialize(init, config, written)
+      : type.create(
+          config,
+          await openTokenizer(config, sources, onSkip, { onProgress: hooks.onTokenizerProgress }),
+        ))
   using trainer = resumed?.trainer ?? trainerOf(model)
   const result = () => ({ ...trainer.done, model: runPaths(out).model })
   const { done } = trainer
@@ -139,7 +136,7 @@ async function runIn(
   }
   const longer = resumed && lengthChange(run.earlierLength, config.training, done)
   if (longer) onMessage(longer)
-  await checkSamples(model, config.samples, name)
+  await checkSamples(model.generative, config.samples, name)
   hooks.onReady?.()
   const beginning = resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''
   const session = { out, config, model, trainer, sources, leftOut, checkpoints: run.checkpoints, beginning }

@@ -1,18 +1,17 @@
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { unknownWordsOf } from '../generation/unknown_words.js'
-import { sizeAdvice } from '../models/transfusion/size_advice.js'
+import { generateImages } from '../generation/generate_images.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { formatCount } from '../reporting/report/numbers.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
 import type { CheckpointFolder } from '../training/checkpoint_folder.js'
 import type { StepReport } from '../training/step_report.js'
-import type { Trainer } from '../models/transfusion/training/trainer.js'
-import type { Transfusion } from '../transfusion.js'
+import type { TaskTrainer } from '../training/task_trainer.js'
 import type { LeftOutReport } from './left_out_report.js'
 import type { RunMessages } from './messages.js'
-import { modelSizes } from './model_sizes.js'
 import { recordedRun } from './recorded_run.js'
 import { runPaths } from './run_folder.js'
+import type { RunModel } from './run_model.js'
 import type { TrainConfig } from './train_config.js'
 import { documentsOf, spreadTexts } from './train_data.js'
 
@@ -24,8 +23,8 @@ export interface TrainSession {
   /** The run's folder. */
   out: string
   config: TrainConfig
-  model: Transfusion
-  trainer: Trainer
+  model: RunModel
+  trainer: TaskTrainer
   sources: readonly WeightedSource[]
   leftOut: LeftOutReport
   checkpoints: CheckpointFolder
@@ -55,9 +54,9 @@ export async function trainSession(
   const documents = documentsOf(sources)
   if (documents !== undefined) onMessage(formatCount(documents, 'document'))
   // Before anything is waited for: the weights of large models take a while.
-  onMessage(modelSizes(model.network) + session.beginning)
-  for (const advice of sizeAdvice(model.network.config, model.objective)) onWarning(advice)
-  const unknown = await unknownWordsOf(model.tokenizer, config.samples.prompts ?? [])
+  onMessage(model.sizes + session.beginning)
+  for (const advice of model.advice) onWarning(advice)
+  const unknown = await unknownWordsOf(model.generative.tokenizer, config.samples.prompts ?? [])
   if (unknown !== undefined) onWarning(`samples.prompts: ${unknown}`)
   const prompts = config.samples.prompts ?? (await spreadTexts(sources, 10))
   const matmulRate = await measureMatmulRate(config.precision, config.device)
@@ -91,10 +90,12 @@ async function train(
   const flush = () => recorder.flush().catch(notWritten)
   const drawSamples = async (step: number) => {
     const { every: _every, prompts: _prompts, ...options } = config.samples
-    const images = await model.generateImages(prompts, undefined, options, signal).catch((error) => {
-      // Whoever stops the run does not wait for its pictures.
-      if (!isStopped()) throw error
-    })
+    const images = await generateImages(model.generative, prompts, undefined, options, { signal }).catch(
+      (error) => {
+        // Whoever stops the run does not wait for its pictures.
+        if (!isStopped()) throw error
+      },
+    )
     if (images && images.length > 0) await recorder.samples(step, images, prompts).catch(notWritten)
     await flush()
   }

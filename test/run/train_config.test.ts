@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { checkNewModel } from '../../lib/run/train_checks.js'
-import { modelOptions, namedSizes, trainConfigSchema } from '../../lib/run/train_config.js'
+import { modelOptions, namedSizes } from '../../lib/models/transfusion/model_options.js'
+import { trainConfigSchema } from '../../lib/run/train_config.js'
 import { parseConfig } from '../../lib/config/parse.js'
 import { parseConfigText } from '../../lib/files/config_file.js'
 import { transfusionParameters } from '../../lib/models/transfusion/model.js'
@@ -76,6 +77,14 @@ describe('the sizes of a new model', () => {
       heads: 8,
     })
   })
+})
+
+it('has a model of a known type, which may be left out', () => {
+  expect(config({}).model.type).toBe('transfusion')
+  expect(config({ type: 'transfusion' }).model).toEqual(config({}).model)
+  expect(() => config({ type: 'chameleon' })).toThrow(
+    'a.json:\n  model.type: expected "transfusion"; received "chameleon"',
+  )
 })
 
 describe('a config of a new model', () => {

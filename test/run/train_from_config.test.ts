@@ -6,10 +6,13 @@ import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { trainFromConfig, type TrainRunOptions } from '../../lib/run/train_from_config.js'
 import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
+import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { Transfusion } from '../../lib/transfusion.js'
 import { command } from '../cli/command.js'
 import { idxFile } from '../data/sources/idx_file.js'
 import { temporaryFolder } from '../temporary_folder.js'
+
+const { limit } = memory()
 
 /** A folder with eight pictures of two classes, and a config for so many steps over them. */
 async function workplace(steps: number): Promise<{ folder: string; config: WrittenTrainConfig }> {
@@ -146,6 +149,21 @@ describe('trainFromConfig', () => {
     expect(await readdir(folder)).not.toContain('run')
     expect(await trainFromConfig(config, { out, set: ['training.steps=3'] })).toMatchObject({ steps: 3 })
   })
+})
+
+it('refuses a batch that memory cannot hold also where a run begins with the weights of a folder', async () => {
+  const { folder, config } = await workplace(2)
+  const { model: init } = await trainFromConfig(config, { out: join(folder, 'first') })
+  setMemoryLimit(1e9)
+  try {
+    const out = join(folder, 'run')
+    await expect(trainFromConfig(config, { out, init, set: ['training.batchSize=2000000'] })).rejects.toThrow(
+      /^config: training\.batchSize: images of 4 patches each take at least 1\.02 GB in a step/,
+    )
+    expect(await readdir(folder)).not.toContain('run')
+  } finally {
+    setMemoryLimit(limit)
+  }
 })
 
 it('has an example of it, which trains and draws', async () => {

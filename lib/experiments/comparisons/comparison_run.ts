@@ -11,7 +11,7 @@ import { type NamedClasses, openClasses } from '../../evaluation/tasks/class_dat
 import type { Variant } from './comparisons.js'
 import { demoObjective, demoTraining } from '../demo/demo_config.js'
 import { fashionMnistCaption, fashionMnistModel } from '../demo/demo_fashion_mnist.js'
-import { modelOptions, modelOptionsSchema } from '../../run/train_config.js'
+import { modelOptions, modelOptionsSchema } from '../../models/transfusion/model_options.js'
 
 /** Few steps, so that the evaluation takes less time than training. */
 const sampling = { sampler: 'dpmpp', steps: 20, guidance: 2.5, guidanceInterval: [0.2, 0.8] } as const

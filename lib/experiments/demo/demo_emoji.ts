@@ -5,7 +5,7 @@ import { evaluateEmoji } from '../emoji/evaluate_emoji.js'
 import { demoImages, demoObjective, demoTraining } from './demo_config.js'
 import { emojiSheet } from './demo_emoji_sheet.js'
 import type { DemoSettings, DemoTask } from './demo_task.js'
-import { modelOptionsSchema } from '../../run/train_config.js'
+import { modelOptionsSchema } from '../../models/transfusion/model_options.js'
 
 /** About 4 M parameters, of which two cores take some five steps a second. */
 const emojiModel = parseConfig(

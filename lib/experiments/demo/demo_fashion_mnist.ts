@@ -4,7 +4,7 @@ import { openClasses } from '../../evaluation/tasks/class_data_config.js'
 import { demoImages, demoObjective, demoTraining, longMinutes } from './demo_config.js'
 import { fashionMnistSheet } from './demo_fashion_mnist_sheet.js'
 import type { DemoSettings, DemoTask } from './demo_task.js'
-import { modelOptionsSchema } from '../../run/train_config.js'
+import { modelOptionsSchema } from '../../models/transfusion/model_options.js'
 
 /** One short caption per class: the class's name with its article. */
 export const fashionMnistCaption = '{a label}'

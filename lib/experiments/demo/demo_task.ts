@@ -4,7 +4,7 @@ import type { Objective } from '../../diffusion/objective.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { GenerativeModel } from '../../generation/model.js'
 import type { TransfusionTrainingSettings } from '../../models/transfusion/training/options.js'
-import type { ModelOptions } from '../../run/train_config.js'
+import type { ModelOptions } from '../../models/transfusion/model_options.js'
 
 /** The settings of a run of the demo. */
 export interface DemoSettings {

@@ -1,5 +1,8 @@
 import { z } from 'zod'
 
+/** Names the type of model in configs and in the folders of models. */
+export const transfusionName = 'transfusion'
+
 const count = z.int().positive()
 
 const unetSchema = z.strictObject({

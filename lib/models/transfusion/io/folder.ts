@@ -26,7 +26,7 @@ import type { ComputeType } from '../../../nn/arena.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { type Device, parseDevice } from '../../../tensor/device.js'
 import type { Tensor } from '../../../tensor/tensor.js'
-import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
+import { type TransfusionConfig, transfusionConfigSchema, transfusionName } from '../config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork } from '../model.js'
 import {
@@ -37,11 +37,9 @@ import {
   writeWeights,
 } from './weights.js'
 
-const architecture = 'transfusion'
-
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({
-  architecture: z.literal(architecture),
+  architecture: z.literal(transfusionName),
   model: transfusionConfigSchema,
   objective: objectiveSchema,
   /** Between images and the model's values; absent in folders made before there was one, and where the model has none. */
@@ -100,7 +98,7 @@ export async function saveModel(
   using frozen = network.arena.freeze()
   const codec = codecOf(model)?.config
   const preprocessing = imagePreparationOf(model, model.imagePreparation)
-  const config = { architecture, model: network.config, objective, codec, preprocessing }
+  const config = { architecture: transfusionName, model: network.config, objective, codec, preprocessing }
   let seal = ''
   await replaceFiles(folder, async (aside) => {
     const path = (file: keyof typeof files) => join(aside, files[file])

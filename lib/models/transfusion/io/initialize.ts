@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { checkArguments } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
+import { sameNumber } from '../../../config/same_number.js'
 import { formatValue } from '../../../describe.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
 import { readLlamaConfig } from '../../llama/config.js'
@@ -66,9 +67,6 @@ export async function readSizes(named: string): Promise<{ sizes: WeightSizes; ob
   const { vocabulary: _, tied: __, bos: ___, eos: ____, ...sizes } = await readLlamaConfig(folder)
   return { sizes }
 }
-
-/** Whether two numbers are one, of which either may have been f32 on its way. */
-export const sameNumber = (a: number, b: number): boolean => Math.abs(a - b) <= 2 ** -23 * Math.abs(b)
 
 function refuseDifference(path: string, wanted: object, stored: object): void {
   const difference = firstDifference(wanted, stored)

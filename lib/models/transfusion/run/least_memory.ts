@@ -1,14 +1,14 @@
-import type { TransfusionConfig } from '../models/transfusion/config.js'
-import { transfusionParameters } from '../models/transfusion/model.js'
-import { elementsOf } from '../tensor/shape.js'
-import type { TrainConfig } from './train_config.js'
+import type { TransfusionConfig } from '../config.js'
+import { transfusionParameters } from '../model.js'
+import { elementsOf } from '../../../tensor/shape.js'
+import type { RunSettings } from './settings.js'
 
 /** Data of which each document has one image. */
 const imageEach: readonly string[] = [
   'folder',
   'idx',
   'fashion-mnist',
-] satisfies TrainConfig['data']['type'][]
+] satisfies RunSettings['data']['type'][]
 
 /**
  * Bytes that training takes at least: `weights`, those of the parameters, their gradients, the optimizer's state and their
@@ -16,7 +16,7 @@ const imageEach: readonly string[] = [
  */
 export function leastMemory(
   sizes: TransfusionConfig,
-  { data, precision, training }: TrainConfig,
+  { data, precision, training }: Pick<RunSettings, 'data' | 'precision' | 'training'>,
   patches: number,
 ): { parameters: number; weights: number; batch: number } {
   const parameters = transfusionParameters(sizes).reduce((sum, { shape }) => sum + elementsOf(shape), 0)

@@ -1,6 +1,6 @@
-import { feedForwardOf } from '../models/transfusion/config.js'
-import type { TransfusionNetwork } from '../models/transfusion/model.js'
-import { patchGrid } from '../sequence/metadata.js'
+import { feedForwardOf } from '../config.js'
+import type { TransfusionNetwork } from '../model.js'
+import { patchGrid } from '../../../sequence/metadata.js'
 
 /** A model's sizes in one line: what its config, its preset and its tokenizer come to. */
 export function modelSizes({ config, arena }: Pick<TransfusionNetwork, 'config' | 'arena'>): string {

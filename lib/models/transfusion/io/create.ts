@@ -1,0 +1,57 @@
+import { parseConfig } from '../../../config/parse.js'
+import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
+import type { ImagePreparationOptions } from '../../../image/image_preparation.js'
+import type { ComputeType } from '../../../nn/arena.js'
+import { codecOf, imagePreparationOf } from '../../../sequence/image_model.js'
+import { type Device, parseDevice } from '../../../tensor/device.js'
+import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
+import { transfusionConfigSchema, type TransfusionOptions } from '../config.js'
+import { TransfusionNetwork } from '../model.js'
+import type { LoadedModel } from './folder.js'
+
+/** What a new model has besides its sizes and its tokenizer. */
+export interface NewModelOptions {
+  /** The initial weights follow from it. */
+  seed?: number
+  /** bf16: f32 weights, rounded to bf16 for computing. */
+  compute?: ComputeType
+  /** Where the weights will lie and the model runs; 'cpu' by default. */
+  device?: Device
+  /** What the network predicts, and how its error counts. */
+  objective?: Partial<Objective>
+  /** How image files become what the model reads; by default to the size that it generates. */
+  imagePreparation?: ImagePreparationOptions
+}
+
+/** A new model with random weights; `callee` is named in errors. Throws a ConfigError that names what is wrong. */
+export function createModel(
+  callee: string,
+  sizes: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
+  tokenizer: JsonTokenizer,
+  { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreparation }: NewModelOptions,
+): LoadedModel {
+  const place = parseDevice(device, callee)
+  const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
+  const config = parseConfig(
+    transfusionConfigSchema,
+    { ...sizes, ...tokenizerIds(tokenizer) },
+    'model config',
+  )
+  const codec = codecOf({ network: { config } })
+  const preparation = imagePreparationOf({ network: { config }, codec }, imagePreparation)
+  const network = new TransfusionNetwork(config, compute, place)
+  network.arena.initialize(seed)
+  return { network, tokenizer, objective: parsedObjective, codec, imagePreparation: preparation }
+}
+
+/** What a model's config takes from its tokenizer. Throws when it has no end-of-document token. */
+function tokenizerIds({
+  vocabularySize,
+  bos,
+  eos,
+  boi,
+  eoi,
+}: JsonTokenizer): Pick<TransfusionOptions, 'vocabulary' | 'tokens'> {
+  if (eos === undefined) throw new Error('tokenizer: it has no end-of-document token, which a model needs')
+  return { vocabulary: vocabularySize, tokens: { ...(bos !== undefined && { bos }), end: eos, boi, eoi } }
+}

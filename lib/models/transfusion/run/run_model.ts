@@ -1,0 +1,82 @@
+/** A Transfusion model as lib/run drives any model: it has the shape of `RunModelType` there. */
+import type { StreamOptions } from '../../../data/stream/open_stream.js'
+import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
+import { createModel } from '../io/create.js'
+import { type LoadedModel, loadModel, type LoadOptions, saveModel } from '../io/folder.js'
+import { initializeFrom } from '../io/initialize.js'
+import { type ModelOptions, modelOptions, namedSizes, type WrittenModelOptions } from '../model_options.js'
+import type { Objective } from '../../../diffusion/objective.js'
+import { sizeAdvice } from '../size_advice.js'
+import { positionsOf, type TrainingData } from '../training/data.js'
+import type { TransfusionTrainingOptions } from '../training/options.js'
+import { Trainer } from '../training/trainer.js'
+import { leastMemory } from './least_memory.js'
+import { modelSizes } from './model_sizes.js'
+import { checkSettings, patchesOf, type RunSettings, settingsOfWeights, sizesOf } from './settings.js'
+
+class TransfusionRunModel {
+  readonly generative: LoadedModel
+
+  constructor(model: LoadedModel) {
+    this.generative = model
+  }
+
+  get parameterCount(): number {
+    return this.generative.network.arena.parameterCount
+  }
+
+  get sizes(): string {
+    return modelSizes(this.generative.network)
+  }
+
+  get advice(): string[] {
+    return sizeAdvice(this.generative.network.config, this.generative.objective)
+  }
+
+  get streamOptions(): Pick<StreamOptions, 'tokenizer' | 'image' | 'positionsOf'> {
+    const { tokenizer, imagePreparation: image } = this.generative
+    return { tokenizer, image, positionsOf: positionsOf(this.generative) }
+  }
+
+  trainer(data: TrainingData, options: TransfusionTrainingOptions): Trainer {
+    return new Trainer(this.generative, data, options)
+  }
+
+  async save(folder: string): Promise<void> {
+    await saveModel(folder, this.generative)
+  }
+
+  [Symbol.dispose](): void {
+    this.generative.network[Symbol.dispose]()
+  }
+}
+
+/** What a run does with models of this type. */
+export const transfusionRuns = {
+  withSizes: (model: ModelOptions) => ({ type: model.type, ...modelOptions(model) }),
+  settingsOfWeights,
+  check: checkSettings,
+  leastMemory(settings: RunSettings, name: string) {
+    const sizes = sizesOf(settings, name)
+    const patches = patchesOf(settings, sizes, name)
+    return { ...leastMemory(sizes, settings, patches), patches }
+  },
+  create(settings: RunSettings, tokenizer: JsonTokenizer) {
+    const { objective, precision: compute, device, model, imagePreparation, training } = settings
+    const options = { objective, compute, device, seed: training.seed, imagePreparation }
+    return new TransfusionRunModel(createModel('model', modelOptions(model), tokenizer, options))
+  },
+  async initialize(
+    folder: string,
+    { precision: compute, device, imagePreparation, training: { seed } }: RunSettings,
+    written: { model?: WrittenModelOptions; objective?: Partial<Objective> },
+  ) {
+    const sizes = namedSizes(written.model ?? {})
+    const { objective } = written
+    return new TransfusionRunModel(
+      await initializeFrom(folder, { sizes, objective, compute, device, seed, imagePreparation }),
+    )
+  },
+  load: async (folder: string, options: LoadOptions) =>
+    new TransfusionRunModel(await loadModel(folder, options)),
+}

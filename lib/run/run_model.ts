@@ -1,0 +1,72 @@
+/** What a run needs of a model; lib/models/registry.ts has what fits it, by type. */
+import type { Objective } from '../diffusion/objective.js'
+import type { StreamOptions } from '../data/stream/open_stream.js'
+import type { GenerativeModel } from '../generation/model.js'
+import { defaultModelType, type ModelType, runModels } from '../models/registry.js'
+import type { ComputeType } from '../nn/arena.js'
+import type { Device } from '../tensor/device.js'
+import type { TaskTrainer } from '../training/task_trainer.js'
+import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
+import type { TrainConfig, WrittenTrainConfig } from './train_config.js'
+import type { OpenTrainingStream } from './train_data.js'
+
+/** A model that a run trains, whatever its type. */
+export interface RunModel {
+  /** What the run's samples are generated with. */
+  readonly generative: GenerativeModel
+  readonly parameterCount: number
+  /** The model's sizes in one line. */
+  readonly sizes: string
+  /** A line for each setting with which the model is expected to learn badly. */
+  readonly advice: readonly string[]
+  /** How documents are prepared for the model. */
+  readonly streamOptions: Pick<StreamOptions, 'tokenizer' | 'image' | 'positionsOf'>
+  trainer(open: OpenTrainingStream, options: TrainConfig['training']): TaskTrainer
+  /** Writes the model's folder. */
+  save(folder: string): Promise<void>
+  /** Frees the weights. */
+  [Symbol.dispose](): void
+}
+
+/** Bytes that training takes at least, and what they are of. */
+export interface LeastMemory {
+  readonly parameters: number
+  /** Patches, or positions, of an image. */
+  readonly patches: number
+  /** Of the parameters, their gradients, the optimizer's state and the average. */
+  readonly weights: number
+  /** Of what a batch keeps for its backward pass. */
+  readonly batch: number
+}
+
+/** What a run does with models of one type. */
+export interface RunModelType {
+  /** A config's model with the sizes that a preset stands for in its place. */
+  withSizes(model: TrainConfig['model']): object
+  /** The settings that the weights of a folder decide, for a config that leaves them out; `written`: its model. */
+  settingsOfWeights(
+    folder: string,
+    written: NonNullable<WrittenTrainConfig['model']>,
+  ): Promise<{ model: object; objective?: Objective }>
+  /** Throws an Error, which begins with `name`, for settings that do not fit each other or the data. */
+  check(config: TrainConfig, name: string): void
+  /** Throws as `check`. */
+  leastMemory(config: TrainConfig, name: string): LeastMemory
+  /** A new model, its weights random. */
+  create(config: TrainConfig, tokenizer: JsonTokenizer): RunModel
+  /** A model with the weights of a folder, which decides all that the config, as it was written, leaves out. */
+  initialize(folder: string, config: TrainConfig, written: WrittenTrainConfig): Promise<RunModel>
+  /** The model of a folder that `save` or a checkpoint wrote. */
+  load(folder: string, options: { compute: ComputeType; device: Device }): Promise<RunModel>
+}
+
+const types: Readonly<Record<ModelType, RunModelType>> = runModels
+
+/** What a run does with models of the type that a config names. */
+export const runModelType = (model: { type: ModelType }): RunModelType => types[model.type]
+
+/** The same for a config as it was written, in which the type may be left out; undefined for an unknown type. */
+export function writtenModelType(model: unknown): RunModelType | undefined {
+  const type = (model as { type?: string } | undefined)?.type ?? defaultModelType
+  return Object.hasOwn(types, type) ? types[type as ModelType] : undefined
+}
