@@ -50,10 +50,10 @@ async function heldOutLosses({ model, options }, batches = 40) {
   const maker = new BatchMaker(stream, model, { ...options, seed: 123, conditionDropout: 0 })
   const sums = { lm: 0, diffusion: 0 }
   for (let i = 0; i < batches; i++) {
-    const { parts, denominators } = await maker.make(i)
+    const { microBatches, denominators } = await maker.make(i)
     const losses = noGrad(() =>
       scope(() => {
-        const { lm, diffusion } = transfusionLoss(model.network, parts[0], options, denominators)
+        const { lm, diffusion } = transfusionLoss(model.network, microBatches[0], options, denominators)
         return { lm, diffusion }
       }),
     )

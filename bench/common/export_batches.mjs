@@ -57,8 +57,8 @@ export async function exportBatches(model, steps, folder) {
   const maker = new BatchMaker(readyDocuments(model)(), model, options)
   const tensors = new Map()
   for (let step = 0; step < steps; step++) {
-    const { parts } = await maker.make(step)
-    for (const [name, tensor] of Object.entries(await tensorsOf(parts[0], model.network.config.image)))
+    const { microBatches } = await maker.make(step)
+    for (const [name, tensor] of Object.entries(await tensorsOf(microBatches[0], model.network.config.image)))
       tensors.set(`${step}.${name}`, tensor)
   }
   const path = join(folder, 'batches.safetensors')

@@ -9,21 +9,21 @@ import type { TransfusionTrainingOptions } from './options.js'
 import { trainingBatch } from './training_batch.js'
 
 /** What one step of the optimizer is trained on. */
-export interface StepBatch {
+export interface TransfusionBatch {
   /** Computed one after the other, their gradients summed. */
-  readonly parts: readonly TrainingBatch[]
-  /** Over all parts. */
+  readonly microBatches: readonly TrainingBatch[]
+  /** Over all micro-batches. */
   readonly denominators: Denominators
   /** Where the data stands after it. */
-  readonly state: StreamState
+  readonly dataState: StreamState
 }
 
 /**
- * Makes the batches of a run. What is drawn at random depends on the seed and the step alone, so a run resumes at any
+ * Makes the batches of a run. What is random in a batch depends on the seed and the step alone, so that a run resumes at any
  * step with a stream that stands where the step before left it.
  */
 export class BatchMaker {
-  /** A document that did not fit the batch before. */
+  /** A document that did not fit into the micro-batch before. */
   #waiting: Awaited<ReturnType<DocumentStream['next']>> | undefined
 
   constructor(
@@ -33,37 +33,39 @@ export class BatchMaker {
   ) {}
 
   /** Rejects as the stream does, and when a document does not fit the model or the batch. */
-  async make(step: number): Promise<StepBatch> {
+  async make(step: number): Promise<TransfusionBatch> {
     const { gradientAccumulation, batchTokens, batchSize = 64 } = this.options
-    const drawn: Drawn = { documents: 0, images: 0, state: undefined }
-    const parts: TrainingBatch[] = []
-    for (let part = 0; part < gradientAccumulation; part++) {
-      // Sizes that do not divide evenly: the first parts take one document more.
-      const size = Math.floor((batchSize + gradientAccumulation - 1 - part) / gradientAccumulation)
+    const taken: Taken = { documents: 0, images: 0, dataState: undefined }
+    const all: TrainingBatch[] = []
+    for (let number = 0; number < gradientAccumulation; number++) {
+      // Where sizes do not divide evenly, the first micro-batches take one document more.
+      const size = Math.floor((batchSize + gradientAccumulation - 1 - number) / gradientAccumulation)
       const sequences =
         batchTokens === undefined
-          ? await this.#take(step, drawn, (count) => count < size, Infinity)
-          : await this.#take(step, drawn, () => true, Math.floor(batchTokens / gradientAccumulation))
+          ? await this.#take(step, taken, (count) => count < size, Infinity)
+          : await this.#take(step, taken, () => true, Math.floor(batchTokens / gradientAccumulation))
       const { seed, timesteps } = this.options
-      const noise = { timesteps, seed, step, firstImage: drawn.images }
-      parts.push(await trainingBatch(this.model, sequences, noise))
-      drawn.images += parts.at(-1)!.packed.images.length
+      const noise = { timesteps, seed, step, firstImage: taken.images }
+      const microBatch = await trainingBatch(this.model, sequences, noise)
+      taken.images += microBatch.packed.images.length
+      all.push(microBatch)
     }
-    const total = (count: (batch: TrainingBatch) => number) =>
-      parts.reduce((sum, part) => sum + count(part), 0)
-    const learning = parts.filter(({ packed }) => packed.targets > 0 || packed.images.length > 0)
+    const learning = all.filter(({ packed }) => packed.targets > 0 || packed.images.length > 0)
     return {
-      // Texts of no token have nothing to learn; a batch of them alone is refused by its loss.
-      parts: learning.length > 0 ? learning : parts,
-      denominators: { tokens: total(({ packed }) => packed.targets), images: drawn.images },
-      state: drawn.state!,
+      // Texts without a token have nothing to learn; a batch of them alone is refused by its loss.
+      microBatches: learning.length > 0 ? learning : all,
+      denominators: {
+        tokens: all.reduce((sum, { packed }) => sum + packed.targets, 0),
+        images: taken.images,
+      },
+      dataState: taken.dataState!,
     }
   }
 
-  /** Documents for one part: while `more` says so and they fit into so many positions. */
+  /** Takes documents for one micro-batch: while `more` says so and they fit into so many positions. */
   async #take(
     step: number,
-    drawn: Drawn,
+    taken: Taken,
     more: (count: number) => boolean,
     positions: number,
   ): Promise<TrainingSequence<ImageInput>[]> {
@@ -71,7 +73,7 @@ export class BatchMaker {
     let left = positions
     while (more(sequences.length)) {
       const next = (this.#waiting ??= await this.stream.next())
-      const sequence = prepareSequence(next.document, this.model, this.options, step, drawn.documents)
+      const sequence = prepareSequence(next.document, this.model, this.options, step, taken.documents)
       const { length } = sequence
       if (length > positions)
         throw new RangeError(
@@ -80,17 +82,17 @@ export class BatchMaker {
       if (length > left) break
       this.#waiting = undefined
       left -= length
-      drawn.documents++
-      drawn.state = next.state
+      taken.documents++
+      taken.dataState = next.state
       sequences.push(sequence)
     }
     return sequences
   }
 }
 
-/** How far a batch has come. */
-interface Drawn {
+/** What a batch has taken from the stream so far. */
+interface Taken {
   documents: number
   images: number
-  state: StreamState | undefined
+  dataState: StreamState | undefined
 }

@@ -1,16 +1,16 @@
 import type { BatchStatistics } from '../../../training/task.js'
 import type { TransfusionConfig } from '../config.js'
-import type { StepBatch } from './batches.js'
+import type { TransfusionBatch } from './batches.js'
 import { trainingFlops } from './flops.js'
 import type { TrainingBatch } from './loss.js'
 
 /** What a step's batch is in numbers. */
 export function batchStatistics(
-  { parts, denominators, state }: StepBatch,
+  { microBatches, denominators, dataState }: TransfusionBatch,
   config: TransfusionConfig,
 ): BatchStatistics {
   const total = (count: (packed: TrainingBatch['packed']) => number) =>
-    parts.reduce((sum, { packed }) => sum + count(packed), 0)
+    microBatches.reduce((sum, { packed }) => sum + count(packed), 0)
   return {
     counts: {
       /** Of the sequences, patches included. */
@@ -20,6 +20,6 @@ export function batchStatistics(
       images: denominators.images,
     },
     flops: total((packed) => trainingFlops(config, packed)),
-    skippedDocuments: state.sources.reduce((sum, { skipped }) => sum + skipped, 0),
+    skippedDocuments: dataState.sources.reduce((sum, { skipped }) => sum + skipped, 0),
   }
 }

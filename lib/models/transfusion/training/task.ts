@@ -50,13 +50,13 @@ async function begin(
   return {
     async next(step) {
       const made = await batches.make(step)
-      changedSources(before, made.state).forEach(onWarning)
+      const { microBatches, denominators, dataState } = made
+      changedSources(before, dataState).forEach(onWarning)
       before = undefined
-      const { parts, denominators, state } = made
       return {
-        microBatches: parts.map((batch) => ({ batch, denominators })),
+        microBatches: microBatches.map((batch) => ({ batch, denominators })),
         statistics: batchStatistics(made, network.config),
-        dataState: state,
+        dataState,
       }
     },
     close: () => stream.close(),

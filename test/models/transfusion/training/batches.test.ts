@@ -43,14 +43,14 @@ describe('BatchMaker', () => {
     const batches = new BatchMaker(streamOf(texts), model, options({ batchTokens: 30 }))
     let number = 0
     for (let step = 0; step < 5; step++) {
-      const { parts, state } = await batches.make(step)
+      const { microBatches, dataState } = await batches.make(step)
       const lengths: number[] = []
       for (let left = 30, length; (length = tokensOf(number) + 2) <= left; number++) {
         lengths.push(length)
         left -= length
       }
-      expect(parts.map(({ packed }) => packed.ids.length)).toEqual([lengths.reduce((a, b) => a + b)])
-      expect(state.sources[0]!.cursor).toEqual({ number })
+      expect(microBatches.map(({ packed }) => packed.ids.length)).toEqual([lengths.reduce((a, b) => a + b)])
+      expect(dataState.sources[0]!.cursor).toEqual({ number })
     }
   })
 
@@ -58,8 +58,8 @@ describe('BatchMaker', () => {
     const settings = options({ batchTokens: 41, gradientAccumulation: 2 })
     const whole = new BatchMaker(streamOf(texts), model, settings)
     for (let step = 0; step < 4; step++) {
-      const { state } = await whole.make(step)
-      const from = state.sources[0]!.cursor!['number']
+      const { dataState } = await whole.make(step)
+      const from = dataState.sources[0]!.cursor!['number']
       const resumed = new BatchMaker(streamOf(texts, from), model, settings)
       const expected = new BatchMaker(streamOf(texts), model, settings)
       for (let before = 0; before <= step; before++) await expected.make(before)
@@ -67,17 +67,17 @@ describe('BatchMaker', () => {
     }
   })
 
-  it('cuts a batch of documents into parts, with noise of their own and one count of all', async () => {
+  it('cuts a batch of documents into micro-batches, with noise of their own and one count of all', async () => {
     const batches = new BatchMaker(
       streamOf(() => [text(5), image]),
       model,
       options({ batchSize: 7, gradientAccumulation: 3, conditionDropout: 0 }),
     )
-    const { parts, denominators } = await batches.make(0)
-    expect(parts.map(({ packed }) => packed.images.length)).toEqual([3, 2, 2])
+    const { microBatches, denominators } = await batches.make(0)
+    expect(microBatches.map(({ packed }) => packed.images.length)).toEqual([3, 2, 2])
     expect(denominators.images).toBe(7)
-    expect(denominators.tokens).toBe(parts.reduce((sum, { packed }) => sum + packed.targets, 0))
-    const keys = parts.flatMap(({ seeds }) =>
+    expect(denominators.tokens).toBe(microBatches.reduce((sum, { packed }) => sum + packed.targets, 0))
+    const keys = microBatches.flatMap(({ seeds }) =>
       Array.from({ length: seeds.length / 4 }, (_, i) => seeds[i * 4]),
     )
     expect(new Set(keys).size).toBe(7)
@@ -86,9 +86,9 @@ describe('BatchMaker', () => {
       model,
       options({ batchSize: 7, conditionDropout: 0 }),
     )
-    const whole = (await one.make(0)).parts[0]!
-    expect(parts.flatMap(({ targets }) => [...targets.t])).toEqual([...whole.targets.t])
-    expect(parts.flatMap(({ seeds }) => [...seeds])).toEqual([...whole.seeds])
+    const whole = (await one.make(0)).microBatches[0]!
+    expect(microBatches.flatMap(({ targets }) => [...targets.t])).toEqual([...whole.targets.t])
+    expect(microBatches.flatMap(({ seeds }) => [...seeds])).toEqual([...whole.seeds])
   })
 
   it('names a document that is longer than a batch', async () => {
