@@ -1,8 +1,8 @@
-// What patches, widths and predictions draw after the same few steps: docs/image-sizes.md has the table. Each setting trains
-// a model of four blocks on 24 pictures of shapes and draws half of them again.
+// What patches, widths and predictions generate after the same few steps: docs/image-sizes.md has the table. Each setting
+// trains a model of four blocks on 24 pictures of shapes and generates half of them from their captions.
 //   npm run bench -- sizes [--side 32] [--steps 1500] [--patch 4,8] [--channels 128] [--prediction eps,v,x0] [--sheet FILE]
-// rmse: from each drawing to the nearest picture, in values of 0 .. 255. right: drawings whose nearest picture is the one that
-// was asked for. The weighting is eps with eps, otherwise v.
+// rmse: from each generated picture to the nearest one, in values of 0 .. 255. nearest: those whose nearest picture is the one
+// of their caption. The weighting is eps with eps, otherwise v.
 import {
   captionedImage,
   makeCaptionTokenizer,
@@ -49,7 +49,7 @@ for (const [name, shape] of Object.entries(shapes))
 
 const captions = samples.map(({ caption }) => caption)
 const tokenizer = makeCaptionTokenizer(captions)
-const asked = captions.filter((_, i) => i % 2 === 0)
+const prompts = captions.filter((_, i) => i % 2 === 0)
 const dataset = {
   length: samples.length,
   classNames: [],
@@ -76,7 +76,7 @@ async function measure(patch, channels, prediction) {
   })
   const losses = []
   await trainer.run({ onStep: ({ terms }) => losses.push(terms.diffusion) })
-  const images = await model.generateImages(asked, undefined, { sampler: 'ddim', steps: 50 })
+  const images = await model.generateImages(prompts, undefined, { sampler: 'ddim', steps: 50 })
   const nearest = images.map((image) => {
     const distances = samples.map((sample) => distance(image, sample.image))
     const rmse = Math.min(...distances)
@@ -93,7 +93,7 @@ async function measure(patch, channels, prediction) {
     prediction,
     loss: last.reduce((sum, loss) => sum + loss, 0) / last.length,
     rmse: nearest.reduce((sum, { rmse }) => sum + rmse, 0) / nearest.length,
-    right: nearest.filter(({ caption }, i) => caption === asked[i]).length,
+    nearest: nearest.filter(({ caption }, i) => caption === prompts[i]).length,
   }
   return { row, images }
 }
@@ -106,22 +106,22 @@ const columns = {
   prediction: text,
   loss: fixed(3),
   rmse: fixed(1),
-  right: whole,
+  nearest: whole,
 }
 const report = await openReport('sizes', options)
 const rows = []
-const drawn = []
+const sheetRows = []
 for (const patch of numbers(options.patch))
   for (const channels of numbers(options.channels))
     for (const prediction of options.prediction.split(',')) {
       const { row, images } = await measure(patch, channels, prediction)
       rows.push(row)
-      drawn.push({
+      sheetRows.push({
         label: `patch ${patch}, ${channels} channels, ${prediction}`,
         cells: images.map((image) => ({ image })),
       })
     }
-report.table(`${options.steps} steps on ${side} x ${side} pixels, of ${asked.length} drawings`, columns, rows)
-const sheet = { title: 'Sizes', scale: 2, sections: [{ heading: '', rows: drawn }] }
+report.table(`${options.steps} steps on ${side} x ${side} pixels, ${prompts.length} generated`, columns, rows)
+const sheet = { title: 'Sizes', scale: 2, sections: [{ heading: '', rows: sheetRows }] }
 if (options.sheet !== undefined) await writePng(options.sheet, drawContactSheet(sheet))
 await report.close()

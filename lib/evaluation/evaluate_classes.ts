@@ -70,10 +70,11 @@ export async function evaluateClasses(
 
   let generated: GeneratedClassImages | undefined
   if (perClass > 0) {
-    onMessage(`Generating ${captions.length * perClass} images ...`)
-    generated = await generateClassImages(model, captions, { ...options, perClass, onMessage })
+    // First, as it refuses data that the metrics cannot be computed from.
     onMessage('Training a classifier on the real images ...')
     using reference = await ClassReference.prepare(data, { ...options, perClass })
+    onMessage(`Generating ${captions.length * perClass} images ...`)
+    generated = await generateClassImages(model, captions, { ...options, perClass, onMessage })
     Object.assign(metrics, await reference.metrics(generated))
   }
 

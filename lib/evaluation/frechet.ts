@@ -15,7 +15,10 @@ export interface Moments {
 export function momentsOf(features: Features): Moments {
   const { data, width } = features
   const count = countOf(features)
-  if (count < 2) throw new RangeError(`momentsOf: a covariance needs two vectors or more, received ${count}`)
+  if (count < 2)
+    throw new RangeError(
+      `momentsOf: features must have two vectors or more, which a covariance needs, received ${count}`,
+    )
   const mean = new Float64Array(width)
   for (let row = 0; row < data.length; row += width)
     for (let i = 0; i < width; i++) mean[i]! += data[row + i]!

@@ -19,7 +19,7 @@ export function kernelDistance(a: Features, b: Features): KernelDistance {
   const [n, m] = [countOf(a), countOf(b)]
   if (a.width !== b.width || n < 2 || m < 2)
     throw new RangeError(
-      `kernelDistance: expected two sets of two vectors or more and one width, received [${n}, ${a.width}] ` +
+      `kernelDistance: a and b must have two vectors or more and the same width, received [${n}, ${a.width}] ` +
         `and [${m}, ${b.width}]`,
     )
   const [acrossA, acrossB] = kernelSums(a, b)

@@ -36,7 +36,9 @@ export async function captionPerplexity(
     tokens += likelihood.tokens
   }
   if (tokens === 0)
-    throw new RangeError('captionPerplexity: pairs have no caption to predict; received none, or empty ones')
+    throw new RangeError(
+      'captionPerplexity: pairs must have a caption to predict, received none, or empty ones',
+    )
   return Math.exp(nll / tokens)
 }
 

@@ -64,7 +64,7 @@ export async function textPerplexity(
   const { network } = model
   const preparer = preparation ?? inlinePreparation(model.tokenizer, modelImages(model))
   if (!(Number.isInteger(window) && Number.isInteger(stride) && stride >= 1 && stride <= window))
-    throw new RangeError(`textPerplexity: expected a stride in 1 .. window, received ${stride} of ${window}`)
+    throw new RangeError(`textPerplexity: stride must be 1 .. window, received ${stride} of ${window}`)
   let nll = 0
   const counts = { documents: 0, tokens: 0, bytes: 0 }
   async function* pieces() {
@@ -89,7 +89,8 @@ export async function textPerplexity(
     nll += likelihood.nll
     counts.tokens += likelihood.tokens
   }
-  if (counts.tokens === 0) throw new RangeError('textPerplexity: the documents have no token to predict')
+  if (counts.tokens === 0)
+    throw new RangeError('textPerplexity: documents must have a token to predict, received none')
   return {
     perplexity: Math.exp(nll / counts.tokens),
     bitsPerByte: nll / Math.LN2 / counts.bytes,

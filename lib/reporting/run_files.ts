@@ -16,10 +16,10 @@ export const runFiles = {
 
 const sheetName = /^samples-(\d{7,})\.(png|json)$/
 
-/** A sheet of samples drawn at a step. */
+/** A sheet of images generated at a step. */
 export const sheetFile = (step: number): string => `samples-${String(step).padStart(7, '0')}.png`
 
-/** The captions that a sheet's images were drawn from: a list of texts, for those who cannot see what the sheet says. */
+/** The captions of a sheet's images: a list of texts, for those who cannot see the sheet. */
 export const sheetCaptionsFile = (step: number): string => sheetFile(step).replace(/png$/, 'json')
 
 /** A file of a step. */

@@ -166,7 +166,7 @@ describe('transfusion eval', () => {
     const small = { images: join(folder, 'small'), labels: task.data.test.labels }
     await writeFile(small.images, idxFile([30, 4, 4], new Uint8Array(480)))
     await expect(run({ tasks: [{ ...task, data: { ...task.data, test: small } }] })).rejects.toThrow(
-      'evaluateClasses: data.test must have images of 8 x 8 in grayscale, which the model generates, received 4 x 4 in grayscale',
+      'evaluateClasses: data.test must have images of 8 x 8 in grayscale, as data.training has, received 4 x 4 in grayscale',
     )
   })
 })

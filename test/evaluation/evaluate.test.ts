@@ -131,3 +131,26 @@ it.each([1, 3] as const)('gives the same for any kind of labelled data, of %i ch
     expect(Object.fromEntries(found)).toEqual(values)
   }
 })
+
+it('refuses data that it cannot measure before it generates anything', async () => {
+  const image = { channels: 1, patch: 4, height: 8, width: 12 }
+  using model = Transfusion.create(
+    { layers: 1, channels: 32, heads: 2, feedForward: 48, image },
+    makeCaptionTokenizer(captions),
+  )
+  const wide = { ...labelled(96, 1), width: 12, pixels: new Uint8Array(96 * 96) }
+  const lines: string[] = []
+  const settings = {
+    seed: 0,
+    perClass: 2,
+    described: 0,
+    ranked: 0,
+    onMessage: (line: string) => lines.push(line),
+  }
+  await expect(evaluateClasses(model, { training: wide, test: wide, captions }, settings)).rejects.toThrow(
+    'data.training must have square images of an even side, which the classifier reads, received 8 x 12',
+  )
+  const one = evaluateClasses(model, { training: wide, test: wide, captions }, { ...settings, perClass: 1 })
+  await expect(one).rejects.toThrow('perClass must be 0, or at least 2, which diversity needs, received 1')
+  expect(lines.filter((line) => line.startsWith('Generating'))).toEqual([])
+})

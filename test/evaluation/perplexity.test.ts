@@ -25,7 +25,7 @@ it('takes pairs, and the samples of data sets', async () => {
   expect(await captionPerplexity(model, samples)).toBe(wanted)
   expect(await captionPerplexity(model, new Set(samples))).toBe(wanted)
   await expect(captionPerplexity(model, [])).rejects.toThrow(
-    'captionPerplexity: pairs have no caption to predict',
+    'captionPerplexity: pairs must have a caption to predict',
   )
   await expect(captionPerplexity(model, [samples[0]!, { parts: [] }])).rejects.toThrow(
     'captionPerplexity: pairs[1] must be { image, caption }, or a sample with one of each, received an object { parts }',

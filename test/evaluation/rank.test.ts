@@ -29,7 +29,7 @@ it('ranks options as a whole, or by their tokens on average', async () => {
   expect(likelihoods.map(({ tokens }) => tokens)).toEqual([1, 4])
 })
 
-it('counts the end of the document among the tokens where it is asked to', async () => {
+it('counts the end of the document among the tokens where the options say so', async () => {
   // "c" is not where a document ends, "c d e f" is.
   expect((await rank(true))[2]).toMatchObject({ best: 1, bestPerToken: 1 })
 })
@@ -45,7 +45,7 @@ it('says which share of the answers is right', async () => {
   await expect(rankAccuracy(rankings(), [1])).rejects.toThrow('received 3 for 1')
 })
 
-it('refuses a question that cannot be asked', async () => {
+it('refuses a question without an answer to rank', async () => {
   const model = await scriptedModel()
   const first = (question: Question) => rankOptions(model, [question]).next()
   await expect(first({ context: 'a', options: [] })).rejects.toThrow(

@@ -77,5 +77,5 @@ it('predicts from what overlaps', async () => {
 
 it('refuses strides that leave tokens out, and nothing to predict', async () => {
   await expect(perplexityOf(['a'], { window: 2, stride: 3 })).rejects.toThrow('received 3 of 2')
-  await expect(perplexityOf([])).rejects.toThrow('no token to predict')
+  await expect(perplexityOf([])).rejects.toThrow('documents must have a token to predict, received none')
 })

@@ -5,7 +5,7 @@ import { readJson } from '../../files/json_file.js'
 import { findSheets, sheetCaptionsFile, sheetFile, type StepFile } from '../run_files.js'
 import { inlineImage, type InlineImage } from './inline_image.js'
 
-/** Images drawn at a step. */
+/** Images generated at a step. */
 export interface Sheet {
   step: number
   image: InlineImage

@@ -17,7 +17,7 @@ it('trains on emoji for some seconds, evaluates the model, and writes pictures, 
   const data = splitEmoji(all.filter(({ name }, i) => names.has(name) || i < 200))
   const out = await temporaryFolder()
   const task = emojiTask(data, { minutes: 0.05, seed: 4 })
-  // Few steps for what is drawn on the way: the end's takes long enough.
+  // Few denoising steps: the images of the evaluation take long enough.
   await runDemoTask({ ...task, images: { steps: 5 } }, { out })
 
   const json = async (file: string) => JSON.parse(await readFile(join(out, file), 'utf8'))
