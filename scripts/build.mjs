@@ -4,8 +4,9 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync }
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { installBuildTools } from './build_tools.mjs'
 import { generateKernels } from './generate-kernels.mjs'
-import { main, nodePrefix, root, run, runTool } from './run.mjs'
+import { isInstalled, main, nodePrefix, root, run, runTool, toolsFolder } from './run.mjs'
 
 /** Where the build puts the addon. */
 export const addonPath = join(root, 'build', nodePrefix ? 'Release' : 'cmake', 'transfusion.node')
@@ -23,15 +24,19 @@ export function buildNative({ werror = false } = {}) {
   }
   const strict = existsSync(werrorMark) ? 1 : 0
   const jobs = String(availableParallelism())
+  installBuildTools()
   if (nodePrefix) buildWithGyp(strict, jobs)
   else {
     // node-gyp would download headers; cmake-js has them from npm.
     const options = ['--out=build/cmake', `--CDTRANSFUSION_WERROR=${strict}`, `--parallel=${jobs}`]
-    runTool('cmake-js/bin/cmake-js', ['compile', ...options])
+    runTool('cmake-js/bin/cmake-js', ['compile', ...options], { env: toolsEnvironment })
   }
   // A shared addon links without a kernel that its table names: only loading it tells.
   run(process.execPath, ['--eval', `require(${JSON.stringify(addonPath)})`])
 }
+
+/** binding.gyp and CMakeLists.txt ask Node where headers are: in an installed package, among its own build tools. */
+const toolsEnvironment = { NODE_PATH: join(toolsFolder, 'node_modules') }
 
 /**
  * node-gyp reads binding.gyp at the root. The package has it in dist/ instead: npm takes one at an installed package's root
@@ -42,8 +47,9 @@ const packedBinding = join(root, 'dist/binding.gyp')
 
 function buildWithGyp(strict, jobs) {
   const gyp = (...args) =>
-    runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${nodePrefix}`, ...args])
-  const isInstalled = !existsSync(binding)
+    runTool('node-gyp/bin/node-gyp.js', ['--loglevel=warn', `--nodedir=${nodePrefix}`, ...args], {
+      env: toolsEnvironment,
+    })
   if (isInstalled) copyFileSync(packedBinding, binding)
   try {
     // Configuring takes a second and finds sources that were added or removed.

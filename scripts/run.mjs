@@ -11,6 +11,12 @@ const prefix = dirname(dirname(process.execPath))
 /** Where the running node is installed, when its headers lie there too; else undefined. */
 export const nodePrefix = existsSync(join(prefix, 'include/node/node_api.h')) ? prefix : undefined
 
+/** Whether this is a package that npm installed: it packs no lock file. */
+export const isInstalled = !existsSync(join(root, 'package-lock.json'))
+
+/** Where the build tools of an installed package lie, see build_tools.mjs. */
+export const toolsFolder = join(root, 'build/tools')
+
 /** A failure that is reported by its message and its section of docs/troubleshooting.md, as in a link to it. */
 export class Failure extends Error {
   constructor(section, message) {
@@ -55,7 +61,7 @@ export function runTool(script, args, options) {
   const [name, path] = /^((?:@[^/]+\/)?[^/]+)\/(.*)$/.exec(script).slice(1)
   let manifest
   try {
-    manifest = createRequire(import.meta.url).resolve(`${name}/package.json`)
+    manifest = createRequire(import.meta.url).resolve(`${name}/package.json`, { paths: [toolsFolder, root] })
   } catch (error) {
     if (error.code !== 'MODULE_NOT_FOUND') throw error
     throw new Failure('an-npm-package-is-missing', `${name} is not installed: npm ci brings it`)

@@ -92,7 +92,7 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
   /** Where the packages are installed. */
   let home: string
   let installed: string
-  /** A folder with node, npm and nothing else. */
+  /** A folder with node, npm, the shell that npm runs scripts in, and nothing else. */
   let programs: string
 
   /** Runs a command in `home`, as who owns it, with nothing but `programs` on PATH. */
@@ -112,7 +112,7 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
     installed = join(home, 'node_modules', platformPackage)
     programs = join(folder, 'programs')
     await Promise.all([mkdir(home), mkdir(programs)])
-    for (const program of ['node', 'npm']) await symlink(pathOf(program), join(programs, program))
+    for (const program of ['node', 'npm', 'sh']) await symlink(pathOf(program), join(programs, program))
 
     const model = await scriptedModel()
     await saveModel(join(home, 'model'), model)
@@ -184,6 +184,26 @@ describe.runIf(process.platform === 'linux')('the packed packages', () => {
     expect(stderr).toBe('')
     await inHome([...npm, 'rebuild'])
     expect(await readdir(join(home, 'node_modules/transfusion-js'))).not.toContain('build')
+  })
+
+  it('bring no build tools; who compiles gets them into the package itself, in the versions that it names', async () => {
+    const { devDependencies } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+    const tools = ['cmake-js', 'node-addon-api', 'node-api-headers', 'node-gyp']
+    const present = await readdir(join(home, 'node_modules'))
+    expect(present.filter((name) => tools.includes(name))).toEqual([])
+
+    const main = join(home, 'node_modules/transfusion-js')
+    const build = [...asUser, join(programs, 'npm'), 'run', 'build:native', '--prefix', main]
+    // There is no Python, make or compiler on PATH: a build ends there, after it has its tools.
+    await expect(inHome(build)).rejects.toThrow(/FAILED: .* ended with exit code/)
+    const installedTools = join(main, 'build/tools/node_modules')
+    const addonApi = JSON.parse(await readFile(join(installedTools, 'node-addon-api/package.json'), 'utf8'))
+    expect(addonApi.version).toBe(devDependencies['node-addon-api'])
+    const again = await inHome(build).catch((error: { stdout: string; stderr: string }) => error)
+    expect(again.stdout).not.toContain('Installing')
+    expect(await readdir(join(home, 'node_modules'))).toEqual(present)
+    expect(await readdir(main)).not.toContain('binding.gyp')
+    await rm(join(main, 'build'), { recursive: true })
   })
 
   it('are of one version, for this platform alone, with the licence of each binary', async () => {
