@@ -32,6 +32,6 @@ function checkSteps(name: string, steps: number): void {
   // Infinity: never between steps.
   if (!(steps >= 1 && (Number.isSafeInteger(steps) || steps === Infinity)))
     throw new RangeError(
-      `Trainer.run: ${name}: expected an integer of at least 1, or Infinity, received ${describe(steps)}`,
+      `Trainer.run: ${name} must be an integer of at least 1, or Infinity, received ${describe(steps)}`,
     )
 }
