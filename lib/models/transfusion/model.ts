@@ -25,11 +25,11 @@ import { LinearPatchDecoder, LinearPatchEncoder } from './linear_patches.js'
 import type { Computing, ImageSkips, ModelImages, PatchDecoder, PatchEncoder } from './patch_coder.js'
 import { UNetPatchDecoder, UNetPatchEncoder } from './unet_patches.js'
 
-/** What the network makes of a sequence. */
+/** The output of one call of the network. */
 export interface ModelOutput {
   /** `[T, C]`: the transformer's output at every position. */
   hidden: Tensor
-  /** What the images' encoder hands on to their decoder. */
+  /** The skip connections from the images' encoder to their decoder; empty without a U-Net. */
   skips: readonly ImageSkips[]
 }
 
@@ -43,11 +43,11 @@ function makeDecoder(list: ParameterList, config: TransfusionConfig): PatchDecod
   return unet ? new UNetPatchDecoder(list, config, unet) : new LinearPatchDecoder(list, config)
 }
 
-/** A model's modules, their parameters collected in `list`; none has memory yet. */
+/** A model's modules; their parameters are collected in `list`, and get memory when an arena is made of it. */
 function makeModules(list: ParameterList, config: TransfusionConfig) {
   const { vocabulary, layers, channels, heads, kvHeads = heads, normEps } = config
   return {
-    // Of the size of the patches' vectors; the first norm makes the transformer indifferent to their common scale.
+    // Std 1, like the patches' vectors: only their ratio matters, since the first norm removes a common scale.
     embedding: list.under('embedding').add('weight', [vocabulary, channels], { std: 1 }),
     encoder: makeEncoder(list.under('patch_encoder'), config),
     transformer: new Transformer(list, {
@@ -63,7 +63,7 @@ function makeModules(list: ParameterList, config: TransfusionConfig) {
   }
 }
 
-/** The parameters that a model of these options has, by name and shape; allocates nothing. Throws a ConfigError. */
+/** Names and shapes of the parameters of a model with these options; allocates nothing. Throws a ConfigError. */
 export function transfusionParameters(options: TransfusionOptions): readonly Parameter[] {
   const list = new ParameterList()
   makeModules(list, parseConfig(transfusionConfigSchema, options, 'model config'))
@@ -71,19 +71,19 @@ export function transfusionParameters(options: TransfusionOptions): readonly Par
 }
 
 /**
- * One transformer over text tokens and image patches (the paper's model): an embedding and an output matrix for
- * text, a patch encoder and decoder for images, everything between them shared.
+ * One transformer over text tokens and image patches (paper, section 3): an embedding and an output matrix for text, a patch
+ * encoder and decoder for images; the transformer between them is shared.
  */
 export class TransfusionNetwork {
-  /** Its sizes. */
+  /** Sizes and special tokens. */
   readonly config: TransfusionConfig
-  /** Its weights. */
+  /** The weights. */
   readonly arena: ParameterArena
   readonly #modules: ReturnType<typeof makeModules>
   readonly #frequencies: Tensor
   readonly #axes: Tensor
 
-  /** Throws a ConfigError that names what is wrong and what would be right. Values are zero until initialised or loaded. */
+  /** Weights are zero until they are initialised or loaded. Throws a ConfigError that names what is wrong in the options. */
   constructor(options: TransfusionOptions, compute: ComputeType = 'f32', device: Device = 'cpu') {
     this.config = parseConfig(transfusionConfigSchema, options, 'model config')
     const list = new ParameterList()
@@ -94,32 +94,32 @@ export class TransfusionNetwork {
     this.#axes = keep(fromArray(axes, [axes.length], 'i32', this.device))
   }
 
-  /** What it computes in; its weights stay f32. */
+  /** The dtype of the computation; the weights are f32. */
   get compute(): ComputeType {
     return this.arena.compute
   }
 
-  /** Where its weights lie and it runs: its inputs must lie there too. */
+  /** The device that holds the weights and computes; inputs must lie there too. */
   get device(): Device {
     return this.arena.device
   }
 
-  /** Whether training keeps only what goes into each block, and computes the rest again: see `recompute`. */
+  /** Whether training recomputes the activations of each block in the backward pass: less memory, more time. */
   get recomputeBlocks(): boolean {
     return this.#modules.transformer.recomputeBlocks
   }
 
-  /** Whether training computes blocks a second time instead of keeping what is in them; see `Transformer`. */
+  /** Sets whether training recomputes the activations of each block in the backward pass. */
   set recomputeBlocks(recompute: boolean) {
     this.#modules.transformer.recomputeBlocks = recompute
   }
 
-  /** D = C / H, even. */
+  /** D = C / H, which is even. */
   get headSize(): number {
     return this.config.channels / this.config.heads
   }
 
-  /** G, which divides H. */
+  /** G, the heads of keys and values; divides H. */
   get kvHeads(): number {
     return this.config.kvHeads ?? this.config.heads
   }
@@ -193,8 +193,9 @@ export class TransfusionNetwork {
 }
 
 /**
- * RoPE's frequencies theta^(-2i/D), dealt to the axes sequence, row, column in turn, so that each has fast and slow
- * ones. A text token's three positions are equal: for text this is plain RoPE (our choice, after Qwen2-VL).
+ * RoPE's frequencies theta^(-2i/D), i = 0 .. D/2 - 1; frequency i rotates by the position along axis i mod 3 of sequence, row
+ * and column, so that each axis has fast and slow ones. The three positions of a text token are equal: for text this is plain
+ * RoPE (our choice, after Qwen2-VL).
  */
 function rotaryFrequencies(headSize: number, theta: number): { frequencies: Float32Array; axes: Int32Array } {
   const pairs = headSize / 2
