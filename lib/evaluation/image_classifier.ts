@@ -18,7 +18,7 @@ import { classifierTask } from './classifier_task.js'
 import type { ClassifierOutput } from './image_metrics.js'
 
 /** Steps between two calls of `onProgress`. */
-const PROGRESS_STEPS = 20
+const progressSteps = 20
 
 /** What a classifier is trained on, and for how long. */
 export interface ClassifierTraining {
@@ -102,7 +102,7 @@ export class ImageClassifier implements ClassifierSizes {
       await trainer.run({
         ...(signal && { signal }),
         onStep: ({ step, progress }) => {
-          if (step % PROGRESS_STEPS === 0) onProgress?.(progress)
+          if (step % progressSteps === 0) onProgress?.(progress)
         },
       })
       signal?.throwIfAborted()

@@ -14,7 +14,7 @@ export interface TextPerplexityOptions extends LikelihoodOptions {
   window?: number
   /** Tokens from one window of a document to the next: each of them is predicted from `window - stride` or more. */
   stride?: number
-  /** Told of a document that cannot be read, which is left out then; may throw. Without it, the document's error is thrown. */
+  /** Called for a document that cannot be read, which is then left out; may throw. Without it, its error is thrown. */
   onUnreadable?: (document: UnreadableDocument) => void
 }
 
@@ -36,11 +36,10 @@ export interface TextPerplexity {
 }
 
 /**
- * How well a model predicts text. A document that is longer than a window is seen in windows that overlap, each
- * beginning with BOS as a document does, and each token is counted once: in the first window that holds it. Documents
- * with images are seen whole. The end of a document does not count; nor does its first token where the tokenizer has no
- * BOS. `documents`: texts, or documents as sources give them; `preparation` is for the latter's images, the model's own by
- * default. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
+ * How well a model predicts text. A document that is longer than a window is read in windows that overlap, each of which
+ * begins with BOS as a document does, and each token is counted once: in the first window that holds it. Documents with
+ * images are read in one piece. The end of a document is not counted, nor is its first token where the tokenizer has no BOS.
+ * `documents`: texts, or documents as sources give them; `preparation` makes images of the latter, by default the model's own. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
  */
 export async function textPerplexity(
   model: GenerativeModel,
@@ -132,7 +131,7 @@ async function* piecesOf(
     }
 }
 
-/** A text in windows; what an earlier window counts is context of weight 0 in a later one. */
+/** A text in windows; tokens that an earlier window counts have weight 0 in a later one, as context. */
 export function* textWindows(
   ids: readonly number[],
   window: number,

@@ -27,7 +27,7 @@ export const demoTasks = { 'fashion-mnist': openFashionMnistTask, emoji: openEmo
 export type DemoName = keyof typeof demoTasks
 
 /** Steps between two sheets of samples. */
-const SHEET_STEPS = 1000
+const sheetSteps = 1000
 
 /** Where a demo is written, and its hooks. The signal ends training early; what was reached is evaluated all the same. */
 export interface DemoOptions extends SessionHooks {
@@ -73,7 +73,7 @@ export async function runDemoTask(
       `One transformer of ${parameters.toLocaleString('en')} parameters learns to generate and to describe them, for ` +
       `${minutes} minutes:`,
   )
-  const samples = { every: SHEET_STEPS, prompts, ...images }
+  const samples = { every: sheetSteps, prompts, ...images }
   const config = { data: name, model: task.model, precision, objective, training, samples }
   await writeJson(join(out, runFiles.config), config)
   const matmulRate = await measureMatmulRate(precision, device)
@@ -123,7 +123,7 @@ async function train(
         onStep?.(report)
         recorder.step(report)
       },
-      every: { steps: SHEET_STEPS, run: writeSamples },
+      every: { steps: sheetSteps, run: writeSamples },
       onWarning,
     })
     await writeSamples(trainer.done.steps)
