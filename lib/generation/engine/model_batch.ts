@@ -20,7 +20,7 @@ import { type AppendedPart, type DenoisingRequest, isDenoising, type ScheduledRe
 export interface SequenceExtension {
   readonly sequence: CachedSequence
   readonly parts: readonly AppendedPart[]
-  /** Patches that are denoised do not stay: the next step writes over their keys and values. */
+  /** Without patches that are denoised: the next step writes over their keys and values. */
   readonly end: Cursor
 }
 
