@@ -56,13 +56,20 @@ function recordOf(line: string): MetricsRecord | undefined {
   try {
     const record = JSON.parse(line) as MetricsRecord | OldRecord | null
     if (typeof record?.step !== 'number') return undefined
-    return isOld(record) ? fromOldRecord(record) : record
+    const { terms, counts, per_second, ...same } = isOld(record) ? fromOldRecord(record) : record
+    // A file may hold anything.
+    return {
+      ...same,
+      terms: numbersIn(terms),
+      counts: numbersIn(counts),
+      per_second: numbersIn(per_second),
+    }
   } catch {
     return undefined
   }
 }
 
-/** A record as runs had it while all of them were of one kind of model. */
+/** A record as runs wrote it while text and image losses were the only ones. */
 type OldRecord = Omit<MetricsRecord, 'terms' | 'counts' | 'per_second'> & {
   lm: number | null
   diffusion: number | null
@@ -74,18 +81,18 @@ type OldRecord = Omit<MetricsRecord, 'terms' | 'counts' | 'per_second'> & {
 
 const isOld = (record: MetricsRecord | OldRecord): record is OldRecord => !('terms' in record)
 
-function fromOldRecord(record: OldRecord): MetricsRecord {
+function fromOldRecord(record: OldRecord) {
   const { lm, diffusion, positions, targets, images, positions_per_second, ...same } = record
   return {
     ...same,
-    terms: present({ lm, diffusion }),
-    counts: present({ positions, targets, images }),
-    per_second: present({ positions: positions_per_second }),
+    terms: { lm, diffusion },
+    counts: { positions, targets, images },
+    per_second: { positions: positions_per_second },
   }
 }
 
-/** A file may hold anything: what is no number is left out. */
-const present = (values: Readonly<Record<string, unknown>>): Record<string, number> =>
+/** The members of an object that are numbers. */
+const numbersIn = (values: unknown): Record<string, number> =>
   Object.fromEntries(
-    Object.entries(values).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
+    Object.entries(values ?? {}).filter((entry): entry is [string, number] => typeof entry[1] === 'number'),
   )

@@ -67,3 +67,11 @@ it('reads records of runs that knew text and image losses alone', async () => {
   const [now] = await linesOf(`${JSON.stringify(record)}\n`)
   expect(now!.record).toEqual(record)
 })
+
+it.each(['null', '"text"', '[true]', '{"a":"1","b":null,"c":{}}'])(
+  'takes no numbers from terms of %s',
+  async (terms) => {
+    const [line] = await linesOf(`{"step":1,"terms":${terms},"counts":${terms}}\n`)
+    expect(line!.record).toEqual({ step: 1, terms: {}, counts: {}, per_second: {} })
+  },
+)
