@@ -8,10 +8,12 @@ export function elementsOf(shape: Shape): number {
   return count
 }
 
+/** Whether two shapes have the same sizes. */
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis])
 }
 
+/** A shape as messages show it: "[2, 3]". */
 export const formatShape = (shape: Shape): string => `[${shape.join(', ')}]`
 
 /** The shape that two shapes broadcast to (as in NumPy), or undefined when they do not. */

@@ -172,7 +172,8 @@ export class Tensor extends Scoped {
 
   /**
    * Overwrites the values once the ops before have run. The array is copied before this returns. Float32Array for
-   * f32 and bf16 (rounded on the device), Uint16Array for the bits of bf16, Int32Array for i32.
+   * f32 and bf16 (rounded on the device), Uint16Array for the bits of bf16, Int32Array for i32. Throws a TypeError for
+   * an array of another type or length.
    */
   write(data: Float32Array | Int32Array | Uint16Array): void {
     checkValues(data)
@@ -225,20 +226,25 @@ export function empty(shape: Shape, dtype: DType = 'f32', device: Device = curre
 /** A tensor of undefined values of another's shape, dtype and device. */
 export const emptyLike = (tensor: Tensor): Tensor => empty(tensor.shape, tensor.dtype, tensor.device)
 
-/** A tensor whose elements are all `value`; f32 or bf16. */
+/**
+ * A tensor of this shape whose elements are all `value`, f32 or bf16; see `withDevice` for the default of the device.
+ * Throws a RangeError when memory is out.
+ */
 export function full(shape: Shape, value: number, dtype: 'f32' | 'bf16' = 'f32', device?: Device): Tensor {
   const tensor = empty(shape, dtype, device)
   native.fill(tensor.handle, value)
   return tensor
 }
 
-/** A tensor of zeros. Throws a RangeError when memory is out. */
+/** A tensor of this shape whose elements are all 0; see `full`. */
 export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32', device?: Device): Tensor =>
   full(shape, 0, dtype, device)
 
 /**
  * A tensor of the array's values: f32 or bf16 from a Float32Array, bf16 from the bits of a Uint16Array, i32 from
- * an Int32Array. One size of the shape may be -1. The array is copied before this returns.
+ * an Int32Array. One size of the shape may be -1; by default it is [data.length]. The array is copied before this
+ * returns; see `withDevice` for the default of the device. Throws a TypeError for an array that does not fill the shape or
+ * is of another type, a RangeError when memory is out.
  */
 export function fromArray(
   data: Float32Array | Int32Array | Uint16Array,

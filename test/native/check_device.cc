@@ -198,13 +198,15 @@ void check_late_failure(Host& host) {
   const auto read_bad = host.read(bad), read_next = host.read(next);
   const auto read_x = host.read(x), read_parameters = host.read(parameters);
   host.fill(bad, 2);
-  const auto read_again = host.read(bad);
+  host.write<f32>(next, {5, 6, 7, 8});
+  const auto read_again = host.read(bad), read_written = host.read(next);
   host.device().resume();
   host.expect_failure(read_bad, "invert: x[1] = 0", "a read of what failed");
   host.expect_failure(read_next, "invert: x[1] = 0", "a read of what was made of it");
   host.expect(read_x, {1, 0, 4, 8}, "the input of what failed");
   host.expect(read_parameters, {2, 1, 5, 9}, "state is updated by what is finite, and not marked");
-  host.expect(read_again, {2, 2, 2, 2}, "what was overwritten holds values again");
+  host.expect(read_again, {2, 2, 2, 2}, "what a kernel overwrites holds values again");
+  host.expect(read_written, {5, 6, 7, 8}, "what an upload overwrites holds values again");
   for (Block* block : {x, bad, next, parameters}) host.backend.give_back(block);
 }
 
