@@ -1,6 +1,7 @@
 /** What public functions are given, checked where they are called from JavaScript or through a cast. */
 import { types } from 'node:util'
 import { describe } from './describe.js'
+import { suggestion } from './nearest.js'
 
 const isObject = (value: unknown): value is Record<PropertyKey, unknown> =>
   typeof value === 'object' && value !== null
@@ -87,6 +88,21 @@ export function checkArguments(
     const [what, test] = kinds[kind]
     if (!test(value)) throw wrongArgument(callee, name, what, value)
   }
+}
+
+/**
+ * Throws a TypeError where `options` is no object, or has a key that its type has not: the message names the nearest key.
+ * `keys`: all of the type's, which the compiler sees to.
+ */
+export function checkOptions<Options extends object>(
+  callee: string,
+  options: Options | undefined,
+  keys: Readonly<Record<keyof Options, true>>,
+): void {
+  checkArguments(callee, { options: [options, 'options'] })
+  const unknown = Object.keys(options ?? {}).find((key) => !Object.hasOwn(keys, key))
+  if (unknown !== undefined)
+    throw new TypeError(`${callee}: options.${unknown} is unknown${suggestion(unknown, Object.keys(keys))}`)
 }
 
 /** The error of an argument that is not what it must be. */

@@ -1,4 +1,4 @@
-import { checkArguments } from './arguments.js'
+import { checkArguments, checkOptions } from './arguments.js'
 import type { ImageCodec } from './image/codec.js'
 import type { Image } from './image/image.js'
 import { readImage } from './image/image_io.js'
@@ -78,7 +78,6 @@ export class Transfusion implements LoadedModel {
    * ```
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Transfusion> {
-    checkArguments('Transfusion.load', { options: [options, 'options'] })
     return new Transfusion(await loadModel(folder, options))
   }
 
@@ -146,7 +145,6 @@ export class Transfusion implements LoadedModel {
       options: [options, 'object'],
       tokenizer: [tokenizer, 'tokenizer'],
     })
-    checkArguments('Transfusion.create', { options: [more, 'options'] })
     return new Transfusion(createModel('Transfusion.create', options, tokenizer, more))
   }
 
@@ -254,9 +252,10 @@ export class Transfusion implements LoadedModel {
    * @param options `precision` of the weights in the file: f32, or bf16 in half the space
    * @throws Error that names the file which cannot be written
    */
-  async save(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+  async save(folder: string, options: { precision?: SavedPrecision } = {}): Promise<void> {
     checkArguments('save', { folder: [folder, 'string'] })
-    await saveModel(folder, this, precision)
+    checkOptions('save', options, { precision: true })
+    await saveModel(folder, this, options.precision)
   }
 
   /**
@@ -268,9 +267,10 @@ export class Transfusion implements LoadedModel {
    * @param options `precision` of the weights in the file: f32, or bf16 in half the space
    * @throws Error where the folder holds a Transfusion model, or a `config.json` that does not say what it is
    */
-  async toLlama(folder: string, { precision = 'f32' }: { precision?: SavedPrecision } = {}): Promise<void> {
+  async toLlama(folder: string, options: { precision?: SavedPrecision } = {}): Promise<void> {
     checkArguments('toLlama', { folder: [folder, 'string'] })
-    await toLlama(folder, this, precision)
+    checkOptions('toLlama', options, { precision: true })
+    await toLlama(folder, this, options.precision)
   }
 
   /** Frees the weights; the model is of no use afterwards. */

@@ -78,6 +78,45 @@ it.each(callables)('%s says what it takes', async (_name, call) => {
   }
 })
 
+describe('an option that is unknown', () => {
+  const image = { channels: 1, patch: 2, height: 4, width: 4 } as const
+  const sizes = { layers: 1, channels: 8, heads: 1, image }
+  const tokenizer = library.makeCaptionTokenizer(['a b'])
+  const model = library.Transfusion.create(sizes, tokenizer)
+  const dataset = { length: 1, classNames: [], get: () => Promise.reject(new Error('not read')) }
+  const trainer = new library.Trainer(model, dataset, { steps: 1 })
+
+  it.each<[string, (options: never) => unknown, key: string, nearest: string]>([
+    ['Transfusion.load', (options) => library.Transfusion.load('/nowhere', options), 'verfy', 'verify'],
+    [
+      'Transfusion.create',
+      (options) => library.Transfusion.create(sizes, tokenizer, options),
+      'devise',
+      'device',
+    ],
+    ['fromLlama', (options) => library.Transfusion.fromLlama(fixture, options), 'images', 'image'],
+    [
+      'initializeFrom',
+      (options) => library.Transfusion.initializeFrom('/nowhere', options),
+      'objectives',
+      'objective',
+    ],
+    ['save', (options) => model.save('/nowhere', options), 'precison', 'precision'],
+    ['toLlama', (options) => model.toLlama('/nowhere', options), 'precison', 'precision'],
+    ['trainFromConfig', (options) => library.trainFromConfig({}, options), 'onsteps', 'onStep'],
+    ['Trainer.run', (options) => trainer.run(options), 'checkpoint', 'checkpoints'],
+    ['Trainer.restore', (options) => trainer.restore('/nowhere', options), 'verifi', 'verify'],
+    ['trainTokenizer', (options) => library.trainTokenizer([], {}, options), 'onProgres', 'onProgress'],
+    ['evaluate', (options) => library.evaluate(model, {} as never, options), 'signals', 'signal'],
+  ])('of %s is refused, with the nearest', async (callee, call, key, nearest) => {
+    const failure = await failureOf(() => call({ [key]: 1 } as never))
+    expect(failure).toBeInstanceOf(TypeError)
+    expect((failure as Error).message).toBe(
+      `${callee}: options.${key} is unknown; did you mean "${nearest}"?`,
+    )
+  })
+})
+
 describe('what is refused by name', () => {
   const image = { channels: 1, patch: 2, height: 4, width: 4 } as const
   const tokenizer = library.makeCaptionTokenizer(['a b'])

@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import type { GenerativeModel } from '../generation/model.js'
 import { type EvaluateSettings, evaluateConfigSchema } from './tasks/evaluate_config.js'
@@ -31,9 +31,11 @@ export interface Evaluation {
 export async function evaluate(
   model: GenerativeModel,
   config: EvaluateSettings,
-  { signal, onMessage = () => {} }: EvaluateOptions = {},
+  options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkArguments('evaluate', { model: [model, 'model'], config: [config, 'object'] })
+  checkOptions('evaluate', options, { signal: true, onMessage: true })
+  const { signal, onMessage = () => {} } = options
   const { seed, tasks } = parseConfig(evaluateConfigSchema, config, 'evaluate')
   const started = performance.now()
   for (const task of tasks) await checkTask(model, task)

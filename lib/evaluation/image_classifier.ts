@@ -56,6 +56,8 @@ export class ImageClassifier implements ClassifierSizes {
   readonly #network: ClassifierNetwork
 
   private constructor(sizes: ClassifierSizes, network: ClassifierNetwork) {
+    if (!(network instanceof ClassifierNetwork))
+      throw new TypeError('ImageClassifier: it is made by ImageClassifier.train')
     this.side = sizes.side
     this.channels = sizes.channels
     this.classes = sizes.classes

@@ -1,5 +1,5 @@
 /** What `transfusion train` does, for programs: a config in, a run's folder out. */
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { readConfig, withSettings } from '../files/config_file.js'
 import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
@@ -37,6 +37,21 @@ export interface TrainRunOptions extends SessionHooks {
   onReady?: () => void
 }
 
+const optionKeys = {
+  out: true,
+  init: true,
+  device: true,
+  set: true,
+  signal: true,
+  onMessage: true,
+  onWarning: true,
+  onTokenizerProgress: true,
+  onReady: true,
+  onTrainingStart: true,
+  onStep: true,
+  onTrainingEnd: true,
+} as const satisfies Record<keyof TrainRunOptions, true>
+
 /** What a call of {@link trainFromConfig} came to. */
 export interface TrainRunResult {
   /** `interrupted`: the signal ended training; its last step is saved, and the same call goes on from it. */
@@ -64,7 +79,8 @@ export async function trainFromConfig(
   config: string | WrittenTrainConfig,
   options: TrainRunOptions = {},
 ): Promise<TrainRunResult> {
-  checkArguments('trainFromConfig', { config: [config, 'configOrPath'], options: [options, 'options'] })
+  checkArguments('trainFromConfig', { config: [config, 'configOrPath'] })
+  checkOptions('trainFromConfig', options, optionKeys)
   const { out = 'runs/train', init, set = [], device } = options
   const settings = device === undefined ? set : [...set, `device=${device}`]
   const name = typeof config === 'string' ? config : 'config'

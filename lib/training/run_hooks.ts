@@ -1,3 +1,4 @@
+import { checkOptions } from '../arguments.js'
 import { describe } from '../describe.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import type { StepReport } from './step_report.js'
@@ -22,8 +23,15 @@ export interface RunHooks {
   onWarning?: (message: string) => void
 }
 
-/** Throws a RangeError for a number of steps that no hook can have. */
+/** Throws a TypeError for hooks that are unknown, and a RangeError for a number of steps that no hook can have. */
 export function checkHooks(hooks: RunHooks): void {
+  checkOptions('Trainer.run', hooks, {
+    signal: true,
+    onStep: true,
+    every: true,
+    checkpoints: true,
+    onWarning: true,
+  })
   for (const hook of ['every', 'checkpoints'] as const)
     if (hooks[hook]) checkSteps(`${hook}.steps`, hooks[hook].steps)
 }

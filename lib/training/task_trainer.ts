@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import type { ParameterArena } from '../nn/arena.js'
 import type { Device } from '../tensor/device.js'
@@ -172,10 +172,12 @@ export class TaskTrainer {
    * when the folder holds no such training: of another model, optimizer or average; with a DamagedFileError when it is not
    * what was saved, unless `verify` is false. Nothing is changed then.
    */
-  restore(folder: string, { verify = true }: { verify?: boolean } = {}): Promise<void> {
-    return this.#alone('restore', () =>
-      restoreCheckpoint(folder, this.#checkpoint('restore'), this.#steps, verify),
-    )
+  restore(folder: string, options: { verify?: boolean } = {}): Promise<void> {
+    return this.#alone('restore', () => {
+      checkOptions('Trainer.restore', options, { verify: true })
+      const { verify = true } = options
+      return restoreCheckpoint(folder, this.#checkpoint('restore'), this.#steps, verify)
+    })
   }
 
   #checkpoint(method: string): TaskCheckpoint<unknown> {

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { checkArguments, wrongArgument } from '../../arguments.js'
+import { checkArguments, checkOptions, wrongArgument } from '../../arguments.js'
 import { parseConfig } from '../../config/parse.js'
 import { JsonTokenizer } from '../tokenizer.js'
 import { specialToken, type TokenizerJson } from '../tokenizer_json.js'
@@ -44,7 +44,8 @@ export async function trainTokenizer(
   settings: BpeSettings = {},
   hooks: BpeHooks = {},
 ): Promise<JsonTokenizer> {
-  checkArguments('trainTokenizer', { texts: [texts, 'iterable'], hooks: [hooks, 'options'] })
+  checkArguments('trainTokenizer', { texts: [texts, 'iterable'] })
+  checkOptions('trainTokenizer', hooks, { signal: true, onProgress: true })
   const { signal, onProgress } = hooks
   const options = parseConfig(bpeOptionsSchema, settings, 'tokenizer options')
   const { vocabulary, specialTokens } = options

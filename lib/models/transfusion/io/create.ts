@@ -1,3 +1,4 @@
+import { checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
 import type { ImagePreparationOptions } from '../../../image/image_preparation.js'
@@ -28,8 +29,11 @@ export function createModel(
   callee: string,
   sizes: Omit<TransfusionOptions, 'vocabulary' | 'tokens'>,
   tokenizer: JsonTokenizer,
-  { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreparation }: NewModelOptions,
+  options: NewModelOptions,
 ): LoadedModel {
+  const keys = { seed: true, compute: true, device: true, objective: true, imagePreparation: true } as const
+  checkOptions(callee, options, keys)
+  const { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreparation } = options
   const place = parseDevice(device, callee)
   const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
   const config = parseConfig(

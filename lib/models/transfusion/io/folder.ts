@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { currentFile, replaceFiles } from '../../../files/atomic_folder.js'
 import {
@@ -142,6 +143,7 @@ export async function readModelConfig(folder: string, verify = true) {
  * DamagedFileError where a file is not what was saved, unless `verify` is false.
  */
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
+  checkOptions('Transfusion.load', options, { compute: true, device: true, verify: true })
   const { compute = 'f32', verify = true } = options
   const device = parseDevice(options.device ?? 'cpu', 'Transfusion.load')
   const folder = await modelFolderOf(path)

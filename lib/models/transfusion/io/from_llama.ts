@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { checkArguments } from '../../../arguments.js'
+import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { checkTokenizerFile } from '../../../files/safetensors/checkpoint_contents.js'
 import type { ImagePreparationOptions } from '../../../image/image_preparation.js'
@@ -53,6 +53,15 @@ export interface FromLlamaOptions {
  */
 export async function fromLlama(folder: string, options: FromLlamaOptions): Promise<LoadedModel> {
   checkArguments('fromLlama', { folder: [folder, 'string'], options: [options, 'object'] })
+  checkOptions('fromLlama', options, {
+    image: true,
+    objective: true,
+    compute: true,
+    device: true,
+    seed: true,
+    tokenizer: true,
+    imagePreparation: true,
+  })
   if (options.image === undefined)
     throw new TypeError(
       'fromLlama: options.image is missing: a Llama has no images, and the sizes of those to read and draw are for you ' +

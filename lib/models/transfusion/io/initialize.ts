@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { checkArguments } from '../../../arguments.js'
+import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { sameNumber } from '../../../config/same_number.js'
 import { formatValue } from '../../../describe.js'
@@ -30,7 +30,15 @@ export interface InitializeOptions extends Pick<
  * size that differs, before any weight is read.
  */
 export async function initializeFrom(named: string, options: InitializeOptions = {}): Promise<LoadedModel> {
-  checkArguments('initializeFrom', { folder: [named, 'string'], options: [options, 'options'] })
+  checkArguments('initializeFrom', { folder: [named, 'string'] })
+  checkOptions('initializeFrom', options, {
+    sizes: true,
+    objective: true,
+    compute: true,
+    device: true,
+    seed: true,
+    imagePreparation: true,
+  })
   parseDevice(options.device ?? 'cpu', 'initializeFrom')
   const { folder, kind } = await locateModel(named)
   const { sizes = {}, objective = {}, compute, device, ...others } = options

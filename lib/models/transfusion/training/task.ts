@@ -1,3 +1,4 @@
+import { checkArguments } from '../../../arguments.js'
 import type { StreamState } from '../../../data/document_stream.js'
 import { streamStateSchema } from '../../../data/stream_state.js'
 import type { BatchSource, RunStart, TaskCheckpoint, TaskLoss, TrainingTask } from '../../../training/task.js'
@@ -22,6 +23,11 @@ export function transfusionTask(
   data: TrainingData,
   options: TransfusionTrainingOptions,
 ): TrainingTask<MicroBatch, StreamState> {
+  checkArguments('transfusionTask', {
+    model: [model, 'model'],
+    data: [data, 'trainingData'],
+    options: [options, 'object'],
+  })
   return {
     arena: model.network.arena,
     begin: (start) => begin(model, data, options, start),
