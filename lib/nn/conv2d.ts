@@ -3,15 +3,21 @@ import { conv2d, type Conv2dWindow } from '../ops/conv2d.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
 
-/** Convolution of images, channels last: x [N, H, W, I] -> [N, Ho, Wo, O]; as large as x with the default window. */
+/**
+ * A convolution of images, channels last: x [N, H, W, I] -> [N, Ho, Wo, O]; see {@link conv2d}. The padding is half the
+ * window, so that with a stride of 1 and an odd window images keep their size.
+ */
 export class Conv2d {
   /** W [O, K, K, I]. */
   readonly weight: Parameter
-  /** b [O]; absent where the caller brings one for each image. */
+  /** b [O], zeros at first; absent where the caller gives a bias for each image. */
   readonly bias: Parameter | undefined
   readonly #window: Conv2dWindow
 
-  /** A window of `size` pixels each way. The weight begins normal with std 1 / sqrt(K^2 I) unless `initial` says otherwise. */
+  /**
+   * Adds the convolution's parameters to `list`: I = `inputs`, O = `outputs`, K = `size` (3 by default). The weight begins
+   * normal with std 1 / sqrt(K^2 I) unless `initial` says otherwise (our choice).
+   */
   constructor(
     list: ParameterList,
     inputs: number,
@@ -26,7 +32,11 @@ export class Conv2d {
     this.#window = { stride, padding: Math.floor(size / 2) }
   }
 
-  /** `added.perImage` [N, O] stands in for the bias; `added.residual` [N, Ho, Wo, O] is added to the result. */
+  /**
+   * x [N, H, W, I] of the parameters' dtype -> y [N, Ho, Wo, O]. `perImage` [N, O] takes the bias's place; `residual`
+   * [N, Ho, Wo, O] is added to the result.
+   * @throws ArgumentError where shapes or dtypes do not fit
+   */
   forward(x: Tensor, { perImage, residual }: { perImage?: Tensor; residual?: Tensor } = {}): Tensor {
     const options = residual ? { ...this.#window, residual } : this.#window
     return conv2d(x, this.weight.tensor, perImage ?? this.bias?.tensor, options)

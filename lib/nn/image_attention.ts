@@ -11,14 +11,15 @@ import type { ParameterList } from './parameters.js'
 
 /**
  * Self-attention over all positions of an image, in both directions, added to its input (paper, section 4.3.1: "U-Net
- * blocks contain bidirectional attention within"). Where positions lie is told by the convolutions around it.
+ * blocks contain bidirectional attention within"). It has no position embedding: the
+ * convolutions around it tell positions apart.
  */
 export class ImageAttention {
   readonly #norm: LayerNorm
   readonly #qkv: Linear
   readonly #output: Linear
 
-  /** The heads divide the channels. */
+  /** Adds the parameters to `list`. The heads must divide the channels. */
   constructor(
     list: ParameterList,
     /** C. */
@@ -30,14 +31,17 @@ export class ImageAttention {
     this.#norm = new LayerNorm(list.under('norm'), channels)
     const matrixRows = [channels, channels, channels]
     this.#qkv = new Linear(list.under('qkv'), channels, 3 * channels, { matrixRows })
-    // From zero: a new block hands on what it is given.
+    // Zeros at first, so that a new block returns its input.
     this.#output = new Linear(list.under('output'), channels, channels, {
       initial: { value: 0 },
       matrixRows: [channels],
     })
   }
 
-  /** x [N, H, W, C]; spans of N sequences of H W positions -> [N, H, W, C]. */
+  /**
+   * x [N, H, W, C] of the parameters' dtype, `spans` of N sequences of H W positions -> y like x.
+   * @throws ArgumentError where shapes or dtypes do not fit
+   */
   forward(x: Tensor, spans: AttentionSpans): Tensor {
     return scope(() => {
       const { channels, heads } = this

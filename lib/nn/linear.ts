@@ -3,7 +3,7 @@ import { linear, type LinearOptions } from '../ops/linear.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
 
-/** y = x W^T + b. x [..., I] -> [..., O]; the bias is left out by default, as in Llama. */
+/** A linear layer: y = x W^T + b, x [..., I] -> [..., O]. By default it has no bias, as in Llama. */
 export class Linear {
   /** W [O, I]. */
   readonly weight: Parameter
@@ -11,8 +11,10 @@ export class Linear {
   readonly bias: Parameter | undefined
 
   /**
-   * The weight begins normal with std 1 / sqrt(I) unless `initial` says otherwise (our choice). `matrixRows`: the outputs
-   * of each matrix between hidden channels that it is made of, see {@link Parameter}.
+   * Adds the layer's parameters to `list`: I = `inputs`, O = `outputs`. The weight begins normal with std 1 / sqrt(I) unless
+   * `initial` says otherwise (our choice), the bias with zeros. `matrixRows` are the outputs of each matrix between hidden
+   * channels that the weight is made of, see {@link Parameter}.
+   * @throws TypeError where `list` is no ParameterList or a size no integer of at least 0
    */
   constructor(
     list: ParameterList,
@@ -26,7 +28,7 @@ export class Linear {
     this.bias = options.bias ? list.add('bias', [outputs], { value: 0 }) : undefined
   }
 
-  /** x [..., I] -> [..., O]; see `linear`. */
+  /** x [..., I] of the parameters' dtype -> y [..., O]; options and errors as in {@link linear}. */
   forward(x: Tensor, options?: LinearOptions): Tensor {
     return linear(x, this.weight.tensor, this.bias?.tensor, options)
   }

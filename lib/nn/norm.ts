@@ -4,11 +4,12 @@ import { rmsNorm } from '../ops/rms_norm.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Parameter, ParameterList } from './parameters.js'
 
-/** RMSNorm with a weight per channel, which begins as one. x [T, C] -> [T, C]. */
+/** Root-mean-square norm over the last axis with a weight per channel, x [..., C] -> [..., C]; see {@link rmsNorm}. */
 export class RmsNorm {
-  /** `[C]`. */
+  /** `[C]`, ones at first. */
   readonly weight: Parameter
 
+  /** Adds the norm's parameters to `list`: C = `channels`. */
   constructor(
     list: ParameterList,
     channels: number,
@@ -19,19 +20,20 @@ export class RmsNorm {
     this.weight = list.add('weight', [channels], { value: 1 })
   }
 
-  /** x [T, C] -> [T, C]. */
+  /** x [..., C] of the parameters' dtype -> y like x. @throws ArgumentError where x does not fit */
   forward(x: Tensor): Tensor {
     return rmsNorm(x, this.weight.tensor, this.eps)
   }
 }
 
-/** Layer norm over the channels of each position, then SiLU where asked for. x [..., C] -> [..., C]. */
+/** Layer norm over the last axis, and SiLU after it where `silu` is set, x [..., C] -> [..., C]; see {@link layerNorm}. */
 export class LayerNorm {
   /** `[C]`, ones at first. */
   readonly weight: Parameter
   /** `[C]`, zeros at first. */
   readonly bias: Parameter
 
+  /** Adds the norm's parameters to `list`: C = `channels`. */
   constructor(
     list: ParameterList,
     channels: number,
@@ -43,7 +45,7 @@ export class LayerNorm {
     this.bias = list.add('bias', [channels], { value: 0 })
   }
 
-  /** x [..., C] -> [..., C]. */
+  /** x [..., C] of the parameters' dtype -> y like x. @throws ArgumentError where x does not fit */
   forward(x: Tensor): Tensor {
     return layerNorm(x, this.weight.tensor, this.bias.tensor, { silu: this.silu })
   }

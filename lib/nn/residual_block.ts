@@ -22,18 +22,22 @@ export class ResidualBlock {
   readonly #outConv: Conv2d
   readonly #shortcut: Linear | undefined
 
+  /** Adds the block's parameters to `list`: I = `inputs`, O = `outputs`. */
   constructor(list: ParameterList, inputs: number, outputs: number, timestepChannels: number) {
     checkArguments('ResidualBlock', { list: [list, 'parameters'] })
     this.#inNorm = new LayerNorm(list.under('in_norm'), inputs, true)
     this.#inConv = new Conv2d(list.under('in_conv'), inputs, outputs, { bias: false })
     this.#timestep = new Linear(list.under('timestep'), timestepChannels, outputs, { bias: true })
     this.#outNorm = new LayerNorm(list.under('out_norm'), outputs, true)
-    // From zero: a new block hands on what it is given.
+    // Zeros at first, so that a new block returns its input, or its shortcut.
     this.#outConv = new Conv2d(list.under('out_conv'), outputs, outputs, { initial: { value: 0 } })
     this.#shortcut = inputs === outputs ? undefined : new Linear(list.under('shortcut'), inputs, outputs)
   }
 
-  /** x [N, H, W, I], timestep [N, timestep channels] -> [N, H, W, O]. */
+  /**
+   * x [N, H, W, I], timestep [N, timestep channels], of the parameters' dtype -> y [N, H, W, O].
+   * @throws ArgumentError where shapes or dtypes do not fit
+   */
   forward(x: Tensor, timestep: Tensor): Tensor {
     return scope(() => {
       const perImage = this.#timestep.forward(timestep)

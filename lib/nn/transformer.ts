@@ -28,7 +28,7 @@ export interface TransformerSizes {
   normEps: number
 }
 
-/** What positions see each other, where they stand, and where their keys and values are kept, if anywhere. */
+/** Which positions see each other, their rotations, and the cache of their keys and values, if there is one. */
 export interface TransformerContext {
   /** Rotary table [T, D]: cosines, then sines. */
   rope: Tensor
@@ -84,7 +84,7 @@ class FeedForward {
   }
 }
 
-/** What is added to the residual stream begins smaller with depth, as in GPT-2 (our choice). */
+/** The layers that add to the residual stream begin smaller in deeper models, as in GPT-2 (our choice). */
 const residualInitial = (inputs: number, layers: number) => ({ std: 1 / Math.sqrt(inputs * 2 * layers) })
 
 class TransformerBlock {
@@ -114,16 +114,17 @@ class TransformerBlock {
  */
 export class Transformer {
   /**
-   * Whether each block keeps its input alone for the backward pass, which then runs the block again: the same
-   * results in less memory and more time.
+   * Whether each block saves nothing but its input for the backward pass, which then runs the block again: the same
+   * results in less memory and more time ({@link recompute}).
    */
   recomputeBlocks = false
   readonly #blocks: TransformerBlock[]
   readonly #norm: RmsNorm
 
+  /** Adds the parameters of all blocks and of the last norm to `list`. */
   constructor(
     list: ParameterList,
-    /** As it was made. */
+    /** Sizes that it was made with. */
     readonly sizes: TransformerSizes,
   ) {
     checkArguments('Transformer', { list: [list, 'parameters'], sizes: [sizes, 'object'] })
@@ -134,7 +135,10 @@ export class Transformer {
     this.#norm = new RmsNorm(list.under('norm'), sizes.channels, sizes.normEps)
   }
 
-  /** x [T, C] -> [T, C], normed at the end. */
+  /**
+   * x [T, C] of the parameters' dtype -> y like x, after the last norm.
+   * @throws ArgumentError where shapes or dtypes do not fit
+   */
   forward(x: Tensor, context: TransformerContext): Tensor {
     let h = x
     for (const block of this.#blocks) h = this.#forward(block, h, context)
