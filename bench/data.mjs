@@ -46,7 +46,7 @@ async function writePictures(folder) {
 const streamOf = (source, model, workers) =>
   openStream([{ source, weight: 1 }], {
     tokenizer: model.tokenizer,
-    image: model.imagePreparation,
+    image: model.imagePreprocessing,
     positionsOf: positionsOf(model.network.config),
     seed: 0,
     workers,

@@ -2,7 +2,7 @@ import { checkArguments, checkOptions } from './arguments.js'
 import type { ImageCodec } from './image/codec.js'
 import type { Image } from './image/image.js'
 import { readImage } from './image/image_io.js'
-import type { ImagePreparation } from './image/image_preparation.js'
+import type { ImagePreprocessing } from './image/image_preprocessing.js'
 import type { ImageSource } from './image/image_source.js'
 import { JsonTokenizer } from './tokenizer/tokenizer.js'
 import type { Objective } from './diffusion/objective.js'
@@ -12,7 +12,7 @@ import { createModel, type NewModelOptions } from './models/transfusion/io/creat
 import { fromLlama, type FromLlamaOptions } from './models/transfusion/io/from_llama.js'
 import { initializeFrom, type InitializeOptions } from './models/transfusion/io/initialize.js'
 import { TransfusionNetwork } from './models/transfusion/model.js'
-import { requireImagePreparation } from './sequence/image_model.js'
+import { requireImagePreprocessing } from './sequence/image_model.js'
 import { toLlama } from './models/transfusion/io/to_llama.js'
 import type { SavedPrecision } from './models/transfusion/io/weights.js'
 import type { Device } from './tensor/device.js'
@@ -50,21 +50,21 @@ export class Transfusion implements LoadedModel {
    */
   readonly codec: ImageCodec | undefined
   /** How `readImage` turns a file into what the model reads; saved with the model. Undefined without a codec. */
-  readonly imagePreparation: ImagePreparation | undefined
+  readonly imagePreprocessing: ImagePreprocessing | undefined
 
   private constructor(parts: LoadedModel) {
     if (typeof parts !== 'object' || parts === null || !('network' in parts))
       throw new TypeError('Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom')
-    const { network, tokenizer, objective, codec, imagePreparation } = parts
+    const { network, tokenizer, objective, codec, imagePreprocessing } = parts
     this.network = network
     this.tokenizer = tokenizer
     this.objective = objective
     this.codec = codec
-    this.imagePreparation = imagePreparation
+    this.imagePreprocessing = imagePreprocessing
   }
 
   /**
-   * Loads a model: weights, tokenizer, objective, codec and image preparation.
+   * Loads a model: weights, tokenizer, objective, codec and image preprocessing.
    *
    * @param folder a model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one
    * @param options the type to compute in, the device, and whether checksums are verified
@@ -126,7 +126,7 @@ export class Transfusion implements LoadedModel {
    * @param options the sizes: layers, channels, heads, and the images that it reads and generates, sides and `patch` in pixels
    *   (`presets` has the paper's). `sizeAdvice` names sizes that are allowed and give bad images
    * @param tokenizer gives the vocabulary and the special tokens
-   * @param more seed, computation, device, objective, image preparation
+   * @param more seed, computation, device, objective, image preprocessing
    * @throws ConfigError that names what is wrong in the options and what would be right
    * @throws Error where the tokenizer has no end-of-document token
    *
@@ -159,14 +159,14 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * Reads an image for a prompt: scaled, cropped and converted to the model's channels as `imagePreparation` says.
+   * Reads an image for a prompt: scaled, cropped and converted to the model's channels as `imagePreprocessing` says.
    *
    * @param source an image file (its path, `file:` URL or bytes), or pixels of any size, a canvas's ImageData too
    * @throws Error that names the file and the fault, or says that the model has no codec and reads no pixels
    * @throws TypeError that says what is accepted
    */
   async readImage(source: ImageSource): Promise<Image> {
-    return readImage(source, requireImagePreparation(this, 'readImage'))
+    return readImage(source, requireImagePreprocessing(this, 'readImage'))
   }
 
   /**

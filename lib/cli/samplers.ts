@@ -10,7 +10,7 @@ import { checkImageGeneration } from '../generation/generate_images.js'
 import { type Device, parseDevice } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/io/locate.js'
-import { generatedPreparation, openClasses } from '../evaluation/tasks/class_data_config.js'
+import { generatedPreprocessing, openClasses } from '../evaluation/tasks/class_data_config.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
 import {
@@ -84,7 +84,7 @@ export async function samplers(
   const path = json ?? join(dirname(resolve(folder)), 'samplers.json')
   using interrupt = onInterrupt('Stopping; what is measured is kept. Press Ctrl-C again to leave at once.')
   using model = await Transfusion.load(folder, { compute: precision, device })
-  const { testName, ...data } = await openClasses(config.data, config.caption, generatedPreparation(model))
+  const { testName, ...data } = await openClasses(config.data, config.caption, generatedPreprocessing(model))
   const names = config.samplers ?? samplersFor(model.objective.process)
   // The first, the most steps of the first sampler, is what others are compared with.
   const steps = config.steps.toSorted((a, b) => b - a)

@@ -41,7 +41,7 @@ export { datasetSource } from '../data/sources/dataset_source.js'
 // Streams: documents of several sources, shuffled, mixed and prepared ahead of training.
 export type { DocumentStream, SourceState, StreamState } from '../data/document_stream.js'
 export type { PositionsOf } from '../data/stream/chunks.js'
-export type { Preparation } from '../data/stream/preparation.js'
+export type { Preprocessor } from '../data/stream/preprocessor.js'
 export { openStream, type StreamOptions, type WeightedSource } from '../data/stream/open_stream.js'
 
 // Data sets: images with labels or captions.
@@ -64,10 +64,10 @@ export type { BpeSettings } from '../tokenizer/bpe/options.js'
 // Images: how they are brought to a model's size and values, and sheets of them.
 export { type ImageCodec, type ImageCodecConfig, pixelCodec } from '../image/codec.js'
 export {
-  type ImagePreparation,
-  type ImagePreparationOptions,
-  imagePreparationSchema,
-} from '../image/image_preparation.js'
+  type ImagePreprocessing,
+  type ImagePreprocessingOptions,
+  imagePreprocessingSchema,
+} from '../image/image_preprocessing.js'
 export {
   type Caption,
   type Colour,

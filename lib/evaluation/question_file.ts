@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { parseConfig } from '../config/parse.js'
 import { readImage } from '../image/image_io.js'
-import type { ImagePreparationOptions } from '../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../image/image_preprocessing.js'
 import { parseJson } from '../files/json_file.js'
 import { documentOf } from '../data/sources/json_document.js'
 import { RecordFiles } from '../data/sources/record_files.js'
@@ -35,7 +35,7 @@ export interface AnsweredQuestion extends Question {
  */
 export async function* readQuestions(
   path: string,
-  preparation: ImagePreparationOptions,
+  preprocessing: ImagePreprocessingOptions,
 ): AsyncGenerator<AnsweredQuestion, void, undefined> {
   const records = await RecordFiles.open([path], { separator: '\n' })
   const reader = records.reader()
@@ -49,7 +49,7 @@ export async function* readQuestions(
       )
       const parts = documentOf({ parts: [context].flat() }, name, path)
       const prompt = parts.map((part) =>
-        part.type === 'text' ? part.text : readImage('path' in part ? part.path : part.bytes, preparation),
+        part.type === 'text' ? part.text : readImage('path' in part ? part.path : part.bytes, preprocessing),
       )
       yield { context: await Promise.all(prompt), options, answer }
     }

@@ -1,9 +1,9 @@
 import { checkArguments, wrongArgument } from '../arguments.js'
 import type { RawDocument, TokenizedDocument } from '../data/document.js'
 import type { UnreadableDocument } from '../data/sources/document_source.js'
-import { inlinePreparation, type Preparation } from '../data/stream/preparation.js'
+import { inlinePreprocessor, type Preprocessor } from '../data/stream/preprocessor.js'
 import type { GenerativeModel } from '../generation/model.js'
-import { imagePreparationOf } from '../sequence/image_model.js'
+import { imagePreprocessingOf } from '../sequence/image_model.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import type { DocumentParts } from '../sequence/document.js'
 import { documentLikelihoods, type LikelihoodOptions } from './likelihood.js'
@@ -39,12 +39,13 @@ export interface TextPerplexity {
  * How well a model predicts text. A document that is longer than a window is read in windows that overlap, each of which
  * begins with BOS as a document does, and each token is counted once: in the first window that holds it. Documents with
  * images are read in one piece. The end of a document is not counted, nor is its first token where the tokenizer has no BOS.
- * `documents`: texts, or documents as sources give them; `preparation` makes images of the latter, by default the model's own. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
+ * `documents`: texts, or documents as sources give them; `ownPreprocessor` decodes the images of the latter, by default as
+ * the model's. Rejects where a document cannot be read, and with a RangeError for a stride that is not in 1 .. window.
  */
 export async function textPerplexity(
   model: GenerativeModel,
   documents: string | Iterable<TextDocument> | AsyncIterable<TextDocument>,
-  preparation: Preparation | undefined = undefined,
+  ownPreprocessor: Preprocessor | undefined = undefined,
   {
     window = 1024,
     stride = Math.ceil(window / 2),
@@ -58,10 +59,10 @@ export async function textPerplexity(
   checkArguments('textPerplexity', {
     model: [model, 'model'],
     documents: [given, 'iterable'],
-    preparation: [preparation, 'options'],
+    preprocessor: [ownPreprocessor, 'options'],
   })
   const { network } = model
-  const preparer = preparation ?? inlinePreparation(model.tokenizer, modelImages(model))
+  const preprocessor = ownPreprocessor ?? inlinePreprocessor(model.tokenizer, modelImages(model))
   if (!(Number.isInteger(window) && Number.isInteger(stride) && stride >= 1 && stride <= window))
     throw new RangeError(`textPerplexity: stride must be 1 .. window, received ${stride} of ${window}`)
   let nll = 0
@@ -73,7 +74,7 @@ export async function textPerplexity(
         onUnreadable(document)
         continue
       }
-      const prepared = await preparer.prepare(document)
+      const prepared = await preprocessor.preprocess(document)
       if ('error' in prepared) {
         onUnreadable(prepared)
         continue
@@ -97,7 +98,7 @@ export async function textPerplexity(
   }
 }
 
-const modelImages = (model: GenerativeModel) => imagePreparationOf(model, model.imagePreparation)
+const modelImages = (model: GenerativeModel) => imagePreprocessingOf(model, model.imagePreprocessing)
 
 function documentOf(given: TextDocument, name: string): RawDocument | UnreadableDocument {
   if (typeof given === 'string') return { name, parts: [{ type: 'text', text: given }] }

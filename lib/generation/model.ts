@@ -2,7 +2,7 @@
 import type { Objective } from '../diffusion/objective.js'
 import type { ImageCodec } from '../image/codec.js'
 import type { ImageSize } from '../image/image.js'
-import type { ImagePreparationOptions } from '../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../image/image_preprocessing.js'
 import type { AttentionMetadata } from '../nn/attention_metadata.js'
 import type { CacheUse, KvCache } from '../nn/kv_cache.js'
 import type { SpecialTokens } from '../sequence/document.js'
@@ -84,5 +84,5 @@ export interface GenerativeModel {
   /** Encodes and decodes images; absent: the default for the network's channels, see `codecOf`. */
   readonly codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
-  readonly imagePreparation?: ImagePreparationOptions | undefined
+  readonly imagePreprocessing?: ImagePreprocessingOptions | undefined
 }

@@ -1,7 +1,7 @@
 /** What stands between an image file's bytes and sharp: what is read, how far damage is forgiven, and what errors say. */
 import { fileTypeFromBuffer } from 'file-type'
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
-import { LARGEST_IMAGE } from './image_preparation.js'
+import { LARGEST_IMAGE } from './image_preprocessing.js'
 import { wordsOfFile } from './unread_file.js'
 
 /** A file that sharp has opened. */
@@ -38,7 +38,7 @@ export async function openImage(
     throw new UnreadableImage(await wordsOfFile(bytes))
   if (width * height > maxPixels)
     throw new UnreadableImage(
-      `it has ${width} x ${height} = ${width * height} pixels, more than the ${maxPixels} of the image preparation's maxPixels`,
+      `it has ${width} x ${height} = ${width * height} pixels, more than the ${maxPixels} of the image preprocessing's maxPixels`,
     )
   if (width * height > 2 ** 20 + (mostPerByte[format!] ?? Infinity) * bytes.length)
     throw new UnreadableImage(await wordsOfFile(bytes))

@@ -4,22 +4,25 @@ import { writeAtomically } from '../files/atomic_file.js'
 import type { Image } from './image.js'
 import { openImage, reasonOf, UnreadableImage } from './image_decoder.js'
 import {
-  type ImagePreparation,
-  type ImagePreparationOptions,
-  imagePreparationSchema,
-} from './image_preparation.js'
+  type ImagePreprocessing,
+  type ImagePreprocessingOptions,
+  imagePreprocessingSchema,
+} from './image_preprocessing.js'
 import { checkPixels, type ImageSource, openImageSource } from './image_source.js'
 
 /**
  * Decodes an image (PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG, by its content; the first frame of an animation, the first page
- * of a TIFF) to exactly what `preparation` says. The filter is Lanczos' (a = 3), after a JPEG's own decoding to 1/2, 1/4 or
+ * of a TIFF) to exactly what `preprocessing` says. The filter is Lanczos' (a = 3), after a JPEG's own decoding to 1/2, 1/4 or
  * 1/8 where that is still large enough. ICC profiles are applied; CMYK and other colour spaces are brought to sRGB, 16 bits
  * to 8. A damaged file is read where browsers read it with a warning, and refused where it is cut short.
  * @throws TypeError that says what is accepted, where the source is nothing of the kind
  * @throws Error that names the file, where it is no image that is read, is cut short or has more pixels than `maxPixels`
  */
-export async function readImage(source: ImageSource, preparation: ImagePreparationOptions): Promise<Image> {
-  const settings = parseConfig(imagePreparationSchema, preparation, 'image preparation')
+export async function readImage(
+  source: ImageSource,
+  preprocessing: ImagePreprocessingOptions,
+): Promise<Image> {
+  const settings = parseConfig(imagePreprocessingSchema, preprocessing, 'image preprocessing')
   const opened = openImageSource(source)
   let bytes: Buffer | undefined
   try {
@@ -41,7 +44,7 @@ export async function readImage(source: ImageSource, preparation: ImagePreparati
 const LARGE_IMAGE = 2 ** 24
 let largeImages: Promise<unknown> = Promise.resolve()
 
-async function readFileBytes(bytes: Buffer, settings: ImagePreparation): Promise<Image> {
+async function readFileBytes(bytes: Buffer, settings: ImagePreprocessing): Promise<Image> {
   const { image, metadata } = await openImage(bytes, settings)
   if (metadata.width * metadata.height <= LARGE_IMAGE) return prepared(image, settings)
   const turn = largeImages.then(() => prepared(image, settings))
@@ -51,7 +54,7 @@ async function readFileBytes(bytes: Buffer, settings: ImagePreparation): Promise
 
 async function prepared(
   image: Sharp,
-  { width, height, channels, resize, background: [r, g, b] }: ImagePreparation,
+  { width, height, channels, resize, background: [r, g, b] }: ImagePreprocessing,
 ): Promise<Image> {
   const { data, info } = await image
     .resize(width, height, { fit: resize, position: 'centre', background: { r, g, b } })

@@ -2,15 +2,14 @@ import { z } from 'zod'
 import { filePath } from '../config/paths.js'
 import { bpeTokenizerSchema } from '../tokenizer/bpe/options.js'
 import { dataSchema, loadingSchema } from '../datasets/data_config.js'
-import { imagePreparationOptionsSchema } from '../image/image_preparation.js'
+import { imagePreprocessingOptionsSchema } from '../image/image_preprocessing.js'
 import { modelSchema, trainingSchema } from '../models/registry.js'
 import { objectiveSchema } from '../diffusion/objective.js'
 import { imageGenerationConfigSchema } from '../generation/options.js'
 import { deviceSchema } from '../tensor/device_config.js'
 import { withRenamedKeys } from '../config/renamed.js'
 
-/** The file that `transfusion train` reads. */
-export const trainConfigSchema = z.strictObject({
+const configSchema = z.strictObject({
   data: dataSchema,
   /** How data is read. */
   loading: loadingSchema.prefault({}),
@@ -31,7 +30,7 @@ export const trainConfigSchema = z.strictObject({
     .default({ type: 'captions' }),
   model: modelSchema,
   /** How image files become what the model reads, and is saved with it; by default to the size that it draws. */
-  imagePreparation: imagePreparationOptionsSchema.default({}),
+  imagePreprocessing: imagePreprocessingOptionsSchema.default({}),
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
   /** Where the model is trained: cpu, cuda or cuda:1, as far as the build has it. */
@@ -72,6 +71,9 @@ export const trainConfigSchema = z.strictObject({
     { onUnwritten: 'onSaveError' },
   ).prefault({}),
 })
+
+/** The file that `transfusion train` reads. */
+export const trainConfigSchema = withRenamedKeys(configSchema, { imagePreparation: 'imagePreprocessing' })
 
 export type TrainConfig = z.output<typeof trainConfigSchema>
 /** As it stands in the file; with weights to begin with, the model may be left out, or a part of it. */

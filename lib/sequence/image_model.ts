@@ -1,10 +1,10 @@
 import { parseConfig } from '../config/parse.js'
 import { defaultImageCodec, type ImageCodec } from '../image/codec.js'
 import {
-  type ImagePreparation,
-  type ImagePreparationOptions,
-  imagePreparationSchema,
-} from '../image/image_preparation.js'
+  type ImagePreprocessing,
+  type ImagePreprocessingOptions,
+  imagePreprocessingSchema,
+} from '../image/image_preprocessing.js'
 
 /** What of a model says how it reads and generates images. */
 export interface ImageModel {
@@ -39,13 +39,13 @@ export function requireCodec(model: ImageModel, what: string): ImageCodec {
 }
 
 /** How image files become what a model reads. Throws an Error, which begins with `what`, where it has no codec. */
-export function requireImagePreparation(
-  model: ImageModel & { readonly imagePreparation?: ImagePreparationOptions | undefined },
+export function requireImagePreprocessing(
+  model: ImageModel & { readonly imagePreprocessing?: ImagePreprocessingOptions | undefined },
   what: string,
-): ImagePreparation {
-  const preparation = imagePreparationOf(model, model.imagePreparation, what)
-  if (!preparation) throw noCodec(model, what)
-  return preparation
+): ImagePreprocessing {
+  const preprocessing = imagePreprocessingOf(model, model.imagePreprocessing, what)
+  if (!preprocessing) throw noCodec(model, what)
+  return preprocessing
 }
 
 function noCodec(model: ImageModel, what: string): Error {
@@ -60,23 +60,23 @@ function noCodec(model: ImageModel, what: string): Error {
  * How image files become what a model reads: the size that it generates, unless `options` say otherwise; undefined where the
  * model has no codec. Throws a ConfigError, which begins with `what`, that names what the model cannot read.
  */
-export function imagePreparationOf(
+export function imagePreprocessingOf(
   model: ImageModel,
-  options: ImagePreparationOptions = {},
-  what = 'image preparation',
-): ImagePreparation | undefined {
+  options: ImagePreprocessingOptions = {},
+  what = 'image preprocessing',
+): ImagePreprocessing | undefined {
   const codec = codecOf(model)
   if (!codec) return undefined
   const { imageChannels: channels, downscale } = codec
   const { width, height, patch } = model.network.config.image
   const multiple = patch * downscale
-  const schema = imagePreparationSchema.superRefine((preparation, context) => {
+  const schema = imagePreprocessingSchema.superRefine((preprocessing, context) => {
     const problem = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message })
-    if (preparation.channels !== channels)
+    if (preprocessing.channels !== channels)
       problem('channels', `expected ${channels}, as the model's images have`)
     for (const side of ['width', 'height'] as const)
-      if (preparation[side] % multiple !== 0)
+      if (preprocessing[side] % multiple !== 0)
         problem(side, `expected a multiple of the model's patch size (${multiple})`)
   })
   const size = { width: width * downscale, height: height * downscale }

@@ -347,7 +347,7 @@ describe('transfusion train', () => {
     await writePng(join(pictures, 'wide.png'), { width: 8, height: 4, channels: 1, data: new Uint8Array(32) })
     await writeFile(join(pictures, 'wide.txt'), 'a wide picture')
     const data = { type: 'folder', path: pictures }
-    const more = { data, imagePreparation: { resize: 'contain', background: [9, 9, 9] } }
+    const more = { data, imagePreprocessing: { resize: 'contain', background: [9, 9, 9] } }
     await configure(folder, 2, more)
     expect(await train(folder, 'run')).toMatchObject({ code: 0 })
     const saved = JSON.parse(await readFile(join(folder, 'run', 'model', 'config.json'), 'utf8')) as object
@@ -355,11 +355,11 @@ describe('transfusion train', () => {
       preprocessing: { width: 8, height: 8, channels: 1, resize: 'contain', background: [9, 9, 9] },
     })
     // What is left out, another model's own takes the place of.
-    await configure(folder, 2, { data, imagePreparation: { autoOrient: false } })
+    await configure(folder, 2, { data, imagePreprocessing: { autoOrient: false } })
     expect(await train(folder, 'next', [], ['--init', join('run', 'model')])).toMatchObject({ code: 0 })
     const next = JSON.parse(await readFile(join(folder, 'next', 'model', 'config.json'), 'utf8')) as object
     expect(next).toMatchObject({ preprocessing: { resize: 'contain', autoOrient: false } })
-    await configure(folder, 2, { data, imagePreparation: { width: 9 } })
+    await configure(folder, 2, { data, imagePreprocessing: { width: 9 } })
     const refused = await train(folder, 'other')
     expect(refused.code).toBe(1)
     expect(refused.output).toContain("width: expected a multiple of the model's patch size (4); received 9")

@@ -86,8 +86,8 @@ describe('transfusion train', () => {
     [['model.image.height=10'], 'model.image.height: expected a multiple of the patch size (4); received 10'],
     [['training.stepz=3'], 'training.stepz: unknown key; did you mean "steps"?'],
     [
-      ['imagePreparation.width=6'],
-      "imagePreparation:\n  width: expected a multiple of the model's patch size (4)",
+      ['imagePreprocessing.width=6'],
+      "imagePreprocessing:\n  width: expected a multiple of the model's patch size (4)",
     ],
   ])('refuses %j before the first step', async (texts, message) => {
     const folder = await workplace()

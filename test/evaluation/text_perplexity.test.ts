@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { RawDocument } from '../../lib/data/document.js'
-import { inlinePreparation } from '../../lib/data/stream/preparation.js'
+import { inlinePreprocessor } from '../../lib/data/stream/preprocessor.js'
 import { textPerplexity, textWindows } from '../../lib/evaluation/text_perplexity.js'
 import { scriptedModel } from '../generation/scripted_model.js'
 
@@ -35,8 +35,8 @@ async function perplexityOf(texts: string[], options = {}) {
   async function* documents(): AsyncGenerator<RawDocument> {
     for (const text of texts) yield { name: 'text', parts: [{ type: 'text', text }] }
   }
-  const preparation = inlinePreparation(model.tokenizer, { width: 6, height: 4 })
-  return await textPerplexity(model, documents(), preparation, options)
+  const preprocessing = inlinePreprocessor(model.tokenizer, { width: 6, height: 4 })
+  return await textPerplexity(model, documents(), preprocessing, options)
 }
 
 it('is per token and per byte, over all documents', async () => {

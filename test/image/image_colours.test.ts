@@ -3,11 +3,11 @@ import { deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { readImage } from '../../lib/image/image_io.js'
-import type { ImagePreparationOptions } from '../../lib/image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../lib/image/image_preprocessing.js'
 import { pngFile } from './png_file.js'
 
-const read = async (source: string | Uint8Array, preparation: ImagePreparationOptions) => [
-  ...(await readImage(source, preparation)).data,
+const read = async (source: string | Uint8Array, preprocessing: ImagePreprocessingOptions) => [
+  ...(await readImage(source, preprocessing)).data,
 ]
 
 /** Two pixels. */

@@ -6,12 +6,12 @@ import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { readImage } from '../../lib/image/image_io.js'
-import type { ImagePreparationOptions } from '../../lib/image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../lib/image/image_preprocessing.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url))
-const read = async (source: string | Uint8Array, preparation: ImagePreparationOptions) => [
-  ...(await readImage(source, preparation)).data,
+const read = async (source: string | Uint8Array, preprocessing: ImagePreprocessingOptions) => [
+  ...(await readImage(source, preprocessing)).data,
 ]
 const failure = async (source: string | Uint8Array) =>
   readImage(source, {}).then(
@@ -203,7 +203,7 @@ describe('small files of many pixels', () => {
     const { data } = await readImage(fixture(name), { width: 2, height: 2, maxPixels: pixels })
     expect([...data]).toEqual(Array(12).fill(255))
     await expect(readImage(fixture(name), { maxPixels: pixels - 1 })).rejects.toThrow(
-      `${fixture(name)}: cannot be read as an image (it has ${size} pixels, more than the ${pixels - 1} of the image preparation's maxPixels)`,
+      `${fixture(name)}: cannot be read as an image (it has ${size} pixels, more than the ${pixels - 1} of the image preprocessing's maxPixels)`,
     )
   })
 

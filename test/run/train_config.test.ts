@@ -87,6 +87,12 @@ it('has a model of a known type, which may be left out', () => {
   )
 })
 
+it('reads imagePreparation, the earlier name of imagePreprocessing', () => {
+  const written = config({}, { imagePreparation: { resize: 'contain' } })
+  expect(written).toEqual(config({}, { imagePreprocessing: { resize: 'contain' } }))
+  expect(written.imagePreprocessing).toEqual({ resize: 'contain' })
+})
+
 describe('a config of a new model', () => {
   const image = { channels: 3, patch: 4, height: 32, width: 32 }
   const refusal = (model: object, more: object = {}) =>
@@ -109,9 +115,9 @@ describe('a config of a new model', () => {
       {},
     ],
     [
-      "a.json: imagePreparation:\n  channels: expected 3, as the model's images have; received 1",
+      "a.json: imagePreprocessing:\n  channels: expected 3, as the model's images have; received 1",
       {},
-      { imagePreparation: { channels: 1 } },
+      { imagePreprocessing: { channels: 1 } },
     ],
     [
       'a.json: samples: sampler: name must be ddpm, ddim, dpmpp for a model that was trained with ddpm, received euler',

@@ -1,5 +1,5 @@
 import { readImage } from '../../image/image_io.js'
-import type { ImagePreparationOptions } from '../../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../image/image_preprocessing.js'
 import { type CaptionedFile, listCaptionedFiles, readCaption } from './captioned_files.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
 
@@ -7,22 +7,22 @@ import { captionedImage, checkIndex, type ImageDataset, type Sample } from './im
 export class FolderDataset implements ImageDataset {
   readonly classNames: readonly string[] = []
   readonly #files: readonly CaptionedFile[]
-  readonly #preparation: ImagePreparationOptions
+  readonly #preprocessing: ImagePreprocessingOptions
 
   /**
    * Lists the folder and the folders in it, in the order of the image files' paths.
-   * @param preparation what each image is turned into, see {@link readImage}
+   * @param preprocessing what each image is turned into, see {@link readImage}
    * @throws Error that names the file, where an image has no caption or the folder has no images
    */
-  static async open(folder: string, preparation: ImagePreparationOptions): Promise<FolderDataset> {
+  static async open(folder: string, preprocessing: ImagePreprocessingOptions): Promise<FolderDataset> {
     const { files, unreadable } = await listCaptionedFiles(folder)
     if (unreadable.length > 0) throw unreadable[0]!.error
-    return new FolderDataset(files, preparation)
+    return new FolderDataset(files, preprocessing)
   }
 
-  private constructor(files: readonly CaptionedFile[], preparation: ImagePreparationOptions) {
+  private constructor(files: readonly CaptionedFile[], preprocessing: ImagePreprocessingOptions) {
     this.#files = files
-    this.#preparation = preparation
+    this.#preprocessing = preprocessing
   }
 
   get length(): number {
@@ -33,7 +33,7 @@ export class FolderDataset implements ImageDataset {
   async get(index: number): Promise<Sample> {
     checkIndex(index, this.length, 'FolderDataset')
     const file = this.#files[index]
-    const [image, text] = await Promise.all([readImage(file.image, this.#preparation), readCaption(file)])
+    const [image, text] = await Promise.all([readImage(file.image, this.#preprocessing), readCaption(file)])
     return captionedImage(text, image)
   }
 }

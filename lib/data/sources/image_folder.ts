@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { checkArguments } from '../../arguments.js'
 import type { Image } from '../../image/image.js'
 import { readImage } from '../../image/image_io.js'
-import type { ImagePreparation } from '../../image/image_preparation.js'
+import type { ImagePreprocessing } from '../../image/image_preprocessing.js'
 import { checkFolder } from './data_types.js'
 import { isHiddenName } from './hidden_names.js'
 import { fillTemplate } from './idx_dataset.js'
@@ -32,7 +32,7 @@ export interface LabelledImages {
 /** How a folder of classes is read. */
 export interface ImageFolderOptions {
   /** How image files become what the data set holds. */
-  readonly preparation: ImagePreparation
+  readonly preprocessing: ImagePreprocessing
   /** An image's caption: {label} and {a label} stand for its class's name. */
   readonly caption?: string | undefined
   /** The classes, where another folder has set them: this one may lack some, and has no others. */
@@ -73,12 +73,12 @@ export class ImageFolder implements LabelledImages, ImageDataset {
   }
 
   /**
-   * Reads all images, at the size that the preparation says. Throws an Error that names the folder or the file that is
+   * Reads all images, at the size that the preprocessing says. Throws an Error that names the folder or the file that is
    * wrong: a folder without images, a file beside the classes, a class that is not known, a file that is no image.
    */
   static async open(root: string, options: ImageFolderOptions): Promise<ImageFolder> {
     checkArguments('ImageFolder.open', { root: [root, 'string'], options: [options, 'object'] })
-    const { preparation, caption = '{a label}', classNames } = options
+    const { preprocessing, caption = '{a label}', classNames } = options
     const folders = await classFolders(root)
     const names = classNames ?? folders
     const images: Image[] = []
@@ -90,7 +90,7 @@ export class ImageFolder implements LabelledImages, ImageDataset {
       const files = (await readdir(join(root, folder))).filter(isShown).toSorted()
       if (files.length === 0) throw new Error(`${join(root, folder)}: holds no images`)
       for (const file of files) {
-        images.push(await readImage(join(root, folder, file), preparation))
+        images.push(await readImage(join(root, folder, file), preprocessing))
         labels.push(label)
       }
     }

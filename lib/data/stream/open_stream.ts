@@ -1,11 +1,11 @@
 import { checkArguments } from '../../arguments.js'
 import type { DocumentStream, StreamState } from '../document_stream.js'
-import type { ImagePreparationOptions } from '../../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../image/image_preprocessing.js'
 import type { DocumentSource, UnreadableDocument } from '../sources/document_source.js'
 import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import type { PositionsOf } from './chunks.js'
-import { inlinePreparation } from './preparation.js'
-import { PreparationPool } from './preparation_pool.js'
+import { inlinePreprocessor } from './preprocessor.js'
+import { PreprocessorPool } from './preprocessor_pool.js'
 import { SourceReader } from './source_reader.js'
 
 /** A source and its share of a mixture. */
@@ -21,7 +21,7 @@ export interface StreamOptions {
   /** Of the model. */
   readonly tokenizer: JsonTokenizer
   /** What image files are made; pixels stay as they are. Undefined: image files cannot be read. */
-  readonly image: ImagePreparationOptions | undefined
+  readonly image: ImagePreprocessingOptions | undefined
   /** How long a document is, which weights and limits count in. */
   readonly positionsOf: PositionsOf
   /** The most positions of a document; longer texts are cut. Default: no limit. */
@@ -59,11 +59,11 @@ export function openStream(sources: readonly WeightedSource[], options: StreamOp
     onSkip?.(document)
   }
   for (const { source } of sources) source.unreadable?.forEach(onUnreadable)
-  const preparation =
-    workers === 0 ? inlinePreparation(tokenizer, image) : new PreparationPool(tokenizer, image, workers)
+  const preprocessor =
+    workers === 0 ? inlinePreprocessor(tokenizer, image) : new PreprocessorPool(tokenizer, image, workers)
   const readerOptions = {
     seed,
-    preparation,
+    preprocessor,
     positionsOf,
     longest,
     lookAhead: LOOK_AHEAD * Math.max(1, workers),
@@ -84,7 +84,7 @@ export function openStream(sources: readonly WeightedSource[], options: StreamOp
     },
     async close() {
       ended = new Error('the stream of documents was closed')
-      await preparation.close()
+      await preprocessor.close()
       await Promise.all(readers.map((reader) => reader.close()))
     },
   }

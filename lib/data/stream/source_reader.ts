@@ -7,14 +7,14 @@ import type {
   UnreadableDocument,
 } from '../sources/document_source.js'
 import { type Chunk, chunkDocument, type PositionsOf } from './chunks.js'
-import type { Preparation } from './preparation.js'
+import type { Preprocessor } from './preprocessor.js'
 
 /** So many unreadable documents in a row are no accident: the source as a whole cannot be read. */
 const MOST_UNREADABLE = 100
 
 export interface SourceReaderOptions {
   readonly seed: number
-  readonly preparation: Preparation
+  readonly preprocessor: Preprocessor
   readonly positionsOf: PositionsOf
   /** Longer texts are cut. */
   readonly longest: number
@@ -126,7 +126,7 @@ export class SourceReader {
     while (this.#ahead.length <= this.#options.lookAhead) {
       const item = this.#reading.then(() => this.#items.next())
       this.#reading = item
-      const ahead = item.then(({ value, done }) => this.#prepare(value, done))
+      const ahead = item.then(({ value, done }) => this.#preprocess(value, done))
       // It is reported when its turn comes.
       ahead.catch(() => {})
       this.#ahead.push(ahead)
@@ -134,11 +134,11 @@ export class SourceReader {
     return this.#ahead.shift()!
   }
 
-  async #prepare(item: SourceItem, done: boolean | undefined): Promise<Ahead> {
+  async #preprocess(item: SourceItem, done: boolean | undefined): Promise<Ahead> {
     if (done) throw new Error('a source of documents ended; it must begin again, epoch after epoch')
     const { document, next } = item
     return {
-      document: 'error' in document ? document : await this.#options.preparation.prepare(document),
+      document: 'error' in document ? document : await this.#options.preprocessor.preprocess(document),
       next,
     }
   }

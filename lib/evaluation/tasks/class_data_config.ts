@@ -2,14 +2,14 @@ import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
 import { idxLayout, paddingSchema } from '../../datasets/data_config.js'
 import { findFashionMnist, openMnist } from '../../datasets/fashion_mnist.js'
-import { type ImagePreparation, imagePreparationSchema } from '../../image/image_preparation.js'
+import { type ImagePreprocessing, imagePreprocessingSchema } from '../../image/image_preprocessing.js'
 import { fillTemplate, IdxDataset } from '../../data/sources/idx_dataset.js'
 import type { ImageDataset } from '../../data/sources/image_dataset.js'
 import { ImageFolder } from '../../data/sources/image_folder.js'
 import type { GenerativeModel } from '../../generation/model.js'
 import { generatedSize } from '../generated_size.js'
 import type { ClassData } from '../class_data.js'
-import { requireImagePreparation } from '../../sequence/image_model.js'
+import { requireImagePreprocessing } from '../../sequence/image_model.js'
 
 /** Images and their classes, in MNIST's format. */
 const split = z.strictObject({
@@ -59,25 +59,25 @@ export interface NamedClasses extends ClassData {
 }
 
 /** How image files become what a model generates, which may read other sizes too. */
-export function generatedPreparation(model: GenerativeModel): ImagePreparation {
+export function generatedPreprocessing(model: GenerativeModel): ImagePreprocessing {
   const { height, width } = generatedSize('classes', model)
-  return { ...requireImagePreparation(model, 'classes'), height, width }
+  return { ...requireImagePreprocessing(model, 'classes'), height, width }
 }
 
 /**
- * The splits of a data set with the caption of each class: a template, see `fillTemplate`. `preparation`: of image files,
+ * The splits of a data set with the caption of each class: a template, see `fillTemplate`. `preprocessing`: of image files,
  * where the data is such.
  */
 export async function openClasses(
   data: z.input<typeof classDataSchema>,
   caption: string,
-  preparation?: ImagePreparation,
+  preprocessing?: ImagePreprocessing,
 ): Promise<NamedClasses> {
   const captionsOf = (classNames: readonly string[]) =>
     classNames.map((label) => fillTemplate(caption, label))
   if (data.type === 'fashion-mnist') {
     const files = await findFashionMnist().catch((error: Error) => {
-      if (preparation === undefined) throw error
+      if (preprocessing === undefined) throw error
       throw new Error(`${error.message}\nFor pictures of your own give a config: docs/evaluation.md`, {
         cause: error,
       })
@@ -90,10 +90,10 @@ export async function openClasses(
     return { name, testName: `${name}, test images`, training, test, captions: captionsOf(classNames) }
   }
   if (data.type === 'folders') {
-    const ofFiles = preparation ?? imagePreparationSchema.parse({})
-    const training = await ImageFolder.open(data.training, { preparation: ofFiles, caption })
+    const ofFiles = preprocessing ?? imagePreprocessingSchema.parse({})
+    const training = await ImageFolder.open(data.training, { preprocessing: ofFiles, caption })
     const { classNames } = training
-    const test = await ImageFolder.open(data.test, { preparation: ofFiles, caption, classNames })
+    const test = await ImageFolder.open(data.test, { preprocessing: ofFiles, caption, classNames })
     return { name: data.test, testName: data.test, training, test, captions: captionsOf(classNames) }
   }
   const { classNames, padding, firstLabel, transpose } = data

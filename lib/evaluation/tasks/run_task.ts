@@ -1,5 +1,5 @@
 import { openSource } from '../../datasets/data_config.js'
-import { PreparationPool } from '../../data/stream/preparation_pool.js'
+import { PreprocessorPool } from '../../data/stream/preprocessor_pool.js'
 import { evaluateClasses } from '../evaluate_classes.js'
 import { readQuestions } from '../question_file.js'
 import { rankAccuracy, rankOptions } from '../rank.js'
@@ -7,12 +7,12 @@ import { textPerplexity } from '../text_perplexity.js'
 import { checkImageGeneration } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import type { GenerativeModel } from '../../generation/model.js'
-import { generatedPreparation, openClasses } from './class_data_config.js'
+import { generatedPreprocessing, openClasses } from './class_data_config.js'
 import { LeftOutReport } from '../../run/left_out_report.js'
 import { unreadablePolicy } from '../../run/train_data.js'
 import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
 import { type EvaluationResult, type Metric, shareMetric } from './evaluation_result.js'
-import { requireImagePreparation } from '../../sequence/image_model.js'
+import { requireImagePreprocessing } from '../../sequence/image_model.js'
 
 export interface TaskOptions {
   seed: number
@@ -60,7 +60,7 @@ async function runClasses(
   task: ClassTask,
   { seed, signal, onMessage }: TaskOptions,
 ): Promise<Outcome> {
-  const { testName, ...data } = await openClasses(task.data, task.caption, generatedPreparation(model))
+  const { testName, ...data } = await openClasses(task.data, task.caption, generatedPreprocessing(model))
   const settings = { ...task, images: imagesOf(task, model) }
   const { metrics, generated, described } = await evaluateClasses(model, data, {
     ...settings,
@@ -94,12 +94,12 @@ async function runText(
   onMessage(`Reading ${name} ...`)
   const source = await openSource(data)
   const leftOut = new LeftOutReport(onMessage)
-  const preparation = new PreparationPool(model.tokenizer, model.imagePreparation, 1)
+  const preprocessor = new PreprocessorPool(model.tokenizer, model.imagePreprocessing, 1)
   try {
     const { perplexity, bitsPerByte, documents, tokens, bytes } = await textPerplexity(
       model,
       source.once(),
-      preparation,
+      preprocessor,
       { window, stride, ...(signal && { signal }), onUnreadable: unreadablePolicy(task, leftOut.onSkip) },
     )
     for (const line of leftOut.summary([{ source }])) onMessage(line)
@@ -109,7 +109,7 @@ async function runText(
     }
     return { data: name, settings: { window, stride, documents }, metrics }
   } finally {
-    await preparation.close()
+    await preprocessor.close()
   }
 }
 
@@ -121,7 +121,7 @@ async function runQuestions(
   onMessage(`Answering ${path} ...`)
   const answers: number[] = []
   async function* questions() {
-    for await (const question of readQuestions(path, requireImagePreparation(model, path))) {
+    for await (const question of readQuestions(path, requireImagePreprocessing(model, path))) {
       answers.push(question.answer)
       yield question
     }

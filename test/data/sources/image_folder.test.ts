@@ -2,11 +2,11 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, expect, it } from 'vitest'
 import { writePng } from '../../../lib/image/image_io.js'
-import { imagePreparationSchema } from '../../../lib/image/image_preparation.js'
+import { imagePreprocessingSchema } from '../../../lib/image/image_preprocessing.js'
 import { ImageFolder } from '../../../lib/data/sources/image_folder.js'
 import { temporaryFolder } from '../../temporary_folder.js'
 
-const preparation = imagePreparationSchema.parse({ width: 4, height: 2 })
+const preprocessing = imagePreprocessingSchema.parse({ width: 4, height: 2 })
 let root: string
 
 /** A picture of one colour. */
@@ -27,7 +27,7 @@ it('holds the images of each folder with its name, in colour', async () => {
   await writeFile(join(root, '.DS_Store'), '')
   await writeFile(join(root, 'red', '._2.png'), '')
   await writeFile(join(root, 'red', 'Thumbs.db'), '')
-  const images = await ImageFolder.open(root, { preparation })
+  const images = await ImageFolder.open(root, { preprocessing })
   expect(images).toMatchObject({ length: 3, width: 4, height: 2, channels: 3 })
   expect(images.classNames).toEqual(['azure sky', 'red'])
   expect([...images.labels]).toEqual([0, 1, 1])
@@ -45,10 +45,10 @@ it('holds the images of each folder with its name, in colour', async () => {
 
 it('takes the classes of another folder', async () => {
   const classNames = ['azure sky', 'green', 'red']
-  const images = await ImageFolder.open(root, { preparation, classNames, caption: 'of {label}' })
+  const images = await ImageFolder.open(root, { preprocessing, classNames, caption: 'of {label}' })
   expect([...images.labels]).toEqual([0, 2, 2])
   expect(images.get(1).parts[0]).toEqual({ type: 'text', text: 'of red' })
-  await expect(ImageFolder.open(root, { preparation, classNames: ['red'] })).rejects.toThrow(
+  await expect(ImageFolder.open(root, { preprocessing, classNames: ['red'] })).rejects.toThrow(
     `${join(root, 'azure sky')}: a class that is not known; known: red`,
   )
 })
@@ -59,17 +59,17 @@ it.each<[string, () => Promise<unknown>, string]>([
   ['a file that is no image', () => writeFile(join(root, 'red', 'a.txt'), 'red'), join('red', 'a.txt')],
 ])('refuses %s by name', async (_what, change, message) => {
   await change()
-  await expect(ImageFolder.open(root, { preparation })).rejects.toThrow(message)
+  await expect(ImageFolder.open(root, { preprocessing })).rejects.toThrow(message)
 })
 
 it('refuses a folder without classes', async () => {
   const empty = await temporaryFolder()
-  await expect(ImageFolder.open(empty, { preparation })).rejects.toThrow(`${empty}: holds no folders`)
+  await expect(ImageFolder.open(empty, { preprocessing })).rejects.toThrow(`${empty}: holds no folders`)
 })
 
 it('names a folder that is missing', async () => {
   const missing = join(await temporaryFolder(), 'tset')
-  await expect(ImageFolder.open(missing, { preparation })).rejects.toThrow(
+  await expect(ImageFolder.open(missing, { preprocessing })).rejects.toThrow(
     `${missing}: no such file or folder`,
   )
 })

@@ -82,7 +82,7 @@ describe('a model of latents of 8 channels', () => {
     await model.save(folder)
     using loaded = await Transfusion.load(folder)
     expect(loaded.codec).toBeUndefined()
-    expect(loaded.imagePreparation).toBeUndefined()
+    expect(loaded.imagePreprocessing).toBeUndefined()
     const values = new Float32Array(4 * 4 * 8).fill(0.5)
     const prompt = [{ height: 4, width: 4, values }]
     expect(await loaded.completeTexts([prompt], 2)).toEqual(await model.completeTexts([prompt], 2))

@@ -1,9 +1,9 @@
 import { checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
-import type { ImagePreparationOptions } from '../../../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
-import { codecOf, imagePreparationOf } from '../../../sequence/image_model.js'
+import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { type Device, parseDevice } from '../../../tensor/device.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../config.js'
@@ -21,7 +21,7 @@ export interface NewModelOptions {
   /** What the network predicts, and how its error counts. */
   objective?: Partial<Objective>
   /** How image files become what the model reads; by default to the size that it generates. */
-  imagePreparation?: ImagePreparationOptions
+  imagePreprocessing?: ImagePreprocessingOptions
 }
 
 /** A new model with random weights; `callee` is named in errors. Throws a ConfigError that names what is wrong. */
@@ -31,9 +31,9 @@ export function createModel(
   tokenizer: JsonTokenizer,
   options: NewModelOptions,
 ): LoadedModel {
-  const keys = { seed: true, compute: true, device: true, objective: true, imagePreparation: true } as const
+  const keys = { seed: true, compute: true, device: true, objective: true, imagePreprocessing: true } as const
   checkOptions(callee, options, keys)
-  const { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreparation } = options
+  const { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreprocessing } = options
   const place = parseDevice(device, callee)
   const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
   const config = parseConfig(
@@ -42,10 +42,10 @@ export function createModel(
     'model config',
   )
   const codec = codecOf({ network: { config } })
-  const preparation = imagePreparationOf({ network: { config }, codec }, imagePreparation)
+  const preprocessing = imagePreprocessingOf({ network: { config }, codec }, imagePreprocessing)
   const network = new TransfusionNetwork(config, compute, place)
   network.arena.initialize(seed)
-  return { network, tokenizer, objective: parsedObjective, codec, imagePreparation: preparation }
+  return { network, tokenizer, objective: parsedObjective, codec, imagePreprocessing: preprocessing }
 }
 
 /** What a model's config takes from its tokenizer. Throws when it has no end-of-document token. */

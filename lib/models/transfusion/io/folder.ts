@@ -14,12 +14,12 @@ import {
   writeSealed,
 } from '../../../files/checksum.js'
 import {
-  type ImagePreparation,
-  type ImagePreparationOptions,
-  imagePreparationSchema,
-} from '../../../image/image_preparation.js'
+  type ImagePreprocessing,
+  type ImagePreprocessingOptions,
+  imagePreprocessingSchema,
+} from '../../../image/image_preprocessing.js'
 import { createImageCodec, type ImageCodec, imageCodecConfigSchema } from '../../../image/codec.js'
-import { codecOf, imagePreparationOf } from '../../../sequence/image_model.js'
+import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
@@ -46,7 +46,7 @@ const folderConfigSchema = z.strictObject({
   /** Between images and the model's values; absent in folders made before there was one, and where the model has none. */
   codec: imageCodecConfigSchema.optional(),
   /** Of image files; by default to the size that the model draws. */
-  preprocessing: imagePreparationSchema.optional(),
+  preprocessing: imagePreprocessingSchema.optional(),
   /** Of the folder's files, this one included; absent in folders made before there were any. */
   checksums: z.record(z.string(), z.string()).optional(),
 })
@@ -62,7 +62,7 @@ export interface ModelParts {
   /** Encodes and decodes images; by default the one of its channels: pixels for 1 and 3, none for others. */
   codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it draws. */
-  imagePreparation?: ImagePreparationOptions | undefined
+  imagePreprocessing?: ImagePreprocessingOptions | undefined
 }
 
 /** How a model folder is read. */
@@ -80,7 +80,7 @@ export interface LoadedModel extends ModelParts {
   /** Encodes and decodes images; undefined where the model reads latents and has no autoencoder. */
   codec: ImageCodec | undefined
   /** How image files become what the model reads; undefined without a codec. */
-  imagePreparation: ImagePreparation | undefined
+  imagePreprocessing: ImagePreprocessing | undefined
 }
 
 /**
@@ -98,7 +98,7 @@ export async function saveModel(
   const { network, tokenizer, objective } = model
   using frozen = network.arena.freeze()
   const codec = codecOf(model)?.config
-  const preprocessing = imagePreparationOf(model, model.imagePreparation)
+  const preprocessing = imagePreprocessingOf(model, model.imagePreprocessing)
   const config = { architecture: transfusionName, model: network.config, objective, codec, preprocessing }
   let seal = ''
   await replaceFiles(folder, async (aside) => {
@@ -133,8 +133,8 @@ export async function readModelConfig(folder: string, verify = true) {
     codec: codec && createImageCodec(codec, model.image.channels, path),
     network: { config: model },
   }
-  const imagePreparation = imagePreparationOf(image, preprocessing)
-  return { model, objective, codec: codecOf(image), imagePreparation, listed }
+  const imagePreprocessing = imagePreprocessingOf(image, preprocessing)
+  return { model, objective, codec: codecOf(image), imagePreprocessing, listed }
 }
 
 /**

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { checkTokenizerFile } from '../../../files/safetensors/checkpoint_contents.js'
-import type { ImagePreparationOptions } from '../../../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import { SafetensorsFolder } from '../../../files/safetensors/safetensors_folder.js'
 import { checkFloats } from '../../../files/safetensors/safetensors_header.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
@@ -19,7 +19,7 @@ import { isDerived, type LlamaTensor, llamaTensors, storedName } from '../../lla
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import type { LoadedModel } from './folder.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
-import { codecOf, imagePreparationOf } from '../../../sequence/image_model.js'
+import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 
 /** What a Llama lacks, to be grown on it. */
 export interface FromLlamaOptions {
@@ -36,7 +36,7 @@ export interface FromLlamaOptions {
   /** By default the folder's `tokenizer.json`. */
   tokenizer?: JsonTokenizer
   /** How image files become what the model reads; by default to the size that it draws. */
-  imagePreparation?: ImagePreparationOptions
+  imagePreprocessing?: ImagePreprocessingOptions
 }
 
 /**
@@ -60,7 +60,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
     device: true,
     seed: true,
     tokenizer: true,
-    imagePreparation: true,
+    imagePreprocessing: true,
   })
   if (options.image === undefined)
     throw new TypeError(
@@ -77,7 +77,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
     )
   const config = grownConfig(llama, tokenizer, options.image, folder)
   const codec = codecOf({ network: { config } })
-  const imagePreparation = imagePreparationOf({ network: { config }, codec }, options.imagePreparation)
+  const imagePreprocessing = imagePreprocessingOf({ network: { config }, codec }, options.imagePreprocessing)
   const objective = parseConfig(objectiveSchema, options.objective ?? {}, 'objective')
   await using weights = await SafetensorsFolder.open(folder)
   const tensorsOf = storedTensors(weights, llama)
@@ -96,7 +96,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
     network[Symbol.dispose]()
     throw error
   }
-  return { network, tokenizer, objective, codec, imagePreparation }
+  return { network, tokenizer, objective, codec, imagePreprocessing }
 }
 
 function grownConfig(

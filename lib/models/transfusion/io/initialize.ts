@@ -10,7 +10,7 @@ import { feedForwardOf, type TransfusionOptions } from '../config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
 import { locateModel } from './locate.js'
-import { imagePreparationOf } from '../../../sequence/image_model.js'
+import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
 /** Sizes of a model, as far as they are known. */
 export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'tokens'>>
@@ -18,7 +18,7 @@ export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'token
 /** What is asked of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromLlamaOptions,
-  'objective' | 'compute' | 'device' | 'seed' | 'imagePreparation'
+  'objective' | 'compute' | 'device' | 'seed' | 'imagePreprocessing'
 > {
   /** What the weights' sizes must be, as far as given. A Llama needs `image`, the sizes of the parts that it grows. */
   sizes?: WeightSizes
@@ -37,7 +37,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     compute: true,
     device: true,
     seed: true,
-    imagePreparation: true,
+    imagePreprocessing: true,
   })
   parseDevice(options.device ?? 'cpu', 'initializeFrom')
   const { folder, kind } = await locateModel(named)
@@ -56,9 +56,9 @@ export async function initializeFrom(named: string, options: InitializeOptions =
   refuseDifference(path, { process, prediction }, stored.objective)
   const merged = {
     objective: parseConfig(objectiveSchema, { ...stored.objective, ...objective }, 'objective'),
-    imagePreparation: imagePreparationOf(
+    imagePreprocessing: imagePreprocessingOf(
       { network: { config: stored.model }, codec: stored.codec },
-      { ...stored.imagePreparation, ...others.imagePreparation },
+      { ...stored.imagePreprocessing, ...others.imagePreprocessing },
     ),
   }
   return { ...(await loadModel(folder, { compute, device })), ...merged }

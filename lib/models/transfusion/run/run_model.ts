@@ -34,7 +34,7 @@ class TransfusionRunModel {
   }
 
   get streamOptions(): Pick<StreamOptions, 'tokenizer' | 'image' | 'positionsOf'> {
-    const { tokenizer, imagePreparation: image } = this.generative
+    const { tokenizer, imagePreprocessing: image } = this.generative
     return { tokenizer, image, positionsOf: positionsOf(this.generative) }
   }
 
@@ -62,19 +62,19 @@ export const transfusionRuns = {
     return { ...leastMemory(sizes, settings, patches), patches }
   },
   create(settings: RunSettings, tokenizer: JsonTokenizer) {
-    const { objective, precision: compute, device, model, imagePreparation, training } = settings
-    const options = { objective, compute, device, seed: training.seed, imagePreparation }
+    const { objective, precision: compute, device, model, imagePreprocessing, training } = settings
+    const options = { objective, compute, device, seed: training.seed, imagePreprocessing }
     return new TransfusionRunModel(createModel('model', modelOptions(model), tokenizer, options))
   },
   async initialize(
     folder: string,
-    { precision: compute, device, imagePreparation, training: { seed } }: RunSettings,
+    { precision: compute, device, imagePreprocessing, training: { seed } }: RunSettings,
     written: { model?: WrittenModelOptions; objective?: Partial<Objective> },
   ) {
     const sizes = namedSizes(written.model ?? {})
     const { objective } = written
     return new TransfusionRunModel(
-      await initializeFrom(folder, { sizes, objective, compute, device, seed, imagePreparation }),
+      await initializeFrom(folder, { sizes, objective, compute, device, seed, imagePreprocessing }),
     )
   },
   load: async (folder: string, options: LoadOptions) =>

@@ -4,9 +4,9 @@ import { parseConfig } from '../../../config/parse.js'
 import { sameNumber } from '../../../config/same_number.js'
 import type { DataConfig } from '../../../datasets/data_config.js'
 import type { Objective } from '../../../diffusion/objective.js'
-import type { ImagePreparationOptions } from '../../../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
-import { requireImagePreparation } from '../../../sequence/image_model.js'
+import { requireImagePreprocessing } from '../../../sequence/image_model.js'
 import { patchGrid } from '../../../sequence/metadata.js'
 import type { Device } from '../../../tensor/device.js'
 import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
@@ -21,7 +21,7 @@ export interface RunSettings {
   readonly model: ModelOptions
   readonly training: TransfusionTrainingOptions
   readonly objective: Objective
-  readonly imagePreparation: ImagePreparationOptions
+  readonly imagePreprocessing: ImagePreprocessingOptions
   readonly precision: ComputeType
   readonly device: Device
 }
@@ -39,9 +39,9 @@ export const sizesOf = ({ model }: RunSettings, name: string): TransfusionConfig
 
 /** The patches of an image as a run prepares it. Throws an Error that begins with `name`. */
 export function patchesOf(settings: RunSettings, sizes: TransfusionConfig, name: string): number {
-  const images = { network: { config: sizes }, imagePreparation: settings.imagePreparation }
-  const preparation = requireImagePreparation(images, `${name}: imagePreparation`)
-  const { rows, columns } = patchGrid(preparation, sizes.image.patch)
+  const images = { network: { config: sizes }, imagePreprocessing: settings.imagePreprocessing }
+  const preprocessing = requireImagePreprocessing(images, `${name}: imagePreprocessing`)
+  const { rows, columns } = patchGrid(preprocessing, sizes.image.patch)
   return rows * columns
 }
 

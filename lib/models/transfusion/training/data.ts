@@ -5,7 +5,7 @@ import { openStream } from '../../../data/stream/open_stream.js'
 import type { PositionsOf } from '../../../data/stream/chunks.js'
 import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../io/folder.js'
-import { imagePreparationOf } from '../../../sequence/image_model.js'
+import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { imagePart } from '../../../sequence/image_parts.js'
 import { packingOf } from '../../../sequence/packing.js'
 import { trainingSequence } from '../../../sequence/training_sequence.js'
@@ -26,7 +26,7 @@ export type TrainingData = ImageDataset | ((start: StreamStart) => DocumentStrea
 /** Opens the stream that training reads. */
 export function openTrainingData(
   data: TrainingData,
-  model: Pick<ModelParts, 'tokenizer' | 'codec' | 'imagePreparation'> & {
+  model: Pick<ModelParts, 'tokenizer' | 'codec' | 'imagePreprocessing'> & {
     network: { config: TransfusionConfig }
   },
   start: StreamStart,
@@ -35,7 +35,7 @@ export function openTrainingData(
   return openStream([{ source: datasetSource(data), weight: 1 }], {
     ...start,
     tokenizer: model.tokenizer,
-    image: imagePreparationOf(model, model.imagePreparation),
+    image: imagePreprocessingOf(model, model.imagePreprocessing),
     positionsOf: positionsOf(model),
   })
 }

@@ -8,7 +8,7 @@ import {
 } from '../../../../lib/files/safetensors/safetensors.js'
 import { JsonTokenizer } from '../../../../lib/tokenizer/tokenizer.js'
 import { makeCaptionTokenizer } from '../../../../lib/tokenizer/caption_tokenizer.js'
-import type { ImagePreparationOptions } from '../../../../lib/image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../../../lib/image/image_preprocessing.js'
 import { objectiveSchema } from '../../../../lib/diffusion/objective.js'
 import { Transfusion } from '../../../../lib/transfusion.js'
 import { loadModel, loadWeights, saveModel } from '../../../../lib/models/transfusion/io/folder.js'
@@ -96,31 +96,31 @@ describe('a model folder', () => {
     expect(config.preprocessing).toEqual({ ...prepared, autoOrient: true })
 
     const contained = { width: 8, resize: 'contain' } as const
-    await saveModel(folder, { network: own, tokenizer, objective, imagePreparation: contained })
+    await saveModel(folder, { network: own, tokenizer, objective, imagePreprocessing: contained })
     using changed = await Transfusion.load(folder)
-    expect(changed.imagePreparation).toEqual({ ...prepared, ...contained, autoOrient: true })
+    expect(changed.imagePreprocessing).toEqual({ ...prepared, ...contained, autoOrient: true })
     const black = { width: 1, height: 1, channels: 3, data: Uint8Array.of(0, 0, 0) } as const
     const { data, ...size } = await changed.readImage(black)
     expect(size).toEqual({ width: 8, height: 4, channels: 1 })
     expect([...data.subarray(0, 8)]).toEqual([255, 255, 0, 0, 0, 0, 255, 255])
   })
 
-  it('made before images had a preparation reads them at the size that it draws', async () => {
+  it('made before images had a preprocessing reads them at the size that it draws', async () => {
     const { folder, network } = await savedModel()
     network[Symbol.dispose]()
     const path = join(folder, 'config.json')
     const { preprocessing: _, checksums: __, ...config } = JSON.parse(await readFile(path, 'utf8'))
     await writeFile(path, JSON.stringify(config))
-    const { network: loaded, imagePreparation } = await loadModel(folder)
+    const { network: loaded, imagePreprocessing } = await loadModel(folder)
     loaded[Symbol.dispose]()
-    expect(imagePreparation).toMatchObject({ width: 6, height: 4, channels: 1, resize: 'cover' })
+    expect(imagePreprocessing).toMatchObject({ width: 6, height: 4, channels: 1, resize: 'cover' })
   })
 
   it('refuses to read images as the model cannot', async () => {
     const { folder, network } = await savedModel()
     using own = network
-    const save = (imagePreparation: ImagePreparationOptions) =>
-      saveModel(folder, { network: own, tokenizer, objective, imagePreparation })
+    const save = (imagePreprocessing: ImagePreprocessingOptions) =>
+      saveModel(folder, { network: own, tokenizer, objective, imagePreprocessing })
     await expect(save({ channels: 3 })).rejects.toThrow(
       "channels: expected 1, as the model's images have; received 3",
     )

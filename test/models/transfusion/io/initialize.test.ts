@@ -18,7 +18,7 @@ async function modelFolder() {
   const folder = await temporaryFolder()
   const network = await perturbedNetwork()
   const tokenizer = makeCaptionTokenizer(['a b c d e f g'])
-  await saveModel(folder, { network, tokenizer, objective, imagePreparation: { resize: 'contain' } })
+  await saveModel(folder, { network, tokenizer, objective, imagePreprocessing: { resize: 'contain' } })
   return { folder, network }
 }
 
@@ -38,7 +38,7 @@ describe('weights to start from', () => {
     expect(loaded.compute).toBe('bf16')
     expect([...(await model.tokenizer.encode('g a'))]).toEqual([11, 5])
     expect(model.objective).toEqual({ ...objective, weighting: 'x0' })
-    expect(model.imagePreparation).toMatchObject({ width: 6, height: 4, resize: 'contain' })
+    expect(model.imagePreprocessing).toMatchObject({ width: 6, height: 4, resize: 'contain' })
     using whole = (await initializeFrom(folder)).network
     expect(whole.config).toEqual(own.config)
   })

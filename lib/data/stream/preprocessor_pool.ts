@@ -7,23 +7,23 @@ import {
   type TokenizedDocument,
   type TokenizedPart,
 } from '../document.js'
-import type { ImagePreparationOptions } from '../../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../image/image_preprocessing.js'
 import type { UnreadableDocument } from '../sources/document_source.js'
 import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
-import type { Preparation } from './preparation.js'
+import type { Preprocessor } from './preprocessor.js'
 
 /** What a worker is started with. */
 export interface WorkerSetup {
   readonly tokenizer: JsonTokenizer['definition']
-  readonly image: ImagePreparationOptions | undefined
+  readonly image: ImagePreprocessingOptions | undefined
 }
 
-export interface PreparationJob {
+export interface PreprocessingJob {
   readonly id: number
   readonly document: RawDocument
 }
 
-export interface PreparationResult {
+export interface PreprocessingResult {
   readonly id: number
   readonly document: TokenizedDocument | UnreadableDocument
 }
@@ -32,24 +32,24 @@ export interface PreparationResult {
  * Tokenizes and decodes on threads of its own. They keep the process alive only while they have something to do. Where
  * one of them breaks down, all that was and will be asked for rejects.
  */
-export class PreparationPool implements Preparation {
+export class PreprocessorPool implements Preprocessor {
   readonly #workers: readonly PoolWorker[]
   #ended: Error | undefined
 
-  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions | undefined, workers: number) {
+  constructor(tokenizer: JsonTokenizer, image: ImagePreprocessingOptions | undefined, workers: number) {
     const setup: WorkerSetup = { tokenizer: tokenizer.definition, image }
     this.#workers = Array.from({ length: workers }, () => new PoolWorker(setup, (error) => this.#end(error)))
   }
 
-  async prepare({ name, parts }: RawDocument): Promise<TokenizedDocument | UnreadableDocument> {
+  async preprocess({ name, parts }: RawDocument): Promise<TokenizedDocument | UnreadableDocument> {
     if (this.#ended) throw this.#ended
     const worker = this.#workers.reduce((least, other) => (other.pending < least.pending ? other : least))
-    const prepared = await worker.prepare({ name, parts: parts.filter((part) => !isDecoded(part)) })
-    return 'error' in prepared ? prepared : { name, parts: mergeParts(parts, prepared.parts) }
+    const tokenized = await worker.preprocess({ name, parts: parts.filter((part) => !isDecoded(part)) })
+    return 'error' in tokenized ? tokenized : { name, parts: mergeParts(parts, tokenized.parts) }
   }
 
   async close(): Promise<void> {
-    this.#end(new Error('the preparation of documents was closed'))
+    this.#end(new Error('the preprocessing of documents was closed'))
     await Promise.all(this.#workers.map((worker) => worker.close()))
   }
 
@@ -61,12 +61,12 @@ export class PreparationPool implements Preparation {
 }
 
 /** All parts in their order: those that were decoded stayed on this thread. */
-function mergeParts(parts: readonly RawPart[], prepared: readonly TokenizedPart[]): TokenizedPart[] {
-  const rest = prepared.values()
+function mergeParts(parts: readonly RawPart[], tokenized: readonly TokenizedPart[]): TokenizedPart[] {
+  const rest = tokenized.values()
   return parts.map((part) => (isDecoded(part) ? part : rest.next().value!))
 }
 
-type Settle = Parameters<ConstructorParameters<typeof Promise<PreparationResult['document']>>[0]>
+type Settle = Parameters<ConstructorParameters<typeof Promise<PreprocessingResult['document']>>[0]>
 
 class PoolWorker {
   readonly #worker: Worker
@@ -74,9 +74,9 @@ class PoolWorker {
   #count = 0
 
   constructor(setup: WorkerSetup, onFailure: (error: Error) => void) {
-    this.#worker = startWorker(new URL('./preparation_worker.js', import.meta.url), setup)
+    this.#worker = startWorker(new URL('./preprocessor_worker.js', import.meta.url), setup)
     this.#worker.unref()
-    this.#worker.on('message', ({ id, document }: PreparationResult) => {
+    this.#worker.on('message', ({ id, document }: PreprocessingResult) => {
       const job = this.#jobs.get(id)
       // It was rejected; a worker that is being ended must keep the process alive until then.
       if (!job) return
@@ -94,9 +94,9 @@ class PoolWorker {
     return this.#jobs.size
   }
 
-  prepare(document: RawDocument): Promise<PreparationResult['document']> {
+  preprocess(document: RawDocument): Promise<PreprocessingResult['document']> {
     return new Promise((resolve, reject) => {
-      const job: PreparationJob = { id: this.#count++, document }
+      const job: PreprocessingJob = { id: this.#count++, document }
       this.#worker.ref()
       this.#jobs.set(job.id, [resolve, reject])
       this.#worker.postMessage(job, document.parts.flatMap(ownBuffer))

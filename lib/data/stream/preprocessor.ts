@@ -8,28 +8,28 @@ import {
   type TokenizedPart,
 } from '../document.js'
 import { readImage } from '../../image/image_io.js'
-import type { ImagePreparationOptions } from '../../image/image_preparation.js'
+import type { ImagePreprocessingOptions } from '../../image/image_preprocessing.js'
 import type { UnreadableDocument } from '../sources/document_source.js'
 import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 
-/** Makes documents what training takes. */
-export interface Preparation {
-  /** Rejects only where preparing itself breaks down, not where a document cannot be read. */
-  prepare(document: RawDocument): Promise<TokenizedDocument | UnreadableDocument>
+/** Tokenizes the texts of documents and decodes their image files. */
+export interface Preprocessor {
+  /** Rejects only where preprocessing itself fails, not where a document cannot be read. */
+  preprocess(document: RawDocument): Promise<TokenizedDocument | UnreadableDocument>
   /** Ends the threads that it has. */
   close(): Promise<void>
 }
 
 /** Tokenizes and decodes on this thread; image files are decoded by sharp's own threads. */
-export function inlinePreparation(
+export function inlinePreprocessor(
   tokenizer: JsonTokenizer,
-  image: ImagePreparationOptions | undefined,
-): Preparation {
-  const preparer = new PartPreparer(tokenizer, image)
+  image: ImagePreprocessingOptions | undefined,
+): Preprocessor {
+  const preprocessor = new PartPreprocessor(tokenizer, image)
   return {
-    async prepare({ name, parts }) {
+    async preprocess({ name, parts }) {
       try {
-        return { name, parts: await preparer.prepare(name, parts) }
+        return { name, parts: await preprocessor.preprocess(name, parts) }
       } catch (error) {
         return { name, error: error as Error }
       }
@@ -39,24 +39,24 @@ export function inlinePreparation(
 }
 
 /** Tokenizes texts and decodes images. */
-export class PartPreparer {
+export class PartPreprocessor {
   readonly #tokenizer: JsonTokenizer
-  readonly #image: ImagePreparationOptions | undefined
+  readonly #image: ImagePreprocessingOptions | undefined
 
-  constructor(tokenizer: JsonTokenizer, image: ImagePreparationOptions | undefined) {
+  constructor(tokenizer: JsonTokenizer, image: ImagePreprocessingOptions | undefined) {
     this.#tokenizer = tokenizer
     this.#image = image
   }
 
   /** Rejects with an Error that names the document or the image's file. */
-  async prepare(name: string, parts: readonly RawPart[]): Promise<TokenizedPart[]> {
-    const prepared: TokenizedPart[] = []
+  async preprocess(name: string, parts: readonly RawPart[]): Promise<TokenizedPart[]> {
+    const tokenized: TokenizedPart[] = []
     for (const part of parts) {
-      if (part.type === 'text') prepared.push({ type: 'text', ids: await this.#encode(name, part.text) })
-      else if (isDecoded(part)) prepared.push(part)
-      else prepared.push({ type: 'image', image: await this.#decode(name, part) })
+      if (part.type === 'text') tokenized.push({ type: 'text', ids: await this.#encode(name, part.text) })
+      else if (isDecoded(part)) tokenized.push(part)
+      else tokenized.push({ type: 'image', image: await this.#decode(name, part) })
     }
-    return prepared
+    return tokenized
   }
 
   async #encode(name: string, text: string): Promise<Int32Array> {

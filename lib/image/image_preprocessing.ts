@@ -7,7 +7,7 @@ const byte = z.int().min(0).max(255)
 export const LARGEST_IMAGE = 2 ** 28
 
 /** How an image file becomes what a model reads. Defaults: the paper's (section 4.1), and where it is silent, ours. */
-export const imagePreparationSchema = z.strictObject({
+export const imagePreprocessingSchema = z.strictObject({
   /** The result's size in pixels. */
   width: side.default(256),
   /** See width. */
@@ -34,10 +34,10 @@ export const imagePreparationSchema = z.strictObject({
   maxPixels: z.int().min(1).optional(),
 })
 
-const { width, height, channels, resize, background, autoOrient, maxPixels } = imagePreparationSchema.shape
+const { width, height, channels, resize, background, autoOrient, maxPixels } = imagePreprocessingSchema.shape
 
 /** As written by a user: what is left out stays so, for a model to decide. */
-export const imagePreparationOptionsSchema = z.strictObject({
+export const imagePreprocessingOptionsSchema = z.strictObject({
   /** Pixels; default: what the model draws. */
   width: width.unwrap().optional(),
   /** Pixels; default: what the model draws. */
@@ -54,6 +54,6 @@ export const imagePreparationOptionsSchema = z.strictObject({
   maxPixels,
 })
 /** As written by a user: what is left out stays so, for a model to decide. @useDeclaredType */
-export type ImagePreparationOptions = z.input<typeof imagePreparationOptionsSchema>
+export type ImagePreprocessingOptions = z.input<typeof imagePreprocessingOptionsSchema>
 /** How image files become what a model reads, defaults filled in. @useDeclaredType */
-export type ImagePreparation = z.output<typeof imagePreparationSchema>
+export type ImagePreprocessing = z.output<typeof imagePreprocessingSchema>

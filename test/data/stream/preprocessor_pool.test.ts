@@ -7,7 +7,7 @@ import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import type { RawPart } from '../../../lib/data/document.js'
 import { openStream, type StreamOptions } from '../../../lib/data/stream/open_stream.js'
-import { PreparationPool } from '../../../lib/data/stream/preparation_pool.js'
+import { PreprocessorPool } from '../../../lib/data/stream/preprocessor_pool.js'
 import { randomUniform } from '../../../lib/random.js'
 import { grey, positionsOf, size, sourceOf, take, text, tokenizer, words } from './documents.js'
 import { temporaryFolder } from '../../temporary_folder.js'
@@ -53,7 +53,7 @@ const withoutReason = ({ message }: Error) => message.replace(/ \(.*/s, '')
 /** Handing bytes to another thread empties them, so each stream has its own. */
 const copyOf = (many: Awaited<ReturnType<typeof documents>>) => sourceOf(structuredClone(many))
 
-describe('PreparationPool', () => {
+describe('PreprocessorPool', () => {
   it('gives the same documents and states as none, whatever the number of workers, from anywhere', async () => {
     const many = await documents()
     const streamOf = (settings: Partial<StreamOptions>) => {
@@ -82,13 +82,13 @@ describe('PreparationPool', () => {
   })
 
   it('rejects what waits and what comes when it is closed in the middle', async () => {
-    const pool = new PreparationPool(tokenizer, size, 1)
+    const pool = new PreprocessorPool(tokenizer, size, 1)
     const bytes = await jpeg(3)
     const document = { name: 'a', parts: [{ type: 'image', bytes } as const] }
-    const waiting = pool.prepare(document).catch((error: Error) => error.message)
+    const waiting = pool.preprocess(document).catch((error: Error) => error.message)
     await pool.close()
-    expect(await waiting).toBe('the preparation of documents was closed')
-    await expect(pool.prepare(document)).rejects.toThrow('was closed')
+    expect(await waiting).toBe('the preprocessing of documents was closed')
+    await expect(pool.preprocess(document)).rejects.toThrow('was closed')
     await pool.close()
   })
 

@@ -4,15 +4,18 @@ import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, it } from 'vitest'
 import { readImage } from '../../lib/image/image_io.js'
-import { type ImagePreparationOptions, imagePreparationSchema } from '../../lib/image/image_preparation.js'
+import {
+  type ImagePreprocessingOptions,
+  imagePreprocessingSchema,
+} from '../../lib/image/image_preprocessing.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { pngFile } from './png_file.js'
 
 const raw = (values: number[], width: number, channels: 1 | 2 | 3 | 4) =>
   sharp(Uint8Array.from(values), { raw: { width, height: values.length / width / channels, channels } })
 
-const read = async (bytes: Uint8Array, preparation: ImagePreparationOptions) => [
-  ...(await readImage(bytes, preparation)).data,
+const read = async (bytes: Uint8Array, preprocessing: ImagePreprocessingOptions) => [
+  ...(await readImage(bytes, preprocessing)).data,
 ]
 
 /** A PNG file that announces a size and holds `data`. */
@@ -23,9 +26,9 @@ function pngOf(width: number, height: number, data: Uint8Array): Buffer {
   return pngFile(['IHDR', header], ['IDAT', deflateSync(data)])
 }
 
-describe('image preparation', () => {
+describe('image preprocessing', () => {
   it("has the paper's defaults", () => {
-    expect(imagePreparationSchema.parse({})).toEqual({
+    expect(imagePreprocessingSchema.parse({})).toEqual({
       width: 256,
       height: 256,
       channels: 3,
@@ -37,7 +40,7 @@ describe('image preparation', () => {
 
   it('names what is wrong in it', async () => {
     const png = await raw([1, 2], 2, 1).png().toBuffer()
-    await expect(readImage(png, { channels: 2 as 1 })).rejects.toThrow(/image preparation:\n.*channels/)
+    await expect(readImage(png, { channels: 2 as 1 })).rejects.toThrow(/image preprocessing:\n.*channels/)
     await expect(readImage(png, { widht: 2 } as object)).rejects.toThrow(/widht: unknown key.*width/)
   })
 
@@ -132,7 +135,7 @@ describe('image preparation', () => {
     const before = process.memoryUsage.rss()
     await expect(readImage(bomb, {})).rejects.toThrow(
       `${bomb.length} bytes: cannot be read as an image (it has 32768 x 32768 = 1073741824 pixels, ` +
-        "more than the 268435456 of the image preparation's maxPixels)",
+        "more than the 268435456 of the image preprocessing's maxPixels)",
     )
     expect(process.memoryUsage.rss() - before).toBeLessThan(2 ** 28)
     const honest = pngOf(3, 1, Uint8Array.of(0, 7, 8, 9))
