@@ -59,6 +59,12 @@ export async function evaluateClasses(
   checkArguments('evaluateClasses', { model: [model, 'model'], options: [settings, 'object'] })
   checkClassData('evaluateClasses', data)
   const { perClass, described: count, ranked, onMessage = () => {}, ...options } = settings
+  checkArguments('evaluateClasses', {
+    'options.seed': [settings.seed, 'number'],
+    'options.perClass': [perClass, 'number'],
+    'options.described': [count, 'number'],
+    'options.ranked': [ranked, 'number'],
+  })
   const { test, captions } = data
   const { signal } = options
   const metrics: ClassMetrics = {}
