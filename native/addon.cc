@@ -2,7 +2,7 @@
 #include <napi.h>
 
 #include "common_backend.h"
-#include "cpu/runtime.h"
+#include "cpu/runtime/processor.h"
 #include "napi_convert.h"
 #include "napi_devices.h"
 #include "napi_environment.h"

@@ -3,7 +3,7 @@
 // so that equal shapes are one long run and a row added to a matrix is two axes.
 #pragma once
 
-#include "cpu/parallel.h"
+#include "cpu/runtime/parallel.h"
 
 namespace transfusion::cpu {
 

@@ -1,7 +1,7 @@
 #include "cpu/cpu_backend.h"
 
 #include "cpu/cpu.h"
-#include "cpu/runtime.h"
+#include "cpu/runtime/processor.h"
 #include "host_device.h"
 
 namespace transfusion {

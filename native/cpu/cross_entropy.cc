@@ -11,11 +11,11 @@
 
 #include <cmath>
 
-#include "cpu/check.h"
 #include "cpu/cpu.h"
-#include "cpu/math.h"
-#include "cpu/scalar.h"
-#include "cpu/simd.h"
+#include "cpu/runtime/check.h"
+#include "cpu/simd/math.h"
+#include "cpu/simd/scalar.h"
+#include "cpu/simd/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

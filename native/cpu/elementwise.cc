@@ -6,8 +6,8 @@
 
 #include "cpu/broadcast.h"
 #include "cpu/cpu.h"
-#include "cpu/scalar.h"
-#include "cpu/simd.h"
+#include "cpu/simd/scalar.h"
+#include "cpu/simd/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

@@ -1,7 +1,7 @@
 // concat, slice: copies along the middle axis of [outer, n, inner]; each is the other's backward.
 // Parallel over runs of the output.
 #include "cpu/cpu.h"
-#include "cpu/parallel.h"
+#include "cpu/runtime/parallel.h"
 
 namespace transfusion::cpu {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "cpu/cpu.h"
-#include "cpu/parallel.h"
+#include "cpu/runtime/parallel.h"
 
 namespace transfusion::cpu {
 namespace {

@@ -7,7 +7,7 @@
 #include <hwy/foreach_target.h>
 
 #include "cpu/cpu.h"
-#include "cpu/simd.h"
+#include "cpu/simd/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

@@ -6,9 +6,9 @@
 #define HWY_TARGET_INCLUDE "cpu/rope.cc"
 #include <hwy/foreach_target.h>
 
-#include "cpu/cos_sin.h"
 #include "cpu/cpu.h"
-#include "cpu/simd.h"
+#include "cpu/simd/cos_sin.h"
+#include "cpu/simd/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

@@ -5,10 +5,10 @@
 #define HWY_TARGET_INCLUDE "cpu/rows.cc"
 #include <hwy/foreach_target.h>
 
-#include "cpu/check.h"
 #include "cpu/cpu.h"
 #include "cpu/rows.h"
-#include "cpu/simd.h"
+#include "cpu/runtime/check.h"
+#include "cpu/simd/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

@@ -2,7 +2,7 @@
 // row) or in 0..R-1; else the status names `argument` and nothing is written.
 #pragma once
 
-#include "cpu/parallel.h"
+#include "cpu/runtime/parallel.h"
 
 namespace transfusion::cpu {
 

@@ -11,10 +11,10 @@
 #include <limits>
 
 #include "cpu/cpu.h"
-#include "cpu/math.h"
-#include "cpu/random.h"
-#include "cpu/scalar.h"
-#include "cpu/simd.h"
+#include "cpu/simd/math.h"
+#include "cpu/simd/random.h"
+#include "cpu/simd/scalar.h"
+#include "cpu/simd/simd.h"
 #include "cpu/token_choice.h"
 
 HWY_BEFORE_NAMESPACE();

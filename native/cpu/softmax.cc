@@ -5,8 +5,8 @@
 #include <hwy/foreach_target.h>
 
 #include "cpu/cpu.h"
-#include "cpu/math.h"
-#include "cpu/simd.h"
+#include "cpu/simd/math.h"
+#include "cpu/simd/simd.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

@@ -6,7 +6,7 @@
 #include <hwy/foreach_target.h>
 
 #include "cpu/cpu.h"
-#include "cpu/tile.h"
+#include "cpu/simd/tile.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {

@@ -1,0 +1,55 @@
+#include "cpu/attention/spans.h"
+
+namespace transfusion::cpu {
+
+AttentionSpans::AttentionSpans(const In& q, const In& k, const In& key_start, const In& key_end,
+                               const In& query_rows, const In& key_rows)
+    : T(q.dim(0)),
+      H(q.dim(1)),
+      K(k.dim(0)),
+      G(k.dim(1)),
+      D(q.dim(2)),
+      B(query_rows.dim(0) - 1),
+      group(H / G),
+      key_start(key_start.as<i32>()),
+      key_end(key_end.as<i32>()),
+      query_rows(query_rows.as<i32>()),
+      key_rows(key_rows.as<i32>()) {}
+
+namespace {
+
+Status out_of_range(const char* name, i64 index, i32 value, i64 least, i64 most) {
+  return fail("%s[%lld] = %d is not in %lld..%lld", name, static_cast<long long>(index), value,
+              static_cast<long long>(least), static_cast<long long>(most));
+}
+
+Status check_rows(const char* name, const i32* rows, i64 sequences, i64 limit) {
+  for (i64 b = 0; b <= sequences; ++b) {
+    const i64 least = b == 0 ? 0 : rows[b - 1];
+    if (rows[b] < least || rows[b] > limit) return out_of_range(name, b, rows[b], least, limit);
+  }
+  return ok();
+}
+
+}  // namespace
+
+Status AttentionSpans::check() const {
+  if (const Status status = check_rows("query_rows", query_rows, B, T); status.failed) return status;
+  if (const Status status = check_rows("key_rows", key_rows, B, K); status.failed) return status;
+  if (query_rows[0] != 0) return out_of_range("query_rows", 0, query_rows[0], 0, 0);
+  if (query_rows[B] != T) return out_of_range("query_rows", B, query_rows[B], T, T);
+  for (i64 b = 0; b < B; ++b) {
+    i64 start = 0, end = 1;  // the least that the next query's may be
+    for (i64 t = query_rows[b]; t < query_rows[b + 1]; ++t) {
+      if (key_end[t] < end || key_end[t] > keys(b))
+        return out_of_range("key_end", t, key_end[t], end, keys(b));
+      end = key_end[t];
+      if (key_start[t] < start || key_start[t] >= end)
+        return out_of_range("key_start", t, key_start[t], start, end - 1);
+      start = key_start[t];
+    }
+  }
+  return ok();
+}
+
+}  // namespace transfusion::cpu

@@ -1,0 +1,186 @@
+// y[n, i, j, o] = bias[o] + residual[n, i, j, o] + sum_{u, v, c} x[n, s i + u - p, s j + v - p, c] weight[o,
+// u, v, c], s the stride, p the padding, with zeros outside the image and c over the channels of o's group;
+// bias may be [n, o]. oneDNN computes it on activations as they lie, channels last; weights are packed into
+// the format that it asks for. bf16 is widened to f32 where the CPU has no bf16 products.
+//
+// No sum may depend on the number of threads or on the other images: each image is a primitive made for one
+// thread, and images are divided among threads. Weight gradients are partial sums over chunks of images, cut
+// by shape and added up in order.
+#include "cpu/convolution/bf16_correlation.h"
+#include "cpu/convolution/conv2d_primitive.h"
+#include "cpu/convolution/conv2d_products.h"
+#include "cpu/runtime/convert.h"
+
+namespace transfusion::cpu {
+namespace {
+
+using namespace conv2d_primitive;
+
+// Of a tensor [N, ..].
+i64 image_bytes(const TensorView& tensor) { return static_cast<i64>(tensor.bytes()) / tensor.dim(0); }
+void* image(const TensorView& tensor, i64 index) {
+  return static_cast<char*>(tensor.data) + index * image_bytes(tensor);
+}
+
+Convolution convolution_of(Pass pass, const TensorView& x, const TensorView& weight, const TensorView& y,
+                           i64 stride, i64 padding, i64 groups) {
+  return {.pass = pass,
+          .images = 1,
+          .height = x.dim(1),
+          .width = x.dim(2),
+          .channels = x.dim(3),
+          .out_height = y.dim(1),
+          .out_width = y.dim(2),
+          .out_channels = y.dim(3),
+          .kernel_height = weight.dim(1),
+          .kernel_width = weight.dim(2),
+          .stride = stride,
+          .padding = padding,
+          .groups = groups,
+          .dtype = x.dtype,
+          .has_bias = false,
+          .has_residual = false,
+          .threads = omp_get_max_threads()};
+}
+
+bool must_widen(const TensorView& tensor) { return tensor.dtype == DType::bf16 && !has_native_bf16(); }
+
+Status widen_all(Context& context, std::initializer_list<TensorView*> tensors) {
+  for (TensorView* tensor : tensors)
+    if (const Status status = widen(context, *tensor); status.failed) return status;
+  return ok();
+}
+
+// Brings a result that was computed in f32 to its own dtype.
+Status finish(Context& context, const TensorView& y, const TensorView& result, const Status& status) {
+  return status.failed || result.data == y.data ? status : convert(context, y, result);
+}
+
+// dweight += the gradients of `count` chunks of part.images images each, from image `first` on.
+void add_chunks(Context& context, const Convolution& part, const TensorView& dweight, const TensorView& dy,
+                const TensorView& x, i64 first, i64 count) {
+  const Executable& convolution = executable(part);
+  const i64 size = static_cast<i64>(convolution.packed.get_size() / sizeof(float));
+  const i64 step = ceil_div(size, 16) * 16;  // whole cache lines
+  float* sums = context.scratch<float>(count * step);
+  run_each(context, convolution, count, [&](i64 i) {
+    const i64 begin = first + i * part.images;
+    return Arguments{{DNNL_ARG_SRC, at(convolution.x, image(x, begin))},
+                     {DNNL_ARG_DIFF_DST, at(convolution.y, image(dy, begin))},
+                     {DNNL_ARG_DIFF_WEIGHTS, at(convolution.packed, sums + i * step)}};
+  });
+  parallel_for(size, 4096, [&](i64 begin, i64 end) {
+    for (i64 chunk = 1; chunk < count; ++chunk)
+      for (i64 i = begin; i < end; ++i) sums[i] += sums[chunk * step + i];
+  });
+  const float* sum = sums;
+  if (convolution.packed != convolution.weight) {
+    float* unpacked = context.scratch<float>(dweight.elements());
+    reorder(convolution.packed, sums, convolution.weight, unpacked);
+    sum = unpacked;
+  }
+  float* target = static_cast<float*>(dweight.data);
+  parallel_for(dweight.elements(), 16384, [&](i64 begin, i64 end) {
+    for (i64 i = begin; i < end; ++i) target[i] += sum[i];
+  });
+}
+
+Correlation correlation_of(const TensorView& x, const TensorView& weight, const TensorView& y, i64 padding) {
+  return {x.dim(0), x.dim(1), x.dim(2),      x.dim(3),      y.dim(1),
+          y.dim(2), y.dim(3), weight.dim(1), weight.dim(2), padding};
+}
+
+// Whether products of matrices are the faster way.
+bool by_products(const Correlation& shape, i64 stride, i64 groups) {
+  return stride == 1 && groups == 1 && correlates_by_products(shape);
+}
+
+// Chunks enough for many threads, but not so many that their partial sums need more than 16 MiB, or 8 chunks.
+i64 images_of_chunk(i64 images, i64 weights, i64 most_chunks) {
+  return ceil_div(images, std::clamp<i64>((i64{1} << 22) / weights, 8, most_chunks));
+}
+
+}  // namespace
+
+Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptional residual, i64 stride,
+              i64 padding, i64 groups) {
+  if (y.elements() == 0) return ok();
+  TensorView result = y;
+  if (must_widen(x)) {
+    if (const Status status = widen_all(context, {&x, &weight, &bias, &residual}); status.failed)
+      return status;
+    result = scratch_like(context, y, DType::f32);
+  }
+  if (const Correlation shape = correlation_of(x, weight, y, padding); by_products(shape, stride, groups))
+    return finish(context, y, result,
+                  correlate(context, shape, static_cast<float*>(result.data), x.as<float>(),
+                            weight.as<float>(), bias.as<float>(), bias.rank == 2, residual.as<float>()));
+  Convolution one = convolution_of(Pass::forward, x, weight, y, stride, padding, groups);
+  one.has_bias = bias.present();
+  one.has_residual = residual.present();
+  const Status status = onednn::guarded([&] {
+    const Executable& convolution = executable(one);
+    void* packed = packed_weights(context, one, convolution, weight);
+    run_each(context, convolution, x.dim(0), [&](i64 i) {
+      Arguments arguments{{DNNL_ARG_SRC, at(convolution.x, image(x, i))},
+                          {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},
+                          {DNNL_ARG_DST, at(convolution.y, image(result, i))}};
+      if (bias.present())
+        arguments.emplace(DNNL_ARG_BIAS, at(convolution.bias, bias.rank == 2 ? image(bias, i) : bias.data));
+      if (residual.present())
+        std::memcpy(image(result, i), image(residual, i), static_cast<size_t>(image_bytes(result)));
+      return arguments;
+    });
+  });
+  return finish(context, y, result, status);
+}
+
+Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 stride, i64 padding,
+                             i64 groups) {
+  if (dx.elements() == 0) return ok();
+  TensorView result = dx;
+  if (must_widen(dy)) {
+    if (const Status status = widen_all(context, {&dy, &weight}); status.failed) return status;
+    result = scratch_like(context, dx, DType::f32);
+  }
+  if (const Correlation shape = correlation_of(dx, weight, dy, padding); by_products(shape, stride, groups))
+    return finish(context, dx, result,
+                  correlate_backward_input(context, shape, static_cast<float*>(result.data), dy.as<float>(),
+                                           weight.as<float>()));
+  const Convolution one = convolution_of(Pass::backward_input, result, weight, dy, stride, padding, groups);
+  const Status status = onednn::guarded([&] {
+    const Executable& convolution = executable(one);
+    void* packed = packed_weights(context, one, convolution, weight);
+    run_each(context, convolution, dx.dim(0), [&](i64 i) {
+      return Arguments{{DNNL_ARG_DIFF_DST, at(convolution.y, image(dy, i))},
+                       {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},
+                       {DNNL_ARG_DIFF_SRC, at(convolution.x, image(result, i))}};
+    });
+  });
+  return finish(context, dx, result, status);
+}
+
+Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 stride, i64 padding,
+                              i64 groups) {
+  if (!dweight.present() || x.elements() == 0) return ok();
+  if (must_widen(x))
+    if (const Status status = widen_all(context, {&dy, &x}); status.failed) return status;
+  const Correlation shape = correlation_of(x, dweight, dy, padding);
+  const auto chunk_images = [&](i64 most) { return images_of_chunk(x.dim(0), dweight.elements(), most); };
+  if (x.dtype == DType::bf16 && stride == 1 && groups == 1 && correlates_in_pairs(shape))
+    return bf16_correlate_backward_weight(context, shape, chunk_images(16), dweight.as<float>(),
+                                          dy.as<bf16>(), x.as<bf16>());
+  if (by_products(shape, stride, groups))
+    return correlate_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
+  Convolution part = convolution_of(Pass::backward_weight, x, dweight, dy, stride, padding, groups);
+  part.images = chunk_images(64);
+  const i64 whole = x.dim(0) / part.images, rest = x.dim(0) % part.images;
+  return onednn::guarded([&] {
+    add_chunks(context, part, dweight, dy, x, 0, whole);
+    if (rest == 0) return;
+    part.images = rest;
+    add_chunks(context, part, dweight, dy, x, x.dim(0) - rest, 1);
+  });
+}
+
+}  // namespace transfusion::cpu

@@ -1,0 +1,69 @@
+// Weights in the format that a primitive wants. In training they change between two uses and are packed into
+// scratch; where they are found unchanged, as in sampling, the packed ones are kept.
+#pragma once
+
+#include <compare>
+#include <memory>
+#include <new>
+#include <utility>
+
+#include "cpu/runtime/lru_cache.h"
+#include "kernel_types.h"
+
+namespace transfusion::cpu {
+
+// Kernels run on the stream's thread alone.
+template <class Primitive>
+class PackedCache {
+ public:
+  // At most so many of them, and so many bytes together.
+  PackedCache(size_t capacity, size_t limit) : limit_(limit), cache_(capacity) {}
+
+  // What pack(target) makes of the weights; valid until the kernel returns.
+  template <class Pack>
+  void* get(Context& context, const Primitive& primitive, const In& weight, size_t bytes, const Pack& pack) {
+    Entry& entry = cache_.get({primitive, weight.data}, [](const Key&) { return Entry{}; });
+    const bool unchanged = weight.version != 0 && entry.version == weight.version;
+    if (!unchanged) {
+      entry.kept.reset();
+      entry.version = weight.version;
+    } else if (!entry.kept && held_ + bytes <= limit_) {
+      // Kept once it is packed, whatever is thrown on the way.
+      Kept kept(::operator new(bytes, kAlignment), Release{&held_, bytes});
+      held_ += bytes;
+      pack(kept.get());
+      entry.kept = std::move(kept);
+    }
+    if (entry.kept) return entry.kept.get();
+    void* packed = context.scratch<char>(static_cast<i64>(bytes));
+    pack(packed);
+    return packed;
+  }
+
+ private:
+  static constexpr std::align_val_t kAlignment{64};
+
+  struct Key {
+    Primitive primitive;
+    const void* weight;
+    auto operator<=>(const Key&) const = default;
+  };
+  struct Release {
+    size_t* held = nullptr;
+    size_t bytes = 0;
+    void operator()(void* data) const {
+      *held -= bytes;
+      ::operator delete(data, kAlignment);
+    }
+  };
+  using Kept = std::unique_ptr<void, Release>;
+  struct Entry {
+    u64 version = 0;
+    Kept kept;
+  };
+
+  size_t limit_, held_ = 0;
+  LruCache<Key, Entry> cache_;
+};
+
+}  // namespace transfusion::cpu
