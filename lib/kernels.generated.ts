@@ -28,8 +28,8 @@ export interface Kernels {
   rope_table(table: Handle, positions: Handle, frequencies: Handle, axes: Handle): void
   split_rope(q: Handle, k: Handle, v: Handle, qkv: Handle, table: Handle): void
   split_rope_backward(dqkv: Handle, dq: Handle, dk: Handle, dv: Handle, table: Handle): void
-  attention(y: Handle, yRest: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
-  attention_backward(dq: Handle, dk: Handle, dv: Handle, dy: Handle, y: Handle, yRest: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
+  attention(y: Handle, yLo: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
+  attention_backward(dq: Handle, dk: Handle, dv: Handle, dy: Handle, y: Handle, yLo: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
   conv2d(y: Handle, x: Handle, weight: Handle, bias: Handle | undefined, residual: Handle | undefined, stride: number, padding: number, groups: number): void
   conv2d_backward_input(dx: Handle, dy: Handle, weight: Handle, stride: number, padding: number, groups: number): void
   conv2d_backward_weight(dweight: Handle | undefined, dy: Handle, x: Handle, stride: number, padding: number, groups: number): void
@@ -53,10 +53,10 @@ export interface Kernels {
   unpatchify(pixels: Handle, patches: Handle, sizes: Handle, patch: number): void
   timestep_embedding(y: Handle, t: Handle, maxPeriod: number): void
   normal(y: Handle, imageRows: Handle, seeds: Handle, scale: number): void
-  add_noise(xt: Handle, x0: Handle, imageRows: Handle, signal: Handle, sigma: Handle, seeds: Handle): void
+  add_noise(xt: Handle, x0: Handle, imageRows: Handle, alpha: Handle, sigma: Handle, seeds: Handle): void
   diffusion_loss(losses: Handle, prediction: Handle, x0: Handle, imageRows: Handle, targetX0: Handle, targetEps: Handle, weight: Handle, seeds: Handle): void
   diffusion_loss_backward(dprediction: Handle, dlosses: Handle, prediction: Handle, x0: Handle, imageRows: Handle, targetX0: Handle, targetEps: Handle, weight: Handle, seeds: Handle): void
-  denoise(y: Handle, x0: Handle, x: Handle, conditional: Handle, unconditional: Handle | undefined, previous: Handle | undefined, imageRows: Handle, coefficients: Handle, seeds: Handle, clipMin: number, clipMax: number): void
+  denoise(y: Handle, x0: Handle, x: Handle, conditional: Handle, unconditional: Handle | undefined, previousX0: Handle | undefined, imageRows: Handle, coefficients: Handle, seeds: Handle, clipMin: number, clipMax: number): void
   gradient_norm(clip: Handle, gradients: Handle, maxNorm: number): void
   count_step(steps: Handle, clip: Handle): void
   adamw(parameters: Handle, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, steps: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number): void

@@ -46,10 +46,10 @@
   K(split_rope,             (Out q, Out k, Out v, In qkv, In table)) \
   K(split_rope_backward,    (Out dqkv, In dq, In dk, In dv, In table)) \
   /* attention.cc: q [T, H, D], k, v [K, G, D], lse [H, T] f32; the rest i32: key_start, key_end [T] in key \
-     positions of the query's own sequence, query_rows, key_rows [B + 1]; y_rest [T, H, D]: what rounding y to \
+     positions of the query's own sequence, query_rows, key_rows [B + 1]; y_lo [T, H, D]: what rounding y to \
      bf16 lost */ \
-  K(attention,              (Out y, OutOptional y_rest, Out lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
-  K(attention_backward,     (Out dq, Out dk, Out dv, In dy, In y, InOptional y_rest, In lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
+  K(attention,              (Out y, OutOptional y_lo, Out lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
+  K(attention_backward,     (Out dq, Out dk, Out dv, In dy, In y, InOptional y_lo, In lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
   /* conv2d.cc: x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O] or [N, O], residual like y -> y [N, Ho, Wo, O] */ \
   K(conv2d,                 (Out y, In x, In weight, InOptional bias, InOptional residual, i64 stride, i64 padding, i64 groups)) \
   K(conv2d_backward_input,  (Out dx, In dy, In weight, i64 stride, i64 padding, i64 groups)) \
@@ -87,14 +87,15 @@
   /* noise.cc: image i owns rows image_rows[i] .. image_rows[i + 1] of [S, C]; seeds [N, 4] i32 = key (lo, hi), \
      stream (lo, hi) of Philox4x32-10; the other per-image arguments [N] f32 */ \
   K(normal,                 (Out y, In image_rows, In seeds, f32 scale)) \
-  K(add_noise,              (Out xt, In x0, In image_rows, In signal, In sigma, In seeds)) /* xt = signal x0 + sigma eps */ \
+  K(add_noise,              (Out xt, In x0, In image_rows, In alpha, In sigma, In seeds)) /* xt = alpha x0 + sigma eps */ \
   /* diffusion_loss.cc: losses[i] = weight[i] mean((prediction - (target_x0[i] x0 + target_eps[i] eps))^2), eps regenerated */ \
   K(diffusion_loss,          (Out losses, In prediction, In x0, In image_rows, In target_x0, In target_eps, In weight, In seeds)) \
   K(diffusion_loss_backward, (Out dprediction, In dlosses, In prediction, In x0, In image_rows, In target_x0, In target_eps, In weight, In seeds)) \
-  /* denoise.cc: p = unconditional + guidance (conditional - unconditional); x0 = clip(from_x x + from_p p); \
-     y = k_x x + k_x0 x0 + k_previous previous + k_eps eps; coefficients [N, 7] f32 = guidance, from_x, from_p, \
-     k_x, k_x0, k_previous, k_eps */ \
-  K(denoise,                (Out y, Out x0, In x, In conditional, InOptional unconditional, InOptional previous, In image_rows, In coefficients, In seeds, f32 clip_min, f32 clip_max)) \
+  /* denoise.cc: prediction = unconditional + guidance (conditional - unconditional); \
+     x0 = clip(from_x x + from_prediction prediction); \
+     y = x_coeff x + x0_coeff x0 + previous_x0_coeff previous_x0 + noise_coeff eps; coefficients [N, 7] f32 = \
+     guidance, from_x, from_prediction, x_coeff, x0_coeff, previous_x0_coeff, noise_coeff */ \
+  K(denoise,                (Out y, Out x0, In x, In conditional, InOptional unconditional, InOptional previous_x0, In image_rows, In coefficients, In seeds, f32 clip_min, f32 clip_max)) \
   /* optimizer.cc: flat f32 arenas; clip [3] = norm, factor, 1 if the norm is finite (else adamw does nothing) */ \
   K(gradient_norm,          (Out clip, In gradients, f32 max_norm)) \
   K(count_step,             (State steps, In clip))  /* steps [1] i32: adds clip[2] */ \

@@ -52,12 +52,12 @@ const op = defineOp({
     const scale = options.scale ?? 1 / Math.sqrt(q.size(2))
     checkFinite('scale', scale)
     const y = emptyLike(q)
-    // yRest is what rounding y to bf16 loses: dq needs it, for the backward pass subtracts y . dy.
-    const yRest = q.dtype === 'bf16' ? emptyLike(q) : undefined
+    // yLo is what rounding y to bf16 loses: dq needs it, for the backward pass subtracts y . dy.
+    const yLo = q.dtype === 'bf16' ? emptyLike(q) : undefined
     const lse = empty([q.size(1), q.size(0)])
     native.attention(
       y.handle,
-      yRest?.handle,
+      yLo?.handle,
       lse.handle,
       q.handle,
       k.handle,
@@ -68,9 +68,9 @@ const op = defineOp({
       keyRows.handle,
       scale,
     )
-    return { output: y, saved: { ...inputs, y, yRest, lse, scale } }
+    return { output: y, saved: { ...inputs, y, yLo, lse, scale } }
   },
-  backward(dy, { q, k, v, keyStart, keyEnd, queryRows, keyRows, y, yRest, lse, scale }) {
+  backward(dy, { q, k, v, keyStart, keyEnd, queryRows, keyRows, y, yLo, lse, scale }) {
     const [dq, dk, dv] = [emptyLike(q), emptyLike(k), emptyLike(v)]
     native.attention_backward(
       dq.handle,
@@ -78,7 +78,7 @@ const op = defineOp({
       dv.handle,
       dy.handle,
       y.handle,
-      yRest?.handle,
+      yLo?.handle,
       lse.handle,
       q.handle,
       k.handle,

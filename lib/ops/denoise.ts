@@ -13,10 +13,10 @@ type Inputs = {
   /** The prediction without the condition, like x; undefined: no guidance. */
   unconditional: Tensor | undefined
   /** x0 of the step before; undefined: none, or not needed. */
-  previous: Tensor | undefined
+  previousX0: Tensor | undefined
   /** [N + 1] i32: image i owns rows imageRows[i] to imageRows[i + 1] - 1. */
   imageRows: Tensor
-  /** [N, 7] f32: guidance, from_x, from_p, k_x, k_x0, k_previous, k_eps of each image. */
+  /** [N, 7] f32: guidance, fromX, fromPrediction, xCoeff, x0Coeff, previousX0Coeff, noiseCoeff of each image. */
   coefficients: Tensor
   /** [N, 4] i32: the noise of this step. */
   seeds: Tensor
@@ -32,12 +32,12 @@ type Clip = DenoiseStep['clip']
 
 const op = defineOp({
   name: 'denoise',
-  optional: ['unconditional', 'previous'],
+  optional: ['unconditional', 'previousX0'],
   forward(inputs: Inputs, { clip }: { clip: Clip }) {
-    const { x, conditional, unconditional, previous, imageRows, coefficients, seeds } = inputs
+    const { x, conditional, unconditional, previousX0, imageRows, coefficients, seeds } = inputs
     checkFloat('x', x)
     checkRank('x', x, 2)
-    for (const [name, tensor] of Object.entries({ conditional, unconditional, previous }))
+    for (const [name, tensor] of Object.entries({ conditional, unconditional, previousX0 }))
       if (tensor) {
         checkShape(name, tensor, x.shape)
         checkDType(name, tensor, x.dtype)
@@ -57,7 +57,7 @@ const op = defineOp({
       x.handle,
       conditional.handle,
       unconditional?.handle,
-      previous?.handle,
+      previousX0?.handle,
       imageRows.handle,
       coefficients.handle,
       seeds.handle,
@@ -72,9 +72,9 @@ const op = defineOp({
 /**
  * One step of a sampler for each image, with classifier-free guidance (paper, sections 2.2 and 4.1):
  *
- *     p  = unconditional + guidance (conditional - unconditional)
- *     x0 = clip(from_x x + from_p p)
- *     y  = k_x x + k_x0 x0 + k_previous previous + k_eps eps
+ *     prediction = unconditional + guidance (conditional - unconditional)
+ *     x0 = clip(fromX x + fromPrediction prediction)
+ *     y = xCoeff x + x0Coeff x0 + previousX0Coeff previousX0 + noiseCoeff eps
  *
  * where eps is the noise that `normal` makes of these seeds, and the coefficients are those of {@link SamplerStep}. All
  * tensors of images are [S, C], of x's dtype, f32 or bf16 -> y and x0 alike. A NaN stays NaN: it is not clipped. It has

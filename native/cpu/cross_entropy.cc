@@ -22,9 +22,10 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 
 float WeightOf(InOptional weights, i64 t) { return weights.present() ? weights.as<float>()[t] : 1.0f; }
 
-// Of v - x over a row: the differences keep what large values of one sign would drown.
+// The mean of v - x over a row: differences keep the digits that a sum of large values of one sign would
+// lose.
 template <class T>
-float MeanBelow(float v, const T* x, i64 n) {
+float MeanDifference(float v, const T* x, i64 n) {
   const Vec from = set(v);
   Vec sum = zero();
   for_each(n, [&](i64 i, auto io) HWY_ATTR { sum = hn::Add(sum, hn::Sub(from, io.load(x + i, v))); });
@@ -54,7 +55,8 @@ Status CrossEntropy(Context&, Out losses, OutOptional penalties, Out lse, In log
         loss = WeightOf(weights, t) * ((exponents.largest - to_float(row[label])) + log_of_sum);
         if (!penalties.present()) continue;
         // Without smoothing a logit of -infinity costs nothing.
-        const float smoothed = smoothing > 0 ? smoothing * MeanBelow(to_float(row[label]), row, V) : 0.0f;
+        const float smoothed =
+            smoothing > 0 ? smoothing * MeanDifference(to_float(row[label]), row, V) : 0.0f;
         penalties.as<float>()[t] = WeightOf(weights, t) * (smoothed + z_loss * log_sum * log_sum);
       }
     });
@@ -65,16 +67,17 @@ Status CrossEntropy(Context&, Out losses, OutOptional penalties, Out lse, In log
 template <class G, class T>
 void LossGradients(G* gradients, const T* row, i64 V, i32 label, float log_sum, float loss, float penalty,
                    float smoothing, float z_loss) {
-  const float pull = 2 * z_loss * log_sum * penalty, smoothed = smoothing * penalty;
-  const float everywhere = smoothed / static_cast<float>(V);
-  const float below = to_float(row[label]) - log_sum;
-  const Vec factors = set(loss + pull), subtracted = set(everywhere), log_sums = set(log_sum);
+  const float z_loss_factor = 2 * z_loss * log_sum * penalty, smoothed = smoothing * penalty;
+  const float uniform = smoothed / static_cast<float>(V);
+  const float log_p = to_float(row[label]) - log_sum;
+  const Vec factors = set(loss + z_loss_factor), subtracted = set(uniform), log_sums = set(log_sum);
   for_each(V, [&](i64 v, auto io) HWY_ATTR {
     const Vec p = exp_for<G>(hn::Sub(io.stream(row + v), log_sums));
     io.store(hn::MulSub(factors, p, subtracted), gradients + v);
   });
-  // p - 1 is as good as p only when it is computed as one.
-  store_float(loss * std::expm1(below) + pull * std::exp(below) + (smoothed - everywhere), gradients + label);
+  // expm1: p - 1 would lose the digits of a small difference.
+  store_float(loss * std::expm1(log_p) + z_loss_factor * std::exp(log_p) + (smoothed - uniform),
+              gradients + label);
 }
 
 Status CrossEntropyBackward(Context&, Out dlogits, In dlosses, InOptional dpenalties, In logits, In lse,

@@ -109,8 +109,8 @@ Status Accumulate(Context&, InOut y, In x) {
   });
 }
 
-// `bytes` from an aligned address on, past the caches.
-void FillBeyondCaches(uint32_t* y, uint32_t word, i64 bytes) {
+// Fills `bytes` from an aligned address on with stores that bypass the caches.
+void FillNonTemporal(uint32_t* y, uint32_t word, i64 bytes) {
   parallel_for(bytes, 4 * row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
     const auto words = hn::Set(U32(), word);
     const i64 step = lanes() * static_cast<i64>(sizeof(word));
@@ -145,19 +145,19 @@ Status cast(Context& context, Out y, In x) { return HWY_DYNAMIC_DISPATCH(Cast)(c
 
 Status accumulate(Context& context, InOut y, In x) { return HWY_DYNAMIC_DISPATCH(Accumulate)(context, y, x); }
 
-HWY_EXPORT(FillBeyondCaches);
+HWY_EXPORT(FillNonTemporal);
 
 Status fill(Context&, Out y, f32 value) {
   const auto fill_with = [&](auto element) {
     using T = decltype(element);
     const i64 bytes = static_cast<i64>(y.bytes());
     // A view may begin anywhere.
-    if (bytes >= kBeyondCaches && reinterpret_cast<uintptr_t>(y.data) % HWY_MAX_BYTES == 0) {
+    if (bytes >= kNonTemporalBytes && reinterpret_cast<uintptr_t>(y.data) % HWY_MAX_BYTES == 0) {
       T elements[sizeof(uint32_t) / sizeof(T)];
       std::fill(std::begin(elements), std::end(elements), element);
       uint32_t word;
       std::memcpy(&word, elements, sizeof word);
-      HWY_DYNAMIC_DISPATCH(FillBeyondCaches)(y.as<uint32_t>(), word, bytes);
+      HWY_DYNAMIC_DISPATCH(FillNonTemporal)(y.as<uint32_t>(), word, bytes);
       return ok();
     }
     parallel_for(y.elements(), row_grain(1),

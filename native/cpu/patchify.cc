@@ -26,15 +26,15 @@ Status measure(Context& context, const In& sizes, i64 patch, i64 S, Images& imag
     const i32* size = sizes.as<i32>() + 2 * image;
     for (int axis = 0; axis < 2; ++axis)
       if (size[axis] < 0 || size[axis] % patch != 0)
-        return fail("sizes[%lld, %d] = %d is not a multiple of the patch size %lld",
-                    static_cast<long long>(image), axis, size[axis], static_cast<long long>(patch));
+        return fail("sizes[%lld, %d] must be at least 0 and a multiple of the patch size %lld, received %d",
+                    static_cast<long long>(image), axis, static_cast<long long>(patch), size[axis]);
     pixels += i64{size[0]} * size[1];
   }
   images.first_pixel[images.count] = pixels;
   images.first_patch[images.count] = pixels / (patch * patch);
   if (pixels == S) return ok();
-  return fail("sizes are those of %lld pixels, %lld were received", static_cast<long long>(pixels),
-              static_cast<long long>(S));
+  return fail("sizes must add up to %lld pixels, received %lld", static_cast<long long>(S),
+              static_cast<long long>(pixels));
 }
 
 // Copies each patch's runs of `run` bytes between their two places: copy(in pixels, in patches).

@@ -20,7 +20,7 @@ struct Reduction {
   int rank;
   i64 sizes[kMaxRank + 1], strides[kMaxRank + 1];
   bool summed[kMaxRank + 1];
-  i64 inner, kept = 1, runs = 1;  // kept: outer outputs; runs: that are summed for each of them
+  i64 inner, kept = 1, runs = 1;  // kept: outputs of the outer axes; runs: summed for each of them
 
   Reduction(const TensorView& x, const TensorView& y) {
     const Broadcast<1> loops(x, {&y});

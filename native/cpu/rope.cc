@@ -69,7 +69,7 @@ Status RopeTable(Out table, In positions, In frequencies, In axes) {
       float* row = table.as<float>() + t * 2 * half;
       const float* position = positions.as<float>() + t * A;
       CosSinOfTurns(row, row + half, half, [&](i64 i) HWY_ATTR {
-        return static_cast<double>(position[axes.as<i32>()[i]]) * frequencies.as<float>()[i] / kTurn;
+        return static_cast<double>(position[axes.as<i32>()[i]]) * frequencies.as<float>()[i] / kTwoPi;
       });
     }
   });
@@ -99,8 +99,8 @@ Status rope_table(Context&, Out table, In positions, In frequencies, In axes) {
   for (i64 i = 0; i < axes.dim(0); ++i) {
     const i32 axis = axes.as<i32>()[i];
     if (axis < 0 || axis >= A)
-      return fail("axes[%lld] = %d is not in 0..%lld", static_cast<long long>(i), axis,
-                  static_cast<long long>(A - 1));
+      return fail("axes[%lld] must be in 0..%lld, received %d", static_cast<long long>(i),
+                  static_cast<long long>(A - 1), axis);
   }
   return HWY_DYNAMIC_DISPATCH(RopeTable)(table, positions, frequencies, axes);
 }

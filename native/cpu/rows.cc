@@ -65,10 +65,10 @@ HWY_EXPORT(ScatterAdd);
 
 namespace {
 
-// Of rows to write: what is worth a thread of its own.
+// Bytes of rows to write that are worth a thread of their own.
 constexpr i64 kBlockBytes = 1 << 16;
 
-// All axes but the first.
+// Elements of a row: of all axes but the first.
 i64 row_elements(const TensorView& x) {
   i64 count = 1;
   for (int axis = 1; axis < x.rank; ++axis) count *= x.shape[axis];
@@ -119,7 +119,7 @@ Status scatter_add_rows(Context& context, InOut y, In x, In rows) {
 Status write_rows(Context&, InOut y, In x, In rows) {
   if (const Status status = check_indices(rows, y.dim(0), "rows"); status.failed) return status;
   const i64 R = y.dim(0), bytes = row_elements(y) * static_cast<i64>(dtype_size(y.dtype));
-  // Each looks through all rows for its own.
+  // Each task looks through all rows for those in its block of y.
   const i64 blocks = std::clamp<i64>(rows.elements() * bytes / kBlockBytes, 1, 16);
   parallel_for(R, std::max<i64>(1, ceil_div(R, blocks)), [&](i64 begin, i64 end) {
     for (i64 i = 0; i < rows.elements(); ++i) {

@@ -56,7 +56,7 @@ Status Argmax(Context& context, Out ids, In logits) {
       for (i64 t = begin; t < end; ++t) {
         const T* row = logits.as<T>() + t * V;
         const Peak peak = find_peak(V, [&](i64 i, auto io) HWY_ATTR { return io.stream(row + i, kNone); });
-        found[t] = peak.usable() ? first_equal(row, V, peak.value) : kNoNumber;
+        found[t] = peak.usable() ? first_equal(row, V, peak.value) : kNotFinite;
       }
     });
     return write_ids(ids, found);
@@ -86,7 +86,7 @@ i32 SampleRow(const T* row, const float* bias, i64 V, const Choice& choice, cons
     io.store(value, values + i);
     return value;
   });
-  if (!peak.usable()) return kNoNumber;
+  if (!peak.usable()) return kNotFinite;
   if (peak.value == kNone) return kNoToken;
   if (choice.temperature == 0) return first_equal(values, V, peak.value);
   const Vec largest = set(peak.value), temperature = set(choice.temperature);
@@ -106,12 +106,14 @@ i32 SampleRow(const T* row, const float* bias, i64 V, const Choice& choice, cons
 Status CheckChoices(In temperature, In top_k, In top_p, In min_p) {
   for (i64 t = 0; t < temperature.elements(); ++t) {
     const auto row = static_cast<long long>(t);
-    const float heat = temperature.as<float>()[t], share = top_p.as<float>()[t], least = min_p.as<float>()[t];
+    const float heat = temperature.as<float>()[t], top = top_p.as<float>()[t], min = min_p.as<float>()[t];
+    const i32 k = top_k.as<i32>()[t];
     if (!(heat >= 0 && std::isfinite(heat)))
-      return fail("temperature[%lld] = %g is not a finite number of at least 0", row, heat);
-    if (top_k.as<i32>()[t] < 0) return fail("top_k[%lld] = %d is negative", row, top_k.as<i32>()[t]);
-    if (!(share > 0 && share <= 1)) return fail("top_p[%lld] = %g is not above 0 and at most 1", row, share);
-    if (!(least >= 0 && least <= 1)) return fail("min_p[%lld] = %g is not in 0..1", row, least);
+      return fail("temperature[%lld] must be finite and at least 0, received %g", row, heat);
+    if (k < 0) return fail("top_k[%lld] must be at least 0, received %d", row, k);
+    if (!(top > 0 && top <= 1))
+      return fail("top_p[%lld] must be above 0 and at most 1, received %g", row, top);
+    if (!(min >= 0 && min <= 1)) return fail("min_p[%lld] must be in 0..1, received %g", row, min);
   }
   return ok();
 }

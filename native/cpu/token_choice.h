@@ -9,15 +9,17 @@
 namespace transfusion::cpu {
 
 // In place of an id: why a row has none.
-constexpr i32 kNoNumber = -1, kNoToken = -2;
+constexpr i32 kNotFinite = -1, kNoToken = -2;
 
 // Writes the ids that were found, or names the first row that has none.
 inline Status write_ids(Out ids, const i32* found) {
   for (i64 row = 0; row < ids.elements(); ++row) {
-    if (found[row] == kNoNumber)
-      return fail("row %lld of logits holds NaN or infinity", static_cast<long long>(row));
+    if (found[row] == kNotFinite)
+      return fail("logits[%lld] must be finite or -infinity, received NaN or infinity",
+                  static_cast<long long>(row));
     if (found[row] == kNoToken)
-      return fail("row %lld of logits leaves no token: all are -infinity", static_cast<long long>(row));
+      return fail("logits[%lld] must leave a token to sample, received -infinity for all",
+                  static_cast<long long>(row));
   }
   std::copy_n(found, ids.elements(), ids.as<i32>());
   return ok();

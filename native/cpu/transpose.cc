@@ -1,6 +1,6 @@
 // Two axes change places, seen as [a, n0, b, n1, c] -> [a, n1, b, n0, c]; its own backward. Where c is 1,
-// blocks are transposed in registers and written as whole lines of the cache, tile by tile, in which y's rows
-// follow each other. Parallel over bands of rows, otherwise over runs of the output.
+// blocks are transposed in registers and stored as whole cache lines, tile by tile; the tiles of a band
+// follow y's rows. Parallel over bands of rows, otherwise over runs of the output.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/transpose.cc"
 #include <hwy/foreach_target.h>
@@ -14,45 +14,45 @@ namespace {
 
 constexpr i64 kTile = 64;
 
-// y [kLanes, block rows] from columns of x; past the caches where told so.
-template <bool kPast, class T>
+// y [kMaxLanes, block rows] from columns of x; with stores that bypass the caches where kNonTemporal.
+template <bool kNonTemporal, class T>
 HWY_INLINE void StoreColumns(T* y, i64 y_stride, const Vec* columns) {
 #pragma GCC unroll 16
-  for (i64 i = 0; i < kLanes; ++i) {
+  for (i64 i = 0; i < kMaxLanes; ++i) {
     auto* line = reinterpret_cast<float*>(y + i * y_stride);
-    if constexpr (kPast)
+    if constexpr (kNonTemporal)
       hn::Stream(columns[i], f32_tag, line);
     else
       store(columns[i], line);
   }
 }
 
-// x [block rows, kLanes]; rows are a stride apart.
-template <bool kPast>
+// x [block rows, kMaxLanes]; rows are a stride apart.
+template <bool kNonTemporal>
 HWY_INLINE void TransposeBlock(uint32_t* y, i64 y_stride, const uint32_t* x, i64 x_stride) {
   Vec columns[kMaxLanes];
   TransposeRegisters(columns, reinterpret_cast<const float*>(x), x_stride);
-  StoreColumns<kPast>(y, y_stride, columns);
+  StoreColumns<kNonTemporal>(y, y_stride, columns);
 }
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
 template <class T>
 constexpr i64 kBlockRows = 64 / sizeof(T);
 
-template <bool kPast>
+template <bool kNonTemporal>
 HWY_INLINE void TransposeBlock(uint16_t* y, i64 y_stride, const uint16_t* x, i64 x_stride) {
-  HWY_ALIGN float pairs[kLanes * kLanes];
-  Pairs::PairTile(pairs, kLanes, x, x_stride);
-  Vec columns[kLanes];
-  TransposeRegisters(columns, pairs, kLanes);
-  StoreColumns<kPast>(y, y_stride, columns);
+  HWY_ALIGN float pairs[kMaxLanes * kMaxLanes];
+  Bf16Pairs::PairTile(pairs, kMaxLanes, x, x_stride);
+  Vec columns[kMaxLanes];
+  TransposeRegisters(columns, pairs, kMaxLanes);
+  StoreColumns<kNonTemporal>(y, y_stride, columns);
 }
 #else
-// 0: there are no blocks.
+// 0: blocks are not transposed in registers.
 template <class T>
-constexpr i64 kBlockRows = kTransposesRegisters && sizeof(T) == sizeof(float) ? kLanes : 0;
+constexpr i64 kBlockRows = kTransposesRegisters && sizeof(T) == sizeof(float) ? kMaxLanes : 0;
 
-template <bool kPast>
+template <bool kNonTemporal>
 HWY_INLINE void TransposeBlock(uint16_t*, i64, const uint16_t*, i64) {}
 #endif
 
@@ -63,18 +63,18 @@ HWY_INLINE void TransposeElements(T* y, i64 y_stride, const T* x, i64 x_stride, 
     for (i64 i = 0; i < rows; ++i) y[j * y_stride + i] = x[i * x_stride + j];
 }
 
-// As above, of at most kTile rows and columns; asks for the next tile of x.
-template <bool kPast, class T>
+// As above, of at most kTile rows and columns; prefetches the next tile of x.
+template <bool kNonTemporal, class T>
 HWY_INLINE void TransposeTileOf(T* y, i64 y_stride, const T* x, i64 x_stride, i64 rows, i64 columns) {
   for (i64 i = 0; i < rows; ++i)
     for (i64 line = 0; line < kTile * static_cast<i64>(sizeof(T)); line += 64)
       hwy::Prefetch(reinterpret_cast<const char*>(x + i * x_stride + kTile) + line);
   i64 whole_rows = 0, whole_columns = 0;
   if constexpr (kBlockRows<T> != 0) {
-    whole_rows = round_down(rows, kBlockRows<T>), whole_columns = round_down(columns, kLanes);
-    for (i64 j = 0; j < whole_columns; j += kLanes)
+    whole_rows = round_down(rows, kBlockRows<T>), whole_columns = round_down(columns, kMaxLanes);
+    for (i64 j = 0; j < whole_columns; j += kMaxLanes)
       for (i64 i = 0; i < whole_rows; i += kBlockRows<T>)
-        TransposeBlock<kPast>(y + j * y_stride + i, y_stride, x + i * x_stride + j, x_stride);
+        TransposeBlock<kNonTemporal>(y + j * y_stride + i, y_stride, x + i * x_stride + j, x_stride);
   }
   TransposeElements(y + whole_columns * y_stride, y_stride, x + whole_columns, x_stride, whole_rows,
                     columns - whole_columns);
@@ -82,7 +82,7 @@ HWY_INLINE void TransposeTileOf(T* y, i64 y_stride, const T* x, i64 x_stride, i6
                     columns);
 }
 
-template <bool kPast, class T>
+template <bool kNonTemporal, class T>
 void TransposeMatrices(T* y, const T* x, i64 a, i64 n0, i64 b, i64 n1) {
   const i64 bands = ceil_div(n0, kTile);
   parallel_for(a * b * bands, row_grain(kTile * n1), [&](i64 begin, i64 end) HWY_ATTR {
@@ -91,10 +91,10 @@ void TransposeMatrices(T* y, const T* x, i64 a, i64 n0, i64 b, i64 n1) {
       T* to = y + (outer * n1 * b + j) * n0 + row;
       const T* from = x + ((outer * n0 + row) * b + j) * n1;
       for (i64 column = 0; column < n1; column += kTile)
-        TransposeTileOf<kPast>(to + column * b * n0, b * n0, from + column, b * n1, std::min(kTile, n0 - row),
-                               std::min(kTile, n1 - column));
+        TransposeTileOf<kNonTemporal>(to + column * b * n0, b * n0, from + column, b * n1,
+                                      std::min(kTile, n0 - row), std::min(kTile, n1 - column));
     }
-    if (kPast) hwy::FlushStream();
+    if (kNonTemporal) hwy::FlushStream();
   });
 }
 
@@ -105,7 +105,7 @@ void Transpose(T* y, const T* x, i64 a, i64 n0, i64 b, i64 n1) {
   const bool whole_lines = kBlockRows<T> * sizeof(T) == kLine &&
                            reinterpret_cast<uintptr_t>(y) % kLine == 0 &&
                            n0 * static_cast<i64>(sizeof(T)) % kLine == 0;
-  if (whole_lines && bytes >= kBeyondCaches)
+  if (whole_lines && bytes >= kNonTemporalBytes)
     TransposeMatrices<true>(y, x, a, n0, b, n1);
   else
     TransposeMatrices<false>(y, x, a, n0, b, n1);

@@ -246,17 +246,17 @@ describe('attention', () => {
   })
 
   it.each([
-    [{ keyEnd: [1, 2, 5, 4] }, 'key_end[2] = 5 is not in 2..4'],
-    [{ keyEnd: [1, 3, 2, 4] }, 'key_end[2] = 2 is not in 3..4'],
-    [{ keyEnd: [0, 2, 3, 4] }, 'key_end[0] = 0 is not in 1..4'],
-    [{ keyStart: [0, -1, 0, 0] }, 'key_start[1] = -1 is not in 0..1'],
-    [{ keyStart: [0, 1, 0, 0] }, 'key_start[2] = 0 is not in 1..2'],
-    [{ keyStart: [0, 0, 3, 3] }, 'key_start[2] = 3 is not in 0..2'],
-    [{ queryRows: [0, 3, 3] }, 'query_rows[2] = 3 is not in 4..4'],
-    [{ queryRows: [1, 3, 4] }, 'query_rows[0] = 1 is not in 0..0'],
-    [{ queryRows: [0, 5, 4] }, 'query_rows[1] = 5 is not in 0..4'],
-    [{ keyRows: [0, 4, 7] }, 'key_rows[2] = 7 is not in 4..6'],
-    [{ keyRows: [2, 1, 4] }, 'key_rows[1] = 1 is not in 2..6'],
+    [{ keyEnd: [1, 2, 5, 4] }, 'key_end[2] must be in 2..4, received 5'],
+    [{ keyEnd: [1, 3, 2, 4] }, 'key_end[2] must be in 3..4, received 2'],
+    [{ keyEnd: [0, 2, 3, 4] }, 'key_end[0] must be in 1..4, received 0'],
+    [{ keyStart: [0, -1, 0, 0] }, 'key_start[1] must be in 0..1, received -1'],
+    [{ keyStart: [0, 1, 0, 0] }, 'key_start[2] must be in 1..2, received 0'],
+    [{ keyStart: [0, 0, 3, 3] }, 'key_start[2] must be in 0..2, received 3'],
+    [{ queryRows: [0, 3, 3] }, 'query_rows[2] must be in 4..4, received 3'],
+    [{ queryRows: [1, 3, 4] }, 'query_rows[0] must be in 0..0, received 1'],
+    [{ queryRows: [0, 5, 4] }, 'query_rows[1] must be in 0..4, received 5'],
+    [{ keyRows: [0, 4, 7] }, 'key_rows[2] must be in 4..6, received 7'],
+    [{ keyRows: [2, 1, 4] }, 'key_rows[1] must be in 2..6, received 1'],
   ])('rejects %j', async (wrong, message) => {
     const right = { keyStart: [0, 0, 0, 0], keyEnd: [1, 2, 3, 4], queryRows: [0, 4, 4], keyRows: [0, 4, 6] }
     const spans = { ...right, ...wrong }

@@ -55,7 +55,7 @@ describe('crossEntropy', () => {
       'cross_entropy: weights must have shape [2]',
     )
     await expect(crossEntropy(zeros([2, 3]), labels).read()).rejects.toThrow(
-      'cross_entropy: labels[1] = 3 is not -1 nor in 0..2',
+      'cross_entropy: labels[1] must be -1 or in 0..2, received 3',
     )
   })
 })

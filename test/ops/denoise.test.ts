@@ -23,12 +23,12 @@ const coefficients = Float32Array.from(
   ]).flat(),
 )
 
-type Arrays = Record<'x' | 'conditional' | 'unconditional' | 'previous', HostArray>
+type Arrays = Record<'x' | 'conditional' | 'unconditional' | 'previousX0', HostArray>
 
 function reference(arrays: Arrays, guided: boolean, second: boolean, clip: readonly [number, number]) {
   const noise = imageNoise(imageRows, seeds, C)
   const image = imageOfRow(imageRows)
-  const { x, conditional, unconditional, previous } = arrays
+  const { x, conditional, unconditional, previousX0 } = arrays
   const pairs = Array.from(x.data, (value, i) => {
     const first = 7 * image[Math.floor(i / C)]!
     const [guidance, fromX, fromP, xCoeff, x0Coeff, previousX0Coeff, noiseCoeff] = coefficients.subarray(
@@ -38,7 +38,7 @@ function reference(arrays: Arrays, guided: boolean, second: boolean, clip: reado
     const base = unconditional.data[i]!
     const p = guided ? base + guidance! * (conditional.data[i]! - base) : conditional.data[i]!
     const x0 = Math.min(clip[1], Math.max(clip[0], fromX! * value + fromP! * p))
-    const before = second ? previousX0Coeff! * previous.data[i]! : 0
+    const before = second ? previousX0Coeff! * previousX0.data[i]! : 0
     return [xCoeff! * value + x0Coeff! * x0 + before + noiseCoeff! * noise[i]!, x0] as const
   })
   const of = (which: 0 | 1): HostArray => ({
@@ -52,7 +52,7 @@ const step = (x: Tensor, conditional: Tensor): DenoiseStep => ({
   x,
   conditional,
   unconditional: undefined,
-  previous: undefined,
+  previousX0: undefined,
   imageRows: fromArray(imageRows),
   coefficients: fromArray(coefficients, [images, 7]),
   seeds: fromArray(seeds, [images, 4]),
@@ -73,13 +73,13 @@ describe('denoise', () => {
           x: randomArray(shape),
           conditional: randomArray(shape, 2),
           unconditional: randomArray(shape, 3),
-          previous: randomArray(shape, 4),
+          previousX0: randomArray(shape, 4),
         },
-        run: ({ x, conditional, unconditional, previous }) =>
+        run: ({ x, conditional, unconditional, previousX0 }) =>
           denoise({
             ...step(x, conditional),
             unconditional: guided ? unconditional : undefined,
-            previous: second ? previous : undefined,
+            previousX0: second ? previousX0 : undefined,
             clip,
           })[result],
         reference: (arrays) => reference(arrays, guided, second, clip ?? [-Infinity, Infinity])[result],
@@ -99,10 +99,12 @@ describe('denoise', () => {
   it('names the argument and the value received', async () => {
     const [x, other] = [zeros(shape), zeros([5, C])]
     const short = denoise(step(other, other))
-    await expect(short.y.read()).rejects.toThrow('denoise: image_rows[4] = 1065 is not the number of rows, 5')
+    await expect(short.y.read()).rejects.toThrow(
+      'denoise: image_rows[4] must be the number of rows, 5, received 1065',
+    )
     expect(() => denoise(step(x, other))).toThrow('denoise: conditional must have shape [1065, 3]')
-    expect(() => denoise({ ...step(x, x), previous: zeros(shape, 'bf16') })).toThrow(
-      'denoise: previous must be f32',
+    expect(() => denoise({ ...step(x, x), previousX0: zeros(shape, 'bf16') })).toThrow(
+      'denoise: previousX0 must be f32',
     )
     expect(() => denoise({ ...step(x, x), coefficients: zeros([4, 6]) })).toThrow(
       'denoise: coefficients must have shape [4, 7]',

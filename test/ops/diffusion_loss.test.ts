@@ -98,7 +98,7 @@ describe('diffusionLoss', () => {
     const { tensors } = setting([0, 3, 8])
     const x0 = zeros([7, 2])
     await expect(diffusionLoss(zeros([7, 2]), { x0, ...tensors() }).read()).rejects.toThrow(
-      'diffusion_loss: image_rows[2] = 8 is not the number of rows, 7',
+      'diffusion_loss: image_rows[2] must be the number of rows, 7, received 8',
     )
     expect(() => diffusionLoss(zeros([8, 2]), { x0, ...tensors() })).toThrow(
       'diffusion_loss: x0 must have shape [8, 2], received a tensor of f32 [7, 2]',

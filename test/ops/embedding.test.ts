@@ -23,7 +23,7 @@ describe('embedding', () => {
     expect(() => embedding(zeros([3]), ids)).toThrow('embedding: weight must have 2 axes')
     expect(() => embedding(zeros([3, 2]), zeros([2]))).toThrow('embedding: ids must be i32')
     await expect(embedding(zeros([3, 2]), ids).read()).rejects.toThrow(
-      'embedding: ids[1] = 7 is not -1 nor in 0..2',
+      'embedding: ids[1] must be -1 or in 0..2, received 7',
     )
   })
 })

@@ -25,10 +25,10 @@ describe('gatherRows', () => {
     expect(() => gatherRows(zeros([3]), zeros([2]))).toThrow('gather_rows: rows must be i32')
     expect(() => gatherRows(zeros([]), rows)).toThrow('gather_rows: x must have 1 to 6 axes')
     await expect(gatherRows(zeros([3, 2]), rows).read()).rejects.toThrow(
-      'gather_rows: rows[1] = 3 is not -1 nor in 0..2',
+      'gather_rows: rows[1] must be -1 or in 0..2, received 3',
     )
     await expect(gatherRows(zeros([3, 2]), fromArray(Int32Array.of(-2))).read()).rejects.toThrow(
-      'gather_rows: rows[0] = -2 is not -1 nor in 0..2',
+      'gather_rows: rows[0] must be -1 or in 0..2, received -2',
     )
   })
 })

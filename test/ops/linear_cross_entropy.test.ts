@@ -96,7 +96,7 @@ describe('linearCrossEntropy', () => {
       'linear_cross_entropy: zLoss must be a finite number, received NaN',
     )
     await expect(linearCrossEntropy(x, weight, labels).losses.read()).rejects.toThrow(
-      'labels[1] = 4 is not -1 nor in 0..3',
+      'labels[1] must be -1 or in 0..3, received 4',
     )
     const weights = zeros([2])
     trackGradient(weights)

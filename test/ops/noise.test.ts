@@ -67,9 +67,13 @@ describe('normal', () => {
   it('names the argument and the value received', async () => {
     const draw = (...rows: number[]) =>
       normal(fromArray(Int32Array.from(rows)), tensorOfSeeds(seedsOf(rows.length - 1)), 2, 8).read()
-    await expect(draw(1, 8)).rejects.toThrow('normal: image_rows[0] = 1 is not 0')
-    await expect(draw(0, 5, 4, 8)).rejects.toThrow('normal: image_rows[2] = 4 is less than the 5 before it')
-    await expect(draw(0, 4, 9)).rejects.toThrow('normal: image_rows[2] = 9 is not the number of rows, 8')
+    await expect(draw(1, 8)).rejects.toThrow('normal: image_rows[0] must be 0, received 1')
+    await expect(draw(0, 5, 4, 8)).rejects.toThrow(
+      'normal: image_rows[2] must be at least the 5 before it, received 4',
+    )
+    await expect(draw(0, 4, 9)).rejects.toThrow(
+      'normal: image_rows[2] must be the number of rows, 8, received 9',
+    )
     const imageRows = fromArray(Int32Array.of(0, 8))
     expect(() => normal(imageRows, tensorOfSeeds(seedsOf(2)), 2, 8)).toThrow(
       'normal: seeds must have shape [1, 4], received a tensor of i32 [2, 4]',
@@ -119,7 +123,7 @@ describe('addNoise', () => {
     const [imageRows, two, seeds] = [fromArray(Int32Array.of(0, 3, 8)), zeros([2]), tensorOfSeeds(seedsOf(2))]
     const x0 = zeros([7, 2])
     await expect(addNoise(x0, imageRows, two, two, seeds).read()).rejects.toThrow(
-      'add_noise: image_rows[2] = 8 is not the number of rows, 7',
+      'add_noise: image_rows[2] must be the number of rows, 7, received 8',
     )
     expect(() => addNoise(zeros([14]), imageRows, two, two, seeds)).toThrow('add_noise: x0 must have 2 axes')
     expect(() => addNoise(x0, imageRows, zeros([3]), two, seeds)).toThrow(

@@ -77,10 +77,10 @@ describe('patchify and unpatchify', () => {
   it('name the argument and the value received', async () => {
     const pixels = zeros([36, 1])
     await expect(patchify(pixels, tensorOf([[4, 9]]), 2).read()).rejects.toThrow(
-      'patchify: sizes[0, 1] = 9 is not a multiple of the patch size 2',
+      'patchify: sizes[0, 1] must be at least 0 and a multiple of the patch size 2, received 9',
     )
     await expect(patchify(pixels, tensorOf([[4, 8]]), 2).read()).rejects.toThrow(
-      'patchify: sizes are those of 32 pixels, 36 were received',
+      'patchify: sizes must add up to 36 pixels, received 32',
     )
     await expect(
       unpatchify(
@@ -91,7 +91,9 @@ describe('patchify and unpatchify', () => {
         ]),
         2,
       ).read(),
-    ).rejects.toThrow('unpatchify: sizes[1, 0] = -2 is not a multiple')
+    ).rejects.toThrow(
+      'unpatchify: sizes[1, 0] must be at least 0 and a multiple of the patch size 2, received -2',
+    )
     expect(() => patchify(pixels, tensorOf([]), 5)).toThrow(
       'patchify: pixels must have rows for whole patches of 25',
     )

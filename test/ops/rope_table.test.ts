@@ -28,7 +28,7 @@ describe('ropeTable', () => {
     expect(() => ropeTable(zeros([3]), frequencies, axes)).toThrow('rope_table: positions must have 2 axes')
     expect(() => ropeTable(zeros([3, 2]), zeros([3]), axes)).toThrow('rope_table: axes must have shape [3]')
     await expect(ropeTable(zeros([3, 1]), frequencies, axes).read()).rejects.toThrow(
-      'rope_table: axes[1] = 1 is not in 0..0',
+      'rope_table: axes[1] must be in 0..0, received 1',
     )
   })
 })

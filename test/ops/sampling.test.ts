@@ -89,7 +89,9 @@ describe('argmax', () => {
 
   it('names the argument and what was received', async () => {
     const logits = fromArray(Float32Array.of(0, 1, 2, NaN), [2, 2])
-    await expect(argmax(logits).read()).rejects.toThrow('argmax: row 1 of logits holds NaN or infinity')
+    await expect(argmax(logits).read()).rejects.toThrow(
+      'argmax: logits[1] must be finite or -infinity, received NaN or infinity',
+    )
     expect(() => argmax(zeros([4]))).toThrow('argmax: logits must have 2 axes, received a tensor of f32 [4]')
     expect(() => argmax(zeros([4, 0]))).toThrow('argmax: logits must have at least one column')
     expect(() => argmax(fromArray(new Int32Array(4), [2, 2]))).toThrow('argmax: logits must be f32 or bf16')
@@ -186,19 +188,21 @@ describe('sampleTokens', () => {
     const logits = zeros([2, 3])
     const reject = async (options: Options, message: string) =>
       expect(sample(logits, [plain, options]).read()).rejects.toThrow(`sample_tokens: ${message}`)
-    await reject({ ...plain, temperature: -1 }, 'temperature[1] = -1 is not a finite number of at least 0')
-    await reject({ ...plain, temperature: NaN }, 'temperature[1] = nan')
-    await reject({ ...plain, topK: -2 }, 'top_k[1] = -2 is negative')
-    await reject({ ...plain, topP: 0 }, 'top_p[1] = 0 is not above 0 and at most 1')
-    await reject({ ...plain, minP: -0.1 }, 'min_p[1] = -0.1 is not in 0..1')
-    await reject({ ...plain, minP: NaN }, 'min_p[1] = nan is not in 0..1')
-    await reject({ ...plain, topP: 1.5 }, 'top_p[1] = 1.5 is not')
+    await reject({ ...plain, temperature: -1 }, 'temperature[1] must be finite and at least 0, received -1')
+    await reject({ ...plain, temperature: NaN }, 'temperature[1] must be finite and at least 0, received nan')
+    await reject({ ...plain, topK: -2 }, 'top_k[1] must be at least 0, received -2')
+    await reject({ ...plain, topP: 0 }, 'top_p[1] must be above 0 and at most 1, received 0')
+    await reject({ ...plain, minP: -0.1 }, 'min_p[1] must be in 0..1, received -0.1')
+    await reject({ ...plain, minP: NaN }, 'min_p[1] must be in 0..1, received nan')
+    await reject({ ...plain, topP: 1.5 }, 'top_p[1] must be above 0 and at most 1, received 1.5')
     const bad = fromArray(Float32Array.of(0, 1, NaN, 2), [2, 2])
     await expect(sample(bad, plain).read()).rejects.toThrow(
-      'sample_tokens: row 1 of logits holds NaN or infinity',
+      'sample_tokens: logits[1] must be finite or -infinity, received NaN or infinity',
     )
     const bias = new Float32Array(3).fill(-Infinity)
-    await expect(sample(logits, { ...plain, bias }).read()).rejects.toThrow('row 0 of logits leaves no token')
+    await expect(sample(logits, { ...plain, bias }).read()).rejects.toThrow(
+      'logits[0] must leave a token to sample',
+    )
     expect(() => sample(logits, plain, seedsOf(3))).toThrow(
       'sample_tokens: seeds must have shape [2, 4], received a tensor of i32 [3, 4]',
     )

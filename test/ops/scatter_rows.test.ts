@@ -49,7 +49,7 @@ describe('scatterAddRows', () => {
       'scatter_add_rows: base must be f32',
     )
     await expect(scatterAddRows(zeros([3, 2]), zeros([2, 2]), rows).read()).rejects.toThrow(
-      'scatter_add_rows: rows[1] = 5 is not -1 nor in 0..2',
+      'scatter_add_rows: rows[1] must be -1 or in 0..2, received 5',
     )
   })
 })

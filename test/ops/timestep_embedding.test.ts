@@ -58,7 +58,7 @@ describe('timestepEmbedding', () => {
       [Infinity, 'inf'],
     ] as const)
       await expect(timestepEmbedding(fromArray(Float32Array.of(0, value)), 4).read()).rejects.toThrow(
-        `timestep_embedding: t[1] = ${shown} is not a finite number of at least 0`,
+        `timestep_embedding: t[1] must be finite and at least 0, received ${shown}`,
       )
   })
 })

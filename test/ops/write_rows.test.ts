@@ -63,6 +63,6 @@ describe('writeRows', () => {
     expect(() => writeRows(y, zeros([2, 2]), rows)).toThrow('write_rows: x must have shape [1, 2]')
     expect(() => writeRows(y, zeros([1, 2], 'bf16'), rows)).toThrow('write_rows: x must be f32')
     writeRows(y, zeros([1, 2]), rows)
-    await expect(y.read()).rejects.toThrow('write_rows: rows[0] = 3 is not -1 nor in 0..2')
+    await expect(y.read()).rejects.toThrow('write_rows: rows[0] must be -1 or in 0..2, received 3')
   })
 })

@@ -41,7 +41,7 @@ export function denoiseImages(
         x: rowsOf(before.x, first, count),
         conditional: rowsOf(predicted, first, count),
         unconditional: first < guided ? rowsOf(predicted, denoising.length + first, count) : undefined,
-        previous: rowsOf(before.x0, first, count),
+        previousX0: rowsOf(before.x0, first, count),
         imageRows: fromArray(imageRows),
         coefficients: fromArray(coefficients, [count, coefficientCount]),
         seeds: fromArray(seeds, [count, 4]),

@@ -1,14 +1,15 @@
 // y[n, i, j, o] = bias[o] + residual[n, i, j, o] + sum_{u, v, c} x[n, s i + u - p, s j + v - p, c] weight[o,
 // u, v, c], s the stride, p the padding, with zeros outside the image and c over the channels of o's group;
-// bias may be [n, o]. oneDNN computes it on activations as they lie, channels last; weights are packed into
-// the format that it asks for. bf16 is widened to f32 where the CPU has no bf16 products.
+// bias may be [n, o]. Computed by oneDNN on activations as they lie, channels last, with weights packed into
+// the format that it prefers; some shapes by conv2d_gemm.cc and bf16_weight_gradient.cc. bf16 is widened to
+// f32 where the CPU has no bf16 products.
 //
 // No sum may depend on the number of threads or on the other images: each image is a primitive made for one
-// thread, and images are divided among threads. Weight gradients are partial sums over chunks of images, cut
-// by shape and added up in order.
-#include "cpu/convolution/bf16_correlation.h"
+// thread. Parallel over images. Weight gradients are partial sums over chunks of images, cut by shape and
+// added up in order. Kept for the backward pass: x.
+#include "cpu/convolution/bf16_weight_gradient.h"
+#include "cpu/convolution/conv2d_gemm.h"
 #include "cpu/convolution/conv2d_primitive.h"
-#include "cpu/convolution/conv2d_products.h"
 #include "cpu/runtime/convert.h"
 
 namespace transfusion::cpu {
@@ -85,14 +86,14 @@ void add_chunks(Context& context, const Convolution& part, const TensorView& dwe
   });
 }
 
-Correlation correlation_of(const TensorView& x, const TensorView& weight, const TensorView& y, i64 padding) {
+Conv2dShape conv2d_shape_of(const TensorView& x, const TensorView& weight, const TensorView& y, i64 padding) {
   return {x.dim(0), x.dim(1), x.dim(2),      x.dim(3),      y.dim(1),
           y.dim(2), y.dim(3), weight.dim(1), weight.dim(2), padding};
 }
 
-// Whether products of matrices are the faster way.
-bool by_products(const Correlation& shape, i64 stride, i64 groups) {
-  return stride == 1 && groups == 1 && correlates_by_products(shape);
+// Whether it is computed as an implicit GEMM.
+bool by_gemm(const Conv2dShape& shape, i64 stride, i64 groups) {
+  return stride == 1 && groups == 1 && prefers_gemm(shape);
 }
 
 // Chunks enough for many threads, but not so many that their partial sums need more than 16 MiB, or 8 chunks.
@@ -111,10 +112,10 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
       return status;
     result = scratch_like(context, y, DType::f32);
   }
-  if (const Correlation shape = correlation_of(x, weight, y, padding); by_products(shape, stride, groups))
+  if (const Conv2dShape shape = conv2d_shape_of(x, weight, y, padding); by_gemm(shape, stride, groups))
     return finish(context, y, result,
-                  correlate(context, shape, static_cast<float*>(result.data), x.as<float>(),
-                            weight.as<float>(), bias.as<float>(), bias.rank == 2, residual.as<float>()));
+                  gemm_conv2d(context, shape, static_cast<float*>(result.data), x.as<float>(),
+                              weight.as<float>(), bias.as<float>(), bias.rank == 2, residual.as<float>()));
   Convolution one = convolution_of(Pass::forward, x, weight, y, stride, padding, groups);
   one.has_bias = bias.present();
   one.has_residual = residual.present();
@@ -143,10 +144,10 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
     if (const Status status = widen_all(context, {&dy, &weight}); status.failed) return status;
     result = scratch_like(context, dx, DType::f32);
   }
-  if (const Correlation shape = correlation_of(dx, weight, dy, padding); by_products(shape, stride, groups))
+  if (const Conv2dShape shape = conv2d_shape_of(dx, weight, dy, padding); by_gemm(shape, stride, groups))
     return finish(context, dx, result,
-                  correlate_backward_input(context, shape, static_cast<float*>(result.data), dy.as<float>(),
-                                           weight.as<float>()));
+                  gemm_conv2d_backward_input(context, shape, static_cast<float*>(result.data), dy.as<float>(),
+                                             weight.as<float>()));
   const Convolution one = convolution_of(Pass::backward_input, result, weight, dy, stride, padding, groups);
   const Status status = onednn::guarded([&] {
     const Executable& convolution = executable(one);
@@ -165,13 +166,13 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
   if (!dweight.present() || x.elements() == 0) return ok();
   if (must_widen(x))
     if (const Status status = widen_all(context, {&dy, &x}); status.failed) return status;
-  const Correlation shape = correlation_of(x, dweight, dy, padding);
+  const Conv2dShape shape = conv2d_shape_of(x, dweight, dy, padding);
   const auto chunk_images = [&](i64 most) { return images_of_chunk(x.dim(0), dweight.elements(), most); };
-  if (x.dtype == DType::bf16 && stride == 1 && groups == 1 && correlates_in_pairs(shape))
-    return bf16_correlate_backward_weight(context, shape, chunk_images(16), dweight.as<float>(),
-                                          dy.as<bf16>(), x.as<bf16>());
-  if (by_products(shape, stride, groups))
-    return correlate_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
+  if (x.dtype == DType::bf16 && stride == 1 && groups == 1 && prefers_bf16_weight_gradient(shape))
+    return bf16_conv2d_backward_weight(context, shape, chunk_images(16), dweight.as<float>(), dy.as<bf16>(),
+                                       x.as<bf16>());
+  if (by_gemm(shape, stride, groups))
+    return gemm_conv2d_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
   Convolution part = convolution_of(Pass::backward_weight, x, dweight, dy, stride, padding, groups);
   part.images = chunk_images(64);
   const i64 whole = x.dim(0) / part.images, rest = x.dim(0) % part.images;

@@ -100,7 +100,7 @@ inline void reorder(const dnnl::memory::desc& from, void* source, const dnnl::me
   onednn::stream().wait();
 }
 
-// The weights as the primitive of this convolution wants them.
+// The weights in the format that the convolution's primitive prefers.
 inline void* packed_weights(Context& context, const Convolution& convolution, const Executable& executable,
                             const In& weight) {
   if (executable.packed == executable.weight) return weight.data;

@@ -23,15 +23,15 @@ struct Targets {
 template <class T, class Body>
 HWY_INLINE void ForEachError(const Targets& targets, const T* prediction, i64 image, i64 offset, i64 begin,
                              i64 end, const Body& body) {
-  const float of_eps = targets.target_eps.as<float>()[image];
-  const Vec of_x0s = set(targets.target_x0.as<float>()[image]), of_epss = set(of_eps);
+  const float eps_coeff = targets.target_eps.as<float>()[image];
+  const Vec x0_coeffs = set(targets.target_x0.as<float>()[image]), eps_coeffs = set(eps_coeff);
   const T* x0 = targets.x0.as<T>();
   const Seed seed = Seed::of(targets.seeds, image);
-  for_each_noise(seed, of_eps != 0, begin, end, [&](i64 i, i64 n, const float* eps) HWY_ATTR {
+  for_each_noise(seed, eps_coeff != 0, begin, end, [&](i64 i, i64 n, const float* eps) HWY_ATTR {
     for_each(n, [&](i64 k, auto io) HWY_ATTR {
       const i64 place = offset + i + k;
-      const Vec noise = hn::Mul(of_epss, io.load(eps + k));
-      const Vec target = hn::MulAdd(of_x0s, io.load(x0 + place), noise);
+      const Vec noise = hn::Mul(eps_coeffs, io.load(eps + k));
+      const Vec target = hn::MulAdd(x0_coeffs, io.load(x0 + place), noise);
       body(place, hn::Sub(io.load(prediction + place), target), io);
     });
   });

@@ -1,4 +1,4 @@
-// normal: y = scale eps.  add_noise: xt = signal[i] x0 + sigma[i] eps, the forward diffusion of image i.
+// normal: y = scale eps.  add_noise: xt = alpha[i] x0 + sigma[i] eps, the forward diffusion of image i.
 // eps is a stream of standard normals for each image, a function of its seed and of the element's place in
 // the image alone (random.h): nothing needs to be kept. Parallel over chunks of images.
 #undef HWY_TARGET_INCLUDE
@@ -30,7 +30,7 @@ Status Normal(Context& context, Out y, In image_rows, In seeds, f32 scale) {
   });
 }
 
-Status AddNoise(Context& context, Out xt, In x0, In image_rows, In signal, In sigma, In seeds) {
+Status AddNoise(Context& context, Out xt, In x0, In image_rows, In alpha, In sigma, In seeds) {
   if (const Status status = check_image_rows(image_rows, x0.rows()); status.failed) return status;
   return with_float(x0, [&](auto element) HWY_ATTR {
     using T = decltype(element);
@@ -38,13 +38,13 @@ Status AddNoise(Context& context, Out xt, In x0, In image_rows, In signal, In si
     chunks.for_each([&](i64, i64 image, i64 begin, i64 end) HWY_ATTR {
       const T* source = x0.as<T>() + chunks.offset(image);
       T* target = xt.as<T>() + chunks.offset(image);
-      const Vec signals = set(signal.as<float>()[image]), sigmas = set(sigma.as<float>()[image]);
+      const Vec alphas = set(alpha.as<float>()[image]), sigmas = set(sigma.as<float>()[image]);
       const bool wanted = sigma.as<float>()[image] != 0;
       for_each_noise(Seed::of(seeds, image), wanted, begin, end,
                      [&](i64 i, i64 n, const float* eps) HWY_ATTR {
                        for_each(n, [&](i64 k, auto io) HWY_ATTR {
                          const Vec noise = hn::Mul(sigmas, io.load(eps + k));
-                         io.store(hn::MulAdd(signals, io.load(source + i + k), noise), target + i + k);
+                         io.store(hn::MulAdd(alphas, io.load(source + i + k), noise), target + i + k);
                        });
                      });
     });
@@ -65,8 +65,8 @@ Status normal(Context& context, Out y, In image_rows, In seeds, f32 scale) {
   return HWY_DYNAMIC_DISPATCH(Normal)(context, y, image_rows, seeds, scale);
 }
 
-Status add_noise(Context& context, Out xt, In x0, In image_rows, In signal, In sigma, In seeds) {
-  return HWY_DYNAMIC_DISPATCH(AddNoise)(context, xt, x0, image_rows, signal, sigma, seeds);
+Status add_noise(Context& context, Out xt, In x0, In image_rows, In alpha, In sigma, In seeds) {
+  return HWY_DYNAMIC_DISPATCH(AddNoise)(context, xt, x0, image_rows, alpha, sigma, seeds);
 }
 
 }  // namespace transfusion::cpu

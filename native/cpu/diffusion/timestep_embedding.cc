@@ -17,7 +17,7 @@ Status TimestepEmbedding(Context& context, Out y, In t, f32 max_period) {
   const i64 N = t.dim(0), C = y.dim(-1), half = C / 2;
   double* turns = context.scratch<double>(half);  // of a circle, in a unit of time
   const double rate = -std::log(static_cast<double>(max_period)) / static_cast<double>(half);
-  for (i64 i = 0; i < half; ++i) turns[i] = std::exp(rate * static_cast<double>(i)) / kTurn;
+  for (i64 i = 0; i < half; ++i) turns[i] = std::exp(rate * static_cast<double>(i)) / kTwoPi;
   return with_float(y, [&](auto element) HWY_ATTR {
     using T = decltype(element);
     parallel_for(N, 8, [&](i64 begin, i64 end) HWY_ATTR {
@@ -44,7 +44,7 @@ Status timestep_embedding(Context& context, Out y, In t, f32 max_period) {
   for (i64 n = 0; n < t.dim(0); ++n) {
     const float step = t.as<float>()[n];
     if (!(step >= 0 && std::isfinite(step)))
-      return fail("t[%lld] = %g is not a finite number of at least 0", static_cast<long long>(n), step);
+      return fail("t[%lld] must be finite and at least 0, received %g", static_cast<long long>(n), step);
   }
   return HWY_DYNAMIC_DISPATCH(TimestepEmbedding)(context, y, t, max_period);
 }

@@ -1,17 +1,18 @@
 // y [B, M, N] = a [B, M, K] b [B, K, N] + bias [N]; a transposed matrix is only another pair of strides.
-// oneDNN computes it, in f32 or in bf16 with f32 accumulation; primitives are kept for the shapes seen last.
-// bf16 inputs are widened to f32 where the CPU has no bf16 products, and go to kernels of ours where it has
-// matrix registers.
+// Computed by oneDNN, in f32 or in bf16 with f32 accumulation, with primitives cached by shape; on CPUs with
+// AMX, and for a few rows, by amx_gemm.cc and skinny_gemm.cc. bf16 is widened to f32 where the CPU has no
+// bf16 products.
 //
-// No sum may depend on the number of threads. oneDNN 2.6 divides a long K among them when a is transposed
-// (weight gradients): there K is cut into fixed chunks, added up in order. Without AVX-512 it divides many
-// more shapes: there tiles of y are products of one thread each.
+// No sum may depend on the number of threads. oneDNN 2.6 splits a long K among threads when a is transposed
+// (weight gradients): there K is cut into fixed chunks, added up in order. Without AVX-512 it splits K for
+// many more shapes: there each tile of y is a product on one thread (tiled_sgemm.h). Nothing is kept for the
+// backward pass.
 #include <omp.h>
 
 #include <compare>
 
-#include "cpu/matmul/amx_product.h"
-#include "cpu/matmul/thin_product.h"
+#include "cpu/matmul/amx_gemm.h"
+#include "cpu/matmul/skinny_gemm.h"
 #include "cpu/matmul/tiled_sgemm.h"
 #include "cpu/runtime/convert.h"
 #include "cpu/runtime/lru_cache.h"
@@ -103,8 +104,8 @@ void* element(const TensorView& tensor, i64 index) {
   return static_cast<char*>(tensor.data) + index * static_cast<i64>(dtype_size(tensor.dtype));
 }
 
-// Chunks of a batch are not dense, which oneDNN would hand to a kernel that divides by threads again: one
-// matrix at a time.
+// One matrix at a time: chunks of a batch are not dense, and for those oneDNN has a kernel that splits K by
+// threads.
 void execute_chunks(Context& context, const Product& whole, const TensorView& y, const TensorView& a,
                     const TensorView& b, const TensorView& bias) {
   Product part = whole;
@@ -144,10 +145,10 @@ Status multiply(Context& context, const TensorView& y, TensorView a, TensorView 
   }
 
   const i64 batch = y.rank == 3 ? y.dim(0) : 1;
-  if (a.dtype == DType::bf16 && has_matrix_registers())
-    return amx_product(context, y, a, b, bias, transpose_a, transpose_b, accumulate);
-  if (M <= kThinRows && batch == 1 && transpose_b && !transpose_a && !accumulate)
-    return thin_product(context, y, a, b, bias);
+  if (a.dtype == DType::bf16 && has_amx())
+    return amx_gemm(context, y, a, b, bias, transpose_a, transpose_b, accumulate);
+  if (M <= kMaxSkinnyRows && batch == 1 && transpose_b && !transpose_a && !accumulate)
+    return skinny_gemm(context, y, a, b, bias);
 
   static const bool has_brgemm = onednn::may_use(dnnl::cpu_isa::avx512_core);
   if (a.dtype == DType::bf16 && !has_native_bf16()) {

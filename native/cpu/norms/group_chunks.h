@@ -15,8 +15,8 @@ HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
 struct GroupChunks {
-  i64 N, P, C, G, channels, positions,
-      chunks;  // channels of a group; positions of a chunk; chunks of an image
+  i64 N, P, C, G;
+  i64 channels, positions, chunks;  // channels of a group, positions of a chunk, chunks of an image
 
   GroupChunks(const TensorView& x, const TensorView& mean)
       : N(x.dim(0)),
@@ -28,22 +28,22 @@ struct GroupChunks {
         positions(std::min<i64>(256, row_grain(C))),
         chunks(ceil_div(P, positions)) {}
 
-  // For each image: gather(chunk of all, image, first element, number of positions) for its chunks, then
-  // join(image), then spread, which is called as gather is; on any thread. An image may still be in the cache
-  // as it is read again, where each is one thread's.
-  template <class Gather, class Join, class Spread>
-  void run(const Gather& gather, const Join& join, const Spread& spread) const {
+  // For each image, on any thread: reduce(chunk of all, image, first element, number of positions) for its
+  // chunks, then finalize(image), then apply with reduce's arguments. Many images are one thread's each: an
+  // image may then still be in the cache when it is read again.
+  template <class Reduce, class Finalize, class Apply>
+  void run(const Reduce& reduce, const Finalize& finalize, const Apply& apply) const {
     if (N >= kManyImages) {
       parallel_for(N, 1, [&](i64 image, i64) {
-        for_chunks(image * chunks, (image + 1) * chunks, gather);
-        join(image);
-        for_chunks(image * chunks, (image + 1) * chunks, spread);
+        for_chunks(image * chunks, (image + 1) * chunks, reduce);
+        finalize(image);
+        for_chunks(image * chunks, (image + 1) * chunks, apply);
       });
       return;
     }
-    parallel_for(N * chunks, 1, [&](i64 begin, i64 end) { for_chunks(begin, end, gather); });
-    parallel_for(N, 1, [&](i64 image, i64) { join(image); });
-    parallel_for(N * chunks, 1, [&](i64 begin, i64 end) { for_chunks(begin, end, spread); });
+    parallel_for(N * chunks, 1, [&](i64 begin, i64 end) { for_chunks(begin, end, reduce); });
+    parallel_for(N, 1, [&](i64 image, i64) { finalize(image); });
+    parallel_for(N * chunks, 1, [&](i64 begin, i64 end) { for_chunks(begin, end, apply); });
   }
 
  private:
@@ -59,8 +59,8 @@ struct GroupChunks {
 };
 
 // Calls body(c, io, place, rows) for each vector of channels of `positions` positions from element `first`
-// on: four positions at a time, `rows` being 4 or 1 at compile time, so that what belongs to channels is read
-// once for four. `place` is the vector's in the first of them.
+// on. It takes `rows` positions at once, 4 or 1, known at compile time, so that per-channel values are loaded
+// once for four; `place` is where the vector of the first of them lies.
 template <class Body>
 HWY_INLINE void ForEachVector(i64 first, i64 positions, i64 C, const Body& body) {
   i64 p = 0;

@@ -2,8 +2,7 @@
 // rstd = 1 / sqrt(variance + eps) over all positions p of one image and the channels of c's group.
 // Backward, with dh = dy f'(h), g = dh weight and means over the same:  dx = rstd (g - mean(g) - n mean(g
 // n)), dweight += sum dh n,  dbias += sum dh. Parallel over images, or where they are few over chunks of
-// positions of each, cut by the image's shape alone; their moments and sums are joined in order. Kept: mean,
-// rstd.
+// positions, cut by the image's shape alone, whose moments and sums are joined in order. Kept: mean, rstd.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/norms/group_norm.cc"
 #include <hwy/foreach_target.h>
@@ -73,12 +72,12 @@ Status GroupNorm(Context& context, Out y, Out mean, Out rstd, In x, In weight, I
     float* moments = context.scratch<float>(s.N * s.chunks * 2 * s.G);
     float* columns = context.scratch<float>(s.N * s.chunks * 2 * s.C);
     // Of each image: h = x factor[c] + shift[c].
-    float* lines = context.scratch<float>(s.N * 2 * s.C);
-    const auto gather = [&](i64 chunk, i64, i64 first, i64 positions) HWY_ATTR {
+    float* channel_stats = context.scratch<float>(s.N * 2 * s.C);
+    const auto reduce = [&](i64 chunk, i64, i64 first, i64 positions) HWY_ATTR {
       ChunkMoments(s, moments + chunk * 2 * s.G, columns + chunk * 2 * s.C, x.as<T>() + first, positions);
     };
-    const auto join = [&](i64 image) HWY_ATTR {
-      float* factors = lines + image * 2 * s.C;
+    const auto finalize = [&](i64 image) HWY_ATTR {
+      float* factors = channel_stats + image * 2 * s.C;
       float* shifts = factors + s.C;
       for (i64 g = 0; g < s.G; ++g) {
         float* middle = mean.as<float>() + image * s.G + g;
@@ -93,8 +92,8 @@ Status GroupNorm(Context& context, Out y, Out mean, Out rstd, In x, In weight, I
         io.store(hn::NegMulAdd(io.load(shifts + c), factor, io.load(bias.as<T>() + c)), shifts + c);
       });
     };
-    const auto spread = [&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
-      const float* factors = lines + image * 2 * s.C;
+    const auto apply = [&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
+      const float* factors = channel_stats + image * 2 * s.C;
       const float* shifts = factors + s.C;
       ForEachVector(first, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
         const Vec factor = io.load(factors + c), shift = io.load(shifts + c);
@@ -104,20 +103,23 @@ Status GroupNorm(Context& context, Out y, Out mean, Out rstd, In x, In weight, I
         }
       });
     };
-    s.run(gather, join, spread);
+    s.run(reduce, finalize, apply);
     return ok();
   });
 }
 
-// What the gradients of one image need of each channel.
-struct ChannelLines {
+// Per-channel values that the gradients of one image need.
+struct ChannelStats {
   float *middle, *factor, *mean_g, *mean_product;
 
-  ChannelLines(float* lines, i64 image, i64 C)
-      : middle(lines + image * 4 * C), factor(middle + C), mean_g(factor + C), mean_product(mean_g + C) {}
+  ChannelStats(float* channel_stats, i64 image, i64 C)
+      : middle(channel_stats + image * 4 * C),
+        factor(middle + C),
+        mean_g(factor + C),
+        mean_product(mean_g + C) {}
 };
 
-// dh and n of single places, with what belongs to their channels.
+// dh and n of single elements, and the per-channel values that they follow from.
 template <class T>
 struct GroupGradient {
   const T *x, *dy, *weight, *bias;
@@ -131,8 +133,9 @@ struct GroupGradient {
   };
 
   template <class Io>
-  HWY_INLINE Channels channels(const ChannelLines& lines, i64 c, Io io) const {
-    return {io.load(lines.middle + c), io.load(lines.factor + c), io.load(weight + c), io.load(bias + c)};
+  HWY_INLINE Channels channels(const ChannelStats& channel_stats, i64 c, Io io) const {
+    return {io.load(channel_stats.middle + c), io.load(channel_stats.factor + c), io.load(weight + c),
+            io.load(bias + c)};
   }
   template <class Io>
   HWY_INLINE Place at(const Channels& of, i64 place, Io io) const {
@@ -147,24 +150,24 @@ Status GroupNormBackward(Context& context, Out dx, Acc dweight, Acc dbias, In dy
     using T = decltype(element);
     const GroupChunks s(x, mean);
     const GroupGradient<T> gradient{x.as<T>(), dy.as<T>(), weight.as<T>(), bias.as<T>(), silu};
-    float* lines = context.scratch<float>(s.N * 4 * s.C);
+    float* channel_stats = context.scratch<float>(s.N * 4 * s.C);
     for (i64 image = 0; image < s.N; ++image) {
-      const ChannelLines line(lines, image, s.C);
+      const ChannelStats stats(channel_stats, image, s.C);
       for (i64 g = 0; g < s.G; ++g) {
-        std::fill_n(line.middle + g * s.channels, s.channels, mean.as<float>()[image * s.G + g]);
-        std::fill_n(line.factor + g * s.channels, s.channels, rstd.as<float>()[image * s.G + g]);
+        std::fill_n(stats.middle + g * s.channels, s.channels, mean.as<float>()[image * s.G + g]);
+        std::fill_n(stats.factor + g * s.channels, s.channels, rstd.as<float>()[image * s.G + g]);
       }
     }
     // Of each chunk, and then of each image: its terms of dweight and of dbias.
     float* partials = context.scratch<float>(s.N * s.chunks * 2 * s.C);
     float* totals = context.scratch<float>(s.N * 2 * s.C);
-    const auto gather = [&](i64 chunk, i64 image, i64 first, i64 positions) HWY_ATTR {
-      const ChannelLines line(lines, image, s.C);
+    const auto reduce = [&](i64 chunk, i64 image, i64 first, i64 positions) HWY_ATTR {
+      const ChannelStats stats(channel_stats, image, s.C);
       float* products = partials + chunk * 2 * s.C;
       float* sums = products + s.C;
       std::fill_n(products, 2 * s.C, 0.0f);
       ForEachVector(first, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
-        const auto channels = gradient.channels(line, c, io);
+        const auto channels = gradient.channels(stats, c, io);
         Vec product = io.load(products + c), sum = io.load(sums + c);
         for (int row = 0; row < rows; ++row) {
           const auto [normal, dh] = gradient.at(channels, place + row * s.C, io);
@@ -175,14 +178,14 @@ Status GroupNormBackward(Context& context, Out dx, Acc dweight, Acc dbias, In dy
         io.store(sum, sums + c);
       });
     };
-    const auto join = [&](i64 image) HWY_ATTR {
+    const auto finalize = [&](i64 image) HWY_ATTR {
       float* total = totals + image * 2 * s.C;
       std::fill_n(total, 2 * s.C, 0.0f);
       for (i64 chunk = image * s.chunks; chunk < (image + 1) * s.chunks; ++chunk)
         for_each(2 * s.C, [&](i64 i, auto io) HWY_ATTR {
           io.store(hn::Add(io.load(total + i), io.load(partials + chunk * 2 * s.C + i)), total + i);
         });
-      const ChannelLines line(lines, image, s.C);
+      const ChannelStats stats(channel_stats, image, s.C);
       for (i64 g = 0; g < s.G; ++g) {
         const i64 begin = g * s.channels;
         Vec product = zero(), sum = zero();
@@ -192,15 +195,15 @@ Status GroupNormBackward(Context& context, Out dx, Acc dweight, Acc dbias, In dy
           sum = hn::MulAdd(w, io.load(total + s.C + begin + c), sum);
         });
         const auto count = static_cast<float>(s.P * s.channels);
-        std::fill_n(line.mean_product + begin, s.channels, sum_of(product) / count);
-        std::fill_n(line.mean_g + begin, s.channels, sum_of(sum) / count);
+        std::fill_n(stats.mean_product + begin, s.channels, sum_of(product) / count);
+        std::fill_n(stats.mean_g + begin, s.channels, sum_of(sum) / count);
       }
     };
-    const auto spread = [&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
-      const ChannelLines line(lines, image, s.C);
+    const auto apply = [&](i64, i64 image, i64 first, i64 positions) HWY_ATTR {
+      const ChannelStats stats(channel_stats, image, s.C);
       ForEachVector(first, positions, s.C, [&](i64 c, auto io, i64 place, auto rows) HWY_ATTR {
-        const auto channels = gradient.channels(line, c, io);
-        const Vec mean_g = io.load(line.mean_g + c), mean_product = io.load(line.mean_product + c);
+        const auto channels = gradient.channels(stats, c, io);
+        const Vec mean_g = io.load(stats.mean_g + c), mean_product = io.load(stats.mean_product + c);
         for (int row = 0; row < rows; ++row) {
           const auto [normal, dh] = gradient.at(channels, place + row * s.C, io);
           const Vec g = hn::Mul(dh, channels.weight);
@@ -209,7 +212,7 @@ Status GroupNormBackward(Context& context, Out dx, Acc dweight, Acc dbias, In dy
         }
       });
     };
-    s.run(gather, join, spread);
+    s.run(reduce, finalize, apply);
     const auto add_totals = [&](const Acc& target, const float* first) {
       if (!target.present()) return;
       for (i64 image = 0; image < s.N; ++image)

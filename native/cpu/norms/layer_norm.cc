@@ -18,13 +18,14 @@
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
-// A few rows are at each stage together: a row's sums wait for one another, but not for another row's.
-constexpr i64 kRowsTogether = 4;
+// A few rows go through each stage together: additions to one row's sum wait for each other, but not for
+// another row's.
+constexpr i64 kInterleavedRows = 4;
 
-// Calls body(begin, end) for so many of the rows at a time.
+// Calls body(begin, end) for kInterleavedRows rows at a time.
 template <class Body>
 HWY_INLINE void for_rows(i64 begin, i64 end, const Body& body) {
-  for (; begin < end; begin += kRowsTogether) body(begin, std::min(end, begin + kRowsTogether));
+  for (; begin < end; begin += kInterleavedRows) body(begin, std::min(end, begin + kInterleavedRows));
 }
 
 template <class T>
@@ -106,12 +107,12 @@ Status LayerNormBackward(Context& context, Out dx, Acc dweight, Acc dbias, In dy
     const i64 C = x.dim(-1);
     const float *means = mean.as<float>(), *rstds = rstd.as<float>();
     float* sums = context.scratch<float>(2 * C);
-    float* gradients = context.scratch<float>(omp_get_max_threads() * kRowsTogether * C);
+    float* gradients = context.scratch<float>(omp_get_max_threads() * kInterleavedRows * C);
     std::fill_n(sums, 2 * C, 0.0f);
     reduce_rows(context, x.rows(), 2 * C, sums, [&](i64 begin, i64 end, float* partial) HWY_ATTR {
-      float* g = gradients + omp_get_thread_num() * kRowsTogether * C;
+      float* g = gradients + omp_get_thread_num() * kInterleavedRows * C;
       for_rows(begin, end, [&](i64 first, i64 last) HWY_ATTR {
-        Means of_rows[kRowsTogether];
+        Means of_rows[kInterleavedRows];
         for (i64 t = first; t < last; ++t)
           of_rows[t - first] =
               RowGradients(g + (t - first) * C, partial, dy.as<T>() + t * C, x.as<T>() + t * C,

@@ -30,15 +30,15 @@ Status MuonMomentum(Context& context, State momentum, Out direction, In gradient
     const i64 n = momentum.elements();
     const float *gradient = gradients.as<float>(), factor = clip.as<float>()[1];
     float* m = momentum.as<float>();
-    const Vec keep = set(beta), take = set((1 - beta) * factor);
+    const Vec beta_vec = set(beta), gradient_weight = set((1 - beta) * factor);
     double* partials = context.scratch<double>(ceil_div(n, kChunk));
     parallel_for(n, kChunk, [&](i64 begin, i64 end) HWY_ATTR {
       Vec squares = zero();
       for_each(end - begin, [&](i64 offset, auto io) HWY_ATTR {
         const i64 i = begin + offset;
-        const Vec taken = hn::Mul(take, io.load(gradient + i));
-        const Vec next = hn::MulAdd(keep, io.load(m + i), taken);
-        const Vec d = hn::MulAdd(keep, next, taken);
+        const Vec weighted = hn::Mul(gradient_weight, io.load(gradient + i));
+        const Vec next = hn::MulAdd(beta_vec, io.load(m + i), weighted);
+        const Vec d = hn::MulAdd(beta_vec, next, weighted);
         squares = hn::MulAdd(d, d, squares);
         io.store(next, m + i);
       });
@@ -46,12 +46,12 @@ Status MuonMomentum(Context& context, State momentum, Out direction, In gradient
     });
     double sum = 0;
     for (i64 chunk = 0; chunk < ceil_div(n, kChunk); ++chunk) sum += partials[chunk];
-    const Vec unit = set(sum > 0 ? static_cast<float>(1 / std::sqrt(sum)) : 0.0f);
+    const Vec inverse_norm = set(sum > 0 ? static_cast<float>(1 / std::sqrt(sum)) : 0.0f);
     parallel_for(n, kChunk, [&](i64 begin, i64 end) HWY_ATTR {
       for_each(end - begin, [&](i64 offset, auto io) HWY_ATTR {
         const i64 i = begin + offset;
-        const Vec d = hn::MulAdd(keep, io.load(m + i), hn::Mul(take, io.load(gradient + i)));
-        io.store(hn::Mul(unit, d), direction.as<T>() + i);
+        const Vec d = hn::MulAdd(beta_vec, io.load(m + i), hn::Mul(gradient_weight, io.load(gradient + i)));
+        io.store(hn::Mul(inverse_norm, d), direction.as<T>() + i);
       });
     });
     return ok();
@@ -62,13 +62,14 @@ Status MuonPolynomial(Context&, Out p, In gram, In square, f32 constant, f32 lin
   return with_float(gram, [&](auto element) HWY_ATTR {
     using T = decltype(element);
     const i64 M = gram.dim(-1);
-    const Vec first = set(linear), second = set(quadratic);
+    const Vec linear_vec = set(linear), quadratic_vec = set(quadratic);
     parallel_for(gram.rows(), row_grain(M), [&](i64 begin, i64 end) HWY_ATTR {
       for (i64 row = begin; row < end; ++row) {
         const T *g = gram.as<T>() + row * M, *s = square.as<T>() + row * M;
         T* target = p.as<T>() + row * M;
         for_each(M, [&](i64 i, auto io) HWY_ATTR {
-          io.store(hn::MulAdd(second, io.load(s + i), hn::Mul(first, io.load(g + i))), target + i);
+          io.store(hn::MulAdd(quadratic_vec, io.load(s + i), hn::Mul(linear_vec, io.load(g + i))),
+                   target + i);
         });
         const i64 i = row % M;
         store_float(constant + linear * to_float(g[i]) + quadratic * to_float(s[i]), target + i);
@@ -83,12 +84,12 @@ Status MuonUpdate(Context&, State parameters, In direction, In clip, f32 learnin
   if (clip.as<float>()[2] == 0) return ok();
   return with_float(direction, [&](auto element) HWY_ATTR {
     using T = decltype(element);
-    const Vec rate = set(learning_rate * scale), keep = set(1 - learning_rate * weight_decay);
+    const Vec rate = set(learning_rate * scale), decay_factor = set(1 - learning_rate * weight_decay);
     parallel_for(parameters.elements(), row_grain(1), [&](i64 begin, i64 end) HWY_ATTR {
       for_each(end - begin, [&](i64 offset, auto io) HWY_ATTR {
         const i64 i = begin + offset;
         float* p = parameters.as<float>() + i;
-        io.store(hn::NegMulAdd(rate, io.load(direction.as<T>() + i), hn::Mul(keep, io.load(p))), p);
+        io.store(hn::NegMulAdd(rate, io.load(direction.as<T>() + i), hn::Mul(decay_factor, io.load(p))), p);
       });
     });
     return ok();

@@ -1,10 +1,10 @@
 // gradient_norm: clip = norm of all gradients together, factor = min(1, max_norm / norm), 1 if the norm is
-// finite. adamw, with g = factor gradient and n the steps taken, this one counted (count_step):
+// finite. adamw (Loshchilov and Hutter 2019), with g = factor gradient and n = steps, this one counted by
+// count_step:
 //   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
 //   p -= learning_rate (m / (1 - beta1^n) / (sqrt(v / (1 - beta2^n)) + epsilon) + weight_decay p)
-// in one pass over flat f32 arenas; nothing changes, n included, when the norm is not finite. Source:
-// Loshchilov and Hutter 2019. Parallel over fixed chunks; the norm's partial sums are joined in order, in
-// f64.
+// in one pass over flat f32 arenas; nothing changes, n included, when the norm is not finite. Parallel over
+// fixed chunks; the norm's partial sums are joined in order, in f64.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/optimizers/optimizer.cc"
 #include <hwy/foreach_target.h>
@@ -49,26 +49,29 @@ Status Adamw(Context&, State parameters, State first_moment, State second_moment
              In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay) {
   if (clip.as<float>()[2] == 0) return ok();
   const Vec factor = set(clip.as<float>()[1]);
-  const Vec keep1 = set(beta1), take1 = set(1 - beta1), keep2 = set(beta2), take2 = set(1 - beta2);
-  const Vec rate = set(learning_rate), decay = set(weight_decay), least = set(epsilon);
-  const i32 taken = *steps.as<i32>();
-  const auto unbias = [&](f32 beta) {
-    return set(static_cast<float>(1 / (1 - std::pow(static_cast<double>(beta), taken))));
+  const Vec beta1_vec = set(beta1), one_minus_beta1 = set(1 - beta1);
+  const Vec beta2_vec = set(beta2), one_minus_beta2 = set(1 - beta2);
+  const Vec learning_rate_vec = set(learning_rate), weight_decay_vec = set(weight_decay);
+  const Vec epsilon_vec = set(epsilon);
+  const i32 step = *steps.as<i32>();
+  // As factors, 1 / (1 - beta^n).
+  const auto bias_correction = [&](f32 beta) {
+    return set(static_cast<float>(1 / (1 - std::pow(static_cast<double>(beta), step))));
   };
-  const Vec unbias1 = unbias(beta1), unbias2 = unbias(beta2);
+  const Vec bias_correction1 = bias_correction(beta1), bias_correction2 = bias_correction(beta2);
   parallel_for(parameters.elements(), kChunk, [&](i64 begin, i64 end) HWY_ATTR {
     const float* gradient = gradients.as<float>() + begin;
     float *parameter = parameters.as<float>() + begin, *first = first_moment.as<float>() + begin,
           *second = second_moment.as<float>() + begin;
     for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
       const Vec g = hn::Mul(factor, io.load(gradient + i)), p = io.load(parameter + i);
-      const Vec m = hn::MulAdd(keep1, io.load(first + i), hn::Mul(take1, g));
-      const Vec v = hn::MulAdd(keep2, io.load(second + i), hn::Mul(take2, hn::Mul(g, g)));
-      const Vec scale = hn::Add(hn::Sqrt(hn::Mul(v, unbias2)), least);
-      const Vec change = hn::MulAdd(decay, p, hn::Div(hn::Mul(m, unbias1), scale));
+      const Vec m = hn::MulAdd(beta1_vec, io.load(first + i), hn::Mul(one_minus_beta1, g));
+      const Vec v = hn::MulAdd(beta2_vec, io.load(second + i), hn::Mul(one_minus_beta2, hn::Mul(g, g)));
+      const Vec denominator = hn::Add(hn::Sqrt(hn::Mul(v, bias_correction2)), epsilon_vec);
+      const Vec update = hn::MulAdd(weight_decay_vec, p, hn::Div(hn::Mul(m, bias_correction1), denominator));
       io.store(m, first + i);
       io.store(v, second + i);
-      io.store(hn::NegMulAdd(rate, change, p), parameter + i);
+      io.store(hn::NegMulAdd(learning_rate_vec, update, p), parameter + i);
     });
   });
   return ok();

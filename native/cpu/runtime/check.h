@@ -10,8 +10,8 @@ inline Status check_indices(const TensorView& indices, i64 count, const char* ar
   const i32* values = static_cast<const i32*>(indices.data);
   for (i64 i = 0, n = indices.elements(); i < n; ++i) {
     if (values[i] < -1 || values[i] >= count)
-      return fail("%s[%lld] = %d is not -1 nor in 0..%lld", argument, static_cast<long long>(i), values[i],
-                  static_cast<long long>(count - 1));
+      return fail("%s[%lld] must be -1 or in 0..%lld, received %d", argument, static_cast<long long>(i),
+                  static_cast<long long>(count - 1), values[i]);
   }
   return ok();
 }

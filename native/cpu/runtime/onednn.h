@@ -26,7 +26,8 @@ inline bool may_use(dnnl::cpu_isa isa) {
   return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
 }
 
-// oneDNN asks for the number of threads when it makes a primitive and when it runs one.
+// While one lives, oneDNN, which asks OpenMP for the number of threads when it makes a primitive and when it
+// runs one, uses a single thread.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
@@ -38,8 +39,8 @@ class OneThread {
   int before_;
 };
 
-// A product of row-major f32 matrices, c = a b, or += where `add`; whether it could be computed. On one
-// thread where OneThread stands.
+// c = a b of row-major f32 matrices, or += where `add`. Returns whether oneDNN could compute it. It runs on
+// one thread in the scope of a OneThread.
 inline bool multiply(bool transpose_a, bool transpose_b, i64 m, i64 n, i64 k, const float* a, i64 lda,
                      const float* b, i64 ldb, bool add, float* c, i64 ldc) {
   return dnnl_sgemm(transpose_a ? 'T' : 'N', transpose_b ? 'T' : 'N', m, n, k, 1.0f, a, lda, b, ldb,
@@ -49,8 +50,8 @@ inline Status status_of_products(bool failed) {
   return failed ? fail("oneDNN could not compute a product of f32 matrices") : ok();
 }
 
-// Of a primitive with scratch of ours, which adds to what its result holds where `adds`. (A binary post-op
-// adds the wrong elements in oneDNN 2.6's convolutions for AVX2 and before.)
+// Attributes of a primitive whose scratch we give it, and which adds to its result where `adds`. (A binary
+// post-op would add the wrong elements in oneDNN 2.6's convolutions for AVX2 and before.)
 inline dnnl::primitive_attr attributes(bool adds) {
   dnnl::primitive_attr result;
   result.set_scratchpad_mode(dnnl::scratchpad_mode::user);

@@ -1,5 +1,5 @@
-// Weights in the format that a primitive wants. In training they change between two uses and are packed into
-// scratch; where they are found unchanged, as in sampling, the packed ones are kept.
+// Weights packed into the format that a primitive prefers. In training they change between two uses and are
+// packed into scratch each time; where they are found unchanged, as in sampling, the packed ones are kept.
 #pragma once
 
 #include <compare>
@@ -16,7 +16,7 @@ namespace transfusion::cpu {
 template <class Primitive>
 class PackedCache {
  public:
-  // At most so many of them, and so many bytes together.
+  // Keeps at most `capacity` packed weights, of at most `limit` bytes together.
   PackedCache(size_t capacity, size_t limit) : limit_(limit), cache_(capacity) {}
 
   // What pack(target) makes of the weights; valid until the kernel returns.

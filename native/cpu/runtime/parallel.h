@@ -1,4 +1,5 @@
-// Work is cut by shape alone, never by the number of threads, so that no result depends on it.
+// Parallel loops and reductions. Work is cut by shape alone, never by the number of threads, so that no
+// result depends on it.
 #pragma once
 
 #include <omp.h>
@@ -15,16 +16,16 @@ inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
 inline i64 round_up(i64 count, i64 step) { return ceil_div(count, step) * step; }
 inline i64 round_down(i64 count, i64 step) { return count / step * step; }
 
-// One dimension in equal parts of at most `most`, of whole units each but for the last.
-struct Cuts {
-  i64 size, part, count;
+// One dimension cut into `count` equal chunks of at most `max_chunk`, all but the last a multiple of `unit`.
+struct Partition {
+  i64 size, chunk, count;
 
-  Cuts(i64 size, i64 most, i64 unit) : size(size) {
-    part = round_up(ceil_div(size, ceil_div(size, most)), unit);
-    count = ceil_div(size, part);
+  Partition(i64 size, i64 max_chunk, i64 unit) : size(size) {
+    chunk = round_up(ceil_div(size, ceil_div(size, max_chunk)), unit);
+    count = ceil_div(size, chunk);
   }
-  i64 begin(i64 i) const { return i * part; }
-  i64 width(i64 i) const { return std::min(part, size - begin(i)); }
+  i64 begin(i64 i) const { return i * chunk; }
+  i64 width(i64 i) const { return std::min(chunk, size - begin(i)); }
 };
 
 // Calls body(begin, end) for chunks of `grain` items, in any order and on any thread.
@@ -54,9 +55,9 @@ void parallel_tasks(Context& context, i64 count, i64 floats, const Body& body) {
   }
 }
 
-// Bytes from which on a result is not found in a cache anyway: stored past the caches, its lines need not be
-// read first.
-inline constexpr i64 kBeyondCaches = 32 << 20;
+// Results of so many bytes or more outgrow the caches: non-temporal stores then save reading the lines that
+// are written.
+inline constexpr i64 kNonTemporalBytes = 32 << 20;
 
 // A grain that gives each chunk about 16k elements, for kernels bound by memory.
 inline i64 row_grain(i64 row_elements) { return std::max<i64>(1, 16384 / std::max<i64>(1, row_elements)); }

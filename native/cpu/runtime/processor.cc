@@ -28,7 +28,7 @@ namespace {
 void apply_simd_override() {
   const char* name = std::getenv("TRANSFUSION_SIMD");
   if (!name || !*name) return;
-  // Vectors of AVX-512, and of bf16 where there are, without matrix registers.
+  // AVX-512, with its bf16 instructions where there are, without AMX.
   if (std::strcmp(name, "avx512") == 0) return void(dnnl::set_max_cpu_isa(dnnl::cpu_isa::avx512_core_bf16));
   const bool avx2 = std::strcmp(name, "avx2") == 0;
   // Highway's best targets have the lowest bits: everything below the one wanted is switched off.
@@ -47,7 +47,7 @@ void choose_simd() {
 
 bool has_native_bf16() { return onednn::may_use(dnnl::cpu_isa::avx512_core_bf16); }
 
-bool has_matrix_registers() {
+bool has_amx() {
 #if defined(__linux__) && defined(__x86_64__)
   static const bool granted = [] {
     constexpr int kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA

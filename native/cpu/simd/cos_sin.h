@@ -16,10 +16,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
-inline constexpr double kTurn = 2 * std::numbers::pi;
+inline constexpr double kTwoPi = 2 * std::numbers::pi;
 
-// cosines[i], sines[i] of turns(i) whole circles, given in double: at position 1e5 an f32 angle is off by up
-// to 4e-3.
+// cosines[i], sines[i] of the angle 2 pi turns(i), which is reduced to one turn in double: at position 1e5 an
+// angle in f32 is off by up to 4e-3.
 template <class T, class Turns>
 HWY_INLINE void CosSinOfTurns(T* cosines, T* sines, i64 n, const Turns& turns) {
   constexpr i64 kBlock = 256;
@@ -28,7 +28,7 @@ HWY_INLINE void CosSinOfTurns(T* cosines, T* sines, i64 n, const Turns& turns) {
     const i64 count = std::min(kBlock, n - begin);
     for (i64 i = 0; i < count; ++i) {
       const double all = turns(begin + i);
-      angles[i] = static_cast<float>((all - std::nearbyint(all)) * kTurn);
+      angles[i] = static_cast<float>((all - std::nearbyint(all)) * kTwoPi);
     }
     for_each(count, [&](i64 i, auto io) HWY_ATTR {
       const Vec angle = io.load(angles + i);

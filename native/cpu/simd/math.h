@@ -1,4 +1,5 @@
-// What activations and losses share: exp, sigmoid, log-sum-exp, on vectors of f32. Include it after simd.h.
+// Functions that activations, attention and losses share: exp, 2^x, sigmoid, log-sum-exp, on vectors of f32.
+// Include it after simd.h.
 #if defined(TRANSFUSION_MATH_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TRANSFUSION_MATH_H
 #undef TRANSFUSION_MATH_H
@@ -15,36 +16,51 @@
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
+// x + 1.5 * 2^23 + bias is rounded to a whole number, which is then in the sum's lowest bits: the first step
+// of 2^x = 2^n 2^f with n = round(x), for |x| < 2^22. With bias 127 the bits of n become the float 2^n; with
+// bias 0 they are what multiplying by 2^n adds to a float's bits.
+template <int kBias>
+struct RoundedExponent {
+  Vec sum;
+
+  static HWY_INLINE Vec shift() { return set(0x1.8p23f + kBias); }
+  HWY_INLINE Vec n() const { return hn::Sub(sum, shift()); }
+  HWY_INLINE hn::Vec<U32> bits() const { return hn::ShiftLeft<23>(hn::BitCast(U32(), sum)); }
+  HWY_INLINE Vec power() const {
+    static_assert(kBias == 127);
+    return hn::BitCast(f32_tag, bits());
+  }
+};
+
 // e^x for x of at most 88; 0 below -87, where floats lose precision. As hn::Exp, good to 2 units in the last
-// place, in two thirds of its instructions: rounding x / ln 2 leaves the exponent, biased, in the low bits.
+// place, in two thirds of its instructions.
 HWY_INLINE Vec exp(Vec x) {
-  const Vec round = set(0x1.8p23f + 127);
-  const Vec shifted = hn::MulAdd(x, set(std::numbers::log2e_v<float>), round);
-  const Vec whole = hn::Sub(shifted, round);
-  // ln 2 in two parts, of which the first times `whole` is exact.
-  const Vec r = hn::NegMulAdd(whole, set(1.42860677e-6f), hn::NegMulAdd(whole, set(0.693145752f), x));
+  using Exponent = RoundedExponent<127>;
+  const Exponent exponent{hn::MulAdd(x, set(std::numbers::log2e_v<float>), Exponent::shift())};
+  const Vec n = exponent.n();
+  // ln 2 in two parts, of which the first times n is exact.
+  const Vec r = hn::NegMulAdd(n, set(1.42860677e-6f), hn::NegMulAdd(n, set(0.693145752f), x));
   const Vec square = hn::Mul(r, r);
   const Vec low = hn::MulAdd(square, hn::MulAdd(r, set(0.00833336077f), set(0.0416664854f)),
                              hn::MulAdd(r, set(0.166666672f), set(0.5f)));
   const Vec high = hn::MulAdd(r, set(0.000198527618f), set(0.00139304355f));
   const Vec rest = hn::MulAdd(hn::Mul(square, square), high, low);
   const Vec y = hn::Add(hn::MulAdd(rest, square, r), set(1.0f));
-  const Vec power = hn::BitCast(f32_tag, hn::ShiftLeft<23>(hn::BitCast(U32(), shifted)));
-  return hn::IfThenElseZero(hn::Ge(x, set(-87.0f)), hn::Mul(y, power));
+  return hn::IfThenElseZero(hn::Ge(x, set(-87.0f)), hn::Mul(y, exponent.power()));
 }
 
 // As exp, to 3e-6; e^0 is 1.
 HWY_INLINE Vec exp_for_bf16(Vec x) {
-  const Vec log2_e = set(std::numbers::log2e_v<float>), round = set(0x1.8p23f + 127);
-  const Vec shifted = hn::MulAdd(x, log2_e, round);
-  const Vec f = hn::MulSub(x, log2_e, hn::Sub(shifted, round));
-  // 2^f, the best of its degree that is 1 at 0.
+  using Exponent = RoundedExponent<127>;
+  const Vec log2_e = set(std::numbers::log2e_v<float>);
+  const Exponent exponent{hn::MulAdd(x, log2_e, Exponent::shift())};
+  const Vec f = hn::MulSub(x, log2_e, exponent.n());
+  // 2^f, the best polynomial of its degree that is 1 at 0.
   Vec y = hn::MulAdd(f, set(9.58285574e-3f), set(5.59064299e-2f));
   y = hn::MulAdd(y, f, set(0.240240991f));
   y = hn::MulAdd(y, f, set(0.693124175f));
   y = hn::MulAdd(y, f, set(1.0f));
-  const Vec power = hn::BitCast(f32_tag, hn::ShiftLeft<23>(hn::BitCast(U32(), shifted)));
-  return hn::IfThenElseZero(hn::Ge(x, set(-87.0f)), hn::Mul(y, power));
+  return hn::IfThenElseZero(hn::Ge(x, set(-87.0f)), hn::Mul(y, exponent.power()));
 }
 
 // Good enough for values that were, or will be, rounded to T.
@@ -52,6 +68,22 @@ template <class T>
 HWY_INLINE Vec exp_for(Vec x) {
   if constexpr (std::is_same_v<T, bf16>) return exp_for_bf16(x);
   return exp(x);
+}
+
+// 2^x for |x| < 2^22; 0 below -125. The polynomial is the best of its degree with 2^0 = 1: good to 1e-7
+// before its own rounding.
+HWY_INLINE Vec exp2(Vec x) {
+  using Exponent = RoundedExponent<0>;
+  const Exponent exponent{hn::Add(x, Exponent::shift())};
+  const Vec f = hn::Sub(x, exponent.n());
+  Vec y = set(1.326462625e-3f);
+  y = hn::MulAdd(y, f, set(9.671504140e-3f));
+  y = hn::MulAdd(y, f, set(5.550733912e-2f));
+  y = hn::MulAdd(y, f, set(2.402224223e-1f));
+  y = hn::MulAdd(y, f, set(6.931469776e-1f));
+  y = hn::MulAdd(y, f, set(1.0f));
+  const Vec power = hn::BitCast(f32_tag, hn::Add(hn::BitCast(U32(), y), exponent.bits()));
+  return hn::IfThenZeroElse(hn::Lt(x, set(-125.0f)), power);
 }
 
 // 1 / (1 + exp(-x)). Below -88, where exp(-x) would overflow, the result stays at sigmoid(-88), about 6e-39.
@@ -64,15 +96,14 @@ HWY_INLINE Vec sigmoid_for_bf16(Vec x) {
   // A NaN comes out of Min and Max where it is the second operand.
   const Vec scaled = hn::Mul(x, set(-std::numbers::log2e_v<float>));
   const Vec t = hn::Min(set(126.0f), hn::Max(set(-126.0f), scaled));
-  const Vec round = set(0x1.8p23f + 127);
-  const Vec shifted = hn::Add(t, round);
-  const Vec f = hn::Sub(t, hn::Sub(shifted, round));
-  // 2^f, the best of its degree.
+  using Exponent = RoundedExponent<127>;
+  const Exponent exponent{hn::Add(t, Exponent::shift())};
+  const Vec f = hn::Sub(t, exponent.n());
+  // 2^f, the best polynomial of its degree.
   Vec y = hn::MulAdd(f, set(0.05517167f), set(0.24261112f));
   y = hn::MulAdd(y, f, set(0.69326099f));
   y = hn::MulAdd(y, f, set(0.99992807f));
-  const Vec power = hn::BitCast(f32_tag, hn::ShiftLeft<23>(hn::BitCast(U32(), shifted)));
-  const Vec d = hn::MulAdd(y, power, set(1.0f));
+  const Vec d = hn::MulAdd(y, exponent.power(), set(1.0f));
   const Vec near = hn::ApproximateReciprocal(d);
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   return near;  // to 2^-14
@@ -93,7 +124,8 @@ HWY_INLINE Vec silu_slope(Vec x, Vec s) {
   return hn::Mul(s, hn::MulAdd(x, hn::Sub(set(1.0f), s), set(1.0f)));
 }
 
-// What a norm may end with: h itself or silu(h), and the gradient of h given that of the result.
+// The activation that a norm may end with: h itself or silu(h), and the gradient of h given that of the
+// result.
 template <class T>
 HWY_INLINE Vec activate(Vec h, bool silu) {
   return silu ? hn::Mul(h, sigmoid_for<T>(h)) : h;

@@ -31,8 +31,8 @@ struct Block {
   Words word[4];
 };
 
-// A block takes every other word of a vector, as products of words need twice their room; the words between
-// hold anything. So two such halves make a vector of blocks.
+// Philox multiplies 32-bit words to 64 bits, so a vector works on every other word only; the words between
+// hold anything. Two such halves are joined to a vector of blocks.
 #if HWY_TARGET == HWY_SCALAR
 inline constexpr int kHalves = 1;
 
@@ -59,8 +59,8 @@ HWY_INLINE void multiply_words(Words a, Words b, Words& low, Words& high) {
 HWY_INLINE Words join(Words even, Words odd) { return hn::OddEven(hn::DupEven(odd), even); }
 #endif
 
-// blocks[i] = blocks first + i lanes .. of a stream, one a lane. A round waits for the one before it, so
-// several go through them together.
+// blocks[i] = blocks first + i lanes .. of a stream, one per lane. Each round depends on the one before it,
+// so several blocks are interleaved.
 template <int N>
 HWY_INLINE void philox(const Seed& seed, i64 first, Block (&blocks)[N]) {
   const U32 u32;
@@ -167,7 +167,7 @@ inline constexpr i64 kNoiseElements = 1024;
 
 // Calls body(i, count, eps) for elements begin .. end - 1 of a stream of standard normals, in order, at most
 // kNoiseElements at a time; `begin` is a multiple of kNoiseElements. Where `wanted` is false eps is zeros.
-// First come all words, then what is made of them: each is a long chain of steps, of which many blocks'
+// All words are made before they become normals: both are long dependency chains, and those of many blocks
 // overlap.
 template <class Body>
 HWY_INLINE void for_each_noise(const Seed& seed, bool wanted, i64 begin, i64 end, const Body& body) {

@@ -1,6 +1,6 @@
 // Vectors of f32 over f32 or bf16 memory, compiled once per SIMD target by Highway's foreach_target. Include
-// it after hwy/foreach_target.h; see rms_norm.cc for the shape of a kernel file. Lambdas that use vectors
-// need HWY_ATTR.
+// it after hwy/foreach_target.h; see norms/rms_norm.cc for the shape of a kernel file. Lambdas that use
+// vectors need HWY_ATTR.
 #if defined(TRANSFUSION_SIMD_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TRANSFUSION_SIMD_H
 #undef TRANSFUSION_SIMD_H
@@ -24,8 +24,8 @@ using U32 = hn::RebindToUnsigned<F32>;
 using U16 = hn::Rebind<uint16_t, F32>;
 using Vec = hn::Vec<F32>;
 inline constexpr F32 f32_tag;
-inline constexpr int kMaxLanes = HWY_MAX_BYTES / sizeof(float);
-inline constexpr int kLanes = hn::MaxLanes(f32_tag);  // as many, where their number is known to the compiler
+// lanes() as a constant; more than it only where a vector's length is unknown to the compiler (SVE, RISC-V).
+inline constexpr int kMaxLanes = hn::MaxLanes(f32_tag);
 
 HWY_INLINE i64 lanes() { return static_cast<i64>(hn::Lanes(f32_tag)); }
 HWY_INLINE Vec zero() { return hn::Zero(f32_tag); }
@@ -41,7 +41,7 @@ HWY_INLINE void store(Vec v, float* p) { hn::StoreU(v, f32_tag, p); }
 // Rounds to nearest even; a NaN stays a NaN.
 HWY_INLINE void store(Vec v, bf16* p) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-  // The instruction takes subnormal numbers for zeros.
+  // The instruction flushes subnormal numbers to zero.
   constexpr int kSubnormal = 0x20;
   if (rounds_natively && _mm512_fpclass_ps_mask(v.raw, kSubnormal) == 0) {
     __m256i rounded;
@@ -59,15 +59,15 @@ HWY_INLINE void store(Vec v, bf16* p) {
   hn::StoreU(hn::TruncateTo(U16(), high), U16(), reinterpret_cast<uint16_t*>(p));
 }
 
-// How a body of for_each reads and writes: whole vectors, or the last few elements of a row (missing lanes
-// read as zero, or as what load is told).
+// How a body of for_each loads and stores: whole vectors (Full), or the last few elements of a row (Tail),
+// whose missing lanes are loaded as `missing`.
 struct Full {
   template <class T>
   HWY_INLINE Vec load(const T* p, float /*missing*/ = 0) const {
     return HWY_NAMESPACE::load(p);
   }
-  // As load, where rows are read one after the other and from memory: asks for what comes 2 KiB later. Where
-  // arithmetic fills what a CPU looks ahead at, it does not foresee that by itself.
+  // As load, for rows that are read one after the other from memory: prefetches 2 KiB ahead. Long arithmetic
+  // fills the CPU's reorder buffer, so that it does not get to later loads by itself.
   template <class T>
   HWY_INLINE Vec stream(const T* p, float /*missing*/ = 0) const {
     hwy::Prefetch(p + 2048 / sizeof(T));
@@ -112,8 +112,8 @@ HWY_INLINE void for_each(i64 n, const Body& body) {
   if (i < n) body(i, Tail{n - i});
 }
 
-// Folds the vectors of n elements: fold(so far, i, io) gives what is so far with vector i. Four of them take
-// turns, so that none waits for the one before it; join(a, b) makes them one.
+// Folds the vectors of n elements: fold(accumulator, i, io) gives the accumulator with vector i. Four
+// accumulators take turns, so that none waits for the result before it; join(a, b) makes them one.
 template <class Fold, class Join>
 HWY_INLINE Vec fold_each(i64 n, Vec start, const Fold& fold, const Join& join) {
   const i64 step = lanes();
@@ -151,7 +151,7 @@ template <class Body>
 HWY_INLINE Status with_float(const TensorView& tensor, const Body& body) {
   if (tensor.dtype == DType::f32) return body(float{});
   if (tensor.dtype == DType::bf16) return body(bf16{});
-  return fail("a floating-point tensor is needed, an i32 one was received");
+  return fail("a tensor must be of dtype f32 or bf16, received i32");
 }
 
 }  // namespace transfusion::cpu::HWY_NAMESPACE

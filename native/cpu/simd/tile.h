@@ -1,7 +1,8 @@
-// Small matrices in scratch for kernels that work tile by tile: loading, transposing, and one product for all
-// of them, compiled once per SIMD target as simd.h is. A tile's words are f32 or, as operands of products on
-// CPUs that multiply bf16, pairs of bf16 along the axis that the product sums over. Rows are padded with
-// zeros to whole vectors: a product may compute into the padding, and reads no operand beyond it.
+// Small matrices ("tiles") in scratch, for kernels that work tile by tile: loading, transposing, and one
+// product for all of them. Compiled once per SIMD target as simd.h is. A tile holds words: f32 or, as
+// operands of products on CPUs that multiply bf16, pairs of bf16 along the axis that the product sums over
+// (see simd/amx.h for their layout). Rows are padded with zeros to whole vectors: a product may write to the
+// padding, and reads no operand beyond it.
 #if defined(TRANSFUSION_TILE_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TRANSFUSION_TILE_H
 #undef TRANSFUSION_TILE_H
@@ -23,12 +24,12 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 
 HWY_INLINE i64 padded(i64 count) { return round_up(count, lanes()); }
 
-// The words of a product's operands: how many elements they hold, and what a pair of them adds to a sum. All
-// travel as f32, whatever their bits.
-struct Floats {
+// Kinds of words of a product's operands: how many elements a word holds, and what a word of each operand
+// adds to a sum. All are loaded and stored as f32, whatever their bits.
+struct F32Words {
   static constexpr i64 kDepth = 1;
-  static constexpr bool kTiled = false;
-  static constexpr uint32_t kSigns = 0x80000000;
+  static constexpr bool kAmx = false;
+  static constexpr uint32_t kSignBits = 0x80000000;
   static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) { return hn::MulAdd(a, b, sum); }
 };
 
@@ -41,8 +42,9 @@ HWY_INLINE Vec SecondOfPairs(Vec pairs) {
 }
 
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
-// Where the elements of a pair's vector come from: two vectors' lower halves, or upper ones, or one's halves;
-// or the first or second elements of two vectors' pairs.
+// Index tables for permuting the 64 bf16 of two vectors into pairs: of the two vectors' lower halves, or
+// upper ones, or of one vector's two halves; or for taking the first or second elements of two vectors'
+// pairs.
 struct PairOrder {
   alignas(64) uint16_t lower[32], upper[32], halves[32], firsts[32], seconds[32];
   constexpr PairOrder() : lower(), upper(), halves(), firsts(), seconds() {
@@ -59,10 +61,10 @@ inline constexpr PairOrder kPairOrder;
 
 // For CPUs with has_native_bf16(). Assembly, as Highway 1.0.3 does not know these instructions, and a
 // function for a target of their own could not be inlined into the templates that all words share.
-struct Pairs {
+struct Bf16Pairs {
   static constexpr i64 kDepth = 2;
-  static constexpr bool kTiled = false;
-  static constexpr uint32_t kSigns = 0x80008000;
+  static constexpr bool kAmx = false;
+  static constexpr uint32_t kSignBits = 0x80008000;
   static HWY_INLINE Vec MulAdd(Vec a, Vec b, Vec sum) {
     asm("vdpbf16ps %2, %1, %0" : "+v"(sum.raw) : "v"(a.raw), "v"(b.raw));
     return sum;
@@ -88,12 +90,12 @@ struct Pairs {
         store(Permute(first, kPairOrder.upper, second), to + 2 * c + lanes());
       }
   }
-  // to [kLanes, kLanes]: row i has pairs of from's rows 2 i and 2 i + 1; rows are a stride apart. For any
-  // CPU.
+  // to [kMaxLanes, kMaxLanes]: row i has pairs of from's rows 2 i and 2 i + 1; rows are a stride apart. For
+  // any CPU.
   template <class T>
   static HWY_INLINE void PairTile(float* to, i64 to_stride, const T* from, i64 stride) {
     static_assert(sizeof(T) == sizeof(bf16));
-    for (i64 i = 0; i < kLanes; ++i, from += 2 * stride, to += to_stride) {
+    for (i64 i = 0; i < kMaxLanes; ++i, from += 2 * stride, to += to_stride) {
       const __m256i first = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
       const __m256i second = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + stride));
       const __m512i both = _mm512_inserti64x4(_mm512_castsi256_si512(first), second, 1);
@@ -109,17 +111,17 @@ struct Pairs {
   }
 };
 #else
-using Pairs = Floats;  // has_native_bf16() is false
+using Bf16Pairs = F32Words;  // has_native_bf16() is false
 #endif
 
-// Calls body(Words{}) with the words in which elements of T are multiplied; Widened: those of bf16 on CPUs
-// that multiply none.
-template <class T, class Widened = Floats, class Body>
+// Calls body(Words{}) with the words in which elements of T are multiplied; Widened: for bf16 on CPUs that do
+// not multiply it.
+template <class T, class Widened = F32Words, class Body>
 HWY_INLINE void with_words(const Body& body) {
   if constexpr (std::is_same_v<T, float>)
-    body(Floats{});
+    body(F32Words{});
   else if (has_native_bf16())
-    body(Pairs{});
+    body(Bf16Pairs{});
   else
     body(Widened{});
 }
@@ -134,8 +136,8 @@ HWY_INLINE i64 padded_words(i64 elements) {
   return padded(words<Words>(elements));
 }
 
-// The i-th of n equal shares of rows [begin, end), asked for before they are needed: rows of one head lie too
-// far apart for the CPU to foresee them.
+// Prefetches the i-th of n equal shares of rows [begin, end): rows of one head lie too far apart for the
+// CPU's own prefetching.
 template <class Rows>
 HWY_INLINE void PrefetchShare(const Rows& rows, i64 begin, i64 end, i64 i, i64 n) {
   if (begin >= end) return;
@@ -164,7 +166,7 @@ HWY_INLINE void LoadTile(float* tile, i64 stride, const Rows& rows, i64 begin, i
 
 template <class Words>
 HWY_INLINE void FlipSigns(float* tile, i64 count) {
-  const Vec signs = hn::BitCast(f32_tag, hn::Set(U32(), Words::kSigns));
+  const Vec signs = hn::BitCast(f32_tag, hn::Set(U32(), Words::kSignBits));
   for (i64 i = 0; i < count; i += lanes()) store(hn::Xor(load(tile + i), signs), tile + i);
 }
 
@@ -177,25 +179,6 @@ HWY_INLINE void StoreRow(const Rows& rows, i64 row, const float* values, i64 wid
 
 HWY_INLINE void ZeroTile(float* tile, i64 stride, i64 count) {
   std::memset(tile, 0, static_cast<size_t>(count * stride) * sizeof(float));
-}
-
-// 2^x for |x| < 2^22; 0 below -125. The polynomial is the best of its degree with 2^0 = 1: good to 1e-7
-// before its own rounding.
-HWY_INLINE Vec Exp2(Vec x) {
-  const U32 u32;
-  // Adding 1.5 * 2^23 rounds to a whole number, which is then in the lowest bits.
-  const Vec shift = set(12582912.0f);
-  const Vec shifted = hn::Add(x, shift);
-  const Vec f = hn::Sub(x, hn::Sub(shifted, shift));
-  Vec y = set(1.326462625e-3f);
-  y = hn::MulAdd(y, f, set(9.671504140e-3f));
-  y = hn::MulAdd(y, f, set(5.550733912e-2f));
-  y = hn::MulAdd(y, f, set(2.402224223e-1f));
-  y = hn::MulAdd(y, f, set(6.931469776e-1f));
-  y = hn::MulAdd(y, f, set(1.0f));
-  const auto exponent = hn::ShiftLeft<23>(hn::BitCast(u32, shifted));
-  const Vec power = hn::BitCast(f32_tag, hn::Add(hn::BitCast(u32, y), exponent));
-  return hn::IfThenZeroElse(hn::Lt(x, set(-125.0f)), power);
 }
 
 // The left operand of a product: a tile as it lies, or read as its transpose.
@@ -258,13 +241,13 @@ HWY_INLINE void ProductPanel(float* c, i64 c_stride, const Left& a, const float*
 template <class Words, class Left>
 void Product(float* c, i64 c_stride, const Left& a, const float* b, i64 b_stride, i64 rows, i64 width,
              i64 depth, bool add) {
-  constexpr i64 kMost = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR ? 2 : 4;
+  constexpr i64 kMaxPanel = HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR ? 2 : 4;
   i64 vectors = ceil_div(width, lanes());
   while (vectors > 0) {
-    const i64 panel = ceil_div(vectors, ceil_div(vectors, kMost));
+    const i64 panel = ceil_div(vectors, ceil_div(vectors, kMaxPanel));
     if (panel == 1) ProductPanel<Words, 1>(c, c_stride, a, b, b_stride, rows, depth, add);
     if (panel == 2) ProductPanel<Words, 2>(c, c_stride, a, b, b_stride, rows, depth, add);
-    if constexpr (kMost == 4) {
+    if constexpr (kMaxPanel == 4) {
       if (panel == 3) ProductPanel<Words, 3>(c, c_stride, a, b, b_stride, rows, depth, add);
       if (panel == 4) ProductPanel<Words, 4>(c, c_stride, a, b, b_stride, rows, depth, add);
     }

@@ -39,7 +39,7 @@ HWY_INLINE void LoadQuads(D d, hn::Vec<D> (&quads)[Groups][4], const float* from
 }
 #endif
 
-// columns[c] = element c of each of kLanes rows, without a tile in memory, where kTransposesRegisters.
+// columns[c] = element c of each of kMaxLanes rows, without a tile in memory, where kTransposesRegisters.
 #if HWY_TARGET == HWY_AVX2
 inline constexpr bool kTransposesRegisters = true;
 HWY_INLINE void TransposeRegisters(Vec* columns, const float* from, i64 stride) {
@@ -78,13 +78,13 @@ HWY_INLINE void TransposeRegisters(Vec*, const float*, i64) {}
 // to[c, i] = from[i, c], for i < count and c < width, both rounded up to multiples of four.
 HWY_INLINE void TransposeTile(float* to, i64 to_stride, const float* from, i64 from_stride, i64 count,
                               i64 width) {
-  if (kTransposesRegisters && count % kLanes == 0 && width % kLanes == 0) {
-    for (i64 i = 0; i < count; i += kLanes)
-      for (i64 c = 0; c < width; c += kLanes) {
-        Vec columns[kLanes];
+  if (kTransposesRegisters && count % kMaxLanes == 0 && width % kMaxLanes == 0) {
+    for (i64 i = 0; i < count; i += kMaxLanes)
+      for (i64 c = 0; c < width; c += kMaxLanes) {
+        Vec columns[kMaxLanes];
         TransposeRegisters(columns, from + i * from_stride + c, from_stride);
 #pragma GCC unroll 16
-        for (int j = 0; j < kLanes; ++j) store(columns[j], to + (c + j) * to_stride + i);
+        for (int j = 0; j < kMaxLanes; ++j) store(columns[j], to + (c + j) * to_stride + i);
       }
     return;
   }

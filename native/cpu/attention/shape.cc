@@ -1,8 +1,8 @@
-#include "cpu/attention/spans.h"
+#include "cpu/attention/shape.h"
 
 namespace transfusion::cpu {
 
-AttentionSpans::AttentionSpans(const In& q, const In& k, const In& key_start, const In& key_end,
+AttentionShape::AttentionShape(const In& q, const In& k, const In& key_start, const In& key_end,
                                const In& query_rows, const In& key_rows)
     : T(q.dim(0)),
       H(q.dim(1)),
@@ -18,9 +18,9 @@ AttentionSpans::AttentionSpans(const In& q, const In& k, const In& key_start, co
 
 namespace {
 
-Status out_of_range(const char* name, i64 index, i32 value, i64 least, i64 most) {
-  return fail("%s[%lld] = %d is not in %lld..%lld", name, static_cast<long long>(index), value,
-              static_cast<long long>(least), static_cast<long long>(most));
+Status out_of_range(const char* name, i64 index, i32 value, i64 min, i64 max) {
+  return fail("%s[%lld] must be in %lld..%lld, received %d", name, static_cast<long long>(index),
+              static_cast<long long>(min), static_cast<long long>(max), value);
 }
 
 Status check_rows(const char* name, const i32* rows, i64 sequences, i64 limit) {
@@ -33,13 +33,13 @@ Status check_rows(const char* name, const i32* rows, i64 sequences, i64 limit) {
 
 }  // namespace
 
-Status AttentionSpans::check() const {
+Status AttentionShape::check() const {
   if (const Status status = check_rows("query_rows", query_rows, B, T); status.failed) return status;
   if (const Status status = check_rows("key_rows", key_rows, B, K); status.failed) return status;
   if (query_rows[0] != 0) return out_of_range("query_rows", 0, query_rows[0], 0, 0);
   if (query_rows[B] != T) return out_of_range("query_rows", B, query_rows[B], T, T);
   for (i64 b = 0; b < B; ++b) {
-    i64 start = 0, end = 1;  // the least that the next query's may be
+    i64 start = 0, end = 1;  // lower bounds of the next query's
     for (i64 t = query_rows[b]; t < query_rows[b + 1]; ++t) {
       if (key_end[t] < end || key_end[t] > keys(b))
         return out_of_range("key_end", t, key_end[t], end, keys(b));
