@@ -5,7 +5,7 @@ import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import type { ComputeType } from '../nn/arena.js'
 import { Conversation } from '../generation/conversation/conversation.js'
-import { ChatSession } from './chat_session.js'
+import { ChatSession } from './terminal/chat_session.js'
 import {
   addImageOptions,
   addTextOptions,

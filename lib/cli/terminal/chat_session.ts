@@ -1,8 +1,8 @@
-import { conversationHelp, parseCommand } from '../generation/conversation/commands.js'
-import { AnswerStopped, type Conversation } from '../generation/conversation/conversation.js'
-import type { GenerationOptions } from '../generation/options.js'
-import type { Transfusion } from '../transfusion.js'
-import type { TerminalWriter } from './terminal/writer.js'
+import { conversationHelp, parseCommand } from '../../generation/conversation/commands.js'
+import { AnswerStopped, type Conversation } from '../../generation/conversation/conversation.js'
+import type { GenerationOptions } from '../../generation/options.js'
+import type { Transfusion } from '../../transfusion.js'
+import type { TerminalWriter } from './writer.js'
 
 /** What a line led to. */
 export type Outcome = 'done' | 'failed' | 'quit'
