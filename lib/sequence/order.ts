@@ -11,8 +11,8 @@ export function pairOrder(u: number, share = captionFirstShare): PairOrder {
   return u < share ? 'caption-first' : 'image-first'
 }
 
-/** A caption-first pair trains drawing, an image-first pair describing; packing limits the latter's noise. */
-export function arrangePair<Image extends ImagePart>(
+/** The parts of a pair in this order: caption first trains generation of images, image first trains captioning. */
+export function orderPair<Image extends ImagePart>(
   caption: TextPart,
   image: Image,
   order: PairOrder,

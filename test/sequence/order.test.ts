@@ -1,11 +1,11 @@
 import { expect, it } from 'vitest'
-import { arrangePair, pairOrder, type PairOrder } from '../../lib/sequence/order.js'
+import { orderPair, pairOrder, type PairOrder } from '../../lib/sequence/order.js'
 import { packDocuments } from './pack_documents.js'
 import { patch, tokens } from './random_documents.js'
 
 const caption = { type: 'text', ids: [5, 6] } as const
 const image = { type: 'image', height: 2, width: 2 } as const
-const pack = (order: PairOrder) => packDocuments([arrangePair(caption, image, order)], { patch, tokens })
+const pack = (order: PairOrder) => packDocuments([orderPair(caption, image, order)], { patch, tokens })
 
 it('orders four pairs of five caption first', () => {
   const orders = [0, 0.3, 0.79, 0.8, 0.99].map((u) => pairOrder(u))

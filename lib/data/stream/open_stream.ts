@@ -38,7 +38,7 @@ export interface StreamOptions {
   readonly onSkip?: (document: UnreadableDocument) => void
 }
 
-/** Documents of each source that are prepared ahead of time, for each thread (our choice). */
+/** Documents of each source that are preprocessed in advance, for each thread (our choice). */
 const LOOK_AHEAD = 16
 
 /**

@@ -18,7 +18,7 @@ export interface SourceReaderOptions {
   readonly positionsOf: PositionsOf
   /** Longer texts are cut. */
   readonly longest: number
-  /** Documents that are prepared before they are asked for. */
+  /** Documents that are preprocessed in advance. */
   readonly lookAhead: number
   /** Decides about a document that could not be read: throws, or returns to go on without it. */
   readonly onUnreadable: (document: UnreadableDocument) => void
@@ -29,7 +29,7 @@ interface Ahead {
   readonly next: SourceCursor
 }
 
-/** One source's documents in order, prepared, cut, and some of them ahead of time. */
+/** The documents of one source in order: preprocessed, some of them in advance, and cut into chunks. */
 export class SourceReader {
   readonly #options: SourceReaderOptions
   readonly #documents: number | undefined

@@ -5,7 +5,7 @@ import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../io/folder.js'
 import { randomUniform } from '../../../random.js'
 import { type DocumentParts, dropCondition } from '../../../sequence/document.js'
-import { arrangePair, pairOrder } from '../../../sequence/order.js'
+import { orderPair, pairOrder } from '../../../sequence/order.js'
 import { packingOf } from '../../../sequence/packing.js'
 import { trainingSequence, type TrainingSequence } from '../../../sequence/training_sequence.js'
 import type { TransfusionTrainingOptions } from './options.js'
@@ -46,7 +46,7 @@ export function prepareSequence(
   if (spans.length === 2 && caption!.type === 'text' && image!.type === 'image') {
     const order = pairOrder(randomUniform(seed, 'order', step, number), captionFirst)
     const weight = order === 'caption-first' ? captionFirstTextWeight : 1
-    document = arrangePair({ ...caption!, weight }, image!, order)
+    document = orderPair({ ...caption!, weight }, image!, order)
   }
   const conditioned = conditionedImages(document)
   const chosen = randomUniform(seed, 'condition', step, number) / conditionDropout
