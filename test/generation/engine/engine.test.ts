@@ -280,7 +280,9 @@ describe('a call that fails', () => {
     for (const result of failing)
       expect(result).toMatchObject({
         status: 'rejected',
-        reason: { message: expect.stringMatching(/^embedding: ids\[0\] = 99/) },
+        reason: {
+          message: expect.stringMatching(/^embedding: ids\[0\] must be -1 or in 0..\d+, received 99/),
+        },
       })
     expect(textOf(await eventsOf('a'))).toBe('b c d e f')
   })
