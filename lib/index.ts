@@ -73,7 +73,7 @@ export {
   type SpecialTokenNames,
   type Tokenizer,
 } from './tokenizer/tokenizer.js'
-export type { EncodedImage, Image } from './image/image.js'
+export type { EncodedImage, Image, ImageSize } from './image/image.js'
 export { encodePng, readImage, writePng } from './image/image_io.js'
 export type { ImageSource, PixelSource } from './image/image_source.js'
 

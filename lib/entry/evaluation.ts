@@ -12,6 +12,7 @@ export { evaluate, type EvaluateOptions, type Evaluation } from '../evaluation/e
 export type { EvaluateSettings } from '../evaluation/tasks/evaluate_config.js'
 export type { EvaluationResult, Metric } from '../evaluation/tasks/evaluation_result.js'
 export { type ClassifierTraining, ImageClassifier } from '../evaluation/image_classifier.js'
+export type { ClassifierSizes } from '../evaluation/classifier_network.js'
 export type { ClassData } from '../evaluation/class_data.js'
 export {
   type ClassImageOptions,

@@ -83,7 +83,7 @@ export type { ImageModel } from '../sequence/image_model.js'
 export { type EncodedPart, type ImageInput, imagePart, type PixelPart } from '../sequence/image_parts.js'
 export { type PackedBatch, type PackingOptions, packSequences } from '../sequence/packing.js'
 export { trainingSequence, type TrainingSequence } from '../sequence/training_sequence.js'
-export type { SequenceMetadata } from '../sequence/metadata.js'
+export type { PatchOptions, SequenceMetadata } from '../sequence/metadata.js'
 export type {
   DocumentParts,
   ImagePart as SequenceImage,

@@ -75,8 +75,9 @@ const configSchema = z.strictObject({
 /** The file that `transfusion train` reads. */
 export const trainConfigSchema = withRenamedKeys(configSchema, { imagePreparation: 'imagePreprocessing' })
 
+/** The config of a run, defaults filled in. */
 export type TrainConfig = z.output<typeof trainConfigSchema>
 /** As it stands in the file; with weights to begin with, the model may be left out, or a part of it. */
 export type WrittenTrainConfig = Partial<Omit<z.input<typeof trainConfigSchema>, 'model'>> & {
-  model?: Partial<z.input<typeof modelSchema>>
+  model?: Partial<z.input<typeof trainConfigSchema>['model']>
 }

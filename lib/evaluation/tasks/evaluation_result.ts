@@ -1,17 +1,24 @@
 /** One number, with the count of what it was measured on and its standard error where there are such. */
 export interface Metric {
+  /** What was measured. */
   value: number
+  /** Of the value, in its unit. */
   standard_error?: number
+  /** The number of things that it was measured on. */
   count?: number
 }
 
 /** The result of one task, as `eval.json` holds it. */
 export interface EvaluationResult {
+  /** The task's name in the config. */
   task: string
   /** What it was measured on. */
   data: string
+  /** The task's settings, defaults filled in. */
   settings: object
+  /** By name. */
   metrics: Record<string, Metric>
+  /** How long it took. */
   seconds: number
 }
 

@@ -12,6 +12,7 @@ import { batchStatistics } from './statistics.js'
 
 /** A packed sequence, and what its losses' sums are divided by. */
 export interface MicroBatch {
+  /** The sequence, its targets and its noise. */
   readonly batch: TrainingBatch
   /** Over the whole batch of the step. */
   readonly denominators: Denominators
