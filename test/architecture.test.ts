@@ -56,6 +56,22 @@ const roomOf = (path: string): string => {
 
 const floorOf = (path: string): number => floors.findIndex((rooms) => rooms.includes(roomOf(path)))
 
+/** Paths along imports that end where they begin, one for each import that closes a circle. */
+function circlesOf(imports: readonly Import[]): string[][] {
+  const targets = new Map<string, string[]>()
+  for (const { from, to } of imports) targets.set(from, [...(targets.get(from) ?? []), to])
+  const circles: string[][] = []
+  const finished = new Set<string>()
+  const visit = (file: string, path: readonly string[]): void => {
+    if (path.includes(file)) circles.push([...path.slice(path.indexOf(file)), file])
+    if (path.includes(file) || finished.has(file)) return
+    for (const to of targets.get(file) ?? []) visit(to, [...path, file])
+    finished.add(file)
+  }
+  for (const file of targets.keys()) visit(file, [])
+  return circles
+}
+
 const shown = ({ from, to }: Import): string => `lib/${from} imports lib/${to}`
 
 describe('the floors of lib', () => {
@@ -72,6 +88,16 @@ describe('the floors of lib', () => {
       ({ from, to }) => roomOf(from) !== roomOf(to) && floorOf(to) <= floorOf(from),
     )
     expect(upward.map(shown)).toEqual([])
+  })
+
+  it('have files that do not import each other in a circle', () => {
+    expect(circlesOf(imports)).toEqual([])
+    const circle = [
+      { from: 'a.ts', to: 'b.ts' },
+      { from: 'b.ts', to: 'c.ts' },
+      { from: 'c.ts', to: 'b.ts' },
+    ]
+    expect(circlesOf(circle)).toEqual([['b.ts', 'c.ts', 'b.ts']])
   })
 
   it('know models by their interfaces', () => {

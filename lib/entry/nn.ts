@@ -81,7 +81,8 @@ export type { TimestepSettings } from '../diffusion/timesteps.js'
 // Sequences: documents as positions of tokens and patches, packed into batches.
 export type { ImageModel } from '../sequence/image_model.js'
 export { type EncodedPart, type ImageInput, imagePart, type PixelPart } from '../sequence/image_parts.js'
-export { type PackedBatch, type PackingOptions, packSequences } from '../sequence/packing.js'
+export { type PackedBatch, packSequences } from '../sequence/packing.js'
+export type { PackingOptions } from '../sequence/packing_options.js'
 export { trainingSequence, type TrainingSequence } from '../sequence/training_sequence.js'
 export type { PatchOptions, SequenceMetadata } from '../sequence/metadata.js'
 export type {

@@ -1,5 +1,6 @@
 /** What a run needs of a model; lib/models/registry.ts has what fits it, by type. */
 import type { Objective } from '../diffusion/objective.js'
+import type { DocumentStream, StreamState } from '../data/document_stream.js'
 import type { StreamOptions } from '../data/stream/open_stream.js'
 import type { GenerativeModel } from '../generation/model.js'
 import { defaultModelType, type ModelType, runModels } from '../models/registry.js'
@@ -8,7 +9,16 @@ import type { Device } from '../tensor/device.js'
 import type { TaskTrainer } from '../training/task_trainer.js'
 import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
 import type { TrainConfig, WrittenTrainConfig } from './train_config.js'
-import type { OpenTrainingStream } from './train_data.js'
+
+/** Opens the stream of documents that a run trains on, at the beginning or where an earlier one has ended. */
+export type OpenTrainingStream = (start: {
+  /** The order of documents follows from it. */
+  readonly seed: number
+  /** As an earlier stream gave it. */
+  readonly state?: StreamState
+  /** The most positions that a document may have. */
+  readonly longest?: number
+}) => DocumentStream | Promise<DocumentStream>
 
 /** A model that a run trains, whatever its type. */
 export interface RunModel {

@@ -3,20 +3,9 @@ import { defaultWorkers } from '../datasets/data_config.js'
 import { type DocumentSource, textsOf, type UnreadableDocument } from '../data/sources/document_source.js'
 import { openStream, type WeightedSource } from '../data/stream/open_stream.js'
 import { JsonTokenizer } from '../tokenizer/tokenizer.js'
-import type { DocumentStream, StreamState } from '../data/document_stream.js'
 import { type BpeHooks, trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'
-import type { RunModel } from './run_model.js'
+import type { OpenTrainingStream, RunModel } from './run_model.js'
 import type { TrainConfig } from './train_config.js'
-
-/** Opens the stream of documents that a run trains on, at the beginning or where an earlier one has ended. */
-export type OpenTrainingStream = (start: {
-  /** The order of documents follows from it. */
-  readonly seed: number
-  /** As an earlier stream gave it. */
-  readonly state?: StreamState
-  /** The most positions that a document may have. */
-  readonly longest?: number
-}) => DocumentStream | Promise<DocumentStream>
 
 /** What opens the stream of documents that a run trains on. */
 export function streamOpener(

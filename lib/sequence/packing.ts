@@ -1,6 +1,6 @@
 /** Training sequences in a row, none of which sees another: what a network is trained on in one pass. */
 import { checkArguments } from '../arguments.js'
-import type { ImagePart, SpecialTokens } from './document.js'
+import type { ImagePart } from './document.js'
 import {
   advance,
   type PatchOptions,
@@ -10,21 +10,6 @@ import {
   type Run,
 } from './metadata.js'
 import type { TrainingSequence } from './training_sequence.js'
-
-/** What packing must know of the model. */
-export interface PackingOptions extends PatchOptions {
-  /** Ids of the tokens that frame documents and images. */
-  readonly tokens: SpecialTokens
-}
-
-/** How documents are laid out for a model of this config. */
-export const packingOf = ({
-  tokens,
-  image: { patch, attention },
-}: {
-  readonly tokens: SpecialTokens
-  readonly image: { readonly patch: number; readonly attention: 'bidirectional' | 'causal' }
-}): PackingOptions => ({ patch, causalImages: attention === 'causal', tokens })
 
 /** All that a model needs to be trained on a sequence, except the pixels. T positions, N images. */
 export interface PackedBatch<Image extends ImagePart = ImagePart> extends SequenceMetadata {

@@ -1,7 +1,7 @@
 import { checkArguments } from '../arguments.js'
 import { documentSpans, type DocumentParts, type ImagePart, type Part } from './document.js'
 import { advance, sequenceStart } from './metadata.js'
-import type { PackingOptions } from './packing.js'
+import type { PackingOptions } from './packing_options.js'
 
 /** A document as it stands in a packed sequence, framed by special tokens. */
 export interface TrainingSequence<Image extends ImagePart = ImagePart> {

@@ -6,7 +6,7 @@ import { type GenerationOptions, generationOptionsSchema } from '../../lib/gener
 import { type Prompt, promptSpans } from '../../lib/generation/prompt.js'
 import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
 import type { ModelParts } from '../../lib/models/transfusion/io/folder.js'
-import { packingOf } from '../../lib/sequence/packing.js'
+import { packingOf } from '../../lib/sequence/packing_options.js'
 import { normal } from '../../lib/ops/noise.js'
 import { rowSeeds } from '../../lib/random.js'
 import type { ImagePart, Part } from '../../lib/sequence/document.js'

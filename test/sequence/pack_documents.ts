@@ -1,5 +1,6 @@
 import type { DocumentParts, ImagePart } from '../../lib/sequence/document.js'
-import { type PackedBatch, type PackingOptions, packSequences } from '../../lib/sequence/packing.js'
+import { type PackedBatch, packSequences } from '../../lib/sequence/packing.js'
+import type { PackingOptions } from '../../lib/sequence/packing_options.js'
 import { trainingSequence } from '../../lib/sequence/training_sequence.js'
 
 /** Frames and packs documents. */

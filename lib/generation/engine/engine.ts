@@ -16,7 +16,8 @@ import type { GenerativeNetwork } from '../model.js'
 import { type EngineStep, ModelRunner } from './model_runner.js'
 import { Scheduler } from './scheduler.js'
 import { SequenceCache } from './sequence_cache.js'
-import type { ScheduledRequest, StepOutput } from './step_input.js'
+import type { StepOutput } from './step_input.js'
+import type { ScheduledRequest } from './scheduled_request.js'
 
 const engines = new WeakMap<GenerativeNetwork, Engine>()
 

@@ -1,6 +1,7 @@
 import { type ImageCodec, joinValues } from '../../image/codec.js'
 import type { EncodedImage, ImageSize } from '../../image/image.js'
-import type { DenoisingRequest, ScheduledRequest, StepOutput } from './step_input.js'
+import type { StepOutput } from './step_input.js'
+import type { DenoisingRequest, ScheduledRequest } from './scheduled_request.js'
 
 /**
  * Decodes images by the codecs of their requests, those of one codec together, and puts them into the outputs of their

@@ -6,7 +6,7 @@ import { coefficientsAt, type ValueRange } from '../image_sampling.js'
 import type { DenoisingState } from './image_states.js'
 import type { GenerativeImages } from '../model.js'
 import { denoisingKindOf, type ModelBatch } from './model_batch.js'
-import type { DenoisingRequest } from './step_input.js'
+import type { DenoisingRequest } from './scheduled_request.js'
 
 /** Coefficients of one image in a call of the op `denoise`. */
 const coefficientCount = 7

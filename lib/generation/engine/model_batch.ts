@@ -1,5 +1,5 @@
 import type { EncodedPart } from '../../sequence/image_parts.js'
-import { packingOf } from '../../sequence/packing.js'
+import { packingOf } from '../../sequence/packing_options.js'
 import {
   type AttentionMetadata,
   firstImages,
@@ -14,7 +14,8 @@ import type { Generation } from './generation.js'
 import { isGuidedAt } from '../image_sampling.js'
 import type { GenerativeConfig } from '../model.js'
 import type { CachedSequence } from './sequence_cache.js'
-import { type AppendedPart, type DenoisingRequest, isDenoising, type ScheduledRequest } from './step_input.js'
+import type { AppendedPart } from './step_input.js'
+import { type DenoisingRequest, isDenoising, type ScheduledRequest } from './scheduled_request.js'
 
 /** What a step adds to one cached sequence, and where the sequence stands afterwards. */
 export interface SequenceExtension {

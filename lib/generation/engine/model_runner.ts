@@ -12,7 +12,8 @@ import { infer } from './infer.js'
 import type { GenerativeNetwork } from '../model.js'
 import { denoisingKindOf, makeModelBatch, type ModelBatch, tensorsOfBatch } from './model_batch.js'
 import type { SequenceCache } from './sequence_cache.js'
-import { type DenoisingRequest, isDenoising, type ScheduledRequest, type StepOutput } from './step_input.js'
+import type { StepOutput } from './step_input.js'
+import { type DenoisingRequest, isDenoising, type ScheduledRequest } from './scheduled_request.js'
 import { type SampledTokens, TokenSampler } from './token_sampler.js'
 
 /** A step whose call of the network is enqueued. */

@@ -9,7 +9,7 @@ import { sharePrefillBudget } from './prefill_budget.js'
 import { firstParts } from '../prompt.js'
 import { RequestQueue } from './request_queue.js'
 import type { SequenceCache } from './sequence_cache.js'
-import type { ScheduledRequest } from './step_input.js'
+import type { ScheduledRequest } from './scheduled_request.js'
 
 /** Slots that a sequence gets for its text at first; it gets more as it grows. */
 const firstTextSlots = 64

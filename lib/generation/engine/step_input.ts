@@ -2,7 +2,6 @@ import type { EncodedImage, Image } from '../../image/image.js'
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { ImagePart, Part } from '../../sequence/document.js'
 import type { Cursor } from '../../sequence/metadata.js'
-import type { Generation } from './generation.js'
 
 /** A part of a sequence: an image of a prompt brings its values, a generated one has its state on the device. */
 export type AppendedPart = Part<ImagePart | EncodedPart>
@@ -51,21 +50,3 @@ export interface StepOutput {
   /** What failed for this generation alone: its codec could not decode the image. */
   failure?: { error: unknown }
 }
-
-/** A generation with its input for a step. */
-export interface ScheduledRequest<Input extends StepInput = StepInput> {
-  readonly generation: Generation
-  readonly input: Input
-}
-
-/** A generation that denoises its image in a step. */
-export type DenoisingRequest = ScheduledRequest<DenoiseInput>
-
-/** A generation that appends to its sequence in a step. */
-export type AppendingRequest = ScheduledRequest<AppendInput>
-
-export const isDenoising = (request: ScheduledRequest): request is DenoisingRequest =>
-  request.input.type === 'denoise'
-
-export const isAppending = (request: ScheduledRequest): request is AppendingRequest =>
-  request.input.type === 'append'

@@ -8,7 +8,7 @@ import type { Generation } from './generation.js'
 import type { GenerativeNetwork } from '../model.js'
 import type { ModelBatch } from './model_batch.js'
 import type { GenerationSettings } from '../options.js'
-import { type AppendingRequest, isAppending } from './step_input.js'
+import { type AppendingRequest, isAppending } from './scheduled_request.js'
 
 /** Tokens on the device: ids [N] i32, and the request that each is for. */
 export interface SampledTokens {

@@ -7,7 +7,7 @@ import type { TransfusionConfig } from '../config.js'
 import type { ModelParts } from '../io/folder.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { imagePart } from '../../../sequence/image_parts.js'
-import { packingOf } from '../../../sequence/packing.js'
+import { packingOf } from '../../../sequence/packing_options.js'
 import { trainingSequence } from '../../../sequence/training_sequence.js'
 
 /** Where a stream of documents is to begin. */

@@ -6,7 +6,7 @@ import type { ModelParts } from '../io/folder.js'
 import { randomUniform } from '../../../random.js'
 import { type DocumentParts, dropCondition } from '../../../sequence/document.js'
 import { orderPair, pairOrder } from '../../../sequence/order.js'
-import { packingOf } from '../../../sequence/packing.js'
+import { packingOf } from '../../../sequence/packing_options.js'
 import { trainingSequence, type TrainingSequence } from '../../../sequence/training_sequence.js'
 import type { TransfusionTrainingOptions } from './options.js'
 

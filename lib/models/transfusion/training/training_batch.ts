@@ -8,7 +8,8 @@ import type { ModelParts } from '../io/folder.js'
 import type { TrainingBatch } from './loss.js'
 import { encodeImages, type ImageInput } from '../../../sequence/image_parts.js'
 import { randomSeeds } from '../../../random.js'
-import { packingOf, packSequences } from '../../../sequence/packing.js'
+import { packSequences } from '../../../sequence/packing.js'
+import { packingOf } from '../../../sequence/packing_options.js'
 import type { TrainingSequence } from '../../../sequence/training_sequence.js'
 
 /** How the images of a batch are noised. */
