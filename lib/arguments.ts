@@ -92,17 +92,18 @@ export function checkArguments(
 
 /**
  * Throws a TypeError where `options` is no object, or has a key that its type has not: the message names the nearest key.
- * `keys`: all of the type's, which the compiler sees to.
+ * `keys`: all of the type's, which the compiler sees to. `name`: of the argument.
  */
 export function checkOptions<Options extends object>(
   callee: string,
   options: Options | undefined,
   keys: Readonly<Record<keyof Options, true>>,
+  name = 'options',
 ): void {
-  checkArguments(callee, { options: [options, 'options'] })
+  checkArguments(callee, { [name]: [options, 'options'] })
   const unknown = Object.keys(options ?? {}).find((key) => !Object.hasOwn(keys, key))
   if (unknown !== undefined)
-    throw new TypeError(`${callee}: options.${unknown} is unknown${suggestion(unknown, Object.keys(keys))}`)
+    throw new TypeError(`${callee}: ${name}.${unknown} is unknown${suggestion(unknown, Object.keys(keys))}`)
 }
 
 /** The error of an argument that is not what it must be. */

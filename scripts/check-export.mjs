@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { makeCaptionTokenizer, Transfusion } from '../dist/index.js'
 import { fromArray, scope } from '../dist/entry/tensor.js'
 import { uploadAttentionMetadata } from '../dist/nn/attention_metadata.js'
-import { layoutRuns, sequenceStart } from '../dist/sequence/layout.js'
+import { buildMetadata, sequenceStart } from '../dist/sequence/metadata.js'
 
 const folder = await mkdtemp(join(tmpdir(), 'check-export-'))
 const texts = ['a red bag on a table', 'two green coats, and one more!']
@@ -18,11 +18,11 @@ const sizes = { layers: 3, channels: 96, heads: 6, kvHeads: 2, feedForward: 160,
 const model = Transfusion.create(sizes, makeCaptionTokenizer(texts), { seed: 7 })
 const ids = Array.from({ length: 200 }, (_, i) => (i * i + 3) % model.tokenizer.vocabularySize)
 const rows = Int32Array.of(0, ids.length)
-const layout = layoutRuns([{ spans: [{ type: 'text', ids }], start: sequenceStart, keyStart: 0 }], image)
+const metadata = buildMetadata([{ spans: [{ type: 'text', ids }], start: sequenceStart, keyStart: 0 }], image)
 const logits = scope(() => {
   const { network } = model
   const { hidden } = network.forward(
-    uploadAttentionMetadata({ ...layout, queryRows: rows, keyRows: rows }, image),
+    uploadAttentionMetadata({ ...metadata, queryRows: rows, keyRows: rows }, image),
   )
   return network.logits(hidden, fromArray(Int32Array.from(ids.keys())))
 })

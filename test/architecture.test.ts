@@ -131,3 +131,29 @@ it('is described by files that exist', () => {
   expect(named.length).toBeGreaterThan(50)
   expect(named.filter((path) => !path.includes('NAME') && !exists(path))).toEqual(planned)
 })
+
+it('has what scripts, benchmarks and examples import from dist', () => {
+  const root = join(lib, '..')
+  const programs = ['scripts', 'bench', 'examples'].flatMap((folder) =>
+    readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.mjs'))
+      .map((path) => join(folder, path)),
+  )
+  const imported = programs.flatMap((program) =>
+    Array.from(
+      readFileSync(join(root, program), 'utf8').matchAll(/import \{([^}]*)\} from '[./]*dist\/([^']+)\.js'/g),
+      ([, names, path]) => ({
+        program,
+        path: `${path}.ts`,
+        names: names!.match(/\w+(?= as |,|\s*$)/g) ?? [],
+      }),
+    ),
+  )
+  const missing = imported.flatMap(({ program, path, names }) => {
+    const text = existsSync(join(lib, path)) ? readFileSync(join(lib, path), 'utf8') : ''
+    const absent = names.filter((name) => !new RegExp(`\\b${name}\\b`).test(text))
+    return absent.map((name) => `${program}: ${name} of lib/${path}`)
+  })
+  expect(missing).toEqual([])
+  expect(imported.length).toBeGreaterThan(20)
+})

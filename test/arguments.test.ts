@@ -105,6 +105,33 @@ describe('an option that is unknown', () => {
     ['toLlama', (options) => model.toLlama('/nowhere', options), 'precison', 'precision'],
     ['trainFromConfig', (options) => library.trainFromConfig({}, options), 'onsteps', 'onStep'],
     ['Trainer.run', (options) => trainer.run(options), 'checkpoint', 'checkpoints'],
+    [
+      'evaluateClasses',
+      (options) => library.evaluateClasses(model, {} as never, options),
+      'onMessages',
+      'onMessage',
+    ],
+    [
+      'compareSamplers',
+      (options) => library.compareSamplers(model, {} as never, [], options).next(),
+      'image',
+      'images',
+    ],
+    ['generateClassImages', (options) => library.generateClassImages(model, [], options), 'seeds', 'seed'],
+    ['describeImages', (options) => library.describeImages(model, [], options), 'maxToken', 'maxTokens'],
+    [
+      'captionPerplexity',
+      (options) => library.captionPerplexity(model, [], options),
+      'position',
+      'positions',
+    ],
+    ['rankOptions', (options) => library.rankOptions(model, [], options).next(), 'ends', 'end'],
+    [
+      'textPerplexity',
+      (options) => library.textPerplexity(model, [], undefined, options),
+      'strides',
+      'stride',
+    ],
     ['Trainer.restore', (options) => trainer.restore('/nowhere', options), 'verifi', 'verify'],
     ['trainTokenizer', (options) => library.trainTokenizer([], {}, options), 'onProgres', 'onProgress'],
     ['evaluate', (options) => library.evaluate(model, {} as never, options), 'signals', 'signal'],
@@ -114,6 +141,36 @@ describe('an option that is unknown', () => {
     expect((failure as Error).message).toBe(
       `${callee}: options.${key} is unknown; did you mean "${nearest}"?`,
     )
+  })
+
+  const folder = new library.CheckpointFolder('/nowhere', 1)
+  const run = () => Promise.resolve()
+
+  it.each<[what: string, hooks: object, message: string]>([
+    [
+      'by an earlier name',
+      { checkpoints: { folder, steps: 1, onUnwritten: 'stop' } },
+      'options.checkpoints.onUnwritten is unknown; known: folder, steps, onSaveError',
+    ],
+    [
+      'of another value',
+      { checkpoints: { folder, steps: 1, onSaveError: 'stopp' } },
+      `options.checkpoints.onSaveError must be 'skip' or 'stop', received "stopp"`,
+    ],
+    [
+      'without its folder',
+      { checkpoints: { steps: 1 } },
+      'options.checkpoints.folder must be an object, received nothing',
+    ],
+    ['misspelt', { every: { step: 2, run } }, 'options.every.step is unknown; did you mean "steps"?'],
+    [
+      'without its function',
+      { every: { steps: 2 } },
+      'options.every.run must be a function, received nothing',
+    ],
+  ])('of a hook of Trainer.run, %s, is refused', async (_what, hooks, message) => {
+    const failure = await failureOf(() => trainer.run(hooks))
+    expect((failure as Error).message).toBe(`Trainer.run: ${message}`)
   })
 })
 

@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import { generateImages } from '../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../generation/options.js'
@@ -37,6 +37,13 @@ export async function generateClassImages(
     model: [model, 'model'],
     captions: [captions, 'strings'],
     options: [options, 'object'],
+  })
+  checkOptions('generateClassImages', options, {
+    perClass: true,
+    seed: true,
+    images: true,
+    signal: true,
+    onMessage: true,
   })
   const { perClass, seed, images, signal, onMessage = () => {} } = options
   const targets = Int32Array.from({ length: captions.length * perClass }, (_, i) => Math.floor(i / perClass))

@@ -1,5 +1,5 @@
 /** Samplers and numbers of steps side by side: how few steps keep the quality of many. */
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { createSampler, type SamplerName } from '../diffusion/samplers.js'
 import type { ImageSamplingOptions } from '../generation/options.js'
 import type { GenerativeModel } from '../generation/model.js'
@@ -68,6 +68,13 @@ export async function* compareSamplers(
     model: [model, 'model'],
     settings: [settings, 'array'],
     options: [comparison, 'object'],
+  })
+  checkOptions('compareSamplers', comparison, {
+    perClass: true,
+    seed: true,
+    images: true,
+    signal: true,
+    onMessage: true,
   })
   checkClassData('compareSamplers', data)
   const { onMessage = () => {}, images, ...options } = comparison

@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import type { LabelledImages } from '../data/sources/image_folder.js'
 import { mostTokens } from '../tokenizer/tokenizer.js'
@@ -24,8 +24,8 @@ export async function describeImages(
   checkArguments('describeImages', {
     model: [model, 'model'],
     images: [images, 'array'],
-    options: [options, 'options'],
   })
+  checkOptions('describeImages', options, { maxTokens: true, onCut: true, signal: true })
   const { maxTokens = 64, onCut, signal } = options
   const prompts = images.map((image) => [image])
   const written = await completeTexts(model, prompts, maxTokens, signal)

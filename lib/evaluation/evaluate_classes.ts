@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import type { ImageGenerationOptions } from '../generation/options.js'
 import type { GenerativeModel } from '../generation/model.js'
@@ -27,6 +27,16 @@ export interface ClassEvaluationOptions {
   /** Receives a line on each part that begins, and on the progress of long generations. */
   onMessage?: (line: string) => void
 }
+
+const optionKeys = {
+  seed: true,
+  perClass: true,
+  images: true,
+  described: true,
+  ranked: true,
+  signal: true,
+  onMessage: true,
+} as const satisfies Record<keyof ClassEvaluationOptions, true>
 
 /** Metrics of images in classes; those that were not computed are absent. */
 export interface ClassMetrics extends Partial<ImageMetrics>, Partial<RankMetrics> {
@@ -57,6 +67,7 @@ export async function evaluateClasses(
   settings: ClassEvaluationOptions,
 ): Promise<ClassEvaluation> {
   checkArguments('evaluateClasses', { model: [model, 'model'], options: [settings, 'object'] })
+  checkOptions('evaluateClasses', settings, optionKeys)
   checkClassData('evaluateClasses', data)
   const { perClass, described: count, ranked, onMessage = () => {}, ...options } = settings
   checkArguments('evaluateClasses', {

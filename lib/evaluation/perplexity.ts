@@ -1,4 +1,4 @@
-import { checkArguments, wrongArgument } from '../arguments.js'
+import { checkArguments, checkOptions, wrongArgument } from '../arguments.js'
 import type { Image } from '../image/image.js'
 import type { Sample } from '../data/sources/image_dataset.js'
 import type { GenerativeModel } from '../generation/model.js'
@@ -26,8 +26,8 @@ export async function captionPerplexity(
   checkArguments('captionPerplexity', {
     model: [model, 'model'],
     pairs: [pairs, 'iterable'],
-    options: [options, 'options'],
   })
+  checkOptions('captionPerplexity', options, { positions: true, signal: true })
   const documents = captionDocuments(pairs, model)
   let nll = 0
   let tokens = 0

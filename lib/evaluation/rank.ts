@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { formatValue } from '../describe.js'
 import { type Prompt, promptParts, textPart } from '../generation/prompt.js'
 import type { GenerativeModel } from '../generation/model.js'
@@ -51,8 +51,8 @@ export async function* rankOptions(
   checkArguments('rankOptions', {
     model: [model, 'model'],
     questions: [questions, 'iterable'],
-    options: [settings, 'options'],
   })
+  checkOptions('rankOptions', settings, { end: true, positions: true, signal: true })
   const { end = false, ...options } = settings
   /** The number of options of each question that is not ranked yet. */
   const pending: number[] = []

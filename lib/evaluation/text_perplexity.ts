@@ -1,4 +1,4 @@
-import { checkArguments, wrongArgument } from '../arguments.js'
+import { checkArguments, checkOptions, wrongArgument } from '../arguments.js'
 import type { RawDocument, TokenizedDocument } from '../data/document.js'
 import type { UnreadableDocument } from '../data/sources/document_source.js'
 import { inlinePreprocessor, type Preprocessor } from '../data/stream/preprocessor.js'
@@ -35,6 +35,10 @@ export interface TextPerplexity {
   readonly bytes: number
 }
 
+const rethrow = ({ error }: UnreadableDocument): never => {
+  throw error
+}
+
 /**
  * How well a model predicts text. A document that is longer than a window is read in windows that overlap, each of which
  * begins with BOS as a document does, and each token is counted once: in the first window that holds it. Documents with
@@ -46,14 +50,7 @@ export async function textPerplexity(
   model: GenerativeModel,
   documents: string | Iterable<TextDocument> | AsyncIterable<TextDocument>,
   ownPreprocessor: Preprocessor | undefined = undefined,
-  {
-    window = 1024,
-    stride = Math.ceil(window / 2),
-    onUnreadable = ({ error }) => {
-      throw error
-    },
-    ...options
-  }: TextPerplexityOptions = {},
+  settings: TextPerplexityOptions = {},
 ): Promise<TextPerplexity> {
   const given = typeof documents === 'string' ? [documents] : documents
   checkArguments('textPerplexity', {
@@ -61,6 +58,14 @@ export async function textPerplexity(
     documents: [given, 'iterable'],
     preprocessor: [ownPreprocessor, 'options'],
   })
+  checkOptions('textPerplexity', settings, {
+    window: true,
+    stride: true,
+    onUnreadable: true,
+    positions: true,
+    signal: true,
+  })
+  const { window = 1024, stride = Math.ceil(window / 2), onUnreadable = rethrow, ...options } = settings
   const { network } = model
   const preprocessor = ownPreprocessor ?? inlinePreprocessor(model.tokenizer, modelImages(model))
   if (!(Number.isInteger(window) && Number.isInteger(stride) && stride >= 1 && stride <= window))

@@ -1,4 +1,4 @@
-import { checkOptions } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { describe } from '../describe.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import type { StepReport } from './step_report.js'
@@ -23,7 +23,7 @@ export interface RunHooks {
   onWarning?: (message: string) => void
 }
 
-/** Throws a TypeError for hooks that are unknown, and a RangeError for a number of steps that no hook can have. */
+/** Throws a TypeError for hooks and settings of hooks that are unknown or of another type, and a RangeError for a number of steps that no hook can have. */
 export function checkHooks(hooks: RunHooks): void {
   checkOptions('Trainer.run', hooks, {
     signal: true,
@@ -32,8 +32,26 @@ export function checkHooks(hooks: RunHooks): void {
     checkpoints: true,
     onWarning: true,
   })
-  for (const hook of ['every', 'checkpoints'] as const)
-    if (hooks[hook]) checkSteps(`${hook}.steps`, hooks[hook].steps)
+  const { every, checkpoints } = hooks
+  if (every) {
+    checkOptions('Trainer.run', every, { steps: true, run: true }, 'options.every')
+    checkArguments('Trainer.run', { 'options.every.run': [every.run, 'function'] })
+    checkSteps('options.every.steps', every.steps)
+  }
+  if (checkpoints) {
+    const keys = { folder: true, steps: true, onSaveError: true } as const
+    checkOptions('Trainer.run', checkpoints, keys, 'options.checkpoints')
+    checkArguments('Trainer.run', { 'options.checkpoints.folder': [checkpoints.folder, 'object'] })
+    checkSteps('options.checkpoints.steps', checkpoints.steps)
+    checkSaveErrorPolicy(checkpoints.onSaveError)
+  }
+}
+
+function checkSaveErrorPolicy(policy: unknown): void {
+  if (policy === undefined || policy === 'skip' || policy === 'stop') return
+  throw new TypeError(
+    `Trainer.run: options.checkpoints.onSaveError must be 'skip' or 'stop', received ${describe(policy)}`,
+  )
 }
 
 function checkSteps(name: string, steps: number): void {

@@ -153,9 +153,12 @@ it('refuses data that it cannot measure before it generates anything', async () 
   const one = evaluateClasses(model, { training: wide, test: wide, captions }, { ...settings, perClass: 1 })
   await expect(one).rejects.toThrow('perClass must be 0, or at least 2, which diversity needs, received 1')
   const { perClass: _perClass, ...without } = settings
-  const misspelt = { ...without, perclass: 2 } as never
-  await expect(evaluateClasses(model, { training: wide, test: wide, captions }, misspelt)).rejects.toThrow(
-    'evaluateClasses: options.perClass must be a number, received nothing',
-  )
+  for (const [options, message] of [
+    [without, 'options.perClass must be a number, received nothing'],
+    [{ ...without, perclass: 2 }, 'options.perclass is unknown; did you mean "perClass"?'],
+  ] as const)
+    await expect(
+      evaluateClasses(model, { training: wide, test: wide, captions }, options as never),
+    ).rejects.toThrow(`evaluateClasses: ${message}`)
   expect(lines.filter((line) => line.startsWith('Generating'))).toEqual([])
 })

@@ -78,7 +78,7 @@ describe('training', () => {
     using training = newTraining(settings())
     for (const steps of [0, -1, 2.5, NaN])
       await expect(training.trainer.run({ every: { steps, run: () => Promise.resolve() } })).rejects.toThrow(
-        `Trainer.run: every.steps must be an integer of at least 1, or Infinity, received ${steps}`,
+        `Trainer.run: options.every.steps must be an integer of at least 1, or Infinity, received ${steps}`,
       )
   })
 

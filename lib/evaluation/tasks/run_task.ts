@@ -62,9 +62,13 @@ async function runClasses(
 ): Promise<Outcome> {
   const { testName, ...data } = await openClasses(task.data, task.caption, generatedPreprocessing(model))
   const settings = { ...task, images: imagesOf(task, model) }
+  const { perClass, images, ranked } = settings
   const { metrics, generated, described } = await evaluateClasses(model, data, {
-    ...settings,
     seed,
+    perClass,
+    images,
+    described: task.described,
+    ranked,
     onMessage,
     ...(signal && { signal }),
   })

@@ -1,5 +1,5 @@
 /** How well a model generates and describes emoji in pairs of style and name: those of its training and held-out ones. */
-import { checkArguments } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import { emojiCaption, type EmojiData, emojiSide } from '../../datasets/emoji/emoji.js'
 import { evenlySpread } from '../../data/sample_order.js'
 import { generateImages } from '../../generation/generate_images.js'
@@ -43,6 +43,7 @@ export async function evaluateEmoji(
     data: [data, 'object'],
     options: [options, 'object'],
   })
+  checkOptions('evaluateEmoji', options, { seed: true, images: true, signal: true, onMessage: true })
   const { seed, images, signal, onMessage = () => {} } = options
   checkSize(model)
   const { training, heldOut } = data
