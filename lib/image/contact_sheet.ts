@@ -1,7 +1,7 @@
 import { checkArguments } from '../arguments.js'
-import { GLYPH_HEIGHT } from './bitmap_font.js'
+import { glyphHeight } from './bitmap_font.js'
 import type { Image } from './image.js'
-import { charactersOf, type Glyph, glyphsOf, MARK_WIDTH } from './sheet_glyphs.js'
+import { charactersOf, type Glyph, glyphsOf, markWidth } from './sheet_glyphs.js'
 
 /** 0 .. 255 each. */
 export type Colour = readonly [red: number, green: number, blue: number]
@@ -67,35 +67,35 @@ export function labelledRows(
   }))
 }
 
-export const INK: Colour = [32, 32, 36]
-export const MUTED: Colour = [120, 120, 128]
-export const RIGHT: Colour = [18, 120, 60]
-export const WRONG: Colour = [190, 30, 30]
-const PAPER: Colour = [255, 255, 255]
+export const inkColour: Colour = [32, 32, 36]
+export const mutedColour: Colour = [120, 120, 128]
+export const rightColour: Colour = [18, 120, 60]
+export const wrongColour: Colour = [190, 30, 30]
+const paperColour: Colour = [255, 255, 255]
 
-const MARGIN = 16
-const GAP = 8
-const TITLE_SCALE = 3
-const HEADING_SCALE = 2
+const margin = 16
+const gap = 8
+const titleScale = 3
+const headingScale = 2
 /** Two pixels for each of a glyph's: what can be read on any screen. */
-const CAPTION_SCALE = 2
+const captionScale = 2
 
 /** Draws images in titled sections of rows, with their captions below, as one RGB image; a PNG is `writePng`'s work. */
 export function drawContactSheet(sheet: ContactSheet): Image {
   checkArguments('drawContactSheet', { sheet: [sheet, 'object'] })
   checkArguments('drawContactSheet', { 'sheet.sections': [sheet.sections, 'array'] })
   const sections = sheet.sections.map((section) => layOutSection(section, sheet.scale))
-  const titleWidth = textWidth(sheet.title, TITLE_SCALE)
-  const width = 2 * MARGIN + Math.max(titleWidth, ...sections.map((section) => section.width))
-  const titleBottom = MARGIN + lineHeight(TITLE_SCALE)
-  const height = sections.reduce((bottom, section) => bottom + MARGIN + section.height, titleBottom) + MARGIN
+  const titleWidth = textWidth(sheet.title, titleScale)
+  const width = 2 * margin + Math.max(titleWidth, ...sections.map((section) => section.width))
+  const titleBottom = margin + lineHeight(titleScale)
+  const height = sections.reduce((bottom, section) => bottom + margin + section.height, titleBottom) + margin
   const canvas = new Canvas(width, height)
-  canvas.text({ text: sheet.title }, MARGIN, MARGIN, TITLE_SCALE)
+  canvas.text({ text: sheet.title }, margin, margin, titleScale)
   let top = titleBottom
   for (const { height: sectionHeight, texts, images } of sections) {
-    top += MARGIN
-    for (const { line, scale, x, y } of texts) canvas.text(line, MARGIN + x, top + y, scale)
-    for (const { image, x, y } of images) canvas.image(image, MARGIN + x, top + y, sheet.scale)
+    top += margin
+    for (const { line, scale, x, y } of texts) canvas.text(line, margin + x, top + y, scale)
+    for (const { image, x, y } of images) canvas.image(image, margin + x, top + y, sheet.scale)
     top += sectionHeight
   }
   return { width, height, channels: 3, data: canvas.data }
@@ -117,26 +117,26 @@ interface PlacedSection {
 function layOutSection({ heading, rows }: SheetSection, scale: number): PlacedSection {
   const cellWidth = Math.max(0, ...rows.flatMap(({ cells }) => cells.map(({ image }) => image.width * scale)))
   const texts: PlacedSection['texts'][number][] = [
-    { line: { text: heading }, scale: HEADING_SCALE, x: 0, y: 0 },
+    { line: { text: heading }, scale: headingScale, x: 0, y: 0 },
   ]
   const images: PlacedSection['images'][number][] = []
-  let bottom = lineHeight(HEADING_SCALE)
+  let bottom = lineHeight(headingScale)
   for (const { label, cells } of rows) {
-    let top = bottom + GAP
+    let top = bottom + gap
     if (label !== undefined) {
-      texts.push({ line: { text: label, colour: MUTED }, scale: CAPTION_SCALE, x: 0, y: top })
-      top += lineHeight(CAPTION_SCALE)
+      texts.push({ line: { text: label, colour: mutedColour }, scale: captionScale, x: 0, y: top })
+      top += lineHeight(captionScale)
     }
     bottom = top
     cells.forEach((cell, column) => {
-      const x = column * (cellWidth + GAP)
+      const x = column * (cellWidth + gap)
       images.push({ image: cell.image, x, y: top })
       let y = top + cell.image.height * scale
       const lines = wrapCaptions(cell, cellWidth)
-      if (lines.length > 0) y += GAP / 2
+      if (lines.length > 0) y += gap / 2
       for (const line of lines) {
-        texts.push({ line, scale: CAPTION_SCALE, x, y })
-        y += lineHeight(CAPTION_SCALE)
+        texts.push({ line, scale: captionScale, x, y })
+        y += lineHeight(captionScale)
       }
       bottom = Math.max(bottom, y)
     })
@@ -154,7 +154,7 @@ const wrapCaptions = ({ captions = [] }: SheetCell, width: number): Caption[] =>
  * between characters, as is what is written without spaces.
  */
 function wrap(text: string, width: number): string[] {
-  const fits = (line: string) => textWidth(line, CAPTION_SCALE) <= width
+  const fits = (line: string) => textWidth(line, captionScale) <= width
   const lines: string[] = []
   let line = ''
   for (const word of text.split(/\s+/)) {
@@ -176,7 +176,7 @@ function wrap(text: string, width: number): string[] {
 }
 
 function lineHeight(scale: number): number {
-  return (GLYPH_HEIGHT + 1) * scale
+  return (glyphHeight + 1) * scale
 }
 
 /** Sheet pixels that a dot of a glyph is high and wide. */
@@ -192,16 +192,16 @@ class Canvas {
   constructor(width: number, height: number) {
     this.#width = width
     this.data = new Uint8Array(width * height * 3)
-    this.#fill(0, 0, width, height, PAPER)
+    this.#fill(0, 0, width, height, paperColour)
   }
 
-  text({ text, colour = INK }: Caption, left: number, top: number, scale: number): void {
+  text({ text, colour = inkColour }: Caption, left: number, top: number, scale: number): void {
     let x = left
     for (const glyph of glyphsOf(text)) {
       const size = dotSize(glyph, scale)
-      const start = glyph.width === 0 ? x - MARK_WIDTH * size : x
+      const start = glyph.width === 0 ? x - markWidth * size : x
       // All stand on one line, whatever the size of their dots.
-      const first = top + (GLYPH_HEIGHT * scale - GLYPH_HEIGHT * glyph.dotsPerDot * size)
+      const first = top + (glyphHeight * scale - glyphHeight * glyph.dotsPerDot * size)
       glyph.rows.forEach((row, y) => {
         for (let column = 0; column < row.length; column++)
           if (row[column] === '#') this.#fill(start + column * size, first + y * size, size, size, colour)

@@ -2,11 +2,11 @@ import { fileTypeFromBuffer } from 'file-type'
 import { open } from 'node:fs/promises'
 
 /** Bytes of a file's beginning that tell its format. */
-const HEAD_SIZE = 4100
+const headSize = 4100
 
 /** Whether a file that begins with `bytes` is an image, of a format that is decoded or of another. */
 export async function beginsAsImage(bytes: Uint8Array): Promise<boolean> {
-  const type = await fileTypeFromBuffer(bytes.subarray(0, HEAD_SIZE))
+  const type = await fileTypeFromBuffer(bytes.subarray(0, headSize))
   return type?.mime.startsWith('image/') ?? false
 }
 
@@ -14,7 +14,7 @@ export async function beginsAsImage(bytes: Uint8Array): Promise<boolean> {
 export async function isImageFile(path: string): Promise<boolean> {
   try {
     await using file = await open(path)
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(HEAD_SIZE))
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(headSize))
     return await beginsAsImage(buffer.subarray(0, bytesRead))
   } catch {
     return false

@@ -1,7 +1,7 @@
 /** What stands between an image file's bytes and sharp: what is read, how far damage is forgiven, and what errors say. */
 import { fileTypeFromBuffer } from 'file-type'
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
-import { LARGEST_IMAGE } from './image_preprocessing.js'
+import { largestImage } from './image_preprocessing.js'
 import { wordsOfFile } from './unread_file.js'
 
 /** A file that sharp has opened. */
@@ -21,7 +21,7 @@ export class UnreadableImage extends Error {}
  */
 export async function openImage(
   bytes: Buffer,
-  { autoOrient = false, maxPixels = LARGEST_IMAGE }: { autoOrient?: boolean; maxPixels?: number } = {},
+  { autoOrient = false, maxPixels = largestImage }: { autoOrient?: boolean; maxPixels?: number } = {},
 ): Promise<OpenedImage> {
   const options: SharpOptions = {
     autoOrient,

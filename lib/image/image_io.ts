@@ -41,12 +41,12 @@ export async function readImage(
 }
 
 /** Above this many pixels a thread decodes one file at a time, so that memory holds no more than one of them. */
-const LARGE_IMAGE = 2 ** 24
+const largeImage = 2 ** 24
 let largeImages: Promise<unknown> = Promise.resolve()
 
 async function readFileBytes(bytes: Buffer, settings: ImagePreprocessing): Promise<Image> {
   const { image, metadata } = await openImage(bytes, settings)
-  if (metadata.width * metadata.height <= LARGE_IMAGE) return prepared(image, settings)
+  if (metadata.width * metadata.height <= largeImage) return prepared(image, settings)
   const turn = largeImages.then(() => prepared(image, settings))
   largeImages = turn.catch(() => {})
   return turn

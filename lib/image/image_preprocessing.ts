@@ -4,7 +4,7 @@ const side = z.int().min(1).max(16_384)
 const byte = z.int().min(0).max(255)
 
 /** Pixels of the largest image file that is decoded where nothing else is said: 16,384 x 16,384, about sharp's own limit. */
-export const LARGEST_IMAGE = 2 ** 28
+export const largestImage = 2 ** 28
 
 /** How an image file becomes what a model reads. Defaults: the paper's (section 4.1), and where it is silent, ours. */
 export const imagePreprocessingSchema = z.strictObject({

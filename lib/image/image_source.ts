@@ -53,10 +53,10 @@ export function openImageSource(source: unknown): OpenedImageSource {
 }
 
 /** Linux's PATH_MAX; other systems' are shorter. */
-const LONGEST_PATH = 4096
+const longestPath = 4096
 
 function openPath(path: string): OpenedImageSource {
-  if (path.length > LONGEST_PATH)
+  if (path.length > longestPath)
     throw new TypeError(
       `image: a text of ${path.length} characters is no path; base64 becomes bytes by Buffer.from(text, 'base64')`,
     )

@@ -4,15 +4,15 @@
  */
 import { createRequire } from 'node:module'
 import type { Bidi } from 'bidi-js'
-import { GLYPH_WIDTH, glyph } from './bitmap_font.js'
-import { MARK_WIDTH, unifontGlyph } from './unifont.js'
+import { glyphWidth, glyph } from './bitmap_font.js'
+import { markWidth, unifontGlyph } from './unifont.js'
 
-export { MARK_WIDTH }
+export { markWidth }
 
 /** A glyph as rows of '#' and '.', from the top of the line. */
 export interface Glyph {
   readonly rows: readonly string[]
-  /** Dots to the next glyph; 0: it is drawn over the `MARK_WIDTH` dots before it. */
+  /** Dots to the next glyph; 0: it is drawn over the `markWidth` dots before it. */
   readonly width: number
   /** 2: its dots are half as large as those of ASCII. */
   readonly dotsPerDot: 1 | 2
@@ -48,7 +48,7 @@ function inVisualOrder(characters: readonly string[]): readonly string[] {
 
 const asciiGlyph = (character: string): Glyph => ({
   rows: glyph(character),
-  width: GLYPH_WIDTH + 1,
+  width: glyphWidth + 1,
   dotsPerDot: 1,
 })
 
@@ -77,7 +77,7 @@ function codeBox(code: number): Pick<Glyph, 'rows' | 'width'> {
   const digits = code.toString(16).toUpperCase()
   const columns = Math.ceil(Math.max(4, digits.length) / 2)
   const padded = digits.padStart(2 * columns, '0')
-  const border = '#'.repeat(columns * (GLYPH_WIDTH + 1) + 1)
+  const border = '#'.repeat(columns * (glyphWidth + 1) + 1)
   const lines = [padded.slice(0, columns), padded.slice(columns)].map((line) => {
     const glyphs = [...line].map((digit) => glyph(digit).slice(0, -1))
     return glyphs[0]!.map((_, y) => `#${glyphs.map((rows) => `${inverted(rows[y]!)}#`).join('')}`)

@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Font, PathCommand } from 'opentype.js'
 
-const ROWS = 16
+const glyphRows = 16
 /** Dots before it that a mark without a width of its own is drawn over. */
-export const MARK_WIDTH = 8
+export const markWidth = 8
 
 /** A glyph as rows of '#' and '.'. */
 export interface UnifontGlyph {
   readonly rows: readonly string[]
-  /** Dots to the next glyph; 0: a mark that stands over the `MARK_WIDTH` dots before it. */
+  /** Dots to the next glyph; 0: a mark that stands over the `markWidth` dots before it. */
   readonly width: number
 }
 
@@ -23,13 +23,13 @@ export function unifontGlyph(character: string): UnifontGlyph | undefined {
   if (font === 'missing') return undefined
   const glyph = font.charToGlyph(character)
   if (glyph.index === 0) return undefined
-  const dot = font.unitsPerEm / ROWS
+  const dot = font.unitsPerEm / glyphRows
   const width = Math.round((glyph.advanceWidth ?? 0) / dot)
   const edges = verticalEdges(glyph.path.commands)
-  const left = width === 0 ? -MARK_WIDTH : 0
-  const rows = Array.from({ length: ROWS }, (_, row) => {
+  const left = width === 0 ? -markWidth : 0
+  const rows = Array.from({ length: glyphRows }, (_, row) => {
     const y = (font as Font).ascender - (row + 0.5) * dot
-    return Array.from({ length: width || MARK_WIDTH }, (_, column) =>
+    return Array.from({ length: width || markWidth }, (_, column) =>
       isInside((left + column + 0.5) * dot, y, edges) ? '#' : '.',
     ).join('')
   })

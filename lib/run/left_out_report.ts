@@ -3,7 +3,7 @@ import type { UnreadableDocument } from '../data/sources/document_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 
 /** Documents of a kind that are told of one by one; more are only counted. */
-const TOLD = 5
+const told = 5
 
 /** Tells of documents that are left out as they are met, and at the end of all that was left out. */
 export class LeftOutReport {
@@ -17,7 +17,7 @@ export class LeftOutReport {
   /** For a document that is left out: told once, not again in each epoch. */
   readonly onSkip = (document: UnreadableDocument): void => {
     const isNew = this.#leftOut.countDocument(document)
-    if (isNew && this.#leftOut.total(document.reason ?? 'document') <= TOLD)
+    if (isNew && this.#leftOut.total(document.reason ?? 'document') <= told)
       this.#tell(`left out: ${document.error.message}`)
   }
 

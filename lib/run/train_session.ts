@@ -16,7 +16,7 @@ import type { TrainConfig } from './train_config.js'
 import { documentsOf, spreadTexts } from './train_data.js'
 
 /** Steps after which metrics are written at the latest. */
-const FLUSHED_STEPS = 100
+const flushedSteps = 100
 
 /** A model that is about to be trained, and what belongs to its run. */
 export interface TrainSession {
@@ -107,7 +107,7 @@ async function train(
       onStep: (report) => {
         onStep?.(report)
         recorder.step(report)
-        if (report.step % FLUSHED_STEPS === 0 || report.step % every === 0) void flush()
+        if (report.step % flushedSteps === 0 || report.step % every === 0) void flush()
       },
       every: { steps: config.samples.every, run: drawSamples },
       checkpoints: { folder: checkpoints, steps: every, onSaveError },

@@ -3,16 +3,16 @@ import { parseNative } from './native_tokenizer.js'
 import { JsonTokenizer } from './tokenizer.js'
 import { specialToken, type TokenizerJson } from './tokenizer_json.js'
 
-const UNKNOWN = '<unk>'
+const unknown = '<unk>'
 /** The names that Llama 2's tokenizer, the paper's, gives to the first three. */
-const SPECIAL_TOKENS = [UNKNOWN, '<s>', '</s>', '<|boi|>', '<|eoi|>']
+const specialTokens = [unknown, '<s>', '</s>', '<|boi|>', '<|eoi|>']
 
 /** Stands where a token joins its neighbour without a space, as in OpenNMT's tokenizer. */
-const JOINER = '\uffed'
+const joiner = '\uffed'
 /** Where punctuation begins that something stands before, but for a single mark within a word ("t-shirt", "3.5"). */
-const BEFORE_PUNCTUATION = String.raw`(?<=\w)(?=[^\w\s](?:\W|\z))|(?<=[^\w\s])(?=[^\w\s])`
+const beforePunctuation = String.raw`(?<=\w)(?=[^\w\s](?:\W|\z))|(?<=[^\w\s])(?=[^\w\s])`
 /** Where it ends before a word. */
-const AFTER_PUNCTUATION = String.raw`(?<=[^\w\s])(?<!\w[^\w\s])(?=\w)`
+const afterPunctuation = String.raw`(?<=[^\w\s])(?<!\w[^\w\s])(?=\w)`
 
 const replaced = (pattern: { Regex: string } | { String: string }, content: string) => ({
   type: 'Replace',
@@ -29,7 +29,7 @@ const replaced = (pattern: { Regex: string } | { String: string }, content: stri
  */
 export function makeCaptionTokenizer(captions: Iterable<string>): JsonTokenizer {
   checkArguments('makeCaptionTokenizer', { captions: [captions, 'iterable'] })
-  const native = parseNative(captionJson(SPECIAL_TOKENS))
+  const native = parseNative(captionJson(specialTokens))
   const [normalizer, splitter] = [native.getNormalizer()!, native.getPreTokenizer()!]
   // Nothing depends on what is beyond white space, and captions repeat their words.
   const pieces = new Set<string>()
@@ -40,21 +40,21 @@ export function makeCaptionTokenizer(captions: Iterable<string>): JsonTokenizer 
   const words = new Set<string>()
   for (const piece of pieces)
     for (const [word] of splitter.preTokenizeString(normalizer.normalizeString(piece))) words.add(word)
-  for (const token of SPECIAL_TOKENS) words.delete(token)
-  return new JsonTokenizer(captionJson([...SPECIAL_TOKENS, ...[...words].toSorted()]))
+  for (const token of specialTokens) words.delete(token)
+  return new JsonTokenizer(captionJson([...specialTokens, ...[...words].toSorted()]))
 }
 
 const captionJson = (tokens: readonly string[]): TokenizerJson => ({
   version: '1.0',
   truncation: null,
   padding: null,
-  added_tokens: SPECIAL_TOKENS.map((token, id) => specialToken(id, token)),
+  added_tokens: specialTokens.map((token, id) => specialToken(id, token)),
   normalizer: {
     type: 'Sequence',
     normalizers: [
       { type: 'Lowercase' },
-      replaced({ Regex: BEFORE_PUNCTUATION }, ` ${JOINER}`),
-      replaced({ Regex: AFTER_PUNCTUATION }, `${JOINER} `),
+      replaced({ Regex: beforePunctuation }, ` ${joiner}`),
+      replaced({ Regex: afterPunctuation }, `${joiner} `),
     ],
   },
   pre_tokenizer: { type: 'WhitespaceSplit' },
@@ -62,15 +62,15 @@ const captionJson = (tokens: readonly string[]): TokenizerJson => ({
   decoder: {
     type: 'Sequence',
     decoders: [
-      { type: 'WordPiece', prefix: JOINER, cleanup: false },
+      { type: 'WordPiece', prefix: joiner, cleanup: false },
       { type: 'Fuse' },
-      replaced({ String: `${JOINER} ` }, ''),
-      replaced({ String: JOINER }, ''),
+      replaced({ String: `${joiner} ` }, ''),
+      replaced({ String: joiner }, ''),
     ],
   },
   model: {
     type: 'WordLevel',
     vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
-    unk_token: UNKNOWN,
+    unk_token: unknown,
   },
 })

@@ -1,7 +1,7 @@
 import type { Encoding, Tokenizer } from 'tokenizers'
 
 /** Nothing that frames a document is added. */
-const OPTIONS = { addSpecialTokens: false }
+const options = { addSpecialTokens: false }
 
 interface Waiting {
   readonly text: string
@@ -26,11 +26,11 @@ export class EncodingQueue {
   async #encodeAll(): Promise<void> {
     const waiting = this.#waiting
     this.#waiting = []
-    const alone = (text: string) => this.#tokenizer.encode(text, null, OPTIONS)
+    const alone = (text: string) => this.#tokenizer.encode(text, null, options)
     if (waiting.length === 1) return waiting[0]!.resolve(alone(waiting[0]!.text))
     try {
       const texts = waiting.map(({ text }) => text)
-      const encodings = await this.#tokenizer.encodeBatch(texts, OPTIONS)
+      const encodings = await this.#tokenizer.encodeBatch(texts, options)
       for (const [i, { resolve }] of waiting.entries()) resolve(encodings[i]!)
     } catch {
       // One text without ids is not the others' matter.

@@ -1,7 +1,7 @@
 import type { Tokenizer } from './tokenizer.js'
 
 /** What a byte sequence that is not, or not yet, UTF-8 decodes to. */
-const REPLACEMENT = '\ufffd'
+const replacement = '\ufffd'
 
 /**
  * Decodes token ids to text as they arrive. The pieces joined are the text of all ids; a character whose bytes
@@ -26,7 +26,7 @@ export class TextStream {
   push(id: number): string {
     this.#window.push(id)
     const piece = this.#piece()
-    if (piece === '' || piece.endsWith(REPLACEMENT)) return ''
+    if (piece === '' || piece.endsWith(replacement)) return ''
     this.#window = this.#window.slice(this.#pending)
     this.#given = this.#textOf(this.#window)
     this.#pending = this.#window.length

@@ -56,16 +56,16 @@ export interface SpecialTokenNames {
   readonly eoi?: string | number
 }
 
-const BEGIN_OF_IMAGE = '<|boi|>'
-const END_OF_IMAGE = '<|eoi|>'
+const beginOfImage = '<|boi|>'
+const endOfImage = '<|eoi|>'
 /** As Llama 2 (the paper's tokenizer), Llama 3, Gemma and GPT-2 call them; the first that the vocabulary has. */
-const BEGIN_OF_DOCUMENT = ['<s>', '<|begin_of_text|>', '<bos>', '<|endoftext|>']
-const END_OF_DOCUMENT = ['</s>', '<|end_of_text|>', '<eos>', '<|endoftext|>']
-const BYTE_TOKEN = /^<0x[0-9A-F]{2}>$/
+const beginOfDocument = ['<s>', '<|begin_of_text|>', '<bos>', '<|endoftext|>']
+const endOfDocument = ['</s>', '<|end_of_text|>', '<eos>', '<|endoftext|>']
+const byteToken = /^<0x[0-9A-F]{2}>$/
 
 /** Texts whose ids are kept: captions made from templates repeat; long texts do not, and would fill memory. */
-const MOST_KNOWN = 10_000
-const LONGEST_KNOWN = 1000
+const mostKnown = 10_000
+const longestKnown = 1000
 
 /**
  * A tokenizer in Hugging Face's format, by Hugging Face's own library: ids and text are those of Python's tokenizers 0.23.
@@ -126,16 +126,16 @@ export class JsonTokenizer implements Tokenizer {
       added.push(specialToken(id, name as string))
       return id
     }
-    this.boi = findOrAdd(names.boi ?? BEGIN_OF_IMAGE)
-    this.eoi = findOrAdd(names.eoi ?? END_OF_IMAGE)
-    this.bos = findToken(ids, names.bos, BEGIN_OF_DOCUMENT)
-    this.eos = findToken(ids, names.eos, END_OF_DOCUMENT)
+    this.boi = findOrAdd(names.boi ?? beginOfImage)
+    this.eoi = findOrAdd(names.eoi ?? endOfImage)
+    this.bos = findToken(ids, names.bos, beginOfDocument)
+    this.eos = findToken(ids, names.eos, endOfDocument)
     this.vocabularySize = sizeOf(ids)
     const { unk_id, unk_token } = given.model
     this.unknown = unk_id ?? ids.get(unk_token ?? '')
     this.#json = withPinnedIds({ ...given, added_tokens: added }, ids)
     // Some files list the byte tokens of byte fallback as special, but they spell text.
-    const special = added.filter((token) => token.special && !BYTE_TOKEN.test(token.content))
+    const special = added.filter((token) => token.special && !byteToken.test(token.content))
     this.#special = new Set(special.map(({ content }) => content))
     this.#native = parseNative(nativeJson(this.#json))
     this.#encodings = new EncodingQueue(this.#native)
@@ -168,7 +168,7 @@ export class JsonTokenizer implements Tokenizer {
         `[encode] text must not spell ${this.#native.idToToken(marker)}, which frames an image: give images as ` +
           `parts of their own; received ${formatValue(text)}`,
       )
-    if (text.length <= LONGEST_KNOWN && this.#known.size < MOST_KNOWN) this.#known.set(text, ids.slice())
+    if (text.length <= longestKnown && this.#known.size < mostKnown) this.#known.set(text, ids.slice())
     return ids
   }
 

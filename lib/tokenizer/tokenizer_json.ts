@@ -60,7 +60,7 @@ interface Part {
 const named = (members: string, types: string) => ({ members, types: types.split(' ') })
 
 /** By part: where a sequence has its members, and the types that tokenizers 0.23 knows. */
-const PARTS = {
+const parts = {
   normalizer: named(
     'normalizers',
     'BertNormalizer ByteLevel Lowercase NFC NFD NFKC NFKD Nmt Precompiled Prepend Replace Sequence Strip StripAccents',
@@ -79,9 +79,9 @@ const PARTS = {
     'BPEDecoder ByteFallback ByteLevel CTC Fuse Metaspace Replace Sequence Strip WordPiece',
   ),
 }
-const MODELS = ['BPE', 'Unigram', 'WordLevel', 'WordPiece']
+const models = ['BPE', 'Unigram', 'WordLevel', 'WordPiece']
 
-type PartName = keyof typeof PARTS
+type PartName = keyof typeof parts
 
 /** @throws Error that names the part and what is wrong with it */
 export function checkTokenizerJson(json: TokenizerJson): void {
@@ -92,9 +92,9 @@ export function checkTokenizerJson(json: TokenizerJson): void {
   for (const [i, token] of (json.added_tokens ?? []).entries())
     if (typeof token?.content !== 'string')
       throw new Error(`added_tokens[${i}]: expected a token with its content, received ${formatValue(token)}`)
-  checkType('model', json.model.type, MODELS)
+  checkType('model', json.model.type, models)
   checkModel(json.model)
-  for (const name of Object.keys(PARTS) as PartName[])
+  for (const name of Object.keys(parts) as PartName[])
     for (const part of membersOf(name, json[name])) checkPart(name, part)
 }
 
@@ -106,7 +106,7 @@ export function nativeJson(json: TokenizerJson): TokenizerJson {
 function* membersOf(name: PartName, part: unknown): Generator<Part> {
   if (typeof part !== 'object' || part === null) return
   yield part as Part
-  const members = (part as Part)[PARTS[name].members]
+  const members = (part as Part)[parts[name].members]
   if (Array.isArray(members)) for (const member of members) yield* membersOf(name, member)
 }
 
@@ -117,7 +117,7 @@ function checkType(name: string, type: unknown, known: readonly string[]): void 
 }
 
 function checkPart(name: PartName, part: Part): void {
-  checkType(name, part.type, PARTS[name].types)
+  checkType(name, part.type, parts[name].types)
   // Without a type, the fields tell what a part is.
   const { length } = part
   if ((part.type ?? 'FixedLength') === 'FixedLength' && typeof length === 'number' && length <= 0)

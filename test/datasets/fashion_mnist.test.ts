@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
-import { FASHION_CLASSES, findFashionMnist, openMnist } from '../../lib/datasets/fashion_mnist.js'
+import { fashionClasses, findFashionMnist, openMnist } from '../../lib/datasets/fashion_mnist.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { idxFile } from '../data/sources/idx_file.js'
 
@@ -22,7 +22,7 @@ describe('findFashionMnist', () => {
   it.each(['', '.gz'] as const)('opens both splits of a folder whose files end in "%s"', async (suffix) => {
     const folder = await miniature(suffix)
     const files = await findFashionMnist([await temporaryFolder(), folder])
-    expect(files).toEqual({ name: 'Fashion-MNIST', folder, suffix, classNames: FASHION_CLASSES })
+    expect(files).toEqual({ name: 'Fashion-MNIST', folder, suffix, classNames: fashionClasses })
     const train = await openMnist(files, 'train', ['a photo of {a label}'])
     const test = await openMnist(files, 'test', ['a photo of {a label}'])
     expect(Array.from({ length: train.length }, (_, i) => train.get(i).parts[0])).toEqual([
@@ -32,5 +32,5 @@ describe('findFashionMnist', () => {
     expect([test.length, test.image(0).data[0], test.label(0)]).toEqual([1, 70, 1])
   })
 
-  it('has a name for each of the ten classes', () => expect(new Set(FASHION_CLASSES).size).toBe(10))
+  it('has a name for each of the ten classes', () => expect(new Set(fashionClasses).size).toBe(10))
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { GLYPH_HEIGHT, GLYPH_WIDTH, glyph } from '../../lib/image/bitmap_font.js'
-import { INK, WRONG, drawContactSheet, type SheetRow } from '../../lib/image/contact_sheet.js'
+import { glyphHeight, glyphWidth, glyph } from '../../lib/image/bitmap_font.js'
+import { inkColour, wrongColour, drawContactSheet, type SheetRow } from '../../lib/image/contact_sheet.js'
 import type { Image } from '../../lib/image/image.js'
 import { glyphsOf } from '../../lib/image/sheet_glyphs.js'
 
@@ -14,8 +14,8 @@ describe('glyph', () => {
 
   it('is always of one size', () => {
     for (const character of PRINTABLE) {
-      expect(glyph(character)).toHaveLength(GLYPH_HEIGHT)
-      for (const row of glyph(character)) expect(row).toMatch(new RegExp(`^[.#]{${GLYPH_WIDTH}}$`))
+      expect(glyph(character)).toHaveLength(glyphHeight)
+      for (const row of glyph(character)) expect(row).toMatch(new RegExp(`^[.#]{${glyphWidth}}$`))
     }
   })
 
@@ -112,10 +112,10 @@ describe('drawContactSheet', () => {
   })
 
   it('draws title, heading and captions in full, in their colours', () => {
-    const captions = [{ text: 'an ankle boot' }, { text: 'a bag', colour: WRONG }]
+    const captions = [{ text: 'an ankle boot' }, { text: 'a bag', colour: wrongColour }]
     const sheet = draw([{ cells: [{ image, captions }] }], 'Boots')
-    expect(count(sheet, INK)).toBe(9 * inkOf('Boots') + 4 * inkOf('H') + 4 * inkOf('anankleboot'))
-    expect(count(sheet, WRONG)).toBe(4 * inkOf('abag'))
+    expect(count(sheet, inkColour)).toBe(9 * inkOf('Boots') + 4 * inkOf('H') + 4 * inkOf('anankleboot'))
+    expect(count(sheet, wrongColour)).toBe(4 * inkOf('abag'))
   })
 
   it('makes room for captions of several lines, and cuts a word that no line holds', () => {
@@ -123,12 +123,12 @@ describe('drawContactSheet', () => {
     const line = height('a bag of') - height('a bag')
     expect(line).toBeGreaterThan(0)
     expect(height('a photo of an ankle boot') - height('a bag')).toBeGreaterThan(line)
-    const long = draw([{ cells: [{ image, captions: [{ text: 'x'.repeat(50), colour: WRONG }] }] }])
-    expect(count(long, WRONG)).toBe(4 * 50 * inkOf('x'))
+    const long = draw([{ cells: [{ image, captions: [{ text: 'x'.repeat(50), colour: wrongColour }] }] }])
+    expect(count(long, wrongColour)).toBe(4 * 50 * inkOf('x'))
   })
 
   it('keeps captions and images of different rows and columns apart', () => {
-    const captions = [{ text: 'WWWWWWW', colour: WRONG }]
+    const captions = [{ text: 'WWWWWWW', colour: wrongColour }]
     const cells = [
       { image, captions },
       { image, captions },
@@ -138,7 +138,7 @@ describe('drawContactSheet', () => {
       { label: 'second', cells },
     ])
     expect(count(sheet, [77, 77, 77])).toBe(4 * 84 * 84)
-    expect(count(sheet, WRONG)).toBe(4 * 4 * inkOf('WWWWWWW'))
+    expect(count(sheet, wrongColour)).toBe(4 * 4 * inkOf('WWWWWWW'))
   })
 
   it('writes captions of any script, which are not alike', () => {
@@ -154,13 +154,13 @@ describe('drawContactSheet', () => {
     const text = '一只红色的猫坐在窗台上看外面的风景'
     const ink = (text: string) =>
       [...text].reduce((sum, c) => sum + glyphsOf(c)[0]!.rows.join('').replaceAll('.', '').length, 0)
-    const sheet = draw([{ cells: [{ image, captions: [{ text, colour: WRONG }] }] }])
-    expect(count(sheet, WRONG)).toBe(ink(text))
+    const sheet = draw([{ cells: [{ image, captions: [{ text, colour: wrongColour }] }] }])
+    expect(count(sheet, wrongColour)).toBe(ink(text))
     expect(sheet.width).toBeLessThan(200)
   })
 
   it('draws a sheet without images', () => {
-    expect(count(drawContactSheet({ title: 'Nothing yet', sections: [], scale: 3 }), INK)).toBe(
+    expect(count(drawContactSheet({ title: 'Nothing yet', sections: [], scale: 3 }), inkColour)).toBe(
       9 * inkOf('Nothing yet'),
     )
   })

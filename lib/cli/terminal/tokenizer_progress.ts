@@ -1,8 +1,8 @@
 import type { BpeProgress } from '../../tokenizer/bpe/train_tokenizer.js'
 
 /** Seconds between two lines about progress: in a terminal, where each takes the place of the last, and elsewhere. */
-const TERMINAL_SECONDS = 0.2
-const PLAIN_SECONDS = 10
+const terminalSeconds = 0.2
+const plainSeconds = 10
 
 /** Shows on a stream how far the training of a tokenizer is. */
 export class TokenizerProgress {
@@ -22,7 +22,7 @@ export class TokenizerProgress {
     // The last line about reading says how much was read: it is always written.
     if (progress.stage === 'merging' && latest?.stage === 'reading' && latest !== this.#written)
       this.#write(latest)
-    else if (seconds >= (this.#stream.isTTY ? TERMINAL_SECONDS : PLAIN_SECONDS)) this.#write(progress)
+    else if (seconds >= (this.#stream.isTTY ? terminalSeconds : plainSeconds)) this.#write(progress)
     this.#latest = progress
   }
 

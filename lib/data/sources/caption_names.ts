@@ -1,6 +1,6 @@
 import { basename, extname } from 'node:path'
-import { CAPTION_EXTENSIONS, captionEndings } from './captions.js'
-import { IMAGE_EXTENSIONS } from './image_extensions.js'
+import { captionExtensions, captionEndings } from './captions.js'
+import { imageExtensions } from './image_extensions.js'
 
 export const extensionOf = (name: string): string => extname(name).toLowerCase()
 const withoutExtension = (name: string): string => name.slice(0, name.length - extname(name).length)
@@ -16,7 +16,7 @@ export class CaptionNames {
   constructor(names: readonly string[]) {
     for (const name of names) {
       put(this.#alike, plainName(name), name)
-      if (!CAPTION_EXTENSIONS.has(extensionOf(name))) continue
+      if (!captionExtensions.has(extensionOf(name))) continue
       const key = withoutExtension(name) + extensionOf(name)
       // The name in small letters counts, where there are several.
       if (!this.#byExtension.has(key) || key === name) this.#byExtension.set(key, name)
@@ -45,9 +45,7 @@ export class CaptionNames {
   missing(image: string): string {
     const expected = candidates(image)
     const message = `its caption is missing; expected ${expected[0]} beside it (or ${expected.slice(1, 3).join(', ')})`
-    const alike = this.#alike
-      .get(plainName(image))!
-      .filter((name) => !IMAGE_EXTENSIONS.has(extensionOf(name)))
+    const alike = this.#alike.get(plainName(image))!.filter((name) => !imageExtensions.has(extensionOf(name)))
     const letters = withoutExtension(image).toLowerCase()
     const other = alike.find((name) => withoutExtension(name).toLowerCase() !== letters)
     if (other !== undefined)

@@ -2,11 +2,11 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isImageFile } from '../../image/image_content.js'
 import { LeftOut } from '../left_out.js'
-import { CAPTION_EXTENSIONS, captionOf } from './captions.js'
+import { captionExtensions, captionOf } from './captions.js'
 import { CaptionNames, extensionOf, plainName } from './caption_names.js'
 import type { UnreadableDocument } from './document_source.js'
 import { filesUnder } from './folder_files.js'
-import { IMAGE_EXTENSIONS, imageKinds, isDecoded } from './image_extensions.js'
+import { imageExtensions, imageKinds, isDecoded } from './image_extensions.js'
 import { checkFolder, explainMissing, typesOfFiles } from './data_types.js'
 
 /** An image file and the text file beside it. */
@@ -69,9 +69,9 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
  * to themselves. By their content, files that a caption has no image of such a name beside it for.
  */
 async function imagesOf(names: readonly string[], folder: string): Promise<string[]> {
-  const withImages = names.filter((name) => IMAGE_EXTENSIONS.has(extensionOf(name)))
+  const withImages = names.filter((name) => imageExtensions.has(extensionOf(name)))
   const decoded = new Set(withImages.filter((name) => isDecoded(extensionOf(name))).map(plainName))
-  const captioned = new Set(names.filter((name) => CAPTION_EXTENSIONS.has(extensionOf(name))).map(plainName))
+  const captioned = new Set(names.filter((name) => captionExtensions.has(extensionOf(name))).map(plainName))
   // Else a camera's raw file beside its JPEG, or an editor's file.
   const isAlone = (plain: string) => captioned.has(plain) && !decoded.has(plain)
   const images = new Set(
@@ -79,7 +79,7 @@ async function imagesOf(names: readonly string[], folder: string): Promise<strin
   )
   const named = new Set(withImages.map(plainName))
   for (const name of names) {
-    if (images.has(name) || CAPTION_EXTENSIONS.has(extensionOf(name))) continue
+    if (images.has(name) || captionExtensions.has(extensionOf(name))) continue
     const plain = plainName(name)
     if (captioned.has(plain) && !named.has(plain) && (await isImageFile(join(folder, name)))) images.add(name)
   }
@@ -95,7 +95,7 @@ function countOthers(
 ): void {
   const images = new Set([...used].map(plainName))
   const rest = names.filter(
-    (name) => !used.has(name) && !(CAPTION_EXTENSIONS.has(extensionOf(name)) && images.has(plainName(name))),
+    (name) => !used.has(name) && !(captionExtensions.has(extensionOf(name)) && images.has(plainName(name))),
   )
   const count = (reason: 'imageless' | 'unread', files: readonly string[]) => {
     if (files.length > 0) leftOut.count(reason, folder, files.length, join(folder, files[0]!))

@@ -4,14 +4,14 @@ import { decodeText, withLineFeeds } from '../../files/text_file.js'
 import { parseJson } from '../../files/json_file.js'
 
 /** What a caption's name ends with, in lower case; of several, the first counts. */
-export const CAPTION_EXTENSIONS: ReadonlySet<string> = new Set(['.txt', '.caption', '.json'])
+export const captionExtensions: ReadonlySet<string> = new Set(['.txt', '.caption', '.json'])
 
 /** What follows an image's name without its extension in the names of its captions: `.txt`, `.png.txt`. The first counts. */
 export const captionEndings = (imageExtension: string): string[] =>
-  ['', imageExtension].flatMap((inner) => [...CAPTION_EXTENSIONS].map((extension) => inner + extension))
+  ['', imageExtension].flatMap((inner) => [...captionExtensions].map((extension) => inner + extension))
 
 /** For messages. */
-export const captionKinds = [...CAPTION_EXTENSIONS].join(', ')
+export const captionKinds = [...captionExtensions].join(', ')
 
 /**
  * The caption in a file's bytes, without the white space around it: all of a `.txt` or `.caption`, of a `.json` object

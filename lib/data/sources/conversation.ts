@@ -4,10 +4,10 @@ import { referenceOf } from './image_keys.js'
 /** A text, which may hold `<image>` in place of an image, or an image; without a value, the next one of the document's. */
 export type Piece = string | { readonly image: unknown }
 
-const KEYS = ['messages', 'conversations']
+const keys = ['messages', 'conversations']
 
 /** Of an image among a turn's content. */
-const IMAGE_KEYS = ['image', 'image_url', 'url', 'path']
+const imageKeys = ['image', 'image_url', 'url', 'path']
 
 /**
  * The turns of a conversation in order, one below the other: `{"conversations": [{"from": "human", "value": "..."}]}` as
@@ -16,7 +16,7 @@ const IMAGE_KEYS = ['image', 'image_url', 'url', 'path']
  * @throws Error that begins with `name`
  */
 export function conversationOf(object: Readonly<Record<string, unknown>>, name: string): Piece[] | undefined {
-  const key = KEYS.find((each) => Array.isArray(object[each]))
+  const key = keys.find((each) => Array.isArray(object[each]))
   if (key === undefined) return undefined
   return (object[key] as unknown[]).flatMap((turn, i) => {
     const { content, value = content } = (turn ?? {}) as Record<string, unknown>
@@ -42,7 +42,7 @@ function pieceOf(piece: unknown, place: string): Piece {
   if ((type ?? key) === 'text' && typeof content.text === 'string') return content.text
   const isImage = type === 'image' || type === 'image_url' || (type === undefined && key === 'image')
   if (isImage && given.length === 0) return { image: undefined }
-  const image = IMAGE_KEYS.map((each) => content[each]).find((each) => referenceOf(each) !== undefined)
+  const image = imageKeys.map((each) => content[each]).find((each) => referenceOf(each) !== undefined)
   if (isImage && image !== undefined) return { image }
   if (type === 'image' && key === 'base64' && typeof value === 'string') return { image: { bytes: value } }
   throw new Error(

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { IMAGE_EXTENSIONS } from './image_extensions.js'
+import { imageExtensions } from './image_extensions.js'
 
 /** What a data config's `type` reads, by what names end with. */
 const endings = {
@@ -19,11 +19,11 @@ export function typeOfFile(name: string): FileType | undefined {
   const lower = name.toLowerCase()
   for (const type of ['tar', 'jsonl', 'text'] as const)
     if (endings[type].some((ending) => lower.endsWith(ending))) return type
-  return IMAGE_EXTENSIONS.has(/\.[^.]*$/.exec(lower)?.[0] ?? '') ? 'folder' : undefined
+  return imageExtensions.has(/\.[^.]*$/.exec(lower)?.[0] ?? '') ? 'folder' : undefined
 }
 
 /** Tables and compressed files, which no type reads. */
-const NOT_READ = /\.(parquet|arrow|feather|csv|tsv|xlsx|zip|rar|7z|zst|xz|bz2|lz4)$/i
+const notRead = /\.(parquet|arrow|feather|csv|tsv|xlsx|zip|rar|7z|zst|xz|bz2|lz4)$/i
 
 /** What to say of files that `type` does not find: "; it holds a.tar, which "type": "tar" reads"; else ''. */
 export function typesOfFiles(names: readonly string[], type: FileType): string {
@@ -31,7 +31,7 @@ export function typesOfFiles(names: readonly string[], type: FileType): string {
     other === type ? undefined : names.find((name) => typeOfFile(name) === other)
   for (const other of ['tar', 'jsonl'] as const)
     if (found(other) !== undefined) return `; it holds ${found(other)}, which "type": "${other}" reads`
-  const unread = names.find((name) => NOT_READ.test(name))
+  const unread = names.find((name) => notRead.test(name))
   if (unread !== undefined)
     return `; it holds ${unread}, which is not read: convert it to JSON Lines, or unpack it, see docs/troubleshooting.md`
   const json = type === 'jsonl' && names.find((name) => /\.json(\.gz)?$/i.test(name))

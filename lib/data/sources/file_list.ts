@@ -18,7 +18,7 @@ export interface FolderListing {
 }
 
 /** The most paths that the braces of a pattern make. */
-const MOST_EXPANDED = 100_000
+const mostExpanded = 100_000
 
 /**
  * The files that `paths` name, in order: a file; a folder, for the files in it and in its folders whose names end with
@@ -66,9 +66,9 @@ async function filesOf(
 const isPattern = (path: string): boolean => /[*?[]|\{[^{}]*(,|\.\.)[^{}]*\}/.test(path)
 
 async function expand(pattern: string): Promise<string[]> {
-  const expanded = braceExpand(pattern, { braceExpandMax: MOST_EXPANDED + 1 })
-  if (expanded.length > MOST_EXPANDED)
-    throw new Error(`${pattern}: its braces name more than ${MOST_EXPANDED} paths`)
+  const expanded = braceExpand(pattern, { braceExpandMax: mostExpanded + 1 })
+  if (expanded.length > mostExpanded)
+    throw new Error(`${pattern}: its braces name more than ${mostExpanded} paths`)
   const files: string[] = []
   for (const path of expanded) {
     if (!/[*?[]/.test(path) || (expanded.length > 1 && (await exists(path)))) {

@@ -13,7 +13,7 @@ export class IdxError extends Error {
   override readonly name = 'IdxError'
 }
 
-const UNSIGNED_BYTE = 0x08
+const unsignedByte = 0x08
 
 /**
  * Reads an IDX file (the format of the MNIST family, yann.lecun.com/exdb/mnist) of unsigned bytes, raw or gzipped
@@ -75,7 +75,7 @@ function parseHeader(bytes: Buffer, path: string, rank: number): Header {
     if (other !== undefined) throw new IdxError(`${path}: ${other}`)
     throw new IdxError(`${path}: not an IDX file: ${found}; an IDX file starts with 00 00`)
   }
-  if (bytes[2] !== UNSIGNED_BYTE) {
+  if (bytes[2] !== unsignedByte) {
     throw new IdxError(
       `${path}: ${found}, element type ${bytes[2]}; unsigned bytes, type 8, are what can be read`,
     )

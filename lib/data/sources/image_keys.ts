@@ -1,15 +1,15 @@
 import { basename } from 'node:path'
-import { IMAGE_EXTENSIONS } from './image_extensions.js'
+import { imageExtensions } from './image_extensions.js'
 
 /** Keys that hold an image, whatever the value is. */
-const CERTAIN = ['image', 'images', 'image_path', 'img', 'image_url']
+const certain = ['image', 'images', 'image_path', 'img', 'image_url']
 /** Keys that hold one where the value looks like it: texts have files and addresses too. */
-const LIKELY = ['file_name', 'path', 'url']
+const likely = ['file_name', 'path', 'url']
 
 /** Keys whose values are words, also where they look like a file's name. */
-const TITLES = ['title', 'headline', 'subject']
+const titles = ['title', 'headline', 'subject']
 
-const imageKeys = [...CERTAIN, ...LIKELY].map((key) => `"${key}"`).join(', ')
+const imageKeys = [...certain, ...likely].map((key) => `"${key}"`).join(', ')
 
 /**
  * The images of a JSON object, each a string or what stands in place of one; undefined where it has no key for them.
@@ -22,19 +22,19 @@ export function findImages(
   textKeys: readonly string[],
 ): readonly unknown[] | undefined {
   const keys = [
-    ...CERTAIN.filter((each) => !isAbsent(object[each])),
-    ...LIKELY.filter((each) => looksLikeImages(object[each])),
+    ...certain.filter((each) => !isAbsent(object[each])),
+    ...likely.filter((each) => looksLikeImages(object[each])),
   ]
   const key = keys.find((each) => !areAddresses(object[each])) ?? keys[0]
   for (const [other, value] of Object.entries(object)) {
     if (other === key || isAbsent(value) || textKeys.includes(other)) continue
     if (key !== undefined) {
       // What says the same again, or where the image came from.
-      if (LIKELY.includes(other) || areAddresses(value) || isSame(value, object[key])) continue
+      if (likely.includes(other) || areAddresses(value) || isSame(value, object[key])) continue
     }
-    const isMedia = CERTAIN.includes(other) || isMediaKey(other, value)
-    const isFile = looksLikeImages(value) || (LIKELY.includes(other) && isOtherMedia(value))
-    if (isMedia || (key === undefined && !TITLES.includes(other) && isFile)) {
+    const isMedia = certain.includes(other) || isMediaKey(other, value)
+    const isFile = looksLikeImages(value) || (likely.includes(other) && isOtherMedia(value))
+    if (isMedia || (key === undefined && !titles.includes(other) && isFile)) {
       throw new Error(
         `${name}: "${other}" looks like the key of an image or other media, which is not read` +
           `${key === undefined ? '' : ` beside "${key}"`}: images are expected under one of ${imageKeys}`,
@@ -42,7 +42,7 @@ export function findImages(
     }
   }
   if (key !== undefined) return [object[key]].flat()
-  return CERTAIN.some((each) => each in object) ? [] : undefined
+  return certain.some((each) => each in object) ? [] : undefined
 }
 
 export const isAbsent = (value: unknown): boolean =>
@@ -68,7 +68,7 @@ function looksLikeImages(value: unknown): boolean {
   if (reference.startsWith('data:image/')) return true
   if (reference.length > 1000 || reference.includes('\n')) return false
   const path = isAddress(reference) ? reference.replace(/[?#].*$/s, '') : reference
-  return IMAGE_EXTENSIONS.has(/\.[a-z\d]+$/i.exec(path)?.[0].toLowerCase() ?? '')
+  return imageExtensions.has(/\.[a-z\d]+$/i.exec(path)?.[0].toLowerCase() ?? '')
 }
 
 /** As in the `metadata.jsonl` of Hugging Face's folders of sounds, films and papers. */
@@ -82,22 +82,22 @@ function isSame(values: unknown, ofImages: unknown): boolean {
   return namesOf(values).every((each) => each !== '' && known.includes(each))
 }
 
-const MEDIA = /image|img|picture|photo|screenshot|video|audio/i
+const media = /image|img|picture|photo|screenshot|video|audio/i
 /** What keys begin or end with that say something about an image rather than being one. */
-const QUESTIONS = ['has', 'is', 'num', 'n']
+const questions = ['has', 'is', 'num', 'n']
 // prettier-ignore
-const ABOUT = [
+const about = [
   'id', 'ids', 'width', 'height', 'size', 'hash', 'md5', 'sha256', 'alt', 'caption', 'captions', 'text', 'desc', 'description',
   'license', 'credit', 'author', 'format', 'mode', 'title', 'label', 'labels', 'type', 'class', 'count', 'index', 'date', 'tag',
   'tags', 'prompt', 'token', 'tokens', 'dir', 'folder', 'root', 'quality', 'score', 'source',
 ]
 
 function isMediaKey(key: string, value: unknown): boolean {
-  if (!MEDIA.test(key)) return false
+  if (!media.test(key)) return false
   const words = key
     .replaceAll(/([a-z\d])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .split(/[_\W]+/)
-  if (words.length > 1 && (QUESTIONS.includes(words[0]!) || ABOUT.includes(words.at(-1)!))) return false
+  if (words.length > 1 && (questions.includes(words[0]!) || about.includes(words.at(-1)!))) return false
   return (typeof value === 'string' && value !== '') || typeof value === 'object'
 }

@@ -22,9 +22,9 @@ export interface OpenedText {
 }
 
 /** So many bytes of a source's files are unpacked, or brought to UTF-8, in memory (our choice). */
-const MOST_IN_MEMORY = 2 ** 30
-const HEAD = 2 ** 16
-const CHUNK = 2 ** 20
+const mostInMemory = 2 ** 30
+const headSize = 2 ** 16
+const chunkSize = 2 ** 20
 
 /** Opens text files: what is gzipped, or UTF-16, is held in memory as UTF-8, anything else is read from disk. */
 export class TextFiles {
@@ -32,7 +32,7 @@ export class TextFiles {
   #inMemory = 0
 
   /** `most`: bytes that are held in memory, of all files together. */
-  constructor(most = MOST_IN_MEMORY) {
+  constructor(most = mostInMemory) {
     this.#most = most
   }
 
@@ -107,17 +107,17 @@ class MemoryBytes implements RecordBytes {
 }
 
 async function headOf(bytes: RecordBytes): Promise<Buffer> {
-  const head = Buffer.alloc(HEAD)
-  const { bytesRead } = await bytes.read(head, 0, HEAD, 0)
+  const head = Buffer.alloc(headSize)
+  const { bytesRead } = await bytes.read(head, 0, headSize, 0)
   return head.subarray(0, bytesRead)
 }
 
 async function* toUtf8(bytes: RecordBytes, encoding: string): AsyncGenerator<Buffer, void, undefined> {
   const decoder = new TextDecoder(encoding, { fatal: true })
-  const chunk = Buffer.alloc(CHUNK)
+  const chunk = Buffer.alloc(chunkSize)
   try {
     for (let position = 0; ;) {
-      const { bytesRead } = await bytes.read(chunk, 0, CHUNK, position)
+      const { bytesRead } = await bytes.read(chunk, 0, chunkSize, position)
       position += bytesRead
       yield Buffer.from(decoder.decode(chunk.subarray(0, bytesRead), { stream: bytesRead > 0 }))
       if (bytesRead === 0) return

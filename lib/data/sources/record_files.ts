@@ -6,7 +6,7 @@ import { type RecordBytes, TextFiles } from './record_bytes.js'
 import { indexRecords, type RecordFormat, type RecordIndex } from './record_index.js'
 
 /** A longer record is not read: it would be one document. */
-const LONGEST_RECORD = 2 ** 26
+const longestRecord = 2 ** 26
 
 /** Files of records (lines, or texts between separators), together a list of records that are read from disk. */
 export class RecordFiles {
@@ -113,7 +113,7 @@ interface RecordSpan {
 }
 
 /** Files that are held open at a time. */
-const MOST_OPEN = 64
+const mostOpen = 64
 
 export class RecordReader {
   readonly #spanOf: (index: number) => RecordSpan
@@ -128,8 +128,8 @@ export class RecordReader {
   async read(index: number): Promise<string> {
     const { path, memory, start, end } = this.#spanOf(index)
     const size = end - start
-    if (size > LONGEST_RECORD)
-      throw new Error(`${path}: a document of ${size} bytes; at most ${LONGEST_RECORD} are read`)
+    if (size > longestRecord)
+      throw new Error(`${path}: a document of ${size} bytes; at most ${longestRecord} are read`)
     const bytes = Buffer.allocUnsafe(size)
     let filled = 0
     try {
@@ -159,7 +159,7 @@ export class RecordReader {
     this.#open.delete(path)
     if (!file) {
       const [oldest] = this.#open
-      if (oldest && this.#open.size === MOST_OPEN) {
+      if (oldest && this.#open.size === mostOpen) {
         this.#open.delete(oldest[0])
         await oldest[1].close()
       }

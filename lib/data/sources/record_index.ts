@@ -18,7 +18,7 @@ export interface RecordFormat {
   readonly check?: (head: Buffer, path: string) => void
 }
 
-const CHUNK = 2 ** 20
+const chunkSize = 2 ** 20
 
 /** Reads a file once, a megabyte at a time, to find its records. Rejects as `read` does. */
 export async function indexRecords(
@@ -51,14 +51,14 @@ async function* findRecords(
   separator = '',
 ): AsyncGenerator<FoundRecord[], void, undefined> {
   const mark = Buffer.from(separator)
-  const chunk = Buffer.allocUnsafe(CHUNK + mark.length)
+  const chunk = Buffer.allocUnsafe(chunkSize + mark.length)
   let offset = 0 // of the chunk in the file
   let kept = 0 // bytes of the chunk before it, which may begin a separator
   let start = 0
   let number = 0
   let blank = true
   for (;;) {
-    const { bytesRead } = await file.read(chunk, kept, CHUNK, offset + kept)
+    const { bytesRead } = await file.read(chunk, kept, chunkSize, offset + kept)
     const bytes = chunk.subarray(0, kept + bytesRead)
     const found: FoundRecord[] = []
     let from = 0
@@ -86,18 +86,18 @@ function isBlank(bytes: Buffer, from: number, to: number): boolean {
   return true
 }
 
-const NEW_LINE = 0x0a
-const SPACE = 0x20
+const newLine = 0x0a
+const space = 0x20
 /** How far before the limit a good place to cut is looked for. */
-const CUT_WINDOW = 1024
+const cutWindow = 1024
 
 /** A place to cut after `from` and at most at `limit`: after a line, else after a space, else before a character. */
 async function findCut(file: RecordBytes, from: number, limit: number): Promise<number> {
-  const start = Math.max(from + 1, limit - CUT_WINDOW)
+  const start = Math.max(from + 1, limit - cutWindow)
   const buffer = Buffer.alloc(limit - start + 1)
   const { bytesRead } = await file.read(buffer, 0, buffer.length, start)
   const before = buffer.subarray(0, Math.min(bytesRead, limit - start))
-  for (const byte of [NEW_LINE, SPACE]) {
+  for (const byte of [newLine, space]) {
     const at = before.lastIndexOf(byte)
     if (at >= 0) return start + at + 1
   }

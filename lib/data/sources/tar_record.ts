@@ -1,12 +1,12 @@
 import { posix } from 'node:path'
 import type { LeftOut, LeftOutReason } from '../left_out.js'
-import { CAPTION_EXTENSIONS, captionEndings, captionKinds, captionOf } from './captions.js'
+import { captionExtensions, captionEndings, captionKinds, captionOf } from './captions.js'
 import type { RawDocument } from '../document.js'
 import type { UnreadableDocument } from './document_source.js'
-import { IMAGE_EXTENSIONS, imageKinds } from './image_extensions.js'
+import { imageExtensions, imageKinds } from './image_extensions.js'
 
 /** A larger member is not read: it would be one image or caption. */
-export const LARGEST_MEMBER = 2 ** 26
+export const largestMember = 2 ** 26
 
 /** Members in a row whose paths are equal up to the first dot of their names. */
 export interface TarRecord {
@@ -33,12 +33,12 @@ export function splitName(path: string): MemberName {
   const key = path.slice(0, path.length - name.length + dot)
   const extension = name.slice(dot).toLowerCase()
   const last = posix.extname(extension.slice(1)) || extension
-  if (IMAGE_EXTENSIONS.has(extension)) return { key, extension, kind: 'image' }
-  if (CAPTION_EXTENSIONS.has(last)) {
+  if (imageExtensions.has(extension)) return { key, extension, kind: 'image' }
+  if (captionExtensions.has(last)) {
     const inner = extension.slice(0, -last.length)
-    return { key, extension, kind: inner === '' || IMAGE_EXTENSIONS.has(inner) ? 'caption' : 'part' }
+    return { key, extension, kind: inner === '' || imageExtensions.has(inner) ? 'caption' : 'part' }
   }
-  return { key, extension, kind: IMAGE_EXTENSIONS.has(last) ? 'part' : undefined }
+  return { key, extension, kind: imageExtensions.has(last) ? 'part' : undefined }
 }
 
 /** A record's caption and image, or what it lacks. */
@@ -61,7 +61,7 @@ export function documentOfRecord(path: string, record: TarRecord): RawDocument |
   try {
     for (const [extension, member] of members) {
       if (typeof member === 'number')
-        throw new Error(`${name}${extension}: has ${member} bytes; at most ${LARGEST_MEMBER} are read`)
+        throw new Error(`${name}${extension}: has ${member} bytes; at most ${largestMember} are read`)
     }
     const text = captionOf(members.get(caption) as Uint8Array, caption, name + caption, name + image)
     const bytes = members.get(image) as Uint8Array
@@ -80,21 +80,21 @@ export function documentOfRecord(path: string, record: TarRecord): RawDocument |
 /** The extensions of a record's image, by its name or else by its content, and caption. */
 function partsOf({ key, members }: TarRecord): { readonly image?: string; readonly caption?: string } {
   const image =
-    [...IMAGE_EXTENSIONS].find((extension) => members.has(extension)) ??
+    [...imageExtensions].find((extension) => members.has(extension)) ??
     [...members.keys()].find((extension) => splitName(key + extension).kind === undefined)
   const caption = captionEndings(image ?? '').find((extension) => members.has(extension))
   return { ...(image !== undefined && { image }), ...(caption !== undefined && { caption }) }
 }
 
 /** Members that a message names. */
-const MOST_NAMED = 4
+const mostNamed = 4
 
 /** What to say of a record that lacks a part. */
 function whyNot({ key, members, others }: TarRecord): string {
   const names = [...[...members.keys()].map((extension) => key + extension), ...others]
   const dots = others.some((name) => splitName(name).kind === 'part')
   return (
-    `; it has ${names.slice(0, MOST_NAMED).join(', ')}${names.length > MOST_NAMED ? ` and more, ${names.length} in all` : ''}. The members of a sample must be adjacent` +
+    `; it has ${names.slice(0, mostNamed).join(', ')}${names.length > mostNamed ? ` and more, ${names.length} in all` : ''}. The members of a sample must be adjacent` +
     (dots
       ? ': those in a row whose names are equal up to the first dot. Rename them to have no other dot'
       : ', and their names equal up to the first dot')

@@ -11,7 +11,7 @@ import { isHiddenPath } from './hidden_names.js'
 import {
   documentOfRecord,
   isNotice,
-  LARGEST_MEMBER,
+  largestMember,
   MembersLeftOut,
   splitName,
   type TarRecord,
@@ -133,7 +133,7 @@ async function openTar(path: string, tail: TarTail): Promise<AsyncIterable<Entry
 /** A member's bytes, in memory of their own, or its size where it is too large. */
 async function readMember(entry: Entry): Promise<Uint8Array | number> {
   const { size = 0 } = entry.header
-  if (size > LARGEST_MEMBER) {
+  if (size > largestMember) {
     entry.resume()
     return size
   }
@@ -146,7 +146,7 @@ async function readMember(entry: Entry): Promise<Uint8Array | number> {
 async function readImageMember(entry: Entry): Promise<Uint8Array | undefined> {
   const { size = 0 } = entry.header
   let chunks: Uint8Array[] | undefined
-  let begins = size <= LARGEST_MEMBER
+  let begins = size <= largestMember
   for await (const chunk of entry) {
     if (begins && (await beginsAsImage(chunk as Uint8Array))) chunks = []
     begins = false

@@ -25,7 +25,7 @@ export interface TarOptions {
 type Document = RawDocument | UnreadableDocument
 
 /** A block of records ends when it holds so many bytes, however few the records are (our choice). */
-const LARGEST_BLOCK = 2 ** 28
+const largestBlock = 2 ** 28
 
 /**
  * Images and captions in tar files of WebDataset's layout (`00042.png`, `00042.txt`), read as streams. Each epoch takes the
@@ -95,7 +95,7 @@ async function* blocksOf(
   for await (const document of records) {
     block.push(document)
     bytes += encodedBytes(document)
-    if (block.length < length && bytes < LARGEST_BLOCK) continue
+    if (block.length < length && bytes < largestBlock) continue
     yield block
     block = []
     bytes = 0

@@ -17,7 +17,7 @@ export interface TextOptions {
 }
 
 /** Long texts are read in parts of at most so many bytes, so that files may be larger than memory (our choice). */
-const LONGEST_TEXT = 2 ** 16
+const longestText = 2 ** 16
 
 /**
  * Plain text in UTF-8 or, with a byte order mark, UTF-16, gzipped or not, shuffled in each epoch. White space around a
@@ -32,7 +32,7 @@ export async function openTextSource(options: TextOptions): Promise<DocumentSour
   for (const file of paths) checkFileType(file, 'text')
   const lines = separator === undefined ? undefined : withLineFeeds(separator)
   const format: RecordFormat = {
-    longest: LONGEST_TEXT,
+    longest: longestText,
     ...(lines !== undefined && {
       separator: (head) => (head.includes('\r\n') ? lines.replaceAll('\n', '\r\n') : lines),
     }),

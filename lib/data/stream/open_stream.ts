@@ -39,7 +39,7 @@ export interface StreamOptions {
 }
 
 /** Documents of each source that are preprocessed in advance, for each thread (our choice). */
-const LOOK_AHEAD = 16
+const defaultLookAhead = 16
 
 /**
  * A mixture of sources as a stream of documents. The next document comes from the source that has given the fewest
@@ -66,7 +66,7 @@ export function openStream(sources: readonly WeightedSource[], options: StreamOp
     preprocessor,
     positionsOf,
     longest,
-    lookAhead: LOOK_AHEAD * Math.max(1, workers),
+    lookAhead: defaultLookAhead * Math.max(1, workers),
     onUnreadable,
   }
   const readers = sources.map(({ source }, i) => new SourceReader(source, readerOptions, state?.sources[i]))

@@ -10,7 +10,7 @@ import { type Chunk, chunkDocument, type PositionsOf } from './chunks.js'
 import type { Preprocessor } from './preprocessor.js'
 
 /** So many unreadable documents in a row are no accident: the source as a whole cannot be read. */
-const MOST_UNREADABLE = 100
+const mostUnreadable = 100
 
 export interface SourceReaderOptions {
   readonly seed: number
@@ -114,9 +114,9 @@ export class SourceReader {
     this.#options.onUnreadable(document)
     this.#finish()
     this.#skipped++
-    if (++this.#unreadableInARow === MOST_UNREADABLE) {
+    if (++this.#unreadableInARow === mostUnreadable) {
       throw new Error(
-        `${MOST_UNREADABLE} documents in a row could not be read; the last: ${document.error.message}`,
+        `${mostUnreadable} documents in a row could not be read; the last: ${document.error.message}`,
         { cause: document.error },
       )
     }

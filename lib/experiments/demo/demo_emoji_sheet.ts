@@ -1,4 +1,10 @@
-import { type ContactSheet, inRows, RIGHT, type SheetCell, WRONG } from '../../image/contact_sheet.js'
+import {
+  type ContactSheet,
+  inRows,
+  rightColour,
+  type SheetCell,
+  wrongColour,
+} from '../../image/contact_sheet.js'
 import type { Image } from '../../image/image.js'
 import { emojiCaption, type EmojiDataset } from '../../datasets/emoji/emoji.js'
 import { otherStyle } from '../../datasets/emoji/emoji_names.js'
@@ -44,6 +50,9 @@ function cell({ picture, generated, written }: EmojiOutput, more: readonly Image
   const caption = emojiCaption(picture)
   return {
     image: sideBySide([generated, picture.image, ...more], white),
-    captions: [{ text: caption }, { text: `"${written}"`, colour: written === caption ? RIGHT : WRONG }],
+    captions: [
+      { text: caption },
+      { text: `"${written}"`, colour: written === caption ? rightColour : wrongColour },
+    ],
   }
 }

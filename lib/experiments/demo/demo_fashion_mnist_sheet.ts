@@ -1,4 +1,10 @@
-import { type ContactSheet, inRows, labelledRows, RIGHT, WRONG } from '../../image/contact_sheet.js'
+import {
+  type ContactSheet,
+  inRows,
+  labelledRows,
+  rightColour,
+  wrongColour,
+} from '../../image/contact_sheet.js'
 import type { Image } from '../../image/image.js'
 import type { ClassEvaluation } from '../../evaluation/evaluate_classes.js'
 
@@ -18,7 +24,7 @@ export function fashionMnistSheet({
 }): ContactSheet {
   const describedCells = described.map(({ image, caption, written }) => ({
     image,
-    captions: [{ text: written, colour: written === caption ? RIGHT : WRONG }],
+    captions: [{ text: written, colour: written === caption ? rightColour : wrongColour }],
   }))
   return {
     title: `Transfusion on ${name}`,

@@ -2,7 +2,7 @@ import type { FileHandle } from 'node:fs/promises'
 import { checkArguments } from '../../arguments.js'
 import { writeAtomically } from '../atomic_file.js'
 import { Checksum, summedAtOnce } from '../checksum.js'
-import { bytesOf, elementCount, LENGTH_SIZE, SafetensorsError, type FileDtype } from './safetensors_header.js'
+import { bytesOf, elementCount, lengthSize, SafetensorsError, type FileDtype } from './safetensors_header.js'
 import { SafetensorsReader, type SafetensorsTensor } from './safetensors_reader.js'
 
 export { SafetensorsError } from './safetensors_header.js'
@@ -38,7 +38,7 @@ export interface PendingTensor {
   readonly read: () => Promise<SafetensorsTensor['data']>
 }
 
-const FILE_DTYPES = {
+const fileDtypes = {
   f32: { dtype: 'F32', array: Float32Array },
   bf16: { dtype: 'BF16', array: Uint16Array },
   i32: { dtype: 'I32', array: Int32Array },
@@ -60,7 +60,7 @@ export async function writeSafetensors(
     if (name === '__metadata__') throw new SafetensorsError(`${path}: "__metadata__" cannot name a tensor`)
     if ('data' in tensor) checkData(name, tensor, tensor.data, path)
   }
-  const bytes = ({ dtype }: Typed, count: number) => bytesOf(FILE_DTYPES[dtype].dtype, count)
+  const bytes = ({ dtype }: Typed, count: number) => bytesOf(fileDtypes[dtype].dtype, count)
   const ordered = [...tensors].toSorted(([a, x], [b, y]) => bytes(y, 1) - bytes(x, 1) || (a < b ? -1 : 1))
 
   let end = 0
@@ -68,15 +68,15 @@ export async function writeSafetensors(
     const { dtype, shape } = tensor
     const begin = end
     end += bytes(tensor, elementCount(shape))
-    return [name, { dtype: FILE_DTYPES[dtype].dtype, shape, data_offsets: [begin, end] }]
+    return [name, { dtype: fileDtypes[dtype].dtype, shape, data_offsets: [begin, end] }]
   })
   const header = {
     ...(Object.keys(metadata).length > 0 && { __metadata__: metadata }),
     ...Object.fromEntries(entries),
   }
   const json = Buffer.from(JSON.stringify(header))
-  const padding = (LENGTH_SIZE - (json.length % LENGTH_SIZE)) % LENGTH_SIZE
-  const length = Buffer.alloc(LENGTH_SIZE)
+  const padding = (lengthSize - (json.length % lengthSize)) % lengthSize
+  const length = Buffer.alloc(lengthSize)
   length.writeBigUInt64LE(BigInt(json.length + padding))
 
   const start = Buffer.concat([length, json, Buffer.alloc(padding, ' ')])
@@ -113,7 +113,7 @@ function checkData(
   data: SafetensorsTensor['data'],
   path: string,
 ): void {
-  const { array } = FILE_DTYPES[dtype]
+  const { array } = fileDtypes[dtype]
   if (!(data instanceof array)) {
     throw new SafetensorsError(`${path}: tensor "${name}" is ${dtype}, whose values are a ${array.name}`)
   }

@@ -6,7 +6,7 @@ export class SafetensorsError extends Error {
 }
 
 /** Bits per element of the format's dtypes, under the names that it gives them. */
-export const ELEMENT_BITS = {
+export const elementBits = {
   BOOL: 8,
   F4: 4,
   F6_E2M3: 6,
@@ -31,13 +31,13 @@ export const ELEMENT_BITS = {
   C64: 64,
 } as const
 /** A dtype of the format. */
-export type FileDtype = keyof typeof ELEMENT_BITS
+export type FileDtype = keyof typeof elementBits
 
 /** Those whose values are read. A file may hold others beside them. */
-export const READ_DTYPES = ['F32', 'F64', 'F16', 'BF16', 'I32', 'I64'] as const satisfies FileDtype[]
+export const readDtypes = ['F32', 'F64', 'F16', 'BF16', 'I32', 'I64'] as const satisfies FileDtype[]
 
 /** Bytes that `count` elements take, a fraction where they do not fill the last. */
-export const bytesOf = (dtype: FileDtype, count: number): number => (count * ELEMENT_BITS[dtype]) / 8
+export const bytesOf = (dtype: FileDtype, count: number): number => (count * elementBits[dtype]) / 8
 
 /** Where a tensor lies: bytes `begin` (inclusive) to `end` (exclusive), counted from the end of the header. */
 export interface TensorEntry {
@@ -60,10 +60,10 @@ export interface Header {
 }
 
 /** A file begins with its header's length, a u64 of this many bytes. */
-export const LENGTH_SIZE = 8
+export const lengthSize = 8
 
 /** The format's own bound on the header (100 MB). */
-export const LARGEST_HEADER = 100_000_000
+export const largestHeader = 100_000_000
 
 /**
  * Parses and checks the JSON of a safetensors header: every tensor's bytes are exactly shape x dtype, and together
@@ -105,8 +105,8 @@ export function parseHeader(json: Uint8Array, dataSize: number, path: string): H
 function parseEntry(name: string, entry: unknown, fail: (problem: string) => never): TensorEntry {
   if (!isObject(entry)) return fail(`the header's entry of tensor "${name}" is not an object`)
   const { dtype, shape, data_offsets: offsets } = entry
-  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT_BITS, dtype)) {
-    const known = Object.keys(ELEMENT_BITS).join(', ')
+  if (typeof dtype !== 'string' || !Object.hasOwn(elementBits, dtype)) {
+    const known = Object.keys(elementBits).join(', ')
     return fail(`tensor "${name}" has the dtype ${formatValue(dtype)}; the format's are ${known}`)
   }
   if (!isArrayOfCounts(shape)) {

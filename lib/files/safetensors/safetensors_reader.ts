@@ -3,10 +3,10 @@ import { type Checksum, type ReadableFile, summedFile } from '../checksum.js'
 import { gitLfsPointer } from '../file_formats.js'
 import {
   elementCount,
-  LARGEST_HEADER,
-  LENGTH_SIZE,
+  largestHeader,
+  lengthSize,
   parseHeader,
-  READ_DTYPES,
+  readDtypes,
   SafetensorsError,
   type TensorEntry,
 } from './safetensors_header.js'
@@ -43,22 +43,22 @@ export class SafetensorsReader {
     const file = sum ? summedFile(opened, sum) : opened
     try {
       const { size } = await file.stat()
-      if (size < LENGTH_SIZE)
+      if (size < lengthSize)
         throw new SafetensorsError(
-          `${path}: holds ${size} bytes; a safetensors file has at least ${LENGTH_SIZE}`,
+          `${path}: holds ${size} bytes; a safetensors file has at least ${lengthSize}`,
         )
       const start = await readFully(file, new BigUint64Array(1), 0, path)
       const length = start[0]!
       if (gitLfsPointer.begin.startsWith(Buffer.from(start.buffer).toString('latin1')))
         throw new SafetensorsError(`${path}: ${gitLfsPointer.what}`)
-      const largest = Math.min(LARGEST_HEADER, size - LENGTH_SIZE)
+      const largest = Math.min(largestHeader, size - lengthSize)
       if (length > BigInt(largest)) {
         throw new SafetensorsError(
           `${path}: announces a header of ${length} bytes; this file of ${size} bytes has room for ${largest}`,
         )
       }
-      const dataStart = LENGTH_SIZE + Number(length)
-      const json = await readFully(file, new Uint8Array(Number(length)), LENGTH_SIZE, path)
+      const dataStart = lengthSize + Number(length)
+      const json = await readFully(file, new Uint8Array(Number(length)), lengthSize, path)
       return new SafetensorsReader(path, file, dataStart, parseHeader(json, size - dataStart, path))
     } catch (error) {
       await file.close()
@@ -116,7 +116,7 @@ export class SafetensorsReader {
         return { dtype: 'i64', shape, data: await read(new BigInt64Array(count)) }
       default:
         throw new SafetensorsError(
-          `${this.path}: tensor "${name}" has the dtype ${entry.dtype}; those read are ${READ_DTYPES.join(', ')}`,
+          `${this.path}: tensor "${name}" has the dtype ${entry.dtype}; those read are ${readDtypes.join(', ')}`,
         )
     }
   }
@@ -148,11 +148,11 @@ export class SafetensorsReader {
   }
 }
 
-const CONVERTED_AT_ONCE = 2 ** 20
-const pieceOf = (count: number): number => Math.min(count, CONVERTED_AT_ONCE)
+const convertedAtOnce = 2 ** 20
+const pieceOf = (count: number): number => Math.min(count, convertedAtOnce)
 
 /** Linux reads at most 2 GiB at once, and any read may give less than was asked for. */
-const LARGEST_TRANSFER = 2 ** 30
+const largestTransfer = 2 ** 30
 
 async function readFully<T extends NodeJS.TypedArray>(
   file: ReadableFile,
@@ -162,7 +162,7 @@ async function readFully<T extends NodeJS.TypedArray>(
 ): Promise<T> {
   const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
   for (let done = 0; done < bytes.length;) {
-    const length = Math.min(bytes.length - done, LARGEST_TRANSFER)
+    const length = Math.min(bytes.length - done, largestTransfer)
     const { bytesRead } = await file.read(bytes, done, length, position + done)
     if (bytesRead === 0) throw new SafetensorsError(`${path}: was cut short while it was read`)
     done += bytesRead

@@ -16,7 +16,7 @@ export interface SampledTokens {
   readonly requests: readonly AppendingRequest[]
 }
 
-const NONE: readonly number[] = []
+const noIds: readonly number[] = []
 
 /**
  * Samples the next tokens of a step's generations. It keeps them on the device until the next step, whose placeholders
@@ -77,7 +77,7 @@ export class TokenSampler {
   }
 
   #biasOf({ mayGenerateImage, request }: Generation): Float32Array {
-    const { idsWithoutToken = NONE } = request.tokenizer ?? {}
+    const { idsWithoutToken = noIds } = request.tokenizer ?? {}
     let biases = this.#biases.get(idsWithoutToken)
     if (!biases) {
       const { vocabulary, tokens } = this.#network.config

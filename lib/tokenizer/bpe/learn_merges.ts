@@ -1,7 +1,7 @@
-import { BYTE_SYMBOLS } from './byte_symbols.js'
+import { byteSymbols } from './byte_symbols.js'
 import { grown } from './growing_array.js'
 import { MergeQueue } from './merge_queue.js'
-import { NONE, NumberLists } from './number_lists.js'
+import { noEntry, NumberLists } from './number_lists.js'
 import { PairTable } from './pair_table.js'
 import type { WordCounts } from './word_counts.js'
 import { Words } from './words.js'
@@ -14,7 +14,7 @@ export interface MergeOptions {
 }
 
 /** Words that are cut into bytes at a time. */
-const WORDS_AT_ONCE = 1024
+const wordsAtOnce = 1024
 
 /**
  * Byte-pair encoding (Sennrich et al., 2016): the most frequent pair of neighbours becomes a token, again and again. Adds
@@ -27,7 +27,7 @@ export function* learnMerges(
   { vocabulary, minimumFrequency }: MergeOptions,
 ): Generator<void, [left: number, right: number][], undefined> {
   const ids = new Map(tokens.map((token, id) => [token, id]))
-  const byteTokens = BYTE_SYMBOLS.map((symbol) => ids.get(symbol)!)
+  const byteTokens = byteSymbols.map((symbol) => ids.get(symbol)!)
   const pairs = new CountedPairs()
   let added = 0
   for (const [word, count] of words.entries()) {
@@ -36,7 +36,7 @@ export function* learnMerges(
       Array.from(bytes, (byte) => byteTokens[byte]!),
       count,
     )
-    if (++added % WORDS_AT_ONCE === 0) yield
+    if (++added % wordsAtOnce === 0) yield
   }
   pairs.queueNew()
   const merges: [number, number][] = []
@@ -111,7 +111,7 @@ class CountedPairs {
     if (pair === known) {
       this.#counts = grown(this.#counts, known + 1)
       this.#places = grown(this.#places, known + 1)
-      this.#places[pair] = NONE
+      this.#places[pair] = noEntry
     }
     this.#counts[pair]! += by * this.#words.count(word)
     if (by > 0) this.#places[pair] = this.#lists.add(this.#places[pair]!, word)

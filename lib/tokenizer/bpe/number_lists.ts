@@ -1,18 +1,18 @@
 import { grown } from './growing_array.js'
 
 /** An empty list. */
-export const NONE = -1
+export const noEntry = -1
 
 /** Many short lists of integers in one piece of memory, linked; a list is named by its latest entry. */
 export class NumberLists {
   #numbers = new Int32Array(1024)
   #next = new Int32Array(1024)
   #used = 0
-  #free = NONE
+  #free = noEntry
 
   /** The list with `number` before all others. A number that was the latest already is not added again. */
   add(list: number, number: number): number {
-    if (list !== NONE && this.#numbers[list] === number) return list
+    if (list !== noEntry && this.#numbers[list] === number) return list
     const entry = this.#take()
     this.#numbers[entry] = number
     this.#next[entry] = list
@@ -22,7 +22,7 @@ export class NumberLists {
   /** The numbers of a list, which is given up. */
   take(list: number): number[] {
     const numbers: number[] = []
-    for (let entry = list; entry !== NONE;) {
+    for (let entry = list; entry !== noEntry;) {
       numbers.push(this.#numbers[entry]!)
       const next = this.#next[entry]!
       this.#next[entry] = this.#free
@@ -33,7 +33,7 @@ export class NumberLists {
   }
 
   #take(): number {
-    if (this.#free === NONE) {
+    if (this.#free === noEntry) {
       const entry = this.#used++
       this.#numbers = grown(this.#numbers, this.#used)
       this.#next = grown(this.#next, this.#used)

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { BYTE_SYMBOLS } from './byte_symbols.js'
+import { byteSymbols } from './byte_symbols.js'
 
 /** Begin and end of document as Llama 2's tokenizer, the paper's, calls them, begin and end of image. */
-const SPECIAL_TOKENS = ['<s>', '</s>', '<|boi|>', '<|eoi|>']
+const defaultSpecialTokens = ['<s>', '</s>', '<|boi|>', '<|eoi|>']
 
 const bpeShape = z.strictObject({
   /** Tokens in all: the special ones, the 256 bytes and what is merged of them. */
@@ -13,14 +13,14 @@ const bpeShape = z.strictObject({
   specialTokens: z
     .array(z.string().min(1))
     .refine((tokens) => new Set(tokens).size === tokens.length, { error: 'expected different tokens' })
-    .default(SPECIAL_TOKENS),
+    .default(defaultSpecialTokens),
 })
 
 type BpeShape = z.output<typeof bpeShape>
 
 /** Two tokens with the same text are one, so that special tokens of one character may be bytes. */
 const smallest = ({ specialTokens }: Pick<BpeShape, 'specialTokens'>) =>
-  new Set([...specialTokens, ...BYTE_SYMBOLS]).size
+  new Set([...specialTokens, ...byteSymbols]).size
 
 function refined<Schema extends z.ZodType<BpeShape>>(schema: Schema): Schema {
   return schema.refine((options) => options.vocabulary >= smallest(options), {

@@ -1,14 +1,14 @@
 import { grown } from './growing_array.js'
 
-const FREE = -1
+const free = -1
 
 /** Numbers pairs of tokens in the order in which they are first seen: a hash table with open addressing. */
 export class PairTable {
   #size = 0
   #left = new Int32Array(1024)
   #right = new Int32Array(1024)
-  /** A pair's number or FREE; a power of two in length, at most half of it taken. */
-  #slots = new Int32Array(4096).fill(FREE)
+  /** A pair's number, or `free`; a power of two in length, at most half of it taken. */
+  #slots = new Int32Array(4096).fill(free)
 
   get size(): number {
     return this.#size
@@ -26,7 +26,7 @@ export class PairTable {
   index(left: number, right: number): number {
     const mask = this.#slots.length - 1
     let slot = hash(left, right) & mask
-    for (let pair; (pair = this.#slots[slot]!) !== FREE; slot = (slot + 1) & mask)
+    for (let pair; (pair = this.#slots[slot]!) !== free; slot = (slot + 1) & mask)
       if (this.#left[pair] === left && this.#right[pair] === right) return pair
     return this.#add(left, right, slot)
   }
@@ -43,11 +43,11 @@ export class PairTable {
   }
 
   #rehash(): void {
-    const slots = new Int32Array(2 * this.#slots.length).fill(FREE)
+    const slots = new Int32Array(2 * this.#slots.length).fill(free)
     const mask = slots.length - 1
     for (let pair = 0; pair < this.#size; pair++) {
       let slot = hash(this.#left[pair]!, this.#right[pair]!) & mask
-      while (slots[slot] !== FREE) slot = (slot + 1) & mask
+      while (slots[slot] !== free) slot = (slot + 1) & mask
       slots[slot] = pair
     }
     this.#slots = slots

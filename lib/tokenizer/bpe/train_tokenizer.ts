@@ -3,7 +3,7 @@ import { checkArguments, checkOptions, wrongArgument } from '../../arguments.js'
 import { parseConfig } from '../../config/parse.js'
 import { JsonTokenizer } from '../tokenizer.js'
 import { specialToken, type TokenizerJson } from '../tokenizer_json.js'
-import { BYTE_SYMBOLS } from './byte_symbols.js'
+import { byteSymbols } from './byte_symbols.js'
 import { learnMerges } from './learn_merges.js'
 import { type BpeSettings, bpeOptionsSchema } from './options.js'
 import { WordCounts } from './word_counts.js'
@@ -60,7 +60,7 @@ export async function trainTokenizer(
   }
   onProgress?.({ stage: 'reading', characters, words: counts.size })
 
-  const tokens = [...new Set([...specialTokens, ...BYTE_SYMBOLS.toSorted()])]
+  const tokens = [...new Set([...specialTokens, ...byteSymbols.toSorted()])]
   const learning = learnMerges(counts, tokens, options)
   let step
   while (!(step = learning.next()).done)
@@ -70,14 +70,14 @@ export async function trainTokenizer(
 }
 
 /** Milliseconds after which other work of the thread has its turn (our choice). */
-const TURN = 10
+const turn = 10
 
 /** What lets other work run when its time has come, and says so. It rejects once `signal` is aborted. */
 function pauses(signal: AbortSignal | undefined): () => Promise<boolean> {
   let since = performance.now()
   signal?.throwIfAborted()
   return async () => {
-    if (performance.now() - since < TURN) return false
+    if (performance.now() - since < turn) return false
     await setImmediate()
     signal?.throwIfAborted()
     since = performance.now()

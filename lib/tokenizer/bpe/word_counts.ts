@@ -1,13 +1,13 @@
-import { BYTE_LEVEL_WORDS } from '../byte_level_words.js'
+import { byteLevelWords } from '../byte_level_words.js'
 
 /** Between these two characters every text falls into words that are its parts' words. */
-const CUT = /\P{White_Space}(?=\p{White_Space})/gu
+const cut = /\P{White_Space}(?=\p{White_Space})/gu
 
 /** Code units whose words are listed at a time. */
-const PIECE = 2 ** 16
+const pieceLength = 2 ** 16
 
 /** V8's Map takes no more. */
-const MOST_WORDS = 2 ** 24 - 1
+const mostWords = 2 ** 24 - 1
 
 /** How often each word occurs in texts. */
 export class WordCounts {
@@ -21,7 +21,7 @@ export class WordCounts {
   /** Adds a text, a piece at each step of the iteration. @throws Error beyond 16 million different words */
   *add(text: string): Generator<void, void, undefined> {
     for (const piece of piecesOf(text)) {
-      for (const word of piece.match(BYTE_LEVEL_WORDS) ?? []) {
+      for (const word of piece.match(byteLevelWords) ?? []) {
         const count = this.#counts.get(word)
         if (count !== undefined) this.#counts.set(word, count + 1)
         else this.#addWord(word)
@@ -35,8 +35,8 @@ export class WordCounts {
   }
 
   #addWord(word: string): void {
-    if (this.#counts.size === MOST_WORDS)
-      throw new Error(`the texts have more than ${MOST_WORDS} different words; train on a part of them`)
+    if (this.#counts.size === mostWords)
+      throw new Error(`the texts have more than ${mostWords} different words; train on a part of them`)
     // A copy: the word is a slice that would keep its whole text in memory. UTF-8 has no lone surrogates.
     const copy = Buffer.from(word, 'utf8').toString('utf8')
     this.#counts.set(copy, (this.#counts.get(copy) ?? 0) + 1)
@@ -45,9 +45,9 @@ export class WordCounts {
 
 function* piecesOf(text: string): Generator<string, void, undefined> {
   let from = 0
-  while (text.length - from > PIECE) {
-    CUT.lastIndex = from + PIECE
-    const found = CUT.exec(text)
+  while (text.length - from > pieceLength) {
+    cut.lastIndex = from + pieceLength
+    const found = cut.exec(text)
     if (!found) break
     const end = found.index + found[0].length
     yield text.slice(from, end)

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { LeftOut } from '../../../lib/data/left_out.js'
 import type { RawDocument } from '../../../lib/data/document.js'
 import type { UnreadableDocument } from '../../../lib/data/sources/document_source.js'
-import { LARGEST_MEMBER } from '../../../lib/data/sources/tar_record.js'
+import { largestMember } from '../../../lib/data/sources/tar_record.js'
 import { readTar } from '../../../lib/data/sources/tar_records.js'
 import { collect } from '../stream/documents.js'
 import { temporaryFolder } from '../../temporary_folder.js'
@@ -116,14 +116,14 @@ describe('readTar', () => {
   })
 
   it('passes over a member that is too large', async () => {
-    const size = LARGEST_MEMBER + 1
+    const size = largestMember + 1
     const path = await writeBytes(await headerOf('1.png', size))
     const file = await open(path, 'r+')
     const rest = await tarFile({ '1.txt': 'first', '2.png': 'two', '2.txt': 'second' })
     await file.write(rest, 0, rest.length, 512 * (1 + Math.ceil(size / 512)))
     await file.close()
     const documents = (await collect(readTar(path))).map(shown)
-    expect(documents).toEqual([`1.png: has ${size} bytes; at most ${LARGEST_MEMBER} are read`, 'second: two'])
+    expect(documents).toEqual([`1.png: has ${size} bytes; at most ${largestMember} are read`, 'second: two'])
   })
 
   it('takes one block of zeros for the end, and any number', async () => {
@@ -137,12 +137,12 @@ describe('readTar', () => {
   })
 
   it('takes no memory for a size that is only announced', async () => {
-    const path = await writeBytes(await headerOf('1.png', LARGEST_MEMBER - 1))
+    const path = await writeBytes(await headerOf('1.png', largestMember - 1))
     // What earlier tests have left is there until it is collected.
     const before = process.memoryUsage().arrayBuffers
     const documents = await collect(readTar(path))
     expect(documents.map(shown)).toEqual([expect.stringContaining('1.png: damaged or cut short')])
-    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(LARGEST_MEMBER / 2)
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(largestMember / 2)
   })
 
   it('names the member where the file is cut short or damaged, gives what comes before, and closes the file', async () => {

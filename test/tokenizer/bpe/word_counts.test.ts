@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { WordCounts } from '../../../lib/tokenizer/bpe/word_counts.js'
-import { BYTE_LEVEL_WORDS } from '../../../lib/tokenizer/byte_level_words.js'
+import { byteLevelWords } from '../../../lib/tokenizer/byte_level_words.js'
 
 function countsOf(texts: readonly string[]): Map<string, number> {
   const counts = new WordCounts()
@@ -47,7 +47,7 @@ it('counts the words of a long text, which it cuts, as those of the whole', () =
   const pieces = ['word', 'é🙂', '12', "'s", '\ud83d', '!?', '日本']
   const text = Array.from({ length: 200_000 }, () => pieces[random(7)]! + spaces[random(8)]!).join('')
   const expected = new Map<string, number>()
-  for (const word of text.match(BYTE_LEVEL_WORDS)!) {
+  for (const word of text.match(byteLevelWords)!) {
     // As UTF-8, which has no lone surrogates.
     const known = Buffer.from(word).toString()
     expected.set(known, (expected.get(known) ?? 0) + 1)
