@@ -110,6 +110,6 @@ for (let step = 0; step < steps; step++) {
 }
 await inFlight.finish()
 
-// Draws with the same schedule.
+// Samples with the same schedule.
 const images = await model.generateImages(classes, [0, 1], { sampler: ddim(schedule), steps: 20 })
 for (const [i, name] of classes.entries()) await writePng(`${name}.png`, images[i])

@@ -50,12 +50,12 @@ await trainer.run({ signal: stop.signal, checkpoints: { folder: checkpoints, ste
 await model.save(join(run, 'model'))
 console.log(`to step ${trainer.done.steps}`)
 
-/** What it draws from the first captions. */
+/** What it generates from the first captions. */
 async function writeSheet() {
   const asked = [...new Set(captions)].slice(0, 8)
   const images = await model.generateImages(asked, undefined, { sampler: 'ddim', steps: 50 })
   const cells = images.map((image, i) => ({ image, captions: [{ text: asked[i] }] }))
-  const sheet = { title: 'Drawn', scale: 4, sections: [{ heading: '', rows: [{ cells }] }] }
+  const sheet = { title: 'Generated', scale: 4, sections: [{ heading: '', rows: [{ cells }] }] }
   await writePng(join(run, 'sheet.png'), drawContactSheet(sheet))
 }
 if (!stop.signal.aborted) await writeSheet()

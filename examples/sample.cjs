@@ -1,4 +1,4 @@
-// Writes and draws what follows a prompt: node sample.cjs runs/demo/model "a sneaker"
+// Generates the text and images that follow a prompt: node sample.cjs runs/demo/model "a sneaker"
 const { Transfusion, writePng } = require('transfusion-js')
 
 async function main(folder, prompt = '') {

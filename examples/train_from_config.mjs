@@ -25,5 +25,5 @@ console.log(`${outcome} after ${steps} steps`)
 if (outcome === 'finished') {
   const trained = await Transfusion.load(model)
   const [image] = await trained.generateImages([''], [0], { sampler: 'ddim', steps: 20 })
-  await writePng(`${out}/drawn.png`, image)
+  await writePng(`${out}/generated.png`, image)
 }

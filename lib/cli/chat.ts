@@ -38,8 +38,8 @@ export function chatCommand(): Command {
     .addHelpText(
       'after',
       '\nModels here are not trained to follow instructions: what you type and what the model generates is one\n' +
-        'document, and the model goes on with it. /help lists the commands: images, drawing, seeds, saving. Ctrl-C stops an\n' +
-        'answer, Ctrl-D leaves. Lines may come from a file too. Each answer takes the next seed.\n' +
+        'document, and the model goes on with it. /help lists the commands: images, generating them, seeds, saving.\n' +
+        'Ctrl-C stops an answer, Ctrl-D leaves. Lines may come from a file too. Each answer takes the next seed.\n' +
         '\nExamples:\n' +
         '  transfusion chat runs/train/model --temperature 0.8 --top-p 0.95 --max-tokens 100\n' +
         "  printf '/draw a bag\\n/reset\\n/image shoe.png\\n' | transfusion chat runs/demo/model",

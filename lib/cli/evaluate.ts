@@ -103,9 +103,9 @@ function withOptions(config: unknown, options: EvaluateOptions): unknown {
 
 function classTasks({ data, perClass, sampler, steps, guidance }: EvaluateOptions): object[] {
   const images = given({ sampler, steps, guidance })
-  const drawing = { ...given({ perClass }), ...(Object.keys(images).length > 0 && { images }) }
-  if (data === undefined && Object.keys(drawing).length === 0) return []
-  return [{ type: 'classes', ...(data !== undefined && { data: { type: data } }), ...drawing }]
+  const generation = { ...given({ perClass }), ...(Object.keys(images).length > 0 && { images }) }
+  if (data === undefined && Object.keys(generation).length === 0) return []
+  return [{ type: 'classes', ...(data !== undefined && { data: { type: data } }), ...generation }]
 }
 
 const textTasks = ({ text = [] }: EvaluateOptions): object[] =>

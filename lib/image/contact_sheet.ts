@@ -24,7 +24,7 @@ export interface SheetCell {
 
 /** Images beside each other. */
 export interface SheetRow {
-  /** One line above the row, such as the caption that all its images were drawn from. */
+  /** One line above the row, such as the caption that all its images were generated from. */
   readonly label?: string
   /** From left to right. */
   readonly cells: readonly SheetCell[]

@@ -38,9 +38,9 @@ const { width, height, channels, resize, background, autoOrient, maxPixels } = i
 
 /** As written by a user: what is left out stays so, for a model to decide. */
 export const imagePreprocessingOptionsSchema = z.strictObject({
-  /** Pixels; default: what the model draws. */
+  /** Pixels; default: the size that the model generates. */
   width: width.unwrap().optional(),
-  /** Pixels; default: what the model draws. */
+  /** Pixels; default: the size that the model generates. */
   height: height.unwrap().optional(),
   /** 1: grayscale, 3: RGB. */
   channels: channels.unwrap().optional(),

@@ -113,7 +113,7 @@ export class UNetDown {
 
 /**
  * The up blocks: from the lowest level and the skip connections back to an image. There is none on the lowest level: all
- * that is known of it comes through the transformer, past which an image would be drawn without regard to its caption.
+ * that is known of it comes through the transformer, past which an image would be generated without regard to its caption.
  */
 export class UNetUp {
   readonly #levels: Level[]

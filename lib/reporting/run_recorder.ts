@@ -72,7 +72,7 @@ export class RunRecorder {
     if (report.step % this.#every === 0) this.#record()
   }
 
-  /** Keeps images drawn at a step, with their captions, as a PNG sheet. Rejects where it cannot be written. */
+  /** Keeps images generated at a step, with their captions, as a PNG sheet. Rejects where it cannot be written. */
   async samples(step: number, images: readonly Image[], captions: readonly string[]): Promise<void> {
     const sheet = drawSampleSheet(`step ${step}`, images, captions)
     const png = await encodePng(sheet)
@@ -106,7 +106,7 @@ export class RunRecorder {
   }
 }
 
-/** Removes the sheets beyond a step, which a run that goes on from there draws anew. */
+/** Removes the sheets beyond a step, which a run that goes on from there generates anew. */
 async function removeSheets(folder: string, step: number): Promise<void> {
   const { sheets, captions } = await findSheets(folder)
   for (const file of [...sheets, ...captions]) if (file.step > step) await rm(file.path)

@@ -29,7 +29,7 @@ const configSchema = z.strictObject({
     ])
     .default({ type: 'captions' }),
   model: modelSchema,
-  /** How image files become what the model reads, and is saved with it; by default to the size that it draws. */
+  /** How image files become what the model reads, and is saved with it; by default to the size that it generates. */
   imagePreprocessing: imagePreprocessingOptionsSchema.default({}),
   /** bf16: f32 weights, rounded to bf16 for computing. */
   precision: z.enum(['f32', 'bf16']).default('f32'),
@@ -39,12 +39,12 @@ const configSchema = z.strictObject({
   objective: objectiveSchema.prefault({}),
   /** How long and how the model is trained; the paper's choices are the defaults. */
   training: trainingSchema,
-  /** Images drawn while training, as PNG sheets. */
+  /** Images generated while training, as PNG sheets. */
   samples: z
     .strictObject({
       /** Steps between two sheets. */
       every: z.int().positive().default(1000),
-      /** What to draw; by default the captions of the first samples. */
+      /** What to generate; by default the captions of the first samples. */
       prompts: z.array(z.string()).min(1).optional(),
       ...imageGenerationConfigSchema.shape,
     })

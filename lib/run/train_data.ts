@@ -82,7 +82,7 @@ const documentsLookedAt = 200
 const longestPrompt = 80
 
 /**
- * Up to `count` different short texts, spread over the data and the same for the same data: captions to draw. Each source
+ * Up to `count` different short texts, spread over the data and the same for the same data: captions to generate from. Each source
  * gives one in turn; of a source with images, texts beside images.
  */
 export async function spreadTexts(sources: readonly WeightedSource[], count: number): Promise<string[]> {

@@ -67,7 +67,7 @@ export function documentSpans<Image extends ImagePart>(
   return spans
 }
 
-/** What stands before an image's patches when it is drawn without a condition: [BOS, BOI] (our choice). */
+/** What stands before an image's patches when it is generated without a condition: [BOS, BOI] (our choice). */
 export function unconditionalPrefix(tokens: SpecialTokens): TextPart {
   return tokens.bos === undefined ? text(tokens.boi) : text(tokens.bos, tokens.boi)
 }

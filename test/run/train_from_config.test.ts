@@ -177,5 +177,5 @@ it('has an example of it, which trains and draws', async () => {
     'training.steps=2',
   ])
   expect(stdout).toMatch(/finished after 2 steps\n$/)
-  expect(await readdir(out)).toEqual(expect.arrayContaining(['model', 'drawn.png', 'report.html']))
+  expect(await readdir(out)).toEqual(expect.arrayContaining(['model', 'generated.png', 'report.html']))
 })

@@ -44,7 +44,7 @@ export const precisionOption = (): Option =>
 
 /** `usual`: the sampler that the command takes where none is named and the model is no flow. */
 export const samplerOption = (usual = 'ddpm'): Option =>
-  new Option('--sampler <name>', `how images are drawn, by default ${usual}; from a flow, euler`).choices(
+  new Option('--sampler <name>', `how images are sampled, by default ${usual}; from a flow, euler`).choices(
     samplerSchema.options,
   )
 

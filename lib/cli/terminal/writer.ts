@@ -67,7 +67,7 @@ export class TerminalWriter {
     this.#atLineStart = true
   }
 
-  /** Shows a picture that was not drawn here. */
+  /** Shows a picture that was not generated here. */
   show(image: Image): Promise<void> {
     return this.#show(image, false)
   }

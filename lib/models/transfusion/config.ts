@@ -41,7 +41,7 @@ const imageSchema = z.strictObject({
    * into them. A position of the lowest level is a patch.
    */
   unet: unetSchema.optional(),
-  /** The size, in pixels, of an image that the model decides to draw. */
+  /** The size, in pixels, of an image that the model decides to generate. */
   height: count,
   /** See height; both are multiples of the patch. */
   width: count,
@@ -73,7 +73,7 @@ export const transfusionConfigSchema = z
     ropeTheta: z.number().positive().default(10_000),
     /** Added to the mean of the squares in RMSNorm, as in Llama. */
     normEps: z.number().positive().default(1e-5),
-    /** The images that it reads and draws. */
+    /** The images that it reads and generates. */
     image: imageSchema,
   })
   .superRefine((config, context) => {

@@ -3,7 +3,7 @@ import type { Objective } from '../../diffusion/objective.js'
 import type { TransfusionConfig } from './config.js'
 
 /**
- * Advice, a line each, on sizes with which a model learns but draws badly; empty where there is none. `transfusion train`
+ * Advice, a line each, on sizes with which a model learns but generates badly; empty where there is none. `transfusion train`
  * prints it.
  *
  * A patch of P x P pixels has P^2 * channels values, and a linear layer makes them of a vector of C: it reaches C dimensions.
@@ -23,7 +23,7 @@ export function sizeAdvice(config: TransfusionConfig, objective: Objective): str
   return [
     `image.patch: a patch of ${image.patch} x ${image.patch} x ${image.channels} has ${values} values, more than the model's ` +
       `${channels} channels, so that a prediction of ${prediction} loses ${Math.round(100 * (1 - channels / values))}% of the ` +
-      'noise and drawings stay speckled; set "objective": {"prediction": "x0", "weighting": "v"}' +
+      'noise and generated images stay speckled; set "objective": {"prediction": "x0", "weighting": "v"}' +
       (smaller === undefined ? '' : `, image.patch to ${smaller}`) +
       ` or channels to ${wider}`,
   ]

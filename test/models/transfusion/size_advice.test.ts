@@ -22,7 +22,7 @@ function advice(
 it('warns of patches with more values than the model has channels, and says what to do', () => {
   expect(advice({}, { prediction: 'v', weighting: 'v' })).toEqual([
     "image.patch: a patch of 8 x 8 x 3 has 192 values, more than the model's 128 channels, so that a prediction of v " +
-      'loses 33% of the noise and drawings stay speckled; set "objective": {"prediction": "x0", "weighting": "v"}, ' +
+      'loses 33% of the noise and generated images stay speckled; set "objective": {"prediction": "x0", "weighting": "v"}, ' +
       'image.patch to 4 or channels to 192',
   ])
   expect(advice({ patch: 16 })[0]).toContain('loses 83% of the noise')

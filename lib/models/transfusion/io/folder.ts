@@ -45,7 +45,7 @@ const folderConfigSchema = z.strictObject({
   objective: objectiveSchema,
   /** Between images and the model's values; absent in folders made before there was one, and where the model has none. */
   codec: imageCodecConfigSchema.optional(),
-  /** Of image files; by default to the size that the model draws. */
+  /** Of image files; by default to the size that the model generates. */
   preprocessing: imagePreprocessingSchema.optional(),
   /** Of the folder's files, this one included; absent in folders made before there were any. */
   checksums: z.record(z.string(), z.string()).optional(),
@@ -61,7 +61,7 @@ export interface ModelParts {
   objective: z.output<typeof objectiveSchema>
   /** Encodes and decodes images; by default the one of its channels: pixels for 1 and 3, none for others. */
   codec?: ImageCodec | undefined
-  /** How image files become what the model reads; by default to the size that it draws. */
+  /** How image files become what the model reads; by default to the size that it generates. */
   imagePreprocessing?: ImagePreprocessingOptions | undefined
 }
 

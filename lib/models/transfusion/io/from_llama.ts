@@ -23,7 +23,7 @@ import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 
 /** What a Llama lacks, to be grown on it. */
 export interface FromLlamaOptions {
-  /** The images to read and draw: a Llama has none. */
+  /** The images to read and generate: a Llama has none. */
   image: TransfusionOptions['image']
   /** What the network predicts of images, and how its error counts. */
   objective?: Partial<Objective>
@@ -35,7 +35,7 @@ export interface FromLlamaOptions {
   seed?: number
   /** By default the folder's `tokenizer.json`. */
   tokenizer?: JsonTokenizer
-  /** How image files become what the model reads; by default to the size that it draws. */
+  /** How image files become what the model reads; by default to the size that it generates. */
   imagePreprocessing?: ImagePreprocessingOptions
 }
 
@@ -64,7 +64,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
   })
   if (options.image === undefined)
     throw new TypeError(
-      'fromLlama: options.image is missing: a Llama has no images, and the sizes of those to read and draw are for you ' +
+      'fromLlama: options.image is missing: a Llama has no images, and the sizes of those to read and generate are for you ' +
         'to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
     )
   const device = parseDevice(options.device ?? 'cpu', 'fromLlama')
