@@ -1,11 +1,12 @@
 // Builds the addon (node-gyp) and the JavaScript (tsc); both only where sources changed.
 //   node scripts/build.mjs [native | ts]
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { installBuildTools } from './build_tools.mjs'
 import { generateKernels } from './generate-kernels.mjs'
+import { removeOrphans } from './orphans.mjs'
 import { isInstalled, main, nodePrefix, root, run, runTool, toolsFolder } from './run.mjs'
 
 /** Where the build puts the addon. */
@@ -66,6 +67,7 @@ function buildWithGyp(strict, jobs) {
 export function buildTypeScript() {
   generateKernels()
   runTool('typescript/bin/tsc', [])
+  removeOrphans(join(root, 'dist'), join(root, 'lib'))
   copyFileSync(binding, packedBinding)
   // npm does so where it installs, but a link to a clone is there before the build, too.
   chmodSync(join(root, 'dist/cli/main.js'), 0o755)
