@@ -1,6 +1,6 @@
 // Builds the addon (node-gyp) and the JavaScript (tsc); both only where sources changed.
 //   node scripts/build.mjs [native | ts]
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
