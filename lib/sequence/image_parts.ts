@@ -74,13 +74,13 @@ function pixelPart(image: Image, model: ImageModel, what: string): PixelPart {
   return { ...part, image: isImage ? image : { width, height, channels: imageChannels, data } }
 }
 
-/** The values [S, C] of images in a row; pixels are encoded together by the model's codec. */
+/**
+ * The values [S, C] of images in a row; pixels are encoded together by the model's codec. Rejects with a RangeError where the
+ * codec gives more or fewer values than the images' sizes say.
+ */
 export async function encodeImages(parts: readonly ImageInput[], model: ImageModel): Promise<Float32Array> {
   const pixels = parts.filter((part) => 'image' in part)
-  const encoded =
-    pixels.length > 0
-      ? await requireCodec(model, 'encodeImages').encode(pixels.map(({ image }) => image))
-      : new Float32Array(0)
+  const encoded = await encodePixels(pixels, model)
   if (pixels.length === parts.length) return encoded
   const { channels } = model.network.config.image
   let end = 0
@@ -93,6 +93,19 @@ export async function encodeImages(parts: readonly ImageInput[], model: ImageMod
       return { height, width, values: encoded.subarray(first, end) }
     }),
   )
+}
+
+async function encodePixels(parts: readonly PixelPart[], model: ImageModel): Promise<Float32Array> {
+  if (parts.length === 0) return new Float32Array(0)
+  const values = await requireCodec(model, 'encodeImages').encode(parts.map(({ image }) => image))
+  const { channels } = model.network.config.image
+  const expected = parts.reduce((sum, { height, width }) => sum + height * width * channels, 0)
+  if (!(values instanceof Float32Array) || values.length !== expected)
+    throw new RangeError(
+      `codec.encode: must return a Float32Array of ${expected} values, as the sizes of its images say, received ` +
+        describe(values),
+    )
+  return values
 }
 
 /** An image, or the values of one, as a part of a document that is encoded already. Rejects as {@link imagePart} throws. */

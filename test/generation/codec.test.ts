@@ -104,6 +104,19 @@ it('fails a generation whose codec cannot decode, and no other', async () => {
   expect(other.status).toBe('fulfilled')
 })
 
+it('names a codec that gives other than the images that it was called for', async () => {
+  const codec = new HalvingCodec()
+  const options = { startWith: 'image', steps: 3, maxTokens: 0 } as const
+  codec.decode = () => Promise.resolve([])
+  await expect(eventsOf({ ...model, codec }, 'a', options)).rejects.toThrow(
+    'codec.decode: must return as many images as sizes, 1, received []',
+  )
+  codec.encode = () => Promise.resolve(new Float32Array(15))
+  await expect(eventsOf({ ...model, codec }, [colourImage(8, 8)], options)).rejects.toThrow(
+    'codec.encode: must return a Float32Array of 16 values, as the sizes of its images say, received a Float32Array of 15',
+  )
+})
+
 it('takes the values of an image in a prompt as its codec would make them', async () => {
   const image = testImage(4, 4, 3)
   const values = Float32Array.from(image.data, (value) => value / 127.5 - 1)

@@ -1,6 +1,7 @@
 import { type ImageCodec, joinValues } from '../../image/codec.js'
 import type { EncodedImage, ImageSize } from '../../image/image.js'
 import type { StepOutput } from './step_input.js'
+import { describe } from '../../describe.js'
 import type { DenoisingRequest, ScheduledRequest } from './scheduled_request.js'
 
 /**
@@ -30,6 +31,10 @@ export async function decodeImages(
       const encoded = members.map((member) => member.encoded)
       try {
         const images = await codec.decode(joinValues(encoded), encoded)
+        if (images?.length !== encoded.length)
+          throw new RangeError(
+            `codec.decode: must return as many images as sizes, ${encoded.length}, received ${describe(images)}`,
+          )
         members.forEach(({ output }, i) => (output.image = images[i]!))
       } catch (error) {
         for (const { output } of members) output.failure = { error }
