@@ -107,7 +107,7 @@ export class ParameterArena {
     return this.#starts.get(parameter)!
   }
 
-  /** Draws the initial values: the same for the same seed, names and shapes. */
+  /** Samples the initial values: the same for the same seed, order and shapes of the parameters. */
   initialize(seed: number): void {
     this.changing()
     const initializeAll = () =>

@@ -23,7 +23,11 @@ export const adamwSchema = z.strictObject({
 /** AdamW's settings, defaults filled in. @useDeclaredType */
 export type AdamWOptions = z.output<typeof adamwSchema>
 
-/** One fused kernel for each range of a model's arena with and without weight decay. */
+/**
+ * AdamW (Loshchilov & Hutter 2019), the paper's optimizer: m = beta1 m + (1 - beta1) g, v = beta2 v + (1 - beta2) g^2,
+ * p -= lr (m / (1 - beta1^n) / (sqrt(v / (1 - beta2^n)) + epsilon) + weightDecay p), where g is the clipped gradient and n counts
+ * the steps that were taken. One fused kernel for each range of a model's arena with and without weight decay.
+ */
 export class AdamW implements Optimizer {
   readonly #step: OptimizerStep
   readonly #moments: AdamWMoments
@@ -39,6 +43,12 @@ export class AdamW implements Optimizer {
     return new Map([...this.#moments.state, ...this.#step.state])
   }
 
+  /**
+   * Clips the arena's gradients to the norm `clip`, updates all its parameters, and zeroes the gradients. `learningRate`: lr of
+   * this step. Returns f32 [3], which the caller frees: the gradients' norm before clipping, the factor that they were scaled
+   * by, and 1; or 0 where the norm was not finite and nothing was updated.
+   * @throws Error where memory is out; nothing is changed then
+   */
   step(learningRate: number): Tensor {
     return this.#step.run((clip, steps) => this.#moments.update(clip, steps, learningRate))
   }

@@ -73,6 +73,7 @@ export class Muon implements Optimizer {
     return new Map([['momentum', this.#momentum], ...this.#rest.state, ...this.#step.state])
   }
 
+  /** As {@link AdamW.step}; one learning rate serves the matrices and the rest. */
   step(learningRate: number): Tensor {
     const update = (clip: Tensor, steps: Tensor) => {
       this.#rest.update(clip, steps, learningRate)
