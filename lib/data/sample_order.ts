@@ -7,13 +7,13 @@
  */
 export function sampleIndex(position: number, length: number, seed: number): number {
   if (!Number.isSafeInteger(length) || length < 1 || length > 2 ** 32) {
-    throw new RangeError(`[sampleIndex] length must be an integer from 1 to 2^32; received ${length}`)
+    throw new RangeError(`sampleIndex: length must be an integer from 1 to 2^32, received ${length}`)
   }
   if (!Number.isSafeInteger(position) || position < 0) {
-    throw new RangeError(`[sampleIndex] position must be an integer from 0; received ${position}`)
+    throw new RangeError(`sampleIndex: position must be an integer from 0, received ${position}`)
   }
   if (!Number.isSafeInteger(seed))
-    throw new RangeError(`[sampleIndex] seed must be an integer; received ${seed}`)
+    throw new RangeError(`sampleIndex: seed must be an integer, received ${seed}`)
   const epoch = Math.floor(position / length)
   let key = 0
   for (const number of [seed, epoch]) {

@@ -83,7 +83,7 @@ export function splitValues(
   })
   if (end !== values.length)
     throw new RangeError(
-      `splitValues: values must be ${end}, as the sizes say; received ${values.length} of ${channels} channels`,
+      `splitValues: values must be ${end}, as the sizes say, received ${values.length} of ${channels} channels`,
     )
   return images
 }

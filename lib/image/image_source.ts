@@ -86,7 +86,7 @@ function pathOfUrl(url: string): string {
 }
 
 const unaccepted = (source: unknown) =>
-  new TypeError(`image: expected ${accepted}; received ${describe(source)}`)
+  new TypeError(`image must be ${accepted}, received ${describe(source)}`)
 
 /** The bytes that a value is, if it is bytes. */
 function bytesOf(value: object): Buffer | undefined {
@@ -115,20 +115,20 @@ export function checkPixels(pixels: unknown): CheckedPixels {
   const { width, height, channels, data } = (pixels ?? {}) as Partial<PixelSource>
   for (const [name, side] of Object.entries({ width, height }))
     if (!Number.isInteger(side) || side! < 1)
-      throw new RangeError(`${name} must be a whole number from 1; received ${describe(side)}`)
+      throw new RangeError(`${name} must be a whole number from 1, received ${describe(side)}`)
   const values = pixelValues(data)
-  if (!values) throw new TypeError(`data must be a Uint8Array, values 0..255; received ${describe(data)}`)
+  if (!values) throw new TypeError(`data must be a Uint8Array, values 0..255, received ${describe(data)}`)
   const count = channels ?? values.length / (width! * height!)
   if (![1, 2, 3, 4].includes(count))
     throw new RangeError(
       channels === undefined
-        ? `${values.length} values are not 1 to 4 for each of ${width} x ${height} pixels`
-        : `channels must be 1 (grayscale), 2 (with alpha), 3 (RGB) or 4 (RGBA); received ${describe(channels)}`,
+        ? `data must have 1 to 4 values for each of ${width} x ${height} pixels, received ${values.length}`
+        : `channels must be 1 (grayscale), 2 (with alpha), 3 (RGB) or 4 (RGBA), received ${describe(channels)}`,
     )
   const expected = width! * height! * count
   if (values.length !== expected)
     throw new RangeError(
-      `a ${width}x${height} image of ${count} channels has ${expected} bytes; received ${values.length}`,
+      `data must be ${expected} bytes, for ${width} x ${height} pixels of ${count} channels, received ${values.length}`,
     )
   return { width: width!, height: height!, channels: count as CheckedPixels['channels'], data: values }
 }

@@ -24,8 +24,8 @@ export function imageFromFloats(
   const { width, height, channels } = size
   if (floats.length !== width * height * channels) {
     throw new RangeError(
-      `[imageFromFloats] a ${width}x${height} image of ${channels} channels has ` +
-        `${width * height * channels} values; received ${floats.length}`,
+      `imageFromFloats: floats must be ${width * height * channels} values, for ${width} x ${height} pixels of ` +
+        `${channels} channels, received ${floats.length}`,
     )
   }
   return { width, height, channels, data: floatsToBytes(floats) }

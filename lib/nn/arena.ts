@@ -42,7 +42,7 @@ export class ParameterArena {
   /** Changes with every update: a backward pass over older values throws. */
   version = 0
   /** False from `changing` to the end of `updated`: an update that threw has left the values half changed. */
-  whole = true
+  consistent = true
   #gradients: Tensor | undefined
   readonly #computed: Tensor
   readonly #starts = new Map<Parameter, number>()
@@ -158,7 +158,7 @@ export class ParameterArena {
 
   /** To be called before the values are changed: whoever has frozen them gets a copy. */
   changing(): void {
-    this.whole = false
+    this.consistent = false
     for (const frozen of this.#frozen) frozen.copy()
   }
 
@@ -166,7 +166,7 @@ export class ParameterArena {
   updated(): void {
     this.version++
     if (this.#computed !== this.values) native.cast(this.#computed.handle, this.values.handle)
-    this.whole = true
+    this.consistent = true
   }
 
   /** A flat f32 copy of the values. */

@@ -2,23 +2,23 @@ import { LeftOut } from '../data/left_out.js'
 import type { UnreadableDocument } from '../data/sources/document_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 
-/** Documents of a kind that are told of one by one; more are only counted. */
-const told = 5
+/** Documents of a kind that are reported one by one; more are only counted. */
+const mostReported = 5
 
-/** Tells of documents that are left out as they are met, and at the end of all that was left out. */
+/** Reports documents that are left out when they are read, and at the end all that was left out. */
 export class LeftOutReport {
   readonly #leftOut = new LeftOut()
-  readonly #tell: (line: string) => void
+  readonly #report: (line: string) => void
 
-  constructor(tell: (line: string) => void) {
-    this.#tell = tell
+  constructor(report: (line: string) => void) {
+    this.#report = report
   }
 
-  /** For a document that is left out: told once, not again in each epoch. */
+  /** Reports a document that is left out, once: not again in each epoch. */
   readonly onSkip = (document: UnreadableDocument): void => {
     const isNew = this.#leftOut.countDocument(document)
-    if (isNew && this.#leftOut.total(document.reason ?? 'document') <= told)
-      this.#tell(`left out: ${document.error.message}`)
+    if (isNew && this.#leftOut.total(document.reason ?? 'document') <= mostReported)
+      this.#report(`left out: ${document.error.message}`)
   }
 
   /** A line for each reason, of documents and of what else of the sources is not read. */

@@ -42,8 +42,7 @@ export function decodeMetadata(
 ): DecodeMetadata {
   if (keyRows.length !== extensions.length + 1) {
     throw new RangeError(
-      `decodeMetadata: keyRows has ${keyRows.length} entries for ${extensions.length} sequences, ` +
-        `expected ${extensions.length + 1}`,
+      `decodeMetadata: keyRows must be ${extensions.length + 1}, one more than sequences, received ${keyRows.length}`,
     )
   }
   const ends = extensions.map(({ start, spans }) => advance(start, spans, images.patch))

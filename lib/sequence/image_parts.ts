@@ -56,19 +56,21 @@ function pixelPart(image: Image, model: ImageModel, what: string): PixelPart {
   const data = pixelValues(image.data)
   if (!data)
     throw new TypeError(
-      `${what}: an image's data must be a Uint8Array, values 0..255; received ${describe(image.data)}`,
+      `${what}: an image's data must be a Uint8Array, values 0..255, received ${describe(image.data)}`,
     )
   const channels: number = image.channels ?? data.length / (width * height)
   if (channels !== imageChannels)
     throw new RangeError(
-      `${what}: an image of ${describe(channels)} channels, the model reads ${imageChannels}; readImage converts it`,
+      `${what}: an image must have ${imageChannels} channels, as the model reads it and readImage gives it, received ` +
+        describe(channels),
     )
   const part = { type: 'image', height: height / downscale, width: width / downscale } as const
   patchGrid(part, patch)
   const values = width * height * channels
   if (data.length !== values)
     throw new RangeError(
-      `${what}: ${data.length} values for ${width} x ${height} pixels of ${channels} channels, expected ${values}`,
+      `${what}: an image's data must be ${values} values, for ${width} x ${height} pixels of ${channels} channels, ` +
+        `received ${data.length}`,
     )
   const isImage = image.channels && data === image.data
   return { ...part, image: isImage ? image : { width, height, channels: imageChannels, data } }

@@ -157,16 +157,19 @@ export class JsonTokenizer implements Tokenizer {
       encoding = await this.#encodings.encode(text)
     } catch (error) {
       const { message } = error as Error
-      throw new Error(`[encode] the tokenizer has no token for part of ${formatValue(text)} (${message})`, {
-        cause: error,
-      })
+      throw new Error(
+        `encode: text must have tokens for all its parts, received ${formatValue(text)} (${message})`,
+        {
+          cause: error,
+        },
+      )
     }
     const ids = Int32Array.from(encoding.getIds())
     const marker = ids.find((id) => id === this.boi || id === this.eoi)
     if (marker !== undefined)
       throw new Error(
-        `[encode] text must not spell ${this.#native.idToToken(marker)}, which frames an image: give images as ` +
-          `parts of their own; received ${formatValue(text)}`,
+        `encode: text must not spell ${this.#native.idToToken(marker)}, which frames an image: give images as ` +
+          `parts of their own, received ${formatValue(text)}`,
       )
     if (text.length <= longestKnown && this.#known.size < mostKnown) this.#known.set(text, ids.slice())
     return ids
@@ -179,7 +182,7 @@ export class JsonTokenizer implements Tokenizer {
       const token = known ? this.#native.idToToken(id) : null
       if (token === null)
         throw new RangeError(
-          `[decode] no token has the id ${id}; the vocabulary has ${this.vocabularySize} ids`,
+          `decode: ids must be those of tokens, of a vocabulary of ${this.vocabularySize}, received ${id}`,
         )
       if (!skipSpecial || !this.#special.has(token)) tokens.push(token)
     }

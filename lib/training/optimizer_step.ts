@@ -13,7 +13,7 @@ export interface Optimizer {
   /**
    * Applies the arena's gradients and zeroes them. Returns [3] f32: the gradients' norm, the factor they were scaled
    * by, and 1 if the step was taken, 0 if the norm was not finite. Throws where memory is out, with nothing changed; after
-   * any other error the arena's values and the state are of no step, see `ParameterArena.whole`.
+   * any other error the arena's values and the state are of no step, see `ParameterArena.consistent`.
    */
   step(learningRate: number): Tensor
 

@@ -185,7 +185,7 @@ export class TrainingSteps {
     try {
       clip = scope(() => this.#optimizer.step(learningRate))
     } catch (error) {
-      if (!arena.whole) this.#broken = `the update of step ${this.#done + 1} ended half way`
+      if (!arena.consistent) this.#broken = `the update of step ${this.#done + 1} ended half way`
       throw error
     }
     this.#enqueued = this.#done + 1

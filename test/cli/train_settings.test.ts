@@ -82,7 +82,7 @@ describe('transfusion train', () => {
       ['samples.sampler=euler'],
       'samples: sampler: name must be ddpm, ddim, dpmpp for a model that was trained with ddpm, received euler',
     ],
-    [['samples.prompts=["dark","a <|boi|>"]'], 'samples.prompts[1]: [encode] text must not spell <|boi|>'],
+    [['samples.prompts=["dark","a <|boi|>"]'], 'samples.prompts[1]: encode: text must not spell <|boi|>'],
     [['model.image.height=10'], 'model.image.height: expected a multiple of the patch size (4); received 10'],
     [['training.stepz=3'], 'training.stepz: unknown key; did you mean "steps"?'],
     [

@@ -71,9 +71,9 @@ describe('sampleIndex', () => {
   })
 
   it.each([
-    [0, 0, 'length must be an integer from 1 to 2^32; received 0'],
+    [0, 0, 'length must be an integer from 1 to 2^32, received 0'],
     [0, 2 ** 33, 'received 8589934592'],
-    [-1, 5, 'position must be an integer from 0; received -1'],
+    [-1, 5, 'position must be an integer from 0, received -1'],
     [0.5, 5, 'received 0.5'],
   ])('refuses position %d of %d', (position, length, message) => {
     expect(() => sampleIndex(position, length, 1)).toThrow(message)

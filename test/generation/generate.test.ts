@@ -210,10 +210,12 @@ describe('generate', () => {
   it('names what is wrong with a prompt or an option', async () => {
     await expect(partsOf([testImage(3, 4, 1)])).rejects.toThrow('multiples of the patch size 2')
     const rgb = { ...image, channels: 3 as const, data: new Uint8Array(48) }
-    await expect(partsOf(['a', rgb])).rejects.toThrow('prompt[1]: an image of 3 channels, the model reads 1')
+    await expect(partsOf(['a', rgb])).rejects.toThrow('prompt[1]: an image must have 1 channels')
     await expect(partsOf('a', { step: 3 } as object)).rejects.toThrow(/step: unknown key.*steps/)
     const short = { ...image, data: new Uint8Array(15) }
-    await expect(partsOf([short])).rejects.toThrow('prompt[0]: 15 values for 4 x 4 pixels of 1 channels')
+    await expect(partsOf([short])).rejects.toThrow(
+      "prompt[0]: an image's data must be 16 values, for 4 x 4 pixels of 1 channels, received 15",
+    )
     await expect(partsOf([7] as never)).rejects.toThrow('prompt[0] must be text or an image')
     await expect(partsOf(undefined as never)).rejects.toThrow('prompt must be text, or a list')
     await expect(partsOf('a', { stop: [''] })).rejects.toThrow('stop[0]: expected text')

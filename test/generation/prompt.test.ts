@@ -68,7 +68,7 @@ describe('what a prompt takes', () => {
     [[Promise.resolve(image)], 'received a promise, which is to be awaited'],
     [
       [{ ...image, data: Array(5000).fill(1) }],
-      'data must be a Uint8Array, values 0..255; received an array of 5000',
+      'data must be a Uint8Array, values 0..255, received an array of 5000',
     ],
     [[{ ...image, data: new Float32Array(16) }], 'received a Float32Array of 16 values'],
   ])('refuses all else in one line: %#', async (prompt, words) => {
@@ -79,7 +79,7 @@ describe('what a prompt takes', () => {
   it('refuses a canvas of four channels with what converts it', async () => {
     const canvas = { width: 4, height: 4, data: new Uint8ClampedArray(64) }
     await expect(spansOf([canvas])).rejects.toThrow(
-      'prompt[0]: an image of 4 channels, the model reads 1; readImage converts it',
+      'prompt[0]: an image must have 1 channels, as the model reads it and readImage gives it, received 4',
     )
   })
 })

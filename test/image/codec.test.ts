@@ -28,7 +28,7 @@ describe('pixelCodec', () => {
 
   it('refuses values of another number than the sizes have', () => {
     expect(() => pixelCodec(3).decode(new Float32Array(5), [{ height: 1, width: 2 }])).toThrow(
-      'splitValues: values must be 6, as the sizes say; received 5 of 3 channels',
+      'splitValues: values must be 6, as the sizes say, received 5 of 3 channels',
     )
   })
 

@@ -86,7 +86,9 @@ describe('image files', () => {
   })
 
   it('refuses data of another length than the image', async () => {
-    await expect(encodePng({ ...pattern(2, 2, 3), channels: 1 })).rejects.toThrow('has 4 bytes; received 12')
+    await expect(encodePng({ ...pattern(2, 2, 3), channels: 1 })).rejects.toThrow(
+      'data must be 4 bytes, for 2 x 2 pixels of 1 channels, received 12',
+    )
   })
 })
 

@@ -126,7 +126,7 @@ describe('image preprocessing', () => {
     expect(await readImage(image, { width: 2, height: 1 })).toEqual(image)
     expect((await readImage(image, { width: 4, height: 4, channels: 1 })).data.length).toBe(16)
     await expect(readImage({ ...image, width: 3 }, {})).rejects.toThrow(
-      'pixels: cannot be read as an image (a 3x1 image of 3 channels has 9 bytes; received 6)',
+      'pixels: cannot be read as an image (data must be 9 bytes, for 3 x 1 pixels of 3 channels, received 6)',
     )
   })
 

@@ -130,18 +130,21 @@ describe('pixels', () => {
   it.each([
     [
       { ...image, data: values },
-      'data must be a Uint8Array, values 0..255; received [200, 30, 40, 0, 255, 0]',
+      'data must be a Uint8Array, values 0..255, received [200, 30, 40, 0, 255, 0]',
     ],
     [{ ...image, data: new Float32Array(6) }, 'received a Float32Array of 6 values'],
     [{ ...image, data: Array(3_000_000).fill(1) }, 'received an array of 3000000'],
-    [{ ...image, width: 3 }, 'a 3x1 image of 3 channels has 9 bytes; received 6'],
+    [{ ...image, width: 3 }, 'data must be 9 bytes, for 3 x 1 pixels of 3 channels, received 6'],
     [
       { ...image, channels: 5 },
-      'channels must be 1 (grayscale), 2 (with alpha), 3 (RGB) or 4 (RGBA); received 5',
+      'channels must be 1 (grayscale), 2 (with alpha), 3 (RGB) or 4 (RGBA), received 5',
     ],
-    [{ width: 4, height: 1, data: image.data }, '6 values are not 1 to 4 for each of 4 x 1 pixels'],
-    [{ ...image, height: 0 }, 'height must be a whole number from 1; received 0'],
-    [{ ...image, width: '2' }, 'width must be a whole number from 1; received "2"'],
+    [
+      { width: 4, height: 1, data: image.data },
+      'data must have 1 to 4 values for each of 4 x 1 pixels, received 6',
+    ],
+    [{ ...image, height: 0 }, 'height must be a whole number from 1, received 0'],
+    [{ ...image, width: '2' }, 'width must be a whole number from 1, received "2"'],
   ])('are refused where they are none: %#', async (source, words) => {
     const { message } = await rejection(source)
     expect(message).toMatch(/^pixels: cannot be read as an image \(/)
@@ -166,8 +169,8 @@ describe('what is no image', () => {
     const error = await rejection(source)
     expect(error).toBeInstanceOf(TypeError)
     expect(error.message).toBe(
-      "image: expected an image file's path or file: URL, its bytes (Buffer, Uint8Array, ArrayBuffer, Blob) " +
-        `or pixels { width, height, data }; received ${received}`,
+      "image must be an image file's path or file: URL, its bytes (Buffer, Uint8Array, ArrayBuffer, Blob) " +
+        `or pixels { width, height, data }, received ${received}`,
     )
   })
 

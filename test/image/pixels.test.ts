@@ -46,6 +46,8 @@ describe('pixels', () => {
   it('makes an image, and refuses a wrong number of values', () => {
     const size = { width: 2, height: 1, channels: 1 } as const
     expect(imageFromFloats(Float32Array.of(-1, 1), size)).toEqual({ ...size, data: Uint8Array.of(0, 255) })
-    expect(() => imageFromFloats(new Float32Array(3), size)).toThrow('has 2 values; received 3')
+    expect(() => imageFromFloats(new Float32Array(3), size)).toThrow(
+      'imageFromFloats: floats must be 2 values, for ',
+    )
   })
 })

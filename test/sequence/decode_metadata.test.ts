@@ -83,7 +83,7 @@ describe('decodeMetadata', () => {
       'sequence 0 needs 9 cache slots, has 8',
     )
     expect(() => decodeMetadata([full], Int32Array.of(0, 8, 16), { patch })).toThrow(
-      '3 entries for 1 sequences',
+      'decodeMetadata: keyRows must be 2, one more than sequences, received 3',
     )
   })
 })

@@ -50,7 +50,9 @@ describe.each(tokenizers)('%s', (file, tokenizer) => {
   })
 
   it.each([-1, 100_000, 1.5])('refuses the id %d', (id) => {
-    expect(() => tokenizer.decode([id])).toThrow(`no token has the id ${id}; the vocabulary has`)
+    expect(() => tokenizer.decode([id])).toThrow(
+      `decode: ids must be those of tokens, of a vocabulary of ${tokenizer.vocabularySize}, received ${id}`,
+    )
   })
 })
 
@@ -129,7 +131,9 @@ describe('JsonTokenizer', () => {
     }
     const tokenizer = new JsonTokenizer(json)
     expect([...(await tokenizer.encode('boot boot'))]).toEqual([0, 0])
-    await expect(tokenizer.encode('boot bag')).rejects.toThrow('no token for part of "boot bag"')
+    await expect(tokenizer.encode('boot bag')).rejects.toThrow(
+      'encode: text must have tokens for all its parts, received "boot bag"',
+    )
   })
 })
 

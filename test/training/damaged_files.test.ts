@@ -216,7 +216,7 @@ describe('a checkpoint', () => {
     await expect(trainer.restore(checkpoint)).rejects.toThrow(
       `${join(checkpoint, 'model/config.json')}: is of another model: heads is 2, expected 4`,
     )
-    expect(network.arena.whole).toBe(true)
+    expect(network.arena.consistent).toBe(true)
   })
 
   it('with an average is refused by a trainer without', async () => {
@@ -226,6 +226,6 @@ describe('a checkpoint', () => {
     await expect(trainer.restore(checkpoint)).rejects.toThrow(
       /training\.safetensors: has (weights|average\.updates): the run had another optimizer, or an average \(ema\)/,
     )
-    expect(network.arena.whole).toBe(true)
+    expect(network.arena.consistent).toBe(true)
   })
 })

@@ -71,7 +71,7 @@ describe('training', () => {
     const images: (number | undefined)[] = []
     await trainer.run({ onStep: (report) => images.push(report.counts['images']) })
     expect(images).toEqual([2, 2, 2])
-    expect(network.arena.whole).toBe(true)
+    expect(network.arena.consistent).toBe(true)
   })
 
   it('refuses hooks whose steps are no number of steps', async () => {

@@ -20,7 +20,7 @@ export function cursorNumber(cursor: SourceCursor, name: string): number {
   const value = cursor[name]
   if (!Number.isSafeInteger(value) || value! < 0) {
     throw new RangeError(
-      `[read] the cursor's ${name} must be an integer from 0; received ${value}: it is not this source's`,
+      `read: cursor.${name} must be an integer from 0, as this source gives it, received ${value}`,
     )
   }
   return value!

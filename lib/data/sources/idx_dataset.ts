@@ -52,7 +52,7 @@ export class IdxDataset implements ImageDataset {
     })
     for (const template of options.templates) fillTemplate(template, '')
     if (options.templates.length === 0)
-      throw new TypeError('[IdxDataset] needs at least one caption template')
+      throw new TypeError('IdxDataset.open: options.templates must have a template or more, received none')
     const [images, labels] = await Promise.all([
       readIdx(options.imagesPath, 3),
       readIdx(options.labelsPath, 1),

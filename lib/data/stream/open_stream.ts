@@ -91,15 +91,16 @@ export function openStream(sources: readonly WeightedSource[], options: StreamOp
 }
 
 function checkSources(sources: readonly WeightedSource[], state: StreamState | undefined): void {
-  if (sources.length === 0) throw new RangeError('[openStream] needs at least one source')
+  if (sources.length === 0)
+    throw new RangeError('openStream: sources must have a source or more, received none')
   for (const { weight } of sources) {
     if (!(weight > 0 && weight < Infinity))
-      throw new RangeError(`[openStream] a weight must be positive and finite; received ${weight}`)
+      throw new RangeError(`openStream: each weight must be positive and finite, received ${weight}`)
   }
   if (state && state.sources.length !== sources.length) {
     throw new RangeError(
-      `[openStream] the state is of ${state.sources.length} sources, but there are ${sources.length}: the data was ` +
-        'changed since',
+      `openStream: state must be of ${sources.length} sources, as many as there are, received one of ` +
+        `${state.sources.length}: the data was changed since`,
     )
   }
 }

@@ -72,7 +72,8 @@ export class IconSet {
   /** An icon as an SVG file of 128 x 128 pixels. Throws a RangeError where the set has none of this name. */
   svg(icon: string): Buffer {
     const found = this.#icons.icons[icon]
-    if (found === undefined) throw new RangeError(`[IconSet] has no icon ${JSON.stringify(icon)}`)
+    if (found === undefined)
+      throw new RangeError(`IconSet.svg: icon must be one that the set has, received ${JSON.stringify(icon)}`)
     const { body, width = this.#icons.width, height = this.#icons.height } = found
     return Buffer.from(
       '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ' +

@@ -69,15 +69,15 @@ export async function trainTokenizer(
   return new JsonTokenizer(tokenizerJson(specialTokens, tokens, step.value))
 }
 
-/** Milliseconds after which other work of the thread has its turn (our choice). */
-const turn = 10
+/** Milliseconds of work after which the event loop goes on (our choice). */
+const timeSlice = 10
 
 /** What lets other work run when its time has come, and says so. It rejects once `signal` is aborted. */
 function pauses(signal: AbortSignal | undefined): () => Promise<boolean> {
   let since = performance.now()
   signal?.throwIfAborted()
   return async () => {
-    if (performance.now() - since < turn) return false
+    if (performance.now() - since < timeSlice) return false
     await setImmediate()
     signal?.throwIfAborted()
     since = performance.now()

@@ -109,7 +109,9 @@ describe('IdxDataset', () => {
     await expect(open({ templates: ['a photo'] })).rejects.toThrow(
       '"a photo" holds neither {label} nor {a label}',
     )
-    await expect(open({ templates: [] })).rejects.toThrow('at least one caption template')
+    await expect(open({ templates: [] })).rejects.toThrow(
+      'IdxDataset.open: options.templates must have a template or more, received none',
+    )
   })
 })
 

@@ -120,7 +120,7 @@ describe('openStream', () => {
       '/none.png: cannot be read as an image',
     ],
     ['a text without tokens', [[text(' ')]], 'document 0: a text of it has no tokens: " "'],
-    ["an image's marker in a text", [[text('<|boi|>')]], 'document 0: [encode] text must not spell <|boi|>'],
+    ["an image's marker in a text", [[text('<|boi|>')]], 'document 0: encode: text must not spell <|boi|>'],
   ])('stops at %s, and says so again', async (_, documents, message) => {
     const stream = openStream(alone(sourceOf(documents)), options)
     await expect(stream.next()).rejects.toThrow(message)
@@ -222,9 +222,11 @@ describe('openStream', () => {
   it('refuses the state of other data, no sources and no weight', () => {
     const state: StreamState = { sources: [] }
     expect(() => openStream(alone(varied(3, 1)), { ...options, state })).toThrow(
-      'the state is of 0 sources, but',
+      'openStream: state must be of 1 sources, as many as there are, received one of 0: the data was changed since',
     )
-    expect(() => openStream([], options)).toThrow('at least one source')
+    expect(() => openStream([], options)).toThrow(
+      'openStream: sources must have a source or more, received none',
+    )
     expect(() => openStream([{ source: varied(3, 1), weight: 0 }], options)).toThrow('received 0')
   })
 })
