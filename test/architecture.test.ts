@@ -132,6 +132,18 @@ it('is described by files that exist', () => {
   expect(named.filter((path) => !path.includes('NAME') && !exists(path))).toEqual(planned)
 })
 
+it('is described by interfaces that are where the page says', () => {
+  const root = join(lib, '..')
+  const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8')
+  const rows = [...page.matchAll(/^\| `(\w+)`, `(lib\/[\w./]+)`/gm)]
+  const absent = rows.filter(
+    ([, name, path]) =>
+      !new RegExp(`^export interface ${name}\\b`, 'm').test(readFileSync(join(root, path!), 'utf8')),
+  )
+  expect(absent.map(([row]) => row)).toEqual([])
+  expect(rows.length).toBeGreaterThan(3)
+})
+
 it('has what scripts, benchmarks and examples import from dist', () => {
   const root = join(lib, '..')
   const programs = ['scripts', 'bench', 'examples'].flatMap((folder) =>

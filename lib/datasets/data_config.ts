@@ -154,7 +154,7 @@ export async function openSources(data: DataConfig): Promise<WeightedSource[]> {
   return sources
 }
 
-/** How many threads prepare documents where the config does not say: none for images that are in memory. */
+/** How many threads preprocess documents where the config does not say: none for images that are in memory. */
 export function defaultWorkers(data: DataConfig): number {
   const inMemory = ({ type }: { type: string }) => type === 'fashion-mnist' || type === 'idx'
   return (data.type === 'mixture' ? data.sources : [data]).every(inMemory) ? 0 : 1

@@ -38,7 +38,7 @@ export { openTarSource, type TarOptions } from '../data/sources/tar_source.js'
 export { openTextSource, type TextOptions } from '../data/sources/text_source.js'
 export { datasetSource } from '../data/sources/dataset_source.js'
 
-// Streams: documents of several sources, shuffled, mixed and prepared ahead of training.
+// Streams: documents of several sources, shuffled, mixed and preprocessed ahead of training.
 export type { DocumentStream, SourceState, StreamState } from '../data/document_stream.js'
 export type { PositionsOf } from '../data/stream/chunks.js'
 export type { Preprocessor } from '../data/stream/preprocessor.js'

@@ -29,7 +29,7 @@ export interface RunModel {
   readonly sizes: string
   /** A line for each setting with which the model is expected to learn badly. */
   readonly advice: readonly string[]
-  /** How documents are prepared for the model. */
+  /** How documents are preprocessed for the model. */
   readonly streamOptions: Pick<StreamOptions, 'tokenizer' | 'image' | 'positionsOf'>
   trainer(open: OpenTrainingStream, options: TrainConfig['training']): TaskTrainer
   /** Writes the model's folder. */

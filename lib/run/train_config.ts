@@ -49,7 +49,7 @@ const configSchema = z.strictObject({
       ...imageGenerationConfigSchema.shape,
     })
     .prefault({}),
-  /** What is kept of the run's figures: metrics.jsonl, and event files for TensorBoard. */
+  /** What is kept of the run's metrics: metrics.jsonl, and event files for TensorBoard. */
   log: z
     .strictObject({
       /** Steps that one record sums up. */

@@ -85,7 +85,7 @@ class PoolWorker {
       job[0](document)
     })
     const fail = (what: string, cause?: Error) =>
-      onFailure(new Error(`a thread that prepares documents ${what}`, { cause }))
+      onFailure(new Error(`a thread that preprocesses documents ${what}`, { cause }))
     this.#worker.on('error', (error) => fail(`failed: ${error.message}`, error))
     this.#worker.on('exit', (code) => fail(`ended with code ${code}`))
   }

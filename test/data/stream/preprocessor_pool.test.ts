@@ -100,7 +100,7 @@ describe('PreprocessorPool', () => {
       workers: 1,
       onUnreadable: 'skip',
     })
-    const message = 'a thread that prepares documents failed: it has no model.vocab'
+    const message = 'a thread that preprocesses documents failed: it has no model.vocab'
     await expect(stream.next()).rejects.toThrow(message)
     await expect(stream.next()).rejects.toThrow(message)
     await stream.close()
