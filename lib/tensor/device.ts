@@ -41,13 +41,18 @@ export const currentDevice = (): Device => current
 /**
  * Runs `body`, which must be synchronous, with `device` as the default of `empty`, `zeros`, `full` and `fromArray`. Ops
  * need none: their outputs lie where their inputs do.
+ * @throws TypeError where `body` is no function, Error where it returns a promise: after its first await the default is
+ *   another one
  */
 export function withDevice<R>(device: Device, body: () => R): R {
-  if (device === current) return body()
+  if (typeof body !== 'function') throw wrongArgument('withDevice', 'body', 'a function', body)
   const outer = current
-  current = parseDevice(device, 'withDevice')
+  if (device !== current) current = parseDevice(device, 'withDevice')
   try {
-    return body()
+    const result = body()
+    if (result instanceof Promise)
+      throw new Error('withDevice: body must be synchronous, received one that returned a promise')
+    return result
   } finally {
     current = outer
   }

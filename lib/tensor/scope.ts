@@ -54,7 +54,8 @@ export function scope<R>(body: () => R): R {
   let survivors: ReadonlySet<Scoped> = new Set()
   try {
     const result = body()
-    if (isPromise(result)) throw new Error('scope: the body must be synchronous, it returned a promise')
+    if (isPromise(result))
+      throw new Error('scope: body must be synchronous, received one that returned a promise')
     survivors = tensorsIn(result)
     return result
   } finally {

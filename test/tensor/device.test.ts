@@ -74,6 +74,13 @@ describe('a tensor', () => {
     expect(() => make('tpu' as Device)).toThrow(/: device must be 'cpu', 'cuda' or 'cuda:N', received "tpu"/)
   })
 
+  test('is refused a body that goes on after it has returned', () => {
+    expect(() => withDevice('cpu', async () => zeros([1]))).toThrow(
+      'withDevice: body must be synchronous, received one that returned a promise',
+    )
+    expect(() => withDevice('cpu', undefined as never)).toThrow('withDevice: body must be a function')
+  })
+
   test('is made on the default device again once a body has thrown', () => {
     expect(() => withDevice('cpu', () => expect.fail('on purpose'))).toThrow('on purpose')
     expect(empty([1]).device).toBe('cpu')

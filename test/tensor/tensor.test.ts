@@ -191,7 +191,7 @@ describe('scope', () => {
       throw new Error('from the body')
     }
     expect(() => scope(failing)).toThrow('from the body')
-    expect(() => scope(async () => zeros([1]))).toThrow('scope: the body must be synchronous')
+    expect(() => scope(async () => zeros([1]))).toThrow('scope: body must be synchronous')
     expect(memory().tensors).toBe(before)
     using outside = zeros([1])
     expect(outside.freed).toBe(false)
