@@ -1,5 +1,6 @@
-// Floating-point operations of the kernels whose time they explain: a product and a sum are two. Only shapes
-// are read here: what tensors hold may lie where the host cannot read it.
+// The floating-point operations of one call of a kernel, for profiles: a multiplication and an addition are
+// two. Counted for products, convolutions and attention, which are where the time goes. Only shapes are read
+// here, on the host: the data may lie in the memory of a device.
 #pragma once
 
 #include <algorithm>
@@ -9,13 +10,14 @@
 
 namespace transfusion {
 
-// Of a call of a kernel, or of each pair of a query and a key that it sees.
+// `count` is for the whole call or, where key_start and key_end are present, for each pair of a query and a
+// key that the query sees: the number of pairs is data, so the backend reads it.
 struct Flops {
   double count = 0;
-  In key_start{}, key_end{};  // absent: not of pairs
+  In key_start{}, key_end{};
 };
 
-// Of a call of the kernel: (const Arguments&...) -> Flops; null where they are not counted.
+// (const Arguments&...) -> Flops of a call of the kernel; null for kernels that are not counted.
 template <auto KernelTable::*Kernel>
 inline constexpr std::nullptr_t flops_of = nullptr;
 
@@ -23,13 +25,13 @@ inline Flops product_flops(const TensorView& y, const TensorView& a, bool transp
   return {2.0 * static_cast<double>(y.elements()) * static_cast<double>(a.dim(transpose_a ? -2 : -1))};
 }
 
-// Multiplications with a kernel of a convolution, for each of the elements that are made or come from it.
+// Each element of the output of a convolution is a product with one of the kernels of `weight` [O, ...].
 inline Flops convolution_flops(const TensorView& output, const TensorView& weight) {
   return {2.0 * static_cast<double>(output.elements()) *
           static_cast<double>(weight.elements() / std::max<i64>(1, weight.dim(0)))};
 }
 
-// `products` times [T, D] x [D, K] for each head, over the pairs alone of which the query sees the key.
+// `products` times [T, D] x [D, K] for each head, over visible pairs alone.
 inline Flops products_of_pairs(int products, const TensorView& q, const In& key_start, const In& key_end) {
   return {2.0 * products * static_cast<double>(q.dim(-2) * q.dim(-1)), key_start, key_end};
 }
@@ -68,7 +70,8 @@ inline constexpr auto flops_of<&KernelTable::conv2d_backward_weight> = +[](const
   return dweight.present() ? convolution_flops(dy, dweight) : Flops{};
 };
 
-// Two products forward; backward the four of the gradients, whatever is computed again.
+// Two products forward and, backward, the four of the gradients: products that a kernel computes again are
+// not counted.
 template <>
 inline constexpr auto flops_of<&KernelTable::attention> = +[](const Out&, const OutOptional&, const Out&,
                                                               const In& q, const In&, const In&,

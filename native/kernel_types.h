@@ -1,5 +1,5 @@
-// The plain types that cross the kernel table: C++ and CUDA backends see tensors, statuses and contexts only
-// through these. Nothing here owns memory.
+// The plain types that cross the kernel table: backends see tensors, statuses and contexts only through
+// these. Nothing here owns memory.
 #pragma once
 
 #include <cstdarg>

@@ -1,5 +1,6 @@
-// THE CONTRACT: every kernel, declared once. This list alone makes the declarations in cpu:: and cuda::, the
-// backend's table, the N-API registration (addon.cc) and the TypeScript types (lib/kernels.generated.ts).
+// THE CONTRACT: every kernel, declared once. This list alone makes the table of kernels that a backend fills
+// (backend.h), the declarations of those of the CPU (cpu/cpu.h), the N-API registration (addon.cc) and the
+// TypeScript types (lib/kernels.generated.ts).
 // Outputs first, then inputs, then scalars. `d` prefix: gradient; `_backward` suffix: the gradient kernel.
 //
 // Floating-point tensors of one call share one dtype (f32 or bf16) unless said otherwise; statistics, losses,

@@ -1,5 +1,5 @@
 // Compares tile_class.h with what the intervals say pair by pair, over random documents, images and caches.
-#include "tile_class.h"
+#include "shared/tile_class.h"
 
 #include <algorithm>
 #include <cstdio>

@@ -4,7 +4,7 @@
 
 #include "cpu/runtime/parallel.h"
 #include "kernel_types.h"
-#include "tile_class.h"
+#include "shared/tile_class.h"
 
 namespace transfusion::cpu {
 

@@ -1,6 +1,5 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011) on vectors. A seed is a
-// key and a stream; block b of a stream is four words, the function of key and counter (b, stream). Element i
-// of a stream is lane i % 4 of block i / 4, so that any part can be made alone. Include it after simd.h.
+// Philox (shared/philox.h) on vectors, and uniform and normal numbers from its words. Include it after
+// simd.h.
 #if defined(TRANSFUSION_RANDOM_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef TRANSFUSION_RANDOM_H
 #undef TRANSFUSION_RANDOM_H
@@ -11,21 +10,12 @@
 #include <numbers>
 
 #include "cpu/simd/simd.h"
+#include "shared/philox.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
 using Words = hn::Vec<U32>;
-
-struct Seed {
-  uint32_t key[2], stream[2];
-
-  // Row `row` of seeds [N, 4].
-  static Seed of(const In& seeds, i64 row) {
-    const auto* words = seeds.as<uint32_t>() + 4 * row;
-    return {{words[0], words[1]}, {words[2], words[3]}};
-  }
-};
 
 struct Block {
   Words word[4];
@@ -73,9 +63,9 @@ HWY_INLINE void philox(const Seed& seed, i64 first, Block (&blocks)[N]) {
       halves[i][h] = {counters(counter + h), hn::Set(u32, static_cast<uint32_t>(counter >> 32)),
                       hn::Set(u32, seed.stream[0]), hn::Set(u32, seed.stream[1])};
     }
-  const auto factor0 = hn::Set(u32, 0xd2511f53u), factor1 = hn::Set(u32, 0xcd9e8d57u);
+  const auto factor0 = hn::Set(u32, kPhiloxFactor0), factor1 = hn::Set(u32, kPhiloxFactor1);
   uint32_t key0 = seed.key[0], key1 = seed.key[1];
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < kPhiloxRounds; ++round) {
 #pragma GCC unroll 4
     for (int i = 0; i < N; ++i)
 #pragma GCC unroll 2
@@ -89,8 +79,8 @@ HWY_INLINE void philox(const Seed& seed, i64 first, Block (&blocks)[N]) {
         c2 = hn::Xor3(high0, c3, hn::Set(u32, key1));
         c3 = low0;
       }
-    key0 += 0x9e3779b9u;
-    key1 += 0xbb67ae85u;
+    key0 += kPhiloxKeyStep0;
+    key1 += kPhiloxKeyStep1;
   }
 #pragma GCC unroll 4
   for (int i = 0; i < N; ++i)

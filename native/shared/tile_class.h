@@ -1,6 +1,6 @@
 // Which part of a tile of attention scores is visible. Each query sees one interval of keys, key_start[q] ..
-// key_end[q], and neither bound ever decreases within a sequence, so that a tile's corners tell. Shared by
-// the CPU and CUDA kernels.
+// key_end[q], and neither bound ever decreases within a sequence, so that a tile's corners tell. The
+// attention kernels of every backend cut their work by it.
 #pragma once
 
 #include "kernel_types.h"
