@@ -92,7 +92,8 @@ export function checkArguments(
 
 /**
  * Throws a TypeError where `options` is no object, or has a key that its type has not: the message names the nearest key.
- * `keys`: all of the type's, which the compiler sees to. `name`: of the argument.
+ * `keys`: all of the type's, which the compiler sees to. `name`: what the callee calls its argument. Ops do not call it: it
+ * would be more than 1% of the time of enqueuing one.
  */
 export function checkOptions<Options extends object>(
   callee: string,

@@ -85,6 +85,8 @@ describe('an option that is unknown', () => {
   const model = library.Transfusion.create(sizes, tokenizer)
   const dataset = { length: 1, classNames: [], get: () => Promise.reject(new Error('not read')) }
   const trainer = new library.Trainer(model, dataset, { steps: 1 })
+  const images = { ...dataset, width: 4, height: 4, channels: 1, pixels: new Uint8Array(), labels: [] }
+  const classes = { training: images, test: images, captions: ['a', 'b'] } as never
 
   it.each<[string, (options: never) => unknown, key: string, nearest: string]>([
     ['Transfusion.load', (options) => library.Transfusion.load('/nowhere', options), 'verfy', 'verify'],
@@ -135,6 +137,34 @@ describe('an option that is unknown', () => {
     ['Trainer.restore', (options) => trainer.restore('/nowhere', options), 'verifi', 'verify'],
     ['trainTokenizer', (options) => library.trainTokenizer([], {}, options), 'onProgres', 'onProgress'],
     ['evaluate', (options) => library.evaluate(model, {} as never, options), 'signals', 'signal'],
+    ['openJsonlSource', library.openJsonlSource, 'fields', 'field'],
+    ['openTextSource', library.openTextSource, 'seperator', 'separator'],
+    ['openTarSource', library.openTarSource, 'shuffelBuffer', 'shuffleBuffer'],
+    ['IdxDataset.open', (options) => library.IdxDataset.open(options), 'template', 'templates'],
+    [
+      'ImageFolder.open',
+      (options) => library.ImageFolder.open('/nowhere', options),
+      'className',
+      'classNames',
+    ],
+    ['openStream', (options) => library.openStream([], options), 'worker', 'workers'],
+    ['JsonTokenizer.decode', (options) => tokenizer.decode([], options), 'skipSpecials', 'skipSpecial'],
+    ['ddim', (options) => library.ddim(library.cosineSchedule(), options), 'ete', 'eta'],
+    ['startProfile', library.startProfile, 'span', 'spans'],
+    ['packSequences', (options) => library.packSequences([], options), 'patches', 'patch'],
+    [
+      'trainingSequence',
+      (options) => library.trainingSequence({ parts: [] }, options),
+      'casualImages',
+      'causalImages',
+    ],
+    ['ClassReference.prepare', (options) => library.ClassReference.prepare(classes, options), 'sead', 'seed'],
+    [
+      'evaluateEmoji',
+      (options) => library.evaluateEmoji(model, {} as never, options),
+      'onmessage',
+      'onMessage',
+    ],
   ])('of %s is refused, with the nearest', async (callee, call, key, nearest) => {
     const failure = await failureOf(() => call({ [key]: 1 } as never))
     expect(failure).toBeInstanceOf(TypeError)
@@ -171,6 +201,54 @@ describe('an option that is unknown', () => {
   ])('of a hook of Trainer.run, %s, is refused', async (_what, hooks, message) => {
     const failure = await failureOf(() => trainer.run(hooks))
     expect((failure as Error).message).toBe(`Trainer.run: ${message}`)
+  })
+
+  const cell = { image: { width: 1, height: 1, channels: 1, data: new Uint8Array(1) } } as const
+  const sheetOf = (row: object) => ({
+    title: '',
+    scale: 1,
+    sections: [{ heading: '', rows: [{ cells: [cell], ...row }] }],
+  })
+  it.each<[string, () => unknown, string]>([
+    [
+      'JsonTokenizer',
+      () => new library.JsonTokenizer(tokenizer.definition[0], { bod: '<s>' } as never),
+      'JsonTokenizer: names.bod is unknown; did you mean "bos"?',
+    ],
+    [
+      'JsonTokenizer.load',
+      () => library.JsonTokenizer.load('/nowhere', { eox: 1 } as never),
+      'JsonTokenizer.load: names.eox is unknown; did you mean "eos"?',
+    ],
+    [
+      'trainingBatch',
+      () => library.trainingBatch(model, [], { timestep: {} } as never),
+      'trainingBatch: noise.timestep is unknown; did you mean "timesteps"?',
+    ],
+    [
+      'ImageClassifier.train',
+      () => library.ImageClassifier.train({ epoch: 1 } as never),
+      'ImageClassifier.train: training.epoch is unknown; did you mean "epochs"?',
+    ],
+    [
+      'openStream',
+      () => library.openStream([{ source: {}, weight: 1, weigth: 2 } as never], {} as never),
+      'openStream: sources[0].weigth is unknown; did you mean "weight"?',
+    ],
+    [
+      'drawContactSheet',
+      () => library.drawContactSheet({ titel: '', sections: [] } as never),
+      'drawContactSheet: sheet.titel is unknown; did you mean "title"?',
+    ],
+    [
+      'a row of drawContactSheet',
+      () => library.drawContactSheet(sheetOf({ labels: '' })),
+      'drawContactSheet: sheet.sections[0].rows[0].labels is unknown; did you mean "label"?',
+    ],
+  ])('is named where %s calls its argument otherwise', async (_callee, call, message) => {
+    const failure = await failureOf(call)
+    expect(failure).toBeInstanceOf(TypeError)
+    expect((failure as Error).message).toBe(message)
   })
 })
 

@@ -129,17 +129,23 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
       return datasetSource(await openMnist(await findFashionMnist(), 'train', templates, padding))
     }
     case 'idx': {
-      const { images, labels, ...rest } = config
+      const { type: _type, images, labels, ...rest } = config
       return datasetSource(await IdxDataset.open({ ...rest, imagesPath: images, labelsPath: labels }))
     }
     case 'folder':
       return openFolderSource(config.path)
-    case 'jsonl':
-      return openJsonlSource(config)
-    case 'text':
-      return openTextSource(config)
-    case 'tar':
-      return openTarSource(config)
+    case 'jsonl': {
+      const { path, field } = config
+      return openJsonlSource({ path, field })
+    }
+    case 'text': {
+      const { path, separator } = config
+      return openTextSource({ path, separator })
+    }
+    case 'tar': {
+      const { path, shuffleBuffer } = config
+      return openTarSource({ path, shuffleBuffer })
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { trailingTimesteps, type Sampler } from './sampler.js'
 import { type NoiseSchedule } from './schedule.js'
 
@@ -13,7 +13,8 @@ import { type NoiseSchedule } from './schedule.js'
  * @throws RangeError unless eta is in 0 .. 1
  */
 export function ddim(schedule: NoiseSchedule, options: { eta?: number } = {}): Sampler {
-  checkArguments('ddim', { schedule: [schedule, 'schedule'], options: [options, 'options'] })
+  checkArguments('ddim', { schedule: [schedule, 'schedule'] })
+  checkOptions('ddim', options, { eta: true })
   const { eta = 0 } = options
   if (!(eta >= 0 && eta <= 1))
     throw new RangeError(`ddim: options.eta must be a number in 0..1, received ${eta}`)

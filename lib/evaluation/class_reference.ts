@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { concatenateImages, floatsToBytes } from '../image/pixels.js'
 import { checkClassData, type ClassData } from './class_data.js'
 import type { ClassImageOptions, GeneratedClassImages } from './class_images.js'
@@ -35,6 +35,7 @@ export class ClassReference {
   ): Promise<ClassReference> {
     checkClassData('ClassReference.prepare', data)
     checkArguments('ClassReference.prepare', { options: [options, 'object'] })
+    checkOptions('ClassReference.prepare', options, { perClass: true, seed: true, signal: true })
     const { training, test, captions } = data
     const { perClass, seed, signal } = options
     const { pixels: images, labels, width: side, channels } = training

@@ -69,15 +69,14 @@ export async function evaluateClasses(
   checkArguments('evaluateClasses', { model: [model, 'model'], options: [settings, 'object'] })
   checkOptions('evaluateClasses', settings, optionKeys)
   checkClassData('evaluateClasses', data)
-  const { perClass, described: count, ranked, onMessage = () => {}, ...options } = settings
+  const { perClass, described: count, ranked, onMessage = () => {}, seed, images, signal } = settings
   checkArguments('evaluateClasses', {
-    'options.seed': [settings.seed, 'number'],
+    'options.seed': [seed, 'number'],
     'options.perClass': [perClass, 'number'],
     'options.described': [count, 'number'],
     'options.ranked': [ranked, 'number'],
   })
   const { test, captions } = data
-  const { signal } = options
   const metrics: ClassMetrics = {}
   checkClassImages('evaluateClasses', model, data)
   if (perClass === 1)
@@ -89,9 +88,9 @@ export async function evaluateClasses(
   if (perClass > 0) {
     // First, as it refuses data that the metrics cannot be computed from.
     onMessage('Training a classifier on the real images ...')
-    using reference = await ClassReference.prepare(data, { ...options, perClass })
+    using reference = await ClassReference.prepare(data, { perClass, seed, signal })
     onMessage(`Generating ${captions.length * perClass} images ...`)
-    generated = await generateClassImages(model, captions, { ...options, perClass, onMessage })
+    generated = await generateClassImages(model, captions, { perClass, seed, images, signal, onMessage })
     Object.assign(metrics, await reference.metrics(generated))
   }
 

@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { noGrad } from '../autograd/tape.js'
 import { describe } from '../describe.js'
 import type { Image } from '../image/image.js'
@@ -42,6 +42,18 @@ export interface ClassifierTraining {
   onProgress?: (share: number) => void
 }
 
+const trainingKeys = {
+  images: true,
+  labels: true,
+  side: true,
+  channels: true,
+  classes: true,
+  seed: true,
+  epochs: true,
+  signal: true,
+  onProgress: true,
+} as const
+
 /**
  * A small convolutional classifier of images. Its last hidden layer gives the features that distances between sets of
  * generated and real images are measured in.
@@ -71,6 +83,7 @@ export class ImageClassifier implements ClassifierSizes {
   static async train(training: ClassifierTraining): Promise<ImageClassifier> {
     const callee = 'ImageClassifier.train'
     checkArguments(callee, { training: [training, 'object'] })
+    checkOptions(callee, training, trainingKeys, 'training')
     const { images, labels, side, channels = 1, classes, seed, epochs, signal, onProgress } = training
     checkArguments(callee, {
       images: [images, 'numbers'],

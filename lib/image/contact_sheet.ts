@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { glyphHeight } from './bitmap_font.js'
 import type { Image } from './image.js'
 import { charactersOf, type Glyph, glyphsOf, markWidth } from './sheet_glyphs.js'
@@ -84,6 +84,7 @@ const captionScale = 2
 export function drawContactSheet(sheet: ContactSheet): Image {
   checkArguments('drawContactSheet', { sheet: [sheet, 'object'] })
   checkArguments('drawContactSheet', { 'sheet.sections': [sheet.sections, 'array'] })
+  checkSheetKeys(sheet)
   const sections = sheet.sections.map((section) => layOutSection(section, sheet.scale))
   const titleWidth = textWidth(sheet.title, titleScale)
   const width = 2 * margin + Math.max(titleWidth, ...sections.map((section) => section.width))
@@ -99,6 +100,20 @@ export function drawContactSheet(sheet: ContactSheet): Image {
     top += sectionHeight
   }
   return { width, height, channels: 3, data: canvas.data }
+}
+
+function checkSheetKeys(sheet: ContactSheet): void {
+  const callee = 'drawContactSheet'
+  checkOptions(callee, sheet, { title: true, sections: true, scale: true }, 'sheet')
+  for (const [i, section] of sheet.sections.entries()) {
+    const name = `sheet.sections[${i}]`
+    checkOptions(callee, section, { heading: true, rows: true }, name)
+    for (const [j, row] of section.rows.entries()) {
+      checkOptions(callee, row, { label: true, cells: true }, `${name}.rows[${j}]`)
+      for (const [k, cell] of row.cells.entries())
+        checkOptions(callee, cell, { image: true, captions: true }, `${name}.rows[${j}].cells[${k}]`)
+    }
+  }
 }
 
 /** A section with the places of its parts, counted from its top left corner. */

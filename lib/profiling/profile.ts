@@ -1,4 +1,4 @@
-import { checkArguments } from '../arguments.js'
+import { checkOptions } from '../arguments.js'
 import { native } from '../native.js'
 import type { NativeProfile } from '../native_types.js'
 import { currentDevice, type Device, deviceNumber, fence, parseDevice } from '../tensor/device.js'
@@ -76,7 +76,7 @@ export interface ProfileOptions {
  * be open at once; each costs about a microsecond a kernel. Throws a RangeError for a number of spans that is none.
  */
 export function startProfile(options: ProfileOptions = {}): Profile {
-  checkArguments('startProfile', { options: [options, 'object'] })
+  checkOptions('startProfile', options, { spans: true, device: true })
   const { spans = 0, device = currentDevice() } = options
   if (!Number.isSafeInteger(spans) || spans < 0)
     throw new RangeError(`startProfile: spans must be an integer of at least 0, received ${spans}`)

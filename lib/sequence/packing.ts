@@ -1,5 +1,5 @@
 /** Training sequences in a row, none of which sees another: what a network is trained on in one pass. */
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import type { ImagePart } from './document.js'
 import {
   advance,
@@ -9,6 +9,7 @@ import {
   type SequenceMetadata,
   type Run,
 } from './metadata.js'
+import { packingKeys, type PackingOptions } from './packing_options.js'
 import type { TrainingSequence } from './training_sequence.js'
 
 /** All that a model needs to be trained on a sequence, except the pixels. T positions, N images. */
@@ -40,6 +41,7 @@ export function packSequences<Image extends ImagePart>(
   options: PatchOptions,
 ): PackedBatch<Image> {
   checkArguments('packSequences', { sequences: [sequences, 'array'], options: [options, 'object'] })
+  checkOptions<Partial<PackingOptions>>('packSequences', options, packingKeys)
   let total = 0
   const runs = sequences.map(({ spans, length }): Run => {
     const keyStart = total

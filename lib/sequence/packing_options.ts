@@ -7,6 +7,9 @@ export interface PackingOptions extends PatchOptions {
   readonly tokens: SpecialTokens
 }
 
+/** The keys of `PackingOptions`, for `checkOptions`. @internal */
+export const packingKeys = { patch: true, causalImages: true, tokens: true } as const
+
 /** How documents are laid out for a model of this config. */
 export const packingOf = ({
   tokens,

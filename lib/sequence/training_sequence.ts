@@ -1,7 +1,7 @@
-import { checkArguments } from '../arguments.js'
+import { checkArguments, checkOptions } from '../arguments.js'
 import { documentSpans, type DocumentParts, type ImagePart, type Part } from './document.js'
 import { advance, sequenceStart } from './metadata.js'
-import type { PackingOptions } from './packing_options.js'
+import { packingKeys, type PackingOptions } from './packing_options.js'
 
 /** A document as it stands in a packed sequence, framed by special tokens. */
 export interface TrainingSequence<Image extends ImagePart = ImagePart> {
@@ -26,6 +26,7 @@ export function trainingSequence<Image extends ImagePart>(
   options: PackingOptions,
 ): TrainingSequence<Image> {
   checkArguments('trainingSequence', { document: [document, 'parts'], options: [options, 'object'] })
+  checkOptions('trainingSequence', options, packingKeys)
   checkArguments('trainingSequence', { 'options.tokens': [options.tokens, 'object'] })
   const { patch, tokens } = options
   const { parts, textTargets = true } = document

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import type { Decoder, Tokenizer as NativeTokenizer } from 'tokenizers'
+import { checkOptions } from '../arguments.js'
 import { formatValue } from '../describe.js'
 import { writeAtomically } from '../files/atomic_file.js'
 import { EncodingQueue } from './encoding_queue.js'
@@ -56,6 +57,8 @@ export interface SpecialTokenNames {
   readonly eoi?: string | number
 }
 
+const nameKeys = { bos: true, eos: true, boi: true, eoi: true } as const
+
 const beginOfImage = '<|boi|>'
 const endOfImage = '<|eoi|>'
 /** As Llama 2 (the paper's tokenizer), Llama 3, Gemma and GPT-2 call them; the first that the vocabulary has. */
@@ -97,6 +100,7 @@ export class JsonTokenizer implements Tokenizer {
    * @throws Error that names the file
    */
   static async load(path: string, names: SpecialTokenNames = {}): Promise<JsonTokenizer> {
+    checkOptions('JsonTokenizer.load', names, nameKeys, 'names')
     const json = await readJson(path)
     const configPath = join(dirname(path), 'tokenizer_config.json')
     const config = configuredNames(await readJson(configPath, {}), configPath)
@@ -110,6 +114,7 @@ export class JsonTokenizer implements Tokenizer {
   /** @throws Error where `json` is no tokenizer, or a token of `names` is not in its vocabulary */
   constructor(json: TokenizerJson, names: SpecialTokenNames = {}) {
     checkTokenizerJson(json)
+    checkOptions('JsonTokenizer', names, nameKeys, 'names')
     this.definition = [json, names]
     const given = withUnknownToken(json)
     const ids = tokenIds(given)
@@ -175,7 +180,9 @@ export class JsonTokenizer implements Tokenizer {
     return ids
   }
 
-  decode(ids: Iterable<number>, { skipSpecial = false }: DecodeOptions = {}): string {
+  decode(ids: Iterable<number>, options: DecodeOptions = {}): string {
+    checkOptions('JsonTokenizer.decode', options, { skipSpecial: true })
+    const { skipSpecial = false } = options
     const tokens: string[] = []
     for (const id of ids) {
       const known = Number.isInteger(id) && id >= 0 && id < this.vocabularySize

@@ -1,4 +1,4 @@
-import { checkArguments } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import type { Image } from '../../image/image.js'
 import { IdxError, readIdx, type IdxArray } from './idx.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from './image_dataset.js'
@@ -24,6 +24,16 @@ export interface IdxDatasetOptions {
   readonly padding?: number | undefined
 }
 
+const optionKeys = {
+  imagesPath: true,
+  labelsPath: true,
+  classNames: true,
+  firstLabel: true,
+  transpose: true,
+  templates: true,
+  padding: true,
+} as const
+
 /** Labelled grayscale images of the MNIST family, captioned by filling templates with the class's name. */
 export class IdxDataset implements ImageDataset {
   /** Number of images. */
@@ -44,6 +54,7 @@ export class IdxDataset implements ImageDataset {
   /** Reads both files. @throws IdxError where a file is malformed, or the two do not fit each other. */
   static async open(options: IdxDatasetOptions): Promise<IdxDataset> {
     checkArguments('IdxDataset.open', { options: [options, 'object'] })
+    checkOptions('IdxDataset.open', options, optionKeys)
     checkArguments('IdxDataset.open', {
       imagesPath: [options.imagesPath, 'string'],
       labelsPath: [options.labelsPath, 'string'],

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkArguments } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import type { Image } from '../../image/image.js'
 import { readImage } from '../../image/image_io.js'
 import type { ImagePreprocessing } from '../../image/image_preprocessing.js'
@@ -78,6 +78,7 @@ export class ImageFolder implements LabelledImages, ImageDataset {
    */
   static async open(root: string, options: ImageFolderOptions): Promise<ImageFolder> {
     checkArguments('ImageFolder.open', { root: [root, 'string'], options: [options, 'object'] })
+    checkOptions('ImageFolder.open', options, { preprocessing: true, caption: true, classNames: true })
     const { preprocessing, caption = '{a label}', classNames } = options
     const folders = await classFolders(root)
     const names = classNames ?? folders

@@ -1,4 +1,4 @@
-import { checkArguments } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import { parseJson } from '../../files/json_file.js'
 import { LeftOut } from '../left_out.js'
 import { checkFileType, endingsOf, typeOfFile } from './data_types.js'
@@ -33,6 +33,7 @@ export interface JsonlOptions {
  */
 export async function openJsonlSource(options: JsonlOptions): Promise<DocumentSource> {
   checkArguments('openJsonlSource', { options: [options, 'object'] })
+  checkOptions('openJsonlSource', options, { path: true, field: true })
   const { path, field } = options
   const leftOut = new LeftOut()
   const paths = await listFiles(path, endingsOf('jsonl'), {

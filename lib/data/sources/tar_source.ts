@@ -1,4 +1,4 @@
-import { checkArguments } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import { randomWords } from '../../random.js'
 import { LeftOut } from '../left_out.js'
 import { sampleIndex } from '../sample_order.js'
@@ -35,6 +35,7 @@ const largestBlock = 2 ** 28
  */
 export async function openTarSource(options: TarOptions): Promise<DocumentSource> {
   checkArguments('openTarSource', { options: [options, 'object'] })
+  checkOptions('openTarSource', options, { path: true, shuffleBuffer: true })
   const { path, shuffleBuffer = 1000 } = options
   const leftOut = new LeftOut()
   const files = await listFiles(path, endingsOf('tar'), { type: 'tar', leftOut })

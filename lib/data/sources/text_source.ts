@@ -1,4 +1,4 @@
-import { checkArguments } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import { LeftOut } from '../left_out.js'
 import { withLineFeeds } from '../../files/text_file.js'
 import { checkFileType, endingsOf } from './data_types.js'
@@ -26,6 +26,7 @@ const longestText = 2 ** 16
  */
 export async function openTextSource(options: TextOptions): Promise<DocumentSource> {
   checkArguments('openTextSource', { options: [options, 'object'] })
+  checkOptions('openTextSource', options, { path: true, separator: true })
   const { path, separator } = options
   const leftOut = new LeftOut()
   const paths = await listFiles(path, endingsOf('text'), { type: 'text', leftOut })

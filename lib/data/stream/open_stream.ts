@@ -1,4 +1,4 @@
-import { checkArguments } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import type { DocumentStream, StreamState } from '../document_stream.js'
 import type { ImagePreprocessingOptions } from '../../image/image_preprocessing.js'
 import type { DocumentSource, UnreadableDocument } from '../sources/document_source.js'
@@ -38,6 +38,18 @@ export interface StreamOptions {
   readonly onSkip?: (document: UnreadableDocument) => void
 }
 
+const optionKeys = {
+  tokenizer: true,
+  image: true,
+  positionsOf: true,
+  longest: true,
+  seed: true,
+  state: true,
+  workers: true,
+  onUnreadable: true,
+  onSkip: true,
+} as const
+
 /** Documents of each source that are preprocessed in advance, for each thread (our choice). */
 const defaultLookAhead = 16
 
@@ -50,8 +62,11 @@ const defaultLookAhead = 16
  */
 export function openStream(sources: readonly WeightedSource[], options: StreamOptions): DocumentStream {
   checkArguments('openStream', { sources: [sources, 'array'], options: [options, 'object'] })
-  for (const [i, weighted] of sources.entries())
+  checkOptions('openStream', options, optionKeys)
+  for (const [i, weighted] of sources.entries()) {
     checkArguments('openStream', { [`sources[${i}]`]: [weighted, 'weighted'] })
+    checkOptions('openStream', weighted, { source: true, weight: true }, `sources[${i}]`)
+  }
   const { tokenizer, image, positionsOf, longest = Infinity, seed, state, workers = 0, onSkip } = options
   checkSources(sources, state)
   const onUnreadable = (document: UnreadableDocument) => {

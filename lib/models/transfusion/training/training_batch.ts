@@ -1,4 +1,4 @@
-import { checkArguments } from '../../../arguments.js'
+import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { diffusionTargets, scheduleOf } from '../../../diffusion/objective.js'
 import type { NoiseSchedule } from '../../../diffusion/schedule.js'
@@ -26,6 +26,8 @@ export interface BatchNoise {
   firstImage?: number
 }
 
+const noiseKeys = { schedule: true, timesteps: true, seed: true, step: true, firstImage: true } as const
+
 /**
  * Packs sequences into one, in which none sees another, and draws a timestep and noise for each image: what
  * `transfusionLoss` takes. The model's codec encodes the images. Rejects with a RangeError as `packSequences`, and a ConfigError for wrong timestep settings.
@@ -38,8 +40,8 @@ export async function trainingBatch(
   checkArguments('trainingBatch', {
     model: [model, 'object'],
     sequences: [sequences, 'array'],
-    noise: [noise, 'options'],
   })
+  checkOptions('trainingBatch', noise, noiseKeys, 'noise')
   const { network, objective } = model
   checkArguments('trainingBatch', { 'model.network.config': [network?.config, 'config'] })
   const { schedule = scheduleOf(objective), timesteps = {}, seed = 0, step = 0, firstImage = 0 } = noise
