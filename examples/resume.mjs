@@ -52,9 +52,9 @@ console.log(`to step ${trainer.done.steps}`)
 
 /** What it generates from the first captions. */
 async function writeSheet() {
-  const asked = [...new Set(captions)].slice(0, 8)
-  const images = await model.generateImages(asked, undefined, { sampler: 'ddim', steps: 50 })
-  const cells = images.map((image, i) => ({ image, captions: [{ text: asked[i] }] }))
+  const wanted = [...new Set(captions)].slice(0, 8)
+  const images = await model.generateImages(wanted, undefined, { sampler: 'ddim', steps: 50 })
+  const cells = images.map((image, i) => ({ image, captions: [{ text: wanted[i] }] }))
   const sheet = { title: 'Generated', scale: 4, sections: [{ heading: '', rows: [{ cells }] }] }
   await writePng(join(run, 'sheet.png'), drawContactSheet(sheet))
 }

@@ -176,7 +176,7 @@ export class Transfusion implements LoadedModel {
    * Yields, in order: `text` with text that no later token changes; `image-start`, `preview` (every `previewEvery` steps) and
    * `image` with the finished image (`latent` with its values where the model has no codec); last `done` with the reason, counts of tokens and images, and times in milliseconds.
    *
-   * It begins with the first event that is asked for, waits for a slow consumer, and ends, its memory freed, when the
+   * It begins with the first call of `next`, waits for a slow consumer, and ends, its memory freed, when the
    * consumer leaves the loop. Any number run at once on one model, batched call by call; what one yields does not depend on
    * the others (text exactly, in f32; images to rounding). No work is done on the JavaScript thread. While the model is
    * trained, each call of the network sees the weights of that moment: for those of one step, generate in the trainer's

@@ -42,13 +42,13 @@ export async function* documentLikelihoods(
   { positions = 2048, signal }: LikelihoodOptions = {},
 ): AsyncGenerator<Likelihood, void, undefined> {
   const options = packingOf(network.config)
-  // One batch is laid out while another is computed.
+  // One batch is packed while another is computed.
   let computed: Promise<Likelihood[]> | undefined
   let batch: TrainingSequence<EncodedPart>[] = []
   let total = 0
   const compute = () => {
     const next = batchLikelihoods(network, batch)
-    // Reported when it is awaited, never as unhandled.
+    // Whoever awaits it handles its rejection: Node must not take it for unhandled.
     next.catch(() => {})
     batch = []
     total = 0
@@ -83,12 +83,12 @@ async function batchLikelihoods(
   const chunk = Math.max(1, Math.floor(logitsAtOnce / config.vocabulary))
   const forward = () =>
     scope(() => {
-      const layout = uploadAttentionMetadata(packed, network.config.image)
+      const metadata = uploadAttentionMetadata(packed, network.config.image)
       const images = packed.images.length > 0 && {
         pixels: fromArray(joinValues(packed.images), [-1, config.image.channels]),
-        t: zeros([layout.images]),
+        t: zeros([metadata.images]),
       }
-      const { hidden } = network.forward(layout, images || undefined)
+      const { hidden } = network.forward(metadata, images || undefined)
       const chunks: Tensor[] = []
       for (let first = 0; first < rows.length; first += chunk)
         chunks.push(

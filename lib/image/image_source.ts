@@ -1,4 +1,4 @@
-/** What stands for an image where one is asked for: files, their bytes and pixels, told apart whatever realm they are of. */
+/** What functions take as an image: files, their bytes and pixels, told apart whatever realm they are of. */
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, tagOf } from '../describe.js'

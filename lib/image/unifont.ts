@@ -38,7 +38,7 @@ export function unifontGlyph(character: string): UnifontGlyph | undefined {
 
 const require = createRequire(import.meta.url)
 
-/** The types lack the option, with which glyphs are read when they are asked for: a third of the time. */
+/** The types lack the option, with which glyphs are read when they are used: a third of the time. */
 type Parse = (file: ArrayBuffer, options: { lowMemory: boolean }) => Font
 
 function openFont(): Font | 'missing' {

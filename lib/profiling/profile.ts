@@ -53,11 +53,11 @@ export interface ProfileReport {
   time: number
   /** In kernels. */
   busy: number
-  /** Without anything to do: JavaScript had not asked for more. What is left of `time` passed between kernels. */
+  /** Without anything to do: JavaScript had not enqueued more. What is left of `time` passed between kernels. */
   idle: number
   /** By kernel and shapes, those that took longest first. */
   kernels: readonly KernelProfile[]
-  /** The first calls in their order, as many as were asked for. */
+  /** The first calls in their order, as many as the options say. */
   spans: Iterable<KernelSpan>
   /** Calls that are not among `spans`. */
   spansLeftOut: number

@@ -23,7 +23,7 @@ const heads = ['kernel', 'calls', 'ms', 'share', 'us/call', 'GFLOP/s', 'GB/s']
 /**
  * A table of the kernels, a line each, those that took longest first: calls, milliseconds, share of the profile's time,
  * microseconds a call, floating-point operations and bytes of tensors per second. Below them, what the stream was
- * without kernels: idle, while JavaScript had not asked for more, and between one kernel and the next.
+ * without kernels: idle, while JavaScript had not enqueued more, and between one kernel and the next.
  */
 export function formatProfile(report: ProfileReport): string {
   checkArguments('formatProfile', { report: [report, 'profile'] })

@@ -8,7 +8,7 @@ interface Waiting {
   resolve(encoding: Encoding | Promise<Encoding>): void
 }
 
-/** Encodes the texts that are asked for in one turn of the event loop together, on threads of the library's. */
+/** Encodes the texts of all calls in one turn of the event loop together, on threads of the library's. */
 export class EncodingQueue {
   readonly #tokenizer: Tokenizer
   #waiting: Waiting[] = []

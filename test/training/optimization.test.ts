@@ -156,7 +156,7 @@ describe('Ema', () => {
     compare('swapped', await arena.values.readFloats(), average, 'f32', 'elementwise')
   })
 
-  it('takes the memory of one copy of the weights, while they are lent too', async () => {
+  it('takes the memory of one copy of the weights, while they are swapped in too', async () => {
     using arena = newArena()
     const before = memory()
     using ema = new Ema(arena, 0.3)

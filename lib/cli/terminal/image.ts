@@ -11,7 +11,7 @@ import { colourCode } from './colour.js'
 export const imageProtocols = ['kitty', 'iterm', 'blocks', 'none'] as const
 export type ImageProtocol = (typeof imageProtocols)[number]
 
-/** What is asked of an output stream. */
+/** What images need of an output stream. */
 export type TerminalStream = Pick<NodeJS.WriteStream, 'isTTY' | 'columns' | 'rows' | 'getColorDepth'>
 
 /** What the terminal behind a stream can show, as far as its environment tells. */

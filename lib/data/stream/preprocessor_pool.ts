@@ -30,7 +30,7 @@ export interface PreprocessingResult {
 
 /**
  * Tokenizes and decodes on threads of its own. They keep the process alive only while they have something to do. Where
- * one of them breaks down, all that was and will be asked for rejects.
+ * one of them fails, all pending and later calls reject.
  */
 export class PreprocessorPool implements Preprocessor {
   readonly #workers: readonly PoolWorker[]

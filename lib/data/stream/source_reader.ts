@@ -24,7 +24,7 @@ export interface SourceReaderOptions {
   readonly onUnreadable: (document: UnreadableDocument) => void
 }
 
-interface Ahead {
+interface Prefetched {
   readonly document: TokenizedDocument | UnreadableDocument
   readonly next: SourceCursor
 }
@@ -34,7 +34,7 @@ export class SourceReader {
   readonly #options: SourceReaderOptions
   readonly #documents: number | undefined
   readonly #items: AsyncIterator<SourceItem>
-  readonly #ahead: Promise<Ahead>[] = []
+  readonly #prefetched: Promise<Prefetched>[] = []
   #reading: Promise<unknown> = Promise.resolve()
   /** Before the document that `#chunks` are of. */
   #cursor: SourceCursor | undefined
@@ -122,19 +122,19 @@ export class SourceReader {
     }
   }
 
-  #take(): Promise<Ahead> {
-    while (this.#ahead.length <= this.#options.lookAhead) {
+  #take(): Promise<Prefetched> {
+    while (this.#prefetched.length <= this.#options.lookAhead) {
       const item = this.#reading.then(() => this.#items.next())
       this.#reading = item
-      const ahead = item.then(({ value, done }) => this.#preprocess(value, done))
-      // It is reported when its turn comes.
-      ahead.catch(() => {})
-      this.#ahead.push(ahead)
+      const prefetched = item.then(({ value, done }) => this.#preprocess(value, done))
+      // Whoever takes the document handles the rejection: Node must not take it for unhandled.
+      prefetched.catch(() => {})
+      this.#prefetched.push(prefetched)
     }
-    return this.#ahead.shift()!
+    return this.#prefetched.shift()!
   }
 
-  async #preprocess(item: SourceItem, done: boolean | undefined): Promise<Ahead> {
+  async #preprocess(item: SourceItem, done: boolean | undefined): Promise<Prefetched> {
     if (done) throw new Error('a source of documents ended; it must begin again, epoch after epoch')
     const { document, next } = item
     return {

@@ -28,7 +28,7 @@ export async function readSafetensors(path: string, sum?: Checksum): Promise<Saf
   return { metadata: reader.metadata, tensors }
 }
 
-/** A tensor whose values are asked for when they are written: of many, only one has to be in memory. */
+/** A tensor whose values are read when they are written: of many, only one has to be in memory. */
 export interface PendingTensor {
   /** Sizes of the axes, row-major. */
   readonly shape: readonly number[]

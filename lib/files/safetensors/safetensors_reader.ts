@@ -151,7 +151,7 @@ export class SafetensorsReader {
 const convertedAtOnce = 2 ** 20
 const pieceOf = (count: number): number => Math.min(count, convertedAtOnce)
 
-/** Linux reads at most 2 GiB at once, and any read may give less than was asked for. */
+/** Linux reads at most 2 GiB at once, and any read may return fewer bytes than it was called for. */
 const largestTransfer = 2 ** 30
 
 async function readFully<T extends NodeJS.TypedArray>(

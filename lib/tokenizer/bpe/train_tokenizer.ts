@@ -18,7 +18,7 @@ export type BpeProgress =
     }
   | {
       readonly stage: 'merging'
-      /** So far, and those asked for. */
+      /** Tokens so far, and those of the full vocabulary. */
       readonly tokens: number
       readonly vocabulary: number
     }
@@ -34,7 +34,7 @@ export interface BpeHooks {
 /**
  * Trains a tokenizer on texts: byte-level BPE with GPT-2's words, the same merges and ids as Hugging Face's trainer
  * gives for these texts, whatever their order. It knows every text, since each byte has a token. Texts are taken one by
- * one; memory holds only their different words. The vocabulary is smaller than asked for where no pair of tokens is left
+ * one; memory holds only their different words. The vocabulary is smaller than the options say where no pair of tokens is left
  * that occurs often enough. Where the special tokens lack BOI or EOI, they are added after it, as to any tokenizer.
  * `save` writes the `tokenizer.json`. The event loop has its turn every 10 ms or so.
  * @throws ConfigError for options out of range

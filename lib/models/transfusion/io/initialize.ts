@@ -15,7 +15,7 @@ import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 /** Sizes of a model, as far as they are known. */
 export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'tokens'>>
 
-/** What is asked of a model that begins with the weights of another. */
+/** Options of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromLlamaOptions,
   'objective' | 'compute' | 'device' | 'seed' | 'imagePreprocessing'

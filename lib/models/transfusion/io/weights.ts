@@ -13,7 +13,7 @@ export type SavedPrecision = 'f32' | 'bf16'
 
 /**
  * Writes a model's weights, one parameter in memory at a time; the file is whole or not there at all. `values`: f32
- * [elements] that lie as the arena's do, asked for at each parameter. Resolves with the file's checksum.
+ * [elements] that lie as the arena's do, read at each parameter. Resolves with the file's checksum.
  */
 export function writeWeights(
   path: string,
