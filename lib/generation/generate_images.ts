@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import type { Image } from '../image/image.js'
 import { describe } from '../describe.js'
@@ -14,8 +15,8 @@ import { checkPrompts, type Prompt } from './prompt.js'
  * description is not the prompt, another image is generated from a seed that follows from the first; where no attempt
  * agrees, the first is kept. (Our choice: DALL-E ranked images by another model, CLIP; this one reads images itself.)
  *
- * Rejects with a ConfigError that names what is wrong in the options, a RangeError for another number of seeds than prompts,
- * and for a prompt of more than one text where there are several attempts, and as `generate` for a prompt.
+ * Rejects with a ConfigError that names what is wrong in the options, a TypeError for seeds that are no array, a RangeError
+ * for another number of seeds than prompts, and for a prompt of more than one text where there are several attempts, and as `generate` for a prompt.
  */
 export async function generateImages(
   model: GenerativeModel,
@@ -26,6 +27,7 @@ export async function generateImages(
 ): Promise<Image[]> {
   checkPrompts(prompts)
   const seeds = givenSeeds ?? prompts.map((_, i) => i)
+  checkArguments('generateImages', { seeds: [seeds, 'numbers'] })
   if (seeds.length !== prompts.length)
     throw new RangeError(
       `generateImages: seeds must be ${prompts.length}, one for each prompt, received ${seeds.length}`,

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import { checkArguments } from '../arguments.js'
 import { backward } from '../autograd/tape.js'
 import { withDevice } from '../tensor/device.js'
 import { keep, scope } from '../tensor/scope.js'
@@ -14,6 +15,9 @@ export async function addGradients(task: TrainingTask, microBatch: unknown): Pro
   await setImmediate()
   const loss = () => {
     const { total, terms } = task.loss(microBatch)
+    checkArguments('TrainingTask.loss', { total: [total, 'tensor'], terms: [terms, 'object'] })
+    for (const [name, term] of Object.entries(terms))
+      checkArguments('TrainingTask.loss', { [`terms.${name}`]: [term, 'tensor'] })
     return { total, terms }
   }
   const { total, terms } = withDevice(task.arena.device, () => scope(loss))

@@ -1,3 +1,4 @@
+import { checkArguments } from '../arguments.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { TrainingState } from './checkpoint.js'
@@ -117,6 +118,7 @@ export class TrainingSteps {
    * failed: it was not taken then.
    */
   async take(batch: AnyBatch): Promise<{ report: Promise<StepReport> }> {
+    checkBatch(batch)
     const terms: LossTerms[] = []
     try {
       for (const microBatch of batch.microBatches) terms.push(await addGradients(this.#task, microBatch))
@@ -260,6 +262,17 @@ export class TrainingSteps {
 }
 
 type AnyBatch = StepBatch<unknown, unknown>
+
+/** Throws a TypeError that names what a task's batch lacks. */
+function checkBatch(batch: AnyBatch): void {
+  checkArguments('TrainingTask.next', { batch: [batch, 'object'] })
+  const { microBatches, statistics } = batch
+  checkArguments('TrainingTask.next', {
+    'batch.microBatches': [microBatches, 'array'],
+    'batch.statistics': [statistics, 'object'],
+  })
+  checkArguments('TrainingTask.next', { 'batch.statistics.counts': [statistics.counts, 'object'] })
+}
 
 /** What of a report is known once the device has taken the step. */
 type Taken = Pick<StepReport, 'gradientNorm' | 'applied' | 'gradientSpike' | 'skippedSteps'>

@@ -64,3 +64,9 @@ it('refuses prompts that are no text where there are several attempts', async ()
     'prompts must be one text each',
   )
 })
+
+it('refuses options in the place of seeds by name', async () => {
+  await expect(generateImages(model, ['a b'], { steps: 2 } as never)).rejects.toThrow(
+    'generateImages: seeds must be an array of numbers, received an object { steps }',
+  )
+})

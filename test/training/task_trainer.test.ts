@@ -246,4 +246,44 @@ describe('a task of another kind than the models', () => {
       expect(written).toContain(tag)
     expect(written).not.toMatch(/loss\/(lm|diffusion)|positions|matmul_share/)
   })
+
+  it.each<[object, string]>([
+    [{}, 'TrainingTask.next: batch.microBatches must be an array, received nothing'],
+    [{ microBatches: [1] }, 'TrainingTask.next: batch.statistics must be an object, received nothing'],
+    [
+      { microBatches: [1], statistics: {} },
+      'TrainingTask.next: batch.statistics.counts must be an object, received nothing',
+    ],
+  ])('names what a batch lacks: %o', async (batch, message) => {
+    using model = regression()
+    const task = { ...model.task, begin: () => ({ next: () => batch }) } as never
+    using trainer = new TaskTrainer(task, settings({ steps: 1 }))
+    await expect(trainer.run()).rejects.toThrow(message)
+  })
+
+  it.each<[object, string]>([
+    [{}, 'TrainingTask.loss: total must be a tensor, received nothing'],
+    [{ total: 1, terms: {} }, 'TrainingTask.loss: total must be a tensor, received 1'],
+  ])('names what a loss lacks: %o', async (loss, message) => {
+    using model = regression()
+    using trainer = new TaskTrainer({ ...model.task, loss: () => loss } as never, settings({ steps: 1 }))
+    await expect(trainer.run()).rejects.toThrow(message)
+  })
+
+  it('names a term that is no tensor, and trains on once it is one', async () => {
+    using model = regression()
+    const { task } = model
+    let right = false
+    const loss: typeof task.loss = (batch) => {
+      const { total, terms } = task.loss(batch)
+      return { total, terms: right ? terms : ({ ...terms, penalty: 2 } as never) }
+    }
+    using trainer = new TaskTrainer({ ...task, loss }, settings({ steps: 2 }))
+    await expect(trainer.run()).rejects.toThrow(
+      'TrainingTask.loss: terms.penalty must be a tensor, received 2',
+    )
+    right = true
+    await trainer.run()
+    expect(trainer.done.steps).toBe(2)
+  })
 })
