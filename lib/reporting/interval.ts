@@ -93,6 +93,10 @@ function mean(values: readonly number[]): number | null {
 function collected(records: readonly Readonly<Record<string, number>>[]): [name: string, values: number[]][] {
   const values = new Map<string, number[]>()
   for (const record of records)
-    for (const [name, value] of Object.entries(record)) values.set(name, [...(values.get(name) ?? []), value])
+    for (const [name, value] of Object.entries(record)) {
+      const ofName = values.get(name)
+      if (ofName) ofName.push(value)
+      else values.set(name, [value])
+    }
   return [...values]
 }
