@@ -79,7 +79,7 @@ export type { ImageSource, PixelSource } from './image/image_source.js'
 
 // Data sets of captioned images: to begin with; sources and streams are in transfusion-js/data.
 export { captionedImage, type ImageDataset, type Sample } from './data/sources/image_dataset.js'
-export { FolderDataset } from './data/sources/folder_dataset.js'
+export { FolderDataset } from './data/sources/folder/folder_dataset.js'
 export { findFashionMnist, type MnistFiles, openMnist } from './datasets/fashion_mnist.js'
 
 // Errors.

@@ -2,7 +2,7 @@ import { access } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { checkArguments } from '../arguments.js'
-import { IdxDataset } from '../data/sources/idx_dataset.js'
+import { IdxDataset } from '../data/sources/idx/idx_dataset.js'
 
 /** Class names as captions use them; the data set's own are "T-shirt/top", "Trouser" and so on. */
 export const fashionClasses = [

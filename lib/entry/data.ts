@@ -32,9 +32,9 @@ export {
   indexedSource,
 } from '../data/sources/indexed_source.js'
 export { LeftOut, type LeftOutReason } from '../data/left_out.js'
-export { openFolderSource } from '../data/sources/folder_source.js'
-export { type JsonlOptions, openJsonlSource } from '../data/sources/jsonl_source.js'
-export { openTarSource, type TarOptions } from '../data/sources/tar_source.js'
+export { openFolderSource } from '../data/sources/folder/folder_source.js'
+export { type JsonlOptions, openJsonlSource } from '../data/sources/jsonl/jsonl_source.js'
+export { openTarSource, type TarOptions } from '../data/sources/tar/tar_source.js'
 export { openTextSource, type TextOptions } from '../data/sources/text_source.js'
 export { datasetSource } from '../data/sources/dataset_source.js'
 
@@ -45,8 +45,12 @@ export type { Preprocessor } from '../data/stream/preprocessor.js'
 export { openStream, type StreamOptions, type WeightedSource } from '../data/stream/open_stream.js'
 
 // Data sets: images with labels or captions.
-export { ImageFolder, type ImageFolderOptions, type LabelledImages } from '../data/sources/image_folder.js'
-export { IdxDataset, type IdxDatasetOptions } from '../data/sources/idx_dataset.js'
+export {
+  ImageFolder,
+  type ImageFolderOptions,
+  type LabelledImages,
+} from '../data/sources/folder/image_folder.js'
+export { IdxDataset, type IdxDatasetOptions } from '../data/sources/idx/idx_dataset.js'
 export {
   emojiCaption,
   type EmojiData,

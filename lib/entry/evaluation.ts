@@ -11,22 +11,22 @@ import '../profiling/environment.js'
 export { evaluate, type EvaluateOptions, type Evaluation } from '../evaluation/evaluate.js'
 export type { EvaluateSettings } from '../evaluation/tasks/evaluate_config.js'
 export type { EvaluationResult, Metric } from '../evaluation/tasks/evaluation_result.js'
-export { type ClassifierTraining, ImageClassifier } from '../evaluation/image_classifier.js'
-export type { ClassifierSizes } from '../evaluation/classifier_network.js'
-export type { ClassData } from '../evaluation/class_data.js'
+export { type ClassifierTraining, ImageClassifier } from '../evaluation/classes/image_classifier.js'
+export type { ClassifierSizes } from '../evaluation/classes/classifier_network.js'
+export type { ClassData } from '../evaluation/classes/class_data.js'
 export {
   type ClassImageOptions,
   generateClassImages,
   type GeneratedClassImages,
-} from '../evaluation/class_images.js'
-export { ClassReference } from '../evaluation/class_reference.js'
+} from '../evaluation/classes/class_images.js'
+export { ClassReference } from '../evaluation/classes/class_reference.js'
 export { describeImages, type DescribingOptions } from '../evaluation/describe_images.js'
 export {
   type ClassEvaluation,
   type ClassEvaluationOptions,
   type ClassMetrics,
   evaluateClasses,
-} from '../evaluation/evaluate_classes.js'
+} from '../evaluation/classes/evaluate_classes.js'
 export {
   cheapestSetting,
   compareSamplers,
@@ -44,22 +44,31 @@ export {
 export type { EmojiMetrics, EmojiOutput, EmojiOutputs } from '../experiments/emoji/emoji_metrics.js'
 
 // Metrics of images, from features.
-export type { ClassifierOutput, ImageMetricInputs, ImageMetrics } from '../evaluation/image_metrics.js'
-export type { Features } from '../evaluation/features.js'
-export type { LabelledFeatures } from '../evaluation/diversity.js'
-export type { KernelDistance } from '../evaluation/kid.js'
-export { diversity, frechetDistance, imageMetrics, kernelDistance } from '../evaluation/statistics.js'
-export type { StandardErrors } from '../evaluation/standard_errors.js'
+export type {
+  ClassifierOutput,
+  ImageMetricInputs,
+  ImageMetrics,
+} from '../evaluation/image_metrics/image_metrics.js'
+export type { Features } from '../evaluation/image_metrics/features.js'
+export type { LabelledFeatures } from '../evaluation/image_metrics/diversity.js'
+export type { KernelDistance } from '../evaluation/image_metrics/kid.js'
+export {
+  diversity,
+  frechetDistance,
+  imageMetrics,
+  kernelDistance,
+} from '../evaluation/image_metrics/statistics.js'
+export type { StandardErrors } from '../evaluation/image_metrics/standard_errors.js'
 
 // Text: perplexity, and answers ranked by likelihood.
-export type { Likelihood, LikelihoodOptions } from '../evaluation/likelihood.js'
-export { type CaptionedImage, captionPerplexity } from '../evaluation/perplexity.js'
+export type { Likelihood, LikelihoodOptions } from '../evaluation/text/likelihood.js'
+export { type CaptionedImage, captionPerplexity } from '../evaluation/text/perplexity.js'
 export {
   type TextDocument,
   type TextPerplexity,
   textPerplexity,
   type TextPerplexityOptions,
-} from '../evaluation/text_perplexity.js'
+} from '../evaluation/text/text_perplexity.js'
 export {
   type Question,
   type Ranking,
@@ -67,4 +76,4 @@ export {
   type RankMetrics,
   rankOptions,
   type RankOptions,
-} from '../evaluation/rank.js'
+} from '../evaluation/text/rank.js'

@@ -3,11 +3,11 @@ import { checkArguments, checkOptions } from '../arguments.js'
 import { createSampler, type SamplerName } from '../diffusion/samplers.js'
 import type { ImageSamplingOptions } from '../generation/options.js'
 import type { GenerativeModel } from '../generation/model.js'
-import { checkClassData, checkClassImages, type ClassData } from './class_data.js'
-import { generateClassImages } from './class_images.js'
-import { ClassReference } from './class_reference.js'
-import type { StandardErrors } from './standard_errors.js'
-import { imageMetrics, standardErrors } from './statistics.js'
+import { checkClassData, checkClassImages, type ClassData } from './classes/class_data.js'
+import { generateClassImages } from './classes/class_images.js'
+import { ClassReference } from './classes/class_reference.js'
+import type { StandardErrors } from './image_metrics/standard_errors.js'
+import { imageMetrics, standardErrors } from './image_metrics/statistics.js'
 
 /** A sampler and its number of steps. */
 export interface SamplerSetting {

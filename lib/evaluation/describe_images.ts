@@ -1,6 +1,6 @@
 import { checkArguments, checkOptions } from '../arguments.js'
 import type { Image } from '../image/image.js'
-import type { LabelledImages } from '../data/sources/image_folder.js'
+import type { LabelledImages } from '../data/sources/folder/image_folder.js'
 import { mostTokens } from '../tokenizer/tokenizer.js'
 import { completeTexts } from '../generation/batch.js'
 import type { GenerativeModel } from '../generation/model.js'

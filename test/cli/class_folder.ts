@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
 import { Transfusion } from '../../lib/transfusion.js'
-import { idxFile } from '../data/sources/idx_file.js'
+import { idxFile } from '../data/sources/idx/idx_file.js'
 import { generator } from '../host_array.js'
 
 const side = 8

@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { trainTokenizer } from '../../lib/tokenizer/bpe/train_tokenizer.js'
 import { writePng } from '../../lib/image/image_io.js'
 import { JsonTokenizer } from '../../lib/tokenizer/tokenizer.js'
-import { idxFile } from '../data/sources/idx_file.js'
+import { idxFile } from '../data/sources/idx/idx_file.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))

@@ -8,8 +8,8 @@ import type { RawDocument } from '../../lib/data/document.js'
 import { textsOf } from '../../lib/data/sources/document_source.js'
 import type { WeightedSource } from '../../lib/data/stream/open_stream.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { idxFile } from '../data/sources/idx_file.js'
-import { writeTar } from '../data/sources/tar_file.js'
+import { idxFile } from '../data/sources/idx/idx_file.js'
+import { writeTar } from '../data/sources/tar/tar_file.js'
 import { collect } from '../data/stream/documents.js'
 
 const parse = (data: unknown) => parseConfig(dataSchema, data, 'data')

@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { fashionClasses, findFashionMnist, openMnist } from '../../lib/datasets/fashion_mnist.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { idxFile } from '../data/sources/idx_file.js'
+import { idxFile } from '../data/sources/idx/idx_file.js'
 
 /** A folder laid out as the data set's, with 2 training images and 1 test image. */
 async function miniature(suffix: '' | '.gz'): Promise<string> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { withSizesOfWeights } from '../../lib/run/sizes_of_weights.js'
 import { readModelConfig } from '../../lib/models/transfusion/io/folder.js'
-import { idxFile } from '../data/sources/idx_file.js'
+import { idxFile } from '../data/sources/idx/idx_file.js'
 import { llamaFolder, llamaTokenizerJson, writeConfig } from '../models/transfusion/io/llama_folder.js'
 import { command } from '../cli/command.js'
 

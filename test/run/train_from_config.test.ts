@@ -9,7 +9,7 @@ import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
 import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { Transfusion } from '../../lib/transfusion.js'
 import { command } from '../cli/command.js'
-import { idxFile } from '../data/sources/idx_file.js'
+import { idxFile } from '../data/sources/idx/idx_file.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 const { limit } = memory()

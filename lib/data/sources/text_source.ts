@@ -1,12 +1,12 @@
 import { checkArguments, checkOptions } from '../../arguments.js'
 import { LeftOut } from '../left_out.js'
 import { withLineFeeds } from '../../files/text_file.js'
-import { checkFileType, endingsOf } from './data_types.js'
+import { checkFileType, endingsOf } from './files/data_types.js'
 import type { DocumentSource } from './document_source.js'
-import { listFiles } from './file_list.js'
+import { listFiles } from './files/file_list.js'
 import { indexedSource } from './indexed_source.js'
-import { RecordFiles } from './record_files.js'
-import type { RecordFormat } from './record_index.js'
+import { RecordFiles } from './records/record_files.js'
+import type { RecordFormat } from './records/record_index.js'
 
 /** Where plain text lies. */
 export interface TextOptions {

@@ -1,8 +1,8 @@
 /** One run of a comparison: a variant trained from one seed and evaluated during training. */
 import { makeCaptionTokenizer } from '../../tokenizer/caption_tokenizer.js'
 import type { Image } from '../../image/image.js'
-import { generateClassImages } from '../../evaluation/class_images.js'
-import { ClassReference } from '../../evaluation/class_reference.js'
+import { generateClassImages } from '../../evaluation/classes/class_images.js'
+import { ClassReference } from '../../evaluation/classes/class_reference.js'
 import { captionedImages, describePairs } from '../../evaluation/describe_images.js'
 import { Transfusion } from '../../transfusion.js'
 import { type Device, deviceInfo } from '../../tensor/device.js'

@@ -1,4 +1,4 @@
-import { mean, variance } from '../../evaluation/moments.js'
+import { mean, variance } from '../../evaluation/image_metrics/moments.js'
 import type { Point, RunResult } from './comparison_run.js'
 import type { Comparison } from './comparisons.js'
 

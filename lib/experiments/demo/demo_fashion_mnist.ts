@@ -1,5 +1,5 @@
 import { parseConfig } from '../../config/parse.js'
-import { evaluateClasses } from '../../evaluation/evaluate_classes.js'
+import { evaluateClasses } from '../../evaluation/classes/evaluate_classes.js'
 import { openClasses } from '../../evaluation/tasks/class_data_config.js'
 import { demoImages, demoObjective, demoTraining, longMinutes } from './demo_config.js'
 import { fashionMnistSheet } from './demo_fashion_mnist_sheet.js'

@@ -6,7 +6,7 @@ import {
   wrongColour,
 } from '../../image/contact_sheet.js'
 import type { Image } from '../../image/image.js'
-import type { ClassEvaluation } from '../../evaluation/evaluate_classes.js'
+import type { ClassEvaluation } from '../../evaluation/classes/evaluate_classes.js'
 
 const columns = 10
 

@@ -2,9 +2,9 @@ import { type EmojiDataset, emojiSide, type EmojiPicture } from '../../datasets/
 import { emojiStyles } from '../../datasets/emoji/emoji_names.js'
 import type { Image } from '../../image/image.js'
 import { concatenateImages } from '../../image/pixels.js'
-import type { Features } from '../../evaluation/features.js'
-import { accuracy } from '../../evaluation/image_metrics.js'
-import { ImageClassifier } from '../../evaluation/image_classifier.js'
+import type { Features } from '../../evaluation/image_metrics/features.js'
+import { accuracy } from '../../evaluation/image_metrics/image_metrics.js'
+import { ImageClassifier } from '../../evaluation/classes/image_classifier.js'
 
 /** After ten epochs the classifiers know every training picture, and the accuracy on others no longer rises. */
 const epochs = 10

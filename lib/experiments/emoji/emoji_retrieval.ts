@@ -1,8 +1,8 @@
 import type { EmojiPicture } from '../../datasets/emoji/emoji.js'
 import { type EmojiStyle, emojiStyles, otherStyle } from '../../datasets/emoji/emoji_names.js'
-import { type Features, takeRows } from '../../evaluation/features.js'
-import { mean } from '../../evaluation/moments.js'
-import { retrievalAuc, squaredDistance } from '../../evaluation/retrieval.js'
+import { type Features, takeRows } from '../../evaluation/image_metrics/features.js'
+import { mean } from '../../evaluation/image_metrics/moments.js'
+import { retrievalAuc, squaredDistance } from '../../evaluation/image_metrics/retrieval.js'
 
 /** A name in a style. */
 type Pair = Pick<EmojiPicture, 'name' | 'style'>

@@ -3,8 +3,8 @@ import { runComparison } from '../../../lib/experiments/comparisons/run_comparis
 import { type RunResult, runVariant } from '../../../lib/experiments/comparisons/comparison_run.js'
 import { comparisonTable } from '../../../lib/experiments/comparisons/comparison_table.js'
 import { comparisons, type Variant } from '../../../lib/experiments/comparisons/comparisons.js'
-import { IdxDataset } from '../../../lib/data/sources/idx_dataset.js'
-import { ClassReference } from '../../../lib/evaluation/class_reference.js'
+import { IdxDataset } from '../../../lib/data/sources/idx/idx_dataset.js'
+import { ClassReference } from '../../../lib/evaluation/classes/class_reference.js'
 import { temporaryFolder } from '../../temporary_folder.js'
 import { captions, classNames, writeClasses } from '../../cli/class_folder.js'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { EmojiPicture } from '../../../lib/datasets/emoji/emoji.js'
-import type { Features } from '../../../lib/evaluation/features.js'
+import type { Features } from '../../../lib/evaluation/image_metrics/features.js'
 import { EmojiRetrieval } from '../../../lib/experiments/emoji/emoji_retrieval.js'
 
 const features = (...rows: number[][]): Features => ({
