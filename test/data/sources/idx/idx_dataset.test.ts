@@ -53,7 +53,7 @@ describe('IdxDataset', () => {
 
   it("reads EMNIST's layout: images column by column, labels from 1", async () => {
     const at = (name: string) =>
-      fileURLToPath(new URL(`../../fixtures/cases/emnist/${name}`, import.meta.url))
+      fileURLToPath(new URL(`../../../fixtures/cases/emnist/${name}`, import.meta.url))
     const letters = Array.from({ length: 26 }, (_, i) => String.fromCodePoint(97 + i))
     const files = {
       imagesPath: at('images'),

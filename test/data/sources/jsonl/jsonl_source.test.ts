@@ -93,7 +93,7 @@ describe('openJsonlSource', () => {
     expect(texts.slice(18).toSorted()).toEqual(texts.slice(0, 18).toSorted())
     for (const at of [0, 8, 17, 18, 30])
       expect(await take(5, whole[at]!.next)).toEqual(whole.slice(at + 1, at + 6))
-    await expect(take(1, { shard: 1 })).rejects.toThrow("the cursor's position must be an integer from 0")
+    await expect(take(1, { shard: 1 })).rejects.toThrow('cursor.position must be an integer from 0')
   })
 
   const lines = '{"text":"one"}\r\n\r\n{"text":"zw\u00f6lf"}\r\n'

@@ -28,7 +28,7 @@ function shown(document: RawDocument | UnreadableDocument): string {
   return `${text.text}: ${Buffer.from(image.bytes).toString()}`
 }
 
-const caseFile = (name: string) => fileURLToPath(new URL(`../../fixtures/cases/${name}`, import.meta.url))
+const caseFile = (name: string) => fileURLToPath(new URL(`../../../fixtures/cases/${name}`, import.meta.url))
 
 /** Documents as `shown`, without their images, and what is left out. */
 async function readShard(path: string, skip = 0) {

@@ -59,7 +59,7 @@ describe('openTarSource', () => {
     for (let i = 0; i < 30; i++)
       expect(await take(source, 5, 6, whole[i]!.next)).toEqual(whole.slice(i + 1, i + 7))
     await expect(take(source, 5, 1, { position: 3 })).rejects.toThrow(
-      "the cursor's record must be an integer from 0",
+      'cursor.record must be an integer from 0',
     )
   })
 
