@@ -3,8 +3,10 @@ import { currentOp } from './op_name.js'
 
 /** An argument that an op cannot take: names the op, the argument, what would be right and what was received. */
 export class ArgumentError extends TypeError {
-  constructor(argument: string, expected: string, received: unknown) {
-    const place = currentOp() && `${currentOp()}: `
+  /** `callee`: what is named where no op runs. */
+  constructor(argument: string, expected: string, received: unknown, callee = '') {
+    const name = currentOp() || callee
+    const place = name && `${name}: `
     super(`${place}${argument} must ${expected}, received ${shown(received)}`)
     this.name = 'ArgumentError'
   }

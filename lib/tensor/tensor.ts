@@ -176,7 +176,7 @@ export class Tensor extends Scoped {
    * an array of another type or length.
    */
   write(data: Float32Array | Int32Array | Uint16Array): void {
-    checkValues(data)
+    checkValues('write', data)
     const matches =
       (data instanceof Float32Array && this.dtype !== 'i32') ||
       (data instanceof Int32Array && this.dtype === 'i32') ||
@@ -198,9 +198,9 @@ export class Tensor extends Scoped {
   }
 }
 
-function checkValues(data: unknown): void {
+function checkValues(callee: string, data: unknown): void {
   if (!(data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint16Array))
-    throw new ArgumentError('data', 'be a Float32Array, an Int32Array or a Uint16Array', data)
+    throw new ArgumentError('data', 'be a Float32Array, an Int32Array or a Uint16Array', data, callee)
 }
 
 const prefix = () => (currentOp() ? `${currentOp()}: ` : '')
@@ -211,7 +211,7 @@ const shownShape = (shape: Shape): string =>
 /** A tensor of undefined values on a device: see `withDevice` for the default. Throws a RangeError when memory is out. */
 export function empty(shape: Shape, dtype: DType = 'f32', device: Device = currentDevice()): Tensor {
   const place = device === currentDevice() ? device : parseDevice(device, currentOp() || 'empty')
-  if (dtypeCodes[dtype] === undefined) throw new ArgumentError('dtype', 'be f32, bf16 or i32', dtype)
+  if (dtypeCodes[dtype] === undefined) throw new ArgumentError('dtype', 'be f32, bf16 or i32', dtype, 'empty')
   try {
     return new Tensor(native.create(dtypeCodes[dtype], shape, deviceNumber(place)), shape, dtype, place)
   } catch (error) {
@@ -252,8 +252,8 @@ export function fromArray(
   dtype: DType = data instanceof Int32Array ? 'i32' : data instanceof Uint16Array ? 'bf16' : 'f32',
   device?: Device,
 ): Tensor {
-  checkValues(data)
-  if (!Array.isArray(shape)) throw new ArgumentError('shape', 'be an array of integers', shape)
+  checkValues('fromArray', data)
+  if (!Array.isArray(shape)) throw new ArgumentError('shape', 'be an array of integers', shape, 'fromArray')
   const tensor = empty(completeShape(shape, data.length), dtype, device)
   tensor.write(data)
   return tensor

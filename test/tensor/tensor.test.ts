@@ -245,11 +245,15 @@ describe('what is no shape, and no values', () => {
   it('names what is no array of values, no shape and no dtype', () => {
     const none = undefined as unknown as Float32Array
     const accepted = 'data must be a Float32Array, an Int32Array or a Uint16Array'
-    expect(() => fromArray(none)).toThrow(`${accepted}, received nothing`)
-    expect(() => fromArray([1, 2] as unknown as Float32Array)).toThrow(`${accepted}, received [1, 2]`)
-    expect(() => zeros([1]).write(none)).toThrow(`${accepted}, received nothing`)
-    expect(() => fromArray(Float32Array.of(1), 1 as unknown as number[])).toThrow('shape must be an array')
-    expect(() => zeros([1], 'f64' as 'f32')).toThrow('dtype must be f32, bf16 or i32, received f64')
+    expect(() => fromArray(none)).toThrow(`fromArray: ${accepted}, received nothing`)
+    expect(() => fromArray([1, 2] as unknown as Float32Array)).toThrow(
+      `fromArray: ${accepted}, received [1, 2]`,
+    )
+    expect(() => zeros([1]).write(none)).toThrow(`write: ${accepted}, received nothing`)
+    expect(() => fromArray(Float32Array.of(1), 1 as unknown as number[])).toThrow(
+      'fromArray: shape must be an array',
+    )
+    expect(() => zeros([1], 'f64' as 'f32')).toThrow('empty: dtype must be f32, bf16 or i32, received f64')
   })
 
   it('copies values of memory that threads share, and none of memory that was given away', async () => {

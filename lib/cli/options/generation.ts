@@ -62,7 +62,7 @@ export function addImageOptions(command: Command): Command {
     guidanceOption().default(defaults.guidance),
     new Option(
       '--guidance-interval <from,to>',
-      'where guidance counts, as shares of the noise times: 0.2,0.8',
+      'where guidance applies, as shares of the noise times: 0.2,0.8',
     )
       .argParser(toInterval)
       .default(defaults.guidanceInterval, defaults.guidanceInterval.join(',')),
