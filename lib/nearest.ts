@@ -24,7 +24,10 @@ function longerName(name: string, candidates: readonly string[]): string | undef
   return longer.length === 1 ? longer[0] : undefined
 }
 
-/** `; did you mean "X"?` where a near candidate exists, or one that goes on where the name ends, else the list of what is known. */
+/**
+ * `; did you mean "X"?` where a near candidate exists, or one that goes on where the name ends, else the list of what is
+ * known.
+ */
 export function suggestion(name: string, candidates: readonly string[]): string {
   const match = nearest(name, candidates) ?? longerName(name, candidates)
   return match === undefined ? `; known: ${candidates.join(', ')}` : `; did you mean "${match}"?`

@@ -174,7 +174,8 @@ export class Transfusion implements LoadedModel {
    * noise; then text again, until the document ends, a stop string or token comes, or `maxTokens` and `maxImages` are used up.
    *
    * Yields, in order: `text` with text that no later token changes; `image-start`, `preview` (every `previewEvery` steps) and
-   * `image` with the finished image (`latent` with its values where the model has no codec); last `done` with the reason, counts of tokens and images, and times in milliseconds.
+   * `image` with the finished image (`latent` with its values where the model has no codec); last `done` with the reason,
+   * counts of tokens and images, and times in milliseconds.
    *
    * It begins with the first call of `next`, waits for a slow consumer, and ends, its memory freed, when the
    * consumer leaves the loop. Any number run at once on one model, batched call by call; what one yields does not depend on

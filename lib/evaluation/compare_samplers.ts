@@ -131,7 +131,10 @@ export function worseMetrics(setting: SamplerMetrics, reference: SamplerMetrics)
   )
 }
 
-/** Of the settings that are worse than the reference in no metric, the one with fewest calls, among equals with the least distance. */
+/**
+ * Of the settings that are worse than the reference in no metric, the one with fewest calls, among equals with the least
+ * distance.
+ */
 export function cheapestSetting<Setting extends SamplerMetrics>(
   settings: readonly Setting[],
   reference: SamplerMetrics,

@@ -16,7 +16,8 @@ import { checkPrompts, type Prompt } from './prompt.js'
  * agrees, the first is kept. (Our choice: DALL-E ranked images by another model, CLIP; this one reads images itself.)
  *
  * Rejects with a ConfigError that names what is wrong in the options, a TypeError for seeds that are no array, a RangeError
- * for another number of seeds than prompts, and for a prompt of more than one text where there are several attempts, and as `generate` for a prompt.
+ * for another number of seeds than prompts, and for a prompt of more than one text where there are several attempts, and as
+ * `generate` for a prompt.
  */
 export async function generateImages(
   model: GenerativeModel,

@@ -22,8 +22,9 @@ export interface ImageSampling {
 }
 
 /**
- * The sampling that these settings ask for; `range`: of the values of an image, if these are bounded. Throws a RangeError where the sampler does not suit the process that the model
- * was trained with, or where the steps of a sampler of the user's own do not lead from T to 0.
+ * The sampling that these settings ask for; `range`: of the values of an image, if these are bounded. Throws a RangeError
+ * where the sampler does not suit the process that the model was trained with, or where the steps of a sampler of the
+ * user's own do not lead from T to 0.
  */
 export function imageSamplingOf(
   { sampler, steps, guidance, guidanceInterval, clip }: ImageSamplingSettings,

@@ -4,7 +4,10 @@ import type { SequenceMetadata } from '../sequence/metadata.js'
 import { fromArray, type Tensor } from '../tensor/tensor.js'
 import { bucketImages, type SizeBuckets, tensorsOfBuckets } from './size_buckets.js'
 
-/** Where the tokens and patches of one call stand, and which keys they see: a `SequenceMetadata` (sequence/metadata.ts) on the device. */
+/**
+ * Where the tokens and patches of one call stand, and which keys they see: a `SequenceMetadata` (sequence/metadata.ts) on
+ * the device.
+ */
 export interface AttentionMetadata {
   /** `[T]` i32: token ids, -1 at patches. */
   ids: Tensor

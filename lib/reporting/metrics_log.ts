@@ -6,7 +6,10 @@ import { metricsLines } from './metrics_file.js'
 export class MetricsLog {
   readonly #file: AppendFile
 
-  /** Opens a file to append to. Lines of steps beyond `step` are cut off, as is a last one that is torn: a resumed run writes them anew. */
+  /**
+   * Opens a file to append to. Lines of steps beyond `step` are cut off, as is a last one that is torn: a resumed run
+   * writes them anew.
+   */
   static async open(path: string, step: number): Promise<MetricsLog> {
     return new MetricsLog(await AppendFile.open(path, await keptBytes(path, step)))
   }

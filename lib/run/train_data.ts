@@ -82,8 +82,8 @@ const documentsLookedAt = 200
 const longestPrompt = 80
 
 /**
- * Up to `count` different short texts, spread over the data and the same for the same data: captions to generate from. Each source
- * gives one in turn; of a source with images, texts beside images.
+ * Up to `count` different short texts, spread over the data and the same for the same data: captions to generate from. Each
+ * source gives one in turn; of a source with images, texts beside images.
  */
 export async function spreadTexts(sources: readonly WeightedSource[], count: number): Promise<string[]> {
   const found = await Promise.all(sources.map(({ source }) => someTexts(source, count)))

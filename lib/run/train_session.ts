@@ -44,7 +44,10 @@ export interface SessionHooks extends Partial<RunMessages> {
   onTrainingEnd?: (completed: boolean) => void
 }
 
-/** Trains to the end or until the signal aborts; writes metrics, sheets of samples, checkpoints, report and at the end the model. */
+/**
+ * Trains to the end or until the signal aborts; writes metrics, sheets of samples, checkpoints, report and at the end the
+ * model.
+ */
 export async function trainSession(
   session: TrainSession,
   hooks: SessionHooks & RunMessages,

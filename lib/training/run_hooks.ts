@@ -23,7 +23,10 @@ export interface RunHooks {
   onWarning?: (message: string) => void
 }
 
-/** Throws a TypeError for hooks and settings of hooks that are unknown or of another type, and a RangeError for a number of steps that no hook can have. */
+/**
+ * Throws a TypeError for hooks and settings of hooks that are unknown or of another type, and a RangeError for a number of
+ * steps that no hook can have.
+ */
 export function checkHooks(hooks: RunHooks): void {
   checkOptions('Trainer.run', hooks, {
     signal: true,

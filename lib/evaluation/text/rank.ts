@@ -83,8 +83,8 @@ export async function* rankOptions(
 }
 
 /**
- * How often the right option ranks first. `targets`: the index of the right option of each question. Rejects with a RangeError for
- * another number of rankings.
+ * How often the right option ranks first. `targets`: the index of the right option of each question. Rejects with a
+ * RangeError for another number of rankings.
  */
 export async function rankAccuracy(
   rankings: AsyncIterable<Ranking>,

@@ -18,7 +18,8 @@ export interface SafetensorsFile {
 
 /**
  * Reads a whole safetensors file into memory; see {@link SafetensorsReader} for its tensors one by one.
- * @throws SafetensorsError for a malformed file, and for a tensor of a dtype that is not read; the file system's error where it cannot be opened
+ * @throws SafetensorsError for a malformed file, and for a tensor of a dtype that is not read; the file system's error
+ *   where it cannot be opened
  */
 export async function readSafetensors(path: string, sum?: Checksum): Promise<SafetensorsFile> {
   checkArguments('readSafetensors', { path: [path, 'string'] })

@@ -3,7 +3,10 @@ import type { ImagePreprocessingOptions } from '../../../image/image_preprocessi
 import { type CaptionedFile, listCaptionedFiles, readCaption } from './captioned_files.js'
 import { captionedImage, checkIndex, type ImageDataset, type Sample } from '../image_dataset.js'
 
-/** A folder of images, each with its caption beside it: `name.png` and `name.txt`, as {@link openFolderSource} finds them. Decoded at each `get`. */
+/**
+ * A folder of images, each with its caption beside it: `name.png` and `name.txt`, as {@link openFolderSource} finds them.
+ * Decoded at each `get`.
+ */
 export class FolderDataset implements ImageDataset {
   readonly classNames: readonly string[] = []
   readonly #files: readonly CaptionedFile[]

@@ -17,10 +17,10 @@ export type SequenceOptions = Pick<
 >
 
 /**
- * The sequence that training reads of a document. One text followed by one image is a captioned image, of which training chooses the
- * order (section 4.1); any other document stays as it is. A share of documents is cut down to one image without what
- * precedes it, for guidance. What is drawn depends on the seed, the step and the document's number in it alone.
- * Throws a RangeError when an image does not fit the model.
+ * The sequence that training reads of a document. One text followed by one image is a captioned image, of which training
+ * chooses the order (section 4.1); any other document stays as it is. A share of documents is cut down to one image without
+ * what precedes it, for guidance. What is drawn depends on the seed, the step and the document's number in it alone. Throws
+ * a RangeError when an image does not fit the model.
  */
 export function prepareSequence(
   tokenized: TokenizedDocument,

@@ -30,7 +30,8 @@ const noiseKeys = { schedule: true, timesteps: true, seed: true, step: true, fir
 
 /**
  * Packs sequences into one, in which none sees another, and draws a timestep and noise for each image: what
- * `transfusionLoss` takes. The model's codec encodes the images. Rejects with a RangeError as `packSequences`, and a ConfigError for wrong timestep settings.
+ * `transfusionLoss` takes. The model's codec encodes the images. Rejects with a RangeError as `packSequences`, and a
+ * ConfigError for wrong timestep settings.
  */
 export async function trainingBatch(
   model: Pick<ModelParts, 'objective' | 'codec'> & { network: { config: TransfusionConfig } },
