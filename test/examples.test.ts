@@ -14,7 +14,7 @@ import { temporaryFolder } from './temporary_folder.js'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const example = join(root, 'examples/squares.mjs')
 
-/** What an example of 8 x 8 pictures prints, and how bright the halves are of what it drew as "left" and "right". */
+/** What an example of 8 x 8 pictures prints, and how bright the halves are of what it generated as "left" and "right". */
 async function drawnBy(name: string) {
   const folder = await temporaryFolder()
   // The example's own folder resolves the package's name; its output goes elsewhere.

@@ -37,7 +37,7 @@ describe('transfusion chat', () => {
     expect(stderr.match(/does not know "zebra"/g)).toHaveLength(1)
   })
 
-  it('draws on demand, and takes the next seed for each answer', async () => {
+  it('generates an image on demand, and takes the next seed for each answer', async () => {
     const { code, stdout } = await chat(['--seed', '0'], {
       input: '/draw a\n/reset\n/draw a\n/reset\n/seed 1\n/draw a\n',
     })

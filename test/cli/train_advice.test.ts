@@ -7,7 +7,7 @@ import { command } from './command.js'
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/images/${name}`, import.meta.url))
 
-it('warns at the start of sizes that draw badly, and draws captions of any script', async () => {
+it('warns at the start of sizes that generate badly, and generates from captions of any script', async () => {
   const cwd = await temporaryFolder()
   await copyFile(fixture('sos.jpg'), join(cwd, 'a.jpg'))
   await writeFile(join(cwd, 'a.txt'), '红色的猫')

@@ -55,7 +55,7 @@ describe('RunRecorder', () => {
     expect((await readdir(resumed)).filter((name) => name.startsWith('events.out.tfevents.'))).toHaveLength(3)
   })
 
-  it('keeps images as sheets, in the folder and for TensorBoard, and removes those that a resumed run draws anew', async () => {
+  it('keeps images as sheets, in the folder and for TensorBoard, and removes those that a resumed run generates anew', async () => {
     const folder = await temporaryFolder()
     const recorder = await RunRecorder.open(folder, { ...options, step: 0, seconds: 0 })
     const images = Array.from({ length: 12 }, (_, i) => testImage(8, 8, i))

@@ -105,7 +105,7 @@ describe('a model folder', () => {
     expect([...data.subarray(0, 8)]).toEqual([255, 255, 0, 0, 0, 0, 255, 255])
   })
 
-  it('made before images had a preprocessing reads them at the size that it draws', async () => {
+  it('made before images had a preprocessing reads them at the size that it generates', async () => {
     const { folder, network } = await savedModel()
     network[Symbol.dispose]()
     const path = join(folder, 'config.json')

@@ -18,7 +18,7 @@ function strongest({ data }: Image): { colour: string; lead: number } {
 }
 
 describe('training on colours', () => {
-  it('draws hearts of one shape in their colours, and tells them by these', async () => {
+  it('generates hearts of one shape in their colours, and tells them by these', async () => {
     const { training, heldOut } = await openEmoji()
     const all = [...training.pictures, ...heldOut.pictures]
     const hearts = colours.map((colour) =>
@@ -52,9 +52,13 @@ describe('training on colours', () => {
     using trainer = new Trainer(model, data, options)
     await trainer.run()
 
-    const drawn = await model.generateImages(captions, undefined, { sampler: 'ddim', steps: 20, guidance: 1 })
-    expect(drawn.map((heart) => strongest(heart).colour)).toEqual(colours)
-    for (const heart of drawn) expect(strongest(heart).lead).toBeGreaterThan(10)
+    const generated = await model.generateImages(captions, undefined, {
+      sampler: 'ddim',
+      steps: 20,
+      guidance: 1,
+    })
+    expect(generated.map((heart) => strongest(heart).colour)).toEqual(colours)
+    for (const heart of generated) expect(strongest(heart).lead).toBeGreaterThan(10)
     const written = await model.completeTexts(
       data.pictures.map((heart) => [heart.image]),
       6,
