@@ -11,8 +11,7 @@ const runMarks = [lockFile, 'config.json']
  * The paths, from `folder`, of the files in it and in its folders, in the order of the paths (by code unit, the same on
  * every machine). Hidden ones are passed over, and so are runs in it, whose sheets, captions and configs are no data. Links
  * are followed; a folder is visited once, however many ways lead to it, and the folders that `folder` lies in are not.
- * Pipes, sockets and devices are left out. `depth`: 1 for the files of
- * `folder` alone.
+ * Pipes, sockets and devices are left out. `depth`: 1 for the files of `folder` alone.
  * @throws Error that names the folder that cannot be read
  */
 export async function filesUnder(
