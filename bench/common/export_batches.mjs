@@ -11,18 +11,18 @@ import { readyDocuments, trainingSettings } from './training_documents.mjs'
 const i32 = (shape, data) => ({ dtype: 'i32', shape, data: Int32Array.from(data) })
 const f32 = (shape, data) => ({ dtype: 'f32', shape, data: Float32Array.from(data) })
 
-async function noised({ packed, pixels, targets, seeds }, channels) {
+async function noised({ packed, values, targets, seeds }, channels) {
   const [xt, eps] = scope(() => {
     const imageRows = fromArray(packed.imageRows)
-    const x0 = fromArray(pixels, [pixels.length / channels, channels])
+    const x0 = fromArray(values, [values.length / channels, channels])
     const key = fromArray(seeds, [seeds.length / 4, 4])
     const xt = addNoise(x0, imageRows, fromArray(targets.alpha), fromArray(targets.sigma), key)
     return [xt, normal(imageRows, key, channels, x0.size(0))]
   })
-  const values = await Promise.all([xt.readFloats(), eps.readFloats()])
+  const read = await Promise.all([xt.readFloats(), eps.readFloats()])
   xt.free()
   eps.free()
-  return values
+  return read
 }
 
 async function tensorsOf(part, image) {

@@ -38,7 +38,7 @@ export interface NetworkOutput {
   readonly hidden: Tensor
 }
 
-/** A network that extends sequences of text tokens and image patches. T positions, N images, S pixels of all images. */
+/** A network that extends sequences of text tokens and image patches. T positions, N images, S positions of all images. */
 export interface GenerativeNetwork {
   /** Its vocabulary, special tokens and images. */
   readonly config: GenerativeConfig
@@ -53,13 +53,13 @@ export interface GenerativeNetwork {
   createCache(slots: number): KvCache
 
   /**
-   * Runs the network on the positions that `metadata` describes. `images`: pixels [S, channels] f32 noised to their t
+   * Runs the network on the positions that `metadata` describes. `images`: values [S, channels] f32 noised to their t
    * [N] f32, 0 for a clean image; may be absent where the call has none. With a cache the keys and values of the call's
    * positions are written to it, and attention sees the cache.
    */
   forward(
     metadata: AttentionMetadata,
-    images?: { pixels: Tensor; t: Tensor },
+    images?: { values: Tensor; t: Tensor },
     cache?: CacheUse,
   ): NetworkOutput
 
@@ -67,7 +67,7 @@ export interface GenerativeNetwork {
   logits(hidden: Tensor, rows: Tensor): Tensor
 
   /**
-   * The prediction (eps, v or x0: the model's objective) for the pixels [S, channels] f32 of the images in `metadata`,
+   * The prediction (eps, v or x0: the model's objective) for the values [S, channels] f32 of the images in `metadata`,
    * which is that of the call, or of its first images alone. `output` is what `forward` of this network returned.
    */
   imagePrediction(output: NetworkOutput, metadata: AttentionMetadata): Tensor

@@ -55,7 +55,7 @@ export async function referenceGeneration(
     const images = spans.filter((span) => span.type === 'image')
     const pixels = Float32Array.from(images.flatMap((part) => [...part.pixels]))
     const t = Float32Array.from(images, (part) => part.t)
-    const read = { pixels: fromArray(pixels, [-1, image.channels]), t: fromArray(t) }
+    const read = { values: fromArray(pixels, [-1, image.channels]), t: fromArray(t) }
     return { layout, output: network.forward(layout, images.length > 0 ? read : undefined) }
   }
   const nextToken = async (): Promise<number> => {

@@ -85,7 +85,7 @@ async function batchLikelihoods(
     scope(() => {
       const metadata = uploadAttentionMetadata(packed, network.config.image)
       const images = packed.images.length > 0 && {
-        pixels: fromArray(joinValues(packed.images), [-1, config.image.channels]),
+        values: fromArray(joinValues(packed.images), [-1, config.image.channels]),
         t: zeros([metadata.images]),
       }
       const { hidden } = network.forward(metadata, images || undefined)

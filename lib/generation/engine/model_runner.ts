@@ -145,7 +145,7 @@ export class ModelRunner {
       ...(committed.length > 0 ? [this.#images.x(committed)] : []),
       ...(promptImages.length > 0 ? [fromArray(joinValues(promptImages))] : []),
     ].map((piece) => piece.view([-1, channels]))
-    return { pixels: pieces.length > 1 ? concat(pieces, 0) : pieces[0]!, t: fromArray(t) }
+    return { values: pieces.length > 1 ? concat(pieces, 0) : pieces[0]!, t: fromArray(t) }
   }
 
   /** Reads and decodes the finished images, and the previews. */

@@ -32,9 +32,9 @@ export class LinearPatchEncoder implements PatchEncoder {
     this.#timestep = new TimestepEncoder(list.under('timestep'), channels, timestepOutputs)
   }
 
-  forward({ pixels, t }: ModelImages, metadata: AttentionMetadata, { compute }: Computing): EncodedImages {
+  forward({ values, t }: ModelImages, metadata: AttentionMetadata, { compute }: Computing): EncodedImages {
     const { image } = this.#config
-    const patches = cast(patchify(pixels, metadata.imageSizes, image.patch), compute)
+    const patches = cast(patchify(values, metadata.imageSizes, image.patch), compute)
     const timesteps = gatherRows(this.#timestep.forward(t, compute), metadata.patchImage)
     const projected =
       image.timestep === 'before'

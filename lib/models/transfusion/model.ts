@@ -172,7 +172,7 @@ export class TransfusionNetwork {
   }
 
   /**
-   * The network's prediction for the images' pixels [S, image channels] f32: eps, v or x0, as it was trained. `metadata` is
+   * The network's prediction for the images' values [S, image channels] f32: eps, v or x0, as it was trained. `metadata` is
    * that of the call, or of its first images alone.
    */
   imagePrediction({ hidden, skips }: ModelOutput, metadata: AttentionMetadata): Tensor {

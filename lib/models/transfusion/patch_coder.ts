@@ -10,8 +10,8 @@ import type { AttentionMetadata } from '../../nn/attention_metadata.js'
 
 /** Images as the model reads them. */
 export interface ModelImages {
-  /** [S, image channels] f32: the pixels of all images, noised to t. */
-  pixels: Tensor
+  /** `[S, image channels]` f32: the values of all images, as the codec encodes them, noised to t. */
+  values: Tensor
   /** [N] f32: the timestep of each image, 0 .. T. */
   t: Tensor
 }
@@ -44,7 +44,7 @@ export interface Computing {
   recompute: boolean
 }
 
-/** Noisy pixels to one vector of the transformer for each patch. */
+/** Noisy values to one vector of the transformer for each patch. */
 export interface PatchEncoder {
   forward(images: ModelImages, metadata: AttentionMetadata, computing: Computing): EncodedImages
 }

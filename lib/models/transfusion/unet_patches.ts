@@ -52,7 +52,7 @@ export class UNetPatchEncoder implements PatchEncoder {
   }
 
   forward(
-    { pixels, t }: ModelImages,
+    { values, t }: ModelImages,
     metadata: AttentionMetadata,
     { compute, recompute }: Computing,
   ): EncodedImages {
@@ -62,7 +62,7 @@ export class UNetPatchEncoder implements PatchEncoder {
     const skips = sizeBuckets.list.map((bucket): ImageSkips => {
       const { height, width, count, sizes, spans } = bucket
       const timestep = rowsOfBucket(timesteps, bucket, 'images')
-      const blocks = cast(patchify(rowsOfBucket(pixels, bucket, 'pixels'), sizes, this.#stem), compute)
+      const blocks = cast(patchify(rowsOfBucket(values, bucket, 'pixels'), sizes, this.#stem), compute)
       const x = reshape(blocks, [count, height / this.#stem, width / this.#stem, blocks.size(-1)])
       const levels = this.#down.forward(x, { timestep, spans, recompute })
       lowest.push(levels.at(-1)!)

@@ -126,6 +126,6 @@ describe('IconSet', () => {
   it('refuses a name that it lacks', async () => {
     const set = await IconSet.open('@iconify-json/fluent-emoji-flat')
     expect([set.has('avocado'), set.has('avocadoo')]).toEqual([true, false])
-    expect(() => set.svg('avocadoo')).toThrow('has no icon "avocadoo"')
+    expect(() => set.svg('avocadoo')).toThrow('icon must be one that the set has, received "avocadoo"')
   })
 })

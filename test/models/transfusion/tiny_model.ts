@@ -71,7 +71,7 @@ export function trainingBatch(documents: readonly DocumentParts<EncodedPart>[]):
   const t = packed.images.map((_, i) => (100 + 300 * i) % 1000)
   return {
     packed,
-    pixels: joinValues(packed.images),
+    values: joinValues(packed.images),
     targets: diffusionTargets(cosineSchedule(), objectiveSchema.parse({}), t),
     seeds: randomSeeds(5, 'noise', 0, packed.images.length),
   }

@@ -43,7 +43,7 @@ async function hiddenRows(
   const packed = packDocuments(packedDocuments, { patch: tinyConfig.image.patch, tokens })
   using hidden = scope(() => {
     const images = {
-      pixels: fromArray(joinValues(packed.images), [-1, 1]),
+      values: fromArray(joinValues(packed.images), [-1, 1]),
       t: fromArray(new Float32Array(packed.images.length).fill(300)),
     }
     return network.forward(uploadAttentionMetadata(packed, network.config.image), images).hidden

@@ -11,12 +11,12 @@ import { fromArray, type Tensor } from '../../../tensor/tensor.js'
 import { uploadAttentionMetadata } from '../../../nn/attention_metadata.js'
 import type { TransfusionNetwork } from '../model.js'
 
-/** A packed sequence with its pixels and how they are noised. */
+/** A packed sequence with the values of its images and how they are noised. */
 export interface TrainingBatch {
   /** Token ids, spans and positions. */
   packed: PackedBatch
-  /** [S, image channels] */
-  pixels: Float32Array
+  /** `[S, image channels]`: the images as the codec encodes them, S positions of all images. */
+  values: Float32Array
   /** How each image is noised, and what the network is to give. */
   targets: DiffusionTargets
   /** `[N, 4]`: the noise of each image. */
@@ -70,7 +70,7 @@ export function transfusionLoss(
   const metadata = uploadAttentionMetadata(packed, model.config.image)
   const noised =
     packed.images.length > 0 ? noiseImages(batch, metadata.imageRows, model.config.image.channels) : undefined
-  const output = model.forward(metadata, noised && { pixels: noised.xt, t: noised.t })
+  const output = model.forward(metadata, noised && { values: noised.xt, t: noised.t })
 
   let lm: Tensor | undefined
   let penalty: Tensor | undefined
@@ -101,11 +101,11 @@ const targetRows = (labels: Int32Array): Int32Array =>
   Int32Array.from(labels.keys()).filter((row) => labels[row]! >= 0)
 
 function noiseImages(
-  { pixels, targets, seeds: seedValues }: TrainingBatch,
+  { values, targets, seeds: seedValues }: TrainingBatch,
   imageRows: Tensor,
   channels: number,
 ) {
-  const x0 = fromArray(pixels, [pixels.length / channels, channels])
+  const x0 = fromArray(values, [values.length / channels, channels])
   const seeds = fromArray(seedValues, [seedValues.length / 4, 4])
   const xt = addNoise(x0, imageRows, fromArray(targets.alpha), fromArray(targets.sigma), seeds)
   return {

@@ -51,7 +51,7 @@ export async function trainingBatch(
   const t = sampleTimesteps(settings, schedule, packed.limitNoise, seed, step, firstImage)
   return {
     packed,
-    pixels: await encodeImages(packed.images, model),
+    values: await encodeImages(packed.images, model),
     targets: diffusionTargets(schedule, objective, t),
     seeds: randomSeeds(seed, 'noise', step, packed.images.length, firstImage),
   }
