@@ -4,13 +4,11 @@ import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
 import { readConfig } from '../files/config_file.js'
 import { writeJson } from '../files/json_file.js'
-import { samplerSchema, samplersFor } from '../diffusion/samplers.js'
-import { compareSamplers, type SamplerMetrics } from '../evaluation/compare_samplers.js'
-import { checkImageGeneration } from '../generation/generate_images.js'
+import { samplerSchema } from '../diffusion/samplers.js'
 import { type Device, parseDevice } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/io/locate.js'
-import { generatedPreprocessing, openClasses } from '../evaluation/tasks/class_data_config.js'
+import { runSamplers, type SamplersResult } from '../evaluation/tasks/run_samplers.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
 import {
@@ -79,37 +77,23 @@ export async function samplers(
   const file = configPath === undefined ? {} : await readConfig(configPath, samplersConfigSchema)
   const merged = typeof file === 'object' && !Array.isArray(file) ? { ...file, ...given(options) } : file
   const config = parseConfig(samplersConfigSchema, merged, configPath ?? 'options')
-  const { seed, precision, device, perClass, guidance, guidanceInterval } = config
+  const { seed, precision, device, guidance } = config
   parseDevice(device, configPath ?? 'options')
   const path = json ?? join(dirname(resolve(folder)), 'samplers.json')
   using interrupt = onInterrupt('Stopping; what is measured is kept. Press Ctrl-C again to leave at once.')
   using model = await Transfusion.load(folder, { compute: precision, device })
-  const { testName, ...data } = await openClasses(config.data, config.caption, generatedPreprocessing(model))
-  const names = config.samplers ?? samplersFor(model.objective.process)
-  // The first, the most steps of the first sampler, is what others are compared with.
-  const steps = config.steps.toSorted((a, b) => b - a)
-  const settings = names.flatMap((sampler) => steps.map((steps) => ({ sampler, steps })))
-  for (const setting of settings) await checkImageGeneration(model, [], setting)
-
-  const images = data.captions.length * perClass
-  const found: SamplerMetrics[] = []
-  const comparison = compareSamplers(model, data, settings, {
-    perClass,
-    seed,
-    signal: interrupt.signal,
-    onMessage: say,
-    images: { guidance, guidanceInterval },
-  })
-  for await (const { reference, ...setting } of comparison) {
-    if (found.length === 0)
+  const signal = interrupt.signal
+  let last: SamplersResult | undefined
+  for await (const result of runSamplers(model, config, { signal, onMessage: say })) {
+    const { data, images, samplers, reference, settings } = result
+    if (!last)
       say(
-        `\n${testName}; ${images} images a setting, guidance ${guidance}, seed ${seed}, ${precision}\n\n` +
+        `\n${data}; ${images} images a setting, guidance ${guidance}, seed ${seed}, ${precision}\n\n` +
           tableHead(reference),
       )
-    found.push(setting)
-    say(tableLine(setting, found[0]!))
-    const stated = { model: folder, ...config, samplers: names, reference, settings: found }
-    await writeJson(path, stated)
+    last = result
+    say(tableLine(settings.at(-1)!, settings[0]!))
+    await writeJson(path, { model: folder, ...config, samplers, reference, settings })
   }
-  say(`\n${conclusion(found, images)}\nMetrics: ${path}`)
+  if (last) say(`\n${conclusion(last.settings, last.images)}\nMetrics: ${path}`)
 }

@@ -24,3 +24,6 @@ export const samplersConfigSchema = z.strictObject({
   /** Where the model runs: cpu, cuda or cuda:1, as far as the build has it. */
   device: deviceSchema,
 })
+
+/** How samplers are compared, defaults filled in. */
+export type SamplersConfig = z.output<typeof samplersConfigSchema>
