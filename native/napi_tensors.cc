@@ -19,7 +19,8 @@ TensorView view_from(const Napi::CallbackInfo& info, size_t dtype_index, size_t 
   TensorView view;
   const Napi::Value code = info[dtype_index];
   const int32_t dtype = code.IsNumber() ? code.As<Napi::Number>().Int32Value() : -1;
-  if (dtype < 0 || dtype >= kDTypes) throw Napi::TypeError::New(info.Env(), "dtype must be the number of a dtype");
+  if (dtype < 0 || dtype >= kDTypes)
+    throw Napi::TypeError::New(info.Env(), "dtype must be the number of a dtype");
   view.dtype = static_cast<DType>(dtype);
   if (!info[shape_index].IsArray()) throw Napi::TypeError::New(info.Env(), "shape must be an array");
   const auto shape = info[shape_index].As<Napi::Array>();

@@ -15,7 +15,7 @@ namespace transfusion::cpu::HWY_NAMESPACE {
 // Words by which reading a row is prefetched: hardware prefetchers do not run so far ahead.
 constexpr i64 kPrefetchWords = 256;
 // Not a single float in scalar code: GCC 12 would see writes past its end.
-constexpr i64 kTile = std::max(4, kMaxLanes * kMaxLanes);
+constexpr i64 kTile = std::max(4, kMaxLanes* kMaxLanes);
 
 // The order of a sum. A row's result must have the same bits however many rows are beside it: a token's
 // logits may not depend on which other requests are decoded with it. As soon as M exceeds kMaxSkinnyRows,
