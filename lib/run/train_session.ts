@@ -91,7 +91,7 @@ async function train(
   // Training goes on without what it reports.
   const notWritten = (error: Error) => onWarning(`not written: ${error.message}`)
   const flush = () => recorder.flush().catch(notWritten)
-  const drawSamples = async (step: number) => {
+  const writeSamples = async (step: number) => {
     const { every: _every, prompts: _prompts, ...options } = config.samples
     const images = await generateImages(model.generative, prompts, undefined, options, { signal }).catch(
       (error) => {
@@ -112,7 +112,7 @@ async function train(
         recorder.step(report)
         if (report.step % flushedSteps === 0 || report.step % every === 0) void flush()
       },
-      every: { steps: config.samples.every, run: drawSamples },
+      every: { steps: config.samples.every, run: writeSamples },
       checkpoints: { folder: checkpoints, steps: every, onSaveError },
       onWarning,
     })
@@ -127,7 +127,7 @@ async function train(
     return 'interrupted'
   }
   await model.save(runPaths(out).model)
-  if (steps % config.samples.every !== 0) await drawSamples(steps)
+  if (steps % config.samples.every !== 0) await writeSamples(steps)
   onMessage(`${steps} steps; the model is in ${runPaths(out).model}`)
   return 'finished'
 }

@@ -1,6 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { describe } from '../describe.js'
-import { joinValues } from '../image/codec.js'
+import { joinValues, splitValues } from '../image/codec.js'
 import type { EncodedImage, Image } from '../image/image.js'
 import { pixelValues } from '../image/image_source.js'
 import type { ImagePart } from './document.js'
@@ -84,17 +84,8 @@ export async function encodeImages(parts: readonly ImageInput[], model: ImageMod
   const pixels = parts.filter((part) => 'image' in part)
   const encoded = await encodePixels(pixels, model)
   if (pixels.length === parts.length) return encoded
-  const { channels } = model.network.config.image
-  let end = 0
-  return joinValues(
-    parts.map((part) => {
-      if ('values' in part) return part
-      const { height, width } = part
-      const first = end
-      end += height * width * channels
-      return { height, width, values: encoded.subarray(first, end) }
-    }),
-  )
+  const images = splitValues(encoded, pixels, model.network.config.image.channels).values()
+  return joinValues(parts.map((part) => ('values' in part ? part : images.next().value!)))
 }
 
 async function encodePixels(parts: readonly PixelPart[], model: ImageModel): Promise<Float32Array> {

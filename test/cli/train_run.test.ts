@@ -8,7 +8,7 @@ import { describe, expect, it } from 'vitest'
 import { trainTokenizer } from '../../lib/tokenizer/bpe/train_tokenizer.js'
 import { writePng } from '../../lib/image/image_io.js'
 import { JsonTokenizer } from '../../lib/tokenizer/tokenizer.js'
-import { idxFile } from '../data/sources/idx/idx_file.js'
+import { tinyRun, writePictures } from '../run/tiny_run.js'
 import { temporaryFolder } from '../temporary_folder.js'
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
@@ -50,11 +50,7 @@ async function train(
 /** A folder with eight pictures of two classes, and a config for so many steps over them. */
 async function workplace(steps: number, more: object = {}): Promise<string> {
   const folder = await temporaryFolder()
-  const pixels = Array.from({ length: 8 * 64 }, (_, i) =>
-    i % 8 < 4 === (i >> 6) % 2 > 0 ? 220 : 20 + (i >> 6),
-  )
-  await writeFile(join(folder, 'images'), idxFile([8, 8, 8], pixels))
-  await writeFile(join(folder, 'labels'), idxFile([8], [0, 1, 0, 1, 0, 1, 0, 1]))
+  await writePictures(folder)
   await configure(folder, steps, more)
   return folder
 }
@@ -63,19 +59,7 @@ const configure = (folder: string, steps: number, more: object = {}) =>
   writeFile(
     join(folder, 'config.json'),
     JSON.stringify({
-      data: {
-        type: 'idx',
-        images: join(folder, 'images'),
-        labels: join(folder, 'labels'),
-        classNames: ['bag', 'coat'],
-      },
-      model: {
-        layers: 1,
-        channels: 32,
-        heads: 2,
-        feedForward: 64,
-        image: { channels: 1, patch: 4, height: 8, width: 8 },
-      },
+      ...tinyRun(folder),
       training: {
         steps,
         batchSize: 4,

@@ -9,31 +9,17 @@ import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
 import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { Transfusion } from '../../lib/transfusion.js'
 import { command } from '../cli/command.js'
-import { idxFile } from '../data/sources/idx/idx_file.js'
 import { temporaryFolder } from '../temporary_folder.js'
+import { tinyRun, writePictures } from './tiny_run.js'
 
 const { limit } = memory()
 
 /** A folder with eight pictures of two classes, and a config for so many steps over them. */
 async function workplace(steps: number): Promise<{ folder: string; config: WrittenTrainConfig }> {
   const folder = await temporaryFolder()
-  const pixels = Array.from({ length: 8 * 64 }, (_, i) => (i % 8 < 4 === (i >> 6) % 2 > 0 ? 220 : 20))
-  await writeFile(join(folder, 'images'), idxFile([8, 8, 8], pixels))
-  await writeFile(join(folder, 'labels'), idxFile([8], [0, 1, 0, 1, 0, 1, 0, 1]))
+  await writePictures(folder)
   const config: WrittenTrainConfig = {
-    data: {
-      type: 'idx',
-      images: join(folder, 'images'),
-      labels: join(folder, 'labels'),
-      classNames: ['bag', 'coat'],
-    },
-    model: {
-      layers: 1,
-      channels: 32,
-      heads: 2,
-      feedForward: 64,
-      image: { channels: 1, patch: 4, height: 8, width: 8 },
-    },
+    ...tinyRun(folder),
     training: { steps, batchSize: 4, ema: 0.9, learningRate: { peak: 3e-3, warmupSteps: 3 } },
     samples: { every: 8, steps: 2 },
     checkpoints: { every: 5 },

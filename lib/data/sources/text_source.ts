@@ -4,9 +4,9 @@ import { withLineFeeds } from '../../files/text_file.js'
 import { checkFileType, endingsOf } from './files/data_types.js'
 import type { DocumentSource } from './document_source.js'
 import { listFiles } from './files/file_list.js'
-import { indexedSource } from './indexed_source.js'
 import { RecordFiles } from './records/record_files.js'
 import type { RecordFormat } from './records/record_index.js'
+import { recordSource } from './records/record_source.js'
 
 /** Where plain text lies. */
 export interface TextOptions {
@@ -39,24 +39,12 @@ export async function openTextSource(options: TextOptions): Promise<DocumentSour
     }),
   }
   const files = await RecordFiles.open(paths, format, leftOut)
-  return indexedSource({
-    length: files.length,
-    unreadable: files.unreadable,
-    leftOut,
-    open() {
-      const reader = files.reader()
-      return {
-        name(index) {
-          const { path: file, number } = files.place(index)
-          return lines === undefined ? file : `${file}: text ${number + 1}`
-        },
-        async parts(index) {
-          const record = withLineFeeds(await reader.read(index))
-          const text = lines === undefined ? record : record.split(lines, 1)[0]!
-          return [{ type: 'text', text: text.trim() }]
-        },
-        close: () => reader.close(),
-      }
+  return recordSource(files, leftOut, {
+    name: ({ path: file, number }) => (lines === undefined ? file : `${file}: text ${number + 1}`),
+    parts(record) {
+      const read = withLineFeeds(record)
+      const text = lines === undefined ? read : read.split(lines, 1)[0]!
+      return [{ type: 'text', text: text.trim() }]
     },
   })
 }

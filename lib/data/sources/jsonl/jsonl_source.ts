@@ -4,9 +4,9 @@ import { LeftOut } from '../../left_out.js'
 import { checkFileType, endingsOf, typeOfFile } from '../files/data_types.js'
 import type { DocumentSource } from '../document_source.js'
 import { listFiles } from '../files/file_list.js'
-import { indexedSource } from '../indexed_source.js'
 import { documentOf } from './json_document.js'
 import { RecordFiles } from '../records/record_files.js'
+import { recordSource } from '../records/record_source.js'
 
 /** Where documents in JSON Lines lie. */
 export interface JsonlOptions {
@@ -43,22 +43,9 @@ export async function openJsonlSource(options: JsonlOptions): Promise<DocumentSo
   })
   for (const file of paths) checkFileType(file, 'jsonl')
   const files = await RecordFiles.open(paths, { separator: '\n', check: checkJsonLines }, leftOut)
-  return indexedSource({
-    length: files.length,
-    unreadable: files.unreadable,
-    leftOut,
-    open() {
-      const reader = files.reader()
-      const name = (index: number) => `${files.place(index).path}:${files.place(index).number + 1}`
-      return {
-        name,
-        async parts(index) {
-          const line = parseJson((await reader.read(index)).trimEnd(), name(index))
-          return documentOf(line, name(index), files.place(index).path, field)
-        },
-        close: () => reader.close(),
-      }
-    },
+  return recordSource(files, leftOut, {
+    name: ({ path: file, number }) => `${file}:${number + 1}`,
+    parts: (record, name, file) => documentOf(parseJson(record.trimEnd(), name), name, file, field),
   })
 }
 
