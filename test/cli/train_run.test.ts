@@ -214,7 +214,7 @@ describe('transfusion train', () => {
       [],
       async () => (second = await train(folder, 'run')),
     )
-    expect(first.code).toBe(137)
+    expect(first, first.output).toMatchObject({ code: 137 })
     expect(second).toMatchObject({
       code: 1,
       output: expect.stringMatching(
