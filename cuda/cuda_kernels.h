@@ -1,0 +1,13 @@
+// Declares every kernel of the contract in transfusion::cuda: the host halves of the .cu files.
+#pragma once
+
+#include "kernels.h"
+
+namespace transfusion::cuda {
+
+// Weak while some are unwritten: calling one then says so.
+#define K(name, arguments) __attribute__((weak)) Status name(Context& context, TRANSFUSION_UNPAREN arguments);
+KERNELS(K)
+#undef K
+
+}  // namespace transfusion::cuda

@@ -1,0 +1,78 @@
+// What the host half of a .cu file uses: kernels by name, launches in stream order, failures found later.
+#pragma once
+
+#include <functional>
+#include <initializer_list>
+
+#include "kernel.h"
+
+namespace transfusion::cuda {
+
+struct Grid {
+  i64 x = 1, y = 1, z = 1;
+};
+
+// Of the device that a command runs on.
+struct DeviceLimits {
+  int compute_capability;  // 80, 86, 89, 90 ..
+  int multiprocessors;
+  size_t shared_memory;  // bytes that a block may ask for
+};
+const DeviceLimits& limits(const Context& context);
+
+// A kernel of an image, which is a .cu file's name. Made once, as a constant of the file; loaded at its first
+// launch.
+struct KernelName {
+  const char* image;
+  const char* name;
+  unsigned threads;  // of a block
+  size_t argument_bytes;
+};
+
+template <class Arguments>
+struct Kernel : KernelName {
+  constexpr Kernel(const char* image, const char* name, unsigned threads)
+      : KernelName{image, name, threads, sizeof(Arguments)} {}
+};
+
+// NAME_f32 and NAME_bf16, by the type of the elements.
+#define FLOAT_KERNELS(variable, Arguments, image, name, threads)             \
+  constexpr Kernel<Arguments> variable##_f32(image, name "_f32", threads);   \
+  constexpr Kernel<Arguments> variable##_bf16(image, name "_bf16", threads); \
+  static const Kernel<Arguments>& variable(DType dtype) {                    \
+    return dtype == DType::bf16 ? variable##_bf16 : variable##_f32;          \
+  }
+
+Status launch(Context& context, const KernelName& kernel, Grid grid, const void* arguments,
+              size_t shared_bytes);
+
+// Gives a kernel to the device. A grid of no blocks is nothing to do. `shared_bytes`: of dynamic shared
+// memory.
+template <class Arguments>
+Status launch(Context& context, const Kernel<Arguments>& kernel, Grid grid, const Arguments& arguments,
+              size_t shared_bytes = 0) {
+  return launch(context, static_cast<const KernelName&>(kernel), grid, &arguments, shared_bytes);
+}
+
+// In stream order.
+Status copy(Context& context, void* target, const void* source, size_t bytes);
+Status set_zero(Context& context, void* target, size_t bytes);
+
+// Where kernels of this command report what they find wrong: at most one such call in a command. `describe`
+// makes the message of it, on another thread, once the command is done.
+using DescribeFailure = std::function<Status(const FailureRecord&)>;
+Failures expect_failures(Context& context, DescribeFailure describe);
+
+// The same for indices that are to be -1 or in 0..count-1, see check_index in device/failure.cuh.
+Failures expect_indices(Context& context, const char* argument, i64 count);
+
+// Whether all addresses are multiples of 16 bytes: a view may begin anywhere in its tensor.
+inline bool aligned(std::initializer_list<const void*> addresses) {
+  uintptr_t bits = 0;
+  for (const void* address : addresses) bits |= reinterpret_cast<uintptr_t>(address);
+  return bits % 16 == 0;
+}
+
+inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+
+}  // namespace transfusion::cuda

@@ -1,0 +1,18 @@
+// `npm run test:cuda`: builds the CUDA backend and runs it on the simulated driver, which needs no GPU: the tests of ops
+// and of what is special to it. Arguments go to vitest.
+import { buildNative, buildTypeScript } from './build.mjs'
+import { buildCuda } from './build-cuda.mjs'
+import { setUpCuda } from './cuda_toolkit.mjs'
+import { main, runTool, stage } from './run.mjs'
+import { setUp } from './setup.mjs'
+
+main(() => {
+  setUp('test')
+  stage('CUDA toolkit', setUpCuda)
+  stage('Native build', () => buildNative({ werror: true }))
+  stage('TypeScript build', buildTypeScript)
+  stage('CUDA build', () => buildCuda({ werror: true }))
+  stage('Tests on the simulated driver', () =>
+    runTool('vitest/vitest.mjs', ['run', '--config', 'vitest.cuda.config.ts', ...process.argv.slice(2)]),
+  )
+})

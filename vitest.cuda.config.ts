@@ -1,0 +1,22 @@
+// The tests of `npm run test:cuda`: the ops with 'cuda' as the default device, and test/cuda, on the simulated driver.
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const file = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+
+export default defineConfig({
+  test: {
+    include: ['test/ops/*.test.ts', 'test/cuda/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    env: {
+      OMP_WAIT_POLICY: 'passive',
+      NODE_OPTIONS: `--import ${new URL('test/typescript_workers/register.mjs', import.meta.url)}`,
+      TRANSFUSION_CUDA_DRIVER: file('build/cuda/libsimulated_cuda.so'),
+      TRANSFUSION_DEVICE: 'cuda',
+    },
+    // Far beyond what a test takes alone: other work may hold the cores.
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
+  },
+})
