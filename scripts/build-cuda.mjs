@@ -20,7 +20,12 @@ export function buildCuda({ architectures = [], werror = false } = {}) {
       'there is no nvcc in CUDACXX, CUDA_HOME or PATH: `npm run setup:cuda` brings one',
     )
   run('cmake', [
-    ...['-S', '.', '-B', folder, '-G', 'Ninja'],
+    '-S',
+    '.',
+    '-B',
+    folder,
+    '-G',
+    'Ninja',
     '-DTRANSFUSION_CUDA=ON',
     `-DTRANSFUSION_NVCC=${nvcc}`,
     `-DTRANSFUSION_CUDA_ARCHITECTURES=${architectures.join(';')}`,
