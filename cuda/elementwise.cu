@@ -1,5 +1,6 @@
-// fill: y = value.
-// One thread for 16 bytes; where y does not begin at such an address, and at its end, element by element.
+// y = a + b, y = a b (broadcast), y = factor x, y = value, y += x, y = x in another dtype.
+// One thread for a vector of the output.
+#include "broadcast.h"
 #include "kernel.h"
 #ifdef __CUDACC__
 #include "device/vectors.cuh"
@@ -19,34 +20,175 @@ struct FillArguments {
   bool aligned;
 };
 
+struct MapArguments {
+  void* y;
+  const void* x;
+  i64 count;
+  f32 factor;
+  bool aligned;
+};
+
+struct CombineArguments {
+  void* y;
+  const void *a, *b;
+  i64 count;
+  BroadcastIndex<2> index;
+};
+
 #ifdef __CUDACC__
+
+struct Add {
+  __device__ float operator()(float a, float b) const { return a + b; }
+};
+struct Multiply {
+  __device__ float operator()(float a, float b) const { return a * b; }
+};
 
 template <class T>
 __device__ void fill(const FillArguments& arguments) {
-  constexpr int kSize = Vector<T>::kSize;
-  const i64 begin = (static_cast<i64>(blockIdx.x) * kThreads + threadIdx.x) * kSize;
-  T* y = static_cast<T*>(arguments.y) + begin;
-  const T value = from_float<T>(arguments.value);
-  if (arguments.aligned && begin + kSize <= arguments.count) {
-    Vector<T> vector;
-    for (T& element : vector.elements) element = value;
-    store_vector(y, vector);
-  } else {
-    for (i64 i = 0; i < kSize && begin + i < arguments.count; ++i) y[i] = value;
-  }
+  const float value = arguments.value;
+  for_each_vector<kThreads, kVectorSize<T>>(arguments.count, arguments.aligned, [&](i64 i, auto access) {
+    access.store(static_cast<T*>(arguments.y) + i, access.repeat(value));
+  });
 }
 
 KERNEL(fill_f32, FillArguments, kThreads) { fill<f32>(arguments); }
 KERNEL(fill_bf16, FillArguments, kThreads) { fill<bf16>(arguments); }
+KERNEL(fill_i32, FillArguments, kThreads) { fill<i32>(arguments); }
+
+// y = f(x), element by element.
+template <class Y, class X, class F>
+__device__ void map_elements(const MapArguments& arguments, F f) {
+  for_each_vector<kThreads, kVectorSize<Y, X>>(arguments.count, arguments.aligned, [&](i64 i, auto access) {
+    access.store(static_cast<Y*>(arguments.y) + i,
+                 map(f, access.load(static_cast<const X*>(arguments.x) + i)));
+  });
+}
+
+template <class T>
+__device__ void scale(const MapArguments& arguments) {
+  map_elements<T, T>(arguments, [factor = arguments.factor](float x) { return factor * x; });
+}
+
+KERNEL(scale_f32, MapArguments, kThreads) { scale<f32>(arguments); }
+KERNEL(scale_bf16, MapArguments, kThreads) { scale<bf16>(arguments); }
+
+template <class Y, class X>
+__device__ void cast(const MapArguments& arguments) {
+  map_elements<Y, X>(arguments, [](float x) { return x; });
+}
+
+KERNEL(cast_f32_f32, MapArguments, kThreads) { cast<f32, f32>(arguments); }
+KERNEL(cast_f32_bf16, MapArguments, kThreads) { cast<f32, bf16>(arguments); }
+KERNEL(cast_f32_i32, MapArguments, kThreads) { cast<f32, i32>(arguments); }
+KERNEL(cast_bf16_f32, MapArguments, kThreads) { cast<bf16, f32>(arguments); }
+KERNEL(cast_bf16_bf16, MapArguments, kThreads) { cast<bf16, bf16>(arguments); }
+KERNEL(cast_bf16_i32, MapArguments, kThreads) { cast<bf16, i32>(arguments); }
+
+template <class Y, class X>
+__device__ void accumulate(const MapArguments& arguments) {
+  for_each_vector<kThreads, kVectorSize<Y, X>>(arguments.count, arguments.aligned, [&](i64 i, auto access) {
+    Y* y = static_cast<Y*>(arguments.y) + i;
+    access.store(y, map(Add(), access.load(y), access.load(static_cast<const X*>(arguments.x) + i)));
+  });
+}
+
+KERNEL(accumulate_f32_f32, MapArguments, kThreads) { accumulate<f32, f32>(arguments); }
+KERNEL(accumulate_f32_bf16, MapArguments, kThreads) { accumulate<f32, bf16>(arguments); }
+KERNEL(accumulate_bf16_f32, MapArguments, kThreads) { accumulate<bf16, f32>(arguments); }
+KERNEL(accumulate_bf16_bf16, MapArguments, kThreads) { accumulate<bf16, bf16>(arguments); }
+
+template <class Y, class T, class Op>
+__device__ void combine(const CombineArguments& arguments, Op op) {
+  const BroadcastIndex<2>& index = arguments.index;
+  for_each_vector<kThreads, kVectorSize<Y, T>>(arguments.count, index.vectors, [&](i64 i, auto access) {
+    i64 offsets[2];
+    index.offsets(i, offsets);
+    const auto load = [&](const void* input, int n) {
+      const T* source = static_cast<const T*>(input) + offsets[n];
+      return index.repeats(n) ? access.repeat(to_float(*source)) : access.load(source);
+    };
+    access.store(static_cast<Y*>(arguments.y) + i, map(op, load(arguments.a, 0), load(arguments.b, 1)));
+  });
+}
+
+KERNEL(add_f32_f32, CombineArguments, kThreads) { combine<f32, f32>(arguments, Add()); }
+KERNEL(add_f32_bf16, CombineArguments, kThreads) { combine<f32, bf16>(arguments, Add()); }
+KERNEL(add_bf16_f32, CombineArguments, kThreads) { combine<bf16, f32>(arguments, Add()); }
+KERNEL(add_bf16_bf16, CombineArguments, kThreads) { combine<bf16, bf16>(arguments, Add()); }
+KERNEL(mul_f32_f32, CombineArguments, kThreads) { combine<f32, f32>(arguments, Multiply()); }
+KERNEL(mul_f32_bf16, CombineArguments, kThreads) { combine<f32, bf16>(arguments, Multiply()); }
+KERNEL(mul_bf16_f32, CombineArguments, kThreads) { combine<bf16, f32>(arguments, Multiply()); }
+KERNEL(mul_bf16_bf16, CombineArguments, kThreads) { combine<bf16, bf16>(arguments, Multiply()); }
 
 #else
 
+// NAME_Y_X, by the types of the elements that are written and read.
+#define FLOAT_PAIR_KERNELS(variable, Arguments, name)                                           \
+  constexpr Kernel<Arguments> variable##_f32_f32("elementwise", name "_f32_f32", kThreads);     \
+  constexpr Kernel<Arguments> variable##_f32_bf16("elementwise", name "_f32_bf16", kThreads);   \
+  constexpr Kernel<Arguments> variable##_bf16_f32("elementwise", name "_bf16_f32", kThreads);   \
+  constexpr Kernel<Arguments> variable##_bf16_bf16("elementwise", name "_bf16_bf16", kThreads); \
+  static const Kernel<Arguments>& variable(DType y, DType x) {                                  \
+    if (y == DType::bf16) return x == DType::bf16 ? variable##_bf16_bf16 : variable##_bf16_f32; \
+    return x == DType::bf16 ? variable##_f32_bf16 : variable##_f32_f32;                         \
+  }
+
 FLOAT_KERNELS(fill_kernel, FillArguments, "elementwise", "fill", kThreads)
+constexpr Kernel<FillArguments> fill_i32("elementwise", "fill_i32", kThreads);
+FLOAT_KERNELS(scale_kernel, MapArguments, "elementwise", "scale", kThreads)
+FLOAT_PAIR_KERNELS(cast_kernel, MapArguments, "cast")
+constexpr Kernel<MapArguments> cast_f32_i32("elementwise", "cast_f32_i32", kThreads);
+constexpr Kernel<MapArguments> cast_bf16_i32("elementwise", "cast_bf16_i32", kThreads);
+FLOAT_PAIR_KERNELS(accumulate_kernel, MapArguments, "accumulate")
+FLOAT_PAIR_KERNELS(add_kernel, CombineArguments, "add")
+FLOAT_PAIR_KERNELS(mul_kernel, CombineArguments, "mul")
+
+namespace {
+
+Grid grid_of(const TensorView& y, const TensorView& x) {
+  return {ceil_div(y.elements(), kThreads * vector_size(y.dtype, x.dtype))};
+}
+
+Status launch_map(Context& context, const Kernel<MapArguments>& kernel, const TensorView& y, const In& x,
+                  f32 factor = 1) {
+  return launch(context, kernel, grid_of(y, x),
+                {y.data, x.data, y.elements(), factor, aligned({y.data, x.data})});
+}
+
+Status launch_combine(Context& context, const Kernel<CombineArguments>& kernel, const Out& y, const In& a,
+                      const In& b) {
+  return launch(context, kernel, grid_of(y, a),
+                {y.data, a.data, b.data, y.elements(), {y, {&a, &b}, vector_size(y.dtype, a.dtype)}});
+}
+
+}  // namespace
 
 Status fill(Context& context, Out y, f32 value) {
-  const i64 count = y.elements(), per_block = kThreads * 16 / static_cast<i64>(dtype_size(y.dtype));
-  return launch(context, fill_kernel(y.dtype), {ceil_div(count, per_block)},
-                {y.data, count, value, aligned({y.data})});
+  return launch(context, y.dtype == DType::i32 ? fill_i32 : fill_kernel(y.dtype), grid_of(y, y),
+                {y.data, y.elements(), value, aligned({y.data})});
+}
+
+Status cast(Context& context, Out y, In x) {
+  if (x.dtype == DType::i32)
+    return launch_map(context, y.dtype == DType::bf16 ? cast_bf16_i32 : cast_f32_i32, y, x);
+  return launch_map(context, cast_kernel(y.dtype, x.dtype), y, x);
+}
+
+Status scale(Context& context, Out y, In x, f32 factor) {
+  return launch_map(context, scale_kernel(y.dtype), y, x, factor);
+}
+
+Status accumulate(Context& context, InOut y, In x) {
+  return launch_map(context, accumulate_kernel(y.dtype, x.dtype), y, x);
+}
+
+Status add(Context& context, Out y, In a, In b) {
+  return launch_combine(context, add_kernel(y.dtype, a.dtype), y, a, b);
+}
+
+Status mul(Context& context, Out y, In a, In b) {
+  return launch_combine(context, mul_kernel(y.dtype, a.dtype), y, a, b);
 }
 
 #endif

@@ -6,6 +6,12 @@
 
 #include "kernel_types.h"
 
+#ifdef __CUDACC__
+#define TRANSFUSION_HOST_DEVICE __host__ __device__
+#else
+#define TRANSFUSION_HOST_DEVICE
+#endif
+
 namespace transfusion::cuda {
 
 // What a kernel found wrong in data that only the device has read, in memory of the host that the device

@@ -73,6 +73,12 @@ inline bool aligned(std::initializer_list<const void*> addresses) {
   return bits % 16 == 0;
 }
 
+// Elements of a vector where types are read and written side by side; kVectorSize of device/vectors.cuh.
+inline int vector_size(DType a, DType b) {
+  return static_cast<int>(16 / (dtype_size(a) > dtype_size(b) ? dtype_size(a) : dtype_size(b)));
+}
+inline int vector_size(DType a) { return vector_size(a, a); }
+
 inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
 
 }  // namespace transfusion::cuda

@@ -1,44 +1,21 @@
-// NumPy's broadcasting as loops: each of N inputs is read over the output's shape, with stride 0 along the
-// axes in which it is repeated. Axes of size 1 are dropped and neighbours joined where every input allows it,
-// so that equal shapes are one long run and a row added to a matrix is two axes.
+// Broadcasting (see shared/broadcast.h) as runs along the innermost axis.
 #pragma once
 
 #include "cpu/runtime/parallel.h"
+#include "shared/broadcast.h"
 
 namespace transfusion::cpu {
 
 template <int N>
-struct Broadcast {
-  int rank = 0;
-  i64 sizes[kMaxRank + 1] = {};
-  i64 strides[N][kMaxRank + 1] = {};
+struct Broadcast : BroadcastLoops<N> {
+  using BroadcastLoops<N>::BroadcastLoops, BroadcastLoops<N>::rank, BroadcastLoops<N>::sizes,
+      BroadcastLoops<N>::strides;
 
-  Broadcast(const TensorView& output, const TensorView* const (&inputs)[N]) {
-    i64 steps[N];
-    std::fill_n(steps, N, 1);
-    for (int back = 1; back <= output.rank; ++back) {
-      const i64 size = output.dim(-back);
-      i64 axis_strides[N];
-      for (int n = 0; n < N; ++n) {
-        const i64 own = back <= inputs[n]->rank ? inputs[n]->dim(-back) : 1;
-        axis_strides[n] = own == 1 ? 0 : steps[n];
-        steps[n] *= own;
-      }
-      if (size != 1) push(size, axis_strides);
-    }
-    if (rank == 0) {
-      i64 ones[N];
-      std::fill_n(ones, N, 1);
-      push(1, ones);
-    }
-  }
-
-  // Axis 0 is the innermost.
   i64 inner() const { return sizes[0]; }
   bool repeats(int n) const { return strides[n][0] == 0; }
 
-  // Calls body(position, count, offsets) for runs along the innermost axis that cover [begin, end) of the
-  // output; offsets[n] is where input n begins.
+  // Calls body(position, count, offsets) for runs that cover [begin, end) of the output; offsets[n] is where
+  // input n begins.
   template <class Body>
   void runs(i64 begin, i64 end, const Body& body) const {
     while (begin < end) {
@@ -53,19 +30,6 @@ struct Broadcast {
       body(begin, count, offsets);
       begin += count;
     }
-  }
-
- private:
-  void push(i64 size, const i64 (&axis_strides)[N]) {
-    bool joins = rank > 0;
-    for (int n = 0; n < N && joins; ++n) joins = axis_strides[n] == strides[n][rank - 1] * sizes[rank - 1];
-    if (joins) {
-      sizes[rank - 1] *= size;
-      return;
-    }
-    sizes[rank] = size;
-    for (int n = 0; n < N; ++n) strides[n][rank] = axis_strides[n];
-    ++rank;
   }
 };
 
