@@ -1,0 +1,70 @@
+// 32 threads in lockstep where they agree, and the block that they belong to.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "machine/run.h"
+#include "shadow/access.h"
+
+namespace simulated {
+
+// Lanes at the same instruction. A warp runs the group that is furthest behind, so that groups meet again.
+struct Group {
+  i32 pc = 0;
+  Mask mask = 0;
+  bool waits = false;  // at a barrier of the block
+};
+
+struct Warp {
+  Block* block = nullptr;
+  u32 index = 0;  // in its block
+  Mask alive = 0;
+  std::vector<Group> groups;  // by pc, smallest first
+  WarpClock clock;
+  WarpCopies copies;  // cp.async, see machine/async_copy.cc
+
+  u8* registers = nullptr;  // 64-byte aligned; what a register holds for 32 lanes lies together
+  std::vector<Mask> predicates;
+  std::vector<u8> local;  // Function::local_bytes of each lane
+
+  template <class T>
+  T* lanes(u32 offset) {
+    return reinterpret_cast<T*>(registers + offset);
+  }
+};
+
+struct Block {
+  const Launch* launch = nullptr;
+  const Options* options = nullptr;
+  GlobalMemory* global = nullptr;
+  Counters* counters = nullptr;
+  Dimensions index{0, 0, 0};
+  u64 number = 0;  // of the grid's blocks, x fastest
+  SharedMemory shared;
+  std::vector<Warp> warps;
+};
+
+// ---- what handlers are written with ----
+
+inline bool in(Mask mask, int lane) { return mask >> lane & 1; }
+
+template <class Body>
+inline void for_each_lane(Mask mask, Body body) {
+  for (; mask; mask &= mask - 1) body(__builtin_ctz(mask));
+}
+
+// target[i] = value(i) for the lanes of the mask; `value` is computed for all of them, without branches, so
+// that the compiler makes vectors of it.
+template <class T, class Value>
+inline void assign(T* __restrict target, Mask mask, Value value) {
+  alignas(64) T result[kLanes];
+  for (int i = 0; i < kLanes; ++i) result[i] = value(i);
+  if (mask == kAllLanes) {
+    for (int i = 0; i < kLanes; ++i) target[i] = result[i];
+  } else {
+    for (int i = 0; i < kLanes; ++i) target[i] = mask >> i & 1 ? result[i] : target[i];
+  }
+}
+
+}  // namespace simulated
