@@ -1,0 +1,12 @@
+// Sums over rows, for gradients of what all rows share.
+#pragma once
+
+#include "kernel_types.h"
+
+namespace transfusion::cuda {
+
+// target [columns] += the sum of the rows of x [rows, columns]. In two stages, cut by the shape alone: chunks
+// of rows, then the chunks' sums in their order.
+Status add_column_sums(Context& context, float* target, const void* x, DType dtype, i64 rows, i64 columns);
+
+}  // namespace transfusion::cuda
