@@ -5,9 +5,9 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pathToFileURL } from 'node:url'
-import { findNvcc } from './cuda_toolkit.mjs'
-import { Failure, main, root, run, stage } from './run.mjs'
-import { setUp } from './setup.mjs'
+import { findNvcc } from './toolkit.mjs'
+import { Failure, main, root, run, stage } from '../run.mjs'
+import { setUp } from '../setup.mjs'
 
 const folder = join(root, 'build/cuda')
 

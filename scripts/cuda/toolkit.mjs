@@ -3,7 +3,7 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { Failure, main, root, run, stage } from './run.mjs'
+import { Failure, main, root, run, stage } from '../run.mjs'
 
 const environment = join(root, '.cache/cuda')
 const requirements = join(root, 'cuda/requirements.txt')

@@ -1,10 +1,10 @@
 // `npm run test:cuda`: builds the CUDA backend and runs it on the simulated driver, which needs no GPU: the tests of ops
 // and of what is special to it. Arguments go to vitest.
-import { buildNative, buildTypeScript } from './build.mjs'
-import { buildCuda } from './build-cuda.mjs'
-import { setUpCuda } from './cuda_toolkit.mjs'
-import { main, runTool, stage } from './run.mjs'
-import { setUp } from './setup.mjs'
+import { buildNative, buildTypeScript } from '../build.mjs'
+import { buildCuda } from './build.mjs'
+import { setUpCuda } from './toolkit.mjs'
+import { main, runTool, stage } from '../run.mjs'
+import { setUp } from '../setup.mjs'
 
 main(() => {
   setUp('test')

@@ -1,0 +1,134 @@
+// What ptxas and the disassembler say of each kernel: registers, memory, instructions of the main loop.
+import { readFileSync } from 'node:fs'
+import { basename, delimiter, dirname, join } from 'node:path'
+import { capture } from '../run.mjs'
+
+/** Of a multiprocessor, by compute capability: what limits how many blocks it holds (CUDA programming guide, table 24). */
+const multiprocessor = {
+  80: { warps: 64, blocks: 32, shared: 164 * 1024 },
+  86: { warps: 48, blocks: 16, shared: 100 * 1024 },
+  89: { warps: 48, blocks: 24, shared: 100 * 1024 },
+  90: { warps: 64, blocks: 32, shared: 228 * 1024 },
+  100: { warps: 64, blocks: 32, shared: 228 * 1024 },
+  120: { warps: 48, blocks: 32, shared: 100 * 1024 },
+}
+const registersOfMultiprocessor = 65536
+/** The system's own share of a block's shared memory. */
+const reservedShared = 1024
+
+/** ptxas's log of an image: an entry per kernel. */
+export function parseAssemblerLog(path) {
+  const kernels = []
+  for (const line of readFileSync(path, 'utf8').split('\n')) {
+    const name = /Compiling entry function '(\w+)'/.exec(line)?.[1]
+    if (name) kernels.push({ name, shared: 0 })
+    const kernel = kernels.at(-1)
+    const frame = /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/.exec(line)
+    if (frame) kernel.stack = Number(frame[1])
+    if (frame) kernel.spilled = Number(frame[2]) + Number(frame[3])
+    const registers = /Used (\d+) registers/.exec(line)
+    if (registers) kernel.registers = Number(registers[1])
+    const shared = /(\d+) bytes smem/.exec(line)
+    if (shared) kernel.shared = Number(shared[1])
+  }
+  return kernels
+}
+
+/** Threads of a block by kernel, as __launch_bounds__ says. */
+export function parseThreads(ptxPath) {
+  const threads = {}
+  for (const [, name, count] of readFileSync(ptxPath, 'utf8').matchAll(
+    /\.entry (\w+)\([^)]*\)\s*\.maxntid (\d+)/g,
+  ))
+    threads[name] = Number(count)
+  return threads
+}
+
+/** The share of a multiprocessor's warps that blocks of a kernel fill. */
+export function occupancy({ registers, shared, threads }, architecture) {
+  const limit = multiprocessor[architecture]
+  const warps = Math.ceil(threads / 32)
+  // Registers are given to warps in units of 256.
+  const registersOfBlock = warps * Math.ceil((registers * 32) / 256) * 256
+  const blocks = Math.min(
+    Math.floor(limit.warps / warps),
+    Math.floor(registersOfMultiprocessor / registersOfBlock),
+    Math.floor(limit.shared / (shared + reservedShared)),
+    limit.blocks,
+  )
+  return (blocks * warps) / limit.warps
+}
+
+const classes = {
+  tensor: /^HMMA/,
+  matrixLoad: /^LDSM/,
+  asyncCopy: /^LDGSTS/,
+  globalLoad: /^LDG/,
+  globalStore: /^STG/,
+  sharedLoad: /^LDS(?!M)/,
+  sharedStore: /^STS/,
+  local: /^(LDL|STL)/,
+  special: /^MUFU/,
+  barrier: /^BAR/,
+}
+
+const count = (instructions) =>
+  Object.fromEntries([
+    ['all', instructions.length],
+    ...Object.entries(classes).map(([name, pattern]) => [
+      name,
+      instructions.filter(({ operation }) => pattern.test(operation)).length,
+    ]),
+  ])
+
+/** The loop with the most tensor core instructions, without the loops around it; undefined where none has any. */
+function mainLoop(instructions) {
+  const loops = instructions
+    .filter(({ target, address }) => target !== undefined && target < address)
+    .map(({ target, address }) =>
+      instructions.filter((other) => other.address >= target && other.address <= address),
+    )
+  let best
+  for (const loop of loops) {
+    const counts = count(loop)
+    if (counts.tensor === 0) continue
+    if (!best || counts.tensor > best.tensor || (counts.tensor === best.tensor && counts.all < best.all))
+      best = counts
+  }
+  return best
+}
+
+/** Machine code of an image: instructions of each kernel and of its main loop, by class. */
+export function disassemble(cubinPath, nvcc) {
+  const folder = dirname(nvcc)
+  const text = capture(join(folder, 'cuobjdump'), ['-sass', cubinPath], {
+    env: { ...process.env, PATH: [folder, process.env.PATH].join(delimiter) },
+    maxBuffer: 1 << 30,
+  })
+  const kernels = {}
+  for (const part of text.split(/\n\s*Function : /).slice(1)) {
+    const name = /^\w+/.exec(part)[0]
+    const instructions = [
+      ...part.matchAll(/\/\*([0-9a-f]{4,})\*\/\s+(?:@!?U?P\w+ )?([A-Z][\w.]*)\s*([^;]*);/g),
+    ].map(([, address, operation, operands]) => ({
+      address: parseInt(address, 16),
+      operation,
+      target: /^BRA/.test(operation) ? parseInt(/0x([0-9a-f]+)\s*$/.exec(operands)?.[1], 16) : undefined,
+    }))
+    kernels[name] = { whole: count(instructions), loop: mainLoop(instructions) }
+  }
+  return kernels
+}
+
+/** All kernels of an image for an architecture. */
+export function statisticsOf(folder, image, architecture, nvcc) {
+  const cubin = join(folder, `${image}.${architecture}.cubin`)
+  const threads = parseThreads(join(folder, `${image}.ptx`))
+  const code = disassemble(cubin, nvcc)
+  return parseAssemblerLog(`${cubin}.log`).map((kernel) => ({
+    ...kernel,
+    image: basename(image),
+    threads: threads[kernel.name],
+    ...code[kernel.name],
+  }))
+}
