@@ -113,7 +113,7 @@ export function disassemble(cubinPath, nvcc) {
     ].map(([, address, operation, operands]) => ({
       address: parseInt(address, 16),
       operation,
-      target: /^BRA/.test(operation) ? parseInt(/0x([0-9a-f]+)\s*$/.exec(operands)?.[1], 16) : undefined,
+      target: operation.startsWith('BRA') ? parseInt(/0x([0-9a-f]+)\s*$/.exec(operands)?.[1], 16) : undefined,
     }))
     kernels[name] = { whole: count(instructions), loop: mainLoop(instructions) }
   }
