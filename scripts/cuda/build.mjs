@@ -1,18 +1,32 @@
-// `npm run build:cuda [-- --architectures 80,90]`: the backend of NVIDIA GPUs, build/cuda/libtransfusion_cuda.so, and in a
-// checkout the simulated driver of its tests. Without `--architectures` with PTX alone, which the driver compiles.
-import { existsSync } from 'node:fs'
+// `npm run build:cuda [-- --architectures 80,90]`: the backend of NVIDIA GPUs, build/cuda/libtransfusion_cuda.so, with machine
+// code for the GPUs of this machine, or for those given, and PTX, which the driver compiles for any other.
+import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pathToFileURL } from 'node:url'
 import { findNvcc } from './toolkit.mjs'
-import { Failure, main, root, run, stage } from '../run.mjs'
+import { Failure, isInstalled, main, root, run, stage } from '../run.mjs'
 import { setUp } from '../setup.mjs'
 
 const folder = join(root, 'build/cuda')
 
-/** Builds both libraries; `architectures`: compute capabilities to bring machine code for, as 80. */
-export function buildCuda({ architectures = [], werror = false } = {}) {
+/** Where the build puts the backend. */
+export const cudaLibraryPath = join(folder, 'libtransfusion_cuda.so')
+
+/** Compute capabilities, times ten, of the GPUs that packages bring machine code for. */
+export const cudaArchitectures = [80, 86, 89, 90, 100, 120]
+
+/** The GPUs of this machine, as above. */
+function architecturesHere() {
+  const query = ['--query-gpu=compute_cap', '--format=csv,noheader']
+  const { status, stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8' })
+  if (status !== 0) return []
+  return [...new Set(stdout.trim().split('\n'))].map((capability) => Number(capability.replace('.', '')))
+}
+
+/** Builds the backend, and for tests the simulated driver. `architectures`: as above. */
+export function buildCuda({ architectures = [], werror = false, simulator = false } = {}) {
   const nvcc = findNvcc()
   if (!nvcc)
     throw new Failure(
@@ -31,8 +45,7 @@ export function buildCuda({ architectures = [], werror = false } = {}) {
     `-DTRANSFUSION_CUDA_ARCHITECTURES=${architectures.join(';')}`,
     `-DTRANSFUSION_WERROR=${werror ? 'ON' : 'OFF'}`,
   ])
-  const targets = ['transfusion_cuda']
-  if (existsSync(join(root, 'test/simulated-driver/CMakeLists.txt'))) targets.push('simulated_cuda')
+  const targets = ['transfusion_cuda', ...(simulator ? ['simulated_cuda'] : [])]
   run('cmake', ['--build', folder, '--parallel', String(availableParallelism()), '--target', ...targets])
 }
 
@@ -40,6 +53,8 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   main(() => {
     const { values } = parseArgs({ options: { architectures: { type: 'string' } } })
     setUp('build')
-    stage('CUDA build', () => buildCuda({ architectures: values.architectures?.split(',') }))
+    const architectures = values.architectures?.split(',') ?? architecturesHere()
+    // A checkout of this repository has the tests, and so the simulator.
+    stage('CUDA build', () => buildCuda({ architectures, simulator: !isInstalled }))
   })
 }

@@ -11,7 +11,7 @@ main(() => {
   stage('CUDA toolkit', setUpCuda)
   stage('Native build', () => buildNative({ werror: true }))
   stage('TypeScript build', buildTypeScript)
-  stage('CUDA build', () => buildCuda({ werror: true }))
+  stage('CUDA build', () => buildCuda({ werror: true, simulator: true }))
   stage('Tests on the simulated driver', () =>
     runTool('vitest/vitest.mjs', ['run', '--config', 'vitest.cuda.config.ts', ...process.argv.slice(2)]),
   )
