@@ -1,0 +1,81 @@
+#include "shadow/shared_memory.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "machine/warp.h"
+#include "shadow/runs.h"
+
+namespace simulated {
+
+namespace {
+
+AccessFault describe(const Conflict& conflict, Access access, int lane) {
+  const std::string where = "shared address " + std::to_string(conflict.byte);
+  const std::string other = "warp " + std::to_string(warp_of(conflict.other));
+  if (conflict.kind == Conflict::unwritten) return {FaultKind::uninitialised_read, where, lane};
+  if (conflict.kind == Conflict::in_flight)
+    return {FaultKind::copy_in_flight,
+            std::string(name_of(access)) + " of " + where + ", into which " + other +
+                " has begun an asynchronous copy that it has not waited for",
+            lane};
+  return {FaultKind::data_race,
+          std::string(name_of(access)) + " of " + where + ", which " + other +
+              (conflict.kind == Conflict::after_read ? " has read" : " has written") +
+              ": no barrier lies between the two",
+          lane};
+}
+
+}  // namespace
+
+void SharedMemory::reset(size_t bytes) { bytes_.assign(bytes, 0xff); }
+
+void SharedMemory::begin_block(unsigned warps) {
+  if (!cells_ || cells_->bytes() < size() || cells_->warps() != warps)
+    cells_.emplace(size(), warps);
+  else
+    cells_->begin_block();
+}
+
+void SharedMemory::access(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses,
+                          u32 bytes, Access access) {
+  const bool check = warp.block->options->check;
+  try {
+    each_run(mask, addresses, bytes, [&](u64 begin, size_t n, int lane) {
+      access_run(warp.clock, access, begin, n, lane, bytes, check);
+    });
+  } catch (const AccessFault& wrong) {
+    fault(warp, instruction, wrong.lane, wrong.kind, wrong.what);
+  }
+}
+
+void SharedMemory::access_run(const WarpClock& clock, Access access, u64 address, size_t bytes, int lane,
+                              u32 bytes_of_lane, bool check) {
+  if (address > size() || bytes > size() - address) {
+    const u64 inside = address > size() ? 0 : (size() - address) / bytes_of_lane;
+    throw AccessFault{FaultKind::out_of_bounds,
+                      std::to_string(bytes_of_lane) + " bytes at shared address " +
+                          std::to_string(address + inside * bytes_of_lane) + " of " + std::to_string(size()),
+                      lane + static_cast<int>(inside)};
+  }
+  if (!check) return;
+  cells_->resolve(address, bytes);
+  auto conflict = cells_->access(clock, access, address, bytes);
+  if (!conflict) return;
+  conflict->byte = std::max(conflict->byte, static_cast<size_t>(address));
+  throw describe(*conflict, access, lane + static_cast<int>((conflict->byte - address) / bytes_of_lane));
+}
+
+void SharedMemory::begin_copy(Warp& warp, const Instruction& instruction, int lane, u64 address, u32 bytes) {
+  u64 addresses[kLanes];
+  addresses[lane] = address;
+  access(warp, instruction, Mask{1} << lane, addresses, bytes, Access::write);
+  if (warp.block->options->check) cells_->set_written(address, bytes, kInFlight | warp.index);
+  std::memset(data() + address, 0xff, bytes);
+}
+
+void SharedMemory::end_copy(const Warp& warp, u64 address, u32 bytes) {
+  if (warp.block->options->check) cells_->set_written(address, bytes, warp.clock.now());
+}
+
+}  // namespace simulated

@@ -1,0 +1,38 @@
+// The shared memory of a block, which one object is for blocks one after the other.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "shadow/access_fault.h"
+#include "shadow/cells.h"
+
+namespace simulated {
+
+class SharedMemory {
+ public:
+  // For a block that begins: bytes that nobody has written, poisoned (NaN of every type).
+  void reset(size_t bytes);
+  u8* data() { return bytes_.data(); }
+  size_t size() const { return bytes_.size(); }
+
+  // As GlobalMemory::access; addresses are offsets.
+  void access(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses, u32 bytes,
+              Access access);
+
+  // An asynchronous copy into [address, address + bytes) begins: a write, after which nobody may touch the
+  // bytes until it ends; then it is the warp that has written them.
+  void begin_copy(Warp& warp, const Instruction& instruction, int lane, u64 address, u32 bytes);
+  void end_copy(const Warp& warp, u64 address, u32 bytes);
+
+ private:
+  friend void begin_block(Block& block);
+  void begin_block(unsigned warps);
+  void access_run(const WarpClock& clock, Access access, u64 address, size_t bytes, int lane,
+                  u32 bytes_of_lane, bool check);
+
+  std::vector<u8> bytes_;
+  std::optional<SharedCells> cells_;
+};
+
+}  // namespace simulated
