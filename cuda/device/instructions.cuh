@@ -40,6 +40,12 @@ __device__ __forceinline__ uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
+__device__ __forceinline__ void store_shared_16(uint32_t target, const uint32_t (&words)[4]) {
+  asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(target), "r"(words[0]), "r"(words[1]),
+               "r"(words[2]), "r"(words[3])
+               : "memory");
+}
+
 // Copies 16 bytes to shared memory without registers: the first `bytes` of them from `source`, then zeros.
 // Both addresses are multiples of 16. It has happened once its group was waited for.
 __device__ __forceinline__ void copy_async_16(uint32_t target, const void* source, int bytes) {
