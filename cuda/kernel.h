@@ -38,7 +38,7 @@ struct Failures {
 
 #ifdef __CUDACC__
 // Defines a kernel, a function of `arguments`, inside namespace transfusion::cuda. extern "C": the host finds
-// it by its name.
-#define KERNEL(name, Arguments, threads) \
-  extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ Arguments arguments)
+// it by its name. After the threads of a block may come how many blocks must fit on a multiprocessor.
+#define KERNEL(name, Arguments, ...) \
+  extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ Arguments arguments)
 #endif

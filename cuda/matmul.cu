@@ -1,7 +1,7 @@
 // y [B, M, N] = a [B, M, K] b [B, K, N] + bias [N]; a transposed matrix is only loaded in another way.
 // bf16 on tensor cores (device/mma_tile.cuh), f32 by multiply-adds (device/simt_tile.cuh), a few rows of y by
-// matmul_skinny.cu. Weight gradients, whose K is long, may be split (split_k.h); no other sum is, so that a row
-// of y is the same whatever rows are beside it in its tile.
+// matmul_skinny.cu. Weight gradients, whose K is long, may be split (split_k.h); no other sum is, so that a
+// row of y is the same whatever rows are beside it in its tile.
 #include "product.h"
 #include "tile_shapes.h"
 #ifdef __CUDACC__
@@ -11,6 +11,7 @@
 #include "cuda_kernels.h"
 #include "matmul_skinny.h"
 #include "split_k.h"
+#include "tile_choice.h"
 #endif
 
 namespace transfusion::cuda {
@@ -28,8 +29,8 @@ template <class Tile, bool kAKMajor, bool kBKMajor, bool kAligned>
 __device__ __forceinline__ void matmul_bf16(const MatmulArguments& arguments) {
   const Partition& partition = arguments.partition;
   const Place place = place_of_block<Tile::kM, Tile::kN>(partition);
-  DenseLoader<Tile::kM, kAKMajor, Tile::kThreads, kAligned> a(arguments.a, place.matrix, place.row, partition.m,
-                                                              place.k_begin, place.k_end);
+  DenseLoader<Tile::kM, kAKMajor, Tile::kThreads, kAligned> a(arguments.a, place.matrix, place.row,
+                                                              partition.m, place.k_begin, place.k_end);
   DenseLoader<Tile::kN, kBKMajor, Tile::kThreads, kAligned> b(arguments.b, place.matrix, place.column,
                                                               partition.n, place.k_begin, place.k_end);
   WarpSums<Tile> sums;
@@ -41,14 +42,16 @@ template <class Tile>
 __device__ __forceinline__ void matmul_f32(const MatmulArguments& arguments) {
   const Partition& partition = arguments.partition;
   const Place place = place_of_block<Tile::kM, Tile::kN>(partition);
-  const DenseFloats a(arguments.a, arguments.a_k_major, arguments.aligned, place.matrix, partition.m, place.k_end);
-  const DenseFloats b(arguments.b, arguments.b_k_major, arguments.aligned, place.matrix, partition.n, place.k_end);
+  const DenseFloats a(arguments.a, arguments.a_k_major, arguments.aligned, place.matrix, partition.m,
+                      place.k_end);
+  const DenseFloats b(arguments.b, arguments.b_k_major, arguments.aligned, place.matrix, partition.n,
+                      place.k_end);
   multiply_floats<Tile>(a, b, arguments.output, partition, place);
 }
 
-#define MATMUL_BF16(name, Tile, a_k_major, b_k_major, aligned)      \
-  KERNEL(matmul_bf16_##name, MatmulArguments, Tile::kThreads) {     \
-    matmul_bf16<Tile, a_k_major, b_k_major, aligned>(arguments);    \
+#define MATMUL_BF16(name, Tile, a_k_major, b_k_major, aligned)   \
+  KERNEL(matmul_bf16_##name, MatmulArguments, Tile::kThreads) {  \
+    matmul_bf16<Tile, a_k_major, b_k_major, aligned>(arguments); \
   }
 
 // By layout of a and b: t where it lies [K, M], n [M, K]; n where b lies [K, N], t [N, K].
@@ -71,6 +74,111 @@ KERNEL(matmul_f32_large, MatmulArguments, LargeSimtTile::kThreads) { matmul_f32<
 KERNEL(matmul_f32_small, MatmulArguments, SmallSimtTile::kThreads) { matmul_f32<SmallSimtTile>(arguments); }
 
 #else
+
+namespace {
+
+using MatmulKernel = Kernel<MatmulArguments>;
+
+enum Layout { kNT, kNN, kTN, kTT };
+Layout layout_of(bool transpose_a, bool transpose_b) {
+  if (transpose_a) return transpose_b ? kTT : kTN;
+  return transpose_b ? kNT : kNN;
+}
+
+template <class Tile>
+constexpr MatmulKernel kernel(const char* name) {
+  return {"matmul", name, Tile::kThreads};
+}
+
+// By layout; of the larger tiles without TT, which no gradient needs.
+constexpr MatmulKernel kLarge[] = {kernel<LargeMmaTile>("matmul_bf16_nt_large"),
+                                   kernel<LargeMmaTile>("matmul_bf16_nn_large"),
+                                   kernel<LargeMmaTile>("matmul_bf16_tn_large")};
+constexpr MatmulKernel kMedium[] = {kernel<MediumMmaTile>("matmul_bf16_nt_medium"),
+                                    kernel<MediumMmaTile>("matmul_bf16_nn_medium"),
+                                    kernel<MediumMmaTile>("matmul_bf16_tn_medium")};
+constexpr MatmulKernel kSmall[] = {
+    kernel<SmallMmaTile>("matmul_bf16_nt_small"), kernel<SmallMmaTile>("matmul_bf16_nn_small"),
+    kernel<SmallMmaTile>("matmul_bf16_tn_small"), kernel<SmallMmaTile>("matmul_bf16_tt_small")};
+constexpr MatmulKernel kGuarded[] = {
+    kernel<SmallMmaTile>("matmul_bf16_nt_guarded"), kernel<SmallMmaTile>("matmul_bf16_nn_guarded"),
+    kernel<SmallMmaTile>("matmul_bf16_tn_guarded"), kernel<SmallMmaTile>("matmul_bf16_tt_guarded")};
+constexpr MatmulKernel kLargeF32 = kernel<LargeSimtTile>("matmul_f32_large");
+constexpr MatmulKernel kSmallF32 = kernel<SmallSimtTile>("matmul_f32_small");
+
+const MatmulKernel& kernel_of(DType dtype, Layout layout, TileChoice::Size size, bool is_aligned) {
+  if (dtype == DType::f32) return size == TileChoice::kLarge ? kLargeF32 : kSmallF32;
+  if (!is_aligned) return kGuarded[layout];
+  if (size == TileChoice::kSmall) return kSmall[layout];
+  return size == TileChoice::kMedium ? kMedium[layout] : kLarge[layout];
+}
+
+struct Shape {
+  i64 batch, m, n, k;
+};
+
+Output output_of(const Shape& shape, const TensorView& y, const TensorView& bias, bool accumulate) {
+  const bool whole_rows = shape.n * static_cast<i64>(dtype_size(y.dtype)) % 16 == 0;
+  Output output{};
+  output.y = y.data;
+  output.bias = bias.data;
+  output.addend = accumulate ? y.data : nullptr;
+  output.stride = shape.n;
+  output.batch_stride = shape.m * shape.n;
+  output.rows_of_bias = static_cast<int>(shape.m);
+  output.is_bf16 = y.dtype == DType::bf16;
+  output.bias_is_bf16 = bias.dtype == DType::bf16;
+  output.vectors = whole_rows && aligned({y.data});
+  output.bias_vectors = whole_rows && bias.dtype == y.dtype && aligned({bias.data});
+  return output;
+}
+
+Status multiply(Context& context, const TensorView& y, const TensorView& a, const TensorView& b,
+                const TensorView& bias, bool transpose_a, bool transpose_b, bool accumulate) {
+  if (y.elements() == 0) return ok();
+  const Shape shape{y.rank == 3 ? y.dim(0) : 1, y.dim(-2), y.dim(-1), a.dim(transpose_a ? -2 : -1)};
+  const Output output = output_of(shape, y, bias, accumulate);
+  const i64 a_stride = transpose_a ? shape.m : shape.k, b_stride = transpose_b ? shape.k : shape.n;
+  MatmulArguments arguments{};
+  arguments.a = {a.data, a_stride, shape.m * shape.k};
+  arguments.b = {b.data, b_stride, shape.k * shape.n};
+  arguments.a_k_major = !transpose_a;
+  arguments.b_k_major = transpose_b;
+  const i64 vector = 16 / static_cast<i64>(dtype_size(a.dtype));
+  arguments.aligned = aligned({a.data, b.data}) && a_stride % vector == 0 && b_stride % vector == 0;
+
+  const Layout layout = layout_of(transpose_a, transpose_b);
+  if (layout == kNT && shape.batch == 1 && shape.m <= kMaxSkinnyRows && arguments.aligned)
+    return matmul_skinny(context, output, a.dtype, a.data, b.data, shape.m, shape.n, shape.k);
+
+  const bool may_split = transpose_a && !bias.present();
+  const int wanted_splits = may_split ? choose_splits(shape.batch, shape.m, shape.n, shape.k) : 1;
+  const auto choose = [&](const auto& tiles, TileChoice::Size largest) {
+    return choose_tile(context, tiles, largest, shape.m, shape.n, shape.batch * wanted_splits);
+  };
+  const bool any_size = arguments.aligned && layout != kTT;
+  const TileChoice tile = a.dtype == DType::f32
+                              ? choose(kSimtTiles, TileChoice::kLarge)
+                              : choose(kMmaTiles, any_size ? TileChoice::kLarge : TileChoice::kSmall);
+  arguments.partition = partition_of(tile, shape.m, shape.n, shape.k, shape.batch);
+  const SplitSums splits(context, output, arguments.partition, wanted_splits);
+  arguments.output = splits.output();
+  const Status status = launch(context, kernel_of(a.dtype, layout, tile.size, arguments.aligned),
+                               grid_of(arguments.partition, splits.count()), arguments, tile.shared_bytes);
+  return status.failed ? status : splits.join();
+}
+
+}  // namespace
+
+Status matmul(Context& context, Out y, In a, In b, InOptional bias, bool transpose_a, bool transpose_b) {
+  return multiply(context, y, a, b, bias, transpose_a, transpose_b, false);
+}
+
+Status matmul_accumulate(Context& context, Acc y, In a, In b, bool transpose_a, bool transpose_b) {
+  if (!y.present()) return ok();
+  return multiply(context, y, a, b, {}, transpose_a, transpose_b, true);
+}
+
 #endif
 
 }  // namespace transfusion::cuda

@@ -7,15 +7,15 @@
 
 namespace transfusion::cuda {
 
-// A matrix in memory, [rows, stride], and the elements from one of a batch to the next. Of which of M, N and K
-// the rows are the kernel knows.
+// A matrix in memory, [rows, stride], and the elements from one of a batch to the next. Of which of M, N and
+// K the rows are the kernel knows.
 struct Operand {
   const void* data;
   i64 stride, batch_stride;
 };
 
-// What becomes of the sums. y and addend are alike, and may be the same; either or both of bias and addend may
-// be null.
+// What becomes of the sums. y and addend are alike, and may be the same; either or both of bias and addend
+// may be null.
 struct Output {
   void* y;
   const void* bias;

@@ -44,42 +44,38 @@ FLOAT_KERNELS(join_splits_kernel, JoinSplitsArguments, "split_k", "join_splits",
 
 namespace {
 
-// Blocks that are enough for any GPU, and K that a split is worth its sums' way to memory and back for.
+// Blocks that are enough for any GPU, and the K that is worth it to write a split's sums and read them again.
 constexpr i64 kEnoughBlocks = 128;
 constexpr i64 kLeastDepth = 512;
 
-i64 elements(const Partition& partition) {
-  return static_cast<i64>(partition.batch) * partition.m * partition.n;
-}
-
 }  // namespace
 
-int choose_splits(i64 blocks, i64 k) {
+int choose_splits(i64 batch, i64 m, i64 n, i64 k) {
+  const i64 blocks = batch * ceil_div(m, 128) * ceil_div(n, 128);
   return static_cast<int>(std::max<i64>(1, std::min(kEnoughBlocks / blocks, k / kLeastDepth)));
 }
 
 SplitSums::SplitSums(Context& context, const Output& output, Partition& partition, int splits)
-    : context_(context), output_(output), count_(elements(partition)) {
+    : context_(context),
+      output_(output),
+      split_output_(output),
+      count_(static_cast<i64>(partition.batch) * partition.m * partition.n) {
+  if (splits == 1) return;
   partition.split_depth = ceil_div(ceil_div(partition.k, splits), kSplitGranule) * kSplitGranule;
-  splits_ = partition.split_depth == 0 ? 1 : static_cast<int>(ceil_div(partition.k, partition.split_depth));
-  if (splits_ > 1) sums_ = context.scratch<float>(splits_ * count_);
-}
-
-Output SplitSums::output(const Partition& partition) const {
-  if (splits_ == 1) return output_;
-  Output sums{};
-  sums.y = sums_;
-  sums.stride = partition.n;
-  sums.batch_stride = static_cast<i64>(partition.m) * partition.n;
-  sums.split_stride = count_;
-  sums.vectors = partition.n % 4 == 0;
-  return sums;
+  splits_ = static_cast<int>(ceil_div(partition.k, partition.split_depth));
+  split_output_ = {};
+  split_output_.y = context.scratch<float>(splits_ * count_);
+  split_output_.stride = partition.n;
+  split_output_.batch_stride = static_cast<i64>(partition.m) * partition.n;
+  split_output_.split_stride = count_;
+  split_output_.vectors = partition.n % 4 == 0;
 }
 
 Status SplitSums::join() const {
   if (splits_ == 1) return ok();
   return launch(context_, join_splits_kernel(output_.is_bf16 ? DType::bf16 : DType::f32),
-                {ceil_div(count_, kThreads)}, {output_.y, output_.addend, sums_, count_, splits_});
+                {ceil_div(count_, kThreads)},
+                {output_.y, output_.addend, static_cast<const float*>(split_output_.y), count_, splits_});
 }
 
 #endif

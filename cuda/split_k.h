@@ -1,5 +1,5 @@
-// Products with few tiles and a long K, which are those of weight gradients: K is cut into splits, whose sums go
-// to scratch and are joined in order by a second kernel.
+// Products with few tiles and a long K, which are those of weight gradients: K is cut into splits, whose sums
+// go to scratch and are joined in order by a second kernel.
 #pragma once
 
 #include "host/launch.h"
@@ -7,9 +7,8 @@
 
 namespace transfusion::cuda {
 
-// How many splits K is cut into where there are `blocks` tiles: by the shape alone, so that results are the
-// same on every GPU.
-int choose_splits(i64 blocks, i64 k);
+// How many splits K is cut into: by the shape alone, so that results are the same on every GPU.
+int choose_splits(i64 batch, i64 m, i64 n, i64 k);
 
 class SplitSums {
  public:
@@ -19,7 +18,7 @@ class SplitSums {
 
   int count() const { return splits_; }
   // Of the product's kernel.
-  Output output(const Partition& partition) const;
+  const Output& output() const { return split_output_; }
   // Launches what joins them.
   Status join() const;
 
@@ -27,10 +26,9 @@ class SplitSums {
   static constexpr i64 kSplitGranule = 32;  // the largest depth of a tile
 
   Context& context_;
-  Output output_;
+  Output output_, split_output_;
   i64 count_;  // of elements of y
-  int splits_;
-  float* sums_ = nullptr;
+  int splits_ = 1;
 };
 
 }  // namespace transfusion::cuda

@@ -31,6 +31,7 @@ struct SimtTile {
   static constexpr int kM = kM_, kN = kN_;
   static constexpr int kDepth = 8;  // of K
   static constexpr int kThreads = kM / 8 * (kN / 8);
+  static constexpr int kSharedBytes = 0;  // dynamic
 };
 
 using LargeSimtTile = SimtTile<128, 128>;

@@ -1,5 +1,5 @@
-// A tile of a product of bf16 matrices on tensor cores, with sums in f32: mma.m16n8k16 from shared memory, which
-// is filled by a pipeline of asynchronous copies.
+// A tile of a product of bf16 matrices on tensor cores, with sums in f32: mma.m16n8k16 from shared memory,
+// which is filled by a pipeline of asynchronous copies.
 //
 // A sum adds up K in order, 16 at a time, whatever the tile: the choice of a tile changes no bit.
 #pragma once
@@ -75,7 +75,8 @@ __device__ __forceinline__ int k_tiles(const Place& place) {
 
 // The loaders give `tiles` tiles of K.
 template <class Tile, bool kAKMajor, bool kBKMajor, class LoadA, class LoadB>
-__device__ __forceinline__ void multiply_tiles(WarpSums<Tile>& sums, LoadA& load_a, LoadB& load_b, int tiles) {
+__device__ __forceinline__ void multiply_tiles(WarpSums<Tile>& sums, LoadA& load_a, LoadB& load_b,
+                                               int tiles) {
   constexpr int kSteps = kTileDepth / 16, kAhead = Tile::kStages - 1;
   static_assert(kSteps == 2);
   const uint32_t shared = shared_address(dynamic_shared);
@@ -120,12 +121,14 @@ __device__ __forceinline__ void multiply_tiles(WarpSums<Tile>& sums, LoadA& load
   }
 }
 
-// Writes a warp's sums, 16 rows at a time by way of shared memory, where lanes find 16 bytes of y side by side.
+// Writes a warp's sums, 16 rows at a time by way of shared memory, where lanes find 16 bytes of y side by
+// side.
 template <class T, class Tile>
 __device__ __forceinline__ void store_warp_sums(const WarpSums<Tile>& warp, const Output& output,
                                                 const Partition& partition, const Place& place) {
   constexpr int kSize = 16 / sizeof(T), kChunks = Tile::kWarpN / kSize;
-  constexpr int kStride = Tile::kWarpN + 8;  // the pairs of 4 rows, as lanes write them, lie in different banks
+  constexpr int kStride =
+      Tile::kWarpN + 8;  // the pairs of 4 rows, as lanes write them, lie in different banks
   static_assert(16 * kStride * sizeof(float) * (Tile::kThreads / 32) <= Tile::kSharedBytes);
   float* patch = reinterpret_cast<float*>(dynamic_shared) + warp.warp() * 16 * kStride;
   const int lane = threadIdx.x % 32;

@@ -15,8 +15,8 @@ struct DenseFloats {
   int extent;
   bool k_major, aligned;
 
-  __device__ __forceinline__ DenseFloats(const Operand& operand, bool k_major, bool aligned, int matrix, int extent,
-                                         i64 k_end)
+  __device__ __forceinline__ DenseFloats(const Operand& operand, bool k_major, bool aligned, int matrix,
+                                         int extent, i64 k_end)
       : data(static_cast<const float*>(operand.data) + matrix * operand.batch_stride),
         stride(operand.stride),
         k_end(k_end),
@@ -38,8 +38,8 @@ struct DenseFloats {
   }
 };
 
-// What one thread loads of an operand's tiles. In shared memory a tile is [kDepth, kExtent + 4]: with 4 floats
-// between rows, threads that store fours along K do so to different banks.
+// What one thread loads of an operand's tiles. In shared memory a tile is [kDepth, kExtent + 4]: with 4
+// floats between rows, threads that store fours along K do so to different banks.
 template <int kExtent, int kDepth, int kThreads>
 struct SimtLoader {
   static constexpr int kStride = kExtent + 4;
@@ -53,8 +53,9 @@ struct SimtLoader {
 #pragma unroll
     for (int i = 0; i < kCount; ++i) {
       const int index = i * kThreads + static_cast<int>(threadIdx.x);
-      held[i] = source.k_major ? source.four(begin + index / (kDepth / 4), k_begin + index % (kDepth / 4) * 4)
-                               : source.four(begin + index % (kExtent / 4) * 4, k_begin + index / (kExtent / 4));
+      held[i] = source.k_major
+                    ? source.four(begin + index / (kDepth / 4), k_begin + index % (kDepth / 4) * 4)
+                    : source.four(begin + index % (kExtent / 4) * 4, k_begin + index / (kExtent / 4));
     }
   }
 

@@ -2,15 +2,15 @@
 #pragma once
 
 #include "device/instructions.cuh"
-#include "tile_shapes.h"
 #include "product.h"
+#include "tile_shapes.h"
 
 namespace transfusion::cuda {
 
-// How an operand's tile, kExtent of M or N by kTileDepth of K, lies in shared memory: in rows as in memory, of
-// K where kKMajor, else of M or N. Rows are chunks of 16 bytes, whose places within a row are swapped by an XOR
-// with the row's number, so that the 8 chunks that ldmatrix reads at once, the same chunk of 8 rows, lie in
-// different banks:
+// How an operand's tile, kExtent of M or N by kTileDepth of K, lies in shared memory: in rows as in memory,
+// of K where kKMajor, else of M or N. Rows are chunks of 16 bytes, whose places within a row are swapped by
+// an XOR with the row's number, so that the 8 chunks that ldmatrix reads at once, the same chunk of 8 rows,
+// lie in different banks:
 //   rows of 64 bytes (K-major): two fill the 32 banks, so that the number is that of the pair of rows, 0..3
 //   rows of 128 bytes and more: the row's number, 0..7
 template <int kExtent, bool kKMajor>
@@ -25,8 +25,8 @@ struct TileLayout {
   }
 };
 
-// The part of an operand's tiles that one thread loads: the same chunk of every kRowStep-th row, which lies at
-// the same distance from the first one in shared memory, as kRowStep is a multiple of 8.
+// The part of an operand's tiles that one thread loads: the same chunk of every kRowStep-th row, which lies
+// at the same distance from the first one in shared memory, as kRowStep is a multiple of 8.
 template <int kExtent, bool kKMajor, int kThreads>
 struct ThreadChunks {
   using Layout = TileLayout<kExtent, kKMajor>;
@@ -54,16 +54,18 @@ __device__ __forceinline__ void copy_elements(uint32_t target, const bf16* sourc
 }
 
 // Loads the tiles of a dense operand, one after the other along K: by asynchronous copies of 16 bytes where
-// kAligned (base addresses and rows are multiples of 16 bytes), otherwise element by element through registers.
+// kAligned (base addresses and rows are multiples of 16 bytes), otherwise element by element through
+// registers.
 template <int kExtent, bool kKMajor, int kThreads, bool kAligned>
 class DenseLoader {
   using Chunks = ThreadChunks<kExtent, kKMajor, kThreads>;
 
  public:
   // Of the tiles that begin at `begin` of the `extent` rows or columns.
-  __device__ __forceinline__ DenseLoader(const Operand& operand, int matrix, int begin, int extent, i64 k_begin,
-                                         i64 k_end)
-      : step_(Chunks::kRowStep * operand.stride), tile_step_(kKMajor ? kTileDepth : kTileDepth * operand.stride) {
+  __device__ __forceinline__ DenseLoader(const Operand& operand, int matrix, int begin, int extent,
+                                         i64 k_begin, i64 k_end)
+      : step_(Chunks::kRowStep * operand.stride),
+        tile_step_(kKMajor ? kTileDepth : kTileDepth * operand.stride) {
     const int along_row = Chunks::chunk() * 8;
     const i64 row = (kKMajor ? begin : k_begin) + Chunks::row();
     const i64 column = (kKMajor ? k_begin : begin) + along_row;

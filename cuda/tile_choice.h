@@ -1,0 +1,78 @@
+// Which tile a product is cut into. A choice changes no bit of the result: a sum adds up K in the same order
+// in every tile.
+#pragma once
+
+#include <initializer_list>
+
+#include "host/launch.h"
+#include "product.h"
+#include "tile_shapes.h"
+
+namespace transfusion::cuda {
+
+struct TileChoice {
+  enum Size { kSmall, kMedium, kLarge } size;
+  int m, n;
+  size_t shared_bytes;
+  double rate;  // of products, relative to what a multiprocessor can do at all
+};
+
+template <class Tile>
+constexpr TileChoice choice_of(TileChoice::Size size, double rate) {
+  return {size, Tile::kM, Tile::kN, Tile::kSharedBytes, rate};
+}
+
+// Rates are estimates. What a warp reads of shared memory for a product is (64 + 64) / (64 64) elements in a
+// large tile, 1.5 times that in a medium one and twice that in a small one; and a small one's blocks read
+// twice what a large one's do from L2.
+constexpr TileChoice kMmaTiles[] = {
+    choice_of<SmallMmaTile>(TileChoice::kSmall, 0.6),
+    choice_of<MediumMmaTile>(TileChoice::kMedium, 0.9),
+    choice_of<LargeMmaTile>(TileChoice::kLarge, 1),
+};
+constexpr TileChoice kSimtTiles[] = {
+    choice_of<SmallSimtTile>(TileChoice::kSmall, 0.7),
+    choice_of<LargeSimtTile>(TileChoice::kLarge, 1),
+};
+
+inline i64 count_tiles(const TileChoice& tile, i64 m, i64 n) {
+  return ceil_div(m, tile.m) * ceil_div(n, tile.n);
+}
+
+// The tile with which all is done first, if each multiprocessor computes one tile after the other. `batch`:
+// matrices, each cut into splits.
+template <size_t kCount>
+TileChoice choose_tile(const Context& context, const TileChoice (&tiles)[kCount], TileChoice::Size largest,
+                       i64 m, i64 n, i64 batch) {
+  const DeviceLimits& device = limits(context);
+  TileChoice best = tiles[0];
+  double least = 0;
+  for (const TileChoice& tile : tiles) {
+    if (tile.size > largest || tile.shared_bytes > device.shared_memory) continue;
+    const i64 rounds = ceil_div(count_tiles(tile, m, n) * batch, device.multiprocessors);
+    const double time = static_cast<double>(rounds * tile.m * tile.n) / tile.rate;
+    if (tile.size != tiles[0].size && time >= least) continue;
+    best = tile;
+    least = time;
+  }
+  return best;
+}
+
+// Cuts y into tiles.
+inline Partition partition_of(const TileChoice& tile, i64 m, i64 n, i64 k, i64 batch) {
+  Partition partition{};
+  partition.m = static_cast<int>(m);
+  partition.n = static_cast<int>(n);
+  partition.k = k;
+  partition.split_depth = k;
+  partition.tiles_m = static_cast<int>(ceil_div(m, tile.m));
+  partition.tiles_n = static_cast<int>(ceil_div(n, tile.n));
+  partition.batch = static_cast<int>(batch);
+  return partition;
+}
+
+inline Grid grid_of(const Partition& partition, int splits) {
+  return {static_cast<i64>(partition.tiles_m) * partition.tiles_n * partition.batch * splits};
+}
+
+}  // namespace transfusion::cuda
