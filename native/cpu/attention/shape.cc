@@ -1,5 +1,7 @@
 #include "cpu/attention/shape.h"
 
+#include "shared/attention_spans.h"
+
 namespace transfusion::cpu {
 
 AttentionShape::AttentionShape(const In& q, const In& k, const In& key_start, const In& key_end,
@@ -18,15 +20,10 @@ AttentionShape::AttentionShape(const In& q, const In& k, const In& key_start, co
 
 namespace {
 
-Status out_of_range(const char* name, i64 index, i32 value, i64 min, i64 max) {
-  return fail("%s[%lld] must be in %lld..%lld, received %d", name, static_cast<long long>(index),
-              static_cast<long long>(min), static_cast<long long>(max), value);
-}
-
-Status check_rows(const char* name, const i32* rows, i64 sequences, i64 limit) {
+Status check_rows(SpanArgument argument, const i32* rows, i64 sequences, i64 limit) {
   for (i64 b = 0; b <= sequences; ++b) {
     const i64 least = b == 0 ? 0 : rows[b - 1];
-    if (rows[b] < least || rows[b] > limit) return out_of_range(name, b, rows[b], least, limit);
+    if (rows[b] < least || rows[b] > limit) return span_out_of_range(argument, b, rows[b], least, limit);
   }
   return ok();
 }
@@ -34,18 +31,19 @@ Status check_rows(const char* name, const i32* rows, i64 sequences, i64 limit) {
 }  // namespace
 
 Status AttentionShape::check() const {
-  if (const Status status = check_rows("query_rows", query_rows, B, T); status.failed) return status;
-  if (const Status status = check_rows("key_rows", key_rows, B, K); status.failed) return status;
-  if (query_rows[0] != 0) return out_of_range("query_rows", 0, query_rows[0], 0, 0);
-  if (query_rows[B] != T) return out_of_range("query_rows", B, query_rows[B], T, T);
+  if (const Status status = check_rows(SpanArgument::query_rows, query_rows, B, T); status.failed)
+    return status;
+  if (const Status status = check_rows(SpanArgument::key_rows, key_rows, B, K); status.failed) return status;
+  if (query_rows[0] != 0) return span_out_of_range(SpanArgument::query_rows, 0, query_rows[0], 0, 0);
+  if (query_rows[B] != T) return span_out_of_range(SpanArgument::query_rows, B, query_rows[B], T, T);
   for (i64 b = 0; b < B; ++b) {
     i64 start = 0, end = 1;  // lower bounds of the next query's
     for (i64 t = query_rows[b]; t < query_rows[b + 1]; ++t) {
       if (key_end[t] < end || key_end[t] > keys(b))
-        return out_of_range("key_end", t, key_end[t], end, keys(b));
+        return span_out_of_range(SpanArgument::key_end, t, key_end[t], end, keys(b));
       end = key_end[t];
       if (key_start[t] < start || key_start[t] >= end)
-        return out_of_range("key_start", t, key_start[t], start, end - 1);
+        return span_out_of_range(SpanArgument::key_start, t, key_start[t], start, end - 1);
       start = key_start[t];
     }
   }

@@ -1,0 +1,80 @@
+// What the kernels of attention share: the shape of a call, and the tiles that its work is cut into. Only the
+// device knows how long the sequences are, so that it makes the list of tiles; the host knows how many there
+// may be at most, and launches a block for each.
+#pragma once
+
+#include "kernel.h"
+#include "shared/tile_class.h"
+
+namespace transfusion::cuda {
+
+// T queries of H heads on K keys of G heads, all of size D. The rows of a sequence and key head are its
+// (query, head of the group) pairs, queries outermost: what shares keys lies side by side.
+struct AttentionShape {
+  i64 T, K, B;
+  i32 H, G, D, group;  // group = H / G
+  const i32 *key_start, *key_end, *query_rows, *key_rows;
+};
+
+// From where a tile of rows or keys begins in its sequence.
+struct AttentionTile {
+  i32 sequence;
+  i32 first;
+};
+
+// Instead of a sequence: there is nothing to do; or the call's spans are wrong, and its results are NaN.
+inline constexpr i32 kNoTile = -1, kRejected = -2;
+
+struct TileList {
+  AttentionTile* tiles = nullptr;
+  i32 capacity = 0;
+  i32 size = 0;  // rows or keys of a tile
+};
+
+struct AttentionArguments {
+  AttentionShape shape;
+  TileList rows;
+  void *y, *y_lo;  // y_lo may be null
+  f32* lse;        // [H, T]
+  const void *q, *k, *v;
+  f32 exponent;   // |scale| log2(e), above zero: of exponents in base 2
+  bool negative;  // the sign of scale
+  bool aligned;   // rows begin at multiples of 16 bytes
+};
+
+struct AttentionBackwardArguments {
+  AttentionShape shape;
+  TileList rows, keys;
+  void *dq, *dk, *dv;
+  const void *dy, *q, *k, *v;
+  const f32 *lse, *delta;  // [H, T]
+  f32 scale;
+  bool aligned;
+};
+
+// Of the forms without tensor cores, see device/attention_simt.cuh.
+namespace simt {
+inline constexpr int kTile = 64;      // rows and keys of a block
+inline constexpr int kColumns = 128;  // of heads: blocks side by side compute larger ones
+inline constexpr int kThreads = 256;
+}  // namespace simt
+
+#ifndef __CUDACC__
+
+AttentionShape attention_shape(const TensorView& q, const TensorView& k, const In& key_start,
+                               const In& key_end, const In& query_rows, const In& key_rows);
+
+// Room for the tiles of a call: of its rows, or of its keys and the slots that no sequence has.
+TileList row_tiles(Context& context, const AttentionShape& shape, i32 size);
+TileList key_tiles(Context& context, const AttentionShape& shape, i32 size);
+
+// Checks the spans on the device, and lists the tiles. A list without room is not wanted.
+Status cut_attention(Context& context, const AttentionShape& shape, TileList rows, TileList keys);
+
+// The forms without tensor cores: of f32, and of heads of any size.
+Status attention_simt(Context& context, DType dtype, AttentionArguments arguments);
+Status attention_backward_simt(Context& context, DType dtype, AttentionBackwardArguments arguments);
+
+#endif
+
+}  // namespace transfusion::cuda
