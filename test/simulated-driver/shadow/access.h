@@ -6,18 +6,19 @@
 
 namespace simulated {
 
-// Copies of a warp to shared memory that are under way, see machine/async_copy.cc.
+// What a warp's cp.async instructions copy to shared memory and has not been waited for, see
+// machine/async_copy.cc.
 struct WarpCopies {
-  struct Copy {
-    u64 target, source;
-    u32 bytes, source_bytes;  // the rest is zeros
-    u8 before[16];            // of the source, when the copy began
+  struct Batch {  // of one instruction
     const Instruction* instruction;
-    int lane;
-    u32 group;  // of its lane
+    Mask mask;  // of lanes whose copy is under way
+    u64 target[kLanes], source[kLanes];
+    u32 group[kLanes];
+    u8 source_bytes[kLanes];  // zeros follow
+    u8 value[kLanes][16];     // of the source when the copy began
   };
-  std::vector<Copy> copies;  // in the order of their beginning
-  std::vector<u32> groups;   // of each lane: how many it has committed; empty: none
+  std::vector<Batch> batches;
+  u32 committed[kLanes] = {};  // groups of each lane, which are counted from 0
 };
 
 // Clocks of a block's warps begin anew, after its shared memory was reset.

@@ -66,16 +66,19 @@ void SharedMemory::access_run(const WarpClock& clock, Access access, u64 address
   throw describe(*conflict, access, lane + static_cast<int>((conflict->byte - address) / bytes_of_lane));
 }
 
-void SharedMemory::begin_copy(Warp& warp, const Instruction& instruction, int lane, u64 address, u32 bytes) {
-  u64 addresses[kLanes];
-  addresses[lane] = address;
-  access(warp, instruction, Mask{1} << lane, addresses, bytes, Access::write);
-  if (warp.block->options->check) cells_->set_written(address, bytes, kInFlight | warp.index);
-  std::memset(data() + address, 0xff, bytes);
+void SharedMemory::begin_copies(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses,
+                                u32 bytes) {
+  access(warp, instruction, mask, addresses, bytes, Access::write);
+  each_run(mask, addresses, bytes, [&](u64 begin, size_t n, int) {
+    if (warp.block->options->check) cells_->set_written(begin, n, kInFlight | warp.index);
+    std::memset(data() + begin, 0xff, n);
+  });
 }
 
-void SharedMemory::end_copy(const Warp& warp, u64 address, u32 bytes) {
-  if (warp.block->options->check) cells_->set_written(address, bytes, warp.clock.now());
+void SharedMemory::end_copies(const Warp& warp, Mask mask, const u64* addresses, u32 bytes) {
+  if (!warp.block->options->check) return;
+  each_run(mask, addresses, bytes,
+           [&](u64 begin, size_t n, int) { cells_->set_written(begin, n, warp.clock.now()); });
 }
 
 }  // namespace simulated

@@ -20,10 +20,10 @@ class SharedMemory {
   void access(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses, u32 bytes,
               Access access);
 
-  // An asynchronous copy into [address, address + bytes) begins: a write, after which nobody may touch the
-  // bytes until it ends; then it is the warp that has written them.
-  void begin_copy(Warp& warp, const Instruction& instruction, int lane, u64 address, u32 bytes);
-  void end_copy(const Warp& warp, u64 address, u32 bytes);
+  // Asynchronous copies begin, to the address of each lane: writes, after which nobody may touch the bytes,
+  // which are poisoned, until the copies end; then it is the warp that has written them.
+  void begin_copies(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses, u32 bytes);
+  void end_copies(const Warp& warp, Mask mask, const u64* addresses, u32 bytes);
 
  private:
   friend void begin_block(Block& block);
