@@ -1,0 +1,156 @@
+// `npm run cuda:report`: cuda/REPORT.md: what ptxas and the disassembler say of each kernel, and what that lets a training
+// step take. With `-- --check` nothing is written; it fails where a kernel spills registers or has a stack.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { Failure, capture, main, root, runTool, stage } from '../run.mjs'
+import { buildCuda } from './build.mjs'
+import { occupancy, statisticsOf } from './kernel_statistics.mjs'
+import { bandwidthShare, gpus, issueShare, predict } from './prediction.mjs'
+import { findNvcc } from './toolkit.mjs'
+
+const folder = join(root, 'build/cuda/cuda/images')
+const architectures = [80, 86, 90]
+
+const row = (cells) => `| ${cells.join(' | ')} |\n`
+const table = (header, rows) => row(header) + row(header.map(() => '---')) + rows.map(row).join('')
+const percent = (share) => `${Math.round(share * 100)}%`
+
+/** All kernels of all images, by architecture. */
+function readAll() {
+  const images = readdirSync(folder)
+    .filter((name) => name.endsWith('.ptx'))
+    .map((name) => name.slice(0, -'.ptx'.length))
+  const nvcc = findNvcc()
+  return Object.fromEntries(
+    architectures.map((architecture) => [
+      architecture,
+      images.flatMap((image) => statisticsOf(folder, image, architecture, nvcc)),
+    ]),
+  )
+}
+
+/** Kernels whose registers did not suffice. */
+function spilling(kernels) {
+  return architectures.flatMap((architecture) =>
+    kernels[architecture]
+      .filter(({ stack, spilled, whole }) => stack > 0 || spilled > 0 || whole.local > 0)
+      .map(
+        ({ name, stack, spilled }) =>
+          `${name} (sm_${architecture}): ${stack} bytes of stack, ${spilled} spilled`,
+      ),
+  )
+}
+
+function tensorTable(kernels) {
+  const rows = kernels[80].flatMap((kernel, i) => {
+    if (!kernel.loop) return []
+    const newer = kernels[90][i]
+    const { all, tensor, matrixLoad, asyncCopy, special } = kernel.loop
+    return [
+      [
+        `\`${kernel.name}\``,
+        ...[all, tensor, matrixLoad, asyncCopy, special],
+        percent(issueShare(kernel.loop, 80)),
+        newer.loop ? percent(issueShare(newer.loop, 90)) : '',
+      ],
+    ]
+  })
+  const header = ['kernel', 'instructions', 'HMMA', 'LDSM', 'LDGSTS', 'MUFU', 'A100', 'H100 (of mma.sync)']
+  return table(header, rows)
+}
+
+function registerTable(kernels) {
+  const rows = kernels[80].map((kernel, i) => [
+    kernel.image,
+    `\`${kernel.name}\``,
+    kernel.threads,
+    ...architectures.flatMap((architecture) => {
+      const { registers, shared, threads } = kernels[architecture][i]
+      return [registers, shared, percent(occupancy({ registers, shared, threads }, architecture))]
+    }),
+  ])
+  const columns = architectures.flatMap((architecture) => [
+    `sm_${architecture} registers`,
+    'shared',
+    'occupancy',
+  ])
+  return table(['file', 'kernel', 'threads', ...columns], rows)
+}
+
+/** The best share of the tensor cores' rate among the kernels whose name begins so. */
+const bestShare = (kernels, architecture, prefix) =>
+  Math.max(
+    0,
+    ...kernels[architecture]
+      .filter(({ name, loop }) => loop && name.startsWith(prefix))
+      .map(({ loop }) => issueShare(loop, architecture)),
+  ) || undefined
+
+function predictionTable(kernels, steps) {
+  const rows = Object.entries(steps).flatMap(([size, step]) =>
+    Object.entries(gpus).map(([gpu, { architecture }]) => {
+      const shareOf = (prefix) => bestShare(kernels, architecture, prefix)
+      const shares = {
+        matmul: shareOf('matmul'),
+        matmul_accumulate: shareOf('matmul'),
+        attention: shareOf('attention_bf16') ?? shareOf('attention'),
+        attention_backward: shareOf('attention_backward'),
+      }
+      const { seconds, utilisation, kernels: longest } = predict(step, gpu, shares)
+      const parts = longest
+        .slice(0, 5)
+        .map(({ name, seconds: part, limit }) => `${name} ${percent(part / seconds)} (${limit})`)
+      return [size, gpu, `${(seconds * 1e3).toFixed(1)} ms`, percent(utilisation), parts.join(', ')]
+    }),
+  )
+  return table(['model', 'GPU', 'step of 4096 tokens', 'model FLOPs utilisation', 'longest'], rows)
+}
+
+function write(kernels) {
+  const steps = JSON.parse(readFileSync(join(root, 'cuda/step_work.json'), 'utf8'))
+  const compiler = capture(findNvcc(), ['--version']).match(/release [\d.]+, V([\d.]+)/)[1]
+  const found = spilling(kernels)
+  const report = `# What the CUDA kernels are made of
+
+Made by \`npm run cuda:report\` with nvcc ${compiler}. Nothing here was measured on a GPU: ptxas, the disassembler and counts.
+
+${kernels[80].length} kernels; ${found.length === 0 ? 'none has a stack or spills registers, on any of the architectures below' : `these spill: ${found.join('; ')}`}.
+
+## Main loops of the tensor core kernels
+
+Instructions of one turn on sm_80, and the share of the tensor cores' rate that they allow at most: a scheduler issues one
+instruction a cycle, the four of a multiprocessor share 128 bytes of shared memory a cycle, latencies are taken as hidden. On
+sm_90 mma.sync itself reaches 63% of what wgmma would (arXiv 2501.12084).
+
+${tensorTable(kernels)}
+## What a training step would take
+
+An upper bound: products and attention at the share above of the best tile, all else at ${percent(bandwidthShare)} of the
+memory's bandwidth, the launches hidden behind. Counts are those of \`cuda/step_work.json\` (\`scripts/cuda/step_work.mjs\`):
+bf16, four documents of 1024 positions, half of them patches of two images each.
+
+${predictionTable(kernels, steps)}
+## Registers, static shared memory, occupancy
+
+Dynamic shared memory, which products and attention take besides, is not in these figures.
+
+${registerTable(kernels)}`
+  const path = join(root, 'cuda/REPORT.md')
+  writeFileSync(path, report)
+  runTool('prettier/bin/prettier.cjs', ['--write', '--log-level=warn', path])
+  console.log(`${path}: ${kernels[80].length} kernels`)
+}
+
+main(() => {
+  const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
+  stage('Machine code', () => buildCuda({ architectures }))
+  stage('Report', () => {
+    const kernels = readAll()
+    const found = spilling(kernels)
+    if (!check) write(kernels)
+    if (found.length > 0)
+      throw new Failure('a-kernel-spills', `kernels spill registers:\n  ${found.join('\n  ')}`)
+    console.log('no kernel spills')
+  })
+})
