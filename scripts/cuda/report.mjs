@@ -50,7 +50,11 @@ function tensorTable(kernels) {
     return [
       [
         `\`${kernel.name}\``,
-        ...[all, tensor, matrixLoad, asyncCopy, special],
+        all,
+        tensor,
+        matrixLoad,
+        asyncCopy,
+        special,
         percent(issueShare(kernel.loop, 80)),
         newer.loop ? percent(issueShare(newer.loop, 90)) : '',
       ],
