@@ -35,18 +35,17 @@ export function buildCuda({ architectures = [], werror = false, simulator = fals
     )
   run('cmake', [
     '-S',
-    '.',
+    'cuda',
     '-B',
     folder,
     '-G',
     'Ninja',
-    '-DTRANSFUSION_CUDA=ON',
+    `-DTRANSFUSION_SIMULATOR=${simulator ? 'ON' : 'OFF'}`,
     `-DTRANSFUSION_NVCC=${nvcc}`,
     `-DTRANSFUSION_CUDA_ARCHITECTURES=${architectures.join(';')}`,
     `-DTRANSFUSION_WERROR=${werror ? 'ON' : 'OFF'}`,
   ])
-  const targets = ['transfusion_cuda', ...(simulator ? ['simulated_cuda'] : [])]
-  run('cmake', ['--build', folder, '--parallel', String(availableParallelism()), '--target', ...targets])
+  run('cmake', ['--build', folder, '--parallel', String(availableParallelism())])
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

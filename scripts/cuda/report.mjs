@@ -9,7 +9,7 @@ import { occupancy, statisticsOf } from './kernel_statistics.mjs'
 import { bandwidthShare, gpus, issueShare, predict } from './prediction.mjs'
 import { findNvcc } from './toolkit.mjs'
 
-const folder = join(root, 'build/cuda/cuda/images')
+const folder = join(root, 'build/cuda/images')
 const architectures = [80, 86, 90]
 
 const row = (cells) => `| ${cells.join(' | ')} |\n`
