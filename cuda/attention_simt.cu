@@ -39,6 +39,7 @@ struct RowState {
 // Scores become p; returns what sums under the old maximum are to be multiplied with.
 __device__ float update(RowState& row, float (&scores)[kOwn], i32 key0, float exponent) {
   float m = row.m;
+#pragma unroll
   for (int j = 0; j < kOwn; ++j) {
     const i32 key = key0 + own_x() + kStride * j;
     scores[j] = key >= row.start && key < row.end ? __fmul_rn(scores[j], exponent) : -INFINITY;
@@ -73,10 +74,9 @@ __device__ void attention(const AttentionArguments& arguments) {
   const RowTile tile(shape, sequence, place.first, kTile);
   const i32 g = static_cast<i32>(blockIdx.y), column0 = static_cast<i32>(blockIdx.z) * kColumns, D = shape.D;
   const auto offset = [&](i32 row) -> i64 {
-    if (row >= tile.count) return -1;
-    return ((sequence.query0 + tile.query(row)) * shape.H + g * shape.group + tile.head(row)) * D;
+    return row < tile.count ? tile.place(sequence, g, row).elements : -1;
   };
-  const i32 q0 = tile.first_query, q1 = tile.end_query();
+  const i32 q0 = tile.query(0), q1 = tile.end_query();
   const i32 begin = sequence.key_start[q0], end = sequence.key_end[q1 - 1];
 
   __shared__ Transposed a, b;
@@ -86,6 +86,7 @@ __device__ void attention(const AttentionArguments& arguments) {
 
   OwnSums sums = {};
   RowState rows[kOwn];
+#pragma unroll
   for (int i = 0; i < kOwn; ++i) {
     const i32 row = own_y() + kStride * i;
     if (row >= tile.count) continue;
@@ -107,11 +108,13 @@ __device__ void attention(const AttentionArguments& arguments) {
     };
     OwnScores scores;
     multiply<T>(scores, a, b, D, query_row, row_of(arguments.k));
+#pragma unroll
     for (int i = 0; i < kOwn; ++i) {
       if (arguments.negative)
         for (float& score : scores[i]) score = -score;
       const float rescale = update(rows[i], scores[i], key0, arguments.exponent);
       for (float& sum : sums[i]) sum *= rescale;
+#pragma unroll
       for (int j = 0; j < kOwn; ++j) p.values[own_y() + kStride * i][own_x() + kStride * j] = scores[i][j];
     }
     multiply_add<T, false>(sums, p, values, column0, D, row_of(arguments.v));
@@ -124,18 +127,18 @@ __device__ void attention(const AttentionArguments& arguments) {
     if (y_lo) y_lo[at] = from_float<T>(value - to_float(y[at]));
   });
   if (column0 == 0 && own_x() == 0)
+#pragma unroll
     for (int i = 0; i < kOwn; ++i) {
       const i32 row = own_y() + kStride * i;
-      if (row >= tile.count) continue;
-      const i64 head = g * shape.group + tile.head(row);
-      arguments.lse[head * shape.T + sequence.query0 + tile.query(row)] = rows[i].m * kLn2 + logf(rows[i].l);
+      if (row < tile.count)
+        arguments.lse[tile.place(sequence, g, row).statistic] = rows[i].m * kLn2 + logf(rows[i].l);
     }
 }
 
 }  // namespace
 
-KERNEL(attention_simt_f32, AttentionArguments, simt::kThreads) { attention<f32>(arguments); }
-KERNEL(attention_simt_bf16, AttentionArguments, simt::kThreads) { attention<bf16>(arguments); }
+KERNEL(attention_simt_f32, AttentionArguments, simt::kThreads, 1) { attention<f32>(arguments); }
+KERNEL(attention_simt_bf16, AttentionArguments, simt::kThreads, 1) { attention<bf16>(arguments); }
 
 #else
 

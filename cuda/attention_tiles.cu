@@ -205,19 +205,24 @@ KERNEL(attention_cut, CutAttentionArguments, kThreads) {
 
 #else
 
+// Of a tile: its rows may lie beyond the last of a sequence.
+constexpr i64 kMostRows = 256;
+
 constexpr Kernel<CheckSpansArguments> check_spans_kernel("attention_tiles", "attention_check_spans",
                                                          kThreads);
 constexpr Kernel<CutAttentionArguments> cut_kernel("attention_tiles", "attention_cut", kThreads);
 
 AttentionShape attention_shape(const TensorView& q, const TensorView& k, const In& key_start,
                                const In& key_end, const In& query_rows, const In& key_rows) {
-  return {.T = q.dim(0),
+  const i64 T = q.dim(0), H = q.dim(1), G = k.dim(1);
+  return {.T = T,
           .K = k.dim(0),
           .B = query_rows.dim(0) - 1,
-          .H = static_cast<i32>(q.dim(1)),
-          .G = static_cast<i32>(k.dim(1)),
+          .H = static_cast<i32>(H),
+          .G = static_cast<i32>(G),
           .D = static_cast<i32>(q.dim(2)),
-          .group = static_cast<i32>(q.dim(1) / k.dim(1)),
+          .group = static_cast<i32>(H / G),
+          .by_group = Divider(H / G, T * (H / G) + kMostRows),
           .key_start = key_start.as<i32>(),
           .key_end = key_end.as<i32>(),
           .query_rows = query_rows.as<i32>(),

@@ -3,6 +3,7 @@
 // may be at most, and launches a block for each.
 #pragma once
 
+#include "divider.h"
 #include "kernel.h"
 #include "shared/tile_class.h"
 
@@ -13,6 +14,7 @@ namespace transfusion::cuda {
 struct AttentionShape {
   i64 T, K, B;
   i32 H, G, D, group;  // group = H / G
+  Divider by_group;    // of rows
   const i32 *key_start, *key_end, *query_rows, *key_rows;
 };
 

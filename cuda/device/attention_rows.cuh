@@ -32,20 +32,30 @@ struct AttentionSequence {
   }
 };
 
-// Up to kRows rows, (query, head of the group) pairs, of one sequence and key head, from `first` on.
+// Up to `rows` rows, (query, head of the group) pairs, of one sequence and key head, from `first` on.
 struct RowTile {
-  i32 first_query, first_head, count;  // of the first row; rows there are
-  i32 group;
+  const AttentionShape& shape;
+  i32 first, count;  // rows there are
 
   __device__ RowTile(const AttentionShape& shape, const AttentionSequence& sequence, i32 first, i32 rows)
-      : first_query(first / shape.group),
-        first_head(first % shape.group),
-        count(min(rows, sequence.queries * shape.group - first)),
-        group(shape.group) {}
+      : shape(shape), first(first), count(min(rows, sequence.queries * shape.group - first)) {}
 
-  __device__ i32 query(i32 row) const { return first_query + (first_head + row) / group; }
-  __device__ i32 head(i32 row) const { return (first_head + row) % group; }
+  __device__ i32 query(i32 row) const {
+    i64 rest = first + row;
+    return static_cast<i32>(shape.by_group.divide(rest));
+  }
   __device__ i32 end_query() const { return query(count - 1) + 1; }
+
+  // Where the row begins in tensors [T, H, D], and its place in tensors [H, T].
+  struct Place {
+    i64 elements, statistic;
+  };
+  __device__ Place place(const AttentionSequence& sequence, i32 g, i32 row) const {
+    i64 head = first + row;
+    const i64 query = sequence.query0 + shape.by_group.divide(head);
+    head += static_cast<i64>(g) * shape.group;
+    return {(query * shape.H + head) * shape.D, head * shape.T + query};
+  }
 };
 
 // Writes NaN to what a refused call should have computed; all blocks of the grid take part.

@@ -31,6 +31,7 @@ __device__ __forceinline__ int own_x() { return threadIdx.x % kStride; }
 template <class T, class RowAt, class Body>
 __device__ __forceinline__ void load(int d0, int D, const RowAt& row_at, const Body& body) {
   const int column = threadIdx.x % kDepth;
+#pragma unroll 4
   for (int row = threadIdx.x / kDepth; row < kTile; row += kThreads / kDepth) {
     const T* source = row_at(row);
     body(row, column, source && d0 + column < D ? to_float(source[d0 + column]) : 0.0f);
@@ -60,7 +61,9 @@ __device__ __forceinline__ void multiply(OwnScores& scores, Transposed& a, Trans
     __syncthreads();
 #pragma unroll 8
     for (int d = 0; d < kDepth; ++d)
+#pragma unroll
       for (int i = 0; i < kOwn; ++i)
+#pragma unroll
         for (int j = 0; j < kOwn; ++j)
           scores[i][j] += a.values[d][own_y() + kStride * i] * b.values[d][own_x() + kStride * j];
     __syncthreads();
@@ -80,9 +83,11 @@ __device__ __forceinline__ void multiply_add(OwnSums& sums, const Scores& p, Row
       __syncthreads();
 #pragma unroll 8
       for (int k = 0; k < kTile; ++k)
+#pragma unroll
         for (int i = 0; i < kOwn; ++i) {
           const int own = own_y() + kStride * i;
           const float factor = kTransposed ? p.values[k][own] : p.values[own][k];
+#pragma unroll
           for (int j = 0; j < kDepth / kStride; ++j)
             sums[i][c * (kDepth / kStride) + j] += factor * b.values[k][own_x() + kStride * j];
         }
@@ -95,9 +100,11 @@ __device__ __forceinline__ void multiply_add(OwnSums& sums, const Scores& p, Row
 template <class RowAt, class Store>
 __device__ __forceinline__ void store(const OwnSums& sums, int column0, int D, const RowAt& row_at,
                                       const Store& store_element) {
+#pragma unroll
   for (int i = 0; i < kOwn; ++i) {
     const i64 row = row_at(own_y() + kStride * i);
     if (row < 0) continue;
+#pragma unroll
     for (int j = 0; j < kColumns / kStride; ++j) {
       const int column = column0 + own_x() + kStride * j;
       if (column < D) store_element(row + column, sums[i][j], i);
