@@ -92,9 +92,8 @@ struct Cut {
 }  // namespace
 
 Status add_column_sums(Context& context, float* target, const void* x, DType dtype, i64 rows, i64 columns) {
-  constexpr i64 kMostBlocks = 512;
   if (rows == 0 || columns == 0) return ok();
-  Cut cut(target, x, dtype, rows, columns, kMostBlocks, true);
+  Cut cut(target, x, dtype, rows, columns, kGradientBlocks, true);
   if (cut.chunks > 1) {
     float* partials = context.scratch<float>(cut.chunks * columns);
     cut.arguments.target = partials;

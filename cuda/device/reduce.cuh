@@ -9,7 +9,10 @@ inline constexpr int kWarp = 32;
 
 struct Sum {
   static constexpr float kNeutral = 0;
-  __device__ __forceinline__ float operator()(float a, float b) const { return a + b; }
+  template <class V>
+  __device__ __forceinline__ V operator()(V a, V b) const {
+    return a + b;
+  }
 };
 struct Max {
   static constexpr float kNeutral = -INFINITY;
@@ -18,28 +21,41 @@ struct Max {
 };
 
 // For every lane of a whole warp.
-template <class Op>
-__device__ __forceinline__ float reduce_warp(float value, Op op) {
+template <class V, class Op>
+__device__ __forceinline__ V reduce_warp(V value, Op op) {
 #pragma unroll
   for (int distance = kWarp / 2; distance > 0; distance /= 2)
     value = op(value, __shfl_xor_sync(~0u, value, distance));
   return value;
 }
 
-// For every thread of a block of kThreads, all of which call it. Begins and ends with a barrier.
-template <int kThreads, class Op>
-__device__ __forceinline__ float reduce_block(float value, Op op) {
+// Each of the values for every thread of a block of kThreads, all of which call it. Ends with a barrier.
+template <int kThreads, int kValues, class V, class Op>
+__device__ __forceinline__ void reduce_block(V (&values)[kValues], Op op) {
   static_assert(kThreads % kWarp == 0 && kThreads <= kWarp * kWarp);
   constexpr int kWarps = kThreads / kWarp;
-  __shared__ float of_warps[kWarps];
-  const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-  value = reduce_warp(value, op);
-  __syncthreads();
-  if (lane == 0) of_warps[warp] = value;
-  __syncthreads();
-  value = reduce_warp(lane < kWarps ? of_warps[lane] : Op::kNeutral, op);
-  __syncthreads();
-  return value;
+#pragma unroll
+  for (V& value : values) value = reduce_warp(value, op);
+  if constexpr (kWarps > 1) {
+    __shared__ V of_warps[kValues][kWarps];
+    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
+    if (lane == 0) {
+#pragma unroll
+      for (int i = 0; i < kValues; ++i) of_warps[i][warp] = values[i];
+    }
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < kValues; ++i)
+      values[i] = reduce_warp(lane < kWarps ? of_warps[i][lane] : static_cast<V>(Op::kNeutral), op);
+    __syncthreads();
+  }
+}
+
+template <int kThreads, class V, class Op>
+__device__ __forceinline__ V reduce_block(V value, Op op) {
+  V values[1] = {value};
+  reduce_block<kThreads>(values, op);
+  return values[0];
 }
 
 }  // namespace transfusion::cuda
