@@ -69,31 +69,38 @@ __device__ void rms_norm_backward(const RmsNormBackwardArguments& arguments) {
   ColumnGradients<T, Rows> dweight(arguments.dweight, C, vectors);
   for (i64 row = first_row<Rows>(); row < arguments.rows; row += row_step<Rows>()) {
     const float rstd = arguments.rstd[row];
-    Tile normal, dy, weight;
-    const auto load = [&](i64 first) {
+    // n, and g once body(run, i, n, dy) has seen dy.
+    Tile normal, g;
+    const auto load = [&](i64 first, const auto& body) {
       normal.load(static_cast<const T*>(arguments.x) + row * C, first, C, vectors);
-      dy.load(static_cast<const T*>(arguments.dy) + row * C, first, C, vectors);
-      weight.load(static_cast<const T*>(arguments.weight), first, C, vectors);
-      Tile::for_each([&](int run, int i) { normal.values[run][i] *= rstd; });
+      g.load(static_cast<const T*>(arguments.dy) + row * C, first, C, vectors);
+#pragma unroll
+      for (int run = 0; run < Tile::kRuns; ++run) {
+        const i64 begin = first + Tile::column(run);
+        float weight[Tile::kRun];
+        load_run(weight, static_cast<const T*>(arguments.weight) + begin, C - begin, vectors);
+#pragma unroll
+        for (int i = 0; i < Tile::kRun; ++i) {
+          const float n = normal.values[run][i] * rstd, dy = g.values[run][i];
+          body(run, i, n, dy);
+          normal.values[run][i] = n;
+          g.values[run][i] = dy * weight[i];
+        }
+      }
     };
     float products = 0;
     for (i64 first = 0; first <= last; first += Rows::kColumns) {
-      load(first);
-      Tile::for_each([&](int run, int i) {
-        const float share = dy.values[run][i] * normal.values[run][i];
-        dweight.add(run, i, share);
-        products += share * weight.values[run][i];
-      });
+      load(first, [&](int run, int i, float n, float dy) { dweight.add(run, i, dy * n); });
+      Tile::for_each([&](int run, int i) { products += g.values[run][i] * normal.values[run][i]; });
       dweight.end_tile(first);
     }
     const float mean = reduce_row<Rows>(products, Sum()) / static_cast<float>(C);
     for (i64 first = last; first >= 0; first -= Rows::kColumns) {
-      if (first != last) load(first);
+      if (first != last) load(first, [](int, int, float, float) {});
       Tile::for_each([&](int run, int i) {
-        const float g = dy.values[run][i] * weight.values[run][i];
-        dy.values[run][i] = rstd * (g - normal.values[run][i] * mean);
+        g.values[run][i] = rstd * (g.values[run][i] - normal.values[run][i] * mean);
       });
-      dy.store(static_cast<T*>(arguments.dx) + row * C, first, C, vectors);
+      g.store(static_cast<T*>(arguments.dx) + row * C, first, C, vectors);
     }
   }
   dweight.finish();

@@ -1,23 +1,26 @@
 // Runs of N consecutive elements of any float type as f32: in accesses of 16 bytes where `vectors` says that
-// their address is a multiple of 16, element by element elsewhere and where fewer than N are left.
+// their addresses are multiples of that, element by element elsewhere and where fewer than N are left.
 #pragma once
 
 #include "device/vectors.cuh"
 
 namespace transfusion::cuda {
 
+// Of one access: 16 bytes, or the whole run where it is less.
+template <int N, class T>
+using RunAccess = Access<(N * sizeof(T) < 16 ? N : 16 / static_cast<int>(sizeof(T)))>;
+
 // Elements beyond the `left` that there are become `missing`.
 template <int N, class T>
 __device__ __forceinline__ void load_run(float (&values)[N], const T* source, i64 left, bool vectors,
                                          float missing = 0) {
-  constexpr int kSize = Vector<T>::kSize;
-  static_assert(N % kSize == 0);
+  using Piece = RunAccess<N, T>;
   if (vectors && left >= N) {
 #pragma unroll
-    for (int begin = 0; begin < N; begin += kSize) {
-      const Vector<T> vector = load_vector(source + begin);
+    for (int begin = 0; begin < N; begin += Piece::kSize) {
+      const auto piece = Piece().load(source + begin);
 #pragma unroll
-      for (int i = 0; i < kSize; ++i) values[begin + i] = to_float(vector.elements[i]);
+      for (int i = 0; i < Piece::kSize; ++i) values[begin + i] = piece.values[i];
     }
   } else {
 #pragma unroll
@@ -27,15 +30,14 @@ __device__ __forceinline__ void load_run(float (&values)[N], const T* source, i6
 
 template <int N, class T>
 __device__ __forceinline__ void store_run(T* target, const float (&values)[N], i64 left, bool vectors) {
-  constexpr int kSize = Vector<T>::kSize;
-  static_assert(N % kSize == 0);
+  using Piece = RunAccess<N, T>;
   if (vectors && left >= N) {
 #pragma unroll
-    for (int begin = 0; begin < N; begin += kSize) {
-      Vector<T> vector;
+    for (int begin = 0; begin < N; begin += Piece::kSize) {
+      Floats<Piece::kSize> piece;
 #pragma unroll
-      for (int i = 0; i < kSize; ++i) vector.elements[i] = from_float<T>(values[begin + i]);
-      store_vector(target + begin, vector);
+      for (int i = 0; i < Piece::kSize; ++i) piece.values[i] = values[begin + i];
+      Piece().store(target + begin, piece);
     }
   } else {
 #pragma unroll

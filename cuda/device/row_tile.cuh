@@ -47,10 +47,10 @@ struct RowTile {
   }
 };
 
-// Where the last tile of a row begins; also of one without columns.
+// Where the last tile of a row begins; also of one without columns. Warps get rows of one tile only.
 template <class Rows>
 __device__ __forceinline__ i64 last_tile(i64 columns) {
-  return (columns - 1) / Rows::kColumns * Rows::kColumns;
+  return Rows::kThreads == kWarp ? 0 : (columns - 1) / Rows::kColumns * Rows::kColumns;
 }
 
 // The rows of this thread's warp or block: first_row(), then every row_step() further on.
