@@ -1,8 +1,8 @@
-// Matrices that are gathered from images and weights (conv2d_patches.h), as operands of tiles. A matrix has
+// Matrices that are gathered from images and weights (patches.h), as operands of tiles. A matrix has
 // at(row, column): the address of an element, or null where it is a zero of the padding.
 #pragma once
 
-#include "conv2d_patches.h"
+#include "convolution/patches.h"
 #include "device/simt_tile.cuh"
 #include "device/tile_load.cuh"
 

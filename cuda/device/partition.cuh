@@ -1,7 +1,7 @@
 // Which tile of a product is a block's.
 #pragma once
 
-#include "product.h"
+#include "matmul/product.h"
 
 namespace transfusion::cuda {
 

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "device/output.cuh"
-#include "tile_shapes.h"
+#include "matmul/tile_shapes.h"
 
 namespace transfusion::cuda {
 

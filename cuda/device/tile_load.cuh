@@ -2,8 +2,8 @@
 #pragma once
 
 #include "device/instructions.cuh"
-#include "product.h"
-#include "tile_shapes.h"
+#include "matmul/product.h"
+#include "matmul/tile_shapes.h"
 
 namespace transfusion::cuda {
 

@@ -5,8 +5,8 @@
 #include <initializer_list>
 
 #include "host/launch.h"
-#include "product.h"
-#include "tile_shapes.h"
+#include "matmul/product.h"
+#include "matmul/tile_shapes.h"
 
 namespace transfusion::cuda {
 

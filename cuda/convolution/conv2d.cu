@@ -3,15 +3,15 @@
 // bias may be [n, o]. Channels last.
 //
 // Each pass is a product of matrices for every group, tiled as matmul.cu's, of which one operand or both are
-// gathered as tiles are loaded (conv2d_patches.h), P places of the result and K' taps:
+// gathered as tiles are loaded (patches.h), P places of the result and K' taps:
 //   y        [P, O]    = patches of x [P, K' C]              weight^T [K' C, O]
 //   dx       [P, C]    = transposed patches of dy [P, K' O]  weight [K' O, C], its rows by tap
 //   dweight  [O, K' C] += dy^T [O, P]                        patches of x [P, K' C]
 // Only dweight's sums are split (split_k.h): an image is convolved alike whatever images are beside it. Kept
 // for the backward pass: x.
-#include "conv2d_patches.h"
-#include "product.h"
-#include "tile_shapes.h"
+#include "convolution/patches.h"
+#include "matmul/product.h"
+#include "matmul/tile_shapes.h"
 #ifdef __CUDACC__
 #include "device/gather.cuh"
 #include "device/mma_tile.cuh"
@@ -21,8 +21,8 @@
 #include <climits>
 
 #include "cuda_kernels.h"
-#include "split_k.h"
-#include "tile_choice.h"
+#include "matmul/split_k.h"
+#include "matmul/tile_choice.h"
 #endif
 
 namespace transfusion::cuda {

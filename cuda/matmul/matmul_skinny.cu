@@ -3,12 +3,12 @@
 // cache.
 //
 // A sum is a lane's over every 32nd run of 16 bytes, joined over lanes in a fixed tree: whatever M is.
-#include "product.h"
+#include "matmul/product.h"
 #ifdef __CUDACC__
 #include "device/output.cuh"
 #include "device/reduce.cuh"
 #else
-#include "matmul_skinny.h"
+#include "matmul/matmul_skinny.h"
 #endif
 
 namespace transfusion::cuda {

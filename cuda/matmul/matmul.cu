@@ -2,16 +2,16 @@
 // bf16 on tensor cores (device/mma_tile.cuh), f32 by multiply-adds (device/simt_tile.cuh), a few rows of y by
 // matmul_skinny.cu. Weight gradients, whose K is long, may be split (split_k.h); no other sum is, so that a
 // row of y is the same whatever rows are beside it in its tile.
-#include "product.h"
-#include "tile_shapes.h"
+#include "matmul/product.h"
+#include "matmul/tile_shapes.h"
 #ifdef __CUDACC__
 #include "device/mma_tile.cuh"
 #include "device/simt_tile.cuh"
 #else
 #include "cuda_kernels.h"
-#include "matmul_skinny.h"
-#include "split_k.h"
-#include "tile_choice.h"
+#include "matmul/matmul_skinny.h"
+#include "matmul/split_k.h"
+#include "matmul/tile_choice.h"
 #endif
 
 namespace transfusion::cuda {

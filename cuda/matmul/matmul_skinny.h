@@ -2,7 +2,7 @@
 #pragma once
 
 #include "host/launch.h"
-#include "product.h"
+#include "matmul/product.h"
 
 namespace transfusion::cuda {
 

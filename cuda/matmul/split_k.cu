@@ -1,12 +1,12 @@
 // y = addend + sums[0] + sums[1] + .., of the splits of a product.
 // One thread for an element: as many loads as there are splits, each of them consecutive over a warp.
-#include "product.h"
+#include "matmul/product.h"
 #ifdef __CUDACC__
 #include "device/convert.cuh"
 #else
 #include <algorithm>
 
-#include "split_k.h"
+#include "matmul/split_k.h"
 #endif
 
 namespace transfusion::cuda {
