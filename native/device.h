@@ -25,6 +25,7 @@ struct HostBuffer {
 struct Outcome {
   Status status;                 // what the device found wrong; what the host found is known before
   Clock::time_point start, end;  // only where times were asked for
+  bool device_ended = false;     // the device does no more work in this process; `status` says why
 };
 
 // Of what a device is and can do, for users.
@@ -41,10 +42,12 @@ class Device {
   virtual std::string name() const = 0;
   virtual std::vector<DeviceProperty> properties() const = 0;
 
-  // Both on any thread. Device memory, for work that is given later; null when there is none.
+  // These on any thread. Device memory, for work that is given later; null when there is none.
   virtual void* allocate(size_t bytes) = 0;
   // Throws std::bad_alloc.
   virtual HostBuffer allocate_host(size_t bytes) = 0;
+  // Gives what was freed, where the device has kept it, to the system.
+  virtual void trim() {}
 
   // The rest is called by the stream's thread alone. Work is done in the order in which it is given, and may
   // be unfinished when a call returns.

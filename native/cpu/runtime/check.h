@@ -1,7 +1,7 @@
 // Checks of what only device data can show, before anything is written.
 #pragma once
 
-#include "kernel_types.h"
+#include "shared/index_check.h"
 
 namespace transfusion::cpu {
 
@@ -9,9 +9,7 @@ namespace transfusion::cpu {
 inline Status check_indices(const TensorView& indices, i64 count, const char* argument) {
   const i32* values = static_cast<const i32*>(indices.data);
   for (i64 i = 0, n = indices.elements(); i < n; ++i) {
-    if (values[i] < -1 || values[i] >= count)
-      return fail("%s[%lld] must be -1 or in 0..%lld, received %d", argument, static_cast<long long>(i),
-                  static_cast<long long>(count - 1), values[i]);
+    if (values[i] < -1 || values[i] >= count) return fail_index(argument, i, values[i], count);
   }
   return ok();
 }

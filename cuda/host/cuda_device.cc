@@ -1,0 +1,230 @@
+#include "host/cuda_device.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <cstring>
+
+#include "host/modules.h"
+
+namespace transfusion::cuda {
+namespace {
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value && std::strcmp(value, "1") == 0;
+}
+
+CUdeviceptr address_of(const void* data) { return reinterpret_cast<CUdeviceptr>(data); }
+
+}  // namespace
+
+CudaDevice::CudaDevice(int ordinal)
+    : ordinal_(ordinal), synchronous_(is_set("TRANSFUSION_CUDA_SYNC")), health_(name()) {
+  TRANSFUSION_CHECK_DRIVER(DeviceGet, &device_, ordinal);
+  std::array<char, 256> model{};
+  TRANSFUSION_CHECK_DRIVER(DeviceGetName, model.data(), static_cast<int>(model.size()), device_);
+  model_ = model.data();
+  // The context that other libraries of the process use too. Never released: at exit the driver may be gone.
+  TRANSFUSION_CHECK_DRIVER(DevicePrimaryCtxRetain, &cuda_context_, device_);
+  TRANSFUSION_CHECK_DRIVER(CtxSetCurrent, cuda_context_);
+  limits_.compute_capability = 10 * attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) +
+                               attribute(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR);
+  limits_.multiprocessors = attribute(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT);
+  limits_.shared_memory =
+      static_cast<size_t>(attribute(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN));
+  // Non-blocking: it waits for no work of others.
+  TRANSFUSION_CHECK_DRIVER(StreamCreate, &stream_, CU_STREAM_NON_BLOCKING);
+  memory_ = std::make_unique<DeviceMemory>(ordinal, device_, stream_);
+  host_memory_ = std::make_unique<HostMemory>(cuda_context_);
+  completion_ = std::make_unique<Completion>(cuda_context_, health_, failures_);
+  scratch_ = std::make_unique<Scratch>(*memory_);
+  context_.device_stream = this;
+  context_.arena = scratch_.get();
+  context_.allocate = [](void* scratch, size_t bytes) {
+    return static_cast<Scratch*>(scratch)->allocate(bytes);
+  };
+}
+
+int CudaDevice::attribute(CUdevice_attribute attribute) const {
+  int value = 0;
+  TRANSFUSION_CHECK_DRIVER(DeviceGetAttribute, &value, attribute, device_);
+  return value;
+}
+
+std::vector<DeviceProperty> CudaDevice::properties() const {
+  size_t bytes = 0;
+  driver().DeviceTotalMem(&bytes, device_);
+  return {{"name", model_},
+          {"computeCapability", std::to_string(limits_.compute_capability / 10) + "." +
+                                    std::to_string(limits_.compute_capability % 10)},
+          {"multiprocessors", static_cast<double>(limits_.multiprocessors)},
+          {"memory", static_cast<double>(bytes)},
+          {"driver", cuda_version(driver().version)},
+          {"kernels", image_kind(limits_.compute_capability)}};
+}
+
+size_t CudaDevice::memory_limit() const {
+  constexpr size_t kReserve = size_t{512} << 20;
+  size_t free = 0, total = 0;
+  TRANSFUSION_CHECK_DRIVER(MemGetInfo, &free, &total);
+  const size_t most = free / 10 * 9;
+  return std::max(most / 2, most - std::min(most, kReserve));
+}
+
+// ---- memory ----
+
+// Other libraries may have made theirs current on a thread of JavaScript.
+void* CudaDevice::allocate(size_t bytes) {
+  if (health_.ended() || driver().CtxSetCurrent(cuda_context_) != CUDA_SUCCESS) return nullptr;
+  return memory_->allocate(bytes);
+}
+
+HostBuffer CudaDevice::allocate_host(size_t bytes) {
+  if (auto data = health_.ended() ? nullptr : host_memory_->allocate(bytes)) return {std::move(data), bytes};
+  // No copy comes from or to it once the device has ended: what is asked is answered with the reason.
+  void* data = health_.ended() ? std::malloc(std::max<size_t>(bytes, 1)) : nullptr;
+  if (!data) throw std::bad_alloc();
+  return {std::shared_ptr<void>(data, std::free), bytes};
+}
+
+void CudaDevice::trim() {
+  if (!health_.ended()) judge(memory_->trim(), "cuMemPoolTrimTo");
+}
+
+void CudaDevice::enter() {
+  if (!std::exchange(entered_, true)) judge(driver().CtxSetCurrent(cuda_context_), "cuCtxSetCurrent");
+}
+
+void CudaDevice::free(void* data, size_t) {
+  enter();
+  if (!health_.ended()) note(judge(memory_->free(data), "cuMemFreeAsync"));
+}
+
+void CudaDevice::upload(void* target, const HostBuffer& source) {
+  enter();
+  if (source.bytes == 0 || health_.ended()) return;
+  note(judge(driver().MemcpyHtoDAsync(address_of(target), source.data.get(), source.bytes, stream_),
+             "cuMemcpyHtoDAsync"));
+}
+
+void CudaDevice::read(const HostBuffer& target, const void* source) {
+  enter();
+  if (target.bytes == 0 || health_.ended()) return;
+  note(judge(driver().MemcpyDtoHAsync(target.data.get(), address_of(source), target.bytes, stream_),
+             "cuMemcpyDtoHAsync"));
+}
+
+// ---- work ----
+
+Context& CudaDevice::context() {
+  enter();
+  return context_;
+}
+
+CudaDevice::LoadedKernel& CudaDevice::find(const KernelName& kernel, size_t shared_bytes) {
+  LoadedKernel& found = kernels_[&kernel];
+  if (!found.kernel) found.kernel = find_kernel(kernel, limits_.compute_capability);
+  if (shared_bytes > found.shared_bytes) {
+    TRANSFUSION_CHECK_DRIVER(KernelSetAttribute, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                             static_cast<int>(shared_bytes), found.kernel, device_);
+    found.shared_bytes = shared_bytes;
+  }
+  return found;
+}
+
+Status CudaDevice::launch(const KernelName& kernel, Grid grid, const void* arguments, size_t shared_bytes) {
+  constexpr i64 kMostX = INT32_MAX, kMostYZ = 65535;
+  if (grid.x == 0 || grid.y == 0 || grid.z == 0) return ok();
+  if (grid.x > kMostX || grid.y > kMostYZ || grid.z > kMostYZ)
+    return fail("%s: a grid of %lld x %lld x %lld blocks is too large", kernel.name,
+                static_cast<long long>(grid.x), static_cast<long long>(grid.y),
+                static_cast<long long>(grid.z));
+  if (health_.ended()) return health_.status();
+  try {
+    // The driver copies the arguments before it returns.
+    size_t bytes = kernel.argument_bytes;
+    std::array<void*, 5> extra{CU_LAUNCH_PARAM_BUFFER_POINTER, const_cast<void*>(arguments),
+                               CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
+    const CUkernel loaded = find(kernel, shared_bytes).kernel;
+    CUresult result = driver().LaunchKernel(
+        reinterpret_cast<CUfunction>(loaded), static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
+        static_cast<unsigned>(grid.z), kernel.threads, 1, 1, static_cast<unsigned>(shared_bytes), stream_,
+        nullptr, extra.data());
+    if (!synchronous_) return judge(result, "cuLaunchKernel");
+    if (result == CUDA_SUCCESS) result = driver().StreamSynchronize(stream_);
+    return judge(result, "cuLaunchKernel", kernel.name);
+  } catch (const DriverError& error) {
+    const Status status = judge(error.result, error.what());
+    return status.failed && health_.ended() ? status : fail("%s: %s", kernel.name, error.what());
+  }
+}
+
+Status CudaDevice::copy(void* target, const void* source, size_t bytes) {
+  if (bytes == 0) return ok();
+  if (health_.ended()) return health_.status();
+  return judge(driver().MemcpyDtoDAsync(address_of(target), address_of(source), bytes, stream_),
+               "cuMemcpyDtoDAsync");
+}
+
+Status CudaDevice::set_zero(void* target, size_t bytes) {
+  if (bytes == 0) return ok();
+  if (health_.ended()) return health_.status();
+  return judge(driver().MemsetD8Async(address_of(target), 0, bytes, stream_), "cuMemsetD8Async");
+}
+
+Failures CudaDevice::expect_failures(DescribeFailure describe) {
+  current_.failure = failures_.take();
+  current_.describe = std::move(describe);
+  return {current_.failure.device};
+}
+
+// ---- commands ----
+
+void CudaDevice::start_timing() {
+  enter();
+  if (health_.ended()) return;
+  try {
+    EventPool& events = completion_->events(true);
+    if (!completion_->clock().is_set()) {
+      // On a stream of its own, which is idle: nothing that was given is waited for.
+      CUstream idle = nullptr;
+      TRANSFUSION_CHECK_DRIVER(StreamCreate, &idle, CU_STREAM_NON_BLOCKING);
+      const CUevent reference = events.take();
+      TRANSFUSION_CHECK_DRIVER(EventRecord, reference, idle);
+      TRANSFUSION_CHECK_DRIVER(EventSynchronize, reference);
+      completion_->clock().set(reference, Clock::now());
+    }
+    current_.start = events.take();
+    TRANSFUSION_CHECK_DRIVER(EventRecord, current_.start, stream_);
+    current_.timed = true;
+  } catch (const DriverError& error) {
+    note(judge(error.result, "cuEventRecord"));
+  }
+}
+
+void CudaDevice::end(Done done) {
+  enter();
+  current_.done = std::move(done);
+  scratch_->reset();
+  if (!health_.ended()) {
+    try {
+      current_.end = completion_->events(current_.timed).take();
+      TRANSFUSION_CHECK_DRIVER(EventRecord, current_.end, stream_);
+    } catch (const DriverError& error) {
+      // Nothing tells any more when work is done.
+      health_.end(error.result);
+    }
+  }
+  completion_->add(std::exchange(current_, {}));
+}
+
+Status CudaDevice::judge(CUresult result, const char* function, const char* cause) {
+  return health_.judge(result, function, cause);
+}
+
+void CudaDevice::note(Status status) {
+  if (status.failed && !current_.status.failed) current_.status = status;
+}
+
+}  // namespace transfusion::cuda

@@ -1,0 +1,79 @@
+// A GPU as a device: its primary context, one stream, memory, and what was given to it and is not done.
+#pragma once
+
+#include <unordered_map>
+
+#include "host/completion.h"
+#include "host/host_memory.h"
+#include "host/launch.h"
+#include "host/memory.h"
+
+namespace transfusion::cuda {
+
+class CudaDevice final : public Device {
+ public:
+  // Of the driver's device of this number. Throws a std::runtime_error. Never destroyed: its threads run until
+  // the process ends.
+  explicit CudaDevice(int ordinal);
+
+  std::string name() const override { return "cuda:" + std::to_string(ordinal_); }
+  std::vector<DeviceProperty> properties() const override;
+  // 90% of what is free now, less what the driver and its libraries want besides.
+  size_t memory_limit() const;
+
+  void* allocate(size_t bytes) override;
+  HostBuffer allocate_host(size_t bytes) override;
+  void trim() override;
+
+  void free(void* data, size_t bytes) override;
+  void upload(void* target, const HostBuffer& source) override;
+  void read(const HostBuffer& target, const void* source) override;
+  Context& context() override;
+  void start_timing() override;
+  void end(Done done) override;
+
+  // For launch.h, on the stream's thread.
+  static CudaDevice& of(const Context& context) { return *static_cast<CudaDevice*>(context.device_stream); }
+  const DeviceLimits& limits() const { return limits_; }
+  Status launch(const KernelName& kernel, Grid grid, const void* arguments, size_t shared_bytes);
+  Status copy(void* target, const void* source, size_t bytes);
+  Status set_zero(void* target, size_t bytes);
+  Failures expect_failures(DescribeFailure describe);
+
+ private:
+  struct LoadedKernel {
+    CUkernel kernel = nullptr;
+    size_t shared_bytes = size_t{48} << 10;  // dynamic shared memory that it may ask for
+  };
+
+  int attribute(CUdevice_attribute attribute) const;
+  // Before the stream's thread calls the driver: a context is current for one thread.
+  void enter();
+  LoadedKernel& find(const KernelName& kernel, size_t shared_bytes);
+  // The status of a driver call that was to give work.
+  Status judge(CUresult result, const char* function, const char* cause = nullptr);
+  // The same where the command has no other way to hear of it.
+  void note(Status status);
+
+  const int ordinal_;
+  const bool synchronous_;  // TRANSFUSION_CUDA_SYNC=1: each launch is waited for, so that errors name it
+  Health health_;
+  CUdevice device_ = 0;
+  CUcontext cuda_context_ = nullptr;
+  CUstream stream_ = nullptr;
+  DeviceLimits limits_{};
+  std::string model_;
+  std::unique_ptr<DeviceMemory> memory_;
+  std::unique_ptr<HostMemory> host_memory_;
+  FailureSlots failures_;
+  std::unique_ptr<Completion> completion_;
+
+  // Touched by the stream's thread alone.
+  bool entered_ = false;
+  std::unique_ptr<Scratch> scratch_;
+  Context context_;
+  std::unordered_map<const KernelName*, LoadedKernel> kernels_;
+  GivenWork current_;  // of the command that is being launched
+};
+
+}  // namespace transfusion::cuda
