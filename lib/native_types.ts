@@ -17,7 +17,7 @@ export interface MemoryInfo {
 }
 
 /** What the CPU is and can do. */
-export interface DeviceInfo {
+export interface CpuInfo {
   /** The SIMD target that our kernels run on: AVX3 (AVX-512), AVX2, NEON, SCALAR ... */
   simd: string
   /** True where bf16 matrix products run in hardware. */
@@ -25,6 +25,25 @@ export interface DeviceInfo {
   /** Processors that this process may use. */
   processors: number
 }
+
+/** What a GPU is and can do. */
+export interface GpuInfo {
+  /** As its maker calls it. */
+  name: string
+  /** Of NVIDIA's architectures: "8.0", "9.0" ... */
+  computeCapability: string
+  multiprocessors: number
+  /** Bytes, all of them. */
+  memory: number
+  nativeBf16: true
+  /** The newest version of CUDA that the driver knows: "12.4". */
+  driver: string
+  /** What our kernels run as: "machine code for 8.0", or "PTX", which the driver compiles. */
+  kernels: string
+}
+
+/** What a device is and can do. */
+export type DeviceInfo = CpuInfo | GpuInfo
 
 /** A profile that is open, as the addon knows it. */
 export interface NativeProfileHandle {
@@ -67,7 +86,9 @@ export interface NativeAddon extends Kernels {
   set_job(job: number): void
   cancel_job(job: number): void
   release_job(job: number): void
-  devices(): DeviceName[]
+  devices(): { name: DeviceName; refusal: string }[]
+  open_cuda(library: string, version: string, driver: string): string
+  open_device(device: DeviceNumber): void
   device_info(device?: DeviceNumber): DeviceInfo
   memory(device?: DeviceNumber): MemoryInfo
   set_memory_limit(bytes: number, device?: DeviceNumber): void

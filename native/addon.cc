@@ -94,7 +94,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_function("set_job", set_job);
   export_function("cancel_job", cancel_job);
   export_function("release_job", release_job);
-  export_function("devices", device_names);
+  export_function("devices", device_list);
+  export_function("open_cuda", [](const Napi::CallbackInfo& info) { return open_cuda(info); });
+  export_function("open_device", [](const Napi::CallbackInfo& info) { open_device(info); });
   export_function("device_info", device_info);
   export_function("memory", memory);
   export_function("set_memory_limit", set_memory_limit);

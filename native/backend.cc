@@ -1,18 +1,35 @@
 #include "backend.h"
 
+#include <future>
+
 namespace transfusion {
 namespace {
 
 struct Housekeeping : Command {
   void cancel() override {}
   void complete(const Status&) override {}
-  void describe(Work& work, Device&) override { work.name = "(housekeeping)"; }
+  void describe(Work& work, Device*) override { work.name = "(housekeeping)"; }
 };
 
 struct Action final : Housekeeping {
   explicit Action(std::function<void()> action) : action(std::move(action)) {}
   void launch(Device&) override { action(); }
   std::function<void()> action;
+};
+
+// Once what was freed before is free.
+struct TrimDevice final : Housekeeping {
+  explicit TrimDevice(Device& device) : device(device) {}
+  void launch(Device&) override {}
+  void complete(const Status&) override { device.trim(); }
+  Device& device;
+};
+
+struct Fence final : Housekeeping {
+  explicit Fence(std::promise<void> passed) : passed(std::move(passed)) {}
+  void launch(Device&) override {}
+  void complete(const Status&) override { passed.set_value(); }
+  std::promise<void> passed;
 };
 
 struct FreeBlocks final : Housekeeping {
@@ -36,13 +53,30 @@ Block* Backend::take(size_t bytes) {
   block->backend = this;
   if (!block->data) block->data = device_->allocate(block->bytes);
   if (!block->data) {
+    // What was evicted may still be in use.
+    trim();
+    wait();
+    block->data = device_->allocate(block->bytes);
+  }
+  if (!block->data) {
     pool_.forget(block);
+    if (const Status ended = stream_.ended(); ended.failed) throw DeviceEnded(ended.message);
     throw MemoryLimitReached("out of memory: the system refused " + std::to_string(bytes) + " bytes");
   }
   return block;
 }
 
-void Backend::trim() { free_blocks(pool_.trim()); }
+void Backend::trim() {
+  free_blocks(pool_.trim());
+  enqueue(std::make_unique<TrimDevice>(*device_));
+}
+
+void Backend::wait() {
+  std::promise<void> promise;
+  const std::future<void> passed = promise.get_future();
+  enqueue(std::make_unique<Fence>(std::move(promise)));
+  passed.wait();
+}
 
 // Commands in the queue may still use them.
 void Backend::free_blocks(std::vector<Block*> blocks) {

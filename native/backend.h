@@ -12,6 +12,10 @@
 
 namespace transfusion {
 
+struct DeviceEnded : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
 class Backend {
  public:
   Backend(const KernelTable& kernels, std::unique_ptr<Device> device, size_t memory_limit)
@@ -19,11 +23,12 @@ class Backend {
 
   const KernelTable& kernels;
 
-  // A block of at least `bytes`, for commands that are enqueued later. Throws MemoryLimitReached.
+  // A block of at least `bytes`, for commands that are enqueued later. Throws MemoryLimitReached,
+  // DeviceEnded.
   Block* take(size_t bytes);
   // Commands that are enqueued later may not use it.
   void give_back(Block* block) { pool_.give_back(block); }
-  // Frees what the pool has cached.
+  // Frees what the pool and the device have cached.
   void trim();
 
   void enqueue(std::unique_ptr<Command> command) { stream_.enqueue(std::move(command)); }
@@ -36,6 +41,8 @@ class Backend {
 
  private:
   void free_blocks(std::vector<Block*> blocks);
+  // Until what was enqueued is done.
+  void wait();
 
   std::unique_ptr<Device> device_;
   Pool pool_;

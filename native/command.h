@@ -29,12 +29,13 @@ class Command {
   virtual void launch(Device& device) = 0;
   // Runs instead of launch() when the job was cancelled first.
   virtual void cancel() = 0;
-  // Runs after either, once the device is done with this command and all before it; `status`: what the device
-  // found wrong. Runs on the one thread where the marks of blocks may be touched: the stream's, or one of the
-  // device's.
+  // Runs after either, or alone where the device has ended, once the device is done with this command and all
+  // before it; `status`: what the device found wrong. Runs on the one thread where the marks of blocks may be
+  // touched: the stream's, or one of the device's.
   virtual void complete(const Status& status) = 0;
-  // What a profile is told of it, before launch() and on the same thread.
-  virtual void describe(Work& work, Device& device) = 0;
+  // What it is, for profiles and messages. For profiles, before launch() and on the same thread, `device`
+  // copies what the count of operations depends on; without it they are not counted.
+  virtual void describe(Work& work, Device* device) = 0;
 
   std::shared_ptr<Job> job;
   std::shared_ptr<Owner> owner;

@@ -23,7 +23,7 @@ class Upload final : public Command {
       mark_ = std::make_shared<const Failure>(Failure{std::string("write: ") + status.message});
     target_.block->mark = mark_;
   }
-  void describe(Work& work, Device&) override {
+  void describe(Work& work, Device*) override {
     work.name = "(upload)";
     work.add(0, target_.view, false, true);
   }
@@ -56,7 +56,7 @@ class Read : public Command {
       failure_ = std::make_shared<const Failure>(Failure{std::string("read: ") + status.message});
     receive(std::move(bytes_), std::move(failure_));
   }
-  void describe(Work& work, Device&) override {
+  void describe(Work& work, Device*) override {
     // A fence may be answered before it is counted: with it no two profiles would be alike.
     if (!source_.block) return;
     work.name = "(read)";

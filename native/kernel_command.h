@@ -162,15 +162,15 @@ class KernelCommand final : public Command {
     set_marks(&Block::mark);
   }
 
-  void describe(Work& work, Device& device) override {
+  void describe(Work& work, Device* device) override {
     work.name = name_;
     int argument = 0;
     std::apply([&](auto&... held) { (transfusion::describe(work, argument++, held), ...); }, held_);
-    if (!count_flops_) return;
+    if (!device || !count_flops_) return;
     const Flops flops = std::apply([&](auto&... held) { return count_flops_(resolve(held)...); }, held_);
     work.flops = flops.count;
     if (flops.key_start.present())
-      work.intervals = {copy_to_host(device, flops.key_start), copy_to_host(device, flops.key_end)};
+      work.intervals = {copy_to_host(*device, flops.key_start), copy_to_host(*device, flops.key_end)};
   }
 
  private:

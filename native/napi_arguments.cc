@@ -1,5 +1,7 @@
 #include "napi_arguments.h"
 
+#include <algorithm>
+
 #include "devices.h"
 
 namespace transfusion {
@@ -34,11 +36,12 @@ void reject(const Napi::Value& value, const std::string& callee, const std::stri
 
 Backend& device_argument(const Napi::CallbackInfo& info, size_t index, const char* callee) {
   const Napi::Value value = info[index];
-  if (value.IsUndefined()) return *devices().front();
+  if (value.IsUndefined()) return *find_device(0);
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : -1;
-  for (size_t i = 0; i < devices().size(); ++i)
-    if (number == static_cast<double>(i)) return *devices()[i];
-  reject(value, callee, "device", "be the number of a device");
+  const auto place = static_cast<uint32_t>(std::clamp(number, 0.0, 1e9));
+  Backend* backend = number == place ? find_device(place) : nullptr;
+  if (!backend) reject(value, callee, "device", "be the number of a device");
+  return *backend;
 }
 
 }  // namespace transfusion

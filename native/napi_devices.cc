@@ -7,10 +7,28 @@
 
 namespace transfusion {
 
-Napi::Value device_names(const Napi::CallbackInfo& info) {
-  const auto names = Napi::Array::New(info.Env(), devices().size());
-  for (uint32_t i = 0; i < devices().size(); ++i) names.Set(i, devices()[i]->device().name());
-  return names;
+Napi::Value device_list(const Napi::CallbackInfo& info) {
+  const auto list = Napi::Array::New(info.Env());
+  for (const DeviceEntry& entry : devices()) {
+    const auto device = Napi::Object::New(info.Env());
+    device.Set("name", entry.name);
+    device.Set("refusal", entry.refusal);
+    list.Set(list.Length(), device);
+  }
+  return list;
+}
+
+Napi::Value open_cuda(const Napi::CallbackInfo& info) {
+  const auto text = [&](size_t index) { return info[index].ToString().Utf8Value(); };
+  return Napi::String::New(info.Env(), open_cuda(text(0), text(1), text(2)));
+}
+
+void open_device(const Napi::CallbackInfo& info) {
+  try {
+    open_device(info[0].ToNumber().Uint32Value());
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(info.Env(), error.what());
+  }
 }
 
 Napi::Value device_info(const Napi::CallbackInfo& info) {

@@ -5,8 +5,13 @@
 
 namespace transfusion {
 
-// devices() -> their names; each has its place as its number
-Napi::Value device_names(const Napi::CallbackInfo& info);
+// devices() -> [{ name, refusal }], each at its number
+Napi::Value device_list(const Napi::CallbackInfo& info);
+// open_cuda(path of the library, version of the package, path of the driver or "") -> why CUDA is not there,
+// or ""
+Napi::Value open_cuda(const Napi::CallbackInfo& info);
+// open_device(number): makes it ready; throws where that fails
+void open_device(const Napi::CallbackInfo& info);
 // device_info(device) -> what it is and can do
 Napi::Value device_info(const Napi::CallbackInfo& info);
 // memory(device) -> MemoryInfo, see lib/native_types.ts

@@ -91,6 +91,8 @@ Napi::Value create(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), Environment::of(info).create(block, 0, view));
   } catch (const MemoryLimitReached& error) {
     throw Napi::RangeError::New(info.Env(), error.what());
+  } catch (const DeviceEnded& error) {
+    throw Napi::Error::New(info.Env(), error.what());
   }
 }
 

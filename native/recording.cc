@@ -38,6 +38,18 @@ void Work::add(int argument, const TensorView& view, bool read, bool written) {
   if (written) bytes_written += view.bytes();
 }
 
+std::string Work::text() const {
+  std::string text(name);
+  for (const auto& [argument, view] : tensors) {
+    text += &view == &tensors.front().view ? " " : ", ";
+    text += view.dtype == DType::f32 ? "f32 [" : view.dtype == DType::bf16 ? "bf16 [" : "i32 [";
+    for (int axis = 0; axis < view.rank; ++axis)
+      text += (axis > 0 ? ", " : "") + std::to_string(view.shape[axis]);
+    text += "]";
+  }
+  return text;
+}
+
 Recording::Entry& Recording::entry_of(const Work& work) {
   const auto [found, added] = places_.try_emplace(key_of(work), entries_.size());
   if (added) entries_.push_back({.name = work.name, .tensors = work.tensors});

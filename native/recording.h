@@ -31,6 +31,8 @@ struct Work {
   Intervals intervals;  // where there are some, `flops` are those of one pair
 
   void add(int argument, const TensorView& view, bool read, bool written);
+  // "add f32 [4, 8], f32 [4, 8], f32 [8]"
+  std::string text() const;
 };
 
 // The stream fills it under its lock; it may be read once it was stopped.

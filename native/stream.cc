@@ -4,6 +4,18 @@
 #include <thread>
 
 namespace transfusion {
+namespace {
+
+// Of an error that comes after the command that made it: that is `first`, which is not known to be done, or
+// one after it.
+Status blame(const Status& status, Command& first) {
+  Work work;
+  first.describe(work, nullptr);
+  if (!work.name) return status;
+  return fail("%s; the first that was not done: %s", status.message, work.text().c_str());
+}
+
+}  // namespace
 
 Stream::Stream(Device& device) : device_(device) {
   // Never joined: at exit the process ends while the thread sleeps.
@@ -34,6 +46,11 @@ void Stream::leave(Owner& owner) {
 size_t Stream::pending() const {
   std::lock_guard lock(mutex_);
   return queue_.size() + launched_.size();
+}
+
+Status Stream::ended() const {
+  std::lock_guard lock(mutex_);
+  return ended_;
 }
 
 std::shared_ptr<Recording> Stream::record(size_t span_limit) {
@@ -77,9 +94,9 @@ void Stream::launch(Launched& launched) {
   if (command.job && command.job->cancelled) {
     launched.work.reset();
     command.cancel();
-  } else {
+  } else if (!ended().failed) {
     if (launched.work) {
-      command.describe(*launched.work, device_);
+      command.describe(*launched.work, &device_);
       device_.start_timing();
     }
     command.launch(device_);
@@ -90,11 +107,13 @@ void Stream::launch(Launched& launched) {
 void Stream::complete(const Outcome& outcome) {
   std::unique_lock lock(mutex_);
   Launched& launched = launched_.front();
+  if (outcome.device_ended && !ended_.failed) ended_ = blame(outcome.status, *launched.command);
+  const Status status = ended_.failed ? ended_ : outcome.status;
   lock.unlock();
-  launched.command->complete(outcome.status);
+  launched.command->complete(status);
   launched.command.reset();
   lock.lock();
-  if (launched.work && launched.work->name)
+  if (launched.work && launched.work->name && !ended_.failed)
     for (const auto& recording : recordings_) recording->add(*launched.work, outcome.start, outcome.end);
   launched_.pop_front();
   if (queue_.empty() && launched_.empty()) idle_since_ = Clock::now();

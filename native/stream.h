@@ -21,6 +21,8 @@ class Stream {
   void leave(Owner& owner);
   // Commands that are not complete.
   size_t pending() const;
+  // Whether the device does no more work, and why: commands then fail with it.
+  Status ended() const;
 
   // Opens a profile of what ends from now on; any number may be open.
   std::shared_ptr<Recording> record(size_t span_limit);
@@ -48,6 +50,7 @@ class Stream {
   std::deque<std::unique_ptr<Command>> queue_;
   std::deque<Launched> launched_;
   std::vector<std::shared_ptr<Recording>> recordings_;
+  Status ended_;
   std::optional<Clock::time_point> idle_since_ = Clock::now();  // while there is no command
 };
 

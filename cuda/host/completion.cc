@@ -4,13 +4,14 @@
 
 namespace transfusion::cuda {
 
-Completion::Completion(CUcontext context, Health& health, FailureSlots& failures)
-    : context_(context), health_(health), failures_(failures) {
+Completion::Completion(CUcontext context, bool synchronous, Health& health, FailureSlots& failures)
+    : context_(context), synchronous_(synchronous), health_(health), failures_(failures) {
   // Never joined: at exit the process ends while the thread sleeps.
   std::thread([this] { run(); }).detach();
 }
 
 void Completion::add(GivenWork work) {
+  if (synchronous_) return complete(std::move(work));
   {
     std::lock_guard lock(mutex_);
     given_.push_back(std::move(work));
@@ -20,11 +21,12 @@ void Completion::add(GivenWork work) {
 
 void Completion::run() {
   health_.judge(driver().CtxSetCurrent(context_), "cuCtxSetCurrent");
-  while (true) {
-    GivenWork work = next();
-    const Outcome outcome = finish(work);
-    work.done(outcome);
-  }
+  while (true) complete(next());
+}
+
+void Completion::complete(GivenWork work) {
+  const Outcome outcome = finish(work);
+  work.done(outcome);
 }
 
 GivenWork Completion::next() {

@@ -15,18 +15,19 @@ namespace transfusion::cuda {
 
 // One command.
 struct GivenWork {
-  Status status;                  // what went wrong as it was given
-  FailureSlot failure{};          // where its kernels report; absent where they do not
-  DescribeFailure describe;       // what such a report means
-  CUevent start = nullptr;        // where times are wanted
-  CUevent end = nullptr;          // absent where the device has ended
+  Status status;             // what went wrong as it was given
+  FailureSlot failure{};     // where its kernels report; absent where they do not
+  DescribeFailure describe;  // what such a report means
+  CUevent start = nullptr;   // where times are wanted
+  CUevent end = nullptr;     // absent where the device has ended
   bool timed = false;
   Device::Done done;
 };
 
 class Completion {
  public:
-  Completion(CUcontext context, Health& health, FailureSlots& failures);
+  // `synchronous`: add() waits itself.
+  Completion(CUcontext context, bool synchronous, Health& health, FailureSlots& failures);
 
   // By the stream's thread. Work ends in the order of these calls.
   void add(GivenWork work);
@@ -37,10 +38,12 @@ class Completion {
 
  private:
   void run();
+  void complete(GivenWork work);
   GivenWork next();
   Outcome finish(GivenWork& work);
 
   const CUcontext context_;
+  const bool synchronous_;
   Health& health_;
   FailureSlots& failures_;
   EventPool events_{false}, timed_events_{true};

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "host/modules.h"
 
@@ -37,7 +38,7 @@ CudaDevice::CudaDevice(int ordinal)
   TRANSFUSION_CHECK_DRIVER(StreamCreate, &stream_, CU_STREAM_NON_BLOCKING);
   memory_ = std::make_unique<DeviceMemory>(ordinal, device_, stream_);
   host_memory_ = std::make_unique<HostMemory>(cuda_context_);
-  completion_ = std::make_unique<Completion>(cuda_context_, health_, failures_);
+  completion_ = std::make_unique<Completion>(cuda_context_, synchronous_, health_, failures_);
   scratch_ = std::make_unique<Scratch>(*memory_);
   context_.device_stream = this;
   context_.arena = scratch_.get();
@@ -60,6 +61,7 @@ std::vector<DeviceProperty> CudaDevice::properties() const {
                                     std::to_string(limits_.compute_capability % 10)},
           {"multiprocessors", static_cast<double>(limits_.multiprocessors)},
           {"memory", static_cast<double>(bytes)},
+          {"nativeBf16", true},
           {"driver", cuda_version(driver().version)},
           {"kernels", image_kind(limits_.compute_capability)}};
 }
@@ -147,10 +149,10 @@ Status CudaDevice::launch(const KernelName& kernel, Grid grid, const void* argum
     std::array<void*, 5> extra{CU_LAUNCH_PARAM_BUFFER_POINTER, const_cast<void*>(arguments),
                                CU_LAUNCH_PARAM_BUFFER_SIZE, &bytes, CU_LAUNCH_PARAM_END};
     const CUkernel loaded = find(kernel, shared_bytes).kernel;
-    CUresult result = driver().LaunchKernel(
-        reinterpret_cast<CUfunction>(loaded), static_cast<unsigned>(grid.x), static_cast<unsigned>(grid.y),
-        static_cast<unsigned>(grid.z), kernel.threads, 1, 1, static_cast<unsigned>(shared_bytes), stream_,
-        nullptr, extra.data());
+    CUresult result =
+        driver().LaunchKernel(reinterpret_cast<CUfunction>(loaded), static_cast<unsigned>(grid.x),
+                              static_cast<unsigned>(grid.y), static_cast<unsigned>(grid.z), kernel.threads, 1,
+                              1, static_cast<unsigned>(shared_bytes), stream_, nullptr, extra.data());
     if (!synchronous_) return judge(result, "cuLaunchKernel");
     if (result == CUDA_SUCCESS) result = driver().StreamSynchronize(stream_);
     return judge(result, "cuLaunchKernel", kernel.name);

@@ -12,8 +12,8 @@ namespace transfusion::cuda {
 
 class CudaDevice final : public Device {
  public:
-  // Of the driver's device of this number. Throws a std::runtime_error. Never destroyed: its threads run until
-  // the process ends.
+  // Of the driver's device of this number. Throws a std::runtime_error. Never destroyed: its threads run
+  // until the process ends.
   explicit CudaDevice(int ordinal);
 
   std::string name() const override { return "cuda:" + std::to_string(ordinal_); }

@@ -27,8 +27,7 @@ std::string find_functions(void* library, Driver& driver) {
       reinterpret_cast<PFN_cuDriverGetVersion_v2020>(dlsym(library, "cuDriverGetVersion"));
   if (!get_version) return "it is no CUDA driver: it lacks cuDriverGetVersion";
   get_version(&driver.version);
-  const auto get =
-      reinterpret_cast<PFN_cuGetProcAddress_v12000>(dlsym(library, "cuGetProcAddress_v2"));
+  const auto get = reinterpret_cast<PFN_cuGetProcAddress_v12000>(dlsym(library, "cuGetProcAddress_v2"));
   if (!get || driver.version < kLeastVersion)
     return too_old("it is for CUDA " + cuda_version(driver.version));
   const auto find = [&](const char* name, int version, auto& function) {
@@ -37,9 +36,8 @@ std::string find_functions(void* library, Driver& driver) {
     function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(address);
     return address != nullptr;
   };
-#define F(name, since)                               \
-  if (!find("cu" #name, kLeastVersion, driver.name)) \
-    return too_old("it lacks cu" #name);
+#define F(name, since) \
+  if (!find("cu" #name, kLeastVersion, driver.name)) return too_old("it lacks cu" #name);
   TRANSFUSION_DRIVER_FUNCTIONS(F)
 #undef F
   find("cuKernelGetParamInfo", 12040, driver.KernelGetParamInfo);

@@ -34,7 +34,8 @@ Clock::time_point EventClock::advance(CUevent event) {
   driver().EventElapsedTime(&milliseconds, reference_, event);
   events_.give_back(reference_);
   reference_ = event;
-  time_ += std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(milliseconds));
+  time_ +=
+      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double, std::milli>(milliseconds));
   // Both clocks drift: what has happened does not lie ahead.
   time_ = std::min(time_, Clock::now());
   return time_;

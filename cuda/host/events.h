@@ -25,8 +25,8 @@ class EventPool {
   std::vector<CUevent> free_;
 };
 
-// Maps times of events onto the host's clock, from one event whose time the host knows to the next: the driver
-// gives differences alone, which are exact only while they are short.
+// Maps times of events onto the host's clock, from one event whose time the host knows to the next: the
+// driver gives differences alone, which are exact only while they are short.
 class EventClock {
  public:
   explicit EventClock(EventPool& events) : events_(events) {}

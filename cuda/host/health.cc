@@ -40,8 +40,8 @@ Status Health::judge(CUresult result, const char* function, const char* cause) {
 Status Health::end(CUresult result, const char* cause) {
   std::lock_guard lock(mutex_);
   if (!ended_) {
-    status_ = fail("%s has failed: %s%s%s", device_.c_str(), describe(result).c_str(),
-                   cause ? " in " : "", cause ? cause : "");
+    status_ = fail("%s has failed: %s%s%s", device_.c_str(), describe(result).c_str(), cause ? " in " : "",
+                   cause ? cause : "");
     ended_ = true;
   }
   return status_;

@@ -29,8 +29,10 @@ std::string refusal(int ordinal) {
   int major = 0, minor = 0;
   try {
     TRANSFUSION_CHECK_DRIVER(DeviceGet, &device, ordinal);
-    TRANSFUSION_CHECK_DRIVER(DeviceGetAttribute, &major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, device);
-    TRANSFUSION_CHECK_DRIVER(DeviceGetAttribute, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, device);
+    TRANSFUSION_CHECK_DRIVER(DeviceGetAttribute, &major, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+                             device);
+    TRANSFUSION_CHECK_DRIVER(DeviceGetAttribute, &minor, CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+                             device);
   } catch (const DriverError& error) {
     return error.what();
   }

@@ -7,8 +7,8 @@
 
 namespace transfusion::cuda {
 
-// A kernel for devices of this compute capability (80, 86 ..). Its image is loaded at the first call, once for
-// all devices. Any thread. Throws a std::runtime_error.
+// A kernel for devices of this compute capability (80, 86 ..). Its image is loaded at the first call, once
+// for all devices. Any thread. Throws a std::runtime_error.
 CUkernel find_kernel(const KernelName& kernel, int compute_capability);
 
 // "machine code for 8.0" or "PTX": what such devices run.

@@ -16,7 +16,7 @@ export { Job } from '../tensor/job.js'
 export { InFlightLimit } from '../tensor/in_flight_limit.js'
 
 // Devices: what computes, its memory and its threads.
-export type { DeviceInfo, DeviceName, MemoryInfo } from '../native_types.js'
+export type { CpuInfo, DeviceInfo, DeviceName, GpuInfo, MemoryInfo } from '../native_types.js'
 export {
   type Device,
   deviceInfo,

@@ -1,6 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { native } from '../native.js'
-import { type Device, parseDevice, withDevice } from '../tensor/device.js'
+import { currentDevice, type Device, parseDevice, withDevice } from '../tensor/device.js'
 import { keep, scope } from '../tensor/scope.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
@@ -48,7 +48,11 @@ export class ParameterArena {
   readonly #starts = new Map<Parameter, number>()
   readonly #frozen = new Set<FrozenValues>()
 
-  constructor(parameters: readonly Parameter[], compute: ComputeType = 'f32', device: Device = 'cpu') {
+  constructor(
+    parameters: readonly Parameter[],
+    compute: ComputeType = 'f32',
+    device: Device = currentDevice(),
+  ) {
     checkArguments('ParameterArena', { parameters: [parameters, 'array'] })
     for (const parameter of parameters)
       checkArguments('ParameterArena', { 'each of parameters': [parameter, 'parameter'] })

@@ -67,7 +67,7 @@ export interface ProfileReport {
 export interface ProfileOptions {
   /** So many calls are kept one by one, the first ones, for a trace; 24 bytes each. By default none. */
   spans?: number
-  /** Whose stream is profiled; 'cpu' by default. */
+  /** Whose stream is profiled; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
 }
 

@@ -87,7 +87,7 @@ const writeSessions = (folder: string, all: Sessions): Promise<void> =>
   writeJson(join(folder, runFiles.sessions), all)
 
 function describeMachine(): Session['machine'] {
-  const { simd, nativeBf16, processors } = deviceInfo()
+  const { simd, nativeBf16, processors } = deviceInfo('cpu')
   return {
     processor: cpus()[0]?.model.trim() ?? process.arch,
     processors,

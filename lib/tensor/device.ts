@@ -1,17 +1,46 @@
 import { wrongArgument } from '../arguments.js'
 import { native } from '../native.js'
-import type { DeviceInfo, DeviceName, MemoryInfo } from '../native_types.js'
+import { openCuda } from '../native_cuda.js'
+import type { CpuInfo, DeviceInfo, DeviceName, MemoryInfo } from '../native_types.js'
 
-/** Where tensors lie and ops run, as PyTorch names it; 'cuda' is 'cuda:0'. This build has 'cpu' alone. */
+/** Where tensors lie and ops run, as PyTorch names it; 'cuda' is 'cuda:0'. */
 export type Device = DeviceName | 'cuda'
 
-const numbers: ReadonlyMap<Device, number> = new Map(native.devices().map((name, number) => [name, number]))
+/** Of the devices that are ready. */
+const numbers = new Map<Device, number>([['cpu', 0]])
 
 /** Names of devices, whether they are there or not. */
 export const deviceNames = /^(cpu|cuda(:(0|[1-9]\d*))?)$/
 
-/** The devices that are there: 'cpu', and what else this build can use on this machine. */
-export const devices = (): Device[] => [...numbers.keys()]
+const usable = (): Device[] =>
+  native
+    .devices()
+    .filter(({ refusal }) => refusal === '')
+    .map(({ name }) => name)
+
+/** The devices that are there: 'cpu', and the GPUs that this build can use on this machine. */
+export function devices(): Device[] {
+  openCuda()
+  return usable()
+}
+
+/** Makes a device ready. Why that fails, or nothing. */
+function open(device: Device): string | undefined {
+  const find = () => native.devices().findIndex(({ name }) => name === device)
+  if (find() < 0) {
+    const problem = openCuda()
+    if (problem) return problem
+  }
+  const number = find()
+  if (number < 0) return `the NVIDIA driver shows ${native.devices().length - 1} of them`
+  try {
+    native.open_device(number)
+  } catch (error) {
+    return (error as Error).message
+  }
+  numbers.set(device, number)
+  return undefined
+}
 
 /** A device as the addon numbers it; the CPU, whose tensors are made by the thousand, without a look. @internal */
 export const deviceNumber = (device: Device): number => (device === 'cpu' ? 0 : numbers.get(device)!)
@@ -26,17 +55,19 @@ export function parseDevice(name: unknown, callee: string): Device {
     throw wrongArgument(callee, 'device', `'cpu', 'cuda' or 'cuda:N'`, name)
   const device = name === 'cuda' ? 'cuda:0' : (name as Device)
   if (numbers.has(device)) return device
+  const problem = open(device)
+  if (problem === undefined) return device
+  const there = usable().map((usable) => `'${usable}'`)
   throw new Error(
-    `${callee}: device must be ${devices()
-      .map((there) => `'${there}'`)
-      .join(' or ')}, received ${JSON.stringify(name)}: this build has no CUDA backend`,
+    `${callee}: device must be ${there.join(' or ')}, received ${JSON.stringify(name)}: ${problem}`,
   )
 }
 
-let current: Device = 'cpu'
+let current: Device | undefined
 
-/** Where tensors are made whose device is not given: 'cpu', or what `withDevice` says. */
-export const currentDevice = (): Device => current
+/** Where tensors are made whose device is not given: what `withDevice` says, else TRANSFUSION_DEVICE, else 'cpu'. */
+export const currentDevice = (): Device =>
+  (current ??= parseDevice(process.env['TRANSFUSION_DEVICE'] || 'cpu', 'TRANSFUSION_DEVICE'))
 
 /**
  * Runs `body`, which must be synchronous, with `device` as the default of `empty`, `zeros`, `full` and `fromArray`. Ops
@@ -91,5 +122,8 @@ export function setThreads(threads: number): void {
 }
 
 /** What a device is and can do. */
-export const deviceInfo = (device = currentDevice()): DeviceInfo =>
-  native.device_info(numberOf(device, 'deviceInfo'))
+export function deviceInfo(device: 'cpu'): CpuInfo
+export function deviceInfo(device?: Device): DeviceInfo
+export function deviceInfo(device: Device = currentDevice()): DeviceInfo {
+  return native.device_info(numberOf(device, 'deviceInfo'))
+}

@@ -25,7 +25,8 @@ vi.mock('../../lib/native.js', async (original) => {
   type Call = (...values: unknown[]) => unknown
   const wrapped: Record<string, unknown> = { ...native }
   const names: readonly DeviceName[] = ['cpu', 'cuda:0']
-  wrapped['devices'] = () => names
+  wrapped['devices'] = () => names.map((name) => ({ name, refusal: '' }))
+  wrapped['open_device'] = () => {}
   const put = (handle: Handle, device: number) => {
     made.devices.set(handle, device)
     return handle

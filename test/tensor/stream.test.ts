@@ -154,7 +154,7 @@ describe('InFlightLimit', () => {
 })
 
 describe('setThreads', () => {
-  afterAll(() => setThreads(deviceInfo().processors))
+  afterAll(() => setThreads(deviceInfo('cpu').processors))
 
   test('throws for what is no number of threads', () => {
     for (const threads of [0, 1.5, NaN, 1025]) expect(() => setThreads(threads)).toThrow(RangeError)

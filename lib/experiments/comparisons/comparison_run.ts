@@ -48,7 +48,7 @@ export interface RunOptions {
   /** Either this or `steps`. */
   seconds?: number
   perClass: number
-  /** Where the models are trained; 'cpu' by default. */
+  /** Where the models are trained; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device | undefined
   signal: AbortSignal
 }
@@ -77,7 +77,7 @@ export async function runVariant(
   using model = Transfusion.create(
     modelOptions(modelOptionsSchema.parse({ ...sizes, image: { ...sizes.image, ...variant.image } })),
     makeCaptionTokenizer(data.captions),
-    { seed, compute: deviceInfo().nativeBf16 ? 'bf16' : 'f32', device, objective: demoObjective },
+    { seed, compute: deviceInfo(device).nativeBf16 ? 'bf16' : 'f32', device, objective: demoObjective },
   )
   using trainer = new Trainer(model, data.training, {
     ...demoTraining({ minutes: 1, seed }),

@@ -25,7 +25,7 @@ export interface ComparisonOptions extends Partial<RunMessages> {
   only?: string | undefined
   /** Where metrics and pictures are written. */
   out: string
-  /** Where the models are trained; 'cpu' by default. */
+  /** Where the models are trained; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device | undefined
   /** Stops the comparison, which then rejects with the signal's reason; runs that have finished are kept. */
   signal?: AbortSignal

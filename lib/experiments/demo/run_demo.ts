@@ -13,7 +13,7 @@ import { recordedRun } from '../../run/recorded_run.js'
 import { lockRun, runPaths } from '../../run/run_folder.js'
 import { modelOptions } from '../../models/transfusion/model_options.js'
 import type { SessionHooks } from '../../run/train_session.js'
-import { type Device, deviceInfo } from '../../tensor/device.js'
+import { currentDevice, type Device, deviceInfo } from '../../tensor/device.js'
 import { makeCaptionTokenizer } from '../../tokenizer/caption_tokenizer.js'
 import { transfusionTrainingSchema } from '../../models/transfusion/training/options.js'
 import { Trainer } from '../../models/transfusion/training/trainer.js'
@@ -33,7 +33,7 @@ const sheetSteps = 1000
 export interface DemoOptions extends SessionHooks {
   /** The run's folder. */
   out: string
-  /** Where the model is trained; 'cpu' by default. */
+  /** Where the model is trained; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device | undefined
 }
 
@@ -53,13 +53,18 @@ export async function runDemo(name: DemoName, settings: DemoSettings, options: D
 /** Runs a demo on data that is open. `started`: when the total time begins, as `performance.now()` gives it. */
 export async function runDemoTask(
   task: DemoTask,
-  { out, device = 'cpu', started = performance.now(), ...options }: DemoOptions & { started?: number },
+  {
+    out,
+    device = currentDevice(),
+    started = performance.now(),
+    ...options
+  }: DemoOptions & { started?: number },
 ): Promise<void> {
   const hooks = { ...silent, ...given(options) }
   const { onMessage } = hooks
   const { name, minutes, objective, images, prompts } = task
   // Half the bytes and twice the products, where the processor has them.
-  const precision = deviceInfo().nativeBf16 ? 'bf16' : 'f32'
+  const precision = deviceInfo(device).nativeBf16 ? 'bf16' : 'f32'
   const training = parseConfig(transfusionTrainingSchema, { ...task.training, minutes }, 'demo training')
   using model = Transfusion.create(modelOptions(task.model), makeCaptionTokenizer(task.captions), {
     seed: training.seed,

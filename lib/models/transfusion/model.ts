@@ -11,7 +11,7 @@ import { linearCrossEntropy } from '../../ops/linear_cross_entropy.js'
 import { ropeTable } from '../../ops/rope_table.js'
 import { scatterAddRows } from '../../ops/scatter_rows.js'
 import { dtypeBytes } from '../../tensor/dtype.js'
-import { type Device, parseDevice } from '../../tensor/device.js'
+import { currentDevice, type Device, parseDevice } from '../../tensor/device.js'
 import { keep } from '../../tensor/scope.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import {
@@ -84,7 +84,7 @@ export class TransfusionNetwork {
   readonly #axes: Tensor
 
   /** Weights are zero until they are initialised or loaded. Throws a ConfigError that names what is wrong in the options. */
-  constructor(options: TransfusionOptions, compute: ComputeType = 'f32', device: Device = 'cpu') {
+  constructor(options: TransfusionOptions, compute: ComputeType = 'f32', device: Device = currentDevice()) {
     this.config = parseConfig(transfusionConfigSchema, options, 'model config')
     const list = new ParameterList()
     this.#modules = makeModules(list, this.config)

@@ -4,7 +4,7 @@ import { type Objective, objectiveSchema } from '../../../diffusion/objective.js
 import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
 import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
-import { type Device, parseDevice } from '../../../tensor/device.js'
+import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import { TransfusionNetwork } from '../model.js'
@@ -16,7 +16,7 @@ export interface NewModelOptions {
   seed?: number
   /** bf16: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
-  /** Where the weights will lie and the model runs; 'cpu' by default. */
+  /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
   /** What the network predicts, and how its error counts. */
   objective?: Partial<Objective>
@@ -33,7 +33,7 @@ export function createModel(
 ): LoadedModel {
   const keys = { seed: true, compute: true, device: true, objective: true, imagePreprocessing: true } as const
   checkOptions(callee, options, keys)
-  const { seed = 0, compute = 'f32', device = 'cpu', objective = {}, imagePreprocessing } = options
+  const { seed = 0, compute = 'f32', device = currentDevice(), objective = {}, imagePreprocessing } = options
   const place = parseDevice(device, callee)
   const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
   const config = parseConfig(

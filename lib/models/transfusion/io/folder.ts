@@ -25,7 +25,7 @@ import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
 import type { ComputeType } from '../../../nn/arena.js'
 import type { Parameter } from '../../../nn/parameters.js'
-import { type Device, parseDevice } from '../../../tensor/device.js'
+import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { Tensor } from '../../../tensor/tensor.js'
 import { type TransfusionConfig, transfusionConfigSchema, transfusionName } from '../config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
@@ -69,7 +69,7 @@ export interface ModelParts {
 export interface LoadOptions {
   /** bf16: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
-  /** Where the weights will lie and the model runs; 'cpu' by default. */
+  /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
   /** False: checksums are left alone, which saves a little time. */
   verify?: boolean
@@ -145,7 +145,7 @@ export async function readModelConfig(folder: string, verify = true) {
 export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
   checkOptions('Transfusion.load', options, { compute: true, device: true, verify: true })
   const { compute = 'f32', verify = true } = options
-  const device = parseDevice(options.device ?? 'cpu', 'Transfusion.load')
+  const device = parseDevice(options.device ?? currentDevice(), 'Transfusion.load')
   const folder = await modelFolderOf(path)
   const { model, listed, ...rest } = await readModelConfig(folder, verify)
   const { end: eos, ...ids } = model.tokens

@@ -11,7 +11,7 @@ import type { ComputeType, ParameterArena } from '../../../nn/arena.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { mul } from '../../../ops/mul.js'
 import { mean } from '../../../ops/reduce.js'
-import { type Device, fence, parseDevice } from '../../../tensor/device.js'
+import { currentDevice, type Device, fence, parseDevice } from '../../../tensor/device.js'
 import { scope } from '../../../tensor/scope.js'
 import { elementsOf } from '../../../tensor/shape.js'
 import { type LlamaConfig, readLlamaConfig } from '../../llama/config.js'
@@ -29,7 +29,7 @@ export interface FromLlamaOptions {
   objective?: Partial<Objective>
   /** bf16: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
-  /** Where the weights will lie and the model runs; 'cpu' by default. */
+  /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
   /** The image parts' initial weights follow from it. */
   seed?: number
@@ -67,7 +67,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
       'fromLlama: options.image is missing: a Llama has no images, and the sizes of those to read and generate are for you ' +
         'to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
     )
-  const device = parseDevice(options.device ?? 'cpu', 'fromLlama')
+  const device = parseDevice(options.device ?? currentDevice(), 'fromLlama')
   const llama = await readLlamaConfig(folder)
   if (!options.tokenizer) await checkTokenizerFile(folder)
   const tokenizer = options.tokenizer ?? (await JsonTokenizer.load(join(folder, 'tokenizer.json')))

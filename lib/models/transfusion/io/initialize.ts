@@ -5,7 +5,7 @@ import { sameNumber } from '../../../config/same_number.js'
 import { formatValue } from '../../../describe.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
 import { readLlamaConfig } from '../../llama/config.js'
-import { parseDevice } from '../../../tensor/device.js'
+import { currentDevice, parseDevice } from '../../../tensor/device.js'
 import { feedForwardOf, type TransfusionOptions } from '../config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromLlama, type FromLlamaOptions } from './from_llama.js'
@@ -39,7 +39,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     seed: true,
     imagePreprocessing: true,
   })
-  parseDevice(options.device ?? 'cpu', 'initializeFrom')
+  parseDevice(options.device ?? currentDevice(), 'initializeFrom')
   const { folder, kind } = await locateModel(named)
   const { sizes = {}, objective = {}, compute, device, ...others } = options
   const path = join(folder, 'config.json')
