@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 const env = {
   OMP_WAIT_POLICY: 'passive',
+  // Wherever the tests run: the GPU's have a config of their own.
+  TRANSFUSION_CUDA_LIBRARY: 'none',
   NODE_OPTIONS: `--import ${new URL('test/typescript_workers/register.mjs', import.meta.url)}`,
 }
 

@@ -10,6 +10,7 @@ const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
 const supportedPlatform = 'linux-x64'
 const cudaPackage = `@transfusion-js/${supportedPlatform}-cuda`
+const missing = 'this build has no CUDA backend'
 const fileName = 'libtransfusion_cuda.so'
 
 /** Why there is no library of the CUDA backend, or its path. */
@@ -33,7 +34,9 @@ function findLibrary(): Found {
   const override = process.env['TRANSFUSION_CUDA_LIBRARY']
   if (override) {
     const path = resolve(override)
-    return existsSync(path) ? { path } : { problem: `TRANSFUSION_CUDA_LIBRARY: there is no file ${path}` }
+    return existsSync(path)
+      ? { path }
+      : { problem: `${missing}: TRANSFUSION_CUDA_LIBRARY=${override} names no file` }
   }
   const local = join(packageRoot, 'build/cuda', fileName)
   if (existsSync(local)) return { path: local }
@@ -41,7 +44,7 @@ function findLibrary(): Found {
     platform === supportedPlatform
       ? `install ${cudaPackage} ${version}, or run \`npm run build:cuda\` in a clone`
       : `it is made for ${supportedPlatform} alone, this is ${platform}`
-  return findInPackage() ?? { problem: `this build has no CUDA backend: ${remedy}` }
+  return findInPackage() ?? { problem: `${missing}: ${remedy}` }
 }
 
 /** Loads the library of the CUDA backend and the driver, once for the process. Why that fails, or nothing. */

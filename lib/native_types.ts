@@ -89,7 +89,8 @@ export interface NativeAddon extends Kernels {
   devices(): { name: DeviceName; refusal: string }[]
   open_cuda(library: string, version: string, driver: string): string
   open_device(device: DeviceNumber): void
-  device_info(device?: DeviceNumber): DeviceInfo
+  device_info(): CpuInfo
+  device_info(device: DeviceNumber): DeviceInfo
   memory(device?: DeviceNumber): MemoryInfo
   set_memory_limit(bytes: number, device?: DeviceNumber): void
   trim_memory(device?: DeviceNumber): void

@@ -12,7 +12,9 @@ const config = {
   training: { steps: 1 },
 } satisfies WrittenTrainConfig
 
-const reason = `device must be 'cpu', received "cuda": this build has no CUDA backend`
+const reason =
+  `device must be 'cpu', received "cuda": this build has no CUDA backend: ` +
+  'TRANSFUSION_CUDA_LIBRARY=none names no file'
 
 it.each([
   ['train', 'config.json'],
