@@ -42,9 +42,8 @@ struct BroadcastIndex {
     i64 rest = element;
 #pragma unroll
     for (int n = 0; n < N; ++n) result[n] = 0;
-#pragma unroll
-    for (int axis = 0; axis < kMaxRank; ++axis) {
-      if (axis == rank) break;
+#pragma unroll 1
+    for (int axis = 0; axis < rank; ++axis) {
       i64 index = rest;
       rest = axis + 1 < rank ? sizes[axis].divide(index) : 0;
 #pragma unroll

@@ -94,10 +94,12 @@ __device__ __forceinline__ void for_each_vector(i64 count, bool vectors, const B
     if (begin + kWidth <= count) {
       body(begin, Access<kWidth>());
     } else {
+#pragma unroll 1
       for (i64 i = begin; i < count; ++i) body(i, Access<1>());
     }
   } else {
     const i64 end = count < block + kThreads * kWidth ? count : block + kThreads * kWidth;
+#pragma unroll 1
     for (i64 i = block + threadIdx.x; i < end; i += kThreads) body(i, Access<1>());
   }
 }
