@@ -36,9 +36,10 @@ struct Divider {
 
   Divider() = default;
 
-  // Numerators are at least 0 and below `bound`.
-  Divider(i64 by, i64 bound) : divisor(by), narrow(bound <= i64{1} << 31 && by <= i64{1} << 31) {
-    if (narrow) narrow_divider = NarrowDivider(by);
+  // Numerators are at least 0 and below `bound`. Of axes without elements nothing is divided.
+  Divider(i64 by, i64 bound)
+      : divisor(by > 0 ? by : 1), narrow(bound <= i64{1} << 31 && divisor <= i64{1} << 31) {
+    if (narrow) narrow_divider = NarrowDivider(divisor);
   }
 
 #ifdef __CUDACC__

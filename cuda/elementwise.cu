@@ -1,7 +1,7 @@
 // y = a + b, y = a b (broadcast), y = factor x, y = value, y += x, y = x in another dtype.
 // One thread for a vector of the output.
-#include "broadcast.h"
 #include "kernel.h"
+#include "strided_index.h"
 #ifdef __CUDACC__
 #include "device/vectors.cuh"
 #else
@@ -123,26 +123,15 @@ KERNEL(mul_bf16_bf16, CombineArguments, kThreads) { combine<bf16, bf16>(argument
 
 #else
 
-// NAME_Y_X, by the types of the elements that are written and read.
-#define FLOAT_PAIR_KERNELS(variable, Arguments, name)                                           \
-  constexpr Kernel<Arguments> variable##_f32_f32("elementwise", name "_f32_f32", kThreads);     \
-  constexpr Kernel<Arguments> variable##_f32_bf16("elementwise", name "_f32_bf16", kThreads);   \
-  constexpr Kernel<Arguments> variable##_bf16_f32("elementwise", name "_bf16_f32", kThreads);   \
-  constexpr Kernel<Arguments> variable##_bf16_bf16("elementwise", name "_bf16_bf16", kThreads); \
-  static const Kernel<Arguments>& variable(DType y, DType x) {                                  \
-    if (y == DType::bf16) return x == DType::bf16 ? variable##_bf16_bf16 : variable##_bf16_f32; \
-    return x == DType::bf16 ? variable##_f32_bf16 : variable##_f32_f32;                         \
-  }
-
 FLOAT_KERNELS(fill_kernel, FillArguments, "elementwise", "fill", kThreads)
 constexpr Kernel<FillArguments> fill_i32("elementwise", "fill_i32", kThreads);
 FLOAT_KERNELS(scale_kernel, MapArguments, "elementwise", "scale", kThreads)
-FLOAT_PAIR_KERNELS(cast_kernel, MapArguments, "cast")
+FLOAT_PAIR_KERNELS(cast_kernel, MapArguments, "elementwise", "cast", kThreads)
 constexpr Kernel<MapArguments> cast_f32_i32("elementwise", "cast_f32_i32", kThreads);
 constexpr Kernel<MapArguments> cast_bf16_i32("elementwise", "cast_bf16_i32", kThreads);
-FLOAT_PAIR_KERNELS(accumulate_kernel, MapArguments, "accumulate")
-FLOAT_PAIR_KERNELS(add_kernel, CombineArguments, "add")
-FLOAT_PAIR_KERNELS(mul_kernel, CombineArguments, "mul")
+FLOAT_PAIR_KERNELS(accumulate_kernel, MapArguments, "elementwise", "accumulate", kThreads)
+FLOAT_PAIR_KERNELS(add_kernel, CombineArguments, "elementwise", "add", kThreads)
+FLOAT_PAIR_KERNELS(mul_kernel, CombineArguments, "elementwise", "mul", kThreads)
 
 namespace {
 

@@ -43,6 +43,17 @@ struct Kernel : KernelName {
     return dtype == DType::bf16 ? variable##_bf16 : variable##_f32;          \
   }
 
+// NAME_Y_X, by the types of the elements that are written and read.
+#define FLOAT_PAIR_KERNELS(variable, Arguments, image, name, threads)                           \
+  constexpr Kernel<Arguments> variable##_f32_f32(image, name "_f32_f32", threads);              \
+  constexpr Kernel<Arguments> variable##_f32_bf16(image, name "_f32_bf16", threads);            \
+  constexpr Kernel<Arguments> variable##_bf16_f32(image, name "_bf16_f32", threads);            \
+  constexpr Kernel<Arguments> variable##_bf16_bf16(image, name "_bf16_bf16", threads);          \
+  static const Kernel<Arguments>& variable(DType y, DType x) {                                  \
+    if (y == DType::bf16) return x == DType::bf16 ? variable##_bf16_bf16 : variable##_bf16_f32; \
+    return x == DType::bf16 ? variable##_f32_bf16 : variable##_f32_f32;                         \
+  }
+
 Status launch(Context& context, const KernelName& kernel, Grid grid, const void* arguments,
               size_t shared_bytes);
 
