@@ -6,9 +6,9 @@
 
 namespace transfusion::cuda {
 
-// Consecutive elements; their address in memory is a multiple of their bytes.
+// Consecutive elements; their address in memory is a multiple of their bytes, of 16 where they are more.
 template <class T, int kCount>
-struct alignas(sizeof(T) * kCount) Elements {
+struct alignas(sizeof(T) * kCount < 16 ? sizeof(T) * kCount : 16) Elements {
   T elements[kCount];
 };
 
