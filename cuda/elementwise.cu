@@ -78,11 +78,9 @@ __device__ void cast(const MapArguments& arguments) {
   map_elements<Y, X>(arguments, [](float x) { return x; });
 }
 
-KERNEL(cast_f32_f32, MapArguments, kThreads) { cast<f32, f32>(arguments); }
 KERNEL(cast_f32_bf16, MapArguments, kThreads) { cast<f32, bf16>(arguments); }
 KERNEL(cast_f32_i32, MapArguments, kThreads) { cast<f32, i32>(arguments); }
 KERNEL(cast_bf16_f32, MapArguments, kThreads) { cast<bf16, f32>(arguments); }
-KERNEL(cast_bf16_bf16, MapArguments, kThreads) { cast<bf16, bf16>(arguments); }
 KERNEL(cast_bf16_i32, MapArguments, kThreads) { cast<bf16, i32>(arguments); }
 
 template <class Y, class X>
@@ -126,8 +124,9 @@ KERNEL(mul_bf16_bf16, CombineArguments, kThreads) { combine<bf16, bf16>(argument
 FLOAT_KERNELS(fill_kernel, FillArguments, "elementwise", "fill", kThreads)
 constexpr Kernel<FillArguments> fill_i32("elementwise", "fill_i32", kThreads);
 FLOAT_KERNELS(scale_kernel, MapArguments, "elementwise", "scale", kThreads)
-FLOAT_PAIR_KERNELS(cast_kernel, MapArguments, "elementwise", "cast", kThreads)
+constexpr Kernel<MapArguments> cast_f32_bf16("elementwise", "cast_f32_bf16", kThreads);
 constexpr Kernel<MapArguments> cast_f32_i32("elementwise", "cast_f32_i32", kThreads);
+constexpr Kernel<MapArguments> cast_bf16_f32("elementwise", "cast_bf16_f32", kThreads);
 constexpr Kernel<MapArguments> cast_bf16_i32("elementwise", "cast_bf16_i32", kThreads);
 FLOAT_PAIR_KERNELS(accumulate_kernel, MapArguments, "elementwise", "accumulate", kThreads)
 FLOAT_PAIR_KERNELS(add_kernel, CombineArguments, "elementwise", "add", kThreads)
@@ -159,9 +158,10 @@ Status fill(Context& context, Out y, f32 value) {
 }
 
 Status cast(Context& context, Out y, In x) {
-  if (x.dtype == DType::i32)
-    return launch_map(context, y.dtype == DType::bf16 ? cast_bf16_i32 : cast_f32_i32, y, x);
-  return launch_map(context, cast_kernel(y.dtype, x.dtype), y, x);
+  if (x.dtype == y.dtype) return copy(context, y.data, x.data, x.bytes());
+  const auto& to_f32 = x.dtype == DType::i32 ? cast_f32_i32 : cast_f32_bf16;
+  const auto& to_bf16 = x.dtype == DType::i32 ? cast_bf16_i32 : cast_bf16_f32;
+  return launch_map(context, y.dtype == DType::bf16 ? to_bf16 : to_f32, y, x);
 }
 
 Status scale(Context& context, Out y, In x, f32 factor) {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "column_sums.h"
 #include "cuda_kernels.h"
 #include "host/launch.h"
 #endif
@@ -29,7 +30,7 @@ struct SumArguments {
   // that share a row, up to a warp.
   int group;
   f32 scale;
-  bool adds, vectors;
+  bool vectors;
 };
 
 struct BroadcastToArguments {
@@ -41,12 +42,6 @@ struct BroadcastToArguments {
 };
 
 #ifdef __CUDACC__
-
-template <class Y>
-__device__ __forceinline__ void store_sum(const SumArguments& arguments, Y* y, float sum) {
-  sum *= arguments.scale;
-  *y = from_float<Y>(arguments.adds ? to_float(*y) + sum : sum);
-}
 
 template <int kCount>
 __device__ __forceinline__ float sum_of(const Floats<kCount>& floats) {
@@ -82,7 +77,8 @@ __device__ void sum_innermost(const SumArguments& arguments) {
   } else {
     for (int distance = group / 2; distance > 0; distance /= 2) sum += __shfl_xor_sync(~0u, sum, distance);
   }
-  if (lane == 0 && output < arguments.outputs) store_sum(arguments, static_cast<Y*>(arguments.y) + task, sum);
+  if (lane == 0 && output < arguments.outputs)
+    static_cast<Y*>(arguments.y)[task] = from_float<Y>(arguments.scale * sum);
 }
 
 KERNEL(sum_innermost_f32_f32, SumArguments, kThreads) { sum_innermost<f32, f32>(arguments); }
@@ -118,9 +114,9 @@ __device__ __forceinline__ void sum_columns_by(const SumArguments& arguments, Ac
       shared[i * kThreads + threadIdx.x] += shared[i * kThreads + threadIdx.x + rows * group];
   }
   if (row > 0 || column >= arguments.columns) return;
-  Y* y = static_cast<Y*>(arguments.y) + row_of_y * arguments.columns + column;
 #pragma unroll
-  for (int i = 0; i < kSize; ++i) store_sum(arguments, y + i, shared[i * kThreads + threadIdx.x]);
+  for (int i = 0; i < kSize; ++i) sums.values[i] = arguments.scale * shared[i * kThreads + threadIdx.x];
+  access.store(static_cast<Y*>(arguments.y) + row_of_y * arguments.columns + column, sums);
 }
 
 template <class Y, class X>
@@ -160,11 +156,7 @@ FLOAT_KERNELS(broadcast_to_kernel, BroadcastToArguments, "reduce", "broadcast_to
 namespace {
 
 // Blocks that keep any GPU busy, and terms that are worth one.
-constexpr i64 kBlocks = 1024, kTermsOfBlock = 4096, kRowsOfBlock = 64;
-
-i64 round_up_to_power_of_two(i64 n) {
-  return static_cast<i64>(std::bit_ceil(static_cast<u64>(std::max<i64>(n, 1))));
-}
+constexpr i64 kLanes = 32, kBlocks = 1024, kTermsOfBlock = 4096, kRowsOfBlock = 64;
 
 // Sums that are to be done: axes of x are kept or summed.
 struct Sums {
@@ -176,14 +168,14 @@ struct Sums {
   StridedIndex<1> kept = {}, summed = {};
   bool aligned_rows;  // the innermost axis is whole vectors
   f32 scale;
-  bool adds;
+  bool may_be_cut = true;
 
-  Sums(const TensorView& y, const TensorView& x, f32 scale, bool adds)
-      : y(y), x(x.data), x_dtype(x.dtype), scale(scale), adds(adds) {
+  Sums(const TensorView& y, const TensorView& x, f32 scale)
+      : y(y), x(x.data), x_dtype(x.dtype), scale(scale) {
     const BroadcastLoops<1> loops(x, {&y});
     keeps_innermost = loops.strides[0][0] != 0;
     if (keeps_innermost) columns = loops.sizes[0];
-    aligned_rows = loops.rank == 1 || loops.sizes[0] % vector_size(x.dtype) == 0;
+    aligned_rows = loops.sizes[0] % vector_size(x.dtype) == 0;
     i64 stride = 1;
     for (int axis = 0; axis < loops.rank; ++axis) {
       const bool keeps = loops.strides[0][axis] != 0;
@@ -203,6 +195,7 @@ struct Sums {
     result.x = sums;
     result.x_dtype = DType::f32;
     result.terms = parts;
+    result.may_be_cut = false;
     result.kept.rank = result.summed.rank = 1;
     result.kept.strides[0][0] = parts * whole.columns;
     result.summed.strides[0][0] = whole.columns;
@@ -212,17 +205,20 @@ struct Sums {
 };
 
 Status launch_sums(Context& context, const Sums& sums) {
-  const i64 width = aligned({sums.x}) && sums.aligned_rows ? vector_size(sums.x_dtype) : 1;
+  const i64 width = aligned({sums.x, sums.y.data}) && sums.aligned_rows ? vector_size(sums.x_dtype) : 1;
   const i64 vectors = ceil_div(sums.keeps_innermost ? sums.columns : sums.terms, width);
-  const i64 group = sums.keeps_innermost || vectors <= 4 * 32
-                        ? std::min<i64>(32, round_up_to_power_of_two(vectors))
-                        : kThreads;
+  i64 group = std::min<i64>(kLanes, static_cast<i64>(std::bit_ceil(static_cast<u64>(vectors))));
+  if (sums.keeps_innermost) {
+    // Narrower blocks, down to those of a whole line, where there are few of them.
+    while (group > 8 && sums.outputs * ceil_div(vectors, group) < kBlocks / 8) group /= 2;
+  } else if (vectors > 4 * kLanes) {
+    group = kThreads;
+  }
   const i64 column_blocks = sums.keeps_innermost ? ceil_div(vectors, group) : 1;
   const i64 blocks =
       sums.keeps_innermost ? sums.outputs * column_blocks : ceil_div(sums.outputs * group, kThreads);
-  const i64 part_terms = sums.keeps_innermost ? kRowsOfBlock : kTermsOfBlock;
-  const i64 parts =
-      std::max<i64>(1, std::min(ceil_div(sums.terms, part_terms), kBlocks / std::max<i64>(1, blocks)));
+  const i64 most_parts = ceil_div(sums.terms, sums.keeps_innermost ? kRowsOfBlock : kTermsOfBlock);
+  const i64 parts = sums.may_be_cut ? std::max<i64>(1, std::min(most_parts, kBlocks / blocks)) : 1;
 
   SumArguments arguments = {};
   arguments.x = sums.x;
@@ -239,7 +235,6 @@ Status launch_sums(Context& context, const Sums& sums) {
   arguments.vectors = width > 1;
   arguments.y = sums.y.data;
   arguments.scale = sums.scale;
-  arguments.adds = sums.adds;
   DType y_dtype = sums.y.dtype;
   f32* partial_sums = nullptr;
   if (parts > 1) {
@@ -247,7 +242,6 @@ Status launch_sums(Context& context, const Sums& sums) {
     arguments.y = partial_sums;
     y_dtype = DType::f32;
     arguments.scale = 1;
-    arguments.adds = false;
   }
   const auto& kernel =
       sums.keeps_innermost ? columns_kernel(y_dtype, sums.x_dtype) : innermost_kernel(y_dtype, sums.x_dtype);
@@ -259,17 +253,10 @@ Status launch_sums(Context& context, const Sums& sums) {
 
 }  // namespace
 
-Status sum_to(Context& context, Out y, In x, f32 scale) {
-  return launch_sums(context, Sums(y, x, scale, false));
-}
+Status sum_to(Context& context, Out y, In x, f32 scale) { return launch_sums(context, Sums(y, x, scale)); }
 
 Status sum_rows(Context& context, Acc y, In x) {
-  if (!y.present()) return ok();
-  TensorView rows = x;
-  rows.rank = 2;
-  rows.shape[0] = x.rows();
-  rows.shape[1] = x.dim(-1);
-  return launch_sums(context, Sums(y, rows, 1, true));
+  return y.present() ? add_column_sums(context, y.as<f32>(), x.data, x.dtype, x.rows(), x.dim(-1)) : ok();
 }
 
 Status broadcast_to(Context& context, Out y, In x, f32 scale) {

@@ -110,7 +110,6 @@ Status transpose(Context& context, Out y, In x, i64 axis0, i64 axis1) {
   const i64 first = std::min(axis0, axis1), second = std::max(axis0, axis1);
   const i64 a = product(x, 0, first), n0 = x.shape[first], b = product(x, first + 1, second);
   const i64 n1 = x.shape[second], c = product(x, second + 1, x.rank);
-  if (first == second) return copy(context, y.data, x.data, x.bytes());
   if (c != 1)
     return copy_strided(context, y.data, x.data, x.dtype,
                         {{a, n1 * b * n0 * c, n0 * b * n1 * c},
