@@ -5,12 +5,7 @@
 #pragma once
 
 #include "kernel_types.h"
-
-#ifdef __CUDACC__
-#define TRANSFUSION_HOST_DEVICE __host__ __device__
-#else
-#define TRANSFUSION_HOST_DEVICE
-#endif
+#include "shared/host_device.h"
 
 namespace transfusion::cuda {
 

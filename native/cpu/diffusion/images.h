@@ -5,6 +5,7 @@
 
 #include "cpu/runtime/parallel.h"
 #include "kernel_types.h"
+#include "shared/image_rows.h"
 
 namespace transfusion::cpu {
 
@@ -12,14 +13,10 @@ namespace transfusion::cpu {
 inline Status check_image_rows(const In& image_rows, i64 S) {
   const i32* rows = image_rows.as<i32>();
   const i64 last = image_rows.elements() - 1;
-  if (rows[0] != 0) return fail("image_rows[0] must be 0, received %d", rows[0]);
+  if (rows[0] != 0) return fail_first_image_row(rows[0]);
   for (i64 i = 1; i <= last; ++i)
-    if (rows[i] < rows[i - 1])
-      return fail("image_rows[%lld] must be at least the %d before it, received %d",
-                  static_cast<long long>(i), rows[i - 1], rows[i]);
-  if (rows[last] != S)
-    return fail("image_rows[%lld] must be the number of rows, %lld, received %d",
-                static_cast<long long>(last), static_cast<long long>(S), rows[last]);
+    if (rows[i] < rows[i - 1]) return fail_image_row(i, rows[i - 1], rows[i]);
+  if (rows[last] != S) return fail_last_image_row(last, S, rows[last]);
   return ok();
 }
 
