@@ -2,7 +2,7 @@
 // is the network's prediction, eps the noise that add_noise gave x0. Backward: dp = dlosses[i] weight[i] 2 (p
 // - target) / (elements of image i). eps is made again from the seeds (device/philox.cuh), so nothing is
 // kept. A block for a chunk of an image; an image's partial sums are joined in order.
-#include "image_chunks.h"
+#include "diffusion/image_chunks.h"
 #ifdef __CUDACC__
 #include "device/philox.cuh"
 #include "device/reduce.cuh"

@@ -1,6 +1,6 @@
 // The first chunk of each image: see image_chunks.h.
 // One block: it finds what is wrong with image_rows, and adds up the images' chunks.
-#include "image_chunks.h"
+#include "diffusion/image_chunks.h"
 #ifdef __CUDACC__
 #include "device/failure.cuh"
 #include "device/reduce.cuh"

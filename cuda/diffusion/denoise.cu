@@ -4,7 +4,7 @@
 //   y  = x_coeff x + x0_coeff x0 + previous_x0_coeff previous_x0 + noise_coeff eps
 // x is the noisy image x_t, y that of the next timestep, eps noise as in device/philox.cuh. A block for a
 // chunk of an image.
-#include "image_chunks.h"
+#include "diffusion/image_chunks.h"
 #ifdef __CUDACC__
 #include "device/philox.cuh"
 #else

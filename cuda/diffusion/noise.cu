@@ -1,7 +1,7 @@
 // normal: y = scale eps.  add_noise: xt = alpha[i] x0 + sigma[i] eps, the forward diffusion of image i.
 // eps is a stream of standard normals for each image, a function of its seed and of the element's place in
 // the image alone (device/philox.cuh): nothing needs to be kept. A block for a chunk of an image.
-#include "image_chunks.h"
+#include "diffusion/image_chunks.h"
 #ifdef __CUDACC__
 #include "device/philox.cuh"
 #else
