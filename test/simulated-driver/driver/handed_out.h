@@ -1,0 +1,15 @@
+// What calls that take addresses ask of them.
+#pragma once
+
+#include "driver/call.h"
+
+namespace simulated {
+
+// Refuses what is not, as far as the call can know, `bytes` of memory that is handed out and not freed.
+HandedOut& memory_at(uint64_t address, size_t bytes, const char* argument);
+// Null where an address is pageable memory of the host.
+HandedOut* pinned_at(const void* address, size_t bytes);
+// Of what is freed, by its first byte. `kinds`: "cuMemFree takes what cuMemAlloc gave".
+HandedOut& memory_to_free(uint64_t address);
+
+}  // namespace simulated

@@ -1,0 +1,31 @@
+#include "driver/settings.h"
+
+#include <cstdlib>
+
+namespace simulated {
+namespace {
+
+unsigned long long number(const char* name, unsigned long long otherwise) {
+  const char* text = std::getenv(name);
+  return text && *text ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+Settings read() {
+  Settings settings;
+  settings.seed = static_cast<uint32_t>(number("TRANSFUSION_SIMULATOR_SEED", settings.seed));
+  settings.devices = static_cast<int>(number("TRANSFUSION_SIMULATOR_DEVICES", 1));
+  settings.memory = number("TRANSFUSION_SIMULATOR_MEMORY", settings.memory);
+  settings.version = static_cast<int>(number("TRANSFUSION_SIMULATOR_VERSION", 12000));
+  settings.pools = number("TRANSFUSION_SIMULATOR_POOLS", 1) != 0;
+  if (const char* file = std::getenv("TRANSFUSION_SIMULATOR_COUNTERS")) settings.counters = file;
+  return settings;
+}
+
+}  // namespace
+
+const Settings& settings() {
+  static const Settings* const all = new Settings(read());
+  return *all;
+}
+
+}  // namespace simulated
