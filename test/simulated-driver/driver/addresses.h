@@ -1,5 +1,4 @@
-// Memory that was handed out, by address. Device addresses have a bit that no address of the host has, so that
-// the host cannot read what lies there. No address is used twice.
+// Memory that was handed out, by address: what calls can know of it, without the order of streams.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +9,6 @@ namespace simulated {
 
 struct Device;
 struct Pool;
-
-constexpr uint64_t kDeviceBit = uint64_t{1} << 62;
 
 struct HandedOut {
   enum class Kind { device, pool, host, registered, global };
@@ -28,11 +25,6 @@ struct HandedOut {
 
 class Addresses {
  public:
-  // A new one of device memory, a multiple of 256.
-  uint64_t take(size_t bytes);
-  // The pages may be used for something else.
-  static void give_back(uint64_t address, size_t bytes);
-
   HandedOut& add(const HandedOut& allocation);
   void remove(uint64_t base);
   // What an address lies in, freed ones too; null: nothing that the driver knows.
@@ -41,7 +33,6 @@ class Addresses {
 
  private:
   std::map<uint64_t, HandedOut> allocations_;
-  uint64_t next_ = 0, end_ = 0;
 };
 
 }  // namespace simulated

@@ -12,7 +12,7 @@ void begin(Context& context, unsigned flags) {
   context.error = CUDA_SUCCESS;
   context.legacy = std::make_shared<Stream>(&context, CU_STREAM_DEFAULT, 0);
   for (const auto& [base, memory] : driver().addresses.all())
-    if (memory.on_host() && !memory.freed)
+    if (memory.kind == HandedOut::Kind::host && !memory.freed)
       context.device.memory.add_before_work(base, memory.bytes, MemoryKind::pinned);
 }
 
@@ -22,8 +22,9 @@ void end(Context& context, Lock& lock) {
   Driver& all = driver();
   std::erase_if(all.handles, [&](const auto& entry) { return entry.second->context == &context; });
   for (auto& [base, memory] : all.addresses.all()) {
-    if (memory.freed || (memory.device && memory.device != &context.device)) continue;
-    context.device.memory.remove_before_work(base, memory.bytes);
+    if (memory.freed || memory.kind == HandedOut::Kind::registered) continue;
+    if (memory.device && memory.device != &context.device) continue;
+    context.device.memory.remove_before_work(base);
     if (memory.device) memory.freed = true;
   }
   context.streams.clear();

@@ -18,18 +18,21 @@ Place device_place(uint64_t address, size_t bytes, const char* argument) {
 Place host_place(const void* pointer, size_t bytes, const char* argument) {
   expect_pointer(pointer, argument);
   if (!pinned_at(pointer, bytes))
-    refuse(CUDA_ERROR_INVALID_VALUE,
-           "%s: %p is pageable memory of the host, with which the copy is not asynchronous: use cuMemHostAlloc",
-           argument, pointer);
+    refuse(
+        CUDA_ERROR_INVALID_VALUE,
+        "%s: %p is pageable memory of the host, with which the copy is not asynchronous: use cuMemHostAlloc",
+        argument, pointer);
   return {nullptr, to_address(pointer)};
 }
 
-void give_copy(Context& context, CUstream handle, Place target, Place source, size_t bytes, const char* function) {
+void give_copy(Context& context, CUstream handle, Place target, Place source, size_t bytes,
+               const char* function) {
   const auto stream = stream_of(context, handle);
   context.device.give(*stream, {.call = function, .run = [=] { copy_bytes(target, source, bytes); }});
 }
 
-void copy_and_wait(Context& context, Place target, Place source, size_t bytes, const char* function, Lock& lock) {
+void copy_and_wait(Context& context, Place target, Place source, size_t bytes, const char* function,
+                   Lock& lock) {
   give_copy(context, nullptr, target, source, bytes, function);
   finish(*context.legacy, lock);
 }
@@ -55,40 +58,40 @@ CUresult to_host(void* target, CUdeviceptr source, size_t bytes) {
 CUresult within_device(CUdeviceptr target, CUdeviceptr source, size_t bytes) {
   return call_in_context("cuMemcpyDtoD", [&](Context& context, Lock&) {
     if (!bytes) return;
-    give_copy(context, nullptr, device_place(target, bytes, "dstDevice"), device_place(source, bytes, "srcDevice"),
-              bytes, "cuMemcpyDtoD");
+    give_copy(context, nullptr, device_place(target, bytes, "dstDevice"),
+              device_place(source, bytes, "srcDevice"), bytes, "cuMemcpyDtoD");
   });
 }
 
 CUresult copy(CUdeviceptr target, CUdeviceptr source, size_t bytes) {
   return call_in_context("cuMemcpy", [&](Context& context, Lock& lock) {
     if (!bytes) return;
-    copy_and_wait(context, device_place(target, bytes, "dst"), device_place(source, bytes, "src"), bytes, "cuMemcpy",
-                  lock);
+    copy_and_wait(context, device_place(target, bytes, "dst"), device_place(source, bytes, "src"), bytes,
+                  "cuMemcpy", lock);
   });
 }
 
 CUresult to_device_async(CUdeviceptr target, const void* source, size_t bytes, CUstream stream) {
   return call_in_context("cuMemcpyHtoDAsync", [&](Context& context, Lock&) {
     if (!bytes) return;
-    give_copy(context, stream, device_place(target, bytes, "dstDevice"), host_place(source, bytes, "srcHost"), bytes,
-              "cuMemcpyHtoDAsync");
+    give_copy(context, stream, device_place(target, bytes, "dstDevice"), host_place(source, bytes, "srcHost"),
+              bytes, "cuMemcpyHtoDAsync");
   });
 }
 
 CUresult to_host_async(void* target, CUdeviceptr source, size_t bytes, CUstream stream) {
   return call_in_context("cuMemcpyDtoHAsync", [&](Context& context, Lock&) {
     if (!bytes) return;
-    give_copy(context, stream, host_place(target, bytes, "dstHost"), device_place(source, bytes, "srcDevice"), bytes,
-              "cuMemcpyDtoHAsync");
+    give_copy(context, stream, host_place(target, bytes, "dstHost"), device_place(source, bytes, "srcDevice"),
+              bytes, "cuMemcpyDtoHAsync");
   });
 }
 
 CUresult within_device_async(CUdeviceptr target, CUdeviceptr source, size_t bytes, CUstream stream) {
   return call_in_context("cuMemcpyDtoDAsync", [&](Context& context, Lock&) {
     if (!bytes) return;
-    give_copy(context, stream, device_place(target, bytes, "dstDevice"), device_place(source, bytes, "srcDevice"),
-              bytes, "cuMemcpyDtoDAsync");
+    give_copy(context, stream, device_place(target, bytes, "dstDevice"),
+              device_place(source, bytes, "srcDevice"), bytes, "cuMemcpyDtoDAsync");
   });
 }
 
@@ -104,23 +107,24 @@ CUresult between_devices_async(CUdeviceptr target, CUcontext, CUdeviceptr source
                                CUstream stream) {
   return call_in_context("cuMemcpyPeerAsync", [&](Context& context, Lock&) {
     if (!bytes) return;
-    give_copy(context, stream, device_place(target, bytes, "dstDevice"), device_place(source, bytes, "srcDevice"),
-              bytes, "cuMemcpyPeerAsync");
+    give_copy(context, stream, device_place(target, bytes, "dstDevice"),
+              device_place(source, bytes, "srcDevice"), bytes, "cuMemcpyPeerAsync");
   });
 }
 
 // Of device memory asynchronous, also those that take no stream.
-CUresult set(const char* function, CUdeviceptr target, uint64_t value, size_t width, size_t count, CUstream handle) {
+CUresult set(const char* function, CUdeviceptr target, uint64_t value, size_t width, size_t count,
+             CUstream handle) {
   return call_in_context(function, [&](Context& context, Lock&) {
     if (!count) return;
-    if (target % width)
-      refuse(CUDA_ERROR_INVALID_VALUE, "dstDevice is to be a multiple of %zu", width);
+    if (target % width) refuse(CUDA_ERROR_INVALID_VALUE, "dstDevice is to be a multiple of %zu", width);
     const Place place = device_place(target, width * count, "dstDevice");
     const auto stream = stream_of(context, handle);
-    context.device.give(*stream, {.call = function, .run = [=, &context] {
-                                    set_bytes(place.memory ? place : Place{&context.device.memory, target}, value,
-                                              width, count);
-                                  }});
+    context.device.give(
+        *stream,
+        {.call = function, .run = [=, &context] {
+           set_bytes(place.memory ? place : Place{&context.device.memory, target}, value, width, count);
+         }});
   });
 }
 

@@ -1,5 +1,5 @@
-// What a device may touch, in the order of its work: memory that was handed out is there only once the work of
-// its stream has come to it.
+// What a device may touch, in the order of its work: memory that was handed out is there only once the work
+// of its stream has come to it.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,10 @@ namespace simulated {
 class DeviceMemory {
  public:
   // On any thread: done before the next work of the device.
+  using Change = std::function<void(GlobalMemory&)>;
+  void before_work(Change change);
   void add_before_work(uint64_t address, size_t bytes, MemoryKind kind);
-  void remove_before_work(uint64_t address, size_t bytes);
+  void remove_before_work(uint64_t address);
 
   // As part of the device's work.
   class Open {
@@ -22,8 +24,6 @@ class DeviceMemory {
     explicit Open(DeviceMemory& memory);
     GlobalMemory* operator->() { return &memory_.global_; }
     GlobalMemory& operator*() { return memory_.global_; }
-    void add(uint64_t address, size_t bytes);
-    void remove(uint64_t address, size_t bytes);
 
    private:
     std::unique_lock<std::mutex> lock_;
@@ -33,7 +33,7 @@ class DeviceMemory {
  private:
   std::mutex mutex_, pending_mutex_;
   GlobalMemory global_;
-  std::vector<std::function<void(Open&)>> pending_;
+  std::vector<Change> pending_;
 };
 
 // Throw Fault, as the kernels do. `device` null: memory of the host.

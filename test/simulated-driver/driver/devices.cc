@@ -26,7 +26,8 @@ CUresult get(CUdevice* device, int ordinal) {
 CUresult get_name(char* name, int size, CUdevice device) {
   return call("cuDeviceGetName", [&](Lock&) {
     device_of(device);
-    std::snprintf(name, static_cast<size_t>(size), "Simulated GPU (compute %d.%d)", kComputeMajor, kComputeMinor);
+    std::snprintf(name, static_cast<size_t>(size), "Simulated GPU (compute %d.%d)", kComputeMajor,
+                  kComputeMinor);
   });
 }
 
@@ -54,33 +55,60 @@ CUresult total_memory(size_t* bytes, CUdevice device) {
 
 int attribute(CUdevice_attribute attribute, int ordinal) {
   switch (attribute) {
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: return kComputeMajor;
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: return kComputeMinor;
-    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: return kMultiprocessors;
-    case CU_DEVICE_ATTRIBUTE_WARP_SIZE: return 32;
-    case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: return kMaxThreadsPerBlock;
-    case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X: return kMaxBlock.x;
-    case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y: return kMaxBlock.y;
-    case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z: return kMaxBlock.z;
-    case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X: return kMaxGrid.x;
-    case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y: return kMaxGrid.y;
-    case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z: return kMaxGrid.z;
-    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK: return kSharedPerBlock;
-    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN: return kSharedPerBlockOptIn;
-    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR: return kSharedPerMultiprocessor;
-    case CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK: return kSharedReserved;
-    case CU_DEVICE_ATTRIBUTE_TOTAL_CONSTANT_MEMORY: return 65536;
-    case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK: return 65536;
-    case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR: return 65536;
-    case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR: return kThreadsPerMultiprocessor;
-    case CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR: return kBlocksPerMultiprocessor;
-    case CU_DEVICE_ATTRIBUTE_CLOCK_RATE: return 1410000;         // kHz
-    case CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE: return 1215000;  // kHz
-    case CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH: return 5120;
-    case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE: return 40 << 20;
-    case CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT: return 3;
-    case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID: return ordinal + 1;
-    case CU_DEVICE_ATTRIBUTE_COMPUTE_MODE: return CU_COMPUTEMODE_DEFAULT;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR:
+      return kComputeMajor;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR:
+      return kComputeMinor;
+    case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
+      return kMultiprocessors;
+    case CU_DEVICE_ATTRIBUTE_WARP_SIZE:
+      return 32;
+    case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK:
+      return kMaxThreadsPerBlock;
+    case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_X:
+      return kMaxBlock.x;
+    case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Y:
+      return kMaxBlock.y;
+    case CU_DEVICE_ATTRIBUTE_MAX_BLOCK_DIM_Z:
+      return kMaxBlock.z;
+    case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_X:
+      return kMaxGrid.x;
+    case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Y:
+      return kMaxGrid.y;
+    case CU_DEVICE_ATTRIBUTE_MAX_GRID_DIM_Z:
+      return kMaxGrid.z;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK:
+      return kSharedPerBlock;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN:
+      return kSharedPerBlockOptIn;
+    case CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR:
+      return kSharedPerMultiprocessor;
+    case CU_DEVICE_ATTRIBUTE_RESERVED_SHARED_MEMORY_PER_BLOCK:
+      return kSharedReserved;
+    case CU_DEVICE_ATTRIBUTE_TOTAL_CONSTANT_MEMORY:
+      return 65536;
+    case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_BLOCK:
+      return 65536;
+    case CU_DEVICE_ATTRIBUTE_MAX_REGISTERS_PER_MULTIPROCESSOR:
+      return 65536;
+    case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_MULTIPROCESSOR:
+      return kThreadsPerMultiprocessor;
+    case CU_DEVICE_ATTRIBUTE_MAX_BLOCKS_PER_MULTIPROCESSOR:
+      return kBlocksPerMultiprocessor;
+    case CU_DEVICE_ATTRIBUTE_CLOCK_RATE:
+      return 1410000;  // kHz
+    case CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE:
+      return 1215000;  // kHz
+    case CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH:
+      return 5120;
+    case CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE:
+      return 40 << 20;
+    case CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT:
+      return 3;
+    case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
+      return ordinal + 1;
+    case CU_DEVICE_ATTRIBUTE_COMPUTE_MODE:
+      return CU_COMPUTEMODE_DEFAULT;
     case CU_DEVICE_ATTRIBUTE_CONCURRENT_KERNELS:
     case CU_DEVICE_ATTRIBUTE_GPU_OVERLAP:
     case CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY:
@@ -89,9 +117,12 @@ int attribute(CUdevice_attribute attribute, int ordinal) {
     case CU_DEVICE_ATTRIBUTE_COOPERATIVE_LAUNCH:
     case CU_DEVICE_ATTRIBUTE_CAN_USE_64_BIT_STREAM_MEM_OPS:
     case CU_DEVICE_ATTRIBUTE_CAN_USE_HOST_POINTER_FOR_REGISTERED_MEM:
-    case CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED: return 1;
-    case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED: return settings().pools;
-    default: return 0;
+    case CU_DEVICE_ATTRIBUTE_HOST_REGISTER_SUPPORTED:
+      return 1;
+    case CU_DEVICE_ATTRIBUTE_MEMORY_POOLS_SUPPORTED:
+      return settings().pools;
+    default:
+      return 0;
   }
 }
 
@@ -115,7 +146,8 @@ CUresult can_access_peer(int* can, CUdevice device, CUdevice peer) {
 
 CUresult get_p2p_attribute(int* value, CUdevice_P2PAttribute, CUdevice source, CUdevice target) {
   return call("cuDeviceGetP2PAttribute", [&](Lock&) {
-    if (&device_of(source) == &device_of(target)) refuse(CUDA_ERROR_INVALID_DEVICE, "both are device %d", source);
+    if (&device_of(source) == &device_of(target))
+      refuse(CUDA_ERROR_INVALID_DEVICE, "both are device %d", source);
     *value = 0;
   });
 }

@@ -13,8 +13,8 @@ namespace {
 
 using std::chrono::microseconds;
 
-constexpr unsigned kStartDelay = 60;   // microseconds at most before a stream that was idle starts
-constexpr unsigned kHold = 300;        // for which a stream may stand still while others have work
+constexpr unsigned kStartDelay = 60;  // microseconds at most before a stream that was idle starts
+constexpr unsigned kHold = 300;       // for which a stream may stand still while others have work
 constexpr unsigned kHoldOneIn = 8;
 
 CUresult code_of(FaultKind kind) {
@@ -38,7 +38,7 @@ void Device::give(Stream& stream, Operation operation) {
     started = true;
     std::thread([this] { work(); }).detach();
   }
-  if (stream.idle()) stream.held_until = Clock::now() + microseconds(random() % kStartDelay);
+  if (stream.idle()) stream.held_until = Time::now() + microseconds(random() % kStartDelay);
   operation.serial = driver().next_serial++;
   stream.queue.push_back(std::move(operation));
   ++stream.given;
@@ -49,13 +49,15 @@ void Device::give(Stream& stream, Operation operation) {
 static bool ordered_after(const Stream& stream, const Context& context) {
   if (!stream.blocking()) return false;
   const uint64_t serial = stream.queue.front().serial;
-  const auto waits_for = [&](const Stream& other) { return !other.idle() && other.queue.front().serial < serial; };
+  const auto waits_for = [&](const Stream& other) {
+    return !other.idle() && other.queue.front().serial < serial;
+  };
   if (&stream != context.legacy.get()) return waits_for(*context.legacy);
   return std::any_of(context.streams.begin(), context.streams.end(),
                      [&](const auto& other) { return other->blocking() && waits_for(*other); });
 }
 
-std::shared_ptr<Stream> Device::choose(Clock::time_point now, Clock::time_point& wake) {
+std::shared_ptr<Stream> Device::choose(Time::time_point now, Time::time_point& wake) {
   std::vector<std::shared_ptr<Stream>> ready;
   const auto consider = [&](const std::shared_ptr<Stream>& stream) {
     if (!stream || stream->idle() || ordered_after(*stream, context)) return;
@@ -95,7 +97,7 @@ void Device::run(Stream& stream, Lock& lock) {
   if (operation.completed) operation.completed();
   stream.queue.pop_front();
   ++stream.done;
-  if (random() % kHoldOneIn == 0) stream.held_until = Clock::now() + microseconds(random() % kHold);
+  if (random() % kHoldOneIn == 0) stream.held_until = Time::now() + microseconds(random() % kHold);
 }
 
 void Device::fail(const char* call, CUresult code, const std::string& what) {
@@ -114,8 +116,8 @@ void Device::work() {
   Driver& all = driver();
   Lock lock(all.mutex);
   while (!all.ending) {
-    const auto now = Clock::now();
-    auto wake = Clock::time_point::max();
+    const auto now = Time::now();
+    auto wake = Time::time_point::max();
     const auto stream = choose(now, wake);
     if (stream) {
       run(*stream, lock);
@@ -127,7 +129,7 @@ void Device::work() {
       all.done.notify_all();
       for (const auto& device : all.devices)
         if (device.get() != this) device->given.notify_one();
-    } else if (wake != Clock::time_point::max()) {
+    } else if (wake != Time::time_point::max()) {
       given.wait_until(lock, wake);
     } else {
       given.wait(lock);

@@ -1,4 +1,5 @@
-// What the library exports, as the real one does: cuGetProcAddress and what programs call before they have it.
+// What the library exports, as the real one does: cuGetProcAddress and what programs call before they have
+// it.
 #include "driver/entry_points.h"
 
 #include <cstdlib>

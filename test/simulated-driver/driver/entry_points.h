@@ -14,7 +14,7 @@ struct EntryPoint {
 };
 
 #define ENTRY(name, version, function) \
-  EntryPoint { #name, version, reinterpret_cast<void*>(static_cast<PFN_##name##_v##version>(function)) }
+  EntryPoint { #name, version, reinterpret_cast < void*>(static_cast <PFN_##name##_v##version>(function)) }
 
 using EntryPoints = std::span<const EntryPoint>;
 EntryPoints device_entries();

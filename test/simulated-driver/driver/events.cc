@@ -10,7 +10,8 @@ CUresult create(CUevent* handle, unsigned flags) {
     expect_pointer(handle, "phEvent");
     constexpr unsigned kKnown = CU_EVENT_BLOCKING_SYNC | CU_EVENT_DISABLE_TIMING;
     if (flags & ~kKnown)
-      refuse(flags & CU_EVENT_INTERPROCESS ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE, "flags %u", flags);
+      refuse(flags & CU_EVENT_INTERPROCESS ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE, "flags %u",
+             flags);
     *handle = to_api<CUevent>(keep(std::make_shared<Event>(&context, flags)));
   });
 }
@@ -25,7 +26,7 @@ CUresult record(CUevent handle, CUstream stream_handle) {
     const auto record = std::make_shared<Record>();
     event->record = record;
     context.device.give(*stream, {.call = "cuEventRecord", .completed = [record] {
-                                    record->time = Clock::now();
+                                    record->time = Time::now();
                                     record->done = true;
                                   }});
   });
@@ -61,8 +62,7 @@ CUresult elapsed_time(float* milliseconds, CUevent start_handle, CUevent end_han
       refuse(CUDA_ERROR_INVALID_HANDLE, "the events belong to different devices");
     if ((start->flags | end->flags) & CU_EVENT_DISABLE_TIMING)
       refuse(CUDA_ERROR_INVALID_HANDLE, "an event was created with CU_EVENT_DISABLE_TIMING");
-    if (!start->record || !end->record)
-      refuse(CUDA_ERROR_INVALID_HANDLE, "an event was never recorded");
+    if (!start->record || !end->record) refuse(CUDA_ERROR_INVALID_HANDLE, "an event was never recorded");
     expect_sound(*start);
     if (!start->record->done || !end->record->done) refuse(CUDA_ERROR_NOT_READY);
     *milliseconds = std::chrono::duration<float, std::milli>(end->record->time - start->record->time).count();

@@ -3,15 +3,17 @@
 namespace simulated {
 namespace {
 
-unsigned long long number(uint64_t address) { return address & ~kDeviceBit; }
+// For %llx.
+unsigned long long number(uint64_t address) { return address; }
 
 HandedOut& live(uint64_t address, const char* argument) {
   HandedOut* memory = driver().addresses.find(address);
   if (!memory)
-    refuse(CUDA_ERROR_INVALID_VALUE, "%s: 0x%llx is no device memory and no pinned memory", argument, number(address));
+    refuse(CUDA_ERROR_INVALID_VALUE, "%s: 0x%llx is no device memory and no pinned memory", argument,
+           number(address));
   if (memory->freed)
-    refuse(CUDA_ERROR_INVALID_VALUE, "%s: 0x%llx lies in %zu bytes that were freed", argument, number(address),
-           memory->bytes);
+    refuse(CUDA_ERROR_INVALID_VALUE, "%s: 0x%llx lies in %zu bytes that were freed", argument,
+           number(address), memory->bytes);
   return *memory;
 }
 
@@ -20,8 +22,8 @@ HandedOut& live(uint64_t address, const char* argument) {
 HandedOut& memory_at(uint64_t address, size_t bytes, const char* argument) {
   HandedOut& memory = live(address, argument);
   if (address + bytes > memory.base + memory.bytes)
-    refuse(CUDA_ERROR_INVALID_VALUE, "%s: %zu bytes from byte %llu of an allocation of %zu bytes", argument, bytes,
-           static_cast<unsigned long long>(address - memory.base), memory.bytes);
+    refuse(CUDA_ERROR_INVALID_VALUE, "%s: %zu bytes from byte %llu of an allocation of %zu bytes", argument,
+           bytes, static_cast<unsigned long long>(address - memory.base), memory.bytes);
   return memory;
 }
 

@@ -1,38 +1,26 @@
-// Pinned memory of the host: devices read and write it at the address that the host uses.
-#include <cstdlib>
-
+// Pinned memory of the host: devices read and write it at the address that the host uses. Registered memory
+// is for copies alone.
 #include "driver/entry_points.h"
 #include "driver/handed_out.h"
 
 namespace simulated {
 namespace {
 
-constexpr size_t kPage = 4096;
-
-void show_to_devices(const HandedOut& memory) {
-  for (const auto& device : driver().devices)
-    if (device->context.retained) device->memory.add_before_work(memory.base, memory.bytes, MemoryKind::pinned);
-}
-
 // Once nothing that was given before uses it.
-void hide_from_devices(const HandedOut& memory, Lock& lock) {
-  for (const auto& device : driver().devices) {
-    if (!device->context.retained) continue;
-    finish(device->context, lock);
-    device->memory.remove_before_work(memory.base, memory.bytes);
-  }
+void wait_for_devices(Lock& lock) {
+  for (const auto& device : driver().devices)
+    if (device->context.retained) finish(device->context, lock);
 }
 
 CUresult allocate_as(const char* function, void** pointer, size_t bytes, unsigned flags) {
   return call_in_context(function, [&](Context&, Lock&) {
     expect_pointer(pointer, "pp");
     if (!bytes) refuse(CUDA_ERROR_INVALID_VALUE, "0 bytes");
-    *pointer = std::aligned_alloc(kPage, (bytes + kPage - 1) / kPage * kPage);
-    if (!*pointer) refuse(CUDA_ERROR_OUT_OF_MEMORY);
-    show_to_devices(driver().addresses.add({.base = reinterpret_cast<uint64_t>(*pointer),
-                                            .bytes = bytes,
-                                            .kind = HandedOut::Kind::host,
-                                            .flags = flags}));
+    const uint64_t address = GlobalMemory::reserve(bytes, MemoryKind::pinned);
+    *pointer = reinterpret_cast<void*>(address);
+    driver().addresses.add({.base = address, .bytes = bytes, .kind = HandedOut::Kind::host, .flags = flags});
+    for (const auto& device : driver().devices)
+      if (device->context.retained) device->memory.add_before_work(address, bytes, MemoryKind::pinned);
   });
 }
 
@@ -45,16 +33,19 @@ CUresult alloc_host(void** pointer, size_t bytes) { return allocate_as("cuMemAll
 HandedOut& pinned_to_free(void* pointer, HandedOut::Kind kind, const char* giver) {
   HandedOut* const memory = pinned_at(pointer, 0);
   if (!memory || memory->kind != kind || memory->base != reinterpret_cast<uint64_t>(pointer))
-    refuse(kind == HandedOut::Kind::registered ? CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED : CUDA_ERROR_INVALID_VALUE,
+    refuse(kind == HandedOut::Kind::registered ? CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED
+                                               : CUDA_ERROR_INVALID_VALUE,
            "%p was not given by %s, or was given back", pointer, giver);
   return *memory;
 }
 
 CUresult free_host(void* pointer) {
   return call_in_context("cuMemFreeHost", [&](Context&, Lock& lock) {
-    hide_from_devices(pinned_to_free(pointer, HandedOut::Kind::host, "cuMemHostAlloc"), lock);
-    driver().addresses.remove(reinterpret_cast<uint64_t>(pointer));
-    std::free(pointer);
+    HandedOut& memory = pinned_to_free(pointer, HandedOut::Kind::host, "cuMemHostAlloc");
+    wait_for_devices(lock);
+    memory.freed = true;
+    for (const auto& device : driver().devices)
+      if (device->context.retained) device->memory.remove_before_work(memory.base);
   });
 }
 
@@ -64,14 +55,15 @@ CUresult host_register(void* pointer, size_t bytes, unsigned flags) {
     const auto begin = reinterpret_cast<uint64_t>(pointer);
     if (driver().addresses.find(begin) || driver().addresses.find(begin + bytes - 1))
       refuse(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED, "a part of it is pinned already");
-    show_to_devices(driver().addresses.add(
-        {.base = begin, .bytes = bytes, .kind = HandedOut::Kind::registered, .flags = flags}));
+    driver().addresses.add(
+        {.base = begin, .bytes = bytes, .kind = HandedOut::Kind::registered, .flags = flags});
   });
 }
 
 CUresult host_unregister(void* pointer) {
   return call_in_context("cuMemHostUnregister", [&](Context&, Lock& lock) {
-    hide_from_devices(pinned_to_free(pointer, HandedOut::Kind::registered, "cuMemHostRegister"), lock);
+    pinned_to_free(pointer, HandedOut::Kind::registered, "cuMemHostRegister");
+    wait_for_devices(lock);
     driver().addresses.remove(reinterpret_cast<uint64_t>(pointer));
   });
 }
@@ -79,7 +71,10 @@ CUresult host_unregister(void* pointer) {
 CUresult get_device_pointer(CUdeviceptr* address, void* pointer, unsigned flags) {
   return call_in_context("cuMemHostGetDevicePointer", [&](Context&, Lock&) {
     if (flags) refuse(CUDA_ERROR_INVALID_VALUE, "flags are to be 0");
-    if (!pinned_at(pointer, 0)) refuse(CUDA_ERROR_INVALID_VALUE, "%p is no pinned memory", pointer);
+    const HandedOut* const memory = pinned_at(pointer, 0);
+    if (!memory) refuse(CUDA_ERROR_INVALID_VALUE, "%p is no pinned memory", pointer);
+    if (memory->kind == HandedOut::Kind::registered)
+      refuse(CUDA_ERROR_NOT_SUPPORTED, "simulated kernels do not see registered memory: use cuMemHostAlloc");
     *address = reinterpret_cast<CUdeviceptr>(pointer);
   });
 }

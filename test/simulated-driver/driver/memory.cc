@@ -11,8 +11,9 @@ CUresult allocate(CUdeviceptr* address, size_t bytes) {
     if (!bytes) refuse(CUDA_ERROR_INVALID_VALUE, "0 bytes");
     Device& device = context.device;
     if (bytes > device.free_memory()) refuse(CUDA_ERROR_OUT_OF_MEMORY);
-    *address = driver().addresses.take(bytes);
-    driver().addresses.add({.base = *address, .bytes = bytes, .kind = HandedOut::Kind::device, .device = &device});
+    *address = GlobalMemory::reserve(bytes, MemoryKind::device);
+    driver().addresses.add(
+        {.base = *address, .bytes = bytes, .kind = HandedOut::Kind::device, .device = &device});
     device.allocated += bytes;
     device.memory.add_before_work(*address, bytes, MemoryKind::device);
   });
@@ -28,7 +29,7 @@ CUresult free(CUdeviceptr address) {
     finish(device.context, lock);
     memory.freed = true;
     (memory.pool ? memory.pool->used : device.allocated) -= memory.bytes;
-    device.memory.remove_before_work(address, memory.bytes);
+    device.memory.remove_before_work(address);
   });
 }
 

@@ -1,6 +1,6 @@
 // Memory in the order of streams: an address is known at once, the memory is there from the allocation in its
-// stream to the free in its stream. Its bytes count from call to call, as a pool of the driver gives again what
-// work before it will have freed.
+// stream to the free in its stream. Its bytes count from call to call, as a pool of the driver gives again
+// what work before it will have freed.
 #include <algorithm>
 
 #include "driver/entry_points.h"
@@ -27,8 +27,8 @@ CUdeviceptr allocate(Context& context, Pool& pool, size_t bytes, CUstream handle
   Device& device = context.device;
   const auto stream = stream_of(context, handle);
   if (pool.device != &device)
-    refuse(CUDA_ERROR_INVALID_VALUE, "the pool is of device %d, the stream of device %d", pool.device->ordinal,
-           device.ordinal);
+    refuse(CUDA_ERROR_INVALID_VALUE, "the pool is of device %d, the stream of device %d",
+           pool.device->ordinal, device.ordinal);
   const size_t unused = pool.reserved - pool.used;
   if (bytes > unused && bytes - unused > device.free_memory()) {
     // What other pools do not use is taken from them.
@@ -40,11 +40,11 @@ CUdeviceptr allocate(Context& context, Pool& pool, size_t bytes, CUstream handle
   pool.used_high = std::max(pool.used_high, pool.used);
   pool.reserved = std::max(pool.reserved, pool.used);
   pool.reserved_high = std::max(pool.reserved_high, pool.reserved);
-  const uint64_t address = driver().addresses.take(bytes);
+  const uint64_t address = GlobalMemory::reserve(bytes, MemoryKind::device);
   driver().addresses.add(
       {.base = address, .bytes = bytes, .kind = HandedOut::Kind::pool, .device = &device, .pool = &pool});
   device.give(*stream, {.call = call, .run = [&device, address, bytes] {
-                          DeviceMemory::Open(device.memory).add(address, bytes);
+                          DeviceMemory::Open(device.memory)->add(address, bytes, MemoryKind::device);
                         }});
   return address;
 }
@@ -69,13 +69,13 @@ CUresult free_async(CUdeviceptr address, CUstream handle) {
     expect_pools();
     const auto stream = stream_of(context, handle);
     HandedOut& memory = memory_to_free(address);
-    if (memory.device != &context.device || (memory.kind != HandedOut::Kind::pool && memory.kind != HandedOut::Kind::device))
+    if (memory.device != &context.device ||
+        (memory.kind != HandedOut::Kind::pool && memory.kind != HandedOut::Kind::device))
       refuse(CUDA_ERROR_INVALID_VALUE, "it is no device memory of device %d", context.device.ordinal);
     memory.freed = true;
     (memory.pool ? memory.pool->used : context.device.allocated) -= memory.bytes;
-    context.device.give(*stream, {.call = "cuMemFreeAsync",
-                                  .run = [&device = context.device, address, bytes = memory.bytes] {
-                                    DeviceMemory::Open(device.memory).remove(address, bytes);
+    context.device.give(*stream, {.call = "cuMemFreeAsync", .run = [&device = context.device, address] {
+                                    DeviceMemory::Open(device.memory)->remove(address);
                                   }});
   });
 }
@@ -121,7 +121,8 @@ CUresult destroy(CUmemoryPool handle) {
     Pool& pool = pool_of(handle);
     Device& device = *pool.device;
     if (&pool == &device.default_pool) refuse(CUDA_ERROR_INVALID_VALUE, "it is a device's default pool");
-    if (pool.used) refuse(CUDA_ERROR_INVALID_VALUE, "%zu bytes of it are in use", static_cast<size_t>(pool.used));
+    if (pool.used)
+      refuse(CUDA_ERROR_INVALID_VALUE, "%zu bytes of it are in use", static_cast<size_t>(pool.used));
     if (device.pool == &pool) device.pool = &device.default_pool;
     std::erase(device.pools, &pool);
     drop(&pool);
@@ -130,12 +131,18 @@ CUresult destroy(CUmemoryPool handle) {
 
 uint64_t* counter(Pool& pool, CUmemPool_attribute attribute) {
   switch (attribute) {
-    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD: return &pool.threshold;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT: return &pool.reserved;
-    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH: return &pool.reserved_high;
-    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT: return &pool.used;
-    case CU_MEMPOOL_ATTR_USED_MEM_HIGH: return &pool.used_high;
-    default: return nullptr;
+    case CU_MEMPOOL_ATTR_RELEASE_THRESHOLD:
+      return &pool.threshold;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT:
+      return &pool.reserved;
+    case CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH:
+      return &pool.reserved_high;
+    case CU_MEMPOOL_ATTR_USED_MEM_CURRENT:
+      return &pool.used;
+    case CU_MEMPOOL_ATTR_USED_MEM_HIGH:
+      return &pool.used_high;
+    default:
+      return nullptr;
   }
 }
 
@@ -155,7 +162,8 @@ CUresult set_attribute(CUmemoryPool handle, CUmemPool_attribute attribute, void*
     }
     uint64_t* const target = counter(pool, attribute);
     const uint64_t number = target ? *static_cast<const cuuint64_t*>(value) : 0;
-    const bool high = attribute == CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH || attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH;
+    const bool high =
+        attribute == CU_MEMPOOL_ATTR_RESERVED_MEM_HIGH || attribute == CU_MEMPOOL_ATTR_USED_MEM_HIGH;
     if (attribute != CU_MEMPOOL_ATTR_RELEASE_THRESHOLD && !(high && number == 0))
       refuse(CUDA_ERROR_INVALID_VALUE, "attribute %d cannot be set to this", attribute);
     *target = number;

@@ -12,7 +12,8 @@ struct Error {
   const char* text;
 };
 
-#define ERROR(name, text) {name, #name, text}
+#define ERROR(name, text) \
+  { name, #name, text }
 constexpr Error kErrors[] = {
     ERROR(CUDA_SUCCESS, "no error"),
     ERROR(CUDA_ERROR_INVALID_VALUE, "invalid argument"),
@@ -33,7 +34,8 @@ constexpr Error kErrors[] = {
     ERROR(CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED, "peer access is already enabled"),
     ERROR(CUDA_ERROR_CONTEXT_IS_DESTROYED, "context is destroyed"),
     ERROR(CUDA_ERROR_ASSERT, "device-side assert triggered"),
-    ERROR(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED, "part or all of the requested memory range is already mapped"),
+    ERROR(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED,
+          "part or all of the requested memory range is already mapped"),
     ERROR(CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED, "pointer does not correspond to a registered memory region"),
     ERROR(CUDA_ERROR_ILLEGAL_INSTRUCTION, "an illegal instruction was encountered"),
     ERROR(CUDA_ERROR_MISALIGNED_ADDRESS, "misaligned address"),
@@ -70,7 +72,8 @@ void report(const char* function, CUresult code, const std::string& what) {
   const Error* error = find(code);
   // One write, so that lines of several threads do not mix.
   const std::string line = std::string("simulated CUDA driver: ") + function + ": " +
-                           (error ? error->name : "CUDA_ERROR") + " (" + std::to_string(code) + "): " + what + "\n";
+                           (error ? error->name : "CUDA_ERROR") + " (" + std::to_string(code) + "): " + what +
+                           "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

@@ -8,12 +8,12 @@
 namespace simulated {
 
 struct Settings {
-  uint32_t seed = 1;                    // TRANSFUSION_SIMULATOR_SEED: of delays, and of what runs first
-  int devices = 1;                      // TRANSFUSION_SIMULATOR_DEVICES
-  size_t memory = size_t{40} << 30;     // TRANSFUSION_SIMULATOR_MEMORY: bytes of each device
-  std::string counters;                 // TRANSFUSION_SIMULATOR_COUNTERS: a file; see counters.h
-  int version = 12000;                  // TRANSFUSION_SIMULATOR_VERSION: of CUDA, which the driver claims
-  bool pools = true;                    // TRANSFUSION_SIMULATOR_POOLS=0: no stream-ordered allocation
+  uint32_t seed = 1;                 // TRANSFUSION_SIMULATOR_SEED: of delays, and of what runs first
+  int devices = 1;                   // TRANSFUSION_SIMULATOR_DEVICES
+  size_t memory = size_t{40} << 30;  // TRANSFUSION_SIMULATOR_MEMORY: bytes of each device
+  std::string counters;              // TRANSFUSION_SIMULATOR_COUNTERS: a file; see counters.h
+  int version = 12000;               // TRANSFUSION_SIMULATOR_VERSION: of CUDA, which the driver claims
+  bool pools = true;                 // TRANSFUSION_SIMULATOR_POOLS=0: no stream-ordered allocation
 };
 
 // Read once.

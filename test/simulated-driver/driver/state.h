@@ -20,7 +20,7 @@
 
 namespace simulated {
 
-using Clock = std::chrono::steady_clock;
+using Time = std::chrono::steady_clock;
 using Lock = std::unique_lock<std::mutex>;
 
 struct Context;
@@ -35,29 +35,30 @@ struct Handle {
 
 // Work of a stream. All but `run` is called under the lock.
 struct Operation {
-  const char* call;                 // the entry point that gave it
-  std::function<void()> run;        // throws Fault
+  const char* call;           // the entry point that gave it
+  std::function<void()> run;  // throws Fault
   std::function<void()> completed;
   std::function<bool()> ready;
-  uint64_t serial = 0;              // over all streams
+  uint64_t serial = 0;  // over all streams
 };
 
 struct Stream : Handle {
-  Stream(Context* context, unsigned flags, int priority) : Handle(context), flags(flags), priority(priority) {}
+  Stream(Context* context, unsigned flags, int priority)
+      : Handle(context), flags(flags), priority(priority) {}
   bool blocking() const { return !(flags & CU_STREAM_NON_BLOCKING); }
   bool idle() const { return queue.empty(); }
 
   const unsigned flags;
   const int priority;
-  std::deque<Operation> queue;      // the first one may be running
+  std::deque<Operation> queue;  // the first one may be running
   uint64_t given = 0, done = 0;
-  Clock::time_point held_until;     // starts nothing before
+  Time::time_point held_until;  // starts nothing before
 };
 
 // One cuEventRecord.
 struct Record {
   bool done = false;
-  Clock::time_point time;
+  Time::time_point time;
 };
 
 struct Event : Handle {
@@ -104,7 +105,7 @@ struct Device {
 
   // engine.cc
   void work();
-  std::shared_ptr<Stream> choose(Clock::time_point now, Clock::time_point& wake);
+  std::shared_ptr<Stream> choose(Time::time_point now, Time::time_point& wake);
   void run(Stream& stream, Lock& lock);
   void fail(const char* call, CUresult code, const std::string& what);
   bool started = false, running = false;

@@ -46,15 +46,13 @@ CUresult query(CUstream handle) {
 }
 
 CUresult get_priority(CUstream handle, int* priority) {
-  return call_in_context("cuStreamGetPriority", [&](Context& context, Lock&) {
-    *priority = stream_of(context, handle)->priority;
-  });
+  return call_in_context("cuStreamGetPriority",
+                         [&](Context& context, Lock&) { *priority = stream_of(context, handle)->priority; });
 }
 
 CUresult get_flags(CUstream handle, unsigned* flags) {
-  return call_in_context("cuStreamGetFlags", [&](Context& context, Lock&) {
-    *flags = stream_of(context, handle)->flags;
-  });
+  return call_in_context("cuStreamGetFlags",
+                         [&](Context& context, Lock&) { *flags = stream_of(context, handle)->flags; });
 }
 
 CUresult get_context(CUstream handle, CUcontext* context) {
@@ -85,8 +83,8 @@ CUresult launch_host_function(CUstream handle, CUhostFn function, void* data) {
   return call_in_context("cuLaunchHostFunc", [&](Context& context, Lock&) {
     if (!function) refuse(CUDA_ERROR_INVALID_VALUE, "fn is null");
     const auto stream = stream_of(context, handle);
-    context.device.give(
-        *stream, {.call = "cuLaunchHostFunc", .run = [=] { run_on_host([=] { function(data); }); }});
+    context.device.give(*stream,
+                        {.call = "cuLaunchHostFunc", .run = [=] { run_on_host([=] { function(data); }); }});
   });
 }
 
