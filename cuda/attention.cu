@@ -1,7 +1,19 @@
-// y = softmax(scale q k^T) v, where a query sees one interval of keys.
-#include "attention_tiles.h"
+// y[t, h] = sum_k p[t, k] v[k, g],  p[t] = softmax over key_start[t] <= k < key_end[t] of scale q[t, h] .
+// k[k, g], with g = h // (H / G). As in FlashAttention, tiles of keys meet a tile of rows under a running
+// maximum m and sum l, in base 2, with p rounded to bf16 and sums in f32. Tiles of keys lie on one grid per
+// sequence and every sum ascends in keys, so that a query's result has the same bits whatever other queries,
+// sequences or unseen slots are beside it. Kept for the backward pass: y, lse, and y_lo, what rounding y to
+// bf16 lost.
+//
+// A block owns 128 rows of one key head, four warps of 32 rows each, so that a fragment of k or v that a warp
+// reads meets two of q or p. While q k^T is computed, v comes to shared memory; while softmax and p v are,
+// the next k.
+#include "attention_mma.h"
 #include "kernel.h"
-#ifndef __CUDACC__
+#ifdef __CUDACC__
+#include "device/attention_block.cuh"
+#include "device/online_softmax.cuh"
+#else
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,7 +24,113 @@
 
 namespace transfusion::cuda {
 
-#ifndef __CUDACC__
+#ifdef __CUDACC__
+
+namespace {
+
+template <class Tile>
+__device__ __forceinline__ void attend(const AttentionArguments& call, const AttentionTile& place) {
+  constexpr int kWidth = Tile::kWidth, kKeys = Tile::kKeys, kCount = Tile::kRowsOfWarp / 16;
+  using Block = RowBlock<kWidth, Tile::kRows, kKeys, Tile::kThreads>;
+  const uint32_t shared = shared_address(dynamic_shared);
+  const uint32_t q_tile = shared + Tile::kQ, k_tile = shared + Tile::kK, v_tile = shared + Tile::kV;
+  const Block block(call.shape, place, call.aligned, reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));
+
+  i32 key0 = block.begin / kKeys * kKeys;
+  block.load_rows(q_tile, call.q);
+  block.load_keys(k_tile, call.k, key0);
+  commit_copies();
+  wait_for_copies<0>();
+  __syncthreads();
+  if (call.negative) {
+    for (int at = threadIdx.x; at < Tile::kRows * kWidth / 2; at += Tile::kThreads)
+      reinterpret_cast<uint32_t*>(dynamic_shared + Tile::kQ)[at] ^= 0x80008000;
+    __syncthreads();
+  }
+
+  using Heads = HeadTile<kWidth>;
+  const uint32_t q_lane = Heads::a(q_tile, block.first_row());
+  const uint32_t k_lane = Heads::b(k_tile), v_lane = Heads::b_transposed(v_tile);
+  typename Block::Sums sums = {};
+  OnlineSoftmax softmax[kCount][2];
+  while (key0 < block.end) {
+    // All have read the values before.
+    block.load_keys(v_tile, call.v, key0);
+    commit_copies();
+    typename Block::Scores scores;
+    multiply_heads<kWidth, kCount, kKeys>(scores, q_lane, k_lane);
+    wait_for_copies<0>();
+    __syncthreads();
+    const i32 next = block.next_tile(key0 + kKeys);
+    if (next < block.end) block.load_keys(k_tile, call.k, next);
+    commit_copies();
+    block.for_each_hidden(key0, [&](int m, int j, int i) { scores[m][j][i] = -INFINITY; });
+#pragma unroll
+    for (int m = 0; m < kCount; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const float rescale = softmax[m][half].update(scores[m], half, call.exponent);
+#pragma unroll
+        for (int j = 0; j < kWidth / 8; ++j) {
+          sums[m][j][2 * half] *= rescale;
+          sums[m][j][2 * half + 1] *= rescale;
+        }
+      }
+    add_product<kWidth, kKeys, false, kCount>(sums, scores, v_lane);
+    wait_for_copies<0>();
+    __syncthreads();
+    key0 = next;
+  }
+
+#pragma unroll
+  for (int m = 0; m < kCount; ++m) {
+    float factors[2];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      softmax[m][half].finish();
+      factors[half] = 1.0f / softmax[m][half].l;
+      const int row = block.lane_row(m, half);
+      if (threadIdx.x % 4 == 0 && row < block.count)
+        call.lse[block.statistic(row)] = softmax[m][half].lse(call.exponent);
+    }
+    block.store_rows(q_tile, call.y, m, sums, [&](float sum, int half) { return sum * factors[half]; });
+    if (call.y_lo)
+      block.store_rows(q_tile, call.y_lo, m, sums, [&](float sum, int half) {
+        const float y = sum * factors[half];
+        return y - to_float(from_float<bf16>(y));
+      });
+  }
+}
+
+template <class Tile>
+__device__ __forceinline__ void attention(const AttentionArguments& arguments) {
+  const AttentionTile place = arguments.rows.tiles[blockIdx.x];
+  if (place.sequence >= 0) attend<Tile>(arguments, place);
+  if (place.sequence == kRejected) write_nan<bf16>(arguments);
+}
+
+}  // namespace
+
+KERNEL(attention_16, AttentionArguments, Forward16::kThreads, 1) { attention<Forward16>(arguments); }
+KERNEL(attention_32, AttentionArguments, Forward32::kThreads, 1) { attention<Forward32>(arguments); }
+KERNEL(attention_64, AttentionArguments, Forward64::kThreads, 1) { attention<Forward64>(arguments); }
+KERNEL(attention_96, AttentionArguments, Forward96::kThreads, 1) { attention<Forward96>(arguments); }
+KERNEL(attention_128, AttentionArguments, Forward128::kThreads, 1) { attention<Forward128>(arguments); }
+
+#else
+
+namespace {
+
+template <class Tile>
+Status launch_forward(Context& context, const char* name, AttentionArguments arguments) {
+  const Kernel<AttentionArguments> kernel("attention", name, Tile::kThreads);
+  arguments.rows = row_tiles(context, arguments.shape, Tile::kRows);
+  if (Status status = cut_attention(context, arguments.shape, arguments.rows, {}); status.failed)
+    return status;
+  return launch(context, kernel, {arguments.rows.capacity, arguments.shape.G}, arguments, Tile::kSharedBytes);
+}
+
+}  // namespace
 
 Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k, In v, In key_start,
                  In key_end, In query_rows, In key_rows, f32 scale) {
@@ -28,8 +146,14 @@ Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k,
       // Never zero: a hidden score of -infinity times zero would be NaN.
       .exponent = std::max(std::abs(scale) * 1.4426950408889634f, std::numeric_limits<f32>::min()),
       .negative = scale < 0,
-      .aligned = false};
-  return attention_simt(context, q.dtype, arguments);
+      .aligned = aligned({y.data, y_lo.data, q.data, k.data, v.data}) && q.dim(2) % 8 == 0};
+  const i64 D = q.dim(2);
+  if (q.dtype == DType::f32 || D > 128) return attention_simt(context, q.dtype, arguments);
+  if (D <= 16) return launch_forward<Forward16>(context, "attention_16", arguments);
+  if (D <= 32) return launch_forward<Forward32>(context, "attention_32", arguments);
+  if (D <= 64) return launch_forward<Forward64>(context, "attention_64", arguments);
+  if (D <= 96) return launch_forward<Forward96>(context, "attention_96", arguments);
+  return launch_forward<Forward128>(context, "attention_128", arguments);
 }
 
 #endif

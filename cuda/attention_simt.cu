@@ -62,12 +62,7 @@ __device__ void attention(const AttentionArguments& arguments) {
   const AttentionShape& shape = arguments.shape;
   const AttentionTile place = arguments.rows.tiles[blockIdx.x];
   T *const y = static_cast<T*>(arguments.y), *const y_lo = static_cast<T*>(arguments.y_lo);
-  if (place.sequence == kRejected) {
-    const i64 elements = shape.T * shape.H * shape.D;
-    write_nan(y, elements);
-    if (y_lo) write_nan(y_lo, elements);
-    write_nan(arguments.lse, shape.T * shape.H);
-  }
+  if (place.sequence == kRejected) write_nan<T>(arguments);
   if (place.sequence < 0) return;
 
   const AttentionSequence sequence(shape, place.sequence);

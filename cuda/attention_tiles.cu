@@ -205,9 +205,6 @@ KERNEL(attention_cut, CutAttentionArguments, kThreads) {
 
 #else
 
-// Of a tile: its rows may lie beyond the last of a sequence.
-constexpr i64 kMostRows = 256;
-
 constexpr Kernel<CheckSpansArguments> check_spans_kernel("attention_tiles", "attention_check_spans",
                                                          kThreads);
 constexpr Kernel<CutAttentionArguments> cut_kernel("attention_tiles", "attention_cut", kThreads);
@@ -222,7 +219,7 @@ AttentionShape attention_shape(const TensorView& q, const TensorView& k, const I
           .G = static_cast<i32>(G),
           .D = static_cast<i32>(q.dim(2)),
           .group = static_cast<i32>(H / G),
-          .by_group = Divider(H / G, T * (H / G) + kMostRows),
+          .by_group = NarrowDivider(H / G),
           .key_start = key_start.as<i32>(),
           .key_end = key_end.as<i32>(),
           .query_rows = query_rows.as<i32>(),

@@ -13,8 +13,8 @@ namespace transfusion::cuda {
 // (query, head of the group) pairs, queries outermost: what shares keys lies side by side.
 struct AttentionShape {
   i64 T, K, B;
-  i32 H, G, D, group;  // group = H / G
-  Divider by_group;    // of rows
+  i32 H, G, D, group;      // group = H / G
+  NarrowDivider by_group;  // of rows
   const i32 *key_start, *key_end, *query_rows, *key_rows;
 };
 

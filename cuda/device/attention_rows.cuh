@@ -41,7 +41,7 @@ struct RowTile {
       : shape(shape), first(first), count(min(rows, sequence.queries * shape.group - first)) {}
 
   __device__ i32 query(i32 row) const {
-    i64 rest = first + row;
+    uint32_t rest = static_cast<uint32_t>(first + row);
     return static_cast<i32>(shape.by_group.divide(rest));
   }
   __device__ i32 end_query() const { return query(count - 1) + 1; }
@@ -51,9 +51,9 @@ struct RowTile {
     i64 elements, statistic;
   };
   __device__ Place place(const AttentionSequence& sequence, i32 g, i32 row) const {
-    i64 head = first + row;
-    const i64 query = sequence.query0 + shape.by_group.divide(head);
-    head += static_cast<i64>(g) * shape.group;
+    uint32_t rest = static_cast<uint32_t>(first + row);
+    const i64 query = sequence.query0 + shape.by_group.divide(rest);
+    const i64 head = static_cast<i64>(g) * shape.group + rest;
     return {(query * shape.H + head) * shape.D, head * shape.T + query};
   }
 };
@@ -64,6 +64,13 @@ __device__ void write_nan(T* y, i64 count) {
   const i64 block = static_cast<i64>(blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
   const i64 step = static_cast<i64>(gridDim.x) * gridDim.y * gridDim.z * blockDim.x;
   for (i64 i = block * blockDim.x + threadIdx.x; i < count; i += step) y[i] = from_float<T>(NAN);
+}
+template <class T>
+__device__ void write_nan(const AttentionArguments& arguments) {
+  const AttentionShape& shape = arguments.shape;
+  write_nan(static_cast<T*>(arguments.y), shape.T * shape.H * shape.D);
+  if (arguments.y_lo) write_nan(static_cast<T*>(arguments.y_lo), shape.T * shape.H * shape.D);
+  write_nan(arguments.lse, shape.T * shape.H);
 }
 
 }  // namespace transfusion::cuda

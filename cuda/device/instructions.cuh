@@ -40,9 +40,18 @@ __device__ __forceinline__ uint32_t shared_address(const void* pointer) {
   return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
+__device__ __forceinline__ void store_shared_4(uint32_t target, uint32_t word) {
+  asm volatile("st.shared.b32 [%0], %1;" ::"r"(target), "r"(word) : "memory");
+}
 __device__ __forceinline__ void store_shared_16(uint32_t target, const uint32_t (&words)[4]) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(target), "r"(words[0]), "r"(words[1]),
                "r"(words[2]), "r"(words[3])
+               : "memory");
+}
+__device__ __forceinline__ void load_shared_16(uint32_t (&words)[4], uint32_t source) {
+  asm volatile("ld.shared.v4.b32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(words[0]), "=r"(words[1]), "=r"(words[2]), "=r"(words[3])
+               : "r"(source)
                : "memory");
 }
 

@@ -1,0 +1,161 @@
+// A block of rows of one key head on tensor cores: what it loads, what it sees, and how it stores.
+#pragma once
+
+#include "device/attention_mma.cuh"
+#include "device/attention_rows.cuh"
+
+namespace transfusion::cuda {
+
+extern __shared__ __align__(128) char dynamic_shared[];
+
+// kRows rows against tiles of kKeys keys.
+template <int kWidth, int kRows, int kKeys, int kThreads>
+struct RowBlock {
+  static constexpr int kRowsOfWarp = kRows / (kThreads / 32), kCount = kRowsOfWarp / 16;
+  using Scores = WarpSums16<kCount, kKeys>;
+  using Sums = WarpSums16<kCount, kWidth>;
+
+  // What little the main loop needs is kept in registers: the rest is read again.
+  const AttentionShape& shape;
+  const AttentionTile at;
+  const bool aligned;
+  int2* const spans;       // [kRows] in shared memory: the interval of each row
+  i32 count;               // rows there are
+  i64 first_key;           // elements before the sequence's first key, of this key head
+  i32 begin, end;          // of the keys that some row sees
+  i32 all_begin, all_end;  // that all rows see: a tile of no others needs no mask
+  bool gaps;               // intervals leave some between begin and end out
+
+  // Ends with a barrier.
+  __device__ __forceinline__ RowBlock(const AttentionShape& shape, const AttentionTile& at, bool aligned,
+                                      int2* spans)
+      : shape(shape), at(at), aligned(aligned), spans(spans) {
+    const AttentionSequence sequence = this->sequence();
+    const RowTile rows = this->rows(sequence);
+    count = rows.count;
+    first_key = (sequence.key0 * shape.G + blockIdx.y) * shape.D;
+    const i32 first = rows.query(0), last = rows.end_query() - 1;
+    begin = sequence.key_start[first], end = sequence.key_end[last];
+    all_begin = sequence.key_start[last], all_end = sequence.key_end[first];
+    __shared__ bool found_gap;
+    if (threadIdx.x == 0) found_gap = false;
+    __syncthreads();
+    for (int row = threadIdx.x; row < kRows; row += kThreads) {
+      int2 span = {0, 0};  // of rows beyond the last
+      if (row < count) {
+        const i32 query = rows.query(row);
+        span = {sequence.key_start[query], sequence.key_end[query]};
+        if (query < last && sequence.key_start[query + 1] > span.y) found_gap = true;
+      }
+      spans[row] = span;
+    }
+    __syncthreads();
+    gaps = found_gap;
+  }
+
+  __device__ __forceinline__ AttentionSequence sequence() const { return {shape, at.sequence}; }
+  __device__ __forceinline__ RowTile rows(const AttentionSequence& sequence) const {
+    return {shape, sequence, at.first, kRows};
+  }
+
+  // The first of this warp's rows.
+  __device__ __forceinline__ int first_row() const {
+    return static_cast<int>(threadIdx.x) / 32 * kRowsOfWarp;
+  }
+  // The row of this lane's elements [m][j][2 half], [2 half + 1] of scores and sums; element i = 0 or 1 of
+  // them is column 8 j + lane_column() + i.
+  __device__ __forceinline__ int lane_row(int m, int half) const {
+    return first_row() + 16 * m + 8 * half + static_cast<int>(threadIdx.x) % 32 / 4;
+  }
+  static __device__ __forceinline__ int lane_column() { return static_cast<int>(threadIdx.x) % 4 * 2; }
+
+  // Where a row is in tensors [H, T].
+  __device__ __forceinline__ i64 statistic(int row) const {
+    const AttentionSequence sequence = this->sequence();
+    return rows(sequence).place(sequence, blockIdx.y, row).statistic;
+  }
+
+  // Loads the rows of a tensor [T, H, D].
+  __device__ __forceinline__ void load_rows(uint32_t tile, const void* tensor) const {
+    const AttentionSequence sequence = this->sequence();
+    const RowTile rows = this->rows(sequence);
+    const auto row_at = [&](int row) -> const bf16* {
+      if (row >= count) return nullptr;
+      return static_cast<const bf16*>(tensor) + rows.place(sequence, blockIdx.y, row).elements;
+    };
+    if (aligned)
+      copy_head_rows<kWidth, kRows, kThreads>(tile, shape.D, row_at);
+    else
+      load_head_rows<kWidth, kRows, kThreads>(tile, shape.D, row_at);
+  }
+
+  // Loads a tile of keys or values; zeros for those that no row sees, which may hold anything.
+  __device__ __forceinline__ void load_keys(uint32_t tile, const void* tensor, i32 key0) const {
+    const i64 stride = static_cast<i64>(shape.G) * shape.D;
+    const bf16* first = static_cast<const bf16*>(tensor) + first_key + key0 * stride;
+    const i32 low = begin - key0, high = end - key0;
+    if (aligned && !gaps)
+      copy_head_rows<kWidth, kKeys, kThreads>(tile, shape.D, first, stride, low, high);
+    else
+      load_seen_keys(tile, first, stride, key0);
+  }
+
+  __device__ __forceinline__ void load_seen_keys(uint32_t tile, const bf16* first, i64 stride,
+                                                 i32 key0) const {
+    const AttentionSequence sequence = this->sequence();
+    const RowTile rows = this->rows(sequence);
+    const i32 q0 = rows.query(0), q1 = rows.end_query();
+    load_head_rows<kWidth, kKeys, kThreads>(tile, shape.D, [&](int row) {
+      const bool seen = gaps ? sequence.sees(q0, q1, key0 + row) : key0 + row >= begin && key0 + row < end;
+      return seen ? first + row * stride : nullptr;
+    });
+  }
+
+  // The first tile from the one at `key0` on with keys that are seen.
+  __device__ __forceinline__ i32 next_tile(i32 key0) const {
+    if (!gaps || key0 >= end) return key0;
+    const AttentionSequence sequence = this->sequence();
+    const RowTile rows = this->rows(sequence);
+    const i32 q0 = rows.query(0);
+    const i64 query = q0 + first_above(sequence.key_end + q0, rows.end_query() - q0, key0);
+    return max(key0, sequence.key_start[query] / kKeys * kKeys);
+  }
+
+  // Calls body(m, j, i) for the lane's elements of a tile of scores that their rows do not see.
+  template <class Body>
+  __device__ __forceinline__ void for_each_hidden(i32 key0, const Body& body) const {
+    if (key0 >= all_begin && key0 + kKeys <= all_end) return;
+#pragma unroll
+    for (int m = 0; m < kCount; ++m)
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const int2 span = spans[lane_row(m, half)];
+#pragma unroll
+        for (int j = 0; j < kKeys / 8; ++j)
+#pragma unroll
+          for (int i = 0; i < 2; ++i) {
+            const i32 key = key0 + j * 8 + lane_column() + i;
+            if (key < span.x || key >= span.y) body(m, j, 2 * half + i);
+          }
+      }
+  }
+
+  // Stores 16 of the warp's rows to a tensor [T, H, D], by way of those rows of a tile that no other warp
+  // reads.
+  template <class Value>
+  __device__ __forceinline__ void store_rows(uint32_t tile, void* tensor, int m, const Sums& sums,
+                                             const Value& value) const {
+    const AttentionSequence sequence = this->sequence();
+    const RowTile rows = this->rows(sequence);
+    const int first = first_row() + 16 * m;
+    __syncwarp();
+    write_head_rows<kWidth>(tile, first, sums[m], value);
+    __syncwarp();
+    store_head_rows<kWidth>(tile, first, shape.D, aligned, [&](int row) -> bf16* {
+      if (row >= count) return nullptr;
+      return static_cast<bf16*>(tensor) + rows.place(sequence, blockIdx.y, row).elements;
+    });
+  }
+};
+
+}  // namespace transfusion::cuda
