@@ -1,8 +1,8 @@
 // A block of rows of one key head on tensor cores: what it loads, what it sees, and how it stores.
 #pragma once
 
-#include "device/attention_mma.cuh"
-#include "device/attention_rows.cuh"
+#include "attention/head_tile.cuh"
+#include "attention/rows.cuh"
 
 namespace transfusion::cuda {
 

@@ -1,7 +1,7 @@
 // The spans of an attention call, checked in the order of the CPU, and the tiles of its work.
 // One block reports, so that the record can hold the range too. Where there are many queries, other blocks
 // have looked for the first wrong one before.
-#include "attention_tiles.h"
+#include "attention/tiles.h"
 
 #include "kernel.h"
 #ifdef __CUDACC__

@@ -54,7 +54,7 @@ struct AttentionBackwardArguments {
   bool aligned;
 };
 
-// Of the forms without tensor cores, see device/attention_simt.cuh.
+// Of the forms without tensor cores, see simt_tile.cuh.
 namespace simt {
 inline constexpr int kTile = 64;      // rows and keys of a block
 inline constexpr int kColumns = 128;  // of heads: blocks side by side compute larger ones

@@ -1,7 +1,7 @@
 // Where the rows of an attention call lie, and what its tiles may see.
 #pragma once
 
-#include "attention_tiles.h"
+#include "attention/tiles.h"
 #include "device/convert.cuh"
 
 namespace transfusion::cuda {

@@ -1,7 +1,7 @@
 // Tiles of attention on tensor cores, for both halves.
 #pragma once
 
-#include "attention_tiles.h"
+#include "attention/tiles.h"
 
 namespace transfusion::cuda {
 

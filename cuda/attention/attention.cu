@@ -8,11 +8,11 @@
 // A block owns 128 rows of one key head, four warps of 32 rows each, so that a fragment of k or v that a warp
 // reads meets two of q or p. While q k^T is computed, v comes to shared memory; while softmax and p v are,
 // the next k.
-#include "attention_mma.h"
+#include "attention/mma_tiles.h"
 #include "kernel.h"
 #ifdef __CUDACC__
-#include "device/attention_block.cuh"
-#include "device/online_softmax.cuh"
+#include "attention/online_softmax.cuh"
+#include "attention/row_block.cuh"
 #else
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,6 @@
 // With s = scale q . k, p = exp(s - lse), dp = dy . v and delta = dy . y:  ds = p (dp - delta),
 // dv[k] += p dy[t],  dk[k] += scale ds q[t],  dq[t] += scale ds k[k]; key head g sums over its query heads.
-#include "attention_tiles.h"
+#include "attention/tiles.h"
 #include "kernel.h"
 #ifdef __CUDACC__
 #include "device/convert.cuh"

@@ -2,7 +2,7 @@
 // owns rows y + 16 i and columns x + 16 j: lanes that read the same row read consecutive columns.
 #pragma once
 
-#include "attention_tiles.h"
+#include "attention/tiles.h"
 #include "device/convert.cuh"
 
 namespace transfusion::cuda::simt {

@@ -1,11 +1,11 @@
 // attention without tensor cores, in f32 throughout: for f32, and for heads of any size.
 // One block for 64 rows, one key head and up to 128 columns of heads; tiles of 64 keys lie on one grid per
 // sequence, so that a row's sums do not depend on the rows beside it.
-#include "attention_tiles.h"
+#include "attention/tiles.h"
 #include "kernel.h"
 #ifdef __CUDACC__
-#include "device/attention_rows.cuh"
-#include "device/attention_simt.cuh"
+#include "attention/rows.cuh"
+#include "attention/simt_tile.cuh"
 #else
 #include "host/launch.h"
 #endif

@@ -1,11 +1,11 @@
 // attention_backward without tensor cores, in f32 throughout: for f32, and for heads of any size.
 // p and ds are computed twice: a block for 64 keys and one key head meets all rows that may see them, for dk
 // and dv; then one for 64 rows meets their keys, for dq. No sum depends on the order of blocks.
-#include "attention_tiles.h"
+#include "attention/tiles.h"
 #include "kernel.h"
 #ifdef __CUDACC__
-#include "device/attention_rows.cuh"
-#include "device/attention_simt.cuh"
+#include "attention/rows.cuh"
+#include "attention/simt_tile.cuh"
 #else
 #include "host/launch.h"
 #endif
