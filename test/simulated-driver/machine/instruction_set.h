@@ -11,7 +11,4 @@ namespace simulated {
 
 using Decoder = Handler (*)(Decoding&);
 
-// nullptr: no family knows it.
-Handler decode(Decoding& decoding);
-
 }  // namespace simulated

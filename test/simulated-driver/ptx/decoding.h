@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "ptx/module.h"
+#include "ptx/declaration.h"
 
 namespace simulated {
 
@@ -23,7 +23,7 @@ struct Opcode {
 u32 type_bits(std::string_view type);
 
 struct OperandText {
-  enum class Kind { name, constant, vector, address };
+  enum class Kind { name, vector, address };
   Kind kind = Kind::name;
   std::string_view name;                   // a register, variable or label; of an address its base
   std::string_view second;                 // p of a|p
@@ -32,10 +32,14 @@ struct OperandText {
   bool negated = false;                    // !p
 };
 
+// What follows an opcode.
+std::vector<OperandText> parse_operands(std::string_view text);
+
 struct Address {
-  u32 base = 0;    // offset of a register
-  u32 bits = 64;   // of that register
-  i64 offset = 0;  // to be added
+  u32 base = 0;                  // offset of a register
+  u32 bits = 64;                 // of that register
+  i64 offset = 0;                // to be added
+  Space space = Space::generic;  // of a variable
 };
 
 class FunctionBuilder;
@@ -78,5 +82,8 @@ class Decoding {
   const std::vector<OperandText>& operands_;
   FunctionBuilder& function_;
 };
+
+// The handler of an instruction, of machine/instruction_set.cc; nullptr where it does not know the opcode.
+Handler decode(Decoding& decoding);
 
 }  // namespace simulated

@@ -123,7 +123,7 @@ struct Module {
   std::vector<std::string> files;
   std::map<std::string, Function> functions;  // kernels
   std::vector<Variable> globals;              // of device memory: their addresses come with a launch
-  std::vector<Variable> constants;            // .const
+  std::vector<u8> constants;                  // memory of .const
 
   const Function* find(const std::string& name) const {
     const auto found = functions.find(name);
