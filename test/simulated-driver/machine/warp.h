@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "machine/barrier.h"
 #include "machine/run.h"
 #include "shadow/access.h"
 
@@ -13,7 +14,8 @@ namespace simulated {
 struct Group {
   i32 pc = 0;
   Mask mask = 0;
-  bool waits = false;  // at a barrier of the block
+  bool at_barrier = false;  // waits for other warps
+  bool stuck = false;       // waits for lanes of its own warp
 };
 
 struct Warp {
@@ -21,6 +23,7 @@ struct Warp {
   u32 index = 0;  // in its block
   Mask alive = 0;
   std::vector<Group> groups;  // by pc, smallest first
+  u32 turns = 0;
   WarpClock clock;
   WarpCopies copies;  // cp.async, see machine/async_copy.cc
 
@@ -43,6 +46,7 @@ struct Block {
   u64 number = 0;  // of the grid's blocks, x fastest
   SharedMemory shared;
   std::vector<Warp> warps;
+  std::array<Barrier, kBarriers> barriers;
 };
 
 // ---- what handlers are written with ----

@@ -81,6 +81,8 @@ u32 Decoding::target(size_t operand, u32 bits, size_t element) {
   return is_sink(operand, element) ? function_.new_register(bits) : reg(operand, bits, element);
 }
 
+u32 Decoding::scratch(u32 bits) { return function_.new_register(bits); }
+
 u32 Decoding::predicate(size_t operand) {
   const std::string_view name = text(operand, 0);
   if (name == "_") return function_.new_predicate();
@@ -116,6 +118,7 @@ Address Decoding::address(size_t operand) {
   }
   const Symbol& symbol = function_.find(parsed.name);
   result.space = symbol.space;
+  result.variable = symbol.address;
   if (symbol.kind == Symbol::Kind::variable) {
     result.base = function_.address_of(symbol, 64);
   } else if (symbol.kind == Symbol::Kind::reg && (symbol.bits == 32 || symbol.bits == 64)) {

@@ -39,7 +39,8 @@ struct Address {
   u32 base = 0;                  // offset of a register
   u32 bits = 64;                 // of that register
   i64 offset = 0;                // to be added
-  Space space = Space::generic;  // of a variable
+  Space space = Space::generic;  // of a variable, with its address there
+  u64 variable = 0;
 };
 
 class FunctionBuilder;
@@ -69,9 +70,11 @@ class Decoding {
   u32 reg(size_t operand, u32 bits, size_t element = 0);
   // The same for _: a register that nobody reads.
   u32 target(size_t operand, u32 bits, size_t element = 0);
+  u32 scratch(u32 bits);                 // a register that nobody reads
   u32 predicate(size_t operand);         // index in Warp::predicates
   u32 second_predicate(size_t operand);  // p of a|p; of a alone one that nobody reads
   i64 constant(size_t operand) const;
+  std::string_view name(size_t operand) const { return text(operand, 0); }
   Address address(size_t operand);  // [register + offset], [variable + offset]
 
   [[noreturn]] void fail(const std::string& what) const;
