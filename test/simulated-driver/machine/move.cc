@@ -49,11 +49,6 @@ void read_clock(Warp& w, const Instruction& i, Mask mask) {
   assign(w.lanes<T>(i.operand[0]), mask, [&](int) { return value; });
 }
 
-void set_predicates(Warp& w, const Instruction& i, Mask mask) {
-  Mask& target = w.predicates[i.operand[0]];
-  target = i.immediate ? target | mask : target & ~mask;
-}
-
 // The window is added (cvta.shared) or taken off (cvta.to.shared).
 void convert_address(Warp& w, const Instruction& i, Mask mask) {
   const u64* a = w.lanes<u64>(i.operand[1]);
@@ -104,11 +99,6 @@ Handler decode_mov(Decoding& decoding) {
   if (source == "%clock64" || source == "%globaltimer") {
     i.operand[0] = decoding.target(0, 64);
     return read_clock<u64>;
-  }
-  if (decoding.opcode.last() == "pred" && decoding.is_constant(1)) {
-    i.operand[0] = decoding.predicate(0);
-    i.immediate = decoding.constant(1);
-    return set_predicates;
   }
   return rows.decode(decoding);
 }

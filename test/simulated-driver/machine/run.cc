@@ -74,6 +74,7 @@ class Machine {
     };
     for (const Function::Constant& constant : function().constants)
       set(constant.offset, constant.bytes, constant.value);
+    for (const u32 predicate : function().true_predicates) warp.predicates[predicate] = kAllLanes;
     for (const Function::GlobalAddress& address : function().global_addresses)
       set(address.offset, 8, block_.launch->globals.at(address.global));
   }

@@ -86,6 +86,8 @@ u32 Decoding::scratch(u32 bits) { return function_.new_register(bits); }
 u32 Decoding::predicate(size_t operand) {
   const std::string_view name = text(operand, 0);
   if (name == "_") return function_.new_predicate();
+  i64 value;
+  if (parse_constant(name, value)) return function_.constant_predicate(value != 0);
   const Symbol& symbol = function_.find(name);
   if (symbol.kind != Symbol::Kind::predicate) fail(std::string(name) + " is no predicate");
   return symbol.offset;

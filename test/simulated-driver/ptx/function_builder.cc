@@ -150,6 +150,12 @@ u32 FunctionBuilder::constant(u64 value, u32 bits) {
   return entry->second;
 }
 
+u32 FunctionBuilder::constant_predicate(bool value) {
+  const u32 index = new_predicate();
+  if (value) function_.true_predicates.push_back(index);
+  return index;
+}
+
 u32 FunctionBuilder::address_of(const Symbol& variable, u32 bits) {
   if (variable.global < 0 && !variable.dynamic) return constant(variable.address, bits);
   const u32 offset = new_register(bits);

@@ -60,6 +60,7 @@ class FunctionBuilder {
   u32 new_register(u32 bits);
   u32 new_predicate() { return static_cast<u32>(function_.predicates++); }
   u32 constant(u64 value, u32 bits);
+  u32 constant_predicate(bool value);
   u32 address_of(const Symbol& variable, u32 bits);
   u32 line() const { return line_; }  // of the text, for messages
   void set_line(u32 line) { line_ = line; }

@@ -108,6 +108,7 @@ struct Function {
     u64 value;
   };
   std::vector<Constant> constants;
+  std::vector<u32> true_predicates;              // constants, too
   std::map<std::string, u32> special_registers;  // name: offset
   // Constants (64 bits) that hold the address of global variable number `global`.
   struct GlobalAddress {
