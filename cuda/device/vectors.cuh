@@ -87,8 +87,9 @@ inline constexpr int kVectorSize = 16 / (sizeof(A) > sizeof(B) ? sizeof(A) : siz
 // which each has the kWidth elements of a vector: by vectors where they begin at whole ones in memory, else
 // one by one, neighbours by neighbouring threads.
 template <int kThreads, int kWidth, class Body>
-__device__ __forceinline__ void for_each_vector(i64 count, bool vectors, const Body& body) {
-  const i64 block = static_cast<i64>(blockIdx.x) * (kThreads * kWidth);
+__device__ __forceinline__ void for_each_vector(i64 count, bool vectors, const Body& body,
+                                                i64 block_index = blockIdx.x) {
+  const i64 block = block_index * (kThreads * kWidth);
   if (vectors) {
     const i64 begin = block + threadIdx.x * kWidth;
     if (begin + kWidth <= count) {
@@ -102,6 +103,13 @@ __device__ __forceinline__ void for_each_vector(i64 count, bool vectors, const B
 #pragma unroll 1
     for (i64 i = block + threadIdx.x; i < end; i += kThreads) body(i, Access<1>());
   }
+}
+
+// The same by any number of blocks, which take turns: where each does something for all of its elements.
+template <int kThreads, int kWidth, class Body>
+__device__ __forceinline__ void for_each_vector_in_turn(i64 count, bool vectors, const Body& body) {
+  for (i64 block = blockIdx.x; block * (kThreads * kWidth) < count; block += gridDim.x)
+    for_each_vector<kThreads, kWidth>(count, vectors, body, block);
 }
 
 }  // namespace transfusion::cuda

@@ -1,6 +1,7 @@
 // What the host half of a .cu file uses: kernels by name, launches in stream order, failures found later.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <initializer_list>
 
@@ -91,5 +92,10 @@ inline int vector_size(DType a, DType b) {
 inline int vector_size(DType a) { return vector_size(a, a); }
 
 inline i64 ceil_div(i64 a, i64 b) { return (a + b - 1) / b; }
+
+// Blocks of at most 256 threads that take turns: enough to fill the device. Not where results depend on it.
+inline i64 resident_blocks(const Context& context, i64 blocks) {
+  return std::min(blocks, 8 * i64{limits(context).multiprocessors});
+}
 
 }  // namespace transfusion::cuda
