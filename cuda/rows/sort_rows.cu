@@ -1,7 +1,7 @@
 // A stable radix sort of rows by the row of y that they belong to, by digits of 8 bits. For each digit, warps
 // count the values of their segments, one block makes of the counts where each (value, segment) begins, and
 // the warps place their segments' rows in order.
-#include "row_list.h"
+#include "rows/row_list.h"
 #ifdef __CUDACC__
 #include "device/failure.cuh"
 #else

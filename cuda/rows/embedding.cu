@@ -2,7 +2,7 @@
 // The work is that of rows.cu and scatter_add.cu. Nothing is kept for backward.
 #ifndef __CUDACC__
 #include "cuda_kernels.h"
-#include "rows.h"
+#include "rows/rows.h"
 
 namespace transfusion::cuda {
 

@@ -7,7 +7,7 @@
 #include "device/failure.cuh"
 #else
 #include "cuda_kernels.h"
-#include "rows.h"
+#include "rows/rows.h"
 #endif
 
 namespace transfusion::cuda {

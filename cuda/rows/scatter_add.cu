@@ -1,13 +1,13 @@
-// y[rows[i]] += x[i]: see rows.h. The same sums in the same order at every run, without atomics on floats:
-// windows of the list of rows in the order of y are summed, each thread some columns. Sums of which other
-// windows have a part go to scratch and are joined in order of the windows.
+// y[rows[i]] += x[i]: see rows/rows.h. The same sums in the same order at every run, without atomics on
+// floats: windows of the list of rows in the order of y are summed, each thread some columns. Sums of which
+// other windows have a part go to scratch and are joined in order of the windows.
 #include "divider.h"
-#include "row_list.h"
+#include "rows/row_list.h"
 #ifdef __CUDACC__
 #include "device/vectors.cuh"
 #else
 #include "cuda_kernels.h"
-#include "rows.h"
+#include "rows/rows.h"
 #endif
 
 namespace transfusion::cuda {
