@@ -49,9 +49,9 @@ __device__ __forceinline__ void matmul_f32(const MatmulArguments& arguments) {
   multiply_floats<Tile>(a, b, arguments.output, partition, place);
 }
 
-#define MATMUL_BF16(name, Tile, a_k_major, b_k_major, aligned)   \
-  KERNEL(matmul_bf16_##name, MatmulArguments, Tile::kThreads) {  \
-    matmul_bf16<Tile, a_k_major, b_k_major, aligned>(arguments); \
+#define MATMUL_BF16(name, Tile, a_k_major, b_k_major, aligned)                   \
+  KERNEL(matmul_bf16_##name, MatmulArguments, Tile::kThreads, Tile::kResident) { \
+    matmul_bf16<Tile, a_k_major, b_k_major, aligned>(arguments);                 \
   }
 
 // By layout of a and b: t where it lies [K, M], n [M, K]; n where b lies [K, N], t [N, K].

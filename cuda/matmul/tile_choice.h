@@ -22,12 +22,12 @@ constexpr TileChoice choice_of(TileChoice::Size size, double rate) {
   return {size, Tile::kM, Tile::kN, Tile::kSharedBytes, rate};
 }
 
-// Rates are estimates. What a warp reads of shared memory for a product is (64 + 64) / (64 64) elements in a
-// large tile, 1.5 times that in a medium one and twice that in a small one; and a small one's blocks read
-// twice what a large one's do from L2.
+// Rates are estimates. A warp reads (m + n) / (m n) elements of shared memory for a product, twice as many in
+// a small tile as in the others; a block reads as many of L2, 1.3 times those of a large tile in a medium one
+// and 2.7 times in a small one.
 constexpr TileChoice kMmaTiles[] = {
     choice_of<SmallMmaTile>(TileChoice::kSmall, 0.6),
-    choice_of<MediumMmaTile>(TileChoice::kMedium, 0.9),
+    choice_of<MediumMmaTile>(TileChoice::kMedium, 0.95),
     choice_of<LargeMmaTile>(TileChoice::kLarge, 1),
 };
 constexpr TileChoice kSimtTiles[] = {

@@ -9,9 +9,10 @@ constexpr int kTileDepth = 32;  // of K
 
 // kM x kN of y for a block, kWarpM x kWarpN for each of its warps; kStages tiles of K are on their way or in
 // use.
-template <int kM_, int kN_, int kWarpM_, int kWarpN_, int kStages_>
+template <int kM_, int kN_, int kWarpM_, int kWarpN_, int kStages_, int kResident_>
 struct MmaTile {
   static constexpr int kM = kM_, kN = kN_, kWarpM = kWarpM_, kWarpN = kWarpN_, kStages = kStages_;
+  static constexpr int kResident = kResident_;  // blocks of a multiprocessor
   static constexpr int kWarpsN = kN / kWarpN;
   static constexpr int kThreads = kM / kWarpM * kWarpsN * 32;
   static constexpr int kABytes = kM * kTileDepth * 2, kBBytes = kN * kTileDepth * 2;
@@ -19,9 +20,12 @@ struct MmaTile {
   static constexpr int kSharedBytes = kStages * kStageBytes;
 };
 
-using LargeMmaTile = MmaTile<128, 256, 64, 64, 3>;
-using MediumMmaTile = MmaTile<128, 128, 64, 32, 4>;
-using SmallMmaTile = MmaTile<64, 64, 32, 32, 3>;
+// Warps of 64 x 64 keep the tensor cores of a multiprocessor busy with 8 warps, of 255 registers a thread: in
+// one block or two. Three stages are two tiles of K ahead, more than 1000 cycles; those of two medium blocks
+// fit in 100 KB.
+using LargeMmaTile = MmaTile<128, 256, 64, 64, 3, 1>;
+using MediumMmaTile = MmaTile<128, 128, 64, 64, 3, 2>;
+using SmallMmaTile = MmaTile<64, 64, 32, 32, 3, 4>;
 
 // ---- f32 (device/simt_tile.cuh) ----
 
