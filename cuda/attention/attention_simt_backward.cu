@@ -87,10 +87,7 @@ __device__ void gradients_of_keys(const AttentionBackwardArguments& arguments) {
   const AttentionShape& shape = arguments.shape;
   const AttentionTile place = arguments.keys.tiles[blockIdx.x];
   T *const dk = static_cast<T*>(arguments.dk), *const dv = static_cast<T*>(arguments.dv);
-  if (place.sequence == kRejected) {
-    write_nan(dk, shape.K * shape.G * shape.D);
-    write_nan(dv, shape.K * shape.G * shape.D);
-  }
+  if (place.sequence == kRejected) write_nan_to_keys<T>(arguments);
   if (place.sequence < 0) return;
 
   const Backward<T> backward(arguments, place.sequence);
@@ -130,7 +127,7 @@ __device__ void gradients_of_queries(const AttentionBackwardArguments& arguments
   const AttentionShape& shape = arguments.shape;
   const AttentionTile place = arguments.rows.tiles[blockIdx.x];
   T* const dq = static_cast<T*>(arguments.dq);
-  if (place.sequence == kRejected) write_nan(dq, shape.T * shape.H * shape.D);
+  if (place.sequence == kRejected) write_nan_to_queries<T>(arguments);
   if (place.sequence < 0) return;
 
   const Backward<T> backward(arguments, place.sequence);

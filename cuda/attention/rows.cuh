@@ -73,4 +73,15 @@ __device__ void write_nan(const AttentionArguments& arguments) {
   write_nan(arguments.lse, shape.T * shape.H);
 }
 
+template <class T>
+__device__ void write_nan_to_keys(const AttentionBackwardArguments& arguments) {
+  const i64 elements = arguments.shape.K * arguments.shape.G * arguments.shape.D;
+  write_nan(static_cast<T*>(arguments.dk), elements);
+  write_nan(static_cast<T*>(arguments.dv), elements);
+}
+template <class T>
+__device__ void write_nan_to_queries(const AttentionBackwardArguments& arguments) {
+  write_nan(static_cast<T*>(arguments.dq), arguments.shape.T * arguments.shape.H * arguments.shape.D);
+}
+
 }  // namespace transfusion::cuda

@@ -50,8 +50,8 @@ struct AttentionBackwardArguments {
   void *dq, *dk, *dv;
   const void *dy, *q, *k, *v;
   const f32 *lse, *delta;  // [H, T]
-  f32 scale;
-  bool aligned;
+  f32 scale, exponent;     // scale log2(e): of exponents in base 2
+  bool aligned;            // rows begin at multiples of 16 bytes
 };
 
 // Of the forms without tensor cores, see simt_tile.cuh.
