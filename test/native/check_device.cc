@@ -329,6 +329,47 @@ void check_leave(Host& host) {
   check(before->is_there() == answered, "nothing is answered once an environment has left");
 }
 
+// What was not done when the device broke rejects, and so does what comes later; nothing hangs.
+void check_broken_device() {
+  static Host host("late:2");
+  Block *x = host.take(), *y = host.take();
+  host.device().pause();
+  host.fill(x, 2);
+  const auto before = host.read(x);
+  host.device().resume();
+  host.expect(before, {2, 2, 2, 2}, "values from before the device broke");
+  host.device().break_down();
+  const char* const why = "late:2 is broken; the first that was not done: invert f32 [4], f32 [4]";
+  host.invert(y, x);
+  host.expect_failure(host.read(y), (std::string("invert: ") + why).c_str(),
+                      "a read of what the device did not do");
+  host.fill(y, 3);
+  host.expect_failure(host.read(y), (std::string("fill: ") + why).c_str(), "a read of a later call");
+  const auto fence = host.read(nullptr);
+  fence->wait();
+  host.device().limit_blocks(0);
+  try {
+    host.take(5000);
+    check(false, "a broken device gives no memory");
+  } catch (const DeviceEnded& error) {
+    check(error.what() == std::string(why), "what a broken device says to who wants memory");
+  }
+  for (Block* block : {x, y}) host.backend.give_back(block);
+}
+
+// Memory that is still in use by what was enqueued is waited for before it is said that there is none.
+void check_refused_memory(Host& host) {
+  host.device().limit_blocks(1000);
+  try {
+    host.take(1000);
+    check(false, "a block that the device does not have");
+  } catch (const MemoryLimitReached& error) {
+    check(error.what() == std::string("out of memory: the system refused 4000 bytes"),
+          "what is said where the device has no memory");
+  }
+  host.device().limit_blocks(SIZE_MAX);
+}
+
 }  // namespace
 
 int main() {
@@ -340,6 +381,8 @@ int main() {
   check_memory(host);
   check_profile(host);
   check_mixed_devices(host, other);
+  check_refused_memory(host);
+  check_broken_device();
   check_leave(host);
   // The threads sleep for ever.
   std::fflush(stdout);

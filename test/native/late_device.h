@@ -37,6 +37,18 @@ class LateDevice final : public Device {
     paused_ = false;
     wake_.notify_one();
   }
+  // In the order of work, the device breaks: it does none of what comes later.
+  void break_down() {
+    give([this] {
+      broken_ = true;
+      return ok();
+    });
+  }
+  // It has no larger blocks.
+  void limit_blocks(size_t bytes) {
+    std::lock_guard lock(mutex_);
+    most_bytes_ = bytes;
+  }
   // Bytes allocated and not freed.
   size_t live_bytes() {
     std::lock_guard lock(mutex_);
@@ -69,6 +81,7 @@ class LateDevice final : public Device {
 
   void* allocate(size_t bytes) override {
     std::lock_guard lock(mutex_);
+    if (bytes > most_bytes_) return nullptr;
     const uintptr_t address = next_address_;
     next_address_ += (bytes + 255) / 256 * 256;
     memory_[address].resize(bytes);
@@ -108,6 +121,8 @@ class LateDevice final : public Device {
     scratch_.clear();
     give([this, done = std::move(done)] {
       outcome_.end = Clock::now();
+      outcome_.device_ended = broken_;
+      if (broken_) outcome_.status = fail("%s is broken", name_.c_str());
       done(outcome_);
       outcome_ = {};
       return ok();
@@ -140,9 +155,11 @@ class LateDevice final : public Device {
   std::condition_variable wake_;
   std::deque<std::function<Status()>> tasks_;
   bool paused_ = false;
+  size_t most_bytes_ = SIZE_MAX;
   // No address of a program has these bits.
   uintptr_t next_address_ = uintptr_t{0xfa} << 56;
   std::map<uintptr_t, std::vector<char>> memory_;
+  bool broken_ = false;
   Outcome outcome_;  // of the command that is being done; touched by its own thread
   std::vector<void*> scratch_;
   Context context_;
