@@ -5,6 +5,7 @@ import { chatCommand } from './chat.js'
 import { helpArguments, hintAtHelp } from './terminal/command_help.js'
 import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
+import { doctorCommand } from './doctor.js'
 import { evaluateCommand } from './evaluate.js'
 import { leaveWithoutOutput } from './terminal/interrupt.js'
 import { exportCommand } from './export.js'
@@ -40,6 +41,7 @@ const commands = [
   exportCommand,
   reportCommand,
   demoCommand,
+  doctorCommand,
 ]
 for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
 hintAtHelp(program)
