@@ -13,31 +13,69 @@
 
 namespace simulated {
 
-#define DRIVER_FUNCTIONS(F)                                                                                  \
-  F(Init, 2000)                                                                                              \
-  F(DeviceGet, 2000) F(DeviceGetCount, 2000) F(DeviceGetName, 2000) F(DeviceGetAttribute, 2000)              \
-      F(DevicePrimaryCtxRetain, 7000) F(DevicePrimaryCtxRelease, 11000) F(CtxSetCurrent, 4000)               \
-          F(CtxGetCurrent, 4000) F(CtxPushCurrent, 4000) F(CtxPopCurrent, 4000) F(CtxSynchronize, 2000)      \
-              F(MemGetInfo, 3020) F(MemAlloc, 3020) F(MemFree, 3020) F(MemAllocAsync, 11020) F(              \
-                  MemAllocFromPoolAsync, 11020) F(MemFreeAsync, 11020) F(DeviceGetDefaultMemPool, 11020)     \
-                  F(MemPoolCreate, 11020) F(MemPoolDestroy, 11020) F(MemPoolSetAttribute, 11020) F(          \
-                      MemPoolGetAttribute, 11020) F(MemPoolTrimTo, 11020) F(MemHostAlloc, 2020)              \
-                      F(MemFreeHost, 2000) F(MemHostRegister, 6050) F(MemHostUnregister, 4000) F(            \
-                          MemHostGetDevicePointer, 3020) F(MemcpyHtoD, 3020) F(MemcpyDtoH, 3020)             \
-                          F(MemcpyDtoDAsync, 3020) F(MemcpyHtoDAsync, 3020) F(MemcpyDtoHAsync, 3020) F(      \
-                              MemcpyPeerAsync, 4000) F(MemsetD8, 3020)                                       \
-                              F(MemsetD32, 3020) F(MemsetD32Async, 3020) F(StreamWriteValue64, 11070)        \
-                                  F(StreamCreate, 2000) F(StreamDestroy, 4000) F(StreamSynchronize, 2000) F( \
-                                      StreamQuery, 2000) F(StreamWaitEvent, 3020) F(LaunchHostFunc, 10000)   \
-                                      F(EventCreate, 2000) F(EventRecord, 2000) F(EventSynchronize, 2000) F( \
-                                          EventQuery, 2000) F(EventElapsedTime, 2000)                        \
-                                          F(EventDestroy, 4000) F(LibraryLoadData, 12000)                    \
-                                              F(LibraryGetKernel, 12000) F(LibraryUnload, 12000) F(          \
-                                                  KernelSetAttribute, 12000) F(KernelGetFunction, 12000)     \
-                                                  F(FuncGetAttribute, 2020) F(LaunchKernel, 4000) F(         \
-                                                      ModuleLoadDataEx, 2010) F(ModuleGetFunction, 2000)     \
-                                                      F(ModuleGetGlobal, 3020)                               \
-                                                          F(OccupancyMaxActiveBlocksPerMultiprocessor, 6050)
+#define DRIVER_FUNCTIONS(F)         \
+  F(Init, 2000)                     \
+  F(DeviceGet, 2000)                \
+  F(DeviceGetCount, 2000)           \
+  F(DeviceGetName, 2000)            \
+  F(DeviceGetAttribute, 2000)       \
+  F(DevicePrimaryCtxRetain, 7000)   \
+  F(DevicePrimaryCtxRelease, 11000) \
+  F(CtxSetCurrent, 4000)            \
+  F(CtxGetCurrent, 4000)            \
+  F(CtxPushCurrent, 4000)           \
+  F(CtxPopCurrent, 4000)            \
+  F(CtxSynchronize, 2000)           \
+  F(MemGetInfo, 3020)               \
+  F(MemAlloc, 3020)                 \
+  F(MemFree, 3020)                  \
+  F(MemAllocAsync, 11020)           \
+  F(MemAllocFromPoolAsync, 11020)   \
+  F(MemFreeAsync, 11020)            \
+  F(DeviceGetDefaultMemPool, 11020) \
+  F(MemPoolCreate, 11020)           \
+  F(MemPoolDestroy, 11020)          \
+  F(MemPoolSetAttribute, 11020)     \
+  F(MemPoolGetAttribute, 11020)     \
+  F(MemPoolTrimTo, 11020)           \
+  F(MemHostAlloc, 2020)             \
+  F(MemFreeHost, 2000)              \
+  F(MemHostRegister, 6050)          \
+  F(MemHostUnregister, 4000)        \
+  F(MemHostGetDevicePointer, 3020)  \
+  F(MemcpyHtoD, 3020)               \
+  F(MemcpyDtoH, 3020)               \
+  F(MemcpyDtoDAsync, 3020)          \
+  F(MemcpyHtoDAsync, 3020)          \
+  F(MemcpyDtoHAsync, 3020)          \
+  F(MemcpyPeerAsync, 4000)          \
+  F(MemsetD8, 3020)                 \
+  F(MemsetD32, 3020)                \
+  F(MemsetD32Async, 3020)           \
+  F(StreamWriteValue64, 11070)      \
+  F(StreamCreate, 2000)             \
+  F(StreamDestroy, 4000)            \
+  F(StreamSynchronize, 2000)        \
+  F(StreamQuery, 2000)              \
+  F(StreamWaitEvent, 3020)          \
+  F(LaunchHostFunc, 10000)          \
+  F(EventCreate, 2000)              \
+  F(EventRecord, 2000)              \
+  F(EventSynchronize, 2000)         \
+  F(EventQuery, 2000)               \
+  F(EventElapsedTime, 2000)         \
+  F(EventDestroy, 4000)             \
+  F(LibraryLoadData, 12000)         \
+  F(LibraryGetKernel, 12000)        \
+  F(LibraryUnload, 12000)           \
+  F(KernelSetAttribute, 12000)      \
+  F(KernelGetFunction, 12000)       \
+  F(FuncGetAttribute, 2020)         \
+  F(LaunchKernel, 4000)             \
+  F(ModuleLoadDataEx, 2010)         \
+  F(ModuleGetFunction, 2000)        \
+  F(ModuleGetGlobal, 3020)          \
+  F(OccupancyMaxActiveBlocksPerMultiprocessor, 6050)
 
 struct DriverLibrary {
 #define F(name, since) PFN_cu##name##_v##since name = nullptr;
