@@ -33,7 +33,7 @@ struct Conv2dArguments {
   TapRowsArguments taps;  // of dx alone
   Output output;
   Partition partition;
-  bool aligned;  // rows of the dense operand, of f32
+  bool aligned;  // all operands, of f32
 };
 
 #ifdef __CUDACC__
@@ -82,7 +82,7 @@ __device__ __forceinline__ void conv2d_backward_weight_bf16(const Conv2dArgument
 
 #define CONV2D_BF16(pass)                                                                                   \
   KERNEL(pass##_small, Conv2dArguments, SmallMmaTile::kThreads) { pass<SmallMmaTile, true>(arguments); }    \
-  KERNEL(pass##_medium, Conv2dArguments, MediumMmaTile::kThreads) { pass<MediumMmaTile, true>(arguments); } \
+  KERNEL(pass##_medium, Conv2dArguments, GatherMmaTile::kThreads) { pass<GatherMmaTile, true>(arguments); } \
   KERNEL(pass##_guarded, Conv2dArguments, SmallMmaTile::kThreads) { pass<SmallMmaTile, false>(arguments); }
 
 CONV2D_BF16(conv2d_bf16)
@@ -92,7 +92,8 @@ CONV2D_BF16(conv2d_backward_weight_bf16)
 KERNEL(conv2d_f32, Conv2dArguments, SmallSimtTile::kThreads) {
   const Place place = place_of_block<SmallSimtTile::kM, SmallSimtTile::kN>(arguments.partition);
   const Patches<f32, false> patches(arguments.patches, place.matrix);
-  const GatherFloats<Patches<f32, false>, true> a{patches, arguments.partition.m, place.k_end};
+  const GatherFloats<Patches<f32, false>, true> a{patches, arguments.partition.m, place.k_end,
+                                                  arguments.aligned};
   const DenseFloats b(arguments.dense, true, arguments.aligned, place.matrix, arguments.partition.n,
                       place.k_end);
   multiply_floats<SmallSimtTile>(a, b, arguments.output, arguments.partition, place);
@@ -102,8 +103,9 @@ KERNEL(conv2d_backward_input_f32, Conv2dArguments, SmallSimtTile::kThreads) {
   const Place place = place_of_block<SmallSimtTile::kM, SmallSimtTile::kN>(arguments.partition);
   const Patches<f32, true> patches(arguments.patches, place.matrix);
   const TapRows<f32> taps(arguments.taps, place.matrix);
-  const GatherFloats<Patches<f32, true>, true> a{patches, arguments.partition.m, place.k_end};
-  const GatherFloats<TapRows<f32>, false> b{taps, arguments.partition.n, place.k_end};
+  const GatherFloats<Patches<f32, true>, true> a{patches, arguments.partition.m, place.k_end,
+                                                 arguments.aligned};
+  const GatherFloats<TapRows<f32>, false> b{taps, arguments.partition.n, place.k_end, arguments.aligned};
   multiply_floats<SmallSimtTile>(a, b, arguments.output, arguments.partition, place);
 }
 
@@ -112,7 +114,8 @@ KERNEL(conv2d_backward_weight_f32, Conv2dArguments, SmallSimtTile::kThreads) {
   const Patches<f32, false> patches(arguments.patches, place.matrix);
   const DenseFloats a(arguments.dense, false, arguments.aligned, place.matrix, arguments.partition.m,
                       place.k_end);
-  const GatherFloats<Patches<f32, false>, false> b{patches, arguments.partition.n, place.k_end};
+  const GatherFloats<Patches<f32, false>, false> b{patches, arguments.partition.n, place.k_end,
+                                                   arguments.aligned};
   multiply_floats<SmallSimtTile>(a, b, arguments.output, arguments.partition, place);
 }
 
@@ -131,7 +134,7 @@ struct Kernels {
   {                                                                  \
     {"conv2d", #pass "_f32", SmallSimtTile::kThreads},               \
         {"conv2d", #pass "_bf16_small", SmallMmaTile::kThreads},     \
-        {"conv2d", #pass "_bf16_medium", MediumMmaTile::kThreads}, { \
+        {"conv2d", #pass "_bf16_medium", GatherMmaTile::kThreads}, { \
       "conv2d", #pass "_bf16_guarded", SmallMmaTile::kThreads        \
     }                                                                \
   }
@@ -208,10 +211,10 @@ Output output_of(const TensorView& y, const void* addend, i64 groups, i64 column
 Status launch_pass(Context& context, const Kernels& kernels, Conv2dArguments& arguments, const Output& output,
                    DType dtype, i64 groups, i64 m, i64 n, i64 k, int wanted_splits) {
   const bool is_bf16 = dtype == DType::bf16;
-  const TileChoice tile =
-      is_bf16 ? choose_tile(context, kMmaTiles, arguments.aligned ? TileChoice::kMedium : TileChoice::kSmall,
-                            m, n, groups * wanted_splits)
-              : kSimtTiles[0];
+  const TileChoice tile = is_bf16 ? choose_tile(context, kGatherTiles,
+                                                arguments.aligned ? TileChoice::kMedium : TileChoice::kSmall,
+                                                m, n, groups * wanted_splits)
+                                  : kSimtTiles[0];
   arguments.partition = partition_of(tile, m, n, k, groups);
   const SplitSums splits(context, output, arguments.partition, wanted_splits);
   arguments.output = splits.output();

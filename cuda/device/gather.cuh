@@ -1,5 +1,6 @@
 // Matrices that are gathered from images and weights (patches.h), as operands of tiles. A matrix has
-// at(row, column): the address of an element, or null where it is a zero of the padding.
+// row(index), column(index) and at(row, column): the address of an element, or null where it is a zero of the
+// padding.
 #pragma once
 
 #include "convolution/patches.h"
@@ -17,7 +18,30 @@ struct Patches {
       : arguments(arguments),
         images(static_cast<const T*>(arguments.images) + group * arguments.group_stride) {}
 
-  // Where a place and a tap meet on an axis, or -1 outside.
+  struct Row {  // a place of the result
+    uint32_t image, i, j;
+  };
+  struct Column {  // a tap's channel
+    uint32_t u, v, c;
+  };
+
+  __device__ __forceinline__ Row row(int index) const {
+    Row row;
+    row.j = static_cast<uint32_t>(index);
+    row.i = arguments.result_width.divide(row.j);
+    row.image = arguments.result_height.divide(row.i);
+    return row;
+  }
+
+  __device__ __forceinline__ Column column(int index) const {
+    Column column;
+    column.c = static_cast<uint32_t>(index);
+    column.v = arguments.channels.divide(column.c);
+    column.u = arguments.kernel_width.divide(column.v);
+    return column;
+  }
+
+  // Where a place and a tap meet on an axis of `size`; negative outside.
   __device__ __forceinline__ int meet(uint32_t place, uint32_t tap, int size) const {
     int at;
     if constexpr (kTransposed) {
@@ -32,14 +56,11 @@ struct Patches {
     return at < size ? at : -1;
   }
 
-  __device__ __forceinline__ const T* at(i64 row, i64 column) const {
-    uint32_t j = static_cast<uint32_t>(row), c = static_cast<uint32_t>(column);
-    uint32_t i = arguments.result_width.divide(j), v = arguments.channels.divide(c);
-    const uint32_t image = arguments.result_height.divide(i), u = arguments.kernel_width.divide(v);
-    const int y = meet(i, u, arguments.height), x = meet(j, v, arguments.width);
+  __device__ __forceinline__ const T* at(const Row& row, const Column& column) const {
+    const int y = meet(row.i, column.u, arguments.height), x = meet(row.j, column.v, arguments.width);
     if (y < 0 || x < 0) return nullptr;
-    const i64 pixel = (static_cast<i64>(image) * arguments.height + y) * arguments.width + x;
-    return images + pixel * arguments.pixel_stride + c;
+    const i64 pixel = (static_cast<i64>(row.image) * arguments.height + y) * arguments.width + x;
+    return images + pixel * arguments.pixel_stride + column.c;
   }
 
   __device__ __forceinline__ const T* base() const { return images; }
@@ -54,11 +75,16 @@ struct TapRows {
       : arguments(arguments),
         weight(static_cast<const T*>(arguments.weight) + group * arguments.group_stride) {}
 
-  __device__ __forceinline__ const T* at(i64 row, i64 column) const {
-    uint32_t o = static_cast<uint32_t>(row);
+  using Row = const T*;
+  using Column = int;
+
+  __device__ __forceinline__ Row row(int index) const {
+    uint32_t o = static_cast<uint32_t>(index);
     const uint32_t tap = arguments.outputs.divide(o);
-    return weight + o * arguments.output_stride + static_cast<i64>(tap) * arguments.channels + column;
+    return weight + o * arguments.output_stride + static_cast<i64>(tap) * arguments.channels;
   }
+  __device__ __forceinline__ Column column(int index) const { return index; }
+  __device__ __forceinline__ const T* at(Row row, Column column) const { return row + column; }
 
   __device__ __forceinline__ const T* base() const { return weight; }
 };
@@ -75,35 +101,58 @@ class GatherLoader {
         row_((kKMajor ? begin : static_cast<int>(k_begin)) + Chunks::row()),
         column_((kKMajor ? static_cast<int>(k_begin) : begin) + Chunks::chunk() * 8),
         rows_(kKMajor ? extent : static_cast<int>(k_end)),
-        columns_(kKMajor ? static_cast<int>(k_end) : extent) {}
+        columns_(kKMajor ? static_cast<int>(k_end) : extent) {
+    if constexpr (kKMajor) {
+#pragma unroll
+      for (int i = 0; i < Chunks::kCount; ++i) kept_rows_[i] = matrix_.row(row_ + i * Chunks::kRowStep);
+    } else {
+      kept_column_ = matrix_.column(column_);
+    }
+  }
 
   __device__ __forceinline__ void load(uint32_t tile) {
     const uint32_t target = tile + Chunks::offset();
-#pragma unroll
-    for (int i = 0; i < Chunks::kCount; ++i) {
-      const int row = row_ + i * Chunks::kRowStep;
-      if constexpr (kAligned) {
-        const bf16* source = row < rows_ && column_ < columns_ ? matrix_.at(row, column_) : nullptr;
-        copy_async_16(target + i * Chunks::kStepBytes, source ? source : matrix_.base(), source ? 16 : 0);
-      } else {
-        uint32_t words[4];
-#pragma unroll
-        for (int word = 0; word < 4; ++word)
-          words[word] = element(row, column_ + 2 * word) | element(row, column_ + 2 * word + 1) << 16;
-        store_shared_16(target + i * Chunks::kStepBytes, words);
-      }
-    }
+    if constexpr (kAligned)
+      copy(target);
+    else
+      gather(target);
     (kKMajor ? column_ : row_) += kTileDepth;
   }
 
  private:
-  __device__ __forceinline__ uint32_t element(int row, int column) const {
-    const bf16* source = row < rows_ && column < columns_ ? matrix_.at(row, column) : nullptr;
-    return source ? source->bits : 0;
+  __device__ __forceinline__ void copy(uint32_t target) const {
+    const auto column = kKMajor ? matrix_.column(column_) : kept_column_;
+#pragma unroll
+    for (int i = 0; i < Chunks::kCount; ++i) {
+      const int index = row_ + i * Chunks::kRowStep;
+      const auto row = kKMajor ? kept_rows_[i] : matrix_.row(index);
+      const bf16* source = index < rows_ && column_ < columns_ ? matrix_.at(row, column) : nullptr;
+      copy_async_16(target + i * Chunks::kStepBytes, source ? source : matrix_.base(), source ? 16 : 0);
+    }
+  }
+
+  // Element by element, with registers kept for nothing.
+  __device__ __forceinline__ void gather(uint32_t target) const {
+#pragma unroll 1
+    for (int i = 0; i < Chunks::kCount; ++i) {
+      const int index = row_ + i * Chunks::kRowStep;
+      const auto row = matrix_.row(index);
+      uint32_t words[4] = {};
+#pragma unroll
+      for (int k = 0; k < 8; ++k) {
+        if (index >= rows_ || column_ + k >= columns_) continue;
+        const bf16* source = matrix_.at(row, matrix_.column(column_ + k));
+        if (source) words[k / 2] |= static_cast<uint32_t>(source->bits) << k % 2 * 16;
+      }
+      store_shared_16(target + i * Chunks::kStepBytes, words);
+    }
   }
 
   Matrix matrix_;
   int row_, column_, rows_, columns_;
+  // What stays the same from tile to tile.
+  typename Matrix::Row kept_rows_[kKMajor ? Chunks::kCount : 1];
+  typename Matrix::Column kept_column_;
 };
 
 // Gives fours of f32 as DenseFloats does.
@@ -114,15 +163,21 @@ struct GatherFloats {
   const Matrix& matrix;
   int extent;
   i64 k_end;
+  bool aligned;  // as kAligned of GatherLoader, for 4 columns
 
   __device__ __forceinline__ Vector<f32> four(int at, i64 k) const {
-    const i64 row = kKMajor ? at : k, column = kKMajor ? k : at;
+    const int index = kKMajor ? at : static_cast<int>(k), begin = kKMajor ? static_cast<int>(k) : at;
     const i64 rows = kKMajor ? extent : k_end, columns = kKMajor ? k_end : extent;
     Vector<f32> vector{};
-    if (row >= rows) return vector;
+    if (index >= rows || begin >= columns) return vector;
+    const auto row = matrix.row(index);
+    if (aligned) {
+      const f32* source = matrix.at(row, matrix.column(begin));
+      return source ? load_vector(source) : vector;
+    }
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const f32* source = column + i < columns ? matrix.at(row, column + i) : nullptr;
+      const f32* source = begin + i < columns ? matrix.at(row, matrix.column(begin + i)) : nullptr;
       if (source) vector.elements[i] = *source;
     }
     return vector;

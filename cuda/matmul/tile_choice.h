@@ -30,6 +30,10 @@ constexpr TileChoice kMmaTiles[] = {
     choice_of<MediumMmaTile>(TileChoice::kMedium, 0.95),
     choice_of<LargeMmaTile>(TileChoice::kLarge, 1),
 };
+constexpr TileChoice kGatherTiles[] = {
+    choice_of<SmallMmaTile>(TileChoice::kSmall, 0.6),
+    choice_of<GatherMmaTile>(TileChoice::kMedium, 0.9),
+};
 constexpr TileChoice kSimtTiles[] = {
     choice_of<SmallSimtTile>(TileChoice::kSmall, 0.7),
     choice_of<LargeSimtTile>(TileChoice::kLarge, 1),

@@ -25,6 +25,8 @@ struct MmaTile {
 // fit in 100 KB.
 using LargeMmaTile = MmaTile<128, 256, 64, 64, 3, 1>;
 using MediumMmaTile = MmaTile<128, 128, 64, 64, 3, 2>;
+// Of gathered operands: twice the threads to find out where their elements are.
+using GatherMmaTile = MmaTile<128, 128, 64, 32, 4, 1>;
 using SmallMmaTile = MmaTile<64, 64, 32, 32, 3, 4>;
 
 // ---- f32 (device/simt_tile.cuh) ----
