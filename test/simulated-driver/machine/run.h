@@ -20,8 +20,10 @@ struct Launch {
 };
 
 struct Options {
-  u32 seed = 1;        // of the order of blocks and of the turns of warps
-  bool check = true;   // races and uninitialised reads; bounds and alignment always are
+  u32 seed = 1;       // of the order of blocks and of the turns of warps
+  bool check = true;  // races and uninitialised reads; bounds and alignment always are
+  // Whether warps may write an address without a barrier between: Triton lets several write the same value.
+  bool equal_writes = false;
   bool count = false;  // sectors and bank conflicts
 };
 

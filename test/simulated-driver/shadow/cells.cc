@@ -1,6 +1,7 @@
 #include "shadow/cells.h"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace simulated {
 
@@ -44,16 +45,45 @@ void Cells::forget() {
   std::fill_n(readers(0), rows_ * count(), 0);
 }
 
+// Calls body(n), with a constant where n is what a lane or a whole warp accesses at once.
+template <class Body>
+static inline auto with_count(size_t n, Body body) {
+  switch (n) {
+    case 1:
+      return body(std::integral_constant<size_t, 1>());
+    case 2:
+      return body(std::integral_constant<size_t, 2>());
+    case 4:
+      return body(std::integral_constant<size_t, 4>());
+    case 8:
+      return body(std::integral_constant<size_t, 8>());
+    case 32:
+      return body(std::integral_constant<size_t, 32>());
+    default:
+      return body(n);
+  }
+}
+
 std::optional<Conflict> Cells::find_writer(const WarpClock& clock, Access access, size_t first, size_t n) {
   const Epoch* writer = writers() + first;
-  const bool needs_value = access != Access::write;
-  u32 fine = 1;
-  for (size_t i = 0; i < n; ++i)
-    fine &= clock.surely_follows(writer[i]) & (static_cast<u32>(writer[i] != 0) | !needs_value);
-  if (fine) return {};
+  const u32 any_value = access == Access::write;
+  const bool fine = with_count(n, [&](auto n) {
+    u32 fine = 1;
+    for (size_t i = 0; i < n; ++i)
+      fine &= clock.surely_follows(writer[i]) & (static_cast<u32>(writer[i] != 0) | any_value);
+    return fine != 0;
+  });
+  if (fine) [[likely]]
+    return {};
+  return find_writer_exactly(clock, access, first, n);
+}
+
+std::optional<Conflict> Cells::find_writer_exactly(const WarpClock& clock, Access access, size_t first,
+                                                   size_t n) {
+  const Epoch* writer = writers() + first;
   for (size_t i = 0; i < n; ++i) {
     const size_t byte = (first + i) << shift_;
-    if (!writer[i] && needs_value) return Conflict{Conflict::unwritten, byte, 0};
+    if (!writer[i] && access != Access::write) return Conflict{Conflict::unwritten, byte, 0};
     if (writer[i] >= kInFlight) return Conflict{Conflict::in_flight, byte, writer[i]};
     const bool both_atomic =
         (access == Access::atomic || access == Access::relaxed_read) && writer[i] & kAtomic;
@@ -65,11 +95,14 @@ std::optional<Conflict> Cells::find_writer(const WarpClock& clock, Access access
 std::optional<Conflict> SharedCells::access(const WarpClock& clock, Access access, size_t begin,
                                             size_t bytes) {
   const size_t first = begin >> shift_, n = bytes >> shift_;
-  if (auto conflict = find_writer(clock, access, first, n)) return conflict;
+  if (auto conflict = find_writer(clock, access, first, n)) [[unlikely]]
+    return conflict;
   const u32 warp = clock.warp();
+  const Epoch now = clock.now();
   if (access == Access::read) {
-    std::fill_n(readers(warp) + first, n, clock.now());
-    last_read_[warp] = stamp_of(clock.now());
+    Epoch* reader = readers(warp) + first;
+    with_count(n, [&](auto n) { std::fill_n(reader, +n, now); });
+    last_read_[warp] = stamp_of(now);
     return {};
   }
   if (access == Access::relaxed_read) return {};
@@ -83,7 +116,8 @@ std::optional<Conflict> SharedCells::access(const WarpClock& clock, Access acces
     const size_t i = std::find_if(reader, reader + n, [&](Epoch epoch) { return epoch > limit; }) - reader;
     return Conflict{Conflict::after_read, (first + i) << shift_, reader[i]};
   }
-  std::fill_n(writers() + first, n, access == Access::atomic ? clock.now() | kAtomic : clock.now());
+  Epoch* writer = writers() + first;
+  with_count(n, [&](auto n) { std::fill_n(writer, +n, access == Access::atomic ? now | kAtomic : now); });
   return {};
 }
 
@@ -95,27 +129,34 @@ void SharedCells::begin_block() {
 std::optional<Conflict> GlobalCells::access(const WarpClock& clock, Access access, size_t begin,
                                             size_t bytes) {
   const size_t first = begin >> shift_, n = bytes >> shift_;
-  if (auto conflict = find_writer(clock, access, first, n)) return conflict;
+  if (auto conflict = find_writer(clock, access, first, n)) [[unlikely]]
+    return conflict;
   if (access == Access::relaxed_read) return {};
   Epoch *one = readers(0) + first, *two = readers(1) + first;
   const Epoch now = clock.now();
   if (access == Access::read) {
-    for (size_t i = 0; i < n; ++i) {
-      const bool take_one = clock.surely_follows(one[i]), take_two = clock.surely_follows(two[i]) & !take_one;
-      one[i] = take_one ? now : one[i];
-      two[i] = take_two ? now : two[i];
-    }
+    with_count(n, [&](auto n) {
+      for (size_t i = 0; i < n; ++i) {
+        const u32 take_one = clock.surely_follows(one[i]),
+                  take_two = clock.surely_follows(two[i]) & ~take_one;
+        one[i] = take_one ? now : one[i];
+        two[i] = take_two ? now : two[i];
+      }
+    });
     return {};
   }
-  u32 fine = 1;
-  for (size_t i = 0; i < n; ++i) fine &= clock.surely_follows(one[i]) & clock.surely_follows(two[i]);
-  if (!fine)
+  const bool fine = with_count(n, [&](auto n) {
+    u32 fine = 1;
+    for (size_t i = 0; i < n; ++i) fine &= clock.surely_follows(one[i]) & clock.surely_follows(two[i]);
+    return fine != 0;
+  });
+  if (!fine) [[unlikely]]
     for (size_t i = 0; i < n; ++i)
       for (Epoch reader : {one[i], two[i]})
         if (!clock.follows(reader)) return Conflict{Conflict::after_read, (first + i) << shift_, reader};
   Epoch* writer = writers() + first;
   if (access == Access::write) {
-    std::fill_n(writer, n, now);
+    with_count(n, [&](auto n) { std::fill_n(writer, +n, now); });
   } else {
     // Of atomics that nothing orders the first one stays, which a later plain read of another block finds.
     for (size_t i = 0; i < n; ++i)

@@ -60,6 +60,7 @@ class Cells {
 
  private:
   void split(unsigned shift);
+  std::optional<Conflict> find_writer_exactly(const WarpClock& clock, Access access, size_t first, size_t n);
 };
 
 // Cells of the shared memory of a block: the last read of each warp, exactly.

@@ -168,18 +168,18 @@ void GlobalMemory::check(u64 address, size_t bytes, const std::string& what) con
 
 void GlobalMemory::access(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses,
                           u32 bytes, Access access) {
-  const bool check = warp.block->options->check;
+  const Options& options = *warp.block->options;
   try {
     each_run(mask, addresses, bytes, [&](u64 begin, size_t n, int lane) {
-      access_run(warp.clock, access, begin, n, lane, bytes, check);
+      access_run(warp.clock, options, access, begin, n, lane, bytes);
     });
   } catch (const AccessFault& wrong) {
     fault(warp, instruction, wrong.lane, wrong.kind, wrong.what);
   }
 }
 
-void GlobalMemory::access_run(const WarpClock& clock, Access access, u64 address, size_t bytes, int lane,
-                              u32 bytes_of_lane, bool check) {
+void GlobalMemory::access_run(const WarpClock& clock, const Options& options, Access access, u64 address,
+                              size_t bytes, int lane, u32 bytes_of_lane) {
   const auto lane_of = [=, begin = address](u64 at) {
     return lane + static_cast<int>((std::max(at, begin) - begin) / bytes_of_lane);
   };
@@ -191,9 +191,9 @@ void GlobalMemory::access_run(const WarpClock& clock, Access access, u64 address
     if (const u64 end = owner.address + owner.bytes; address + bytes > end)
       throw out_of_range(std::max(address, end), bytes_of_lane, lane_of(end));
     const size_t offset = address % kPage, n = std::min(bytes, kPage - offset);
-    if (check) {
+    if (options.check) {
       page->cells.resolve(offset, n);
-      if (const auto found = page->cells.access(clock, access, offset, n)) {
+      if (const auto found = page->cells.access(clock, access, offset, n)) [[unlikely]] {
         const u64 at = std::max(address, address - offset + found->byte);
         throw conflict(*found, clock, access, at, lane_of(at));
       }

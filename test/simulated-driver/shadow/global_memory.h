@@ -14,6 +14,8 @@
 
 namespace simulated {
 
+struct Options;
+
 enum class MemoryKind : u8 { device, pinned };
 
 struct Allocation {
@@ -88,8 +90,8 @@ class GlobalMemory {
   void each_page(u64 address, size_t bytes, Visit visit);
   void drop_pages(const Allocation& allocation);
   // Consecutive bytes, from `lane` on with `bytes_of_lane` each.
-  void access_run(const WarpClock& clock, Access access, u64 address, size_t bytes, int lane,
-                  u32 bytes_of_lane, bool check);
+  void access_run(const WarpClock& clock, const Options& options, Access access, u64 address, size_t bytes,
+                  int lane, u32 bytes_of_lane);
   std::string actor(Epoch epoch, const WarpClock& clock) const;
   AccessFault out_of_range(u64 address, size_t bytes, int lane) const;
   AccessFault conflict(const Conflict& conflict, const WarpClock& clock, Access access, u64 address,

@@ -39,18 +39,18 @@ void SharedMemory::begin_block(unsigned warps) {
 
 void SharedMemory::access(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses,
                           u32 bytes, Access access) {
-  const bool check = warp.block->options->check;
+  const Options& options = *warp.block->options;
   try {
     each_run(mask, addresses, bytes, [&](u64 begin, size_t n, int lane) {
-      access_run(warp.clock, access, begin, n, lane, bytes, check);
+      access_run(warp.clock, options, access, begin, n, lane, bytes);
     });
   } catch (const AccessFault& wrong) {
     fault(warp, instruction, wrong.lane, wrong.kind, wrong.what);
   }
 }
 
-void SharedMemory::access_run(const WarpClock& clock, Access access, u64 address, size_t bytes, int lane,
-                              u32 bytes_of_lane, bool check) {
+void SharedMemory::access_run(const WarpClock& clock, const Options& options, Access access, u64 address,
+                              size_t bytes, int lane, u32 bytes_of_lane) {
   if (address > size() || bytes > size() - address) {
     const u64 inside = address > size() ? 0 : (size() - address) / bytes_of_lane;
     throw AccessFault{FaultKind::out_of_bounds,
@@ -58,10 +58,12 @@ void SharedMemory::access_run(const WarpClock& clock, Access access, u64 address
                           std::to_string(address + inside * bytes_of_lane) + " of " + std::to_string(size()),
                       lane + static_cast<int>(inside)};
   }
-  if (!check) return;
+  if (!options.check) return;
   cells_->resolve(address, bytes);
   auto conflict = cells_->access(clock, access, address, bytes);
   if (!conflict) return;
+  if (options.equal_writes && access == Access::write && conflict->kind == Conflict::after_write)
+    return cells_->set_written(address, bytes, clock.now());
   conflict->byte = std::max(conflict->byte, static_cast<size_t>(address));
   throw describe(*conflict, access, lane + static_cast<int>((conflict->byte - address) / bytes_of_lane));
 }

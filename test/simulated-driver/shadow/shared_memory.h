@@ -9,6 +9,8 @@
 
 namespace simulated {
 
+struct Options;
+
 class SharedMemory {
  public:
   // For a block that begins: bytes that nobody has written, poisoned (NaN of every type).
@@ -28,8 +30,8 @@ class SharedMemory {
  private:
   friend void begin_block(Block& block);
   void begin_block(unsigned warps);
-  void access_run(const WarpClock& clock, Access access, u64 address, size_t bytes, int lane,
-                  u32 bytes_of_lane, bool check);
+  void access_run(const WarpClock& clock, const Options& options, Access access, u64 address, size_t bytes,
+                  int lane, u32 bytes_of_lane);
 
   std::vector<u8> bytes_;
   std::optional<SharedCells> cells_;
