@@ -4,6 +4,7 @@
 #include "kernel.h"
 #ifdef __CUDACC__
 #include "device/elements.cuh"
+#include "device/thread_rectangle.cuh"
 #else
 #include <algorithm>
 
@@ -29,7 +30,6 @@ struct ColumnSumsArguments {
 template <class T>
 __device__ void column_sums(const ColumnSumsArguments& arguments) {
   constexpr int N = Vector<T>::kSize;
-  __shared__ float of_threads[N][kThreads];
   const int width = arguments.tile_threads, thread = threadIdx.x;
   const i64 columns = arguments.columns, chunk = blockIdx.y;
   const i64 column = (static_cast<i64>(blockIdx.x) * width + thread % width) * N;
@@ -44,20 +44,12 @@ __device__ void column_sums(const ColumnSumsArguments& arguments) {
 #pragma unroll
     for (int i = 0; i < N; ++i) sums[i] += values[i];
   }
-#pragma unroll
-  for (int i = 0; i < N; ++i) of_threads[i][thread] = sums[i];
-  for (int half = kThreads / 2; half >= width; half /= 2) {
-    __syncthreads();
-    if (thread >= half) continue;
-#pragma unroll
-    for (int i = 0; i < N; ++i) of_threads[i][thread] += of_threads[i][thread + half];
-  }
+  join_thread_rows<kThreads>(sums, width);
   if (thread >= width) return;
   float* target = arguments.target + chunk * columns + column;
 #pragma unroll
   for (int i = 0; i < N; ++i)
-    if (column + i < columns)
-      target[i] = arguments.add ? target[i] + of_threads[i][thread] : of_threads[i][thread];
+    if (column + i < columns) target[i] = arguments.add ? target[i] + sums[i] : sums[i];
 }
 
 KERNEL(column_sums_f32, ColumnSumsArguments, kThreads) { column_sums<f32>(arguments); }

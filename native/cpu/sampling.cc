@@ -7,6 +7,7 @@
 #define HWY_TARGET_INCLUDE "cpu/sampling.cc"
 #include <hwy/foreach_target.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -105,15 +106,15 @@ i32 SampleRow(const T* row, const float* bias, i64 V, const Choice& choice, cons
 
 Status CheckChoices(In temperature, In top_k, In top_p, In min_p) {
   for (i64 t = 0; t < temperature.elements(); ++t) {
-    const auto row = static_cast<long long>(t);
     const float heat = temperature.as<float>()[t], top = top_p.as<float>()[t], min = min_p.as<float>()[t];
     const i32 k = top_k.as<i32>()[t];
-    if (!(heat >= 0 && std::isfinite(heat)))
-      return fail("temperature[%lld] must be finite and at least 0, received %g", row, heat);
-    if (k < 0) return fail("top_k[%lld] must be at least 0, received %d", row, k);
-    if (!(top > 0 && top <= 1))
-      return fail("top_p[%lld] must be above 0 and at most 1, received %g", row, top);
-    if (!(min >= 0 && min <= 1)) return fail("min_p[%lld] must be in 0..1, received %g", row, min);
+    const auto fail_option = [&](TokenOption option, auto received) {
+      return fail_token_option(t, option, std::bit_cast<i32>(received));
+    };
+    if (!(heat >= 0 && std::isfinite(heat))) return fail_option(TokenOption::temperature, heat);
+    if (k < 0) return fail_option(TokenOption::top_k, k);
+    if (!(top > 0 && top <= 1)) return fail_option(TokenOption::top_p, top);
+    if (!(min >= 0 && min <= 1)) return fail_option(TokenOption::min_p, min);
   }
   return ok();
 }

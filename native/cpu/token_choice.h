@@ -5,22 +5,14 @@
 #include <algorithm>
 
 #include "kernel_types.h"
+#include "shared/token_failures.h"
 
 namespace transfusion::cpu {
 
-// In place of an id: why a row has none.
-constexpr i32 kNotFinite = -1, kNoToken = -2;
-
 // Writes the ids that were found, or names the first row that has none.
 inline Status write_ids(Out ids, const i32* found) {
-  for (i64 row = 0; row < ids.elements(); ++row) {
-    if (found[row] == kNotFinite)
-      return fail("logits[%lld] must be finite or -infinity, received NaN or infinity",
-                  static_cast<long long>(row));
-    if (found[row] == kNoToken)
-      return fail("logits[%lld] must leave a token to sample, received -infinity for all",
-                  static_cast<long long>(row));
-  }
+  for (i64 row = 0; row < ids.elements(); ++row)
+    if (found[row] < 0) return fail_token(row, found[row]);
   std::copy_n(found, ids.elements(), ids.as<i32>());
   return ok();
 }
