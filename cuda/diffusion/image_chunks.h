@@ -24,7 +24,8 @@ struct ImageChunks {
 #ifdef __CUDACC__
 
 // Elements begin .. end - 1 of an image, which begins at element `offset` of the tensor. Where image_rows are
-// wrong there is no image, -1, and the chunks are those of the whole tensor, to be filled with NaN.
+// wrong there is no image, -1, and the chunks are those of the whole tensor, to be filled with NaN; nor is
+// there one for an empty chunk.
 struct ImageChunk {
   i64 image, offset, begin, end;
 
@@ -54,7 +55,7 @@ __device__ __forceinline__ ImageChunk chunk_of_block(const ImageChunks& chunks) 
     else
       high = middle - 1;
   }
-  if (low == chunks.images) return {low, 0, 0, 0};
+  if (low == chunks.images) return {-1, 0, 0, 0};
   const i64 begin = (index - chunks.first_chunk[low]) * kChunkElements;
   return {low, chunks.image_rows[low] * chunks.channels, begin,
           min(elements_of(chunks, low), begin + kChunkElements)};
