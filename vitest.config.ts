@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
 
 const env = {
   OMP_WAIT_POLICY: 'passive',
@@ -21,7 +21,15 @@ const forced = (simd: string) => ({
 export default defineConfig({
   test: {
     projects: [
-      { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'native',
+          include: ['test/**/*.test.ts'],
+          // npm run test:cuda
+          exclude: [...configDefaults.exclude, 'test/cuda/**'],
+        },
+      },
       ...(hasMatrixRegisters ? [forced('avx512')] : []),
       forced('avx2'),
       forced('baseline'),

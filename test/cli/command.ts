@@ -10,22 +10,29 @@ export interface CommandResult {
 }
 
 export interface CommandOptions {
-  cwd: string
+  /** This one's own by default. */
+  cwd?: string
+  /** Beside the environment's variables. */
+  env?: NodeJS.ProcessEnv
   /** What it reads; without it, nothing. */
   input?: string
   /** Called after each piece of output with all that there is of both streams: to send signals or lines. */
   onOutput?: (child: ReturnType<typeof start>, output: string) => void
 }
 
-const start = (args: readonly string[], cwd: string) =>
-  spawn(process.execPath, [main, ...args], { cwd, stdio: 'pipe', timeout: 240_000, killSignal: 'SIGKILL' })
+const start = (args: readonly string[], { cwd, env }: CommandOptions) =>
+  spawn(process.execPath, [main, ...args], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: 'pipe',
+    timeout: 240_000,
+    killSignal: 'SIGKILL',
+  })
 
 /** `transfusion` with these arguments, in a process of its own. */
-export async function command(
-  args: readonly string[],
-  { cwd, input = '', onOutput }: CommandOptions,
-): Promise<CommandResult> {
-  const child = start(args, cwd)
+export async function command(args: readonly string[], options: CommandOptions): Promise<CommandResult> {
+  const { input = '', onOutput } = options
+  const child = start(args, options)
   const result = { code: null as number | null, stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (text: string) => {
