@@ -178,7 +178,7 @@ const calls: Record<string, (views: Views, C: number) => void> = {
 }
 
 /** Fails unless bf16 values are the same or neighbours, f32 values within the tolerance of sums. */
-function agree(what: string, received: Float32Array, wanted: Float32Array, dtype: DType) {
+function checkAgreement(what: string, received: Float32Array, wanted: Float32Array, dtype: DType) {
   if (dtype === 'f32') return compare(what, received, wanted, dtype)
   const apart = wanted.findIndex(
     (value, i) => !(Math.abs(received[i]! - value) <= 2 ** -7 * Math.abs(value) + 1e-6),
@@ -204,7 +204,12 @@ describe('kernels on views that begin anywhere agree with those of the CPU and l
             (['cpu', 'cuda'] as const).map((device) => run(device, (views) => call(views, C), dtype, offset)),
           )
           wanted!.forEach((output, i) =>
-            agree(`${dtype} at ${offset}, ${C}: ${i}`, received![i]!.values, output.values, output.dtype),
+            checkAgreement(
+              `${dtype} at ${offset}, ${C}: ${i}`,
+              received![i]!.values,
+              output.values,
+              output.dtype,
+            ),
           )
         }
   })
