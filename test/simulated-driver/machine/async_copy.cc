@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "machine/count_memory.h"
 #include "machine/instruction_set.h"
 
 namespace simulated {
@@ -38,6 +39,13 @@ void read_source(Warp& warp, const Instruction& i, WarpCopies::Batch& batch) {
   });
 }
 
+void count(Block& block, const WarpCopies::Batch& batch, u32 bytes) {
+  Mask reading = 0;
+  for_each_lane(batch.mask, [&](int lane) { reading |= Mask{batch.source_bytes[lane] != 0} << lane; });
+  if (reading) count_global(block, reading, batch.source, bytes);
+  count_shared(block, batch.mask, batch.target, bytes);
+}
+
 void copy_async(Warp& warp, const Instruction& i, Mask mask) {
   WarpCopies& copies = warp.copies;
   WarpCopies::Batch& batch = copies.batches.emplace_back();
@@ -47,9 +55,9 @@ void copy_async(Warp& warp, const Instruction& i, Mask mask) {
   const u64* source = warp.lanes<u64>(i.operand[kSource]);
   const i64 source_offset = static_cast<i32>(i.operand[kSourceOffset]);
   for (int lane = 0; lane < kLanes; ++lane) {
-    batch.target[lane] = (i.operand[kTargetBits] == 64 ? warp.lanes<u64>(i.operand[kTarget])[lane]
-                                                       : warp.lanes<u32>(i.operand[kTarget])[lane]) +
-                         i.immediate;
+    batch.target[lane] = i.operand[kTargetBits] == 64
+                             ? warp.lanes<u64>(i.operand[kTarget])[lane] + i.immediate
+                             : warp.lanes<u32>(i.operand[kTarget])[lane] + static_cast<u32>(i.immediate);
     batch.source[lane] = source[lane] + source_offset;
     batch.source_bytes[lane] = i.bytes;
   }
@@ -67,6 +75,7 @@ void copy_async(Warp& warp, const Instruction& i, Mask mask) {
   }
   read_source(warp, i, batch);
   warp.block->shared.begin_copies(warp, i, mask, batch.target, i.bytes);
+  if (warp.block->options->count) count(*warp.block, batch, i.bytes);
 }
 
 void land(Warp& warp, const Instruction& wait, WarpCopies::Batch& batch, Mask mask) {

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "machine/count_memory.h"
 #include "machine/instruction_set.h"
 
 namespace simulated {
@@ -132,9 +133,11 @@ void load_matrices(Warp& warp, const Instruction& i, Mask) {
   const AddressBits* base = warp.lanes<AddressBits>(i.operand[i.count]);
   const int rows = 8 * i.count;
   u64 addresses[kLanes];
-  for (int lane = 0; lane < kLanes; ++lane) addresses[lane] = base[lane] + i.immediate;
+  for (int lane = 0; lane < kLanes; ++lane)
+    addresses[lane] = static_cast<AddressBits>(base[lane] + i.immediate);
   SharedMemory& shared = warp.block->shared;
   shared.access(warp, i, kAllLanes >> (kLanes - rows), addresses, 16, Access::read);
+  if (warp.block->options->count) count_shared(*warp.block, kAllLanes >> (kLanes - rows), addresses, 16);
   alignas(64) u32 results[4][kLanes];
   for (int m = 0; m < i.count; ++m) {
     Matrix matrix;
