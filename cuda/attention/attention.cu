@@ -121,9 +121,15 @@ KERNEL(attention_128, AttentionArguments, Forward128::kThreads, 1) { attention<F
 
 namespace {
 
+constexpr Kernel<AttentionArguments> kernel_16("attention", "attention_16", Forward16::kThreads);
+constexpr Kernel<AttentionArguments> kernel_32("attention", "attention_32", Forward32::kThreads);
+constexpr Kernel<AttentionArguments> kernel_64("attention", "attention_64", Forward64::kThreads);
+constexpr Kernel<AttentionArguments> kernel_96("attention", "attention_96", Forward96::kThreads);
+constexpr Kernel<AttentionArguments> kernel_128("attention", "attention_128", Forward128::kThreads);
+
 template <class Tile>
-Status launch_forward(Context& context, const char* name, AttentionArguments arguments) {
-  const Kernel<AttentionArguments> kernel("attention", name, Tile::kThreads);
+Status launch_forward(Context& context, const Kernel<AttentionArguments>& kernel,
+                      AttentionArguments arguments) {
   arguments.rows = row_tiles(context, arguments.shape, Tile::kRows);
   if (Status status = cut_attention(context, arguments.shape, arguments.rows, {}); status.failed)
     return status;
@@ -149,11 +155,11 @@ Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k,
       .aligned = aligned({y.data, y_lo.data, q.data, k.data, v.data}) && q.dim(2) % 8 == 0};
   const i64 D = q.dim(2);
   if (q.dtype == DType::f32 || D > 128) return attention_simt(context, q.dtype, arguments);
-  if (D <= 16) return launch_forward<Forward16>(context, "attention_16", arguments);
-  if (D <= 32) return launch_forward<Forward32>(context, "attention_32", arguments);
-  if (D <= 64) return launch_forward<Forward64>(context, "attention_64", arguments);
-  if (D <= 96) return launch_forward<Forward96>(context, "attention_96", arguments);
-  return launch_forward<Forward128>(context, "attention_128", arguments);
+  if (D <= 16) return launch_forward<Forward16>(context, kernel_16, arguments);
+  if (D <= 32) return launch_forward<Forward32>(context, kernel_32, arguments);
+  if (D <= 64) return launch_forward<Forward64>(context, kernel_64, arguments);
+  if (D <= 96) return launch_forward<Forward96>(context, kernel_96, arguments);
+  return launch_forward<Forward128>(context, kernel_128, arguments);
 }
 
 #endif

@@ -323,21 +323,35 @@ FLOAT_KERNELS(dot_rows_kernel, DotRowsArguments, "attention_backward", "attentio
 namespace {
 
 template <class KeyTile, class QueryTile>
-Status launch_backward(Context& context, const char* dkv, const char* dq,
+Status launch_backward(Context& context, const Kernel<AttentionBackwardArguments>& dkv_kernel,
+                       const Kernel<AttentionBackwardArguments>& dq_kernel,
                        AttentionBackwardArguments arguments) {
   const AttentionShape& shape = arguments.shape;
   arguments.rows = row_tiles(context, shape, QueryTile::kRows);
   arguments.keys = key_tiles(context, shape, KeyTile::kKeys);
   if (Status status = cut_attention(context, shape, arguments.rows, arguments.keys); status.failed)
     return status;
-  const Kernel<AttentionBackwardArguments> dkv_kernel("attention_backward", dkv, KeyTile::kThreads);
   if (Status status =
           launch(context, dkv_kernel, {arguments.keys.capacity, shape.G}, arguments, KeyTile::kSharedBytes);
       status.failed)
     return status;
-  const Kernel<AttentionBackwardArguments> dq_kernel("attention_backward", dq, QueryTile::kThreads);
   return launch(context, dq_kernel, {arguments.rows.capacity, shape.G}, arguments, QueryTile::kSharedBytes);
 }
+
+#define GRADIENT_LAUNCH(width)                                                                            \
+  constexpr Kernel<AttentionBackwardArguments> dkv_##width("attention_backward", "attention_dkv_" #width, \
+                                                           KeyGradient##width::kThreads);                 \
+  constexpr Kernel<AttentionBackwardArguments> dq_##width("attention_backward", "attention_dq_" #width,   \
+                                                          QueryGradient##width::kThreads);                \
+  Status launch_backward_##width(Context& context, const AttentionBackwardArguments& arguments) {         \
+    return launch_backward<KeyGradient##width, QueryGradient##width>(context, dkv_##width, dq_##width,    \
+                                                                     arguments);                          \
+  }
+GRADIENT_LAUNCH(16)
+GRADIENT_LAUNCH(32)
+GRADIENT_LAUNCH(64)
+GRADIENT_LAUNCH(96)
+GRADIENT_LAUNCH(128)
 
 }  // namespace
 
@@ -367,15 +381,11 @@ Status attention_backward(Context& context, Out dq, Out dk, Out dv, In dy, In y,
       .exponent = scale * 1.4426950408889634f,
       .aligned = aligned({dq.data, dk.data, dv.data, dy.data, q.data, k.data, v.data}) && shape.D % 8 == 0};
   if (q.dtype == DType::f32 || shape.D > 128) return attention_backward_simt(context, q.dtype, arguments);
-#define LAUNCH(width)                                                                         \
-  launch_backward<KeyGradient##width, QueryGradient##width>(context, "attention_dkv_" #width, \
-                                                            "attention_dq_" #width, arguments)
-  if (shape.D <= 16) return LAUNCH(16);
-  if (shape.D <= 32) return LAUNCH(32);
-  if (shape.D <= 64) return LAUNCH(64);
-  if (shape.D <= 96) return LAUNCH(96);
-  return LAUNCH(128);
-#undef LAUNCH
+  if (shape.D <= 16) return launch_backward_16(context, arguments);
+  if (shape.D <= 32) return launch_backward_32(context, arguments);
+  if (shape.D <= 64) return launch_backward_64(context, arguments);
+  if (shape.D <= 96) return launch_backward_96(context, arguments);
+  return launch_backward_128(context, arguments);
 }
 
 #endif

@@ -7,6 +7,8 @@
 #ifdef __CUDACC__
 #include "device/failure.cuh"
 #else
+#include <algorithm>
+
 #include "host/launch.h"
 #include "shared/attention_spans.h"
 #endif
@@ -211,15 +213,15 @@ constexpr Kernel<CutAttentionArguments> cut_kernel("attention_tiles", "attention
 
 AttentionShape attention_shape(const TensorView& q, const TensorView& k, const In& key_start,
                                const In& key_end, const In& query_rows, const In& key_rows) {
-  const i64 T = q.dim(0), H = q.dim(1), G = k.dim(1);
-  return {.T = T,
+  const i64 H = q.dim(1), G = k.dim(1), group = H / std::max<i64>(1, G);
+  return {.T = q.dim(0),
           .K = k.dim(0),
           .B = query_rows.dim(0) - 1,
           .H = static_cast<i32>(H),
           .G = static_cast<i32>(G),
           .D = static_cast<i32>(q.dim(2)),
-          .group = static_cast<i32>(H / G),
-          .by_group = NarrowDivider(H / G),
+          .group = static_cast<i32>(group),
+          .by_group = NarrowDivider(std::max<i64>(1, group)),
           .key_start = key_start.as<i32>(),
           .key_end = key_end.as<i32>(),
           .query_rows = query_rows.as<i32>(),
