@@ -6,6 +6,7 @@
 namespace simulated {
 
 Handler decode_integer(Decoding& decoding);
+Handler decode_carry(Decoding& decoding);
 Handler decode_bits(Decoding& decoding);
 Handler decode_floating(Decoding& decoding);
 Handler decode_special(Decoding& decoding);  // approximations

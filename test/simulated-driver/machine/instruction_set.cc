@@ -12,6 +12,7 @@ Handler decode(Decoding& decoding) {
     const auto add = [&](Decoder decoder, std::initializer_list<std::string_view> names) {
       for (const std::string_view name : names) table.emplace(name, decoder);
     };
+    add(decode_carry, {"add", "addc", "sub", "subc", "mad", "madc"});
     add(decode_integer, {"add", "sub", "mul", "mul24", "mad", "mad24", "div", "rem", "min", "max", "neg",
                          "abs", "sad", "dp4a"});
     add(decode_floating, {"add", "sub", "mul", "fma", "mad", "div", "neg", "abs", "min", "max", "copysign",

@@ -101,6 +101,8 @@ u32 Decoding::second_predicate(size_t operand) {
   return symbol.offset;
 }
 
+u32 Decoding::carry() { return function_.carry(); }
+
 i64 Decoding::constant(size_t operand) const {
   i64 value;
   if (!parse_constant(text(operand, 0), value))

@@ -73,6 +73,7 @@ class Decoding {
   u32 scratch(u32 bits);                 // a register that nobody reads
   u32 predicate(size_t operand);         // index in Warp::predicates
   u32 second_predicate(size_t operand);  // p of a|p; of a alone one that nobody reads
+  u32 carry();                           // the predicate that is the carry of extended arithmetic
   i64 constant(size_t operand) const;
   std::string_view name(size_t operand) const { return text(operand, 0); }
   Address address(size_t operand);  // [register + offset], [variable + offset]

@@ -156,6 +156,11 @@ u32 FunctionBuilder::constant_predicate(bool value) {
   return index;
 }
 
+u32 FunctionBuilder::carry() {
+  if (!carry_) carry_ = new_predicate();
+  return *carry_;
+}
+
 u32 FunctionBuilder::address_of(const Symbol& variable, u32 bits) {
   if (variable.global < 0 && !variable.dynamic) return constant(variable.address, bits);
   const u32 offset = new_register(bits);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,6 +62,7 @@ class FunctionBuilder {
   u32 new_predicate() { return static_cast<u32>(function_.predicates++); }
   u32 constant(u64 value, u32 bits);
   u32 constant_predicate(bool value);
+  u32 carry();
   u32 address_of(const Symbol& variable, u32 bits);
   u32 line() const { return line_; }  // of the text, for messages
   void set_line(u32 line) { line_ = line; }
@@ -86,6 +88,7 @@ class FunctionBuilder {
   std::vector<size_t> dynamic_addresses_;  // indices in Function::constants
   size_t dynamic_alignment_ = 1;
   u32 line_ = 0;
+  std::optional<u32> carry_;
 };
 
 }  // namespace simulated
