@@ -216,8 +216,9 @@ export function empty(shape: Shape, dtype: DType = 'f32', device: Device = curre
     return new Tensor(native.create(dtypeCodes[dtype], shape, deviceNumber(place)), shape, dtype, place)
   } catch (error) {
     if (!(error instanceof Error)) throw error
-    // As ops name what they received; an allocation names its bytes itself.
-    const received = error.message.startsWith('out of memory') ? '' : `, received ${shownShape(shape)}`
+    // As ops name what they received, where it is why; an allocation names its bytes itself.
+    const isOfShape = !/^(out of memory|cuda:\d+ has failed)/.test(error.message)
+    const received = isOfShape ? `, received ${shownShape(shape)}` : ''
     error.message = `${prefix()}${error.message}${received}`
     throw error
   }

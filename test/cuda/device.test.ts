@@ -1,0 +1,133 @@
+// What is special to a GPU as a device: what it says of itself, memory, failures that it finds late, its times.
+import { describe, expect, it } from 'vitest'
+import { add } from '../../lib/ops/add.js'
+import { gatherRows } from '../../lib/ops/gather_rows.js'
+import { scale } from '../../lib/ops/scale.js'
+import { startProfile } from '../../lib/profiling/profile.js'
+import {
+  currentDevice,
+  deviceInfo,
+  devices,
+  fence,
+  memory,
+  parseDevice,
+  setMemoryLimit,
+  trimMemory,
+} from '../../lib/tensor/device.js'
+import { empty, fromArray, full } from '../../lib/tensor/tensor.js'
+import { runProgram } from './program.js'
+
+describe('the device', () => {
+  it('is the default one by TRANSFUSION_DEVICE', () => {
+    expect(currentDevice()).toBe('cuda:0')
+    expect(empty([1]).device).toBe('cuda:0')
+    expect(devices()).toEqual(['cpu', 'cuda:0'])
+    expect(() => parseDevice('cuda:1', 'f')).toThrow(
+      `f: device must be 'cpu' or 'cuda:0', received "cuda:1": the NVIDIA driver shows 1 of them`,
+    )
+  })
+
+  it('says what it is', () => {
+    expect(deviceInfo()).toEqual({
+      name: 'Simulated GPU (compute 8.0)',
+      computeCapability: '8.0',
+      multiprocessors: 108,
+      memory: 40 * 2 ** 30,
+      nativeBf16: true,
+      driver: '12.0',
+      kernels: 'PTX',
+    })
+  })
+})
+
+describe('its memory', () => {
+  it('is limited, and given back', async () => {
+    const { limit } = memory()
+    expect(limit).toBeGreaterThan(30 * 2 ** 30)
+    expect(limit).toBeLessThan(40 * 2 ** 30)
+    using _ = full([1000], 1)
+    full([2000], 1).free()
+    await fence()
+    expect(memory()).toMatchObject({ pending: 0, limit })
+    expect(memory().cached).toBeGreaterThanOrEqual(8000)
+    setMemoryLimit(2 ** 20)
+    expect(() => empty([2 ** 20])).toThrow(/^out of memory: 4\.0 MiB asked/)
+    setMemoryLimit(limit)
+    trimMemory()
+    await fence()
+    expect(memory().cached).toBe(0)
+  })
+
+  it('is refused by the driver where the limit is above what there is', async () => {
+    const { stdout } = await runProgram(
+      `native.set_memory_limit(2 ** 40, 1)
+       const x = made(20 * 2 ** 20)
+       native.release(x)
+       native.release(made(12 * 2 ** 20))
+       // Fits once what was released is gone.
+       made(30 * 2 ** 20)
+       try { native.create(0, [2 ** 30], 1) } catch ({ message }) { console.log(message) }`,
+      { env: { TRANSFUSION_SIMULATOR_MEMORY: String(2 ** 27) } },
+    )
+    expect(stdout).toBe('out of memory: the system refused 4294967296 bytes\n')
+  })
+
+  it.each(['0', '1'])('moves blocks of any size, with pools: %s', async (pools) => {
+    const { stdout, stderr } = await runProgram(
+      `const check = async () => {
+         for (let round = 0; round < 3; round++)
+           for (const length of [1, 63, 64, 65, 20_000, 300_000]) {
+             const values = Float32Array.from({ length }, (_, i) => i + round)
+             const x = native.create(0, [length], 1)
+             native.upload(x, values)
+             const read = new Float32Array(await native.read(x))
+             native.release(x)
+             if (round === 1) native.trim_memory(1)
+             if (!read.every((value, i) => value === values[i])) console.log('wrong', length)
+           }
+         console.log('right')
+       }
+       check()`,
+      { env: { TRANSFUSION_SIMULATOR_POOLS: pools } },
+    )
+    expect({ stdout, stderr }).toEqual({ stdout: 'right\n', stderr: '' })
+  })
+})
+
+describe('what it finds wrong', () => {
+  const table = fromArray(Float32Array.of(1, 2, 3, 4), [2, 2])
+  const rows = (...values: number[]) => fromArray(Int32Array.from(values))
+
+  it('is told by what depends on it, after later calls were launched', async () => {
+    const bad = gatherRows(table, rows(0, 2, 1, 5))
+    const next = scale(bad, 2)
+    const fine = gatherRows(table, rows(1, -1))
+    const message = 'gather_rows: rows[1] must be -1 or in 0..1, received 2'
+    await expect(bad.read()).rejects.toThrow(message)
+    await expect(next.read()).rejects.toThrow(message)
+    expect(await fine.read()).toEqual(Float32Array.of(3, 4, 0, 0))
+    expect(await table.read()).toEqual(Float32Array.of(1, 2, 3, 4))
+  })
+
+  it('is kept apart for each of many calls', async () => {
+    const results = Array.from({ length: 600 }, (_, i) => gatherRows(table, rows(i % 3)).read())
+    for (const [i, result] of (await Promise.allSettled(results)).entries())
+      expect(result.status).toBe(i % 3 === 2 ? 'rejected' : 'fulfilled')
+  })
+})
+
+it('profiles by its own times', async () => {
+  const x = full([4096], 1)
+  await fence()
+  const profile = startProfile({ spans: 100 })
+  const before = performance.now()
+  for (let i = 0; i < 5; i++) add(x, x)
+  await fence()
+  const { kernels, busy, idle, time, spans } = await profile.stop()
+  const passed = performance.now() - before
+  expect(kernels).toMatchObject([{ name: 'add', calls: 5 }])
+  expect(busy).toBeGreaterThan(0)
+  expect(busy + idle).toBeLessThanOrEqual(time)
+  expect(time).toBeLessThanOrEqual(passed + 1)
+  expect([...spans]).toHaveLength(5)
+})
