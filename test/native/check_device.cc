@@ -6,21 +6,13 @@
 #include <cstdlib>
 
 #include "common_backend.h"
-#include "copy_commands.h"
 #include "flops.h"
+#include "host.h"
 #include "late_device.h"
 
 using namespace transfusion;
 
 namespace {
-
-int failures = 0;
-
-void check(bool holds, const char* what) {
-  if (holds) return;
-  std::printf("%s\n", what);
-  ++failures;
-}
 
 // ---- kernels of the device ----
 
@@ -65,110 +57,26 @@ Status update(Context& context, State parameters, In gradients) {
 
 Status attend(Context&, Out, In, In, In) { return ok(); }
 
-// ---- what JavaScript would do ----
-
-struct Answer {
-  std::mutex mutex;
-  std::condition_variable given;
-  bool there = false;
-  std::vector<f32> values;
-  std::string failure;
-
-  void wait() {
-    std::unique_lock lock(mutex);
-    given.wait(lock, [&] { return there; });
-  }
-  bool is_there() {
-    std::lock_guard lock(mutex);
-    return there;
-  }
-};
-
-class AnsweredRead final : public Read {
- public:
-  AnsweredRead(Bound<In> source, std::shared_ptr<Answer> answer) : Read(source), answer_(std::move(answer)) {}
-
- private:
-  void receive(HostBuffer bytes, Mark failure) override {
-    std::lock_guard lock(answer_->mutex);
-    const auto* values = static_cast<const f32*>(bytes.data.get());
-    if (failure)
-      answer_->failure = failure->message;
-    else
-      answer_->values.assign(values, values + bytes.bytes / sizeof(f32));
-    answer_->there = true;
-    answer_->given.notify_all();
-  }
-  std::shared_ptr<Answer> answer_;
-};
-
-struct Host {
+struct LateHost : Host {
   static Backend& make_backend(const char* name) {
     static KernelTable table{};
     return *new Backend(table, std::make_unique<LateDevice>(name), size_t{1} << 20);
   }
 
-  explicit Host(const char* name) : backend(make_backend(name)) {}
+  explicit LateHost(const char* name) : Host(make_backend(name)) {}
 
   LateDevice& device() { return static_cast<LateDevice&>(backend.device()); }
 
-  template <class Kind>
-  Bound<Kind> tensor(Block* block, i64 elements = 4) {
-    Bound<Kind> bound;
-    bound.block = block;
-    bound.view.rank = 1;
-    bound.view.shape[0] = elements;
-    return bound;
-  }
-  Block* take(i64 elements = 4) { return backend.take(static_cast<size_t>(elements) * sizeof(f32)); }
-
-  void enqueue(std::unique_ptr<Command> command) {
-    command->owner = owner;
-    command->job = job;
-    backend.enqueue(std::move(command));
-  }
-  template <class T>
-  void write(Block* block, std::vector<T> values) {
-    const HostBuffer staging = device().allocate_host(values.size() * sizeof(T));
-    std::memcpy(staging.data.get(), values.data(), staging.bytes);
-    enqueue(std::make_unique<Upload>(tensor<Out>(block, static_cast<i64>(values.size())), staging));
-  }
-  void fill(Block* block, f32 value) {
-    using Call = KernelCommand<Out, f32>;
-    enqueue(std::make_unique<Call>("fill", ::fill, Call::Held{tensor<Out>(block), value}));
-  }
-  void invert(Block* y, Block* x) {
-    using Call = KernelCommand<Out, In>;
-    enqueue(std::make_unique<Call>("invert", ::invert, Call::Held{tensor<Out>(y), tensor<In>(x)}));
-  }
+  void fill(Block* block, f32 value) { call<Out, f32>("fill", ::fill, tensor<Out>(block), value); }
+  void invert(Block* y, Block* x) { call<Out, In>("invert", ::invert, tensor<Out>(y), tensor<In>(x)); }
   void update(Block* parameters, Block* gradients) {
-    using Call = KernelCommand<State, In>;
-    enqueue(std::make_unique<Call>("update", ::update,
-                                   Call::Held{tensor<State>(parameters), tensor<In>(gradients)}));
+    call<State, In>("update", ::update, tensor<State>(parameters), tensor<In>(gradients));
   }
-  std::shared_ptr<Answer> read(Block* block) {
-    auto answer = std::make_shared<Answer>();
-    enqueue(std::make_unique<AnsweredRead>(block ? tensor<In>(block) : Bound<In>{}, answer));
-    return answer;
-  }
-  void expect(const std::shared_ptr<Answer>& answer, const std::vector<f32>& values, const char* what) {
-    answer->wait();
-    check(answer->failure.empty() && answer->values == values, what);
-  }
-  void expect_failure(const std::shared_ptr<Answer>& answer, const char* message, const char* what) {
-    answer->wait();
-    if (answer->failure != message) std::printf("received \"%s\"\n", answer->failure.c_str());
-    check(answer->failure == message, what);
-  }
-
-  Backend& backend;
-  std::shared_ptr<Owner> owner = std::make_shared<Owner>();
-  std::shared_ptr<Job> job;
 };
 
 // ---- checks ----
 
-void check_values(Host& host) {
+void check_values(LateHost& host) {
   Block *x = host.take(), *y = host.take();
   host.device().pause();
   host.write<f32>(x, {1, 2, 4, 8});
@@ -187,7 +95,7 @@ void check_values(Host& host) {
 }
 
 // All is launched before the device finds the fault.
-void check_late_failure(Host& host) {
+void check_late_failure(LateHost& host) {
   Block *x = host.take(), *bad = host.take(), *next = host.take(), *parameters = host.take();
   host.device().pause();
   host.write<f32>(x, {1, 0, 4, 8});
@@ -211,7 +119,7 @@ void check_late_failure(Host& host) {
 }
 
 // The host knows as it launches: nothing that depends on it runs.
-void check_early_failure(Host& host) {
+void check_early_failure(LateHost& host) {
   Block *bad = host.take(), *next = host.take(), *parameters = host.take();
   host.fill(parameters, 1);
   host.fill(bad, -1);
@@ -224,7 +132,7 @@ void check_early_failure(Host& host) {
   for (Block* block : {bad, next, parameters}) host.backend.give_back(block);
 }
 
-void check_cancelled_job(Host& host) {
+void check_cancelled_job(LateHost& host) {
   Block *x = host.take(), *y = host.take();
   host.fill(x, 2);
   host.job = std::make_shared<Job>();
@@ -237,7 +145,7 @@ void check_cancelled_job(Host& host) {
 }
 
 // Memory that was given back is used again, and freed, in the order of calls.
-void check_memory(Host& host) {
+void check_memory(LateHost& host) {
   host.device().pause();
   std::vector<std::shared_ptr<Answer>> answers;
   for (int round = 0; round < 200; ++round) {
@@ -258,7 +166,7 @@ void check_memory(Host& host) {
 }
 
 // Work that is counted by what tensors hold: the device copies them, before later commands change them.
-void check_profile(Host& host) {
+void check_profile(LateHost& host) {
   Block *y = host.take(), *q = host.take(), *start = host.take(), *end = host.take();
   const auto recording = host.backend.stream().record(10);
   host.device().pause();
@@ -289,7 +197,7 @@ void check_profile(Host& host) {
   for (Block* block : {y, q, start, end}) host.backend.give_back(block);
 }
 
-void check_mixed_devices(Host& host, Host& other) {
+void check_mixed_devices(LateHost& host, LateHost& other) {
   Block *y = host.take(), *a = host.take(), *b = other.take();
   const KernelSignature signature{"concat", "(Out y, InList xs, OutOptional rest)"};
   const auto message = [&](Block* first, Block* second) -> std::string {
@@ -310,7 +218,7 @@ void check_mixed_devices(Host& host, Host& other) {
 }
 
 // As an environment that ends: what is queued is dropped, what was launched is waited for.
-void check_leave(Host& host) {
+void check_leave(LateHost& host) {
   Block *x = host.take(), *y = host.take();
   host.device().pause();
   host.fill(x, 2);
@@ -331,7 +239,7 @@ void check_leave(Host& host) {
 
 // What was not done when the device broke rejects, and so does what comes later; nothing hangs.
 void check_broken_device() {
-  static Host host("late:2");
+  static LateHost host("late:2");
   Block *x = host.take(), *y = host.take();
   host.device().pause();
   host.fill(x, 2);
@@ -341,10 +249,9 @@ void check_broken_device() {
   host.device().break_down();
   const char* const why = "late:2 is broken; the first that was not done: invert f32 [4], f32 [4]";
   host.invert(y, x);
-  host.expect_failure(host.read(y), (std::string("invert: ") + why).c_str(),
-                      "a read of what the device did not do");
+  host.expect_failure(host.read(y), std::string("invert: ") + why, "a read of what the device did not do");
   host.fill(y, 3);
-  host.expect_failure(host.read(y), (std::string("fill: ") + why).c_str(), "a read of a later call");
+  host.expect_failure(host.read(y), std::string("fill: ") + why, "a read of a later call");
   const auto fence = host.read(nullptr);
   fence->wait();
   host.device().limit_blocks(0);
@@ -358,7 +265,7 @@ void check_broken_device() {
 }
 
 // Memory that is still in use by what was enqueued is waited for before it is said that there is none.
-void check_refused_memory(Host& host) {
+void check_refused_memory(LateHost& host) {
   host.device().limit_blocks(1000);
   try {
     host.take(1000);
@@ -373,7 +280,7 @@ void check_refused_memory(Host& host) {
 }  // namespace
 
 int main() {
-  static Host host("late:0"), other("late:1");
+  static LateHost host("late:0"), other("late:1");
   check_values(host);
   check_late_failure(host);
   check_early_failure(host);
