@@ -61,13 +61,13 @@ describe('its memory', () => {
   it('is refused by the driver where the limit is above what there is', async () => {
     const { stdout } = await runProgram(
       `native.set_memory_limit(2 ** 40, 1)
-       const x = made(20 * 2 ** 20)
+       const x = made(20 * 2 ** 16)
        native.release(x)
-       native.release(made(12 * 2 ** 20))
+       native.release(made(12 * 2 ** 16))
        // Fits once what was released is gone.
-       made(30 * 2 ** 20)
+       made(28 * 2 ** 16)
        try { native.create(0, [2 ** 30], 1) } catch ({ message }) { console.log(message) }`,
-      { env: { TRANSFUSION_SIMULATOR_MEMORY: String(2 ** 27) } },
+      { env: { TRANSFUSION_SIMULATOR_MEMORY: String(2 ** 23) } },
     )
     expect(stdout).toBe('out of memory: the system refused 4294967296 bytes\n')
   })
