@@ -120,9 +120,10 @@ __device__ void layer_norm_backward(const LayerNormBackwardArguments& arguments)
         dweight.add(run, i, dh * n);
         dbias.add(run, i, dh);
       });
+      // All products are rounded before they are added, so that those that cancel each other still do.
       Tile::for_each([&](int run, int i) {
         sums[0] += g.values[run][i];
-        sums[1] += g.values[run][i] * normal.values[run][i];
+        sums[1] += __fmul_rn(g.values[run][i], normal.values[run][i]);
       });
       dweight.end_tile(first);
       dbias.end_tile(first);
