@@ -1,15 +1,11 @@
-// What the kernels of a process did, for TRANSFUSION_SIMULATOR_COUNTERS: one line of JSON for each kernel.
+// What kernels did, for TRANSFUSION_SIMULATOR_COUNTERS: a line of JSON for each launch.
 #pragma once
-
-#include <string>
 
 #include "machine/run.h"
 
 namespace simulated {
 
-// Under the driver's lock.
-void count(const std::string& kernel, const Counters& counters);
-// Appends to the file, where there is one.
-void write_counters();
+// Appends to the file. On a device's thread.
+void write_counters(const Launch& launch, const Counters& counters);
 
 }  // namespace simulated

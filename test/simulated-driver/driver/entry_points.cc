@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "driver/call.h"
-#include "driver/counters.h"
 
 #define EXPORT extern "C" __attribute__((visibility("default")))
 
@@ -18,18 +17,15 @@ namespace {
 // Work that is running when the process ends is waited for: it uses what the process takes apart.
 void end() {
   Driver& all = driver();
-  {
-    Lock lock(all.mutex);
-    if (all.process != getpid()) return;
-    all.ending = true;
-    for (const auto& device : all.devices) device->given.notify_one();
-    all.done.wait(lock, [&] {
-      for (const auto& device : all.devices)
-        if (device->running) return false;
-      return true;
-    });
-  }
-  write_counters();
+  Lock lock(all.mutex);
+  if (all.process != getpid()) return;
+  all.ending = true;
+  for (const auto& device : all.devices) device->given.notify_one();
+  all.done.wait(lock, [&] {
+    for (const auto& device : all.devices)
+      if (device->running) return false;
+    return true;
+  });
 }
 
 CUresult init(unsigned flags) {

@@ -94,15 +94,13 @@ CUresult launch_as(const char* call, const Request& request, CUfunction handle, 
     launch->dynamic_shared = request.dynamic_shared;
     launch->parameters = parameters_from(function, pointers, extra);
     launch->globals = kernel.image->globals_on(device);
-    const auto counters = std::make_shared<Counters>();
-    const Options options{.seed = static_cast<u32>(device.random()), .count = !settings().counters.empty()};
-    device.give(*stream, {.call = call,
-                          .run =
-                              [=, &device, module = kernel.image->module] {
-                                DeviceMemory::Open memory(device.memory);
-                                *counters = run(*launch, *memory, options);
-                              },
-                          .completed = [=, &function] { count(function.name, *counters); }});
+    const bool counted = !settings().counters.empty();
+    const Options options{.seed = static_cast<u32>(device.random()), .count = counted};
+    device.give(*stream, {.call = call, .run = [=, &device, module = kernel.image->module] {
+                            DeviceMemory::Open memory(device.memory);
+                            const Counters counters = run(*launch, *memory, options);
+                            if (counted) write_counters(*launch, counters);
+                          }});
   });
 }
 
