@@ -6,8 +6,8 @@
 // products of seven. In either, what a warp owns are the rows of its products, so that p and ds, as they
 // leave one product, are the left operand of the next without going through memory.
 //
-// p is rounded to bf16 for dv. ds is split into a high and a low bf16: rounded, it would cost dq and dk more
-// than their own rounding does.
+// p and ds are each split into a high and a low bf16: rounded to one, they would cost the gradients more than
+// their own rounding does.
 #include "attention/mma_tiles.h"
 #include "kernel.h"
 #ifdef __CUDACC__
@@ -194,7 +194,7 @@ __device__ __forceinline__ void gradients_of_keys(const AttentionBackwardArgumen
             }
         }
     }
-    add_product<kWidth, Tile::kRows, false, kCount>(dv, p, Heads::b_transposed(dy_tile));
+    add_product<kWidth, Tile::kRows, true, kCount>(dv, p, Heads::b_transposed(dy_tile));
     add_product<kWidth, Tile::kRows, true, kCount>(dk, ds, Heads::b_transposed(q_tile));
 
     rows.write(dynamic_shared + other, statistics);

@@ -35,7 +35,7 @@ struct KeyGradientTile {
 
 using KeyGradient16 = KeyGradientTile<16, 32, 4, 32>;
 using KeyGradient32 = KeyGradientTile<32, 32, 4, 32>;
-using KeyGradient64 = KeyGradientTile<64, 32, 4, 32>;
+using KeyGradient64 = KeyGradientTile<64, 16, 4, 64>;
 using KeyGradient96 = KeyGradientTile<96, 16, 4, 32>;
 using KeyGradient128 = KeyGradientTile<128, 16, 4, 32>;
 

@@ -17,8 +17,11 @@ __device__ __forceinline__ float sum_of_quad(float value) {
 
 // Of one of the two rows of a tile of products of which a lane holds elements [j][2 half], [j][2 half + 1].
 struct OnlineSoftmax {
-  float m = -INFINITY;  // in units of the scores
-  float l = 0;          // of this lane's columns alone, until `finish`
+  float m;  // in units of the scores
+  float l;  // of this lane's columns alone, until `finish`
+
+  // Not as initializers of the members: nvcc 13.5 gives these to the first row of an array [2][2] alone.
+  __device__ __forceinline__ OnlineSoftmax() : m(-INFINITY), l(0) {}
 
   // Scores become p = 2^(exponent (score - m)). Returns what sums under the old maximum are to be multiplied
   // with.
