@@ -58,17 +58,25 @@ inline void for_each_lane(Mask mask, Body body) {
   for (; mask; mask &= mask - 1) body(__builtin_ctz(mask));
 }
 
-// target[i] = value(i) for the lanes of the mask; `value` is computed for all of them, without branches, so
-// that the compiler makes vectors of it.
+// A register is a whole one or none of another's: lanes do not depend on each other.
+#ifdef __clang__
+#define INDEPENDENT_LANES _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT_LANES _Pragma("GCC ivdep")
+#endif
+
+// target[i] = value(i) for the lanes of the mask. `value` is computed for all of them, without branches, and
+// reads no lane of the target but i, so that the compiler makes vectors of it.
 template <class T, class Value>
-inline void assign(T* __restrict target, Mask mask, Value value) {
-  alignas(64) T result[kLanes];
-  for (int i = 0; i < kLanes; ++i) result[i] = value(i);
+inline void assign(T* target, Mask mask, Value value) {
   if (mask == kAllLanes) {
-    for (int i = 0; i < kLanes; ++i) target[i] = result[i];
-  } else {
-    for (int i = 0; i < kLanes; ++i) target[i] = mask >> i & 1 ? result[i] : target[i];
+    INDEPENDENT_LANES
+    for (int i = 0; i < kLanes; ++i) target[i] = value(i);
+    return;
   }
+  T result[kLanes];
+  for (int i = 0; i < kLanes; ++i) result[i] = value(i);
+  for (int i = 0; i < kLanes; ++i) target[i] = mask >> i & 1 ? result[i] : target[i];
 }
 
 }  // namespace simulated
