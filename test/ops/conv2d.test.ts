@@ -252,7 +252,7 @@ describe('conv2d', () => {
       'conv2d: groups must divide the 8 outputs of weight, received 3',
     )
     expect(() => conv2d(x, zeros([8, 5, 3, 6]))).toThrow(
-      'conv2d: weight must be no larger than the images of a tensor of f32 [2, 4, 5, 6] with padding 0',
+      `conv2d: weight must be no larger than the images of ${x} with padding 0`,
     )
   })
 })
