@@ -211,7 +211,8 @@ Status launch_sums(Context& context, const Sums& sums) {
   if (sums.keeps_innermost) {
     // Narrower blocks, down to those of a whole line, where there are few of them.
     while (group > 8 && sums.outputs * ceil_div(vectors, group) < kBlocks / 8) group /= 2;
-  } else if (vectors > 4 * kLanes) {
+  } else if (vectors > (sums.outputs < kBlocks ? 4 : 64) * kLanes) {
+    // Longer than a warp goes through alone, of few sums sooner.
     group = kThreads;
   }
   const i64 column_blocks = sums.keeps_innermost ? ceil_div(vectors, group) : 1;

@@ -25,7 +25,7 @@ struct SiluArguments {
 template <class T>
 __device__ void silu(const SiluArguments& arguments) {
   for_each_vector<kThreads, kVectorSize<T>>(arguments.count, arguments.aligned, [&](i64 i, auto access) {
-    access.store(static_cast<T*>(arguments.y) + i, map([](float x) { return x * sigmoid(x); },
+    access.store(static_cast<T*>(arguments.y) + i, map([](float x) { return x * sigmoid_for<T>(x); },
                                                        access.load(static_cast<const T*>(arguments.x) + i)));
   });
 }
@@ -37,7 +37,7 @@ template <class T>
 __device__ void silu_backward(const SiluArguments& arguments) {
   for_each_vector<kThreads, kVectorSize<T>>(arguments.count, arguments.aligned, [&](i64 i, auto access) {
     access.store(static_cast<T*>(arguments.y) + i,
-                 map([](float dy, float x) { return dy * silu_slope(x, sigmoid(x)); },
+                 map([](float dy, float x) { return dy * silu_slope(x, sigmoid_for<T>(x)); },
                      access.load(static_cast<const T*>(arguments.dy) + i),
                      access.load(static_cast<const T*>(arguments.x) + i)));
   });

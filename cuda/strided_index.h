@@ -15,6 +15,11 @@ struct StridedIndex {
 
 #ifdef __CUDACC__
   __device__ __forceinline__ void offsets(i64 index, i64 (&result)[N]) const {
+    if (rank == 1) {
+#pragma unroll
+      for (int n = 0; n < N; ++n) result[n] = index * strides[n][0];
+      return;
+    }
 #pragma unroll
     for (int n = 0; n < N; ++n) result[n] = 0;
 #pragma unroll 1

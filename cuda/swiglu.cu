@@ -35,8 +35,8 @@ __device__ void swiglu(const SwigluArguments& arguments) {
   for_each_vector<kThreads, kVectorSize<T>>(arguments.count, arguments.vectors, [&](i64 i, auto access) {
     const T* gates = static_cast<const T*>(arguments.x) + gate_of(arguments, i);
     access.store(static_cast<T*>(arguments.y) + i,
-                 map([](float gate, float up) { return gate * sigmoid(gate) * up; }, access.load(gates),
-                     access.load(gates + arguments.F.divisor)));
+                 map([](float gate, float up) { return gate * sigmoid_for<T>(gate) * up; },
+                     access.load(gates), access.load(gates + arguments.F.divisor)));
   });
 }
 
@@ -50,7 +50,7 @@ __device__ void swiglu_backward(const SwigluArguments& arguments) {
     const auto gates = access.load(static_cast<const T*>(arguments.x) + place);
     const auto ups = access.load(static_cast<const T*>(arguments.x) + place + F);
     const auto dys = access.load(static_cast<const T*>(arguments.dy) + i);
-    const auto sigmoids = map([](float gate) { return sigmoid(gate); }, gates);
+    const auto sigmoids = map([](float gate) { return sigmoid_for<T>(gate); }, gates);
     T* dx = static_cast<T*>(arguments.y) + place;
     access.store(
         dx, map([](float dy, float gate, float up, float s) { return dy * up * silu_slope(gate, s); }, dys,

@@ -34,6 +34,21 @@ __device__ __forceinline__ float fast_log2(float x) {
   return y;
 }
 
+// ---- global memory ----
+
+// Stores that stay whole: the compiler takes vectors apart now and then. Addresses are multiples of the
+// bytes.
+__device__ __forceinline__ void store_global(void* target, uint32_t a, uint32_t b) {
+  asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(target)), "r"(a), "r"(b)
+               : "memory");
+}
+
+__device__ __forceinline__ void store_global(void* target, uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
+  asm volatile("st.global.v4.b32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(target)), "r"(a),
+               "r"(b), "r"(c), "r"(d)
+               : "memory");
+}
+
 // ---- shared memory ----
 
 __device__ __forceinline__ uint32_t shared_address(const void* pointer) {

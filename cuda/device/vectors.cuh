@@ -2,6 +2,8 @@
 // floats.
 #pragma once
 
+#include <type_traits>
+
 #include "device/convert.cuh"
 
 namespace transfusion::cuda {
@@ -22,9 +24,21 @@ template <class T>
 __device__ __forceinline__ Vector<T> load_vector(const T* source) {
   return *reinterpret_cast<const Vector<T>*>(source);
 }
+template <int kWords>
+__device__ __forceinline__ void store_words(void* target, const uint32_t (&words)[kWords]) {
+  static_assert(kWords == 2 || kWords % 4 == 0);
+  if constexpr (kWords == 2) {
+    store_global(target, words[0], words[1]);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kWords; i += 4)
+      store_global(static_cast<uint32_t*>(target) + i, words[i], words[i + 1], words[i + 2], words[i + 3]);
+  }
+}
+
 template <class T>
 __device__ __forceinline__ void store_vector(T* target, const Vector<T>& vector) {
-  *reinterpret_cast<Vector<T>*>(target) = vector;
+  store_words(target, reinterpret_cast<const uint32_t(&)[4]>(vector));
 }
 
 template <int kCount>
@@ -64,18 +78,29 @@ struct Access {
 
   template <class T>
   __device__ __forceinline__ void store(T* target, const Floats<kCount>& floats) const {
-    if constexpr (sizeof(T) == 2 && kCount % 2 == 0) {
-      Elements<uint32_t, kCount / 2> pairs;
-#pragma unroll
-      for (int i = 0; i < kCount / 2; ++i)
-        pairs.elements[i] = pack_bf16(floats.values[2 * i], floats.values[2 * i + 1]);
-      *reinterpret_cast<Elements<uint32_t, kCount / 2>*>(target) = pairs;
+    constexpr int kWords = kCount * static_cast<int>(sizeof(T)) / 4;
+    if constexpr (kCount == 1) {
+      *target = from_float<T>(floats.values[0]);
     } else {
-      Elements<T, kCount> vector;
+      uint32_t words[kWords];
 #pragma unroll
-      for (int i = 0; i < kCount; ++i) vector.elements[i] = from_float<T>(floats.values[i]);
-      *reinterpret_cast<Elements<T, kCount>*>(target) = vector;
+      for (int i = 0; i < kWords; ++i) {
+        if constexpr (sizeof(T) == 2)
+          words[i] = pack_bf16(floats.values[2 * i], floats.values[2 * i + 1]);
+        else
+          words[i] = word_of<T>(floats.values[i]);
+      }
+      store_words(target, words);
     }
+  }
+
+ private:
+  template <class T>
+  static __device__ __forceinline__ uint32_t word_of(float value) {
+    if constexpr (std::is_same_v<T, i32>)
+      return static_cast<uint32_t>(static_cast<i32>(value));
+    else
+      return __float_as_uint(value);
   }
 };
 
