@@ -24,6 +24,12 @@ template <class T>
 __device__ __forceinline__ Vector<T> load_vector(const T* source) {
   return *reinterpret_cast<const Vector<T>*>(source);
 }
+template <class T>
+__device__ __forceinline__ void store_vector(T* target, const Vector<T>& vector) {
+  *reinterpret_cast<Vector<T>*>(target) = vector;
+}
+
+// To global memory, in as few accesses as there can be.
 template <int kWords>
 __device__ __forceinline__ void store_words(void* target, const uint32_t (&words)[kWords]) {
   static_assert(kWords == 2 || kWords % 4 == 0);
@@ -34,11 +40,6 @@ __device__ __forceinline__ void store_words(void* target, const uint32_t (&words
     for (int i = 0; i < kWords; i += 4)
       store_global(static_cast<uint32_t*>(target) + i, words[i], words[i + 1], words[i + 2], words[i + 3]);
   }
-}
-
-template <class T>
-__device__ __forceinline__ void store_vector(T* target, const Vector<T>& vector) {
-  store_words(target, reinterpret_cast<const uint32_t(&)[4]>(vector));
 }
 
 template <int kCount>
