@@ -1,9 +1,7 @@
 // Two axes change places, seen as [a, n0, b, n1, c] -> [a, n1, b, n0, c]; its own backward. Where c is 1,
 // tiles go through shared memory, so that both x and y are met in whole lines; else runs of c are copied.
 #include "divider.h"
-#ifdef __CUDACC__
-#include "device/vectors.cuh"
-#else
+#ifndef __CUDACC__
 #include "cuda_kernels.h"
 #include "host/launch.h"
 #include "strided_copy.h"
