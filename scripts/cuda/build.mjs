@@ -25,8 +25,8 @@ function architecturesHere() {
   return [...new Set(stdout.trim().split('\n'))].map((capability) => Number(capability.replace('.', '')))
 }
 
-/** Builds the backend, and for tests the simulated driver. `architectures`: as above. */
-export function buildCuda({ architectures = [], werror = false, simulator = false } = {}) {
+/** Builds the backend, and for tests the simulated driver. `architectures`: as above; `python`: one that has Triton. */
+export function buildCuda({ architectures = [], werror = false, simulator = false, python } = {}) {
   const nvcc = findNvcc()
   if (!nvcc)
     throw new Failure(
@@ -44,6 +44,7 @@ export function buildCuda({ architectures = [], werror = false, simulator = fals
     `-DTRANSFUSION_NVCC=${nvcc}`,
     `-DTRANSFUSION_CUDA_ARCHITECTURES=${architectures.join(';')}`,
     `-DTRANSFUSION_WERROR=${werror ? 'ON' : 'OFF'}`,
+    ...(python ? [`-DTRANSFUSION_TRITON_PYTHON=${python}`] : []),
   ])
   run('cmake', ['--build', folder, '--parallel', String(availableParallelism())])
 }

@@ -6,8 +6,7 @@ import { pathToFileURL } from 'node:url'
 import { Failure, main, root, run, stage } from '../run.mjs'
 
 const environment = join(root, '.cache/cuda')
-const requirements = join(root, 'cuda/requirements.txt')
-const installed = join(environment, 'installed.txt')
+const oracles = join(root, '.cache/cuda-oracles')
 
 /** Where wheels put nvcc. */
 function wheelsNvcc() {
@@ -29,16 +28,27 @@ export function findNvcc() {
   return folders.map((folder) => join(folder, 'nvcc')).find(existsSync) ?? wheelsNvcc()
 }
 
+/** Installs what a file asks for into a Python environment, unless it is there. */
+function installWheels(folder, requirements) {
+  const wanted = readFileSync(join(root, requirements), 'utf8')
+  const installed = join(folder, 'installed.txt')
+  if (existsSync(installed) && readFileSync(installed, 'utf8') === wanted) return
+  run('python3', ['-m', 'venv', folder])
+  run(join(folder, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', requirements])
+  writeFileSync(installed, wanted)
+}
+
 /** Installs the wheels, unless there is an nvcc already. */
 export function setUpCuda() {
   const found = findNvcc()
-  const wanted = readFileSync(requirements, 'utf8')
-  const current = existsSync(installed) && readFileSync(installed, 'utf8') === wanted
-  if (found && (current || !found.startsWith(environment))) return console.log(`nvcc: ${found}`)
-  run('python3', ['-m', 'venv', environment])
-  run(join(environment, 'bin/pip'), ['install', '--quiet', '--disable-pip-version-check', '-r', requirements])
-  writeFileSync(installed, wanted)
+  if (!found || found.startsWith(environment)) installWheels(environment, 'cuda/requirements.txt')
   console.log(`nvcc: ${findNvcc()}`)
+}
+
+/** Installs Triton, an oracle of the simulator's tests; returns the Python that has it. */
+export function setUpOracles() {
+  installWheels(oracles, 'test/simulated-driver/oracles/requirements.txt')
+  return join(oracles, 'bin/python')
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) main(() => stage('CUDA toolkit', setUpCuda))
