@@ -31,7 +31,7 @@ namespace {
 template <class Tile>
 __device__ __forceinline__ void attend(const AttentionArguments& call, const AttentionTile& place) {
   constexpr int kWidth = Tile::kWidth, kKeys = Tile::kKeys, kCount = Tile::kRowsOfWarp / 16;
-  using Block = RowBlock<kWidth, Tile::kRows, kKeys, Tile::kThreads>;
+  using Block = RowBlock<kWidth, Tile::kRows, Tile::kRowsOfWarp, kKeys, Tile::kThreads>;
   const uint32_t shared = shared_address(dynamic_shared);
   const uint32_t q_tile = shared + Tile::kQ, k_tile = shared + Tile::kK, v_tile = shared + Tile::kV;
   const Block block(call.shape, place, call.aligned, reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));
@@ -155,6 +155,9 @@ Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k,
       .aligned = aligned({y.data, y_lo.data, q.data, k.data, v.data}) && q.dim(2) % 8 == 0};
   const i64 D = q.dim(2);
   if (q.dtype == DType::f32 || D > 128) return attention_simt(context, q.dtype, arguments);
+  // As many rows as a tile there has, on average. Either way, results have the same bits.
+  if (arguments.shape.T * arguments.shape.group <= Decode16::kRows * arguments.shape.B)
+    return attention_decode(context, arguments);
   if (D <= 16) return launch_forward<Forward16>(context, kernel_16, arguments);
   if (D <= 32) return launch_forward<Forward32>(context, kernel_32, arguments);
   if (D <= 64) return launch_forward<Forward64>(context, kernel_64, arguments);

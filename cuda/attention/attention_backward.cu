@@ -226,7 +226,7 @@ __device__ __forceinline__ void gradients_of_queries(const AttentionBackwardArgu
                                                      const AttentionTile& at) {
   constexpr int kWidth = Tile::kWidth, kKeys = Tile::kKeys, kCount = Tile::kRowsOfWarp / 16;
   using Heads = HeadTile<kWidth>;
-  using Block = RowBlock<kWidth, Tile::kRows, kKeys, Tile::kThreads>;
+  using Block = RowBlock<kWidth, Tile::kRows, Tile::kRowsOfWarp, kKeys, Tile::kThreads>;
   const uint32_t shared = shared_address(dynamic_shared);
   const uint32_t q_tile = shared + Tile::kQ, dy_tile = shared + Tile::kDy, v_tile = shared + Tile::kV;
   const Block block(call.shape, at, call.aligned, reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));

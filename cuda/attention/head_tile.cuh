@@ -137,18 +137,23 @@ __device__ __forceinline__ void store_head_rows(uint32_t tile, int first, int D,
 template <int kCount, int kColumns>
 using WarpSums16 = float[kCount][kColumns / 8][4];
 
-// Writes 16 rows of sums as bf16 to those of a tile from `row` on, where `value(sum, half)` is what to write;
-// half 1: rows 8..15.
-template <int kWidth, class Value>
-__device__ __forceinline__ void write_head_rows(uint32_t tile, int row, const float (&sums)[kWidth / 8][4],
-                                                const Value& value) {
+// Writes 16 rows of sums as bf16 to a tile, from `row` and column 16 * step on, where `value(sum, half)` is
+// what to write; half 1: rows 8..15.
+template <int kWidth, int kColumns, class Value>
+__device__ __forceinline__ void write_head_columns(uint32_t tile, int row, int step,
+                                                   const float (&sums)[kColumns / 8][4], const Value& value) {
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int half = 0; half < 2; ++half)
 #pragma unroll
-    for (int j = 0; j < kWidth / 8; ++j)
-      store_shared_4(tile + HeadTile<kWidth>::offset(row + half * 8 + lane / 4, j) + lane % 4 * 4,
+    for (int j = 0; j < kColumns / 8; ++j)
+      store_shared_4(tile + HeadTile<kWidth>::offset(row + half * 8 + lane / 4, 2 * step + j) + lane % 4 * 4,
                      pack_bf16(value(sums[j][2 * half], half), value(sums[j][2 * half + 1], half)));
+}
+template <int kWidth, class Value>
+__device__ __forceinline__ void write_head_rows(uint32_t tile, int row, const float (&sums)[kWidth / 8][4],
+                                                const Value& value) {
+  write_head_columns<kWidth, kWidth>(tile, row, 0, sums, value);
 }
 
 // sums = a b^T over kWidth, of kCount times 16 rows of a and kRows of b, by their lanes' addresses.
@@ -191,8 +196,8 @@ struct SplitPair {
 
 // sums += p b, of the kRows rows of b, by its lanes' addresses of b_transposed. p is rounded to bf16; where
 // kSplit, what that loses is multiplied too.
-template <int kWidth, int kRows, bool kSplit, int kCount>
-__device__ __forceinline__ void add_product(WarpSums16<kCount, kWidth>& sums,
+template <int kWidth, int kRows, bool kSplit, int kCount, int kColumns = kWidth>
+__device__ __forceinline__ void add_product(WarpSums16<kCount, kColumns>& sums,
                                             const WarpSums16<kCount, kRows>& p, uint32_t b) {
   using Tile = HeadTile<kWidth>;
 #pragma unroll
@@ -212,7 +217,7 @@ __device__ __forceinline__ void add_product(WarpSums16<kCount, kWidth>& sums,
         }
       }
 #pragma unroll
-    for (int step = 0; step < Tile::kSteps; ++step) {
+    for (int step = 0; step < kColumns / 16; ++step) {
       uint32_t right[4];
       load_matrices_transposed(right, Tile::move(b, j, step));
 #pragma unroll

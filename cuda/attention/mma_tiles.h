@@ -21,6 +21,24 @@ using Forward64 = ForwardTile<64, 32, 4, 64>;
 using Forward96 = ForwardTile<96, 32, 4, 64>;
 using Forward128 = ForwardTile<128, 32, 4, 32>;
 
+// Of the forward pass of a few rows, on the same tiles of keys: each warp owns 16 columns of the results,
+// which all rows share, and several tiles of keys are on their way.
+template <class Forward>
+struct DecodeTile {
+  static constexpr int kWidth = Forward::kWidth, kKeys = Forward::kKeys, kRows = 16, kStages = 4;
+  static constexpr int kThreads = 32 * (kWidth / 16);
+  // q, later y; the interval of each row; stages of k and v
+  static constexpr int kQ = 0, kSpans = kQ + kRows * kWidth * 2, kStage = kSpans + kRows * 8;
+  static constexpr int kK = 0, kV = kKeys * kWidth * 2, kStageBytes = 2 * kV;
+  static constexpr int kSharedBytes = kStage + kStages * kStageBytes;
+};
+
+using Decode16 = DecodeTile<Forward16>;
+using Decode32 = DecodeTile<Forward32>;
+using Decode64 = DecodeTile<Forward64>;
+using Decode96 = DecodeTile<Forward96>;
+using Decode128 = DecodeTile<Forward128>;
+
 // Of dk and dv: warps own keys, all of them meet a tile of rows while the next one comes.
 template <int kWidth_, int kKeysOfWarp_, int kWarps_, int kRows_>
 struct KeyGradientTile {
@@ -56,5 +74,10 @@ using QueryGradient32 = QueryGradientTile<32, 32, 4, 32>;
 using QueryGradient64 = QueryGradientTile<64, 32, 4, 32>;
 using QueryGradient96 = QueryGradientTile<96, 16, 4, 32>;
 using QueryGradient128 = QueryGradientTile<128, 16, 4, 32>;
+
+#ifndef __CUDACC__
+// Of heads of up to 128 elements in bf16: sequences with a few rows each.
+Status attention_decode(Context& context, const AttentionArguments& arguments);
+#endif
 
 }  // namespace transfusion::cuda

@@ -8,10 +8,10 @@ namespace transfusion::cuda {
 
 extern __shared__ __align__(128) char dynamic_shared[];
 
-// kRows rows against tiles of kKeys keys.
-template <int kWidth, int kRows, int kKeys, int kThreads>
+// kRows rows against tiles of kKeys keys. Warps take kRowsOfWarp each, and begin again at the first.
+template <int kWidth, int kRows, int kRowsOfWarp, int kKeys, int kThreads>
 struct RowBlock {
-  static constexpr int kRowsOfWarp = kRows / (kThreads / 32), kCount = kRowsOfWarp / 16;
+  static constexpr int kCount = kRowsOfWarp / 16;
   using Scores = WarpSums16<kCount, kKeys>;
   using Sums = WarpSums16<kCount, kWidth>;
 
@@ -60,7 +60,7 @@ struct RowBlock {
 
   // The first of this warp's rows.
   __device__ __forceinline__ int first_row() const {
-    return static_cast<int>(threadIdx.x) / 32 * kRowsOfWarp;
+    return static_cast<int>(threadIdx.x) / 32 * kRowsOfWarp % kRows;
   }
   // The row of this lane's elements [m][j][2 half], [2 half + 1] of scores and sums; element i = 0 or 1 of
   // them is column 8 j + lane_column() + i.
@@ -140,21 +140,25 @@ struct RowBlock {
       }
   }
 
-  // Stores 16 of the warp's rows to a tensor [T, H, D], by way of those rows of a tile that no other warp
-  // reads.
-  template <class Value>
-  __device__ __forceinline__ void store_rows(uint32_t tile, void* tensor, int m, const Sums& sums,
-                                             const Value& value) const {
+  // Stores 16 rows of a tile, from `first` on, to a tensor [T, H, D].
+  __device__ __forceinline__ void store_tile_rows(uint32_t tile, void* tensor, int first) const {
     const AttentionSequence sequence = this->sequence();
     const RowTile rows = this->rows(sequence);
-    const int first = first_row() + 16 * m;
-    __syncwarp();
-    write_head_rows<kWidth>(tile, first, sums[m], value);
-    __syncwarp();
     store_head_rows<kWidth>(tile, first, shape.D, aligned, [&](int row) -> bf16* {
       if (row >= count) return nullptr;
       return static_cast<bf16*>(tensor) + rows.place(sequence, blockIdx.y, row).elements;
     });
+  }
+
+  // Stores 16 of the warp's rows of sums, by way of those rows of a tile that no other warp reads.
+  template <class Value>
+  __device__ __forceinline__ void store_rows(uint32_t tile, void* tensor, int m, const Sums& sums,
+                                             const Value& value) const {
+    const int first = first_row() + 16 * m;
+    __syncwarp();
+    write_head_rows<kWidth>(tile, first, sums[m], value);
+    __syncwarp();
+    store_tile_rows(tile, tensor, first);
   }
 };
 
