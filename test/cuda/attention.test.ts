@@ -1,0 +1,158 @@
+// The forms of attention that the GPU has and the CPU has not: tiles of each head size, decoding, rows that begin anywhere.
+import { describe, expect, it } from 'vitest'
+import { native } from '../../lib/native.js'
+import { empty, fromArray, type Tensor, zeros } from '../../lib/tensor/tensor.js'
+import { compare } from '../check_op.js'
+import { type HostArray, randomArray, roundTo, toTensor } from '../host_array.js'
+import {
+  attentionGradients,
+  attentionReference,
+  type HostSpans,
+  packedSpans,
+} from '../reference/attention.js'
+
+type DType = 'f32' | 'bf16'
+
+const handlesOf = (spans: HostSpans) =>
+  [spans.keyStart, spans.keyEnd, spans.queryRows, spans.keyRows].map(
+    (values) => fromArray(values).handle,
+  ) as [bigint, bigint, bigint, bigint]
+
+/** A tensor that begins `shift` elements into its memory. */
+function shifted({ shape, data }: HostArray, dtype: DType, shift: number): Tensor {
+  const whole = {
+    shape: [data.length + shift],
+    data: Float64Array.of(...Array<number>(shift).fill(NaN), ...data),
+  }
+  return toTensor(whole, dtype).view(shape, shift)
+}
+
+const shiftedEmpty = (shape: readonly number[], dtype: DType, shift: number) =>
+  zeros([shape.reduce((a, b) => a * b) + shift], dtype).view(shape, shift)
+
+/** y, dq, dk and dv by the kernels. */
+async function run(
+  inputs: Record<'q' | 'k' | 'v', HostArray>,
+  spans: HostSpans,
+  dy: HostArray,
+  dtype: DType,
+  shift = 0,
+) {
+  const [T, H, D] = inputs.q.shape as [number, number, number]
+  const scale = 1 / Math.sqrt(D)
+  const [q, k, v, given] = [inputs.q, inputs.k, inputs.v, dy].map((array) =>
+    shifted(array, dtype, shift),
+  ) as [Tensor, Tensor, Tensor, Tensor]
+  const out = (array: HostArray) => shiftedEmpty(array.shape, dtype, shift)
+  const y = out(inputs.q)
+  const yLo = dtype === 'bf16' ? out(inputs.q) : undefined
+  const lse = empty([H, T])
+  native.attention(
+    y.handle,
+    yLo?.handle,
+    lse.handle,
+    q.handle,
+    k.handle,
+    v.handle,
+    ...handlesOf(spans),
+    scale,
+  )
+  const [dq, dk, dv] = [out(inputs.q), out(inputs.k), out(inputs.v)]
+  native.attention_backward(
+    dq.handle,
+    dk.handle,
+    dv.handle,
+    given.handle,
+    y.handle,
+    yLo?.handle,
+    lse.handle,
+    q.handle,
+    k.handle,
+    v.handle,
+    ...handlesOf(spans),
+    scale,
+  )
+  return {
+    y: await y.readFloats(),
+    dq: await dq.readFloats(),
+    dk: await dk.readFloats(),
+    dv: await dv.readFloats(),
+  }
+}
+
+async function check(
+  spans: HostSpans,
+  H: number,
+  G: number,
+  D: number,
+  dtype: DType,
+  shift = 0,
+): Promise<void> {
+  const T = spans.keyStart.length
+  const K = spans.keyRows.at(-1)!
+  const inputs = {
+    q: roundTo(randomArray([T, H, D], 1), dtype),
+    k: roundTo(randomArray([K, G, D], 2), dtype),
+    v: roundTo(randomArray([K, G, D], 3), dtype),
+  }
+  const dy = roundTo(randomArray([T, H, D], 4), dtype)
+  const found = await run(inputs, spans, dy, dtype, shift)
+  const expected = { y: attentionReference(inputs, spans).data, ...attentionGradients(inputs, spans, dy) }
+  for (const name of ['y', 'dq', 'dk', 'dv'] as const)
+    compare(`${dtype} ${name}`, found[name], expected[name], dtype)
+}
+
+const document = packedSpans([[40, -50, 48]])
+
+/** Few queries on many keys: causal, an image behind a prefix, intervals with a gap, no queries at all. */
+const decoding: HostSpans = {
+  queryRows: Int32Array.of(0, 2, 6, 8, 8, 9),
+  keyRows: Int32Array.of(0, 300, 390, 590, 600, 700),
+  keyStart: Int32Array.of(0, 0, 20, 20, 20, 20, 3, 150, 0),
+  keyEnd: Int32Array.of(299, 300, 90, 90, 90, 90, 9, 155, 1),
+}
+
+describe('attention on CUDA', () => {
+  it.each([8, 16, 20, 32, 48, 64, 80, 96, 104, 128, 136, 160])('takes heads of %i', (D) =>
+    check(document, 2, 1, D, 'bf16'),
+  )
+
+  it('takes f32 heads that several blocks share', () => check(packedSpans([[70]]), 2, 1, 150, 'f32'))
+
+  it.each([
+    [4, 16, 0],
+    [2, 32, 0],
+    [4, 64, 0],
+    [1, 96, 0],
+    [4, 128, 0],
+    [2, 33, 0],
+    [4, 64, 3],
+  ])('decodes with %i heads of %i, %i elements into the memory', (H, D, shift) =>
+    check(decoding, H, 1, D, 'bf16', shift),
+  )
+
+  it.each([1, 3, 8])('takes tensors that begin %i elements into their memory', (shift) =>
+    check(document, 2, 1, 64, 'bf16', shift),
+  )
+
+  it('gives a decoded query the bits that it has among others', async () => {
+    const T = 400
+    const whole = packedSpans([[T]])
+    const inputs = (queries: number) => ({
+      q: roundTo(randomArray([queries, 2, 128], 1), 'bf16'),
+      k: roundTo(randomArray([T, 1, 128], 2), 'bf16'),
+      v: roundTo(randomArray([T, 1, 128], 3), 'bf16'),
+    })
+    const all = inputs(T)
+    const { y } = await run(all, whole, randomArray(all.q.shape, 4), 'bf16')
+    const last = { shape: [1, 2, 128], data: all.q.data.slice(-256) }
+    const alone = {
+      keyStart: Int32Array.of(0),
+      keyEnd: Int32Array.of(T),
+      queryRows: Int32Array.of(0, 1),
+      keyRows: Int32Array.of(0, T),
+    }
+    const decoded = await run({ ...all, q: last }, alone, randomArray(last.shape, 5), 'bf16')
+    expect(decoded.y).toEqual(y.slice(-256))
+  })
+})
