@@ -13,10 +13,11 @@ import {
 
 type DType = 'f32' | 'bf16'
 
+type Handles = [number, number, number, number]
 const handlesOf = (spans: HostSpans) =>
   [spans.keyStart, spans.keyEnd, spans.queryRows, spans.keyRows].map(
     (values) => fromArray(values).handle,
-  ) as [bigint, bigint, bigint, bigint]
+  ) as Handles
 
 /** A tensor that begins `shift` elements into its memory. */
 function shifted({ shape, data }: HostArray, dtype: DType, shift: number): Tensor {
