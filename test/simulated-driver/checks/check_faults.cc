@@ -126,6 +126,7 @@ void check_block_sum(const Module& module) {
   static const Case kCases[] = {
       // Which of the two depends on whether the other warps have come so far.
       {"barrier_removed", {FaultKind::data_race, FaultKind::uninitialised_read}},
+      {"meeting_removed", {FaultKind::data_race}},
       {"barrier_of_half_warps", {FaultKind::divergent_barrier}},
       {"barrier_of_some_warps", {FaultKind::data_race, FaultKind::uninitialised_read}},
       {"mask_without_callers", {FaultKind::wrong_mask}},

@@ -163,6 +163,32 @@ void check_shared(Checks& checks) {
            b.begin_block(1);
            b.shared(0, read, 0);
          });
+  faults("shared: another lane of the warp has written", FaultKind::data_race,
+         {"lane 0 of the warp has written", "no __syncwarp", "thread (1, 0, 0)"}, [](Bench& b) {
+           b.shared(0, write, 0);
+           b.shared(0, read, -4, 4, 0b10);
+         });
+  faults("shared: all lanes read what one has written", FaultKind::data_race,
+         {"lane 0 of the warp has written"}, [](Bench& b) {
+           b.shared(0, write, 0, 4, 1);
+           b.block.shared.access(b.block.warps[0], b.instruction, kAllLanes, std::vector<u64>(kLanes).data(),
+                                 4, read);
+         });
+  runs("shared: lanes read what they have written", [](Bench& b) {
+    b.shared(0, write, 0, 2);
+    b.shared(0, read, 0, 2);
+    b.shared(0, read, 0, 2, 0b10);
+    b.shared(0, write, 64, 8);
+    b.shared(0, read, 68, 4, kAllLanes, 8);
+  });
+  runs("shared: lanes meet between", [](Bench& b) {
+    b.shared(0, write, 0);
+    b.shared(0, read, 0);
+    warp_sync(b.block.warps[0]);
+    b.shared(0, read, 0, 8, 0xffff);
+    b.block.shared.access(b.block.warps[0], b.instruction, kAllLanes, std::vector<u64>(kLanes).data(), 4,
+                          read);
+  });
   // As mbarriers do it: arrivals of some warps, waits of others.
   runs("shared: arrive and wait", [](Bench& b) {
     Clock& clock = b.memory.clock();

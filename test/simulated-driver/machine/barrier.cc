@@ -83,8 +83,6 @@ void trap(Warp& w, const Instruction& i, Mask mask) {
   fault(w, i, __builtin_ctz(mask), FaultKind::trap, "the kernel stops");
 }
 
-void sync_warp(Warp& w, const Instruction&, Mask mask) { warp_sync(w, mask); }
-
 // barrier.sync a {, b}, barrier.arrive a, b, barrier.red.popc.u32 d, a {, b}, {!}c; bar means .aligned.
 Handler decode_block_barrier(Decoding& decoding) {
   const Opcode& opcode = decoding.opcode;
@@ -159,7 +157,7 @@ Handler decode_barrier(Decoding& decoding) {
   i.control = Control::warp_sync;
   i.operand[0] = decoding.reg(0, 32);
   i.member_mask = 0;
-  return sync_warp;
+  return nothing;
 }
 
 }  // namespace simulated

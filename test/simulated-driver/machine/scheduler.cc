@@ -80,6 +80,7 @@ void run_with_members(Warp& w, Group& group, const Instruction& i, Mask mask) {
             "lane " + std::to_string(lane) + " is not in its own mask " + hexadecimal(named));
     }
     if (named & w.alive & ~same) continue;
+    warp_sync(w);
     i.run(w, i, same);
     done |= same;
   }
@@ -96,6 +97,7 @@ void run_with_members(Warp& w, Group& group, const Instruction& i, Mask mask) {
 
 void run_as_whole_warp(Warp& w, Group& group, const Instruction& i, Mask mask) {
   if (mask == w.alive) {
+    warp_sync(w);
     i.run(w, i, mask);
     ++group.pc;
   } else if (mask == 0) {

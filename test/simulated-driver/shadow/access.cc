@@ -19,4 +19,6 @@ void barrier_complete(Block& block, Mask warps) {
   block.global->clock().synchronise({clocks, count});
 }
 
+void warp_sync(Warp& warp) { warp.clock.meet(); }
+
 }  // namespace simulated

@@ -25,7 +25,7 @@ struct WarpCopies {
 void begin_block(Block& block);
 // The warps of the mask have passed a barrier together.
 void barrier_complete(Block& block, Mask warps);
-// Lanes of a warp met: their accesses are in program order in any case, since a warp has one clock.
-inline void warp_sync(Warp&, Mask) {}
+// Lanes of a warp meet: at __syncwarp, and at every other instruction that has .sync in its name.
+void warp_sync(Warp& warp);
 
 }  // namespace simulated

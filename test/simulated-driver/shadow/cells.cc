@@ -1,6 +1,7 @@
 #include "shadow/cells.h"
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 
 namespace simulated {
@@ -106,7 +107,7 @@ std::optional<Conflict> SharedCells::access(const WarpClock& clock, Access acces
     return {};
   }
   if (access == Access::relaxed_read) return {};
-  for (u32 other = 0; other < rows_; ++other) {
+  for (u32 other = 0; other < warps(); ++other) {
     if (other == warp || last_read_[other] <= clock.seen(other)) continue;
     const Epoch limit = make_epoch(clock.seen(other), kWarpBits) | kAtomic;
     const Epoch* reader = readers(other) + first;
@@ -119,6 +120,48 @@ std::optional<Conflict> SharedCells::access(const WarpClock& clock, Access acces
   Epoch* writer = writers() + first;
   with_count(n, [&](auto n) { std::fill_n(writer, +n, access == Access::atomic ? now | kAtomic : now); });
   return {};
+}
+
+std::optional<Conflict> SharedCells::access_lanes(const WarpClock& clock, Access access, size_t begin,
+                                                  size_t bytes, int lane, u32 bytes_of_lane, bool several) {
+  if (access == Access::write) {
+    set_lanes(clock, begin, bytes, lane, bytes_of_lane);
+    return {};
+  }
+  if (access != Access::read) return {};
+  const size_t first = begin >> shift_, n = bytes >> shift_;
+  const Epoch* writer = writers() + first;
+  const u32* lanes = this->lanes() + first;
+  // Only what the warp has written since its last barrier may lack a meeting of its lanes.
+  const bool any = with_count(n, [&](auto n) {
+    u32 any = 0;
+    for (size_t i = 0; i < n; ++i) any |= static_cast<u32>(writer[i] == clock.now());
+    return any != 0;
+  });
+  if (!any) [[likely]]
+    return {};
+  several |= bytes_of_lane < size_t{1} << shift_;
+  for (size_t i = 0; i < n; ++i) {
+    if (writer[i] != clock.now() || lanes[i] >> 5 != clock.meetings()) continue;
+    const u32 reader = static_cast<u32>(lane) + static_cast<u32>((i << shift_) / bytes_of_lane);
+    if (several || reader != (lanes[i] & 31))
+      return Conflict{Conflict::after_lane, (first + i) << shift_, lanes[i] & 31};
+  }
+  return {};
+}
+
+void SharedCells::set_lanes(const WarpClock& clock, size_t begin, size_t bytes, int lane, u32 bytes_of_lane) {
+  constexpr u32 kSeveral = ~u32{0};  // no number of meetings is so great
+  u32* lanes = this->lanes() + (begin >> shift_);
+  const int shift = std::countr_zero(bytes_of_lane) - static_cast<int>(shift_);
+  if (shift < 0) {
+    std::fill_n(lanes, bytes >> shift_, kSeveral);
+    return;
+  }
+  const u32 base = clock.meetings() << 5 | static_cast<u32>(lane);
+  with_count(bytes >> shift_, [&](auto n) {
+    for (size_t i = 0; i < n; ++i) lanes[i] = base + static_cast<u32>(i >> shift);
+  });
 }
 
 void SharedCells::begin_block() {

@@ -23,9 +23,9 @@ constexpr const char* name_of(Access access) {
 
 // The first cell for which an access is wrong, and why.
 struct Conflict {
-  enum Kind { unwritten, in_flight, after_write, after_read } kind;
+  enum Kind { unwritten, in_flight, after_write, after_read, after_lane } kind;
   size_t byte;  // from the beginning of the range
-  Epoch other;
+  Epoch other;  // of after_lane the lane
 };
 
 class Cells {
@@ -63,17 +63,25 @@ class Cells {
   std::optional<Conflict> find_writer_exactly(const WarpClock& clock, Access access, size_t first, size_t n);
 };
 
-// Cells of the shared memory of a block: the last read of each warp, exactly.
+// Cells of the shared memory of a block: the last read of each warp, exactly, and the lane of the last write.
 class SharedCells : public Cells {
  public:
-  SharedCells(size_t bytes, unsigned warps) : Cells(bytes, warps, 0), last_read_(warps) {}
-  unsigned warps() const { return rows_; }
+  SharedCells(size_t bytes, unsigned warps) : Cells(bytes, warps + 1, 0), last_read_(warps) {}
+  unsigned warps() const { return static_cast<unsigned>(last_read_.size()); }
 
   // Checks and records an access to [begin, begin + bytes), which are resolved cells.
   std::optional<Conflict> access(const WarpClock& clock, Access access, size_t begin, size_t bytes);
+  // The same among lanes of the warp, for an access that is right among warps: `lane` is the first one, each
+  // has `bytes_of_lane`; or `several` lanes access all.
+  std::optional<Conflict> access_lanes(const WarpClock& clock, Access access, size_t begin, size_t bytes,
+                                       int lane, u32 bytes_of_lane, bool several);
+  void set_lanes(const WarpClock& clock, size_t begin, size_t bytes, int lane, u32 bytes_of_lane);
   void begin_block();
 
  private:
+  // How often the lanes of the writer had met before, and which one wrote, 5 bits.
+  u32* lanes() { return readers(warps()); }
+
   std::vector<u32> last_read_;  // of each warp: the stamp of its latest read of any cell
 };
 

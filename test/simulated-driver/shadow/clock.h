@@ -21,6 +21,8 @@ constexpr u32 kMaxStamp = (1u << (32 - kStampShift)) - 2;
 constexpr Epoch kInFlight = (kMaxStamp + 1) << kStampShift;  // a copy into it is not done
 constexpr Epoch kByHost = 1u << kStampShift;                 // before any launch
 
+constexpr u32 kMaxMeetings = 1u << 26;
+
 constexpr Epoch make_epoch(u32 stamp, u32 warp) { return stamp << kStampShift | warp; }
 constexpr u32 stamp_of(Epoch epoch) { return epoch >> kStampShift; }
 constexpr u32 warp_of(Epoch epoch) { return epoch & kWarpBits; }
@@ -34,6 +36,10 @@ class WarpClock {
   u32 warp() const { return warp_; }
   Epoch now() const { return now_; }
   u32 seen(u32 warp) const { return seen_[warp]; }
+
+  // How often lanes of the warp have met, which is what orders accesses of different lanes.
+  u32 meetings() const { return meetings_; }
+  void meet() { meetings_ = (meetings_ + 1) % kMaxMeetings; }
 
   // Whether what happened at `epoch` is done before the warp's next access. Exact.
   bool follows(Epoch epoch) const {
@@ -56,6 +62,7 @@ class WarpClock {
   void refresh();
 
   u32 warp_ = 0, warps_ = 1;
+  u32 meetings_ = 0;
   Epoch now_ = 0;
   Epoch launch_begin_ = 0, block_begin_ = 0;
   u32 ordered_span_ = 0, own_span_ = 0;  // from block_begin_

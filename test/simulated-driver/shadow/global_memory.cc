@@ -170,8 +170,8 @@ void GlobalMemory::access(Warp& warp, const Instruction& instruction, Mask mask,
                           u32 bytes, Access access) {
   const Options& options = *warp.block->options;
   try {
-    each_run(mask, addresses, bytes, [&](u64 begin, size_t n, int lane) {
-      access_run(warp.clock, options, access, begin, n, lane, bytes);
+    each_run(mask, addresses, bytes, [&](const Run& run) {
+      access_run(warp.clock, options, access, run.address, run.bytes, run.lane, bytes);
     });
   } catch (const AccessFault& wrong) {
     fault(warp, instruction, wrong.lane, wrong.kind, wrong.what);

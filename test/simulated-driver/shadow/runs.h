@@ -8,18 +8,25 @@
 
 namespace simulated {
 
-// Calls visit(address, bytes, lane) for each run of consecutive bytes that successive lanes access, from
-// `lane` on. Lanes that access the same as the one before add nothing. Throws AccessFault where an address is
-// no multiple of `bytes`.
+// Consecutive bytes that successive lanes access, `lane` the first of them; or what several lanes access
+// alike.
+struct Run {
+  u64 address;
+  size_t bytes;
+  int lane;
+  bool several;
+};
+
+// Calls visit(run) for each run. Throws AccessFault where an address is no multiple of `bytes`.
 template <class Visit>
 void each_run(Mask mask, const u64* addresses, u32 bytes, Visit visit) {
   if (mask == kAllLanes) {
     u64 uneven = addresses[0] & (bytes - 1);
     for (u32 lane = 0; lane < kLanes; ++lane) uneven |= addresses[lane] ^ (addresses[0] + lane * bytes);
-    if (!uneven) return visit(addresses[0], size_t{kLanes} * bytes, 0);
+    if (!uneven) return visit(Run{addresses[0], size_t{kLanes} * bytes, 0, false});
   }
-  u64 begin = 0, end = 0;
-  int first = -1;
+  Run run{0, 0, 0, false};
+  int last = 0;
   for (; mask; mask &= mask - 1) {
     const int lane = std::countr_zero(mask);
     const u64 address = addresses[lane];
@@ -27,17 +34,22 @@ void each_run(Mask mask, const u64* addresses, u32 bytes, Visit visit) {
       throw AccessFault{FaultKind::misaligned,
                         std::to_string(bytes) + " bytes at " + std::to_string(address % 256) + " modulo 256",
                         lane};
-    if (first >= 0 && address == end - bytes) continue;
-    if (first >= 0 && address == end) {
-      end += bytes;
-      continue;
+    if (run.bytes && address == run.address + run.bytes - bytes) {
+      // As the lane before: the two are a run of their own.
+      if (run.bytes > bytes) {
+        visit(Run{run.address, run.bytes - bytes, run.lane, false});
+        run = {address, bytes, last, true};
+      }
+      run.several = true;
+    } else if (run.bytes && address == run.address + run.bytes && lane == last + 1 && !run.several) {
+      run.bytes += bytes;
+    } else {
+      if (run.bytes) visit(run);
+      run = {address, bytes, lane, false};
     }
-    if (first >= 0) visit(begin, end - begin, first);
-    first = lane;
-    begin = address;
-    end = address + bytes;
+    last = lane;
   }
-  if (first >= 0) visit(begin, end - begin, first);
+  if (run.bytes) visit(run);
 }
 
 }  // namespace simulated

@@ -19,6 +19,11 @@ AccessFault describe(const Conflict& conflict, Access access, int lane) {
             std::string(name_of(access)) + " of " + where + ", into which " + other +
                 " has begun an asynchronous copy that it has not waited for",
             lane};
+  if (conflict.kind == Conflict::after_lane)
+    return {FaultKind::data_race,
+            std::string(name_of(access)) + " of " + where + ", which lane " + std::to_string(conflict.other) +
+                " of the warp has written: no __syncwarp lies between the two",
+            lane};
   return {FaultKind::data_race,
           std::string(name_of(access)) + " of " + where + ", which " + other +
               (conflict.kind == Conflict::after_read ? " has read" : " has written") +
@@ -41,16 +46,16 @@ void SharedMemory::access(Warp& warp, const Instruction& instruction, Mask mask,
                           u32 bytes, Access access) {
   const Options& options = *warp.block->options;
   try {
-    each_run(mask, addresses, bytes, [&](u64 begin, size_t n, int lane) {
-      access_run(warp.clock, options, access, begin, n, lane, bytes);
-    });
+    each_run(mask, addresses, bytes,
+             [&](const Run& run) { access_run(warp.clock, options, access, run, bytes); });
   } catch (const AccessFault& wrong) {
     fault(warp, instruction, wrong.lane, wrong.kind, wrong.what);
   }
 }
 
-void SharedMemory::access_run(const WarpClock& clock, const Options& options, Access access, u64 address,
-                              size_t bytes, int lane, u32 bytes_of_lane) {
+void SharedMemory::access_run(const WarpClock& clock, const Options& options, Access access, const Run& run,
+                              u32 bytes_of_lane) {
+  const auto [address, bytes, lane, several] = run;
   if (address > size() || bytes > size() - address) {
     const u64 inside = address > size() ? 0 : (size() - address) / bytes_of_lane;
     throw AccessFault{FaultKind::out_of_bounds,
@@ -61,7 +66,9 @@ void SharedMemory::access_run(const WarpClock& clock, const Options& options, Ac
   if (!options.check) return;
   cells_->resolve(address, bytes);
   auto conflict = cells_->access(clock, access, address, bytes);
-  if (!conflict) return;
+  if (!conflict) conflict = cells_->access_lanes(clock, access, address, bytes, lane, bytes_of_lane, several);
+  if (!conflict) [[likely]]
+    return;
   if (options.equal_writes && access == Access::write && conflict->kind == Conflict::after_write)
     return cells_->set_written(address, bytes, clock.now());
   conflict->byte = std::max(conflict->byte, static_cast<size_t>(address));
@@ -71,16 +78,18 @@ void SharedMemory::access_run(const WarpClock& clock, const Options& options, Ac
 void SharedMemory::begin_copies(Warp& warp, const Instruction& instruction, Mask mask, const u64* addresses,
                                 u32 bytes) {
   access(warp, instruction, mask, addresses, bytes, Access::write);
-  each_run(mask, addresses, bytes, [&](u64 begin, size_t n, int) {
-    if (warp.block->options->check) cells_->set_written(begin, n, kInFlight | warp.index);
-    std::memset(data() + begin, 0xff, n);
+  each_run(mask, addresses, bytes, [&](const Run& run) {
+    if (warp.block->options->check) cells_->set_written(run.address, run.bytes, kInFlight | warp.index);
+    std::memset(data() + run.address, 0xff, run.bytes);
   });
 }
 
 void SharedMemory::end_copies(const Warp& warp, Mask mask, const u64* addresses, u32 bytes) {
   if (!warp.block->options->check) return;
-  each_run(mask, addresses, bytes,
-           [&](u64 begin, size_t n, int) { cells_->set_written(begin, n, warp.clock.now()); });
+  each_run(mask, addresses, bytes, [&](const Run& run) {
+    cells_->set_written(run.address, run.bytes, warp.clock.now());
+    cells_->set_lanes(warp.clock, run.address, run.bytes, run.lane, bytes);
+  });
 }
 
 }  // namespace simulated

@@ -10,6 +10,7 @@
 namespace simulated {
 
 struct Options;
+struct Run;
 
 class SharedMemory {
  public:
@@ -30,8 +31,8 @@ class SharedMemory {
  private:
   friend void begin_block(Block& block);
   void begin_block(unsigned warps);
-  void access_run(const WarpClock& clock, const Options& options, Access access, u64 address, size_t bytes,
-                  int lane, u32 bytes_of_lane);
+  void access_run(const WarpClock& clock, const Options& options, Access access, const Run& run,
+                  u32 bytes_of_lane);
 
   std::vector<u8> bytes_;
   std::optional<SharedCells> cells_;

@@ -11,6 +11,7 @@ using transfusion::cuda::Sum;
 enum class Wrong {
   nothing,
   barrier_removed,
+  meeting_removed,
   barrier_of_half_warps,
   barrier_of_some_warps,
   mask_without_callers,
@@ -55,6 +56,11 @@ __device__ void block_sum(const SumArguments& arguments) {
   } else if constexpr (kWrong == Wrong::mask_of_missing) {
     // mask_of_missing
     if (lane < 16) sum += __shfl_xor_sync(~0u, sum, 1);
+  } else if constexpr (kWrong == Wrong::meeting_removed) {
+    __shared__ float of_threads[kThreads];
+    of_threads[threadIdx.x] = sum;
+    // meeting_removed
+    sum += of_threads[threadIdx.x ^ 1];
   } else {
     sum = reduce_warp(sum, Sum());
   }
@@ -96,6 +102,7 @@ __device__ void block_sum(const SumArguments& arguments) {
 
 BLOCK_SUM(nothing)
 BLOCK_SUM(barrier_removed)
+BLOCK_SUM(meeting_removed)
 BLOCK_SUM(barrier_of_half_warps)
 BLOCK_SUM(barrier_of_some_warps)
 BLOCK_SUM(mask_without_callers)
