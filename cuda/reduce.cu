@@ -1,7 +1,7 @@
 // sum_to: y = scale (sum of x over the axes in which y has size 1).  broadcast_to: y = scale x, repeated;
-// each is the other's backward.  sum_rows: y[c] += sum_t x[t, c]. x is seen as outer axes that are kept, with
-// y's offsets in order, and axes that are summed; the innermost one is of one or the other kind. Where there
-// are few sums they are cut by shape into parts, whose sums are summed by a second launch.
+// each is the other's backward.  sum_rows, y[c] += sum_t x[t, c], is column_sums.cu's. In sum_to x is seen as
+// outer axes that are kept, in y's order, and axes that are summed; the innermost one is of one or the other
+// kind. Where there are few sums they are cut by shape into parts, whose sums are summed by a second launch.
 #include "strided_index.h"
 #ifdef __CUDACC__
 #include "device/reduce.cuh"
