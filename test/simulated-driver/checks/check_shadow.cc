@@ -294,6 +294,12 @@ void check_global(Checks& checks) {
     b.global(0, read, x);
     b.global(0, write, x);
   });
+  faults("global: a warp writes what it and another have read", FaultKind::data_race,
+         {"warp 1 of the block has read"}, [](Bench& b, u64 x) {
+           b.memory.mark_written(x, kBytes);
+           for (int warp : {0, 1}) b.global(warp, read, x);
+           b.global(0, write, x);
+         });
   runs("global: blocks read the same and write beside each other", [](Bench& b, u64 x) {
     b.memory.mark_written(x, 4096);
     for (int block = 0; block < 6; ++block) {
