@@ -35,6 +35,7 @@ void read_source(Warp& warp, const Instruction& i, WarpCopies::Batch& batch) {
   });
   for_each_lane(batch.mask, [&](int lane) {
     std::memset(batch.value[lane], 0, i.bytes);
+    if (batch.source_bytes[lane] == 0) return;  // then there may be no source
     std::memcpy(batch.value[lane], GlobalMemory::host(batch.source[lane]), batch.source_bytes[lane]);
   });
 }
@@ -82,7 +83,8 @@ void land(Warp& warp, const Instruction& wait, WarpCopies::Batch& batch, Mask ma
   const Instruction& i = *batch.instruction;
   SharedMemory& shared = warp.block->shared;
   for_each_lane(mask, [&](int lane) {
-    if (std::memcmp(batch.value[lane], GlobalMemory::host(batch.source[lane]), batch.source_bytes[lane]))
+    if (batch.source_bytes[lane] != 0 &&
+        std::memcmp(batch.value[lane], GlobalMemory::host(batch.source[lane]), batch.source_bytes[lane]) != 0)
       fault(warp, wait, lane, FaultKind::copy_in_flight,
             "the source of the asynchronous copy of " + place(warp, i) +
                 " was written before the copy was waited for");
