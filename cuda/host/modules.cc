@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -11,8 +12,13 @@
 namespace transfusion::cuda {
 namespace {
 
+bool wants_ptx() {
+  const char* images = std::getenv("TRANSFUSION_CUDA_IMAGES");
+  return images && std::strcmp(images, "PTX") == 0;
+}
+
 // Once a driver has refused machine code, none is offered to it.
-std::atomic<bool> takes_machine_code = true;
+std::atomic<bool> takes_machine_code = !wants_ptx();
 
 // Machine code runs on its own architecture and on later ones of the same generation: 80 on 86.
 bool fits(const Image& image, int compute_capability) {

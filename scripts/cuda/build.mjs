@@ -18,7 +18,7 @@ export const cudaLibraryPath = join(folder, 'libtransfusion_cuda.so')
 export const cudaArchitectures = [80, 86, 89, 90, 100, 120]
 
 /** The GPUs of this machine, as above. */
-function architecturesHere() {
+export function architecturesHere() {
   const query = ['--query-gpu=compute_cap', '--format=csv,noheader']
   const { status, stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8' })
   if (status !== 0) return []

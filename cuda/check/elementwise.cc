@@ -1,0 +1,99 @@
+#include <cmath>
+
+#include "check/gpu.h"
+
+namespace transfusion::check {
+namespace {
+
+// f(a, b) of equal shapes, and of a row that all rows share.
+template <class Operation>
+void add_binary(std::vector<Case>& cases, const char* name, auto kernel, Operation operation) {
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const i64 rows_of_b : {37, 1})
+      cases.push_back(
+          {std::string(name) + " [37, 131] " + std::to_string(rows_of_b) + " rows, " + name_of(dtype),
+           [=](Run& run) {
+             const Values a = run.random({37, 131}, dtype), b = run.random({rows_of_b, 131}, dtype);
+             const Out y = run.out(a.shape, dtype);
+             run.call(run.kernels().*kernel, y, run.in(a), run.in(b));
+             std::vector<double> reference(a.data.size());
+             for (i64 i = 0; i < 37 * 131; ++i)
+               reference[i] = operation(a[i], b[rows_of_b == 1 ? i % 131 : i]);
+             run.expect(y, reference, Tolerance::elementwise);
+           }});
+}
+
+double silu(double x) { return x / (1 + std::exp(-x)); }
+
+}  // namespace
+
+void add_elementwise_cases(std::vector<Case>& cases) {
+  add_binary(cases, "add", &KernelTable::add, [](double a, double b) { return a + b; });
+  add_binary(cases, "mul", &KernelTable::mul, [](double a, double b) { return a * b; });
+  for (const DType dtype : {DType::f32, DType::bf16}) {
+    const std::string suffix = std::string(", ") + name_of(dtype);
+    cases.push_back({"fill [1003]" + suffix, [=](Run& run) {
+                       const Out y = run.out({1003}, dtype);
+                       run.call(run.kernels().fill, y, 0.5f);
+                       run.expect(y, std::vector<double>(1003, 0.5), Tolerance::exact);
+                     }});
+    cases.push_back({"cast to f32 [1003]" + suffix, [=](Run& run) {
+                       const Values x = run.random({1003}, dtype);
+                       const Out y = run.out({1003}, DType::f32);
+                       run.call(run.kernels().cast, y, run.in(x));
+                       run.expect(y, x.data, Tolerance::exact);
+                     }});
+    cases.push_back({"transpose [5, 33, 65]" + suffix, [=](Run& run) {
+                       const Values x = run.random({5, 33, 65}, dtype);
+                       const Out y = run.out({5, 65, 33}, dtype);
+                       run.call(run.kernels().transpose, y, run.in(x), i64{1}, i64{2});
+                       std::vector<double> reference;
+                       for (i64 b = 0; b < 5; ++b)
+                         for (i64 j = 0; j < 65; ++j)
+                           for (i64 i = 0; i < 33; ++i) reference.push_back(x[(b * 33 + i) * 65 + j]);
+                       run.expect(y, reference, Tolerance::exact);
+                     }});
+    cases.push_back({"sum_rows [515, 67]" + suffix, [=](Run& run) {
+                       const Values x = run.random({515, 67}, dtype), y = run.random({67}, DType::f32);
+                       const Acc sum = run.acc(y);
+                       run.call(run.kernels().sum_rows, sum, run.in(x));
+                       std::vector<double> reference = y.data;
+                       for (i64 i = 0; i < 515 * 67; ++i) reference[i % 67] += x[i];
+                       run.expect(sum, reference, Tolerance::reduction);
+                     }});
+    cases.push_back({"silu [1003]" + suffix, [=](Run& run) {
+                       const Values x = run.random({1003}, dtype, 4);
+                       const Out y = run.out({1003}, dtype);
+                       run.call(run.kernels().silu, y, run.in(x));
+                       std::vector<double> reference;
+                       for (const double value : x.data) reference.push_back(silu(value));
+                       run.expect(y, reference, Tolerance::elementwise);
+                     }});
+    cases.push_back({"swiglu [33, 2 x 72]" + suffix, [=](Run& run) {
+                       const Values x = run.random({33, 144}, dtype, 4);
+                       const Out y = run.out({33, 72}, dtype);
+                       run.call(run.kernels().swiglu, y, run.in(x));
+                       std::vector<double> reference;
+                       for (i64 t = 0; t < 33; ++t)
+                         for (i64 f = 0; f < 72; ++f)
+                           reference.push_back(silu(x[t * 144 + f]) * x[t * 144 + 72 + f]);
+                       run.expect(y, reference, Tolerance::elementwise);
+                     }});
+    cases.push_back({"swiglu_backward [33, 2 x 72]" + suffix, [=](Run& run) {
+                       const Values x = run.random({33, 144}, dtype, 4), dy = run.random({33, 72}, dtype);
+                       const Out dx = run.out({33, 144}, dtype);
+                       run.call(run.kernels().swiglu_backward, dx, run.in(dy), run.in(x));
+                       std::vector<double> reference(33 * 144);
+                       for (i64 t = 0; t < 33; ++t)
+                         for (i64 f = 0; f < 72; ++f) {
+                           const double gate = x[t * 144 + f], up = x[t * 144 + 72 + f], d = dy[t * 72 + f];
+                           const double sigmoid = 1 / (1 + std::exp(-gate));
+                           reference[t * 144 + f] = d * up * sigmoid * (1 + gate * (1 - sigmoid));
+                           reference[t * 144 + 72 + f] = d * silu(gate);
+                         }
+                       run.expect(dx, reference, Tolerance::elementwise);
+                     }});
+  }
+}
+
+}  // namespace transfusion::check
