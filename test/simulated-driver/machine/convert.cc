@@ -31,25 +31,44 @@ struct PackF16 {
   u32 operator()(float high, float low) const { return static_cast<u32>(to_f16(high)) << 16 | to_f16(low); }
 };
 struct Nearest {
-  float operator()(float a) const { return std::nearbyint(a); }
+  template <class A>
+  A operator()(A a) const {
+    return std::nearbyint(a);
+  }
 };
 struct Floor {
-  float operator()(float a) const { return std::floor(a); }
+  template <class A>
+  A operator()(A a) const {
+    return std::floor(a);
+  }
 };
 struct Ceiling {
-  float operator()(float a) const { return std::ceil(a); }
+  template <class A>
+  A operator()(A a) const {
+    return std::ceil(a);
+  }
 };
 struct Truncate {
-  float operator()(float a) const { return std::trunc(a); }
+  template <class A>
+  A operator()(A a) const {
+    return std::trunc(a);
+  }
+};
+struct Saturate {
+  float operator()(float a) const { return saturated(a); }
 };
 // Out of range: the nearest integer there is; NaN: 0.
-template <class F>
-struct ToS32 {
-  i32 operator()(float a) const {
-    const float x = F()(a);
-    const bool fits = x >= -0x1p31f && x < 0x1p31f;
-    const i32 limit = x < 0 ? std::numeric_limits<i32>::min() : std::numeric_limits<i32>::max();
-    return fits ? static_cast<i32>(x) : x != x ? 0 : limit;
+template <class F, class T>
+struct ToInteger {
+  template <class A>
+  T operator()(A a) const {
+    constexpr int kBits = static_cast<int>(sizeof(T) * 8);
+    constexpr A kLow = std::is_signed_v<T> ? -static_cast<A>(u64{1} << (kBits - 1)) : A{0};
+    constexpr A kHigh = static_cast<A>(u64{1} << (kBits - 1)) * (std::is_signed_v<T> ? 1 : 2);
+    const A x = F()(a);
+    const bool fits = x >= kLow && x < kHigh;
+    const T limit = x < 0 ? std::numeric_limits<T>::min() : std::numeric_limits<T>::max();
+    return fits ? static_cast<T>(x) : x != x ? T{0} : limit;
   }
 };
 
@@ -228,9 +247,21 @@ Handler decode_convert(Decoding& decoding) {
                              {"cvt.rn.f32.u32", unary<To<float>, float, u32>, {32, 32}},
                              {"cvt.rn.f32.f64", unary<To<float>, float, double>, {32, 64}},
                              {"cvt.f64.f32", unary<To<double>, double, float>, {64, 32}},
-                             {"cvt.rzi.s32.f32", unary<ToS32<Truncate>, i32, float>, {32, 32}},
-                             {"cvt.rni.s32.f32", unary<ToS32<Nearest>, i32, float>, {32, 32}},
-                             {"cvt.rmi.s32.f32", unary<ToS32<Floor>, i32, float>, {32, 32}},
+                             {"cvt.rzi.s32.f32", unary<ToInteger<Truncate, i32>, i32, float>, {32, 32}},
+                             {"cvt.rni.s32.f32", unary<ToInteger<Nearest, i32>, i32, float>, {32, 32}},
+                             {"cvt.rmi.s32.f32", unary<ToInteger<Floor, i32>, i32, float>, {32, 32}},
+                             {"cvt.rzi.u32.f32", unary<ToInteger<Truncate, u32>, u32, float>, {32, 32}},
+                             {"cvt.rni.u64.f32", unary<ToInteger<Nearest, u64>, u64, float>, {64, 32}},
+                             {"cvt.sat.f32.f32", unary<Saturate, float, float>, {32, 32}},
+                             {"cvt.rzi.s64.f32", unary<ToInteger<Truncate, i64>, i64, float>, {64, 32}},
+                             {"cvt.rzi.u64.f32", unary<ToInteger<Truncate, u64>, u64, float>, {64, 32}},
+                             {"cvt.rzi.s64.f64", unary<ToInteger<Truncate, i64>, i64, double>, {64, 64}},
+                             {"cvt.rzi.u64.f64", unary<ToInteger<Truncate, u64>, u64, double>, {64, 64}},
+                             {"cvt.rn.f32.u64", unary<To<float>, float, u64>, {32, 64}},
+                             {"cvt.rn.f32.s64", unary<To<float>, float, i64>, {32, 64}},
+                             {"cvt.rn.f64.s32", unary<To<double>, double, i32>, {64, 32}},
+                             {"cvt.rn.f64.u64", unary<To<double>, double, u64>, {64, 64}},
+                             {"cvt.rn.f64.s64", unary<To<double>, double, i64>, {64, 64}},
                              {"cvt.rni.f32.f32", unary<Nearest, float, float>, {32, 32}},
                              {"cvt.rzi.f32.f32", unary<Truncate, float, float>, {32, 32}},
                              {"cvt.rmi.f32.f32", unary<Floor, float, float>, {32, 32}},

@@ -14,69 +14,60 @@ constexpr size_t kTarget = 0, kValue = 1, kLane = 2, kClamp = 3, kMembers = 4, k
 
 enum class Shuffle : u8 { up, down, butterfly, index };
 
-struct Source {
-  int lane;
-  bool in_range;
+// The lane that each one reads, and whether that is in its segment: if not, it keeps what it has.
+struct Sources {
+  i32 lane[kLanes];
+  i32 in_range[kLanes];
 };
 
-Source source_of(Shuffle mode, int lane, u32 b, u32 c) {
-  const int distance = static_cast<int>(b & 31), clamp = static_cast<int>(c & 31),
-            segment = static_cast<int>(c >> 8 & 31);
-  const int least = lane & segment, most = least | (clamp & ~segment);
-  int source = lane;
-  bool in_range = true;
-  switch (mode) {
-    case Shuffle::up:
-      source = lane - distance;
-      in_range = source >= most;
-      break;
-    case Shuffle::down:
-      source = lane + distance;
-      in_range = source <= most;
-      break;
-    case Shuffle::butterfly:
-      source = lane ^ distance;
-      in_range = source <= most;
-      break;
-    case Shuffle::index:
-      source = least | (distance & ~segment);
-      in_range = source <= most;
-      break;
+template <Shuffle kMode>
+void find_sources(const u32* b, const u32* c, Sources& sources) {
+  for (i32 lane = 0; lane < kLanes; ++lane) {
+    const i32 distance = b[lane] & 31, clamp = c[lane] & 31, segment = c[lane] >> 8 & 31;
+    const i32 least = lane & segment, most = least | (clamp & ~segment);
+    const i32 source = kMode == Shuffle::up          ? lane - distance
+                       : kMode == Shuffle::down      ? lane + distance
+                       : kMode == Shuffle::butterfly ? lane ^ distance
+                                                     : least | (distance & ~segment);
+    const bool in_range = kMode == Shuffle::up ? source >= most : source <= most;
+    sources.in_range[lane] = in_range;
+    sources.lane[lane] = in_range ? source : lane;
   }
-  return {in_range ? source : lane, in_range};
 }
 
+template <Shuffle kMode>
 void shuffle(Warp& w, const Instruction& i, Mask mask) {
-  const u32 *value = w.lanes<u32>(i.operand[kValue]), *b = w.lanes<u32>(i.operand[kLane]),
-            *c = w.lanes<u32>(i.operand[kClamp]);
-  u32 result[kLanes] = {};
-  Mask in_range = 0;
-  for_each_lane(mask, [&](int lane) {
-    const Source source = source_of(static_cast<Shuffle>(i.variant), lane, b[lane], c[lane]);
-    if (!in(mask, source.lane))
-      fault(w, i, lane, FaultKind::wrong_mask,
-            "lane " + std::to_string(lane) + " reads lane " + std::to_string(source.lane) +
-                ", which takes no part");
-    result[lane] = value[source.lane];
-    in_range |= static_cast<Mask>(source.in_range) << lane;
-  });
+  const u32* value = w.lanes<u32>(i.operand[kValue]);
+  Sources sources;
+  find_sources<kMode>(w.lanes<u32>(i.operand[kLane]), w.lanes<u32>(i.operand[kClamp]), sources);
+  if (mask != kAllLanes)
+    for_each_lane(mask, [&](int lane) {
+      if (!in(mask, sources.lane[lane]))
+        fault(w, i, lane, FaultKind::wrong_mask,
+              "lane " + std::to_string(lane) + " reads lane " + std::to_string(sources.lane[lane]) +
+                  ", which takes no part");
+    });
+  u32 result[kLanes];
+  for (int lane = 0; lane < kLanes; ++lane) result[lane] = value[sources.lane[lane]];
   assign(w.lanes<u32>(i.operand[kTarget]), mask, [&](int lane) { return result[lane]; });
+  Mask in_range = 0;
+  for (int lane = 0; lane < kLanes; ++lane) in_range |= static_cast<Mask>(sources.in_range[lane]) << lane;
   Mask& predicate = w.predicates[i.operand[kInRange]];
-  predicate = (predicate & ~mask) | in_range;
+  predicate = (predicate & ~mask) | (in_range & mask);
 }
 
 Handler decode_shuffle(Decoding& decoding) {
   const std::string_view mode = decoding.opcode[2];
   Instruction& i = decoding.instruction;
-  i.variant = static_cast<u8>(mode == "up"     ? Shuffle::up
-                              : mode == "down" ? Shuffle::down
-                              : mode == "bfly" ? Shuffle::butterfly
-                                               : Shuffle::index);
   i.operand[kTarget] = decoding.target(0, 32);
   for (const size_t k : {kValue, kLane, kClamp, kMembers}) i.operand[k] = decoding.reg(k, 32);
   i.operand[kInRange] = decoding.second_predicate(0);
   i.member_mask = kMembers;
-  return decoding.opcode[1] == "sync" ? shuffle : nullptr;
+  if (decoding.opcode[1] != "sync") return nullptr;
+  return mode == "up"     ? shuffle<Shuffle::up>
+         : mode == "down" ? shuffle<Shuffle::down>
+         : mode == "bfly" ? shuffle<Shuffle::butterfly>
+                          : shuffle<Shuffle::index>;
 }
 
 // ---- vote ----
