@@ -33,7 +33,7 @@ class Completion {
   void add(GivenWork work);
 
   EventPool& events(bool timed) { return timed ? timed_events_ : events_; }
-  // The thread alone uses it, once add() was called with timed work.
+  // Set before add() is called with timed work, from when on the thread alone uses it.
   EventClock& clock() { return clock_; }
 
  private:

@@ -188,7 +188,7 @@ void CudaDevice::start_timing() {
   if (health_.ended()) return;
   try {
     EventPool& events = completion_->events(true);
-    if (!completion_->clock().is_set()) {
+    if (!std::exchange(clock_is_set_, true)) {
       // On a stream of its own, which is idle: nothing that was given is waited for.
       CUstream idle = nullptr;
       TRANSFUSION_CHECK_DRIVER(StreamCreate, &idle, CU_STREAM_NON_BLOCKING);

@@ -70,6 +70,7 @@ class CudaDevice final : public Device {
 
   // Touched by the stream's thread alone.
   bool entered_ = false;
+  bool clock_is_set_ = false;
   std::unique_ptr<Scratch> scratch_;
   Context context_;
   std::unordered_map<const KernelName*, LoadedKernel> kernels_;

@@ -33,7 +33,6 @@ class EventClock {
 
   // Once, before any other use: an event of an idle stream, which passes at once.
   void set(CUevent reference, Clock::time_point time);
-  bool is_set() const { return reference_ != nullptr; }
 
   // The time of an event that has passed; keeps it for the next call. By one thread.
   Clock::time_point advance(CUevent event);

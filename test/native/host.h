@@ -1,6 +1,7 @@
 // What JavaScript would do, for check programs: one environment on one backend.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdio>
 #include <cstring>
@@ -14,7 +15,7 @@
 
 namespace transfusion {
 
-inline int failures = 0;
+inline std::atomic<int> failures = 0;
 
 inline void check(bool holds, const char* what) {
   if (holds) return;
