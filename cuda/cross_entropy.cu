@@ -84,13 +84,13 @@ __device__ void cross_entropy(const CrossEntropyArguments& arguments) {
   write(weight * ((exponents.largest - of_label) + log_of_sum), weight * penalty, log_sum);
 }
 
-// Each element is written by the thread that has read it: dlogits may lie where the logits do.
+// Each element is read by the thread that writes it, and before: dlogits may lie where the logits do.
 template <class G, class T, class Rows>
 __device__ void cross_entropy_backward(const CrossEntropyBackwardArguments& arguments) {
-  // Of as many elements as the wider of the two types has tiles of.
   using Tile = RowTile<T, Rows>;
   const i64 V = arguments.columns, row = first_row<Rows>();
   if (row >= arguments.rows) return;
+  const T* logits = static_cast<const T*>(arguments.logits) + row * V;
   const i32 label = arguments.labels[row];
   const float log_sum = arguments.lse[row], weight = arguments.weights ? arguments.weights[row] : 1.0f;
   const float loss = weight * arguments.dlosses[row];
@@ -98,20 +98,20 @@ __device__ void cross_entropy_backward(const CrossEntropyBackwardArguments& argu
   const float z_loss_factor = 2 * arguments.z_loss * log_sum * penalty;
   const float smoothed = arguments.smoothing * penalty, uniform = smoothed / static_cast<float>(V);
   const float factor = loss + z_loss_factor;
+  float of_label = 0;
+  if (label >= 0 && label < V && Tile::holds(label)) {
+    // expm1: p - 1 would lose the digits of a small difference.
+    const float log_p = to_float(logits[label]) - log_sum;
+    of_label = loss * expm1f(log_p) + z_loss_factor * expf(log_p) + (smoothed - uniform);
+  }
   for (i64 first = 0; first < V; first += Rows::kColumns) {
     Tile x;
-    if (label >= 0) x.load(static_cast<const T*>(arguments.logits) + row * V, first, V, arguments.vectors);
+    if (label >= 0) x.load(logits, first, V, arguments.vectors);
     Tile::for_each([&](int run, int i) {
       float& value = x.values[run][i];
-      const float log_p = value - log_sum;
-      if (label < 0) {
-        value = 0;
-      } else if (first + Tile::column(run) + i == label) {
-        // expm1: p - 1 would lose the digits of a small difference.
-        value = loss * expm1f(log_p) + z_loss_factor * expf(log_p) + (smoothed - uniform);
-      } else {
-        value = factor * expf(log_p) - uniform;
-      }
+      value = factor * exp_for<G>(value - log_sum) - uniform;
+      if (label < 0) value = 0;
+      if (first + Tile::column(run) + i == label) value = of_label;
     });
     x.store(static_cast<G*>(arguments.dlogits) + row * V, first, V, arguments.vectors);
   }

@@ -45,7 +45,7 @@ __device__ void softmax(const SoftmaxArguments& arguments) {
   for (i64 first = last; first >= 0; first -= Rows::kColumns) {
     if (first != last) x.load(source, first, C, vectors);
     Tile::for_each(
-        [&](int run, int i) { x.values[run][i] = expf(x.values[run][i] - exponents.largest) * share; });
+        [&](int run, int i) { x.values[run][i] = exp_for<T>(x.values[run][i] - exponents.largest) * share; });
     x.store(static_cast<T*>(arguments.y) + row * C, first, C, vectors);
   }
 }

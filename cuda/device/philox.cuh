@@ -77,17 +77,23 @@ __device__ __forceinline__ void normals(float (&values)[N], const Seed& seed, i6
   }
 }
 
-// eps of elements first .. first + N - 1 of an image, the stream of its seed: see normals. Zeros where it is
-// not wanted, or there is no image (-1).
-template <int N>
-__device__ __forceinline__ void noise_of_image(float (&eps)[N], const void* seeds, i64 image, i64 first,
-                                               bool wanted) {
-  if (wanted && image >= 0) {
-    normals(eps, Seed::of(seeds, image), first);
-  } else {
+// eps of an image, the stream of its seed; zeros where it is not wanted, or there is no image (-1).
+class ImageNoise {
+ public:
+  __device__ __forceinline__ ImageNoise(const void* seeds, i64 image, bool wanted)
+      : seed_(image < 0 ? Seed{} : Seed::of(seeds, image)), wanted_(wanted && image >= 0) {}
+
+  // Elements first .. first + N - 1: see normals.
+  template <int N>
+  __device__ __forceinline__ void load(float (&eps)[N], i64 first) const {
+    if (wanted_) return normals(eps, seed_, first);
 #pragma unroll
     for (float& value : eps) value = 0;
   }
-}
+
+ private:
+  Seed seed_;
+  bool wanted_;
+};
 
 }  // namespace transfusion::cuda

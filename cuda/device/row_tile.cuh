@@ -18,6 +18,11 @@ struct RowTile {
     return (run * Rows::kThreads + static_cast<int>(threadIdx.x) % Rows::kThreads) * kRun;
   }
 
+  // Whether this thread holds a column in one of its tiles.
+  static __device__ __forceinline__ bool holds(i64 column) {
+    return column / kRun % Rows::kThreads == threadIdx.x % Rows::kThreads;
+  }
+
   // Columns first .. of a row of `columns`; `missing` beyond its end.
   __device__ __forceinline__ void load(const T* row, i64 first, i64 columns, bool vectors,
                                        float missing = 0) {

@@ -43,6 +43,7 @@ __device__ void denoise(const DenoiseArguments& arguments) {
   const DenoiseCoefficients of_image = chunk.image < 0
                                            ? DenoiseCoefficients{NAN, NAN, NAN, NAN, NAN, NAN, NAN}
                                            : arguments.coefficients[chunk.image];
+  const ImageNoise noise(arguments.seeds, chunk.image, of_image.noise_coeff != 0);
   for_each_run<T>(chunk, arguments.aligned, [&](i64 i, i64 place, i64 left, bool vectors) {
     constexpr int kRun = Vector<T>::kSize;
     const auto load = [&](float(&values)[kRun], const void* source) {
@@ -57,7 +58,7 @@ __device__ void denoise(const DenoiseArguments& arguments) {
       for (int k = 0; k < kRun; ++k)
         prediction[k] = of_image.guidance * (prediction[k] - other[k]) + other[k];
     }
-    noise_of_image(next, arguments.seeds, chunk.image, i, of_image.noise_coeff != 0);
+    noise.load(next, i);
 #pragma unroll
     for (int k = 0; k < kRun; ++k) {
       x0[k] = clip(of_image.from_x * x[k] + of_image.from_prediction * prediction[k], arguments.clip_min,

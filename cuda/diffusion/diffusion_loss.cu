@@ -47,12 +47,13 @@ template <class T, class Body>
 __device__ __forceinline__ void for_each_error(const DiffusionTargets& targets, const ImageChunk& chunk,
                                                const Body& body) {
   const float x0_coeff = chunk.of(targets.target_x0), eps_coeff = chunk.of(targets.target_eps);
+  const ImageNoise noise(targets.seeds, chunk.image, eps_coeff != 0);
   for_each_run<T>(chunk, targets.aligned, [&](i64 i, i64 place, i64 left, bool vectors) {
     constexpr int kRun = Vector<T>::kSize;
     float errors[kRun], x0[kRun], eps[kRun];
     load_run(errors, static_cast<const T*>(targets.prediction) + place, left, vectors);
     load_run(x0, static_cast<const T*>(targets.x0) + place, left, vectors);
-    noise_of_image(eps, targets.seeds, chunk.image, i, eps_coeff != 0);
+    noise.load(eps, i);
 #pragma unroll
     for (int k = 0; k < kRun; ++k)
       errors[k] = k < left ? errors[k] - (x0_coeff * x0[k] + eps_coeff * eps[k]) : 0;

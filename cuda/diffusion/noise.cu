@@ -34,9 +34,10 @@ template <class T>
 __device__ void normal(const NormalArguments& arguments) {
   const ImageChunk chunk = chunk_of_block(arguments.chunks);
   const float scale = chunk.image < 0 ? NAN : arguments.scale;
+  const ImageNoise noise(arguments.seeds, chunk.image, true);
   for_each_run<T>(chunk, arguments.aligned, [&](i64 i, i64 place, i64 left, bool vectors) {
     float values[Vector<T>::kSize];
-    noise_of_image(values, arguments.seeds, chunk.image, i, true);
+    noise.load(values, i);
     for (float& value : values) value *= scale;
     store_run(static_cast<T*>(arguments.y) + place, values, left, vectors);
   });
@@ -46,11 +47,12 @@ template <class T>
 __device__ void add_noise(const AddNoiseArguments& arguments) {
   const ImageChunk chunk = chunk_of_block(arguments.chunks);
   const float alpha = chunk.of(arguments.alpha), sigma = chunk.of(arguments.sigma);
+  const ImageNoise noise(arguments.seeds, chunk.image, sigma != 0);
   for_each_run<T>(chunk, arguments.aligned, [&](i64 i, i64 place, i64 left, bool vectors) {
     constexpr int kRun = Vector<T>::kSize;
     float values[kRun], eps[kRun];
     load_run(values, static_cast<const T*>(arguments.x0) + place, left, vectors);
-    noise_of_image(eps, arguments.seeds, chunk.image, i, sigma != 0);
+    noise.load(eps, i);
 #pragma unroll
     for (int k = 0; k < kRun; ++k) values[k] = alpha * values[k] + sigma * eps[k];
     store_run(static_cast<T*>(arguments.xt) + place, values, left, vectors);

@@ -10,7 +10,7 @@ const matrices = (C: number): [number, number][] => [
 ]
 
 /** With more rows than there are blocks to sum gradients over them. */
-const withManyRows = (C: number): [number, number][] => [...matrices(C), [2100, Math.min(C, 8)]]
+const withManyRows = (C: number) => (C === 64 ? [...matrices(C), [2100, 8] as const] : matrices(C))
 
 /** The CPU's silu of bf16 is one of few digits, which gradients in f32 show. */
 const activations = (views: Views) => (views.dtype === 'f32' ? [false, true] : [false])
@@ -20,8 +20,8 @@ const seeds = (views: Views, count: number): Tensor =>
 
 const perImage = (views: Views, count: number, seed: number): Tensor => views.input([count], 'f32', seed)
 
-/** Images of 40, 0, 1 and 1500 rows. */
-const imageRows = (views: Views): Tensor => views.ints([0, 40, 40, 41, 1541])
+/** Images of 40, 0, 1 and 500 rows. */
+const imageRows = (views: Views): Tensor => views.ints([0, 40, 40, 41, 541])
 
 /** The clip of gradients whose norm is finite, or is not. */
 const clips = (): Tensor[] =>
@@ -88,7 +88,7 @@ checkCalls({
   group_norm: (views, C) => {
     for (const shape of [
       [2, 70, 2 * C],
-      [1, 700, 10 * C],
+      [1, 300, 10 * C],
     ] as const)
       // prettier-ignore
       native.group_norm(
@@ -105,7 +105,7 @@ checkCalls({
   group_norm_backward: (views, C) => {
     for (const shape of [
       [2, 70, 2 * C],
-      [1, 700, 10 * C],
+      [1, 300, 10 * C],
     ] as const)
       // prettier-ignore
       native.group_norm_backward(
@@ -185,11 +185,11 @@ checkCalls({
     }
   },
   normal: (views, C) =>
-    native.normal(views.output([1541, C]).handle, imageRows(views).handle, seeds(views, 4).handle, 0.5),
+    native.normal(views.output([541, C]).handle, imageRows(views).handle, seeds(views, 4).handle, 0.5),
   add_noise: (views, C) =>
     native.add_noise(
-      views.output([1541, C]).handle,
-      views.input([1541, C]).handle,
+      views.output([541, C]).handle,
+      views.input([541, C]).handle,
       imageRows(views).handle,
       perImage(views, 4, 2).handle,
       perImage(views, 4, 3).handle,
@@ -198,8 +198,8 @@ checkCalls({
   diffusion_loss: (views, C) =>
     native.diffusion_loss(
       views.output([4], 'f32').handle,
-      views.input([1541, C]).handle,
-      views.input([1541, C], views.dtype, 2).handle,
+      views.input([541, C]).handle,
+      views.input([541, C], views.dtype, 2).handle,
       imageRows(views).handle,
       perImage(views, 4, 3).handle,
       perImage(views, 4, 4).handle,
@@ -208,10 +208,10 @@ checkCalls({
     ),
   diffusion_loss_backward: (views, C) =>
     native.diffusion_loss_backward(
-      views.output([1541, C]).handle,
+      views.output([541, C]).handle,
       perImage(views, 4, 6).handle,
-      views.input([1541, C]).handle,
-      views.input([1541, C], views.dtype, 2).handle,
+      views.input([541, C]).handle,
+      views.input([541, C], views.dtype, 2).handle,
       imageRows(views).handle,
       perImage(views, 4, 3).handle,
       perImage(views, 4, 4).handle,
@@ -221,12 +221,12 @@ checkCalls({
   denoise: (views, C) => {
     for (const more of [false, true])
       native.denoise(
-        views.output([1541, C]).handle,
-        views.output([1541, C]).handle,
-        views.input([1541, C]).handle,
-        views.input([1541, C], views.dtype, 2).handle,
-        more ? views.input([1541, C], views.dtype, 3).handle : undefined,
-        more ? views.input([1541, C], views.dtype, 4).handle : undefined,
+        views.output([541, C]).handle,
+        views.output([541, C]).handle,
+        views.input([541, C]).handle,
+        views.input([541, C], views.dtype, 2).handle,
+        more ? views.input([541, C], views.dtype, 3).handle : undefined,
+        more ? views.input([541, C], views.dtype, 4).handle : undefined,
         imageRows(views).handle,
         views.input([4, 7], 'f32', 5).handle,
         seeds(views, 4).handle,
