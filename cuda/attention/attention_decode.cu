@@ -107,11 +107,19 @@ __device__ __forceinline__ void attention_decode(const AttentionArguments& argum
 
 }  // namespace
 
-KERNEL(attention_decode_16, AttentionArguments, Decode16::kThreads) { attention_decode<Decode16>(arguments); }
-KERNEL(attention_decode_32, AttentionArguments, Decode32::kThreads) { attention_decode<Decode32>(arguments); }
-KERNEL(attention_decode_64, AttentionArguments, Decode64::kThreads) { attention_decode<Decode64>(arguments); }
-KERNEL(attention_decode_96, AttentionArguments, Decode96::kThreads) { attention_decode<Decode96>(arguments); }
-KERNEL(attention_decode_128, AttentionArguments, Decode128::kThreads) {
+KERNEL(attention_decode_16, AttentionArguments, Decode16::kThreads, 1) {
+  attention_decode<Decode16>(arguments);
+}
+KERNEL(attention_decode_32, AttentionArguments, Decode32::kThreads, 1) {
+  attention_decode<Decode32>(arguments);
+}
+KERNEL(attention_decode_64, AttentionArguments, Decode64::kThreads, 1) {
+  attention_decode<Decode64>(arguments);
+}
+KERNEL(attention_decode_96, AttentionArguments, Decode96::kThreads, 1) {
+  attention_decode<Decode96>(arguments);
+}
+KERNEL(attention_decode_128, AttentionArguments, Decode128::kThreads, 1) {
   attention_decode<Decode128>(arguments);
 }
 

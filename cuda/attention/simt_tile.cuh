@@ -59,8 +59,9 @@ __device__ __forceinline__ void multiply(OwnScores& scores, Transposed& a, Trans
     load<T>(a, d0, D, a_row);
     load<T>(b, d0, D, b_row);
     __syncthreads();
+    const int depth = min(kDepth, D - d0);
 #pragma unroll 8
-    for (int d = 0; d < kDepth; ++d)
+    for (int d = 0; d < depth; ++d)
 #pragma unroll
       for (int i = 0; i < kOwn; ++i)
 #pragma unroll
@@ -89,7 +90,8 @@ __device__ __forceinline__ void multiply_add(OwnSums& sums, const Scores& p, Row
           const float factor = kTransposed ? p.values[k][own] : p.values[own][k];
 #pragma unroll
           for (int j = 0; j < kDepth / kStride; ++j)
-            sums[i][c * (kDepth / kStride) + j] += factor * b.values[k][own_x() + kStride * j];
+            if (d0 + kStride * j < D)
+              sums[i][c * (kDepth / kStride) + j] += factor * b.values[k][own_x() + kStride * j];
         }
       __syncthreads();
     }

@@ -136,6 +136,38 @@ describe('attention on CUDA', () => {
     check(document, 2, 1, 64, 'bf16', shift),
   )
 
+  it('takes more sequences, and more queries, than a block has threads', async () => {
+    const B = 1200
+    const queries = Int32Array.from({ length: B }, (_, b) => (b % 5 === 0 ? 0 : 1 + (b % 3)))
+    const rows = (counts: Int32Array) =>
+      Int32Array.from([0, ...counts]).map(
+        (
+          (total) => (n) =>
+            (total += n)
+        )(0),
+      )
+    const spans: HostSpans = {
+      queryRows: rows(queries),
+      keyRows: rows(queries.map((n) => n + 1)),
+      keyStart: Int32Array.from([...queries].flatMap((n) => Array<number>(n).fill(0))),
+      keyEnd: Int32Array.from([...queries].flatMap((n) => Array.from({ length: n }, (_, i) => i + 2))),
+    }
+    await check(spans, 2, 1, 16, 'bf16')
+  })
+
+  it.each([
+    ['key_end', 'key_end[1700] must be in 1700..2000, received 1699'],
+    ['key_start', 'key_start[1300] must be in 0..1300, received -1'],
+  ] as const)('finds a wrong %s among many queries', async (argument, message) => {
+    const T = 2000
+    const spans = packedSpans([[T]])
+    if (argument === 'key_end') spans.keyEnd[1700] = 1699
+    else spans.keyStart[1300] = -1
+    const [y, x, lse] = [zeros([T, 1, 16]), zeros([T, 1, 16]), zeros([1, T])]
+    native.attention(y.handle, undefined, lse.handle, x.handle, x.handle, x.handle, ...handlesOf(spans), 1)
+    await expect(y.read()).rejects.toThrow(message)
+  })
+
   it('gives a decoded query the bits that it has among others', async () => {
     const T = 400
     const whole = packedSpans([[T]])
