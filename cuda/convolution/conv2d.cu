@@ -21,6 +21,7 @@
 #include <climits>
 
 #include "cuda_kernels.h"
+#include "matmul/dense_product.h"
 #include "matmul/split_k.h"
 #include "matmul/tile_choice.h"
 #endif
@@ -166,6 +167,8 @@ struct Shape {
   i64 taps() const { return kernel_height * kernel_width; }
   i64 pixels() const { return images * height * width; }
   i64 places() const { return images * out_height * out_width; }
+  // Whether each place sees one pixel, its own: patches are the images themselves.
+  bool is_dense() const { return taps() == 1 && stride == 1 && padding == 0 && groups == 1; }
 };
 
 Status check_size(const Shape& shape) {
@@ -249,6 +252,10 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
   output.bias_is_bf16 = bias.dtype == DType::bf16;
   output.bias_vectors = whole_vectors(y.dtype, {shape.outputs}) && aligned({bias.data});
 
+  if (shape.is_dense())
+    return launch_product(context, {x.dtype, x.data, weight.data, 1, shape.places(), shape.outputs, depth,
+                                    false, true, output});
+
   Conv2dArguments arguments{};
   arguments.patches = patches_of(shape, x.data, false);
   arguments.dense = {weight.data, depth, shape.outputs * depth};
@@ -264,6 +271,9 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
   if (const Status status = check_size(shape); status.failed) return status;
   const Output output = output_of(dx, nullptr, groups, shape.channels);
   const i64 filter = shape.taps() * shape.channels;
+  if (shape.is_dense())
+    return launch_product(context, {dy.dtype, dy.data, weight.data, 1, shape.pixels(), shape.channels,
+                                    shape.outputs, false, false, output});
 
   Conv2dArguments arguments{};
   arguments.patches = patches_of(shape, dy.data, true);
@@ -283,6 +293,8 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
   const i64 m = shape.outputs, n = shape.taps() * shape.channels, k = shape.places();
   Output output = output_of(dweight, dweight.data, 1, n);
   output.batch_stride = m * n;
+  if (shape.is_dense())
+    return launch_product(context, {x.dtype, dy.data, x.data, 1, m, n, k, true, false, output});
 
   Conv2dArguments arguments{};
   arguments.patches = patches_of(shape, x.data, false);

@@ -121,6 +121,23 @@ __device__ __forceinline__ void multiply_tiles(WarpSums<Tile>& sums, LoadA& load
   }
 }
 
+// Reads a chunk of sums from shared memory. Of 8 lanes, which are served together, those of the second half
+// begin with the last 4 floats where chunks have 8: else they would wait for the banks of the first half.
+__device__ __forceinline__ void load_chunk(float (&sums)[4], const float* source, bool) {
+  const Vector<f32> four = load_vector(source);
+#pragma unroll
+  for (int i = 0; i < 4; ++i) sums[i] = four.elements[i];
+}
+__device__ __forceinline__ void load_chunk(float (&sums)[8], const float* source, bool last_first) {
+  const Vector<f32> first = load_vector(source + (last_first ? 4 : 0));
+  const Vector<f32> second = load_vector(source + (last_first ? 0 : 4));
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    sums[i] = last_first ? second.elements[i] : first.elements[i];
+    sums[4 + i] = last_first ? first.elements[i] : second.elements[i];
+  }
+}
+
 // Writes a warp's sums, 16 rows at a time by way of shared memory, where lanes find 16 bytes of y side by
 // side.
 template <class T, class Tile>
@@ -147,11 +164,7 @@ __device__ __forceinline__ void store_warp_sums(const WarpSums<Tile>& warp, cons
     for (int chunk = lane; chunk < 16 * kChunks; chunk += 32) {
       const int row = chunk / kChunks, column = chunk % kChunks * kSize;
       float sums[kSize];
-#pragma unroll
-      for (int k = 0; k < kSize; k += 4) {
-        const float4 four = *reinterpret_cast<const float4*>(patch + row * kStride + column + k);
-        sums[k] = four.x, sums[k + 1] = four.y, sums[k + 2] = four.z, sums[k + 3] = four.w;
-      }
+      load_chunk(sums, patch + row * kStride + column, lane / 4 % 2 != 0);
       store_sums<T>(output, partition, place, place.row + warp.row() + i * 16 + row,
                     place.column + warp.column() + column, sums);
     }

@@ -9,6 +9,7 @@
 #include "device/simt_tile.cuh"
 #else
 #include "cuda_kernels.h"
+#include "matmul/dense_product.h"
 #include "matmul/matmul_skinny.h"
 #include "matmul/split_k.h"
 #include "matmul/tile_choice.h"
@@ -113,59 +114,67 @@ const MatmulKernel& kernel_of(DType dtype, Layout layout, TileChoice::Size size,
   return size == TileChoice::kMedium ? kMedium[layout] : kLarge[layout];
 }
 
-struct Shape {
-  i64 batch, m, n, k;
-};
+}  // namespace
 
-Output output_of(const Shape& shape, const TensorView& y, const TensorView& bias, bool accumulate) {
-  const bool whole_rows = shape.n * static_cast<i64>(dtype_size(y.dtype)) % 16 == 0;
-  Output output{};
-  output.y = y.data;
-  output.bias = bias.data;
-  output.addend = accumulate ? y.data : nullptr;
-  output.stride = shape.n;
-  output.batch_stride = shape.m * shape.n;
-  output.rows_of_bias = static_cast<int>(shape.m);
-  output.is_bf16 = y.dtype == DType::bf16;
-  output.bias_is_bf16 = bias.dtype == DType::bf16;
-  output.vectors = whole_rows && aligned({y.data});
-  output.bias_vectors = whole_rows && bias.dtype == y.dtype && aligned({bias.data});
-  return output;
+Status launch_product(Context& context, const DenseProduct& product) {
+  const i64 m = product.m, n = product.n, k = product.k;
+  MatmulArguments arguments{};
+  arguments.a = {product.a, product.a_stride(), m * k};
+  arguments.b = {product.b, product.b_stride(), k * n};
+  arguments.a_k_major = !product.transpose_a;
+  arguments.b_k_major = product.transpose_b;
+  arguments.aligned = product.is_aligned();
+  const Layout layout = layout_of(product.transpose_a, product.transpose_b);
+
+  const bool may_split = product.transpose_a && !product.output.bias;
+  const int wanted_splits = may_split ? choose_splits(product.batch, m, n, k) : 1;
+  const auto choose = [&](const auto& tiles, TileChoice::Size largest) {
+    return choose_tile(context, tiles, largest, m, n, product.batch * wanted_splits);
+  };
+  const bool any_size = arguments.aligned && layout != kTT;
+  const TileChoice tile = product.dtype == DType::f32
+                              ? choose(kSimtTiles, TileChoice::kLarge)
+                              : choose(kMmaTiles, any_size ? TileChoice::kLarge : TileChoice::kSmall);
+  arguments.partition = partition_of(tile, m, n, k, product.batch);
+  const SplitSums splits(context, product.output, arguments.partition, wanted_splits);
+  arguments.output = splits.output();
+  const Status status = launch(context, kernel_of(product.dtype, layout, tile.size, arguments.aligned),
+                               grid_of(arguments.partition, splits.count()), arguments, tile.shared_bytes);
+  return status.failed ? status : splits.join();
 }
+
+namespace {
 
 Status multiply(Context& context, const TensorView& y, const TensorView& a, const TensorView& b,
                 const TensorView& bias, bool transpose_a, bool transpose_b, bool accumulate) {
   if (y.elements() == 0) return ok();
-  const Shape shape{y.rank == 3 ? y.dim(0) : 1, y.dim(-2), y.dim(-1), a.dim(transpose_a ? -2 : -1)};
-  const Output output = output_of(shape, y, bias, accumulate);
-  const i64 a_stride = transpose_a ? shape.m : shape.k, b_stride = transpose_b ? shape.k : shape.n;
-  MatmulArguments arguments{};
-  arguments.a = {a.data, a_stride, shape.m * shape.k};
-  arguments.b = {b.data, b_stride, shape.k * shape.n};
-  arguments.a_k_major = !transpose_a;
-  arguments.b_k_major = transpose_b;
-  const i64 vector = 16 / static_cast<i64>(dtype_size(a.dtype));
-  arguments.aligned = aligned({a.data, b.data}) && a_stride % vector == 0 && b_stride % vector == 0;
+  DenseProduct product{};
+  product.dtype = a.dtype;
+  product.a = a.data;
+  product.b = b.data;
+  product.batch = y.rank == 3 ? y.dim(0) : 1;
+  product.m = y.dim(-2);
+  product.n = y.dim(-1);
+  product.k = a.dim(transpose_a ? -2 : -1);
+  product.transpose_a = transpose_a;
+  product.transpose_b = transpose_b;
 
-  const Layout layout = layout_of(transpose_a, transpose_b);
-  if (layout == kNT && shape.batch == 1 && shape.m <= kMaxSkinnyRows && arguments.aligned)
-    return matmul_skinny(context, output, a.dtype, a.data, b.data, shape.m, shape.n, shape.k);
-
-  const bool may_split = transpose_a && !bias.present();
-  const int wanted_splits = may_split ? choose_splits(shape.batch, shape.m, shape.n, shape.k) : 1;
-  const auto choose = [&](const auto& tiles, TileChoice::Size largest) {
-    return choose_tile(context, tiles, largest, shape.m, shape.n, shape.batch * wanted_splits);
-  };
-  const bool any_size = arguments.aligned && layout != kTT;
-  const TileChoice tile = a.dtype == DType::f32
-                              ? choose(kSimtTiles, TileChoice::kLarge)
-                              : choose(kMmaTiles, any_size ? TileChoice::kLarge : TileChoice::kSmall);
-  arguments.partition = partition_of(tile, shape.m, shape.n, shape.k, shape.batch);
-  const SplitSums splits(context, output, arguments.partition, wanted_splits);
-  arguments.output = splits.output();
-  const Status status = launch(context, kernel_of(a.dtype, layout, tile.size, arguments.aligned),
-                               grid_of(arguments.partition, splits.count()), arguments, tile.shared_bytes);
-  return status.failed ? status : splits.join();
+  Output& output = product.output;
+  const bool whole_rows = product.n * static_cast<i64>(dtype_size(y.dtype)) % 16 == 0;
+  output.y = y.data;
+  output.bias = bias.data;
+  output.addend = accumulate ? y.data : nullptr;
+  output.stride = product.n;
+  output.batch_stride = product.m * product.n;
+  output.rows_of_bias = static_cast<int>(product.m);
+  output.is_bf16 = y.dtype == DType::bf16;
+  output.bias_is_bf16 = bias.dtype == DType::bf16;
+  output.vectors = whole_rows && aligned({y.data});
+  output.bias_vectors = whole_rows && bias.dtype == y.dtype && aligned({bias.data});
+  if (!transpose_a && transpose_b && product.batch == 1 && product.m <= kMaxSkinnyRows &&
+      product.is_aligned())
+    return matmul_skinny(context, product);
+  return launch_product(context, product);
 }
 
 }  // namespace

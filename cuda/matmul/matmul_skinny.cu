@@ -98,14 +98,15 @@ FLOAT_KERNELS(skinny_2, MatmulSkinnyArguments, "matmul_skinny", "matmul_skinny_2
 FLOAT_KERNELS(skinny_4, MatmulSkinnyArguments, "matmul_skinny", "matmul_skinny_4", kThreads)
 FLOAT_KERNELS(skinny_8, MatmulSkinnyArguments, "matmul_skinny", "matmul_skinny_8", kThreads)
 
-Status matmul_skinny(Context& context, const Output& output, DType dtype, const void* a, const void* b, i64 m,
-                     i64 n, i64 k) {
-  const auto& kernel = m == 1   ? skinny_1(dtype)
-                       : m == 2 ? skinny_2(dtype)
-                       : m <= 4 ? skinny_4(dtype)
-                                : skinny_8(dtype);
-  return launch(context, kernel, {ceil_div(n, kColumnsOfBlock)},
-                {a, b, output, k, static_cast<int>(m), static_cast<int>(n)});
+Status matmul_skinny(Context& context, const DenseProduct& product) {
+  const i64 m = product.m;
+  const auto& kernel = m == 1   ? skinny_1(product.dtype)
+                       : m == 2 ? skinny_2(product.dtype)
+                       : m <= 4 ? skinny_4(product.dtype)
+                                : skinny_8(product.dtype);
+  return launch(
+      context, kernel, {ceil_div(product.n, kColumnsOfBlock)},
+      {product.a, product.b, product.output, product.k, static_cast<int>(m), static_cast<int>(product.n)});
 }
 
 #endif
