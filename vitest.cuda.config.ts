@@ -12,7 +12,9 @@ export default defineConfig({
     env: {
       OMP_WAIT_POLICY: 'passive',
       NODE_OPTIONS: `--import ${new URL('test/typescript_workers/register.mjs', import.meta.url)}`,
-      TRANSFUSION_CUDA_DRIVER: file('build/cuda/libsimulated_cuda.so'),
+      // Another build of it is tried with the same tests.
+      TRANSFUSION_CUDA_DRIVER:
+        process.env['TRANSFUSION_CUDA_DRIVER'] ?? file('build/cuda/libsimulated_cuda.so'),
       TRANSFUSION_DEVICE: 'cuda',
     },
     // Far beyond what a test takes alone: other work may hold the cores.

@@ -9,10 +9,10 @@ import { findNvcc } from './toolkit.mjs'
 import { Failure, isInstalled, main, root, run, stage } from '../run.mjs'
 import { setUp } from '../setup.mjs'
 
-const folder = join(root, 'build/cuda')
+const cudaFolder = join(root, 'build/cuda')
 
 /** Where the build puts the backend. */
-export const cudaLibraryPath = join(folder, 'libtransfusion_cuda.so')
+export const cudaLibraryPath = join(cudaFolder, 'libtransfusion_cuda.so')
 
 /** Compute capabilities, times ten, of the GPUs that packages bring machine code for. */
 export const cudaArchitectures = [80, 86, 89, 90, 100, 120]
@@ -25,8 +25,18 @@ export function architecturesHere() {
   return [...new Set(stdout.trim().split('\n'))].map((capability) => Number(capability.replace('.', '')))
 }
 
-/** Builds the backend, and for tests the simulated driver. `architectures`: as above; `python`: one that has Triton. */
-export function buildCuda({ architectures = [], werror = false, simulator = false, python } = {}) {
+/**
+ * Builds the backend, and for tests the simulated driver. `architectures`: as above; `python`: one that has Triton;
+ * `sanitize`: sanitizers, in a folder of their own.
+ */
+export function buildCuda({
+  architectures = [],
+  werror = false,
+  simulator = false,
+  python,
+  sanitize = '',
+  folder = cudaFolder,
+} = {}) {
   const nvcc = findNvcc()
   if (!nvcc)
     throw new Failure(
@@ -44,6 +54,7 @@ export function buildCuda({ architectures = [], werror = false, simulator = fals
     `-DTRANSFUSION_NVCC=${nvcc}`,
     `-DTRANSFUSION_CUDA_ARCHITECTURES=${architectures.join(';')}`,
     `-DTRANSFUSION_WERROR=${werror ? 'ON' : 'OFF'}`,
+    `-DTRANSFUSION_SANITIZE=${sanitize}`,
     ...(python ? [`-DTRANSFUSION_TRITON_PYTHON=${python}`] : []),
   ])
   run('cmake', ['--build', folder, '--parallel', String(availableParallelism())])

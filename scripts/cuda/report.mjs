@@ -1,6 +1,6 @@
-// `npm run cuda:report`: cuda/REPORT.md: what ptxas and the disassembler say of each kernel, and what that lets a training
-// step take. With `-- --check` nothing is written; it fails where a kernel spills registers or has a stack.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+// `npm run cuda:report`: cuda/REPORT.md: what ptxas, the disassembler and the simulator say of each kernel, and what that
+// lets a training step take. With `-- --check` nothing is written; it fails where a kernel spills registers or has a stack.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Failure, capture, main, root, runTool, stage } from '../run.mjs'
@@ -111,13 +111,51 @@ function predictionTable(kernels, steps) {
   return table(['model', 'GPU', 'step of 4096 tokens', 'model FLOPs utilisation', 'longest'], rows)
 }
 
+const ratio = (a, b) => (b > 0 ? (a / b).toFixed(2) : '')
+
+/** What the simulator counted of kernels that memory bounds (test/cuda/memory_traffic.test.ts). */
+function trafficTable(counters) {
+  const rows = counters.map((counted) => [
+    `\`${counted.kernel}\``,
+    counted.dtype,
+    counted.launches.length,
+    Math.round(counted.ideal_bytes / 1024),
+    ratio(counted.sector_bytes, counted.ideal_bytes),
+    ratio(counted.sector_bytes, counted.requested_bytes),
+    Math.round(counted.requested_bytes / counted.requests),
+    ratio(counted.warp_instructions * 1024, counted.sector_bytes),
+    ratio(counted.shared_wavefronts, counted.shared_ideal_wavefronts),
+  ])
+  const header = [
+    'kernel',
+    'dtype',
+    'launches',
+    'KiB',
+    'sectors / ideal',
+    'sectors / requested',
+    'bytes a request',
+  ]
+  return table([...header, 'warp instructions a KiB', 'bank conflicts'], rows)
+}
+
+function readCounters() {
+  const path = join(root, 'build/cuda/counters.json')
+  if (!existsSync(path))
+    throw new Failure(
+      'no-counters',
+      'the simulator has counted nothing yet: `npm run test:cuda -- test/cuda/memory_traffic.test.ts` does',
+    )
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
+
 function write(kernels) {
   const steps = JSON.parse(readFileSync(join(root, 'cuda/step_work.json'), 'utf8'))
   const compiler = capture(findNvcc(), ['--version']).match(/release [\d.]+, V([\d.]+)/)[1]
   const found = spilling(kernels)
   const report = `# What the CUDA kernels are made of
 
-Made by \`npm run cuda:report\` with nvcc ${compiler}. Nothing here was measured on a GPU: ptxas, the disassembler and counts.
+Made by \`npm run cuda:report\` with nvcc ${compiler}. Nothing here was measured on a GPU: it is what ptxas, the
+disassembler and the simulated GPU say.
 
 ${kernels[80].length} kernels; ${found.length === 0 ? 'none has a stack or spills registers, on any of the architectures below' : `these spill: ${found.join('; ')}`}.
 
@@ -135,6 +173,14 @@ memory's bandwidth, the launches hidden behind. Counts are those of \`cuda/step_
 bf16, four documents of 1024 positions, half of them patches of two images each.
 
 ${predictionTable(kernels, steps)}
+## Memory traffic
+
+Kernels that the memory's bandwidth bounds, at 128 rows of 1024 columns, as the simulator counted them: sectors of 32 bytes
+against the bytes of each tensor once, and against what threads asked for; shared memory's wavefronts against those without
+conflicts of banks. Where sectors exceed 1.05 of the ideal, the test says why: weights that each row reads and caches serve,
+tables that are large only beside so few rows.
+
+${trafficTable(readCounters())}
 ## Registers, static shared memory, occupancy
 
 Dynamic shared memory, which products and attention take besides, is not in these figures.
