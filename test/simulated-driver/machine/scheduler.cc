@@ -9,6 +9,8 @@ namespace simulated {
 namespace {
 
 constexpr u32 kLongestTurn = 256;
+// Billions of instructions: who waits for another block, which comes later, waits for ever.
+constexpr u64 kMostTurns = u64{1} << 24;
 constexpr i32 kNowhere = std::numeric_limits<i32>::max();
 // One in so many turns of a warp goes to the group that is furthest ahead, so that lanes which wait for
 // others in a loop do not keep those from running.
@@ -268,7 +270,7 @@ void gather(Warp& w) {
 
 void run_warps(Block& block, Random& random) {
   std::vector<Warp*> ready;
-  for (;;) {
+  for (u64 turn = 0;; ++turn) {
     ready.clear();
     bool any = false;
     for (Warp& warp : block.warps) {
@@ -277,6 +279,11 @@ void run_warps(Block& block, Random& random) {
     }
     if (!any) return;
     if (ready.empty()) report_deadlock(block);
+    if (turn == kMostTurns) {
+      const Group& group = *choose(*ready[0]);
+      fault(*ready[0], block.launch->function->code[group.pc], __builtin_ctz(group.mask), FaultKind::deadlock,
+            "the block does not end");
+    }
     run_warp(*ready[random.below(static_cast<u32>(ready.size()))], 1 + random.below(kLongestTurn));
   }
 }

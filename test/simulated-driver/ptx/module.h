@@ -130,8 +130,6 @@ struct Module {
     const auto found = functions.find(name);
     return found == functions.end() ? nullptr : &found->second;
   }
-  // The text of an instruction, for messages.
-  std::string_view line(u32 number) const;
 };
 
 struct PtxError : std::runtime_error {

@@ -169,12 +169,4 @@ std::map<std::string, u32> unknown_instructions(std::string_view ptx) {
   return unknown;
 }
 
-std::string_view Module::line(u32 number) const {
-  size_t begin = 0;
-  for (u32 i = 1; i < number && begin < text.size(); ++i)
-    begin = std::min(text.find('\n', begin), text.size()) + 1;
-  if (begin >= text.size()) return {};
-  return trimmed(std::string_view(text).substr(begin, text.find('\n', begin) - begin));
-}
-
 }  // namespace simulated
