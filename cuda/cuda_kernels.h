@@ -5,8 +5,7 @@
 
 namespace transfusion::cuda {
 
-// Weak while some are unwritten: calling one then says so.
-#define K(name, arguments) __attribute__((weak)) Status name(Context& context, TRANSFUSION_UNPAREN arguments);
+#define K(name, arguments) Status name(Context& context, TRANSFUSION_UNPAREN arguments);
 KERNELS(K)
 #undef K
 

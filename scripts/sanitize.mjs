@@ -1,8 +1,11 @@
 // `npm run test:sanitize`: the stream and the pool under ThreadSanitizer; the addon and the check executables under
-// AddressSanitizer and UBSan, then the tests that reach into native code. Arguments go to vitest.
+// AddressSanitizer and UBSan, then the tests that reach into native code; where there is nvcc the CUDA backend and the
+// simulated driver, too. Arguments go to vitest.
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
+import { buildCuda } from './cuda/build.mjs'
+import { findNvcc } from './cuda/toolkit.mjs'
 import { Failure, main, root, run, runTool, stage } from './run.mjs'
 import { setUp } from './setup.mjs'
 
@@ -20,6 +23,12 @@ const left = [
   'test/training/memory.test.ts', // AddressSanitizer keeps freed memory, so that the process grows
   'test/training/killed.test.ts', // starts dozens of processes, each minutes long here, for what is on disk
 ]
+
+const cudaFolder = join(root, 'build/cuda-sanitize')
+/** What ends badly, late, or on several threads. */
+const cudaTests = ['ends', 'fault', 'failed_step', 'device', 'two_devices'].map(
+  (name) => `test/cuda/${name}.test.ts`,
+)
 
 /** The path of a library of the compiler's own. */
 function compilerLibrary(name) {
@@ -52,25 +61,34 @@ main(() => {
     ASAN_OPTIONS: 'detect_leaks=0',
     UBSAN_OPTIONS: 'print_stacktrace=1',
   }
+  const inNode = {
+    ...env,
+    // The runtime has to come first in a program built without it, and to find the C++ library's throw.
+    LD_PRELOAD: [compilerLibrary('libasan.so'), compilerLibrary('libstdc++.so')].join(' '),
+    TRANSFUSION_NATIVE: join(root, build, 'transfusion.node'),
+  }
+  const test = (args, more = {}) =>
+    runTool('vitest/vitest.mjs', ['run', ...args], { env: { ...inNode, ...more } })
   stage('Check executables', () => run('ctest', ['--test-dir', build, '--output-on-failure'], { env }))
   stage('Tests with sanitizers', () =>
-    runTool(
-      'vitest/vitest.mjs',
-      [
-        'run',
-        '--project=native',
-        ...folders,
-        ...left.flatMap((path) => ['--exclude', path]),
-        ...process.argv.slice(2),
-      ],
-      {
-        env: {
-          ...env,
-          // The runtime has to come first in a program built without it, and to find the C++ library's throw.
-          LD_PRELOAD: [compilerLibrary('libasan.so'), compilerLibrary('libstdc++.so')].join(' '),
-          TRANSFUSION_NATIVE: join(root, build, 'transfusion.node'),
-        },
-      },
-    ),
+    test([
+      '--project=native',
+      ...folders,
+      ...left.flatMap((path) => ['--exclude', path]),
+      ...process.argv.slice(2),
+    ]),
+  )
+  if (!findNvcc()) return console.log('SKIPPED: the CUDA backend with sanitizers: there is no nvcc')
+  stage('CUDA build with sanitizers', () =>
+    buildCuda({ simulator: true, sanitize: 'address,undefined', folder: cudaFolder }),
+  )
+  stage('Checks of the simulator', () =>
+    run('ctest', ['--test-dir', cudaFolder, '--output-on-failure'], { env }),
+  )
+  stage('CUDA tests with sanitizers', () =>
+    test(['--config', 'vitest.cuda.config.ts', ...cudaTests], {
+      TRANSFUSION_CUDA_LIBRARY: join(cudaFolder, 'libtransfusion_cuda.so'),
+      TRANSFUSION_CUDA_DRIVER: join(cudaFolder, 'libsimulated_cuda.so'),
+    }),
   )
 })
