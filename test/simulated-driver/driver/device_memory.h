@@ -36,11 +36,12 @@ class DeviceMemory {
   std::vector<Change> pending_;
 };
 
-// Throw Fault, as the kernels do. `device` null: memory of the host.
+// Where bytes are to be copied from or to. `memory` null: on the host.
 struct Place {
   DeviceMemory* memory = nullptr;
   uint64_t address = 0;
 };
+// Both throw Fault, as kernels do.
 void copy_bytes(Place target, Place source, size_t bytes);
 // `width`: bytes of the value, which is repeated.
 void set_bytes(Place target, uint64_t value, size_t width, size_t count);

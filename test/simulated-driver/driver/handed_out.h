@@ -9,7 +9,7 @@ namespace simulated {
 HandedOut& memory_at(uint64_t address, size_t bytes, const char* argument);
 // Null where an address is pageable memory of the host.
 HandedOut* pinned_at(const void* address, size_t bytes);
-// Of what is freed, by its first byte. `kinds`: "cuMemFree takes what cuMemAlloc gave".
+// What begins at the address. Refuses what is freed already.
 HandedOut& memory_to_free(uint64_t address);
 
 }  // namespace simulated
