@@ -34,7 +34,8 @@ template <class T, class Rows>
 __device__ __forceinline__ void add_exponents(Exponents& exponents, const RowTile<T, Rows>& x) {
   using Tile = RowTile<T, Rows>;
   float largest = -INFINITY;
-  Tile::for_each([&](int run, int i) { largest = Max()(largest, x.values[run][i]); });
+  // Of NaN the sum tells.
+  Tile::for_each([&](int run, int i) { largest = fmaxf(largest, x.values[run][i]); });
   exponents.raise(largest);
   const float base = exponents.base();
   float sum = 0;
