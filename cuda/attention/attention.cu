@@ -111,36 +111,23 @@ __device__ __forceinline__ void attention(const AttentionArguments& arguments) {
 
 }  // namespace
 
-KERNEL(attention_16, AttentionArguments, Forward16::kThreads, 1) { attention<Forward16>(arguments); }
-KERNEL(attention_32, AttentionArguments, Forward32::kThreads, 1) { attention<Forward32>(arguments); }
-KERNEL(attention_64, AttentionArguments, Forward64::kThreads, 1) { attention<Forward64>(arguments); }
-KERNEL(attention_96, AttentionArguments, Forward96::kThreads, 1) { attention<Forward96>(arguments); }
-KERNEL(attention_128, AttentionArguments, Forward128::kThreads, 1) { attention<Forward128>(arguments); }
+#define FORWARD(width)                                                         \
+  KERNEL(attention_##width, AttentionArguments, Forward<width>::kThreads, 1) { \
+    attention<Forward<width>>(arguments);                                      \
+  }
+HEAD_WIDTHS(FORWARD)
 
 #else
 
-namespace {
-
-constexpr Kernel<AttentionArguments> kernel_16("attention", "attention_16", Forward16::kThreads);
-constexpr Kernel<AttentionArguments> kernel_32("attention", "attention_32", Forward32::kThreads);
-constexpr Kernel<AttentionArguments> kernel_64("attention", "attention_64", Forward64::kThreads);
-constexpr Kernel<AttentionArguments> kernel_96("attention", "attention_96", Forward96::kThreads);
-constexpr Kernel<AttentionArguments> kernel_128("attention", "attention_128", Forward128::kThreads);
-
-template <class Tile>
-Status launch_forward(Context& context, const Kernel<AttentionArguments>& kernel,
-                      AttentionArguments arguments) {
-  arguments.rows = row_tiles(context, arguments.shape, Tile::kRows);
-  if (Status status = cut_attention(context, arguments.shape, arguments.rows, {}); status.failed)
-    return status;
-  return launch(context, kernel, {arguments.rows.capacity, arguments.shape.G}, arguments, Tile::kSharedBytes);
-}
-
-}  // namespace
+#define FORWARD(width)                                           \
+  {{"attention", "attention_" #width, Forward<width>::kThreads}, \
+   Forward<width>::kRows,                                        \
+   Forward<width>::kSharedBytes},
+constexpr HeadKernel<AttentionArguments> forward_kernels[] = {HEAD_WIDTHS(FORWARD)};
 
 Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k, In v, In key_start,
                  In key_end, In query_rows, In key_rows, f32 scale) {
-  const AttentionArguments arguments = {
+  AttentionArguments arguments = {
       .shape = attention_shape(q, k, key_start, key_end, query_rows, key_rows),
       .rows = {},
       .y = y.data,
@@ -153,16 +140,14 @@ Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k,
       .exponent = std::max(std::abs(scale) * 1.4426950408889634f, std::numeric_limits<f32>::min()),
       .negative = scale < 0,
       .aligned = aligned({y.data, y_lo.data, q.data, k.data, v.data}) && q.dim(2) % 8 == 0};
-  const i64 D = q.dim(2);
-  if (q.dtype == DType::f32 || D > 128) return attention_simt(context, q.dtype, arguments);
+  const AttentionShape& shape = arguments.shape;
+  if (q.dtype == DType::f32 || shape.D > kMostWidth) return attention_simt(context, q.dtype, arguments);
   // As many rows as a tile there has, on average. Either way, results have the same bits.
-  if (arguments.shape.T * arguments.shape.group <= Decode16::kRows * arguments.shape.B)
-    return attention_decode(context, arguments);
-  if (D <= 16) return launch_forward<Forward16>(context, kernel_16, arguments);
-  if (D <= 32) return launch_forward<Forward32>(context, kernel_32, arguments);
-  if (D <= 64) return launch_forward<Forward64>(context, kernel_64, arguments);
-  if (D <= 96) return launch_forward<Forward96>(context, kernel_96, arguments);
-  return launch_forward<Forward128>(context, kernel_128, arguments);
+  if (shape.T * shape.group <= Decode<16>::kRows * shape.B) return attention_decode(context, arguments);
+  const HeadKernel<AttentionArguments>& form = forward_kernels[head_width(shape.D)];
+  arguments.rows = row_tiles(context, shape, form.tile);
+  if (Status status = cut_attention(context, shape, arguments.rows, {}); status.failed) return status;
+  return launch(context, form.kernel, {arguments.rows.capacity, shape.G}, arguments, form.shared_bytes);
 }
 
 #endif

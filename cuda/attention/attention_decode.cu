@@ -8,8 +8,6 @@
 #ifdef __CUDACC__
 #include "attention/online_softmax.cuh"
 #include "attention/row_block.cuh"
-#else
-#include "host/launch.h"
 #endif
 
 namespace transfusion::cuda {
@@ -107,51 +105,26 @@ __device__ __forceinline__ void attention_decode(const AttentionArguments& argum
 
 }  // namespace
 
-KERNEL(attention_decode_16, AttentionArguments, Decode16::kThreads, 1) {
-  attention_decode<Decode16>(arguments);
-}
-KERNEL(attention_decode_32, AttentionArguments, Decode32::kThreads, 1) {
-  attention_decode<Decode32>(arguments);
-}
-KERNEL(attention_decode_64, AttentionArguments, Decode64::kThreads, 1) {
-  attention_decode<Decode64>(arguments);
-}
-KERNEL(attention_decode_96, AttentionArguments, Decode96::kThreads, 1) {
-  attention_decode<Decode96>(arguments);
-}
-KERNEL(attention_decode_128, AttentionArguments, Decode128::kThreads, 1) {
-  attention_decode<Decode128>(arguments);
-}
+#define DECODE(width)                                                                \
+  KERNEL(attention_decode_##width, AttentionArguments, Decode<width>::kThreads, 1) { \
+    attention_decode<Decode<width>>(arguments);                                      \
+  }
+HEAD_WIDTHS(DECODE)
 
 #else
 
-namespace {
+#define DECODE(width)                                                         \
+  {{"attention_decode", "attention_decode_" #width, Decode<width>::kThreads}, \
+   Decode<width>::kRows,                                                      \
+   Decode<width>::kSharedBytes},
+constexpr HeadKernel<AttentionArguments> decode_kernels[] = {HEAD_WIDTHS(DECODE)};
 
-constexpr Kernel<AttentionArguments> kernel_16("attention_decode", "attention_decode_16", Decode16::kThreads);
-constexpr Kernel<AttentionArguments> kernel_32("attention_decode", "attention_decode_32", Decode32::kThreads);
-constexpr Kernel<AttentionArguments> kernel_64("attention_decode", "attention_decode_64", Decode64::kThreads);
-constexpr Kernel<AttentionArguments> kernel_96("attention_decode", "attention_decode_96", Decode96::kThreads);
-constexpr Kernel<AttentionArguments> kernel_128("attention_decode", "attention_decode_128",
-                                                Decode128::kThreads);
-
-template <class Tile>
-Status launch_decode(Context& context, const Kernel<AttentionArguments>& kernel,
-                     AttentionArguments arguments) {
-  arguments.rows = row_tiles(context, arguments.shape, Tile::kRows);
-  if (Status status = cut_attention(context, arguments.shape, arguments.rows, {}); status.failed)
-    return status;
-  return launch(context, kernel, {arguments.rows.capacity, arguments.shape.G}, arguments, Tile::kSharedBytes);
-}
-
-}  // namespace
-
-Status attention_decode(Context& context, const AttentionArguments& arguments) {
-  const i32 D = arguments.shape.D;
-  if (D <= 16) return launch_decode<Decode16>(context, kernel_16, arguments);
-  if (D <= 32) return launch_decode<Decode32>(context, kernel_32, arguments);
-  if (D <= 64) return launch_decode<Decode64>(context, kernel_64, arguments);
-  if (D <= 96) return launch_decode<Decode96>(context, kernel_96, arguments);
-  return launch_decode<Decode128>(context, kernel_128, arguments);
+Status attention_decode(Context& context, const AttentionArguments& call) {
+  const HeadKernel<AttentionArguments>& form = decode_kernels[head_width(call.shape.D)];
+  AttentionArguments arguments = call;
+  arguments.rows = row_tiles(context, call.shape, form.tile);
+  if (Status status = cut_attention(context, call.shape, arguments.rows, {}); status.failed) return status;
+  return launch(context, form.kernel, {arguments.rows.capacity, call.shape.G}, arguments, form.shared_bytes);
 }
 
 #endif

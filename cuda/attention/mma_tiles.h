@@ -2,6 +2,9 @@
 #pragma once
 
 #include "attention/tiles.h"
+#ifndef __CUDACC__
+#include "host/launch.h"
+#endif
 
 namespace transfusion::cuda {
 
@@ -15,29 +18,20 @@ struct ForwardTile {
   static constexpr int kSpans = kV + kKeys * kWidth * 2, kSharedBytes = kSpans + kRows * 8;
 };
 
-using Forward16 = ForwardTile<16, 32, 4, 64>;
-using Forward32 = ForwardTile<32, 32, 4, 64>;
-using Forward64 = ForwardTile<64, 32, 4, 64>;
-using Forward96 = ForwardTile<96, 32, 4, 64>;
-using Forward128 = ForwardTile<128, 32, 4, 32>;
+template <int kWidth>
+using Forward = ForwardTile<kWidth, 32, 4, kWidth <= 96 ? 64 : 32>;
 
 // Of the forward pass of a few rows, on the same tiles of keys: each warp owns 16 columns of the results,
 // which all rows share, and several tiles of keys are on their way.
-template <class Forward>
-struct DecodeTile {
-  static constexpr int kWidth = Forward::kWidth, kKeys = Forward::kKeys, kRows = 16, kStages = 4;
+template <int kWidth_>
+struct Decode {
+  static constexpr int kWidth = kWidth_, kKeys = Forward<kWidth>::kKeys, kRows = 16, kStages = 4;
   static constexpr int kThreads = 32 * (kWidth / 16);
   // q, later y; the interval of each row; stages of k and v
   static constexpr int kQ = 0, kSpans = kQ + kRows * kWidth * 2, kStage = kSpans + kRows * 8;
   static constexpr int kK = 0, kV = kKeys * kWidth * 2, kStageBytes = 2 * kV;
   static constexpr int kSharedBytes = kStage + kStages * kStageBytes;
 };
-
-using Decode16 = DecodeTile<Forward16>;
-using Decode32 = DecodeTile<Forward32>;
-using Decode64 = DecodeTile<Forward64>;
-using Decode96 = DecodeTile<Forward96>;
-using Decode128 = DecodeTile<Forward128>;
 
 // Of dk and dv: warps own keys, all of them meet a tile of rows while the next one comes.
 template <int kWidth_, int kKeysOfWarp_, int kWarps_, int kRows_>
@@ -51,11 +45,9 @@ struct KeyGradientTile {
   static constexpr int kStageBytes = kSpans + kRows * 8, kSharedBytes = kStage + 2 * kStageBytes;
 };
 
-using KeyGradient16 = KeyGradientTile<16, 32, 4, 32>;
-using KeyGradient32 = KeyGradientTile<32, 32, 4, 32>;
-using KeyGradient64 = KeyGradientTile<64, 16, 4, 64>;
-using KeyGradient96 = KeyGradientTile<96, 16, 4, 32>;
-using KeyGradient128 = KeyGradientTile<128, 16, 4, 32>;
+template <int kWidth>
+using KeyGradient = KeyGradientTile < kWidth,
+      kWidth<64 ? 32 : 16, 4, kWidth == 64 ? 64 : 32>;
 
 // Of dq: warps own rows, all of them meet a tile of keys while the next one comes.
 template <int kWidth_, int kRowsOfWarp_, int kWarps_, int kKeys_>
@@ -69,15 +61,42 @@ struct QueryGradientTile {
   static constexpr int kSharedBytes = kSpans + kRows * 8;
 };
 
-using QueryGradient16 = QueryGradientTile<16, 32, 4, 32>;
-using QueryGradient32 = QueryGradientTile<32, 32, 4, 32>;
-using QueryGradient64 = QueryGradientTile<64, 32, 4, 32>;
-using QueryGradient96 = QueryGradientTile<96, 16, 4, 32>;
-using QueryGradient128 = QueryGradientTile<128, 16, 4, 32>;
+template <int kWidth>
+using QueryGradient = QueryGradientTile<kWidth, kWidth <= 64 ? 32 : 16, 4, 32>;
+
+// Heads are padded to the next of these widths.
+#define HEAD_WIDTHS(X) X(16) X(32) X(64) X(96) X(128)
 
 #ifndef __CUDACC__
-// Of heads of up to 128 elements in bf16: sequences with a few rows each.
+
+inline constexpr i32 kMostWidth = 128;
+
+// The place of heads of D elements among HEAD_WIDTHS.
+inline int head_width(i32 D) {
+  int place = 0;
+#define COUNT(width) place += D > width;
+  HEAD_WIDTHS(COUNT)
+#undef COUNT
+  return place;
+}
+
+// A kernel for one width.
+template <class Arguments>
+struct HeadKernel {
+  Kernel<Arguments> kernel;
+  i32 tile;  // rows or keys of a block
+  size_t shared_bytes;
+};
+
+// Of a few rows in each sequence.
 Status attention_decode(Context& context, const AttentionArguments& arguments);
+
+// dk and dv, and dq, on tiles that are listed before.
+i32 key_gradient_tile(i32 D);
+i32 query_gradient_tile(i32 D);
+Status attention_key_gradients(Context& context, const AttentionBackwardArguments& arguments);
+Status attention_query_gradients(Context& context, const AttentionBackwardArguments& arguments);
+
 #endif
 
 }  // namespace transfusion::cuda

@@ -1,0 +1,112 @@
+// dq of attention_backward.cu: a block owns a tile of rows of one key head, and meets the keys that they see.
+// While a tile of keys is computed, the next one comes.
+#include "attention/mma_tiles.h"
+#include "kernel.h"
+#ifdef __CUDACC__
+#include "attention/differentiate.cuh"
+#include "attention/row_block.cuh"
+#endif
+
+namespace transfusion::cuda {
+
+#ifdef __CUDACC__
+
+namespace {
+
+template <class Tile>
+__device__ __forceinline__ void gradients_of_queries(const AttentionBackwardArguments& call,
+                                                     const AttentionTile& at) {
+  constexpr int kWidth = Tile::kWidth, kKeys = Tile::kKeys, kCount = Tile::kRowsOfWarp / 16;
+  using Heads = HeadTile<kWidth>;
+  using Block = RowBlock<kWidth, Tile::kRows, Tile::kRowsOfWarp, kKeys, Tile::kThreads>;
+  const uint32_t shared = shared_address(dynamic_shared);
+  const uint32_t q_tile = shared + Tile::kQ, dy_tile = shared + Tile::kDy, v_tile = shared + Tile::kV;
+  const Block block(call.shape, at, call.aligned, reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));
+
+  i32 key0 = block.begin / kKeys * kKeys;
+  uint32_t k_tile = shared + Tile::kK, next_k_tile = k_tile + Tile::kStageBytes;
+  block.load_rows(q_tile, call.q);
+  block.load_rows(dy_tile, call.dy);
+  block.load_keys(k_tile, call.k, key0);
+  block.load_keys(v_tile, call.v, key0);
+  commit_copies();
+  float lse[kCount][2], delta[kCount][2];
+#pragma unroll
+  for (int m = 0; m < kCount; ++m)
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const int row = block.lane_row(m, half);
+      const bool present = row < block.count;
+      lse[m][half] = present ? call.lse[block.statistic(row)] * kLog2e : 0;
+      delta[m][half] = present ? call.delta[block.statistic(row)] : 0;
+    }
+  wait_for_copies<0>();
+  __syncthreads();
+
+  const uint32_t q_lane = Heads::a(q_tile, block.first_row()), dy_lane = Heads::a(dy_tile, block.first_row());
+  const uint32_t v_lane = Heads::b(v_tile);
+  typename Block::Sums dq = {};
+  while (key0 < block.end) {
+    const i32 next = block.next_tile(key0 + kKeys);
+    if (next < block.end) block.load_keys(next_k_tile, call.k, next);
+    commit_copies();
+    typename Block::Scores p, ds;
+    multiply_heads<kWidth, kCount, kKeys>(p, q_lane, Heads::b(k_tile));
+    multiply_heads<kWidth, kCount, kKeys>(ds, dy_lane, v_lane);
+    __syncthreads();
+    if (next < block.end) block.load_keys(v_tile, call.v, next);
+    commit_copies();
+#pragma unroll
+    for (int m = 0; m < kCount; ++m)
+#pragma unroll
+      for (int j = 0; j < kKeys / 8; ++j)
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          differentiate(p[m][j][i], ds[m][j][i], call.exponent, lse[m][i / 2], delta[m][i / 2]);
+    block.for_each_hidden(key0, [&](int m, int j, int i) { ds[m][j][i] = 0; });
+    add_product<kWidth, kKeys, true, kCount>(dq, ds, Heads::b_transposed(k_tile));
+    wait_for_copies<0>();
+    __syncthreads();
+    const uint32_t read = k_tile;
+    k_tile = next_k_tile, next_k_tile = read;
+    key0 = next;
+  }
+#pragma unroll
+  for (int m = 0; m < kCount; ++m)
+    block.store_rows(q_tile, call.dq, m, dq, [&](float sum, int) { return sum * call.scale; });
+}
+
+template <class Tile>
+__device__ __forceinline__ void query_gradients(const AttentionBackwardArguments& arguments) {
+  const AttentionTile at = arguments.rows.tiles[blockIdx.x];
+  if (at.sequence >= 0) return gradients_of_queries<Tile>(arguments, at);
+  if (at.sequence == kRejected) write_nan_to_queries<bf16>(arguments);
+}
+
+}  // namespace
+
+#define GRADIENTS(width)                                                                        \
+  KERNEL(attention_dq_##width, AttentionBackwardArguments, QueryGradient<width>::kThreads, 1) { \
+    query_gradients<QueryGradient<width>>(arguments);                                           \
+  }
+HEAD_WIDTHS(GRADIENTS)
+
+#else
+
+#define GRADIENTS(width)                                                                  \
+  {{"attention_query_gradients", "attention_dq_" #width, QueryGradient<width>::kThreads}, \
+   QueryGradient<width>::kRows,                                                           \
+   QueryGradient<width>::kSharedBytes},
+constexpr HeadKernel<AttentionBackwardArguments> kernels[] = {HEAD_WIDTHS(GRADIENTS)};
+
+i32 query_gradient_tile(i32 D) { return kernels[head_width(D)].tile; }
+
+Status attention_query_gradients(Context& context, const AttentionBackwardArguments& arguments) {
+  const HeadKernel<AttentionBackwardArguments>& form = kernels[head_width(arguments.shape.D)];
+  return launch(context, form.kernel, {arguments.rows.capacity, arguments.shape.G}, arguments,
+                form.shared_bytes);
+}
+
+#endif
+
+}  // namespace transfusion::cuda
