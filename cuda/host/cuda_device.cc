@@ -127,6 +127,7 @@ Context& CudaDevice::context() {
 CudaDevice::LoadedKernel& CudaDevice::find(const KernelName& kernel, size_t shared_bytes) {
   LoadedKernel& found = kernels_[&kernel];
   if (!found.kernel) found.kernel = find_kernel(kernel, limits_.compute_capability);
+  // Without it a kernel has 48 KB, static shared memory included.
   if (shared_bytes > found.shared_bytes) {
     TRANSFUSION_CHECK_DRIVER(KernelSetAttribute, CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES,
                              static_cast<int>(shared_bytes), found.kernel, device_);

@@ -43,7 +43,7 @@ class CudaDevice final : public Device {
  private:
   struct LoadedKernel {
     CUkernel kernel = nullptr;
-    size_t shared_bytes = size_t{48} << 10;  // dynamic shared memory that it may ask for
+    size_t shared_bytes = 0;  // of dynamic shared memory that it may ask for
   };
 
   int attribute(CUdevice_attribute attribute) const;

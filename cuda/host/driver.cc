@@ -51,10 +51,11 @@ std::string no_device() {
 }
 
 std::string initialise(const Driver& driver) {
-  const CUresult result = driver.Init(0);
-  if (result == CUDA_ERROR_NO_DEVICE) return no_device();
   int count = 0;
-  if (result != CUDA_SUCCESS || driver.DeviceGetCount(&count) != CUDA_SUCCESS) {
+  CUresult result = driver.Init(0);
+  if (result == CUDA_SUCCESS) result = driver.DeviceGetCount(&count);
+  if (result == CUDA_ERROR_NO_DEVICE) return no_device();
+  if (result != CUDA_SUCCESS) {
     const char* name = "an unknown error";
     const char* text = "";
     driver.GetErrorName(result, &name);

@@ -20,7 +20,8 @@ import { runProgram } from './program.js'
 describe('the device', () => {
   it('is the default one by TRANSFUSION_DEVICE', () => {
     expect(currentDevice()).toBe('cuda:0')
-    expect(empty([1]).device).toBe('cuda:0')
+    using made = empty([1])
+    expect(made.device).toBe('cuda:0')
     expect(devices()).toEqual(['cpu', 'cuda:0'])
     expect(() => parseDevice('cuda:1', 'f')).toThrow(
       `f: device must be 'cpu' or 'cuda:0', received "cuda:1": the NVIDIA driver shows 1 of them`,
