@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { native } from '../../lib/native.js'
-import { zeros } from '../../lib/tensor/tensor.js'
+import { conv2d } from '../../lib/ops/conv2d.js'
+import { withDevice } from '../../lib/tensor/device.js'
+import { empty, zeros } from '../../lib/tensor/tensor.js'
 import { randomArray, toTensor } from '../host_array.js'
 import { matmul as reference } from '../reference/matmul.js'
 
@@ -32,4 +34,25 @@ describe.each([
     const values = await y.readFloats()
     expect(values.findIndex((value, i) => value !== expected[i])).toBe(-1)
   })
+})
+
+it('convolves in tiles of 128 x 128 as the CPU does', async () => {
+  const x = sixteenths([5, 49, 49, 128])
+  const weight = sixteenths([128, 2, 2, 128], 2)
+  const dy = sixteenths([5, 48, 48, 128], 3)
+  const passes = () => {
+    const [images, filters, gradient] = [x, weight, dy].map((array) => toTensor(array, 'bf16'))
+    const dx = empty(x.shape, 'bf16')
+    native.conv2d_backward_input(dx.handle, gradient!.handle, filters!.handle, 1, 0, 1)
+    const dweight = zeros(weight.shape)
+    native.conv2d_backward_weight(dweight.handle, gradient!.handle, images!.handle, 1, 0, 1)
+    return Promise.all([conv2d(images!, filters!), dx, dweight].map((tensor) => tensor.readFloats()))
+  }
+  const found = await passes()
+  const expected = await withDevice('cpu', () => ({ passes: passes() })).passes
+  for (const [i, pass] of ['y', 'dx', 'dweight'].entries())
+    expect(
+      found[i]!.findIndex((value, j) => value !== expected[i]![j]),
+      pass,
+    ).toBe(-1)
 })
