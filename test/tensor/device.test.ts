@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
 import { ParameterArena } from '../../lib/nn/arena.js'
 import { native } from '../../lib/native.js'
@@ -45,6 +45,31 @@ describe('a device', () => {
     expect(() => parseDevice(name, 'Transfusion.load')).toThrow(
       `Transfusion.load: device must be 'cpu', 'cuda' or 'cuda:N', received ${shown}`,
     )
+  })
+})
+
+describe('TRANSFUSION_DEVICE', () => {
+  afterEach(() => {
+    vi.unstubAllEnvs()
+    vi.resetModules()
+  })
+
+  const defaultOf = async (name: string) => {
+    vi.stubEnv('TRANSFUSION_DEVICE', name)
+    vi.resetModules()
+    const { currentDevice } = await import('../../lib/tensor/device.js')
+    return currentDevice()
+  }
+
+  test.each(['', 'cpu'])('is the default device: "%s"', async (name) => {
+    expect(await defaultOf(name)).toBe('cpu')
+  })
+
+  test.each([
+    ['gpu', `TRANSFUSION_DEVICE: device must be 'cpu', 'cuda' or 'cuda:N', received "gpu"`],
+    ['cuda', `TRANSFUSION_DEVICE: device must be 'cpu', received "cuda": this build has no CUDA backend: `],
+  ])('is refused by name: %s', async (name, message) => {
+    await expect(defaultOf(name)).rejects.toThrow(message)
   })
 })
 
