@@ -117,6 +117,25 @@ describe('what it finds wrong', () => {
   })
 })
 
+it('is one of two, which are kept apart', async () => {
+  const { stdout, stderr } = await runProgram(
+    `native.open_device(2)
+     const on = (device) => { const x = native.create(0, [3], device); native.fill(x, device); return x }
+     const [one, two] = [on(1), on(2)]
+     for (const [x, device] of [[one, 1], [two, 2]]) native.add(x, x, on(device))
+     try { native.add(one, one, two) } catch ({ message }) { console.log(message) }
+     Promise.all([one, two].map((x) => native.read(x))).then((all) => {
+       console.log(all.map((bytes) => new Float32Array(bytes).join()).join(' '))
+       console.log(native.memory(1).tensors, native.memory(2).tensors)
+     })`,
+    { env: { TRANSFUSION_SIMULATOR_DEVICES: '2' } },
+  )
+  expect({ stdout, stderr }).toEqual({
+    stdout: 'add: b must lie on cuda:0, as y does, received a tensor on cuda:1\n2,2,2 4,4,4\n2 2\n',
+    stderr: '',
+  })
+})
+
 it('profiles by its own times', async () => {
   const x = full([4096], 1)
   await fence()
