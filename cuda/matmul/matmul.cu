@@ -8,6 +8,9 @@
 #include "device/mma_tile.cuh"
 #include "device/simt_tile.cuh"
 #else
+#include <algorithm>
+#include <climits>
+
 #include "cuda_kernels.h"
 #include "matmul/dense_product.h"
 #include "matmul/matmul_skinny.h"
@@ -118,6 +121,9 @@ const MatmulKernel& kernel_of(DType dtype, Layout layout, TileChoice::Size size,
 
 Status launch_product(Context& context, const DenseProduct& product) {
   const i64 m = product.m, n = product.n, k = product.k;
+  if (const i64 largest = std::max({m, n, k}); largest > INT_MAX)
+    return fail("matrices must have at most %d rows and columns, received %lld", INT_MAX,
+                static_cast<long long>(largest));
   MatmulArguments arguments{};
   arguments.a = {product.a, product.a_stride(), m * k};
   arguments.b = {product.b, product.b_stride(), k * n};
