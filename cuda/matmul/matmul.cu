@@ -1,7 +1,7 @@
 // y [B, M, N] = a [B, M, K] b [B, K, N] + bias [N]; a transposed matrix is only loaded in another way.
-// bf16 on tensor cores (device/mma_tile.cuh), f32 by multiply-adds (device/simt_tile.cuh), a few rows of y by
-// matmul_skinny.cu. Weight gradients, whose K is long, may be split (split_k.h); no other sum is, so that a
-// row of y is the same whatever rows are beside it in its tile.
+// bf16 on tensor cores (device/mma_tile.cuh), f32 by multiply-adds (device/simt_tile.cuh). Weight gradients,
+// whose K is long, may be split (split_k.h); no other sum of tiles is, so that a row of y is the same
+// whatever rows are beside it. Up to 8 rows are computed by matmul_skinny.cu, in another order.
 #include "matmul/product.h"
 #include "matmul/tile_shapes.h"
 #ifdef __CUDACC__
