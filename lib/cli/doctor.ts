@@ -57,7 +57,7 @@ export const doctorCommand = (): Command =>
     .addHelpText(
       'after',
       '\nThe exit code is 1 where the device that TRANSFUSION_DEVICE names cannot be used, or a model cannot be read.\n' +
-        '\nExamples:\n  transfusion doctor\n  transfusion doctor runs/demo/model',
+        '\nExamples:\n  transfusion doctor runs/demo/model\n  transfusion doctor --json',
     )
     .action(doctor)
 
