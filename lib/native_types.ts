@@ -32,9 +32,11 @@ export interface GpuInfo {
   name: string
   /** Of NVIDIA's architectures: "8.0", "9.0" ... */
   computeCapability: string
+  /** How many it has: a kernel's blocks are spread over them. */
   multiprocessors: number
   /** Bytes, all of them. */
   memory: number
+  /** Every GPU that is taken has tensor cores for bf16. */
   nativeBf16: true
   /** The newest version of CUDA that the driver knows: "12.4". */
   driver: string
