@@ -44,7 +44,8 @@ function spilling(kernels) {
 
 function tensorTable(kernels) {
   const rows = kernels[80].flatMap((kernel, i) => {
-    if (!kernel.loop) return []
+    // What guarded loaders do is in loops of their own.
+    if (!kernel.loop || kernel.name.endsWith('_guarded')) return []
     const newer = kernels[90][i]
     const { all, tensor, matrixLoad, asyncCopy, special } = kernel.loop
     return [
@@ -82,24 +83,28 @@ function registerTable(kernels) {
   return table(['file', 'kernel', 'threads', ...columns], rows)
 }
 
-/** The best share of the tensor cores' rate among the kernels whose name begins so. */
-const bestShare = (kernels, architecture, prefix) =>
+/** The best share of the tensor cores' rate among the kernels whose names match. */
+const bestShare = (kernels, architecture, pattern) =>
   Math.max(
-    0,
     ...kernels[architecture]
-      .filter(({ name, loop }) => loop && name.startsWith(prefix))
+      .filter(({ name, loop }) => loop && pattern.test(name))
       .map(({ loop }) => issueShare(loop, architecture)),
-  ) || undefined
+  )
+
+/** Products that attention's backward pass computes for each that is counted: it splits p and ds into two bf16. */
+const backwardProducts = 10 / 5
 
 function predictionTable(kernels, steps) {
   const rows = Object.entries(steps).flatMap(([size, step]) =>
     Object.entries(gpus).map(([gpu, { architecture }]) => {
-      const shareOf = (prefix) => bestShare(kernels, architecture, prefix)
+      const shareOf = (pattern) => bestShare(kernels, architecture, pattern)
       const shares = {
-        matmul: shareOf('matmul'),
-        matmul_accumulate: shareOf('matmul'),
-        attention: shareOf('attention_bf16') ?? shareOf('attention'),
-        attention_backward: shareOf('attention_backward'),
+        matmul: shareOf(/^matmul_bf16_nt/),
+        matmul_accumulate: shareOf(/^matmul_bf16_tn/),
+        // The heads of these models have 64 elements.
+        attention: shareOf(/^attention_64$/),
+        attention_backward:
+          Math.min(shareOf(/^attention_dkv_64$/), shareOf(/^attention_dq_64$/)) / backwardProducts,
       }
       const { seconds, utilisation, kernels: longest } = predict(step, gpu, shares)
       const parts = longest
@@ -163,12 +168,14 @@ ${kernels[80].length} kernels; ${found.length === 0 ? 'none has a stack or spill
 
 Instructions of one turn on sm_80, and the share of the tensor cores' rate that they allow at most: a scheduler issues one
 instruction a cycle, the four of a multiprocessor share 128 bytes of shared memory a cycle, latencies are taken as hidden. On
-sm_90 mma.sync itself reaches 63% of what wgmma would (arXiv 2501.12084).
+sm_90 mma.sync itself reaches 63% of what wgmma would (arXiv 2501.12084). Guarded forms, for rows that are no multiples of 16
+bytes, are not listed: they load element by element.
 
 ${tensorTable(kernels)}
 ## What a training step would take
 
-An upper bound: products and attention at the share above of the best tile, all else at ${percent(bandwidthShare)} of the
+An upper bound: products and attention (heads of 64; its backward pass computes 10 products where 5 are counted) at the share
+above of the best tile, all else at ${percent(bandwidthShare)} of the
 memory's bandwidth, the launches hidden behind. Counts are those of \`cuda/step_work.json\` (\`scripts/cuda/step_work.mjs\`):
 bf16, four documents of 1024 positions, half of them patches of two images each.
 
