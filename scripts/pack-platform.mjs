@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { addonPath, buildNative } from './build.mjs'
-import { buildCuda, cudaArchitectures, cudaLibraryPath } from './cuda/build.mjs'
+import { buildCuda, cudaArchitectures } from './cuda/build.mjs'
 import { gatherLicences } from './licences.mjs'
 import { Failure, capture, main, root, run, stage } from './run.mjs'
 import { setUp } from './setup.mjs'
@@ -26,6 +26,8 @@ function checkPlatform() {
   }
 }
 
+const cudaFolder = join(root, 'build/cuda-package')
+
 /** The packages that can be made. */
 const packages = {
   cpu: {
@@ -42,10 +44,10 @@ Install it with transfusion-js of the same version. \`require('transfusion-js')\
   cuda: {
     name: `@transfusion-js/${platform}-cuda`,
     title: 'The backend of NVIDIA GPUs',
-    binary: cudaLibraryPath,
-    build: () => buildCuda({ architectures: cudaArchitectures }),
+    binary: join(cudaFolder, 'libtransfusion_cuda.so'),
+    build: () => buildCuda({ architectures: cudaArchitectures, lineInfo: false, folder: cudaFolder }),
     use: `It loads NVIDIA's driver, of CUDA 12.0 (525) or newer, when a device 'cuda' is first
-asked for, and has machine code for GPUs of compute capability ${cudaArchitectures.map((number) => number / 10).join(', ')}; newer ones compile its PTX.
+asked for, and has machine code for GPUs of compute capability ${cudaArchitectures.map((number) => (number / 10).toFixed(1)).join(', ')}; newer ones compile its PTX.
 
 Install it with transfusion-js and @transfusion-js/${platform} of the same version.`,
   },

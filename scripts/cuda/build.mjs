@@ -11,9 +11,6 @@ import { setUp } from '../setup.mjs'
 
 const cudaFolder = join(root, 'build/cuda')
 
-/** Where the build puts the backend. */
-export const cudaLibraryPath = join(cudaFolder, 'libtransfusion_cuda.so')
-
 /** Compute capabilities, times ten, of the GPUs that packages bring machine code for. */
 export const cudaArchitectures = [80, 86, 89, 90, 100, 120]
 
@@ -27,7 +24,7 @@ export function architecturesHere() {
 
 /**
  * Builds the backend, and for tests the simulated driver. `architectures`: as above; `python`: one that has Triton;
- * `sanitize`: sanitizers, in a folder of their own.
+ * `sanitize`: sanitizers; `lineInfo`: with the lines of the sources; others than the usual belong in a `folder` of their own.
  */
 export function buildCuda({
   architectures = [],
@@ -35,6 +32,7 @@ export function buildCuda({
   simulator = false,
   python,
   sanitize = '',
+  lineInfo = true,
   folder = cudaFolder,
 } = {}) {
   const nvcc = findNvcc()
@@ -55,6 +53,7 @@ export function buildCuda({
     `-DTRANSFUSION_CUDA_ARCHITECTURES=${architectures.join(';')}`,
     `-DTRANSFUSION_WERROR=${werror ? 'ON' : 'OFF'}`,
     `-DTRANSFUSION_SANITIZE=${sanitize}`,
+    `-DTRANSFUSION_LINE_INFO=${lineInfo ? 'ON' : 'OFF'}`,
     ...(python ? [`-DTRANSFUSION_TRITON_PYTHON=${python}`] : []),
   ])
   run('cmake', ['--build', folder, '--parallel', String(availableParallelism())])
