@@ -19,9 +19,11 @@ const specialTokens = makeCaptionTokenizer([]).vocabularySize
 export const words = (count, number = 0) =>
   Array.from({ length: count }, (_, i) => `w${1 + ((number * 37 + i * 11) % 500)}`).join(' ')
 
-/** A new model with random weights. */
-export function makeModel(size, compute) {
-  const { vocabulary, ...options } = sizes[size]
+/** A new model with random weights, of one of the sizes above. */
+export const makeModel = (size, compute) => makeModelOf(sizes[size], compute)
+
+/** The same of any size: what `sizes` holds. */
+export function makeModelOf({ vocabulary, ...options }, compute) {
   const known = Array.from({ length: vocabulary - specialTokens }, (_, i) => `w${i + 1}`)
   return Transfusion.create({ ...options, image }, makeCaptionTokenizer(known), { compute })
 }

@@ -95,10 +95,8 @@ __device__ __forceinline__ void attend(const AttentionArguments& call, const Att
     }
     block.store_rows(q_tile, call.y, m, sums, [&](float sum, int half) { return sum * factors[half]; });
     if (call.y_lo)
-      block.store_rows(q_tile, call.y_lo, m, sums, [&](float sum, int half) {
-        const float y = sum * factors[half];
-        return y - to_float(from_float<bf16>(y));
-      });
+      block.store_rows(q_tile, call.y_lo, m, sums,
+                       [&](float sum, int half) { return lost_by_rounding(sum * factors[half]); });
   }
 }
 
@@ -111,19 +109,12 @@ __device__ __forceinline__ void attention(const AttentionArguments& arguments) {
 
 }  // namespace
 
-#define FORWARD(width)                                                         \
-  KERNEL(attention_##width, AttentionArguments, Forward<width>::kThreads, 1) { \
-    attention<Forward<width>>(arguments);                                      \
-  }
-HEAD_WIDTHS(FORWARD)
+HEAD_WIDTHS(HEAD_KERNEL, attention, AttentionArguments, Forward, attention)
 
 #else
 
-#define FORWARD(width)                                           \
-  {{"attention", "attention_" #width, Forward<width>::kThreads}, \
-   Forward<width>::kRows,                                        \
-   Forward<width>::kSharedBytes},
-constexpr HeadKernel<AttentionArguments> forward_kernels[] = {HEAD_WIDTHS(FORWARD)};
+constexpr HeadKernel<AttentionArguments> forward_kernels[] = {
+    HEAD_WIDTHS(HEAD_FORM, "attention", "attention", Forward, kRows)};
 
 Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k, In v, In key_start,
                  In key_end, In query_rows, In key_rows, f32 scale) {
@@ -144,10 +135,10 @@ Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k,
   if (q.dtype == DType::f32 || shape.D > kMostWidth) return attention_simt(context, q.dtype, arguments);
   // As many rows as a tile there has, on average. Either way, results have the same bits.
   if (shape.T * shape.group <= Decode<16>::kRows * shape.B) return attention_decode(context, arguments);
-  const HeadKernel<AttentionArguments>& form = forward_kernels[head_width(shape.D)];
+  const HeadKernel<AttentionArguments>& form = form_of(forward_kernels, shape.D);
   arguments.rows = row_tiles(context, shape, form.tile);
   if (Status status = cut_attention(context, shape, arguments.rows, {}); status.failed) return status;
-  return launch(context, form.kernel, {arguments.rows.capacity, shape.G}, arguments, form.shared_bytes);
+  return launch(context, form, arguments.rows, arguments);
 }
 
 #endif

@@ -89,11 +89,7 @@ __device__ __forceinline__ void decode(const AttentionArguments& call, const Att
     if (warp == 0) block.store_tile_rows(q_tile, tensor, 0);
   };
   store(call.y, [&](float sum, int half) { return sum * factors[half]; });
-  if (call.y_lo)
-    store(call.y_lo, [&](float sum, int half) {
-      const float y = sum * factors[half];
-      return y - to_float(from_float<bf16>(y));
-    });
+  if (call.y_lo) store(call.y_lo, [&](float sum, int half) { return lost_by_rounding(sum * factors[half]); });
 }
 
 template <class Tile>
@@ -105,26 +101,19 @@ __device__ __forceinline__ void attention_decode(const AttentionArguments& argum
 
 }  // namespace
 
-#define DECODE(width)                                                                \
-  KERNEL(attention_decode_##width, AttentionArguments, Decode<width>::kThreads, 1) { \
-    attention_decode<Decode<width>>(arguments);                                      \
-  }
-HEAD_WIDTHS(DECODE)
+HEAD_WIDTHS(HEAD_KERNEL, attention_decode, AttentionArguments, Decode, attention_decode)
 
 #else
 
-#define DECODE(width)                                                         \
-  {{"attention_decode", "attention_decode_" #width, Decode<width>::kThreads}, \
-   Decode<width>::kRows,                                                      \
-   Decode<width>::kSharedBytes},
-constexpr HeadKernel<AttentionArguments> decode_kernels[] = {HEAD_WIDTHS(DECODE)};
+constexpr HeadKernel<AttentionArguments> decode_kernels[] = {
+    HEAD_WIDTHS(HEAD_FORM, "attention_decode", "attention_decode", Decode, kRows)};
 
 Status attention_decode(Context& context, const AttentionArguments& call) {
-  const HeadKernel<AttentionArguments>& form = decode_kernels[head_width(call.shape.D)];
+  const HeadKernel<AttentionArguments>& form = form_of(decode_kernels, call.shape.D);
   AttentionArguments arguments = call;
   arguments.rows = row_tiles(context, call.shape, form.tile);
   if (Status status = cut_attention(context, call.shape, arguments.rows, {}); status.failed) return status;
-  return launch(context, form.kernel, {arguments.rows.capacity, call.shape.G}, arguments, form.shared_bytes);
+  return launch(context, form, arguments.rows, arguments);
 }
 
 #endif

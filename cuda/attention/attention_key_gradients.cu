@@ -130,26 +130,17 @@ __device__ __forceinline__ void key_gradients(const AttentionBackwardArguments& 
 
 }  // namespace
 
-#define GRADIENTS(width)                                                                       \
-  KERNEL(attention_dkv_##width, AttentionBackwardArguments, KeyGradient<width>::kThreads, 1) { \
-    key_gradients<KeyGradient<width>>(arguments);                                              \
-  }
-HEAD_WIDTHS(GRADIENTS)
+HEAD_WIDTHS(HEAD_KERNEL, attention_dkv, AttentionBackwardArguments, KeyGradient, key_gradients)
 
 #else
 
-#define GRADIENTS(width)                                                               \
-  {{"attention_key_gradients", "attention_dkv_" #width, KeyGradient<width>::kThreads}, \
-   KeyGradient<width>::kKeys,                                                          \
-   KeyGradient<width>::kSharedBytes},
-constexpr HeadKernel<AttentionBackwardArguments> kernels[] = {HEAD_WIDTHS(GRADIENTS)};
+constexpr HeadKernel<AttentionBackwardArguments> kernels[] = {
+    HEAD_WIDTHS(HEAD_FORM, "attention_key_gradients", "attention_dkv", KeyGradient, kKeys)};
 
-i32 key_gradient_tile(i32 D) { return kernels[head_width(D)].tile; }
+i32 key_gradient_tile(i32 D) { return form_of(kernels, D).tile; }
 
 Status attention_key_gradients(Context& context, const AttentionBackwardArguments& arguments) {
-  const HeadKernel<AttentionBackwardArguments>& form = kernels[head_width(arguments.shape.D)];
-  return launch(context, form.kernel, {arguments.keys.capacity, arguments.shape.G}, arguments,
-                form.shared_bytes);
+  return launch(context, form_of(kernels, arguments.shape.D), arguments.keys, arguments);
 }
 
 #endif

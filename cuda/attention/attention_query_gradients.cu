@@ -85,26 +85,17 @@ __device__ __forceinline__ void query_gradients(const AttentionBackwardArguments
 
 }  // namespace
 
-#define GRADIENTS(width)                                                                        \
-  KERNEL(attention_dq_##width, AttentionBackwardArguments, QueryGradient<width>::kThreads, 1) { \
-    query_gradients<QueryGradient<width>>(arguments);                                           \
-  }
-HEAD_WIDTHS(GRADIENTS)
+HEAD_WIDTHS(HEAD_KERNEL, attention_dq, AttentionBackwardArguments, QueryGradient, query_gradients)
 
 #else
 
-#define GRADIENTS(width)                                                                  \
-  {{"attention_query_gradients", "attention_dq_" #width, QueryGradient<width>::kThreads}, \
-   QueryGradient<width>::kRows,                                                           \
-   QueryGradient<width>::kSharedBytes},
-constexpr HeadKernel<AttentionBackwardArguments> kernels[] = {HEAD_WIDTHS(GRADIENTS)};
+constexpr HeadKernel<AttentionBackwardArguments> kernels[] = {
+    HEAD_WIDTHS(HEAD_FORM, "attention_query_gradients", "attention_dq", QueryGradient, kRows)};
 
-i32 query_gradient_tile(i32 D) { return kernels[head_width(D)].tile; }
+i32 query_gradient_tile(i32 D) { return form_of(kernels, D).tile; }
 
 Status attention_query_gradients(Context& context, const AttentionBackwardArguments& arguments) {
-  const HeadKernel<AttentionBackwardArguments>& form = kernels[head_width(arguments.shape.D)];
-  return launch(context, form.kernel, {arguments.rows.capacity, arguments.shape.G}, arguments,
-                form.shared_bytes);
+  return launch(context, form_of(kernels, arguments.shape.D), arguments.rows, arguments);
 }
 
 #endif

@@ -64,8 +64,16 @@ struct QueryGradientTile {
 template <int kWidth>
 using QueryGradient = QueryGradientTile<kWidth, kWidth <= 64 ? 32 : 16, 4, 32>;
 
-// Heads are padded to the next of these widths.
-#define HEAD_WIDTHS(X) X(16) X(32) X(64) X(96) X(128)
+// Heads are padded to the next of these widths: X(width, ..) for each.
+#define HEAD_WIDTHS(X, ...) \
+  X(16, __VA_ARGS__) X(32, __VA_ARGS__) X(64, __VA_ARGS__) X(96, __VA_ARGS__) X(128, __VA_ARGS__)
+
+// NAME_width, which is function<Tile<width>>(arguments).
+#define HEAD_KERNEL(width, name, Arguments, Tile, function) \
+  KERNEL(name##_##width, Arguments, Tile<width>::kThreads, 1) { function<Tile<width>>(arguments); }
+// The same for the host, a HeadKernel; `extent` names what of Tile is the tile of a block.
+#define HEAD_FORM(width, image, name, Tile, extent) \
+  {{image, name "_" #width, Tile<width>::kThreads}, Tile<width>::extent, Tile<width>::kSharedBytes},
 
 #ifndef __CUDACC__
 
@@ -74,8 +82,8 @@ inline constexpr i32 kMostWidth = 128;
 // The place of heads of D elements among HEAD_WIDTHS.
 inline int head_width(i32 D) {
   int place = 0;
-#define COUNT(width) place += D > width;
-  HEAD_WIDTHS(COUNT)
+#define COUNT(width, D) place += D > width;
+  HEAD_WIDTHS(COUNT, D)
 #undef COUNT
   return place;
 }
@@ -87,6 +95,19 @@ struct HeadKernel {
   i32 tile;  // rows or keys of a block
   size_t shared_bytes;
 };
+
+// By width, for heads of D elements.
+template <class Arguments, size_t kForms>
+const HeadKernel<Arguments>& form_of(const HeadKernel<Arguments> (&forms)[kForms], i32 D) {
+  return forms[head_width(D)];
+}
+
+// A block for each of `tiles` and key head.
+template <class Arguments>
+Status launch(Context& context, const HeadKernel<Arguments>& form, const TileList& tiles,
+              const Arguments& arguments) {
+  return launch(context, form.kernel, {tiles.capacity, arguments.shape.G}, arguments, form.shared_bytes);
+}
 
 // Of a few rows in each sequence.
 Status attention_decode(Context& context, const AttentionArguments& arguments);

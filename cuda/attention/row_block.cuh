@@ -8,6 +8,9 @@ namespace transfusion::cuda {
 
 extern __shared__ __align__(128) char dynamic_shared[];
 
+// What rounding y to bf16 loses: y_lo.
+__device__ __forceinline__ float lost_by_rounding(float y) { return y - to_float(from_float<bf16>(y)); }
+
 // kRows rows against tiles of kKeys keys. Warps take kRowsOfWarp each, and begin again at the first.
 template <int kWidth, int kRows, int kRowsOfWarp, int kKeys, int kThreads>
 struct RowBlock {

@@ -5,10 +5,10 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { makeCaptionTokenizer, paperVocabulary, presets, Trainer, Transfusion } from '../../dist/index.js'
+import { paperVocabulary, presets, Trainer } from '../../dist/index.js'
 import { startProfile } from '../../dist/entry/tensor.js'
 import { trainSteps } from '../../bench/common/train_steps.mjs'
-import { image } from '../../bench/common/models.mjs'
+import { makeModelOf } from '../../bench/common/models.mjs'
 import { readyDocuments, trainingSettings } from '../../bench/common/training_documents.mjs'
 import { root } from '../run.mjs'
 
@@ -17,10 +17,8 @@ const fields = ['calls', 'bytesRead', 'bytesWritten', 'flops']
 
 /** Work of each kernel in a step of a model of so many layers. */
 async function measure(preset, layers) {
-  const words = Array.from({ length: paperVocabulary.vocabulary - 5 }, (_, i) => `w${i + 1}`)
-  const model = Transfusion.create({ ...presets[preset], layers, image }, makeCaptionTokenizer(words), {
-    compute: 'bf16',
-  })
+  const { vocabulary } = paperVocabulary
+  const model = makeModelOf({ ...presets[preset], layers, vocabulary }, 'bf16')
   const trainer = new Trainer(model, readyDocuments(model), { ...trainingSettings, batchTokens })
   await trainSteps(trainer, 2)
   const profile = startProfile()

@@ -1,3 +1,4 @@
+import type { ComputeType } from '../../lib/nn/arena.js'
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import type { TrainingData } from '../../lib/models/transfusion/training/data.js'
 import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
@@ -9,8 +10,9 @@ export function newTraining(
   config: TransfusionOptions,
   settings: TransfusionTrainingSettings,
   data: TrainingData = dataset,
+  compute: ComputeType = 'f32',
 ) {
-  const model = newModel(config)
+  const model = newModel(config, compute)
   const trainer = new Trainer(model, data, settings)
   return {
     model,
