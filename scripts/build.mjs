@@ -1,13 +1,13 @@
 // Builds the addon (node-gyp) and the JavaScript (tsc); both only where sources changed.
 //   node scripts/build.mjs [native | ts]
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { installBuildTools } from './build_tools.mjs'
 import { generateKernels } from './generate-kernels.mjs'
-import { removeOrphans } from './orphans.mjs'
 import { isInstalled, main, nodePrefix, root, run, runTool, toolsFolder } from './run.mjs'
+import { updateFolder } from './update_folder.mjs'
 
 /** Where the build puts the addon. */
 export const addonPath = join(root, 'build', nodePrefix ? 'Release' : 'cmake', 'transfusion.node')
@@ -63,17 +63,27 @@ function buildWithGyp(strict, jobs) {
   }
 }
 
-/** Builds dist/ and brings the generated kernel types up to date. */
+/**
+ * Builds dist/ and brings the generated kernel types up to date. What has not changed in dist/ is left as it is: `npm pack`
+ * builds, too, while programs may be starting.
+ */
 export function buildTypeScript() {
   generateKernels()
-  runTool('typescript/bin/tsc', [])
-  removeOrphans(join(root, 'dist'), join(root, 'lib'))
-  copyFileSync(binding, packedBinding)
+  // Beside dist/, for source maps name the sources relative to where they lie.
+  const fresh = mkdtempSync(join(root, '.dist-'))
+  try {
+    runTool('typescript/bin/tsc', ['--outDir', fresh])
+    copyFileSync(binding, join(fresh, 'binding.gyp'))
+    // The script of the report's page, which knows a browser instead of Node, as one file.
+    runTool('typescript/bin/tsc', ['--project', 'lib/reporting/browser'])
+    const page = ['--config', 'scripts/vite.page.mjs', '--outDir', join(fresh, 'reporting/browser')]
+    runTool('vite/bin/vite.js', ['build', '--configLoader', 'native', ...page])
+    updateFolder(join(root, 'dist'), fresh)
+  } finally {
+    rmSync(fresh, { recursive: true })
+  }
   // npm does so where it installs, but a link to a clone is there before the build, too.
   chmodSync(join(root, 'dist/cli/main.js'), 0o755)
-  // The script of the report's page, which knows a browser instead of Node, as one file.
-  runTool('typescript/bin/tsc', ['--project', 'lib/reporting/browser'])
-  runTool('vite/bin/vite.js', ['build', '--config', 'scripts/vite.page.mjs', '--configLoader', 'native'])
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

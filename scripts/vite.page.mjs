@@ -15,7 +15,6 @@ export default defineConfig({
       fileName: () => 'page.js',
       cssFileName: 'page',
     },
-    outDir: join(root, 'dist/reporting/browser'),
     copyPublicDir: false,
     // The library's licence asks for its notice in every copy, which each report is.
     rolldownOptions: {
