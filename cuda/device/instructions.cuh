@@ -36,8 +36,8 @@ __device__ __forceinline__ float fast_log2(float x) {
 
 // ---- global memory ----
 
-// Stores that stay whole: the compiler takes vectors apart now and then. Addresses are multiples of the
-// bytes.
+// Stores that stay whole, as do those to shared memory below: the compiler takes vectors apart now and then.
+// Addresses are multiples of the bytes.
 __device__ __forceinline__ void store_global(void* target, uint32_t a, uint32_t b) {
   asm volatile("st.global.v2.b32 [%0], {%1, %2};" ::"l"(__cvta_generic_to_global(target)), "r"(a), "r"(b)
                : "memory");
@@ -57,6 +57,9 @@ __device__ __forceinline__ uint32_t shared_address(const void* pointer) {
 
 __device__ __forceinline__ void store_shared_4(uint32_t target, uint32_t word) {
   asm volatile("st.shared.b32 [%0], %1;" ::"r"(target), "r"(word) : "memory");
+}
+__device__ __forceinline__ void store_shared_8(uint32_t target, float a, float b) {
+  asm volatile("st.shared.v2.f32 [%0], {%1, %2};" ::"r"(target), "f"(a), "f"(b) : "memory");
 }
 __device__ __forceinline__ void store_shared_16(uint32_t target, const uint32_t (&words)[4]) {
   asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(target), "r"(words[0]), "r"(words[1]),

@@ -148,6 +148,7 @@ __device__ __forceinline__ void store_warp_sums(const WarpSums<Tile>& warp, cons
       Tile::kWarpN + 8;  // the pairs of 4 rows, as lanes write them, lie in different banks
   static_assert(16 * kStride * sizeof(float) * (Tile::kThreads / 32) <= Tile::kSharedBytes);
   float* patch = reinterpret_cast<float*>(dynamic_shared) + warp.warp() * 16 * kStride;
+  const uint32_t writing = shared_address(patch);
   const int lane = threadIdx.x % 32;
 #pragma unroll
   for (int i = 0; i < Tile::kWarpM / 16; ++i) {
@@ -155,10 +156,9 @@ __device__ __forceinline__ void store_warp_sums(const WarpSums<Tile>& warp, cons
 #pragma unroll
     for (int j = 0; j < Tile::kWarpN / 8; ++j)
 #pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        float2 pair{warp.sums[i][j][2 * half], warp.sums[i][j][2 * half + 1]};
-        *reinterpret_cast<float2*>(patch + (half * 8 + lane / 4) * kStride + j * 8 + lane % 4 * 2) = pair;
-      }
+      for (int half = 0; half < 2; ++half)
+        store_shared_8(writing + ((half * 8 + lane / 4) * kStride + j * 8 + lane % 4 * 2) * 4,
+                       warp.sums[i][j][2 * half], warp.sums[i][j][2 * half + 1]);
     __syncwarp();
 #pragma unroll 1
     for (int chunk = lane; chunk < 16 * kChunks; chunk += 32) {

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { basename, delimiter, dirname, join } from 'node:path'
 import { capture } from '../run.mjs'
+import { findNvcc } from './toolkit.mjs'
 
 /** Of a multiprocessor, by compute capability: what limits how many blocks it holds (CUDA programming guide, table 24). */
 const multiprocessor = {
@@ -16,9 +17,12 @@ const registersOfMultiprocessor = 65536
 /** The system's own share of a block's shared memory. */
 const reservedShared = 1024
 
-/** ptxas's log of an image: an entry per kernel. */
-export function parseAssemblerLog(path) {
+const cubinOf = (folder, image, architecture) => join(folder, `${image}.${architecture}.cubin`)
+
+/** What ptxas says of the kernels of an image. */
+export function compiled(folder, image, architecture) {
   const kernels = []
+  const path = `${cubinOf(folder, image, architecture)}.log`
   for (const line of readFileSync(path, 'utf8').split('\n')) {
     const name = /Compiling entry function '(\w+)'/.exec(line)?.[1]
     if (name) kernels.push({ name, shared: 0 })
@@ -35,7 +39,7 @@ export function parseAssemblerLog(path) {
 }
 
 /** Threads of a block by kernel, as __launch_bounds__ says. */
-export function parseThreads(ptxPath) {
+function parseThreads(ptxPath) {
   const threads = {}
   for (const [, name, count] of readFileSync(ptxPath, 'utf8').matchAll(
     /\.entry (\w+)\([^)]*\)\s*\.maxntid (\d+)/g,
@@ -67,7 +71,6 @@ const classes = {
   globalStore: /^STG/,
   sharedLoad: /^LDS(?!M)/,
   sharedStore: /^STS/,
-  local: /^(LDL|STL)/,
   special: /^MUFU/,
   barrier: /^BAR/,
 }
@@ -98,9 +101,9 @@ function mainLoop(instructions) {
   return best
 }
 
-/** Machine code of an image: instructions of each kernel and of its main loop, by class. */
-export function disassemble(cubinPath, nvcc) {
-  const folder = dirname(nvcc)
+/** Machine code of an image: instructions of each kernel's main loop, by class. */
+function disassemble(cubinPath) {
+  const folder = dirname(findNvcc())
   const text = capture(join(folder, 'cuobjdump'), ['-sass', cubinPath], {
     env: { ...process.env, PATH: [folder, process.env.PATH].join(delimiter) },
     maxBuffer: 1 << 30,
@@ -115,17 +118,16 @@ export function disassemble(cubinPath, nvcc) {
       operation,
       target: operation.startsWith('BRA') ? parseInt(/0x([0-9a-f]+)\s*$/.exec(operands)?.[1], 16) : undefined,
     }))
-    kernels[name] = { whole: count(instructions), loop: mainLoop(instructions) }
+    kernels[name] = { loop: mainLoop(instructions) }
   }
   return kernels
 }
 
 /** All kernels of an image for an architecture. */
-export function statisticsOf(folder, image, architecture, nvcc) {
-  const cubin = join(folder, `${image}.${architecture}.cubin`)
+export function statisticsOf(folder, image, architecture) {
   const threads = parseThreads(join(folder, `${image}.ptx`))
-  const code = disassemble(cubin, nvcc)
-  return parseAssemblerLog(`${cubin}.log`).map((kernel) => ({
+  const code = disassemble(cubinOf(folder, image, architecture))
+  return compiled(folder, image, architecture).map((kernel) => ({
     ...kernel,
     image: basename(image),
     threads: threads[kernel.name],

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { Failure, capture, main, root, runTool, stage } from '../run.mjs'
 import { buildCuda } from './build.mjs'
-import { occupancy, statisticsOf } from './kernel_statistics.mjs'
+import { compiled, occupancy, statisticsOf } from './kernel_statistics.mjs'
 import { bandwidthShare, gpus, issueShare, predict } from './prediction.mjs'
 import { findNvcc } from './toolkit.mjs'
 
@@ -16,25 +16,24 @@ const row = (cells) => `| ${cells.join(' | ')} |\n`
 const table = (header, rows) => row(header) + row(header.map(() => '---')) + rows.map(row).join('')
 const percent = (share) => `${Math.round(share * 100)}%`
 
-/** All kernels of all images, by architecture. */
-function readAll() {
+/** All kernels of all images, by architecture, as `read(folder, image, architecture)` finds them. */
+function readAll(read) {
   const images = readdirSync(folder)
     .filter((name) => name.endsWith('.ptx'))
     .map((name) => name.slice(0, -'.ptx'.length))
-  const nvcc = findNvcc()
   return Object.fromEntries(
     architectures.map((architecture) => [
       architecture,
-      images.flatMap((image) => statisticsOf(folder, image, architecture, nvcc)),
+      images.flatMap((image) => read(folder, image, architecture)),
     ]),
   )
 }
 
-/** Kernels whose registers did not suffice. */
+/** Kernels whose registers did not suffice; local memory of any kind is a part of the stack. */
 function spilling(kernels) {
   return architectures.flatMap((architecture) =>
     kernels[architecture]
-      .filter(({ stack, spilled, whole }) => stack > 0 || spilled > 0 || whole.local > 0)
+      .filter(({ stack, spilled }) => stack > 0 || spilled > 0)
       .map(
         ({ name, stack, spilled }) =>
           `${name} (sm_${architecture}): ${stack} bytes of stack, ${spilled} spilled`,
@@ -118,13 +117,14 @@ function predictionTable(kernels, steps) {
 
 const ratio = (a, b) => (b > 0 ? (a / b).toFixed(2) : '')
 
-/** What the simulator counted of kernels that memory bounds (test/cuda/memory_traffic.test.ts). */
+/** What the simulator counted (test/cuda/traffic). */
 function trafficTable(counters) {
   const rows = counters.map((counted) => [
-    `\`${counted.kernel}\``,
+    `\`${counted.name}\``,
     counted.dtype,
     counted.launches.length,
     Math.round(counted.ideal_bytes / 1024),
+    ratio(counted.memory_bytes, counted.ideal_bytes),
     ratio(counted.sector_bytes, counted.ideal_bytes),
     ratio(counted.sector_bytes, counted.requested_bytes),
     Math.round(counted.requested_bytes / counted.requests),
@@ -136,19 +136,23 @@ function trafficTable(counters) {
     'dtype',
     'launches',
     'KiB',
+    'memory / ideal',
     'sectors / ideal',
     'sectors / requested',
     'bytes a request',
+    'warp instructions a KiB',
+    'turns of banks',
   ]
-  return table([...header, 'warp instructions a KiB', 'bank conflicts'], rows)
+  return table(header, rows)
 }
 
-function readCounters() {
-  const path = join(root, 'build/cuda/counters.json')
+/** Of a test's file. */
+function readCounters(name) {
+  const path = join(root, `build/cuda/counters/${name}.json`)
   if (!existsSync(path))
     throw new Failure(
       'no-counters',
-      'the simulator has counted nothing yet: `npm run test:cuda -- test/cuda/memory_traffic.test.ts` does',
+      'the simulator has counted nothing yet: `npm run test:cuda -- test/cuda/traffic` does',
     )
   return JSON.parse(readFileSync(path, 'utf8'))
 }
@@ -182,12 +186,18 @@ bf16, four documents of 1024 positions, half of them patches of two images each.
 ${predictionTable(kernels, steps)}
 ## Memory traffic
 
-Kernels that the memory's bandwidth bounds, at 128 rows of 1024 columns, as the simulator counted them: sectors of 32 bytes
-against the bytes of each tensor once, and against what threads asked for; shared memory's wavefronts against those without
-conflicts of banks. Where sectors exceed 1.05 of the ideal, the test says why: weights that each row reads and caches serve,
-tables that are large only beside so few rows.
+As the simulator counted it. \`ideal\` are the bytes of each tensor once. \`memory\`: sectors of 32 bytes that a launch reads, each
+once, and those that it writes, each once, which is what memory moves while caches hold what a launch has touched; \`sectors\`: all
+that its warps read and write, with what caches serve, and against the bytes that threads ask for (less than 1 where several ask
+for the same). \`turns of banks\`: of shared memory, against those without conflicts. A limit of 1.05 holds for memory / ideal,
+sectors / ideal and sectors / requested, and of 1 for banks, where the tests (test/cuda/traffic) do not say otherwise and why.
 
-${trafficTable(readCounters())}
+Kernels that the memory's bandwidth bounds, mostly at 128 rows of 1024 columns:
+
+${trafficTable(['elementwise', 'layout', 'rows', 'training'].flatMap(readCounters))}
+Products and attention, which read tiles again and again from caches:
+
+${trafficTable(['products', 'attention'].flatMap(readCounters))}
 ## Registers, static shared memory, occupancy
 
 Dynamic shared memory, which products and attention take besides, is not in these figures.
@@ -203,7 +213,7 @@ main(() => {
   const { check } = parseArgs({ options: { check: { type: 'boolean', default: false } } }).values
   stage('Machine code', () => buildCuda({ architectures }))
   stage('Report', () => {
-    const kernels = readAll()
+    const kernels = readAll(check ? compiled : statisticsOf)
     const found = spilling(kernels)
     if (!check) write(kernels)
     if (found.length > 0)

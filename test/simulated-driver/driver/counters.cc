@@ -24,6 +24,7 @@ std::string to_json(const Launch& launch, const Counters& counters) {
   field("global_requests", counters.global_requests);
   field("global_sectors", counters.global_sectors);
   field("global_bytes", counters.global_bytes);
+  field("memory_sectors", counters.memory_sectors);
   field("shared_requests", counters.shared_requests);
   field("shared_wavefronts", counters.shared_wavefronts);
   field("shared_ideal_wavefronts", counters.shared_ideal_wavefronts);

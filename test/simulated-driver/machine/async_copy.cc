@@ -43,7 +43,7 @@ void read_source(Warp& warp, const Instruction& i, WarpCopies::Batch& batch) {
 void count(Block& block, const WarpCopies::Batch& batch, u32 bytes) {
   Mask reading = 0;
   for_each_lane(batch.mask, [&](int lane) { reading |= Mask{batch.source_bytes[lane] != 0} << lane; });
-  if (reading) count_global(block, reading, batch.source, bytes);
+  if (reading) count_global(block, reading, batch.source, bytes, Access::read);
   count_shared(block, batch.mask, batch.target, bytes);
 }
 

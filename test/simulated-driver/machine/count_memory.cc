@@ -33,14 +33,17 @@ u64 turns(Mask mask, const u64* addresses, u32 bytes) {
 
 }  // namespace
 
-void count_global(Block& block, Mask mask, const u64* addresses, u32 bytes) {
+void count_global(Block& block, Mask mask, const u64* addresses, u32 bytes, Access access) {
   std::array<u64, kLanes> sectors;  // an access is aligned and of 16 bytes at most: it lies in one
   size_t count = 0;
   for_each_lane(mask, [&](int lane) { sectors[count++] = addresses[lane] / kSector; });
   Counters& counters = *block.counters;
   ++counters.global_requests;
   counters.global_bytes += count * bytes;
-  counters.global_sectors += count_different(sectors, count);
+  const u64 different = count_different(sectors, count);
+  counters.global_sectors += different;
+  if (access != Access::write) block.sectors_read.insert(sectors.begin(), sectors.begin() + different);
+  if (access != Access::read) block.sectors_written.insert(sectors.begin(), sectors.begin() + different);
 }
 
 // Accesses of 8 bytes are served in halves of a warp, those of 16 in quarters.

@@ -5,7 +5,7 @@
 
 namespace simulated {
 
-void count_global(Block& block, Mask mask, const u64* addresses, u32 bytes);
+void count_global(Block& block, Mask mask, const u64* addresses, u32 bytes, Access access);
 void count_shared(Block& block, Mask mask, const u64* addresses, u32 bytes);
 
 }  // namespace simulated

@@ -57,7 +57,7 @@ void find_in_space(Warp& warp, const Instruction& instruction, Mask mask, Space 
   u8* shared = nullptr;
   if (space == Space::global) {
     block.global->access(warp, instruction, mask, addresses, bytes, access);
-    if (block.options->count) count_global(block, mask, addresses, bytes);
+    if (block.options->count) count_global(block, mask, addresses, bytes, access);
   } else if (space == Space::shared) {
     block.shared.access(warp, instruction, mask, addresses, bytes, access);
     if (block.options->count) count_shared(block, mask, addresses, bytes);

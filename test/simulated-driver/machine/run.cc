@@ -41,6 +41,7 @@ class Machine {
       run_warps(block_, random_);
       ++counters_.blocks;
     }
+    counters_.memory_sectors = block_.sectors_read.size() + block_.sectors_written.size();
     return counters_;
   }
 
@@ -174,6 +175,7 @@ Counters& Counters::operator+=(const Counters& other) {
   global_requests += other.global_requests;
   global_sectors += other.global_sectors;
   global_bytes += other.global_bytes;
+  memory_sectors += other.memory_sectors;
   shared_requests += other.shared_requests;
   shared_wavefronts += other.shared_wavefronts;
   shared_ideal_wavefronts += other.shared_ideal_wavefronts;

@@ -32,6 +32,8 @@ struct Counters {
   std::array<u64, static_cast<size_t>(InstructionClass::kCount)> of_class{};
   // Only where Options::count. A request is a warp's instruction; a sector 32 bytes; ideally bytes / 32.
   u64 global_requests = 0, global_sectors = 0, global_bytes = 0;
+  // Sectors that were read, each once, and those that were written: what memory moves where caches are large.
+  u64 memory_sectors = 0;
   // A wavefront is what the 32 banks do at once; more than one for 128 bytes are conflicts.
   u64 shared_requests = 0, shared_wavefronts = 0, shared_ideal_wavefronts = 0, shared_bytes = 0;
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 #include "machine/barrier.h"
@@ -47,6 +48,7 @@ struct Block {
   SharedMemory shared;
   std::vector<Warp> warps;
   std::array<Barrier, kBarriers> barriers;
+  std::unordered_set<u64> sectors_read, sectors_written;  // of the launch, where Options::count
 };
 
 // ---- what handlers are written with ----

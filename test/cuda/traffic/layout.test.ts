@@ -1,0 +1,139 @@
+// Kernels that move rows, patches and pixels.
+import { describe } from 'vitest'
+import { native } from '../../../lib/native.js'
+import { full } from '../../../lib/tensor/tensor.js'
+import { ints, on, permutation, random, testTraffic, zeros } from './traffic.js'
+
+const [T, C] = [128, 1024]
+const rowsOfStep = 4096
+
+describe('kernels that memory bounds move each byte once', () => {
+  testTraffic(import.meta.url, {
+    concat: {
+      prepare: (d) => {
+        const [y, parts] = [zeros([T, 3, C / 4], d), [1, 2].map((n) => random([T, n, C / 4], d))]
+        return () =>
+          native.concat(
+            y.handle,
+            parts.map(({ handle }) => handle),
+          )
+      },
+    },
+    slice: {
+      prepare: on(
+        (d) => [zeros([T, 4, C / 4], d), random([T, 4, C / 4], d)],
+        (y, x) => native.slice(y!, x!, 0),
+      ),
+    },
+    transpose: {
+      prepare: on(
+        (d) => [zeros([C, T], d), random([T, C], d)],
+        (y, x) => native.transpose(y!, x!, 0, 1),
+      ),
+    },
+    embedding: {
+      prepare: on(
+        (d) => [zeros([T, C], d), random([T, C], d), permutation(T)],
+        (y, x, ids) => native.embedding(y!, x!, ids!),
+      ),
+    },
+    embedding_backward: {
+      // The tables of the sort, which are small beside more rows.
+      cached: 1.1,
+      prepare: on(
+        (d) => [zeros([T, C], 'f32'), random([T, C], d), permutation(T)],
+        (y, x, ids) => native.embedding_backward(y!, x!, ids!),
+      ),
+    },
+    gather_rows: {
+      prepare: on(
+        (d) => [zeros([T, C], d), random([T, C], d), permutation(T)],
+        (y, x, rows) => native.gather_rows(y!, x!, rows!),
+      ),
+    },
+    scatter_add_rows: {
+      // The tables of the sort.
+      cached: 1.09,
+      prepare: on(
+        (d) => [zeros([T, C], d), random([T, C], d), permutation(T)],
+        (y, x, rows) => native.scatter_add_rows(y!, x!, rows!),
+      ),
+    },
+    write_rows: {
+      prepare: on(
+        (d) => [zeros([T, C], d), random([T, C], d), permutation(T)],
+        (y, x, rows) => native.write_rows(y!, x!, rows!),
+      ),
+    },
+    rope_table: {
+      // Each pair of a token reads its position, frequency and axis.
+      cached: 2.1,
+      dtypes: ['f32'],
+      prepare: on(
+        () => [
+          full([rowsOfStep, 64], 0),
+          random([rowsOfStep, 3], 'f32'),
+          random([32], 'f32'),
+          ints(Array.from({ length: 32 }, (_, i) => i % 3)),
+        ],
+        (table, positions, frequencies, axes) => native.rope_table(table!, positions!, frequencies!, axes!),
+      ),
+    },
+    split_rope: {
+      // All heads read the angles of their token.
+      cached: 1.25,
+      prepare: on(
+        (d) => [
+          zeros([T, 8, 64], d),
+          zeros([T, 2, 64], d),
+          zeros([T, 2, 64], d),
+          random([T, 12, 64], d),
+          random([T, 64], 'f32'),
+        ],
+        (q, k, v, qkv, table) => native.split_rope(q!, k!, v!, qkv!, table!),
+      ),
+    },
+    split_rope_backward: {
+      cached: 1.25,
+      prepare: on(
+        (d) => [
+          zeros([T, 12, 64], d),
+          random([T, 8, 64], d),
+          random([T, 2, 64], d),
+          random([T, 2, 64], d),
+          random([T, 64], 'f32'),
+        ],
+        (dqkv, dq, dk, dv, table) => native.split_rope_backward(dqkv!, dq!, dk!, dv!, table!),
+      ),
+    },
+    upsample_nearest: {
+      // Each pixel of x is read for four of y.
+      cached: 1.25,
+      prepare: on(
+        (d) => [zeros([1, 32, 32, 64], d), random([1, 16, 16, 64], d)],
+        (y, x) => native.upsample_nearest(y!, x!, 1),
+      ),
+    },
+    sum_pool: {
+      prepare: on(
+        (d) => [zeros([1, 16, 16, 64], d), random([1, 32, 32, 64], d)],
+        (y, x) => native.sum_pool(y!, x!, 1),
+      ),
+    },
+    patchify: {
+      // Where images begin, and their sizes.
+      cached: 1.15,
+      prepare: on(
+        (d) => [zeros([1536, 64], d), random([6144, 16], d), ints([64, 64, 32, 64], [2, 2])],
+        (y, x, sizes) => native.patchify(y!, x!, sizes!, 2),
+      ),
+    },
+    unpatchify: {
+      cached: 1.15,
+      prepare: on(
+        (d) => [zeros([6144, 16], d), random([1536, 64], d), ints([64, 64, 32, 64], [2, 2])],
+        (y, x, sizes) => native.unpatchify(y!, x!, sizes!, 2),
+      ),
+    },
+  })
+})
