@@ -23,6 +23,11 @@ void add_binary(std::vector<Case>& cases, const char* name, auto kernel, Operati
            }});
 }
 
+std::vector<double> rounded(std::vector<double> values, DType dtype) {
+  for (double& value : values) value = round_to(dtype, value);
+  return values;
+}
+
 double silu(double x) { return x / (1 + std::exp(-x)); }
 
 }  // namespace
@@ -43,24 +48,6 @@ void add_elementwise_cases(std::vector<Case>& cases) {
                        run.call(run.kernels().cast, y, run.in(x));
                        run.expect(y, x.data, Tolerance::exact);
                      }});
-    cases.push_back({"transpose [5, 33, 65]" + suffix, [=](Run& run) {
-                       const Values x = run.random({5, 33, 65}, dtype);
-                       const Out y = run.out({5, 65, 33}, dtype);
-                       run.call(run.kernels().transpose, y, run.in(x), i64{1}, i64{2});
-                       std::vector<double> reference;
-                       for (i64 b = 0; b < 5; ++b)
-                         for (i64 j = 0; j < 65; ++j)
-                           for (i64 i = 0; i < 33; ++i) reference.push_back(x[(b * 33 + i) * 65 + j]);
-                       run.expect(y, reference, Tolerance::exact);
-                     }});
-    cases.push_back({"sum_rows [515, 67]" + suffix, [=](Run& run) {
-                       const Values x = run.random({515, 67}, dtype), y = run.random({67}, DType::f32);
-                       const Acc sum = run.acc(y);
-                       run.call(run.kernels().sum_rows, sum, run.in(x));
-                       std::vector<double> reference = y.data;
-                       for (i64 i = 0; i < 515 * 67; ++i) reference[i % 67] += x[i];
-                       run.expect(sum, reference, Tolerance::reduction);
-                     }});
     cases.push_back({"silu [1003]" + suffix, [=](Run& run) {
                        const Values x = run.random({1003}, dtype, 4);
                        const Out y = run.out({1003}, dtype);
@@ -68,6 +55,46 @@ void add_elementwise_cases(std::vector<Case>& cases) {
                        std::vector<double> reference;
                        for (const double value : x.data) reference.push_back(silu(value));
                        run.expect(y, reference, Tolerance::elementwise);
+                     }});
+    cases.push_back({"silu_backward [1003]" + suffix, [=](Run& run) {
+                       const Values x = run.random({1003}, dtype, 4), dy = run.random({1003}, dtype);
+                       const Out dx = run.out({1003}, dtype);
+                       run.call(run.kernels().silu_backward, dx, run.in(dy), run.in(x));
+                       std::vector<double> reference;
+                       for (i64 i = 0; i < 1003; ++i) {
+                         const double sigmoid = 1 / (1 + std::exp(-x[i]));
+                         reference.push_back(dy[i] * sigmoid * (1 + x[i] * (1 - sigmoid)));
+                       }
+                       run.expect(dx, reference, Tolerance::elementwise);
+                     }});
+    cases.push_back({"scale [1003]" + suffix, [=](Run& run) {
+                       const Values x = run.random({1003}, dtype);
+                       const Out y = run.out({1003}, dtype);
+                       run.call(run.kernels().scale, y, run.in(x), 0.75f);
+                       std::vector<double> reference;
+                       for (const double value : x.data) reference.push_back(0.75 * value);
+                       run.expect(y, reference, Tolerance::elementwise);
+                     }});
+    for (const DType other : {DType::f32, DType::bf16})
+      cases.push_back({"accumulate " + std::string(name_of(other)) + " [1003]" + suffix, [=](Run& run) {
+                         const Values before = run.random({1003}, dtype), x = run.random({1003}, other);
+                         const InOut y = run.in_out(before);
+                         run.call(run.kernels().accumulate, y, run.in(x));
+                         std::vector<double> reference = before.data;
+                         for (i64 i = 0; i < 1003; ++i) reference[i] += x[i];
+                         run.expect(y, reference, Tolerance::elementwise);
+                       }});
+    cases.push_back({"cast of integers [1003]" + suffix, [=](Run& run) {
+                       const Values x = run.random_integers({1003}, -1000000, 1000000);
+                       const Out y = run.out({1003}, dtype);
+                       run.call(run.kernels().cast, y, run.in(x));
+                       run.expect(y, x.data, Tolerance::elementwise);
+                     }});
+    cases.push_back({"cast to bf16 [1003]" + suffix, [=](Run& run) {
+                       const Values x = run.random({1003}, dtype);
+                       const Out y = run.out({1003}, DType::bf16);
+                       run.call(run.kernels().cast, y, run.in(x));
+                       run.expect(y, rounded(x.data, DType::bf16), Tolerance::exact);
                      }});
     cases.push_back({"swiglu [33, 2 x 72]" + suffix, [=](Run& run) {
                        const Values x = run.random({33, 144}, dtype, 4);

@@ -3,50 +3,82 @@
 #include "check/gpu.h"
 
 namespace transfusion::check {
+namespace {
 
-void add_loss_cases(std::vector<Case>& cases) {
-  constexpr i64 T = 37, V = 515;
-  for (const DType dtype : {DType::f32, DType::bf16}) {
-    cases.push_back({"cross_entropy and backward [37, 515], " + std::string(name_of(dtype)), [=](Run& run) {
-                       const Values logits = run.random({T, V}, dtype, 6);
-                       const Values labels = run.random_integers({T}, -1, V - 1),
-                                    dlosses = run.random({T}, DType::f32);
-                       const Out losses = run.out({T}, DType::f32), lse = run.out({T}, DType::f32);
-                       const Out dlogits = run.out({T, V}, dtype);
-                       const In logit_view = run.in(logits), label_view = run.in(labels);
-                       run.call(run.kernels().cross_entropy, losses, OutOptional{}, lse, logit_view,
-                                label_view, InOptional{}, 0.f, 0.f);
-                       In lse_view;
-                       static_cast<TensorView&>(lse_view) = lse;
-                       run.call(run.kernels().cross_entropy_backward, dlogits, run.in(dlosses), InOptional{},
-                                logit_view, lse_view, label_view, InOptional{}, 0.f, 0.f);
-                       std::vector<double> expected(T), logs(T), gradients(T * V);
-                       for (i64 t = 0; t < T; ++t) {
-                         double sum = 0;
-                         for (i64 i = 0; i < V; ++i) sum += std::exp(logits[t * V + i]);
-                         const auto label = static_cast<i64>(labels[t]);
-                         logs[t] = std::log(sum);
-                         if (label < 0) continue;
-                         expected[t] = logs[t] - logits[t * V + label];
-                         for (i64 i = 0; i < V; ++i)
-                           gradients[t * V + i] =
-                               dlosses[t] * (std::exp(logits[t * V + i] - logs[t]) - (i == label));
-                       }
-                       run.expect(losses, expected, Tolerance::reduction);
-                       run.expect(dlogits, gradients, Tolerance::reduction);
-                     }});
-    cases.push_back({"argmax [9, 1031], " + std::string(name_of(dtype)), [=](Run& run) {
-                       const Values logits = run.random({9, 1031}, dtype);
-                       const Out ids = run.out({9}, DType::i32);
-                       run.call(run.kernels().argmax, ids, run.in(logits));
-                       std::vector<double> expected(9);
-                       for (i64 t = 0; t < 9; ++t)
-                         for (i64 i = 1; i < 1031; ++i)
-                           if (logits[t * 1031 + i] > logits[t * 1031 + static_cast<i64>(expected[t])])
-                             expected[t] = static_cast<double>(i);
-                       run.expect(ids, expected, Tolerance::exact);
-                     }});
+// `smoothing` 0 and `z_loss` 0: without penalties and weights.
+struct CrossEntropy {
+  i64 T, V;
+  f32 smoothing, z_loss;
+  bool penalised() const { return smoothing > 0 || z_loss > 0; }
+};
+
+struct LossRow {
+  double loss = 0, penalty = 0;
+};
+
+// Of one row, whose gradients go to dlogits.
+LossRow compute_row(const CrossEntropy& c, const double* logits, i64 label, double weight, double dloss,
+                    double dpenalty, double* dlogits) {
+  if (label < 0) return {};
+  double largest = logits[0], sum = 0, mean = 0;
+  for (i64 v = 1; v < c.V; ++v) largest = std::max(largest, logits[v]);
+  for (i64 v = 0; v < c.V; ++v) {
+    sum += std::exp(logits[v] - largest);
+    mean += logits[v] / static_cast<double>(c.V);
   }
+  const double lse = largest + std::log(sum), dl = weight * dloss, dp = weight * dpenalty;
+  for (i64 v = 0; v < c.V; ++v)
+    dlogits[v] = (dl + 2 * c.z_loss * lse * dp) * std::exp(logits[v] - lse) -
+                 c.smoothing * dp / static_cast<double>(c.V) + (v == label ? c.smoothing * dp - dl : 0);
+  return {weight * (lse - logits[label]),
+          weight * (c.smoothing * (logits[label] - mean) + c.z_loss * lse * lse)};
+}
+
+void check_cross_entropy(Run& run, const CrossEntropy& c, DType dtype) {
+  const auto [T, V, smoothing, z_loss] = c;
+  const bool penalised = c.penalised();
+  const Values logits = run.random({T, V}, dtype, 6), labels = run.random_integers({T}, -1, V - 1);
+  const Values dlosses = run.random({T}, DType::f32), dpenalties = run.random({T}, DType::f32),
+               weights = run.random({T}, DType::f32);
+  const Out losses = run.out({T}, DType::f32), lse = run.out({T}, DType::f32),
+            dlogits = run.out({T, V}, dtype);
+  OutOptional penalties;
+  InOptional weight_view, dpenalty_view;
+  if (penalised) {
+    static_cast<TensorView&>(penalties) = run.out({T}, DType::f32);
+    weight_view = run.in_optional(weights);
+    dpenalty_view = run.in_optional(dpenalties);
+  }
+  const In logit_view = run.in(logits), label_view = run.in(labels);
+  run.call(run.kernels().cross_entropy, losses, penalties, lse, logit_view, label_view, weight_view,
+           smoothing, z_loss);
+  run.call(run.kernels().cross_entropy_backward, dlogits, run.in(dlosses), dpenalty_view, logit_view,
+           as_in(lse), label_view, weight_view, smoothing, z_loss);
+  std::vector<double> expected(T), expected_penalties(T), gradients(T * V);
+  in_parallel(T, [&, V = V](i64 t) {
+    const LossRow row =
+        compute_row(c, &logits.data[t * V], static_cast<i64>(labels[t]), penalised ? weights[t] : 1,
+                    dlosses[t], penalised ? dpenalties[t] : 0, &gradients[t * V]);
+    expected[t] = row.loss;
+    expected_penalties[t] = row.penalty;
+  });
+  run.expect(losses, expected, Tolerance::reduction);
+  if (penalised) run.expect(penalties, expected_penalties, Tolerance::reduction);
+  run.expect(dlogits, gradients, Tolerance::reduction);
+}
+
+}  // namespace
+
+void add_loss_cases(Cases& cases) {
+  constexpr std::pair<CrossEntropy, Size> kLosses[] = {{{37, 515, 0, 0}, Size::small},
+                                                       {{19, 2050, 0.1f, 1e-4f}, Size::small},
+                                                       {{512, 50304, 0, 0}, Size::real},
+                                                       {{257, 50257, 0.1f, 1e-4f}, Size::real}};
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const auto& [c, size] : kLosses)
+      cases.push_back({"cross_entropy and backward [" + std::to_string(c.T) + ", " + std::to_string(c.V) +
+                           "]" + (c.penalised() ? " with penalties, " : ", ") + name_of(dtype),
+                       [=, c = c](Run& run) { check_cross_entropy(run, c, dtype); }, size});
 }
 
 }  // namespace transfusion::check

@@ -1,27 +1,99 @@
-import { execFile } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { temporaryFolder } from '../temporary_folder.js'
 
 const program = fileURLToPath(new URL('../../build/cuda/check_gpu', import.meta.url))
 
-interface Report {
-  runs: { images: string; device: { kernels: string }; cases: { name: string; holds: boolean }[] }[]
+interface Case {
+  name: string
+  holds: boolean
+  failure?: string
 }
 
-it('check_gpu, which is for GPUs, finds all kernels right on the simulated one, and writes what it found', async () => {
+interface Report {
+  set: string
+  runs: {
+    images: string
+    holds: boolean
+    device: { kernels: string }
+    notRun: number
+    withoutCase: string[]
+    cases: Case[]
+  }[]
+}
+
+/** check_gpu on the simulated GPU; `during(child)` sees its process and the file that it writes. */
+async function check(
+  options: string[],
+  during: (pid: number, output: string) => Promise<void> = () => Promise.resolve(),
+) {
   const output = join(await temporaryFolder(), 'report.json')
-  const options = ['--driver', process.env['TRANSFUSION_CUDA_DRIVER']!, '--output', output]
-  const { stdout, stderr } = await promisify(execFile)(program, options)
-  expect(stderr).toBe('')
-  expect(stdout).toMatch(/^(\d+) of \1 kernels hold, from PTX\n\1 of \1 kernels hold, from PTX\n$/)
-  const { runs } = JSON.parse(await readFile(output, 'utf8')) as Report
-  expect(runs.map(({ images, device }) => [images, device.kernels])).toEqual([
+  const fixed = ['--driver', process.env['TRANSFUSION_CUDA_DRIVER']!, '--output', output, '--sizes', 'small']
+  const child = spawn(program, [...fixed, ...options], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let stdout = ''
+  child.stdout.on('data', (text: Buffer) => (stdout += text.toString()))
+  const exit = once(child, 'exit')
+  await during(child.pid!, output)
+  const [code] = (await exit) as [number]
+  return { code, stdout, report: JSON.parse(await readFile(output, 'utf8')) as Report }
+}
+
+/** Sends a signal to the process that runs the cases, once it has run some. */
+const signalWorker = (signal: NodeJS.Signals) => async (pid: number, output: string) => {
+  const done = () => existsSync(output) && readFileSync(output, 'utf8').includes('"holds":true,"milli')
+  while (!done()) await new Promise((resolve) => setTimeout(resolve, 5))
+  const worker = Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8'))
+  process.kill(worker, signal)
+}
+
+it('check_gpu, which is for GPUs, finds all kernels right on the simulated one, and has a case of each', async () => {
+  const { code, stdout, report } = await check([])
+  expect(stdout).toMatch(/^(\d+) of \1 cases hold, from PTX\n\1 of \1 cases hold, from PTX\n$/)
+  expect(code).toBe(0)
+  expect(report.runs.map(({ images, device }) => [images, device.kernels])).toEqual([
     ['machine code', 'PTX'],
     ['PTX', 'PTX'],
   ])
-  for (const { cases } of runs) expect(cases.every(({ holds }) => holds)).toBe(true)
+  for (const { holds, notRun, withoutCase, cases } of report.runs) {
+    expect({ holds, notRun, withoutCase }).toEqual({ holds: true, notRun: 0, withoutCase: [] })
+    expect(cases.every(({ holds }) => holds)).toBe(true)
+  }
+})
+
+it('runs the cases that are asked for, and says what was not run', async () => {
+  const some = await check(['--only', 'transpose', '--images', 'PTX'])
+  expect(some).toMatchObject({ code: 0, report: { runs: [{ withoutCase: [] }] } })
+  const none = await check(['--only', 'no such kernel', '--images', 'PTX'])
+  expect(none).toMatchObject({ code: 1, stdout: '0 of 0 cases hold, from PTX\n' })
+  const late = await check(['--seconds', '0', '--images', 'PTX'])
+  expect(late.code).toBe(1)
+  expect(late.stdout).toMatch(/^ {2}(\d+) cases were not run\n0 of \1 cases hold, from PTX\n$/)
+})
+
+it.each([
+  ['SIGKILL', 'ended by signal 9'],
+  ['SIGSTOP', 'took longer than --patience'],
+] as const)('goes on with the next case after a worker that %s ends', async (signal, failure) => {
+  const { code, report } = await check(
+    ['--images', 'PTX', '--patience', '5', '--only', 'matmul|muon'],
+    signalWorker(signal),
+  )
+  expect(code).toBe(1)
+  const [run] = report.runs
+  const failed = run!.cases.filter(({ holds }) => !holds)
+  expect(failed).toEqual([{ name: expect.any(String) as string, holds: false, failure }])
+  expect(run!.notRun).toBe(0)
+  expect(new Set(run!.cases.map(({ name }) => name)).size).toBe(run!.cases.length)
+})
+
+it.each(['products', 'attention', 'memory'])('times %s', async (set) => {
+  const { code, report } = await check(['--set', set, '--images', 'machine code'])
+  expect(code).toBe(0)
+  expect(report.set).toBe(set)
+  for (const timed of report.runs[0]!.cases) expect(timed).toHaveProperty('best')
 })
