@@ -42,6 +42,12 @@ export interface GpuInfo {
   driver: string
   /** What our kernels run as: "machine code for 8.0", or "PTX", which the driver compiles. */
   kernels: string
+  /** Tells builds whose kernels differ apart. */
+  build: string
+  /** The version of cuBLASLt that was found, "13.1.0"; "": none. */
+  cublaslt: string
+  /** The file it came from, or why there is none. */
+  cublasltPlace: string
 }
 
 /** What a device is and can do. */
@@ -50,6 +56,29 @@ export type DeviceInfo = CpuInfo | GpuInfo
 /** A profile that is open, as the addon knows it. */
 export interface NativeProfileHandle {
   readonly brand: 'profile'
+}
+
+/** Ways that products take, as the addon knows them. */
+export interface NativeProducts {
+  readonly brand: 'products'
+}
+
+/** A product y [batch, m, n] of matrices, as its way may depend on it; dtypes by number. */
+export interface NativeProductShape {
+  /** Of both operands. */
+  dtype: number
+  yDtype: number
+  transposeA: boolean
+  transposeB: boolean
+  bias: boolean
+  /** Added to what y holds. */
+  accumulate: boolean
+  /** All rows of a and b are whole runs of 16 bytes, at multiples of 16. */
+  aligned: boolean
+  batch: number
+  m: number
+  n: number
+  k: number
 }
 
 /** What a profile counted; times in milliseconds. */
@@ -98,6 +127,13 @@ export interface NativeAddon extends Kernels {
   trim_memory(device?: DeviceNumber): void
   set_threads(threads: number): void
   lock_file(descriptor: number): number
+  create_products(): NativeProducts
+  /** Of the kernels that are called from now on. */
+  use_products(products: NativeProducts | undefined): void
+  set_product(products: NativeProducts, shape: NativeProductShape, way: string): void
+  list_products(products: NativeProducts): { shape: NativeProductShape; way: string; calls: number }[]
+  /** JSON of `{ way, milliseconds }[]`. */
+  measure_product(shape: NativeProductShape, samples: number, device: DeviceNumber): Promise<ArrayBuffer>
   profile_start(spans: number, device?: DeviceNumber): NativeProfileHandle
   profile_stop(profile: NativeProfileHandle): NativeProfile
   /** The text of the kernel list this binary was built from, one kernel a line. */

@@ -7,6 +7,7 @@
 #include "napi_devices.h"
 #include "napi_environment.h"
 #include "napi_file_lock.h"
+#include "napi_products.h"
 #include "napi_profile.h"
 #include "napi_tensors.h"
 
@@ -103,6 +104,11 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   export_function("trim_memory", trim_memory);
   export_function("set_threads", set_threads);
   export_function("lock_file", lock_file);
+  export_function("create_products", create_products);
+  export_function("use_products", use_products);
+  export_function("set_product", set_product);
+  export_function("list_products", list_products);
+  export_function("measure_product", measure_product);
   export_function("profile_start", profile_start);
   export_function("profile_stop", profile_stop);
   exports.Set("contract", contract());

@@ -7,6 +7,7 @@
 
 #include "device.h"
 #include "pool.h"
+#include "product_choices.h"
 #include "recording.h"
 
 namespace transfusion {
@@ -39,6 +40,7 @@ class Command {
 
   std::shared_ptr<Job> job;
   std::shared_ptr<Owner> owner;
+  std::shared_ptr<ProductChoices> products;  // of kernels; null: products are computed as a fixed rule says
 };
 
 inline Mark cancelled_mark() {

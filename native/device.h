@@ -5,11 +5,12 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "kernel_types.h"
+#include "product_choices.h"
 
 namespace transfusion {
 
@@ -58,6 +59,12 @@ class Device {
   virtual Context& context() = 0;
 
   using Done = std::function<void(const Outcome&)>;
+  // The ways in which the device can compute a product, with the median times of `samples` runs each, in the
+  // order in which ways of equal time are to be preferred. Waits for the device. Throws std::runtime_error.
+  virtual std::vector<ProductTime> measure_product(const ProductShape& shape, int samples) {
+    throw std::runtime_error("a product is computed in one way on " + name());
+  }
+
   // From here to end(), times are wanted.
   virtual void start_timing() = 0;
   // Ends the work of a command. `done` is called once all that was given before is done: in the order of

@@ -144,7 +144,9 @@ class KernelCommand final : public Command {
   void launch(Device& device) override {
     find_mark_of_inputs(&Block::launch_mark);
     if (!mark_) {
-      const Status status = call(device.context());
+      Context& context = device.context();
+      context.products = products.get();
+      const Status status = call(context);
       std::apply([](auto&... held) { (renew(held), ...); }, held_);
       if (status.failed) mark_ = failure(status);
     }

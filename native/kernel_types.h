@@ -96,12 +96,16 @@ __attribute__((format(printf, 1, 2))) inline Status fail(const char* format, ...
   return status;
 }
 
+class ProductChoices;
+
 // What a kernel may use besides its arguments. Scratch is valid until the kernel returns, 64-byte aligned,
 // uninitialised, outside the pool.
 struct Context {
   void* device_stream = nullptr;  // what the device's kernels give their work to; null on the CPU
   void* arena = nullptr;
   void* (*allocate)(void* arena, size_t bytes) = nullptr;
+  // Of the command, see product_choices.h; null: all products are computed as a fixed rule says.
+  ProductChoices* products = nullptr;
 
   template <class T>
   T* scratch(i64 count) {

@@ -145,6 +145,7 @@ void Environment::cancel_job(double id) {
 
 void Environment::enqueue(Backend& backend, std::unique_ptr<Command> command) {
   command->job = current_job_;
+  command->products = current_products_;
   command->owner = owner_;
   backend.enqueue(std::move(command));
 }

@@ -44,6 +44,9 @@ class Environment {
   void cancel_job(double id);
   void release_job(double id) { jobs_.erase(id); }
 
+  // Of the commands that are enqueued from now on; null: none.
+  void set_products(std::shared_ptr<ProductChoices> products) { current_products_ = std::move(products); }
+
   void enqueue(Backend& backend, std::unique_ptr<Command> command);
 
   // A promise that the stream settles through a Settlement.
@@ -95,6 +98,7 @@ class Environment {
 
   std::unordered_map<double, std::shared_ptr<Job>> jobs_;
   std::shared_ptr<Job> current_job_;
+  std::shared_ptr<ProductChoices> current_products_;
   double next_job_ = 1;
 };
 

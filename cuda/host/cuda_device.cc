@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "host/modules.h"
+#include "matmul/product_ways.h"
 
 namespace transfusion::cuda {
 namespace {
@@ -56,6 +57,7 @@ int CudaDevice::attribute(CUdevice_attribute attribute) const {
 std::vector<DeviceProperty> CudaDevice::properties() const {
   size_t bytes = 0;
   driver().DeviceTotalMem(&bytes, device_);
+  const CublasLt& library = cublaslt();
   return {{"name", model_},
           {"computeCapability", std::to_string(limits_.compute_capability / 10) + "." +
                                     std::to_string(limits_.compute_capability % 10)},
@@ -63,7 +65,10 @@ std::vector<DeviceProperty> CudaDevice::properties() const {
           {"memory", static_cast<double>(bytes)},
           {"nativeBf16", true},
           {"driver", cuda_version(driver().version)},
-          {"kernels", image_kind(limits_.compute_capability)}};
+          {"kernels", image_kind(limits_.compute_capability)},
+          {"build", image_hash()},
+          {"cublaslt", library.is_there() ? library.version() : ""},
+          {"cublasltPlace", library.is_there() ? library.path() : library.problem()}};
 }
 
 size_t CudaDevice::memory_limit() const {
@@ -180,6 +185,45 @@ Failures CudaDevice::expect_failures(DescribeFailure describe) {
   current_.failure = failures_.take();
   current_.describe = std::move(describe);
   return {current_.failure.device};
+}
+
+Status CudaDevice::give(const char* cause, const std::function<void(CUstream)>& work) {
+  if (health_.ended()) return health_.status();
+  work(stream_);
+  if (!synchronous_) return ok();
+  return judge(driver().StreamSynchronize(stream_), "cuStreamSynchronize", cause);
+}
+
+const CublasLt& CudaDevice::cublaslt() const {
+  std::call_once(cublaslt_is_sought_, [&] {
+    TRANSFUSION_CHECK_DRIVER(CtxSetCurrent, cuda_context_);
+    cublaslt_ = std::make_unique<CublasLt>();
+  });
+  return *cublaslt_;
+}
+
+// ---- measuring ----
+
+double CudaDevice::time(const std::function<Status()>& work) {
+  EventPool& events = completion_->events(true);
+  const CUevent start = events.take(), end = events.take();
+  TRANSFUSION_CHECK_DRIVER(EventRecord, start, stream_);
+  const Status status = work();
+  TRANSFUSION_CHECK_DRIVER(EventRecord, end, stream_);
+  TRANSFUSION_CHECK_DRIVER(EventSynchronize, end);
+  float milliseconds = 0;
+  TRANSFUSION_CHECK_DRIVER(EventElapsedTime, &milliseconds, start, end);
+  events.give_back(start);
+  events.give_back(end);
+  scratch_->reset();
+  if (status.failed) throw std::runtime_error(status.message);
+  return milliseconds;
+}
+
+std::vector<ProductTime> CudaDevice::measure_product(const ProductShape& shape, int samples) {
+  enter();
+  if (health_.ended()) throw std::runtime_error(health_.status().message);
+  return cuda::measure_product(context_, shape, samples);
 }
 
 // ---- commands ----

@@ -1,9 +1,11 @@
 // A GPU as a device: its primary context, one stream, memory, and what was given to it and is not done.
 #pragma once
 
+#include <mutex>
 #include <unordered_map>
 
 #include "host/completion.h"
+#include "host/cublaslt.h"
 #include "host/host_memory.h"
 #include "host/launch.h"
 #include "host/memory.h"
@@ -29,6 +31,7 @@ class CudaDevice final : public Device {
   void upload(void* target, const HostBuffer& source) override;
   void read(const HostBuffer& target, const void* source) override;
   Context& context() override;
+  std::vector<ProductTime> measure_product(const ProductShape& shape, int samples) override;
   void start_timing() override;
   void end(Done done) override;
 
@@ -39,6 +42,12 @@ class CudaDevice final : public Device {
   Status copy(void* target, const void* source, size_t bytes);
   Status set_zero(void* target, size_t bytes);
   Failures expect_failures(DescribeFailure describe);
+  // What a library gives to the stream, which throws where it cannot; `cause` names it.
+  Status give(const char* cause, const std::function<void(CUstream)>& work);
+  // Milliseconds of what `work` gives to the stream, which uses scratch of its own. Waits. Throws a
+  // std::runtime_error where it fails.
+  double time(const std::function<Status()>& work);
+  const CublasLt& cublaslt() const;
 
  private:
   struct LoadedKernel {
@@ -67,6 +76,8 @@ class CudaDevice final : public Device {
   std::unique_ptr<HostMemory> host_memory_;
   FailureSlots failures_;
   std::unique_ptr<Completion> completion_;
+  mutable std::once_flag cublaslt_is_sought_;
+  mutable std::unique_ptr<CublasLt> cublaslt_;  // looked for when it is first asked for
 
   // Touched by the stream's thread alone.
   bool entered_ = false;

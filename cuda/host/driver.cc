@@ -15,6 +15,7 @@ constexpr const char* kSystemDriver = "libcuda.so.1";
 
 // Leaked, as the driver stays loaded: threads use both until the process has ended.
 std::atomic<const Driver*> loaded = nullptr;
+std::atomic<bool> replaced = false;
 
 std::string too_old(const std::string& what) {
   return "the NVIDIA driver is too old: " + what + ", at least " + kLeastDriver + " is needed";
@@ -80,6 +81,7 @@ std::string load_driver(const std::string& path) {
   auto* found = new Driver;
   std::string problem = find_functions(library, *found);
   if (problem.empty()) problem = initialise(*found);
+  replaced = !path.empty();
   if (problem.empty())
     loaded = found;
   else
@@ -88,6 +90,8 @@ std::string load_driver(const std::string& path) {
 }
 
 const Driver& driver() { return *loaded.load(std::memory_order_acquire); }
+
+bool is_driver_replaced() { return replaced; }
 
 std::string cuda_version(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);

@@ -63,6 +63,9 @@ std::string load_driver(const std::string& path);
 // Once it is loaded.
 const Driver& driver();
 
+// Whether it is another one than the system's.
+bool is_driver_replaced();
+
 // "12.4"
 std::string cuda_version(int version);
 

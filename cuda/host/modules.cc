@@ -94,4 +94,17 @@ std::string image_kind(int compute_capability) {
   return "machine code for " + std::to_string(architecture / 10) + "." + std::to_string(architecture % 10);
 }
 
+std::string image_hash() {
+  static const u64 hash = [] {
+    u64 hash = 0xcbf29ce484222325ull;  // FNV-1a
+    for (int i = 0; i < image_count; ++i)
+      for (const char* byte = images[i].begin; byte != images[i].end; ++byte)
+        hash = (hash ^ static_cast<unsigned char>(*byte)) * 0x100000001b3ull;
+    return hash;
+  }();
+  char text[17];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(hash));
+  return text;
+}
+
 }  // namespace transfusion::cuda

@@ -14,4 +14,7 @@ CUkernel find_kernel(const KernelName& kernel, int compute_capability);
 // "machine code for 8.0" or "PTX": what such devices run.
 std::string image_kind(int compute_capability);
 
+// Of all images: tells builds whose kernels differ apart.
+std::string image_hash();
+
 }  // namespace transfusion::cuda

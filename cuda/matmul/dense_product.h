@@ -24,7 +24,13 @@ struct DenseProduct {
   }
 };
 
-// In tiles: a row of y is the same whatever rows are beside it.
+// Of matrices that lie one after the other.
+Output dense_output(void* y, DType dtype, i64 m, i64 n);
+// The same row of biases for each of y's.
+void add_bias(Output& output, const void* bias, DType dtype, i64 m, i64 n);
+
+// In tiles, of which a row of y is the same whatever rows are beside it; or by cuBLASLt, where the command's
+// choices say so (product_ways.h), of which it may not be.
 Status launch_product(Context& context, const DenseProduct& product);
 
 }  // namespace transfusion::cuda

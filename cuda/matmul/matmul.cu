@@ -12,10 +12,10 @@
 #include <climits>
 
 #include "cuda_kernels.h"
-#include "matmul/dense_product.h"
+#include "matmul/cublaslt_product.h"
 #include "matmul/matmul_skinny.h"
+#include "matmul/product_ways.h"
 #include "matmul/split_k.h"
-#include "matmul/tile_choice.h"
 #endif
 
 namespace transfusion::cuda {
@@ -124,6 +124,9 @@ Status launch_product(Context& context, const DenseProduct& product) {
   if (const i64 largest = std::max({m, n, k}); largest > INT_MAX)
     return fail("matrices must have at most %d rows and columns, received %lld", INT_MAX,
                 static_cast<long long>(largest));
+  const ProductWay way = way_of(context, product);
+  if (way.kind == ProductWay::library) return launch_library(context, product, way);
+
   MatmulArguments arguments{};
   arguments.a = {product.a, product.a_stride(), m * k};
   arguments.b = {product.b, product.b_stride(), k * n};
@@ -134,19 +137,32 @@ Status launch_product(Context& context, const DenseProduct& product) {
 
   const bool may_split = product.transpose_a && !product.output.bias;
   const int wanted_splits = may_split ? choose_splits(product.batch, m, n, k) : 1;
-  const auto choose = [&](const auto& tiles, TileChoice::Size largest) {
-    return choose_tile(context, tiles, largest, m, n, product.batch * wanted_splits);
-  };
-  const bool any_size = arguments.aligned && layout != kTT;
-  const TileChoice tile = product.dtype == DType::f32
-                              ? choose(kSimtTiles, TileChoice::kLarge)
-                              : choose(kMmaTiles, any_size ? TileChoice::kLarge : TileChoice::kSmall);
-  arguments.partition = partition_of(tile, m, n, k, product.batch);
+  const auto tile = tile_of(context, product, way, wanted_splits);
+  if (!tile) return fail("no kernel of it has %s tiles on this GPU", kProductWayNames[way.kind]);
+  arguments.partition = partition_of(*tile, m, n, k, product.batch);
   const SplitSums splits(context, product.output, arguments.partition, wanted_splits);
   arguments.output = splits.output();
-  const Status status = launch(context, kernel_of(product.dtype, layout, tile.size, arguments.aligned),
-                               grid_of(arguments.partition, splits.count()), arguments, tile.shared_bytes);
+  const Status status = launch(context, kernel_of(product.dtype, layout, tile->size, arguments.aligned),
+                               grid_of(arguments.partition, splits.count()), arguments, tile->shared_bytes);
   return status.failed ? status : splits.join();
+}
+
+Output dense_output(void* y, DType dtype, i64 m, i64 n) {
+  Output output{};
+  output.y = y;
+  output.stride = n;
+  output.batch_stride = m * n;
+  output.is_bf16 = dtype == DType::bf16;
+  output.vectors = n * static_cast<i64>(dtype_size(dtype)) % 16 == 0 && aligned({y});
+  return output;
+}
+
+void add_bias(Output& output, const void* bias, DType dtype, i64 m, i64 n) {
+  output.bias = bias;
+  output.rows_of_bias = static_cast<int>(m);
+  output.bias_is_bf16 = dtype == DType::bf16;
+  output.bias_vectors = output.bias_is_bf16 == output.is_bf16 &&
+                        n * static_cast<i64>(dtype_size(dtype)) % 16 == 0 && aligned({bias});
 }
 
 namespace {
@@ -165,18 +181,9 @@ Status multiply(Context& context, const TensorView& y, const TensorView& a, cons
   product.transpose_a = transpose_a;
   product.transpose_b = transpose_b;
 
-  Output& output = product.output;
-  const bool whole_rows = product.n * static_cast<i64>(dtype_size(y.dtype)) % 16 == 0;
-  output.y = y.data;
-  output.bias = bias.data;
-  output.addend = accumulate ? y.data : nullptr;
-  output.stride = product.n;
-  output.batch_stride = product.m * product.n;
-  output.rows_of_bias = static_cast<int>(product.m);
-  output.is_bf16 = y.dtype == DType::bf16;
-  output.bias_is_bf16 = bias.dtype == DType::bf16;
-  output.vectors = whole_rows && aligned({y.data});
-  output.bias_vectors = whole_rows && bias.dtype == y.dtype && aligned({bias.data});
+  product.output = dense_output(y.data, y.dtype, product.m, product.n);
+  if (bias.present()) add_bias(product.output, bias.data, bias.dtype, product.m, product.n);
+  if (accumulate) product.output.addend = y.data;
   if (!transpose_a && transpose_b && product.batch == 1 && product.m <= kMaxSkinnyRows &&
       product.is_aligned())
     return matmul_skinny(context, product);

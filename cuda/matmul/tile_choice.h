@@ -2,7 +2,7 @@
 // in every tile.
 #pragma once
 
-#include <initializer_list>
+#include <span>
 
 #include "host/launch.h"
 #include "matmul/product.h"
@@ -43,17 +43,19 @@ inline i64 count_tiles(const TileChoice& tile, i64 m, i64 n) {
   return ceil_div(m, tile.m) * ceil_div(n, tile.n);
 }
 
-// The tile with which all is done first, if each multiprocessor computes one tile after the other. `batch`:
-// matrices, each cut into splits.
-template <size_t kCount>
-TileChoice choose_tile(const Context& context, const TileChoice (&tiles)[kCount], TileChoice::Size largest,
-                       i64 m, i64 n, i64 batch) {
-  const DeviceLimits& device = limits(context);
+inline bool fits(const Context& context, const TileChoice& tile, TileChoice::Size largest) {
+  return tile.size <= largest && tile.shared_bytes <= limits(context).shared_memory;
+}
+
+// The fixed rule: the tile with which all is done first, if each multiprocessor computes one tile after the
+// other. `batch`: matrices, each cut into splits.
+inline TileChoice choose_tile(const Context& context, std::span<const TileChoice> tiles,
+                              TileChoice::Size largest, i64 m, i64 n, i64 batch) {
   TileChoice best = tiles[0];
   double least = 0;
   for (const TileChoice& tile : tiles) {
-    if (tile.size > largest || tile.shared_bytes > device.shared_memory) continue;
-    const i64 rounds = ceil_div(count_tiles(tile, m, n) * batch, device.multiprocessors);
+    if (!fits(context, tile, largest)) continue;
+    const i64 rounds = ceil_div(count_tiles(tile, m, n) * batch, limits(context).multiprocessors);
     const double time = static_cast<double>(rounds * tile.m * tile.n) / tile.rate;
     if (tile.size != tiles[0].size && time >= least) continue;
     best = tile;

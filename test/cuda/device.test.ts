@@ -37,6 +37,9 @@ describe('the device', () => {
       nativeBf16: true,
       driver: '12.0',
       kernels: 'PTX',
+      build: expect.stringMatching(/^[0-9a-f]{16}$/),
+      cublaslt: '',
+      cublasltPlace: "with another driver than the system's, TRANSFUSION_CUBLASLT must name it",
     })
   })
 })

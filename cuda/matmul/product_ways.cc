@@ -1,0 +1,60 @@
+#include "matmul/product_ways.h"
+
+#include "matmul/cublaslt_product.h"
+
+namespace transfusion::cuda {
+namespace {
+
+// Multiplications of a product from which on cuBLASLt is chosen unmeasured: about 10 us of an A100.
+constexpr double kLargeProduct = 0x1p30;
+
+ProductShape shape_of(const DenseProduct& product) {
+  const Output& output = product.output;
+  ProductShape shape;
+  shape.dtype = product.dtype;
+  shape.y_dtype = output.is_bf16 ? DType::bf16 : DType::f32;
+  shape.transpose_a = product.transpose_a;
+  shape.transpose_b = product.transpose_b;
+  shape.bias = output.bias != nullptr;
+  shape.accumulate = output.addend != nullptr;
+  shape.aligned = product.is_aligned();
+  shape.batch = product.batch;
+  shape.m = product.m;
+  shape.n = product.n;
+  shape.k = product.k;
+  return shape;
+}
+
+ProductWay choose_unmeasured(Context& context, const DenseProduct& product) {
+  const double work =
+      static_cast<double>(product.batch * product.m) * static_cast<double>(product.n * product.k);
+  if (work < kLargeProduct) return {};
+  const auto ways = library_ways(context, product, 1);
+  return ways.empty() ? ProductWay{} : ways.front();
+}
+
+}  // namespace
+
+ProductWay way_of(Context& context, const DenseProduct& product) {
+  if (!context.products) return {};
+  const ProductWay way =
+      context.products->take(shape_of(product), [&] { return choose_unmeasured(context, product); });
+  // Two products of one shape may differ in what only the library asks for: where y lies, say.
+  return way.kind == ProductWay::library && !library_computes(product) ? ProductWay{} : way;
+}
+
+std::optional<TileChoice> tile_of(Context& context, const DenseProduct& product, const ProductWay& way,
+                                  int splits) {
+  const bool is_f32 = product.dtype == DType::f32;
+  const std::span<const TileChoice> tiles = is_f32 ? std::span<const TileChoice>(kSimtTiles) : kMmaTiles;
+  const bool any_size = is_f32 || (product.is_aligned() && !(product.transpose_a && product.transpose_b));
+  const auto largest = any_size ? TileChoice::kLarge : TileChoice::kSmall;
+  if (way.kind == ProductWay::fixed)
+    return choose_tile(context, tiles, largest, product.m, product.n, product.batch * splits);
+  for (const TileChoice& tile : tiles)
+    if (static_cast<int>(tile.size) == way.kind - ProductWay::small && fits(context, tile, largest))
+      return tile;
+  return {};
+}
+
+}  // namespace transfusion::cuda
