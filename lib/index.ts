@@ -22,7 +22,7 @@ export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models
 export type { FromLlamaOptions } from './models/transfusion/io/from_llama.js'
 export type { InitializeOptions, WeightSizes } from './models/transfusion/io/initialize.js'
 export { sizeAdvice } from './models/transfusion/size_advice.js'
-export type { SavedPrecision } from './models/transfusion/io/weights.js'
+export type { SavedPrecision } from './nn/parameter_values.js'
 export {
   paperImages,
   paperUNet,

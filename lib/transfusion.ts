@@ -14,7 +14,7 @@ import { initializeFrom, type InitializeOptions } from './models/transfusion/io/
 import { TransfusionNetwork } from './models/transfusion/model.js'
 import { requireImagePreprocessing } from './sequence/image_model.js'
 import { toLlama } from './models/transfusion/io/to_llama.js'
-import type { SavedPrecision } from './models/transfusion/io/weights.js'
+import type { SavedPrecision } from './nn/parameter_values.js'
 import type { Device } from './tensor/device.js'
 import { completeTexts } from './generation/batch.js'
 import { generateImages } from './generation/generate_images.js'

@@ -51,7 +51,7 @@
      bf16 lost */ \
   K(attention,              (Out y, OutOptional y_lo, Out lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
   K(attention_backward,     (Out dq, Out dk, Out dv, In dy, In y, InOptional y_lo, In lse, In q, In k, In v, In key_start, In key_end, In query_rows, In key_rows, f32 scale)) \
-  /* conv2d.cc: x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O] or [N, O], residual like y -> y [N, Ho, Wo, O] */ \
+  /* conv2d.cc: x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O] or [N, O], residual like y -> y [N, Ho, Wo, O]; padding: above and left, y's size tells that below and right */ \
   K(conv2d,                 (Out y, In x, In weight, InOptional bias, InOptional residual, i64 stride, i64 padding, i64 groups)) \
   K(conv2d_backward_input,  (Out dx, In dy, In weight, i64 stride, i64 padding, i64 groups)) \
   K(conv2d_backward_weight, (Acc dweight, In dy, In x, i64 stride, i64 padding, i64 groups)) \

@@ -1,7 +1,7 @@
 import { Command, Option } from 'commander'
 import { loadModel } from '../models/transfusion/io/folder.js'
 import { toLlama } from '../models/transfusion/io/to_llama.js'
-import type { SavedPrecision } from '../models/transfusion/io/weights.js'
+import type { SavedPrecision } from '../nn/parameter_values.js'
 import { say } from './terminal/output.js'
 
 export const exportCommand = (): Command =>

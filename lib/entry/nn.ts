@@ -15,7 +15,7 @@ export { type Initial, Parameter, ParameterList } from '../nn/parameters.js'
 // Modules: ops with parameters.
 export { Linear } from '../nn/linear.js'
 export { Conv2d } from '../nn/conv2d.js'
-export { LayerNorm, RmsNorm } from '../nn/norm.js'
+export { GroupNorm, LayerNorm, RmsNorm } from '../nn/norm.js'
 export { ImageAttention } from '../nn/image_attention.js'
 export { ResidualBlock } from '../nn/residual_block.js'
 export { type UNetContext, UNetDown, type UNetSizes, UNetUp } from '../nn/unet.js'
@@ -77,6 +77,18 @@ export {
   scheduleOf,
 } from '../diffusion/objective.js'
 export type { TimestepSettings } from '../diffusion/timesteps.js'
+
+// Autoencoders between images and latents.
+export {
+  type LoadAutoencoderOptions,
+  loadAutoencoder,
+  type LoadedAutoencoder,
+  saveAutoencoder,
+} from '../models/autoencoder/io/folder.js'
+export type { Codebook } from '../models/autoencoder/codebook.js'
+export type { AutoencoderConfig, AutoencoderOptions } from '../models/autoencoder/config.js'
+export { type LatentScale, scaleLatents, unscaleLatents } from '../models/autoencoder/latent_scale.js'
+export { AutoencoderNetwork, type LatentDistribution } from '../models/autoencoder/network.js'
 
 // Sequences: documents as positions of tokens and patches, packed into batches.
 export type { ImageModel } from '../sequence/image_model.js'

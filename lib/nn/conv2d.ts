@@ -4,8 +4,8 @@ import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
 
 /**
- * A convolution of images, channels last: x [N, H, W, I] -> [N, Ho, Wo, O]; see {@link conv2d}. The padding is half the
- * window, so that with a stride of 1 and an odd window images keep their size.
+ * A convolution of images, channels last: x [N, H, W, I] -> [N, Ho, Wo, O]; see {@link conv2d}. The padding is by default
+ * half the window, so that with a stride of 1 and an odd window images keep their size.
  */
 export class Conv2d {
   /** W [O, K, K, I]. */
@@ -22,14 +22,20 @@ export class Conv2d {
     list: ParameterList,
     inputs: number,
     outputs: number,
-    options: { size?: number; stride?: number; initial?: Initial; bias?: boolean } = {},
+    options: {
+      size?: number
+      stride?: number
+      padding?: Conv2dWindow['padding']
+      initial?: Initial
+      bias?: boolean
+    } = {},
   ) {
     checkArguments('Conv2d', { list: [list, 'parameters'] })
-    const { size = 3, stride = 1, bias = true } = options
+    const { size = 3, stride = 1, padding = Math.floor(size / 2), bias = true } = options
     const { initial = { std: 1 / Math.sqrt(size ** 2 * inputs) } } = options
     this.weight = list.add('weight', [outputs, size, size, inputs], initial, [outputs])
     this.bias = bias ? list.add('bias', [outputs], { value: 0 }) : undefined
-    this.#window = { stride, padding: Math.floor(size / 2) }
+    this.#window = { stride, padding }
   }
 
   /**

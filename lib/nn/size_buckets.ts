@@ -99,8 +99,6 @@ interface Member {
 function bucketOf(members: readonly Member[], isOnly: boolean): SizeBucket {
   const { height, width, patches } = members[0]!
   const count = members.length
-  const positions = count * patches.count
-  const starts = fromArray(Int32Array.from({ length: count + 1 }, (_, i) => i * patches.count))
   return {
     count,
     height,
@@ -109,12 +107,7 @@ function bucketOf(members: readonly Member[], isOnly: boolean): SizeBucket {
       Int32Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? height : width)),
       [count, 2],
     ),
-    spans: {
-      keyStart: fromArray(new Int32Array(positions)),
-      keyEnd: fromArray(new Int32Array(positions).fill(patches.count)),
-      queryRows: starts,
-      keyRows: starts,
-    },
+    spans: imageSpans(count, patches.count),
     members: isOnly
       ? undefined
       : {
@@ -122,6 +115,17 @@ function bucketOf(members: readonly Member[], isOnly: boolean): SizeBucket {
           pixels: fromArray(rowsIn(members.map(({ pixels }) => pixels))),
           patches: fromArray(rowsIn(members.map(({ patches }) => patches))),
         },
+  }
+}
+
+/** Each of `images` as a sequence of `positions` in which all see all. The open scope owns the tensors. */
+export function imageSpans(images: number, positions: number): AttentionSpans {
+  const starts = fromArray(Int32Array.from({ length: images + 1 }, (_, i) => i * positions))
+  return {
+    keyStart: fromArray(new Int32Array(images * positions)),
+    keyEnd: fromArray(new Int32Array(images * positions).fill(positions)),
+    queryRows: starts,
+    keyRows: starts,
   }
 }
 

@@ -16,8 +16,11 @@ import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 export interface Conv2dWindow {
   /** How far the window moves from one output to the next, down and to the right; 1 by default. */
   stride?: number
-  /** Rows and columns of zeros around each image, fewer than the window has; 0 by default. */
-  padding?: number
+  /**
+   * Rows and columns of zeros around each image, fewer than the window has; two numbers are those above and to the left, and
+   * those below and to the right. 0 by default.
+   */
+  padding?: number | readonly [before: number, after: number]
   /** The number of groups that channels are divided into, each convolved by itself; 1 by default. */
   groups?: number
 }
@@ -34,6 +37,13 @@ interface Inputs {
   weight: Tensor
   bias: Tensor | undefined
   residual: Tensor | undefined
+}
+
+function sidesOf(padding: Required<Conv2dWindow>['padding']): readonly [before: number, after: number] {
+  if (typeof padding === 'number') return [padding, padding]
+  if (!Array.isArray(padding) || padding.length !== 2)
+    throw new ArgumentError('padding', 'be a number, or one before and one after', padding)
+  return padding as [number, number]
 }
 
 /** The result's shape; throws an ArgumentError where arguments do not fit. */
@@ -55,10 +65,12 @@ function checkInputs(
   if (outputs % groups !== 0)
     throw new ArgumentError('groups', `divide the ${outputs} outputs of weight`, groups)
   checkInteger('stride', stride, 1, 4096)
-  checkInteger('padding', padding, 0, Math.min(kernelHeight, kernelWidth) - 1)
-  if (kernelHeight > H + 2 * padding || kernelWidth > W + 2 * padding)
+  const sides = sidesOf(padding)
+  for (const side of sides) checkInteger('padding', side, 0, Math.min(kernelHeight, kernelWidth) - 1)
+  const padded = (size: number) => size + sides[0] + sides[1]
+  if (kernelHeight > padded(H) || kernelWidth > padded(W))
     throw new ArgumentError('weight', `be no larger than the images of ${x} with padding ${padding}`, weight)
-  const places = (size: number, window: number) => Math.floor((size + 2 * padding - window) / stride) + 1
+  const places = (size: number, window: number) => Math.floor((padded(size) - window) / stride) + 1
   const shape = [N, places(H, kernelHeight), places(W, kernelWidth), outputs]
   if (bias) {
     checkShape('bias', bias, bias.rank === 2 ? [N, outputs] : [outputs])
@@ -77,16 +89,17 @@ const op = defineOp({
   forward(inputs: Inputs, { stride = 1, padding = 0, groups = 1 }: Conv2dWindow) {
     const y = empty(checkInputs(inputs, { stride, padding, groups }), inputs.x.dtype)
     const { x, weight, bias, residual } = inputs
-    native.conv2d(y.handle, x.handle, weight.handle, bias?.handle, residual?.handle, stride, padding, groups)
-    return { output: y, saved: { x, weight, perImage: bias?.rank === 2, stride, padding, groups } }
+    const [before] = sidesOf(padding)
+    native.conv2d(y.handle, x.handle, weight.handle, bias?.handle, residual?.handle, stride, before, groups)
+    return { output: y, saved: { x, weight, perImage: bias?.rank === 2, stride, before, groups } }
   },
-  backward(dy, { x, weight, perImage, stride, padding, groups }, request) {
+  backward(dy, { x, weight, perImage, stride, before, groups }, request) {
     const dweight = request.accumulator('weight')
-    if (dweight) native.conv2d_backward_weight(dweight.handle, dy.handle, x.handle, stride, padding, groups)
+    if (dweight) native.conv2d_backward_weight(dweight.handle, dy.handle, x.handle, stride, before, groups)
     let dx: Tensor | undefined
     if (request.wants('x')) {
       dx = emptyLike(x)
-      native.conv2d_backward_input(dx.handle, dy.handle, weight.handle, stride, padding, groups)
+      native.conv2d_backward_input(dx.handle, dy.handle, weight.handle, stride, before, groups)
     }
     return { x: dx, bias: biasGradient(dy, perImage, request), residual: dy }
   },
@@ -110,8 +123,8 @@ function biasGradient(dy: Tensor, perImage: boolean, request: GradientRequest<In
  * Convolves images, channels last, as PyTorch's conv2d does (cross-correlation).
  *
  * x [N, H, W, C], weight [O, Kh, Kw, C / groups], bias [O], or [N, O] for one vector per image, such as a timestep's;
- * all f32 or all bf16 -> y [N, Ho, Wo, O] of their dtype, with Ho = floor((H + 2 padding - Kh) / stride) + 1 and Wo
- * alike. bf16 is summed in f32; the gradients of weight and bias are added up in f32. An image's result does not depend
+ * all f32 or all bf16 -> y [N, Ho, Wo, O] of their dtype, with Ho = floor((H + padding on both sides - Kh) / stride) + 1
+ * and Wo alike. bf16 is summed in f32; the gradients of weight and bias are added up in f32. An image's result does not depend
  * on the other images of the call.
  * @throws ArgumentError unless shapes and dtypes fit, the padding is smaller than the window, and the window no larger
  *   than the padded image

@@ -9,24 +9,31 @@ import { type HostArray, randomArray, toTensor } from '../host_array.js'
 afterEach(() => setThreads(2))
 
 /** The places on a window's axis that lie inside the image: [in the window, in the image]. */
-function inside(output: number, window: number, size: number, { stride, padding }: Required<Conv2dWindow>) {
-  const places = Array.from({ length: window }, (_, u) => [u, output * stride + u - padding] as const)
+function inside(
+  output: number,
+  window: number,
+  size: number,
+  { stride, before }: { stride: number; before: number },
+) {
+  const places = Array.from({ length: window }, (_, u) => [u, output * stride + u - before] as const)
   return places.filter(([, place]) => place >= 0 && place < size)
 }
 
 function reference(
   { x, weight, bias, residual }: { x: HostArray; weight: HostArray; bias?: HostArray; residual?: HostArray },
-  { stride = 1, padding = 0, groups = 1 }: Conv2dWindow,
+  options: Conv2dWindow,
 ): HostArray {
+  const { stride, before, groups } = nativeWindow(options)
+  const { padding = 0 } = options
   const [N, H, W, C] = x.shape as [number, number, number, number]
   const [O, Kh, Kw, I] = weight.shape as [number, number, number, number]
-  const Ho = Math.floor((H + 2 * padding - Kh) / stride) + 1
-  const Wo = Math.floor((W + 2 * padding - Kw) / stride) + 1
+  const after = typeof padding === 'number' ? padding : padding[1]
+  const Ho = Math.floor((H + before + after - Kh) / stride) + 1
+  const Wo = Math.floor((W + before + after - Kw) / stride) + 1
   const y = { shape: [N, Ho, Wo, O], data: new Float64Array(N * Ho * Wo * O) }
-  const options = { stride, padding, groups }
   for (let place = 0; place < N * Ho * Wo; place++) {
-    const rows = inside(Math.floor(place / Wo) % Ho, Kh, H, options)
-    const columns = inside(place % Wo, Kw, W, options)
+    const rows = inside(Math.floor(place / Wo) % Ho, Kh, H, { stride, before })
+    const columns = inside(place % Wo, Kw, W, { stride, before })
     const n = Math.floor(place / Wo / Ho)
     for (let o = 0; o < O; o++) {
       const first = Math.floor(o / (O / groups)) * I
@@ -44,13 +51,20 @@ function reference(
   return y
 }
 
+/** A window as kernels take it. */
+const nativeWindow = ({ stride = 1, padding = 0, groups = 1 }: Conv2dWindow) => ({
+  stride,
+  before: typeof padding === 'number' ? padding : padding[0],
+  groups,
+})
+
 /** Forward and both gradients with one dtype. */
 function passes(x: Tensor, weight: Tensor, dy: Tensor, options: Conv2dWindow): Tensor[] {
-  const { stride = 1, padding = 0, groups = 1 } = options
+  const { stride, before, groups } = nativeWindow(options)
   const dx = empty(x.shape, x.dtype)
-  native.conv2d_backward_input(dx.handle, dy.handle, weight.handle, stride, padding, groups)
+  native.conv2d_backward_input(dx.handle, dy.handle, weight.handle, stride, before, groups)
   const dweight = zeros(weight.shape)
-  native.conv2d_backward_weight(dweight.handle, dy.handle, x.handle, stride, padding, groups)
+  native.conv2d_backward_weight(dweight.handle, dy.handle, x.handle, stride, before, groups)
   return [conv2d(x, weight, undefined, options), dx, dweight]
 }
 
@@ -68,6 +82,11 @@ const cases: [number[], number[], Conv2dWindow][] = [
   [[1, 40, 17, 16], [19, 3, 2, 16], { padding: 1 }],
   [[2, 9, 8, 16], [17, 5, 5, 16], {}],
   [[1, 6, 9, 16], [16, 5, 3, 16], { padding: 2 }],
+  [[2, 6, 9, 16], [32, 3, 3, 16], { stride: 2, padding: [0, 1] }],
+  [[1, 7, 4, 3], [5, 3, 3, 3], { stride: 2, padding: [0, 1] }],
+  [[2, 11, 9, 32], [32, 3, 3, 32], { padding: [0, 2] }],
+  [[1, 8, 40, 32], [16, 3, 3, 32], { padding: [1, 2] }],
+  [[1, 5, 7, 16], [16, 4, 4, 16], { padding: [2, 1] }],
 ]
 
 const equalSizes: [number[], number[], Conv2dWindow][] = [
@@ -77,6 +96,7 @@ const equalSizes: [number[], number[], Conv2dWindow][] = [
   [[33, 8, 8, 12], [6, 5, 5, 4], { padding: 2, groups: 3 }],
   [[4, 32, 32, 3], [128, 3, 3, 3], { padding: 1 }],
   [[3, 7, 7, 256], [128, 1, 1, 256], {}],
+  [[9, 16, 16, 64], [64, 3, 3, 64], { stride: 2, padding: [0, 1] }],
   [[5, 40, 17, 32], [48, 3, 3, 32], { padding: 1 }],
 ]
 
@@ -170,11 +190,11 @@ describe('conv2d', () => {
       const x = { shape: [...shape], data: await rounded(randomArray([...shape])) }
       const outputs = conv2d(toTensor(x), zeros([...weightShape]), undefined, options).shape
       const dy = { shape: [...outputs], data: await rounded(randomArray([...outputs], 3)) }
-      const { stride = 1, padding = 0, groups = 1 } = options as Conv2dWindow
+      const { stride, before, groups } = nativeWindow(options)
       const gradients = (['f32', 'bf16'] as const).map((dtype) => {
         const sums = zeros([...weightShape])
         const [dyTensor, xTensor] = [toTensor(dy, dtype), toTensor(x, dtype)]
-        native.conv2d_backward_weight(sums.handle, dyTensor.handle, xTensor.handle, stride, padding, groups)
+        native.conv2d_backward_weight(sums.handle, dyTensor.handle, xTensor.handle, stride, before, groups)
         return sums.readFloats()
       })
       const [expected, found] = await Promise.all(gradients)

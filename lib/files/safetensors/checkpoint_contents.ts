@@ -2,16 +2,16 @@ import { readdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 
 const pickled = (name: string): string =>
-  `${name} is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of transformers do)`
+  `${name} is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of the library that made it do)`
 
 /** Files of other formats and layouts; the first that a folder has says the most. */
-const kinds: [pattern: RegExp, say: (name: string) => string][] = [
+const kinds: [pattern: RegExp, say: (name: string, weights: string) => string][] = [
   [
     /^adapter_model\.(safetensors|bin)$/,
     (name) =>
       `${name} is an adapter (LoRA) without the model that it changes: merge the two (merge_and_unload of peft) and save that`,
   ],
-  [/^pytorch_model.*\.bin(\.index\.json)?$/, pickled],
+  [/^(pytorch_model|diffusion_pytorch_model).*\.bin(\.index\.json)?$/, pickled],
   [/\.gguf$/i, (name) => `${name} is GGUF, which is not read: take the safetensors that it was made from`],
   [
     /^consolidated.*\.(pth|safetensors)$/,
@@ -19,10 +19,13 @@ const kinds: [pattern: RegExp, say: (name: string) => string][] = [
   ],
   [/^checkpoint-\d+$/, (name) => `it holds ${name}: give one of its checkpoints`],
   [/^snapshots$/, () => 'it is a folder of the cache of the Hub: give one of the folders in snapshots'],
-  [/^model-\d+-of-\d+\.safetensors$/, (name) => `${name} is one of several files, whose index is missing`],
+  [
+    /^(diffusion_pytorch_)?model-\d+-of-\d+\.safetensors$/,
+    (name) => `${name} is one of several files, whose index is missing`,
+  ],
   [
     /\.safetensors$/i,
-    (name) => `${name} has another name than expected: the weights are model.safetensors or have an index`,
+    (name, weights) => `${name} has another name than expected: the weights are ${weights} or have an index`,
   ],
   [/\.onnx$/i, (name) => `${name} is an ONNX network, which is not read`],
   [/^(?!training_args|optimizer|scheduler|rng_state).*\.(bin|pt|pth|ckpt)$/i, pickled],
@@ -30,13 +33,14 @@ const kinds: [pattern: RegExp, say: (name: string) => string][] = [
 
 /**
  * What a folder without the weights or the config that are looked for holds instead, or what a file is, and what to do
- * then, as the end of a message; empty where nothing is known of it. `names`: of the folder's files, or the file's own.
+ * then, as the end of a message; empty where nothing is known of it. `names`: of the folder's files, or the file's own;
+ * `weights`: the file that is looked for.
  */
-export function contentsInstead(names: readonly string[]): string {
-  const others = names.filter((name) => name !== 'model.safetensors').toSorted()
+export function contentsInstead(names: readonly string[], weights = 'model.safetensors'): string {
+  const others = names.filter((name) => name !== weights).toSorted()
   for (const [pattern, say] of kinds) {
     const name = others.find((name) => pattern.test(name))
-    if (name !== undefined) return `; ${say(name)}`
+    if (name !== undefined) return `; ${say(name, weights)}`
   }
   return ''
 }

@@ -7,9 +7,6 @@ import { readJson } from '../json_file.js'
 import { SafetensorsError, type TensorEntry } from './safetensors_header.js'
 import { SafetensorsReader, type SafetensorsTensor } from './safetensors_reader.js'
 
-const single = 'model.safetensors'
-const index = 'model.safetensors.index.json'
-
 const indexSchema = z.object({
   /** Tensor -> file. */
   weight_map: z.record(
@@ -17,6 +14,9 @@ const indexSchema = z.object({
     z.string().refine((name) => name !== '' && basename(name) === name, 'expected the name of a file'),
   ),
 })
+
+/** Names of a checkpoint's files: `model` is transformers', `diffusion_pytorch_model` diffusers'. */
+export type SafetensorsStem = 'model' | 'diffusion_pytorch_model'
 
 /**
  * The tensors of a checkpoint as Hugging Face's libraries write them: `model.safetensors`, or the files that
@@ -30,18 +30,24 @@ export class SafetensorsFolder {
    * Opens every file and reads its header. Throws an Error that names the file and what is wrong: no weights, a file
    * missing or malformed, a tensor missing from its file, in two files, or not in the index.
    */
-  static async open(folder: string): Promise<SafetensorsFolder> {
+  static async open(folder: string, stem: SafetensorsStem = 'model'): Promise<SafetensorsFolder> {
     const names = await readdir(folder)
+    const single = `${stem}.safetensors`
+    const index = `${single}.index.json`
     if (names.includes(single)) {
       const path = join(folder, single)
       return new SafetensorsFolder([await SafetensorsReader.open(path)])
     }
     if (!names.includes(index))
-      throw new Error(`${folder}: holds neither ${single} nor ${index}${contentsInstead(names)}`)
-    return SafetensorsFolder.#openShards(folder, names)
+      throw new Error(`${folder}: holds neither ${single} nor ${index}${contentsInstead(names, single)}`)
+    return SafetensorsFolder.#openShards(folder, names, index)
   }
 
-  static async #openShards(folder: string, names: readonly string[]): Promise<SafetensorsFolder> {
+  static async #openShards(
+    folder: string,
+    names: readonly string[],
+    index: string,
+  ): Promise<SafetensorsFolder> {
     const path = join(folder, index)
     const { weight_map } = parseConfig(indexSchema, await readJson(path), path)
     const shards = [...new Set(Object.values(weight_map))].toSorted()

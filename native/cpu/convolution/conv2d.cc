@@ -91,9 +91,17 @@ Conv2dShape conv2d_shape_of(const TensorView& x, const TensorView& weight, const
           y.dim(2), y.dim(3), weight.dim(1), weight.dim(2), padding};
 }
 
-// Whether it is computed as an implicit GEMM.
+// Whether it is what the implicit GEMMs compute: as many zeros after an image as before it.
+bool is_plain(const Conv2dShape& shape, i64 stride, i64 groups) {
+  const auto fits = [&](i64 size, i64 window, i64 places) {
+    return places == size + 2 * shape.padding - window + 1;
+  };
+  return stride == 1 && groups == 1 && fits(shape.height, shape.kernel_height, shape.out_height) &&
+         fits(shape.width, shape.kernel_width, shape.out_width);
+}
+
 bool by_gemm(const Conv2dShape& shape, i64 stride, i64 groups) {
-  return stride == 1 && groups == 1 && prefers_gemm(shape);
+  return is_plain(shape, stride, groups) && prefers_gemm(shape);
 }
 
 // Chunks enough for many threads, but not so many that their partial sums need more than 16 MiB, or 8 chunks.
@@ -168,7 +176,7 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
     if (const Status status = widen_all(context, {&dy, &x}); status.failed) return status;
   const Conv2dShape shape = conv2d_shape_of(x, dweight, dy, padding);
   const auto chunk_images = [&](i64 most) { return images_of_chunk(x.dim(0), dweight.elements(), most); };
-  if (x.dtype == DType::bf16 && stride == 1 && groups == 1 && prefers_bf16_weight_gradient(shape))
+  if (x.dtype == DType::bf16 && is_plain(shape, stride, groups) && prefers_bf16_weight_gradient(shape))
     return bf16_conv2d_backward_weight(context, shape, chunk_images(16), dweight.as<float>(), dy.as<bf16>(),
                                        x.as<bf16>());
   if (by_gemm(shape, stride, groups))

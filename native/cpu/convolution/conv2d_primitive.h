@@ -3,6 +3,7 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <atomic>
 #include <compare>
 
@@ -27,6 +28,11 @@ struct Convolution {
   DType dtype;
   bool has_bias, has_residual;
   int threads;  // that pack weights
+
+  // Zeros that the windows see after the image, along one axis.
+  i64 padding_after(i64 size, i64 window, i64 places) const {
+    return std::max<i64>(0, (places - 1) * stride + window - padding - size);
+  }
   auto operator<=>(const Convolution&) const = default;
 };
 
@@ -56,7 +62,10 @@ struct Executable {
     const auto f32 = dnnl::memory::data_type::f32;
     weight = {shape, c.pass == Pass::backward_weight ? f32 : dtype, strides};
 
-    const onednn::Window window{{c.stride, c.stride}, {c.padding, c.padding}};
+    const onednn::Window window{{c.stride, c.stride},
+                                {c.padding, c.padding},
+                                {c.padding_after(c.height, c.kernel_height, c.out_height),
+                                 c.padding_after(c.width, c.kernel_width, c.out_width)}};
     const auto attributes = onednn::attributes(c.has_residual);  // y holds the residual
     if (c.pass == Pass::forward) {
       const auto made = onednn::convolution_primitive_desc(x, any(dtype), bias, y, window, attributes);

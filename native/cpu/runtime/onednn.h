@@ -90,7 +90,7 @@ inline dnnl::matmul::primitive_desc matmul_primitive_desc(const dnnl::memory::de
 
 // A convolution's two-dimensional window.
 struct Window {
-  dnnl::memory::dims strides, padding;
+  dnnl::memory::dims strides, padding_before, padding_after;
 };
 
 inline constexpr auto kDirect = dnnl::algorithm::convolution_direct;
@@ -101,9 +101,12 @@ inline dnnl::convolution_forward::primitive_desc convolution_primitive_desc(
     const dnnl::memory::desc& dst, const Window& w, const dnnl::primitive_attr& attributes) {
   const auto kind = dnnl::prop_kind::forward_training;
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), kind, kDirect, src, weights, bias, dst, w.strides, w.padding, w.padding, attributes};
+  return {engine(),        kind,      kDirect, src, weights, bias, dst, w.strides, w.padding_before,
+          w.padding_after, attributes};
 #else
-  return {{kind, kDirect, src, weights, bias, dst, w.strides, w.padding, w.padding}, attributes, engine()};
+  return {{kind, kDirect, src, weights, bias, dst, w.strides, w.padding_before, w.padding_after},
+          attributes,
+          engine()};
 #endif
 }
 
@@ -112,9 +115,13 @@ inline dnnl::convolution_backward_data::primitive_desc convolution_backward_data
     const Window& w, const dnnl::primitive_attr& attributes) {
   const auto forward = convolution_primitive_desc(src, weights, {}, dst, w, attributes);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), kDirect, src, weights, dst, w.strides, w.padding, w.padding, forward, attributes};
+  return {engine(),         kDirect,         src,     weights,   dst, w.strides,
+          w.padding_before, w.padding_after, forward, attributes};
 #else
-  return {{kDirect, src, weights, dst, w.strides, w.padding, w.padding}, attributes, engine(), forward};
+  return {{kDirect, src, weights, dst, w.strides, w.padding_before, w.padding_after},
+          attributes,
+          engine(),
+          forward};
 #endif
 }
 
@@ -124,9 +131,13 @@ inline dnnl::convolution_backward_weights::primitive_desc convolution_backward_w
     const Window& w, const dnnl::primitive_attr& attributes, const dnnl::memory::desc& forward_weights) {
   const auto forward = convolution_primitive_desc(src, forward_weights, {}, dst, w, attributes);
 #if DNNL_VERSION_MAJOR >= 3
-  return {engine(), kDirect, src, weights, dst, w.strides, w.padding, w.padding, forward, attributes};
+  return {engine(),         kDirect,         src,     weights,   dst, w.strides,
+          w.padding_before, w.padding_after, forward, attributes};
 #else
-  return {{kDirect, src, weights, dst, w.strides, w.padding, w.padding}, attributes, engine(), forward};
+  return {{kDirect, src, weights, dst, w.strides, w.padding_before, w.padding_after},
+          attributes,
+          engine(),
+          forward};
 #endif
 }
 

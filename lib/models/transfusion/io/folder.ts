@@ -24,19 +24,14 @@ import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
 import type { ComputeType } from '../../../nn/arena.js'
+import { type ParameterValues, type SavedPrecision, writeParameter } from '../../../nn/parameter_values.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { Tensor } from '../../../tensor/tensor.js'
 import { type TransfusionConfig, transfusionConfigSchema, transfusionName } from '../config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork } from '../model.js'
-import {
-  type ParameterValues,
-  readWeights,
-  type SavedPrecision,
-  writeParameter,
-  writeWeights,
-} from './weights.js'
+import { readWeights, writeWeights } from './weights.js'
 
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({

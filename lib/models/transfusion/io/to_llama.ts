@@ -11,7 +11,7 @@ import { generationConfigJson, llamaConfigJson, tokenizerConfigJson } from '../.
 import { feedForwardOf, type TransfusionConfig } from '../config.js'
 import type { ModelParts } from './folder.js'
 import { locateModel } from './locate.js'
-import { readAs, type SavedPrecision } from './weights.js'
+import { readAs, type SavedPrecision } from '../../../nn/parameter_values.js'
 
 /**
  * Writes the text part of a model as a Hugging Face Llama, which transformers loads with the same logits on text, and

@@ -3,13 +3,9 @@ import { type PendingTensor, writeSafetensors } from '../../../files/safetensors
 import { checkFloats } from '../../../files/safetensors/safetensors_header.js'
 import { SafetensorsReader } from '../../../files/safetensors/safetensors_reader.js'
 import type { ParameterArena } from '../../../nn/arena.js'
+import { type ParameterValues, readAs, type SavedPrecision } from '../../../nn/parameter_values.js'
 import type { Parameter } from '../../../nn/parameters.js'
-import { cast } from '../../../ops/cast.js'
 import type { Tensor } from '../../../tensor/tensor.js'
-import { writePieces } from '../../../tensor/write_pieces.js'
-
-/** Of weights on disk: bf16 takes half the space of f32 and keeps 8 of 24 bits of each value. */
-export type SavedPrecision = 'f32' | 'bf16'
 
 /**
  * Writes a model's weights, one parameter in memory at a time; the file is whole or not there at all. `values`: f32
@@ -34,16 +30,6 @@ export function writeWeights(
   ])
   return writeSafetensors(path, new Map(tensors))
 }
-
-/** The values of a weight as they are on disk: bf16 as its bits. */
-export async function readAs(values: Tensor, precision: SavedPrecision): Promise<ParameterValues> {
-  if (precision === 'f32') return await values.readFloats()
-  using rounded = cast(values, 'bf16')
-  return await rounded.readBits()
-}
-
-/** Values of a parameter as a file has them: floats, or the bits of bf16. */
-export type ParameterValues = Float32Array | Uint16Array
 
 /**
  * Reads weights of f32, bf16 or f16 and hands them to `write`, one parameter after the other. Throws an Error that names
@@ -79,10 +65,3 @@ function currentName(name: string): string {
   const renamed = renamedModules.find(([old]) => name.startsWith(old))
   return renamed ? renamed[1] + name.slice(renamed[0].length) : name
 }
-
-/** Writes values that were read into an arena. */
-export const writeParameter = (
-  arena: ParameterArena,
-  parameter: Parameter,
-  values: ParameterValues,
-): Promise<void> => writePieces(values, arena.device, (piece, start) => arena.write(parameter, piece, start))

@@ -112,7 +112,7 @@ it('says in one line what anything else is', async () => {
     [join(await folderOf({ 'a.GGUF': '' }), 'a.GGUF'), `<path>: a file; a.GGUF is ${gguf}`],
     [
       join(await folderOf({ 'unet.ckpt': '' }), 'unet.ckpt'),
-      '<path>: a file; unet.ckpt is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of transformers do)',
+      '<path>: a file; unet.ckpt is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of the library that made it do)',
     ],
     [
       await folderOf({ 'training_args.bin': '', 'net.onnx': '' }),

@@ -1,0 +1,24 @@
+/**
+ * Between the latents of an autoencoder and the values that a diffusion model reads, which are to have a variance of about
+ * one: value = (latent - mean) * factor / std, by channel, as diffusers' pipelines compute it.
+ */
+export interface LatentScale {
+  /** [C]; of diffusers' `shift_factor` or `latents_mean`. */
+  readonly mean: readonly number[]
+  /** [C], above 0. */
+  readonly std: readonly number[]
+  /** Not 0. */
+  readonly factor: number
+}
+
+/** Values of latents [..., C]. */
+export function scaleLatents(latents: Float32Array, { mean, std, factor }: LatentScale): Float32Array {
+  const channels = mean.length
+  return latents.map((latent, i) => ((latent - mean[i % channels]!) * factor) / std[i % channels]!)
+}
+
+/** Latents [..., C] of values. */
+export function unscaleLatents(values: Float32Array, { mean, std, factor }: LatentScale): Float32Array {
+  const channels = mean.length
+  return values.map((value, i) => (value * std[i % channels]!) / factor + mean[i % channels]!)
+}
