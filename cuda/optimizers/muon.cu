@@ -83,7 +83,7 @@ __device__ void muon_direction(const MuonDirectionArguments& arguments) {
   float inverse_norm = 0;
   if (finite) {
     const double sum = join_squares(arguments.partials, arguments.partial_count);
-    if (sum > 0) inverse_norm = static_cast<float>(1 / sqrt(sum));
+    if (sum != 0) inverse_norm = static_cast<float>(1 / sqrt(sum));
   }
   for_each_vector_in_turn<kSquareThreads, kVectorSize<f32, T>>(
       arguments.count, arguments.aligned, [&](i64 i, auto access) {

@@ -6,27 +6,14 @@ import { cast } from '../../lib/ops/cast.js'
 import { sum } from '../../lib/ops/reduce.js'
 import { scale } from '../../lib/ops/scale.js'
 import { scope } from '../../lib/tensor/scope.js'
-import { fromArray, full, Tensor, zeros } from '../../lib/tensor/tensor.js'
+import { fromArray, full, type Tensor, zeros } from '../../lib/tensor/tensor.js'
+import { mapTensors, tensorsIn } from '../reliability/op_arguments.js'
 import { callOf, type OpCall, opCalls, type WhenNone } from '../reliability/op_calls.js'
 
 /** How the arguments reach an op: as parameters, or as what was computed from them, in either dtype. */
 const origins = ['parameters', 'f32 activations', 'bf16 activations'] as const
 type Origin = (typeof origins)[number]
 type Sizes = Readonly<Record<string, number>>
-
-/** Replaces tensors at any depth. */
-function mapTensors(value: unknown, map: (tensor: Tensor, key: string) => Tensor, key = ''): unknown {
-  if (value instanceof Tensor) return map(value, key)
-  if (Array.isArray(value)) return value.map((item) => mapTensors(item, map, key))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapTensors(item, map, name)]))
-}
-
-function tensorsIn(value: unknown): Tensor[] {
-  const found: Tensor[] = []
-  mapTensors(value, (tensor) => (found.push(tensor), tensor))
-  return found
-}
 
 interface Values {
   shape: readonly number[]

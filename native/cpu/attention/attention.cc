@@ -102,9 +102,10 @@ void StoreResults(const ForwardCall<T>& call, const ForwardScratch<Words>& s,
     });
   }
   for (i64 r = 0; r < row_end - row0; r += lanes()) {
-    const Vec log_sum = hn::Log(f32_tag, load(tile.l + r));
-    const Vec base = hn::Mul(load(tile.m + r), set(call.scale));
-    store(hn::MulAdd(base, set(kLn2), log_sum), tile.m + r);
+    const Vec sum = load(tile.l + r), base = hn::Mul(load(tile.m + r), set(call.scale));
+    const Vec lse = hn::MulAdd(base, set(kLn2), hn::Log(f32_tag, sum));
+    // Log makes a number of a NaN.
+    store(hn::IfThenElse(hn::IsNaN(sum), sum, lse), tile.m + r);
   }
   for (i64 row = row0; row < row_end; ++row) {
     const i64 h = g * call.shape.group + row % call.shape.group;

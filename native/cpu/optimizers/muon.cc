@@ -46,7 +46,7 @@ Status MuonMomentum(Context& context, State momentum, Out direction, In gradient
     });
     double sum = 0;
     for (i64 chunk = 0; chunk < ceil_div(n, kChunk); ++chunk) sum += partials[chunk];
-    const Vec inverse_norm = set(sum > 0 ? static_cast<float>(1 / std::sqrt(sum)) : 0.0f);
+    const Vec inverse_norm = set(sum == 0 ? 0.0f : static_cast<float>(1 / std::sqrt(sum)));
     parallel_for(n, kChunk, [&](i64 begin, i64 end) HWY_ATTR {
       for_each(end - begin, [&](i64 offset, auto io) HWY_ATTR {
         const i64 i = begin + offset;

@@ -16,27 +16,30 @@
 HWY_BEFORE_NAMESPACE();
 namespace transfusion::cpu::HWY_NAMESPACE {
 
-// x + 1.5 * 2^23 + bias is rounded to a whole number, which is then in the sum's lowest bits: the first step
-// of 2^x = 2^n 2^f with n = round(x), for |x| < 2^22. With bias 127 the bits of n become the float 2^n; with
-// bias 0 they are what multiplying by 2^n adds to a float's bits.
-template <int kBias>
+// x + 1.5 * 2^23 + 127 is rounded to a whole number, which is then in the sum's lowest bits: the first step
+// of 2^x = 2^n 2^f with n = round(x), for |x| < 2^22. Shifted, the bits of n + 127 are the float 2^n.
 struct RoundedExponent {
   Vec sum;
 
-  static HWY_INLINE Vec shift() { return set(0x1.8p23f + kBias); }
+  static HWY_INLINE Vec shift() { return set(0x1.8p23f + 127); }
   HWY_INLINE Vec n() const { return hn::Sub(sum, shift()); }
-  HWY_INLINE hn::Vec<U32> bits() const { return hn::ShiftLeft<23>(hn::BitCast(U32(), sum)); }
-  HWY_INLINE Vec power() const {
-    static_assert(kBias == 127);
-    return hn::BitCast(f32_tag, bits());
-  }
+  HWY_INLINE Vec power() const { return hn::BitCast(f32_tag, hn::ShiftLeft<23>(hn::BitCast(U32(), sum))); }
 };
+
+// y, or 0 where x < least; a NaN in x is not below.
+HWY_INLINE Vec zero_below(float least, Vec x, Vec y) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
+  // One mask that zeroes as y is computed; Not(Lt) would be two instructions.
+  return Vec{_mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x.raw, set(least).raw, _CMP_NLT_UQ), y.raw)};
+#else
+  return hn::IfThenZeroElse(hn::Lt(x, set(least)), y);
+#endif
+}
 
 // e^x for x of at most 88; 0 below -87, where floats lose precision. As hn::Exp, good to 2 units in the last
 // place, in two thirds of its instructions.
 HWY_INLINE Vec exp(Vec x) {
-  using Exponent = RoundedExponent<127>;
-  const Exponent exponent{hn::MulAdd(x, set(std::numbers::log2e_v<float>), Exponent::shift())};
+  const RoundedExponent exponent{hn::MulAdd(x, set(std::numbers::log2e_v<float>), RoundedExponent::shift())};
   const Vec n = exponent.n();
   // ln 2 in two parts, of which the first times n is exact.
   const Vec r = hn::NegMulAdd(n, set(1.42860677e-6f), hn::NegMulAdd(n, set(0.693145752f), x));
@@ -46,21 +49,20 @@ HWY_INLINE Vec exp(Vec x) {
   const Vec high = hn::MulAdd(r, set(0.000198527618f), set(0.00139304355f));
   const Vec rest = hn::MulAdd(hn::Mul(square, square), high, low);
   const Vec y = hn::Add(hn::MulAdd(rest, square, r), set(1.0f));
-  return hn::IfThenElseZero(hn::Ge(x, set(-87.0f)), hn::Mul(y, exponent.power()));
+  return zero_below(-87.0f, x, hn::Mul(y, exponent.power()));
 }
 
 // As exp, to 3e-6; e^0 is 1.
 HWY_INLINE Vec exp_for_bf16(Vec x) {
-  using Exponent = RoundedExponent<127>;
   const Vec log2_e = set(std::numbers::log2e_v<float>);
-  const Exponent exponent{hn::MulAdd(x, log2_e, Exponent::shift())};
+  const RoundedExponent exponent{hn::MulAdd(x, log2_e, RoundedExponent::shift())};
   const Vec f = hn::MulSub(x, log2_e, exponent.n());
   // 2^f, the best polynomial of its degree that is 1 at 0.
   Vec y = hn::MulAdd(f, set(9.58285574e-3f), set(5.59064299e-2f));
   y = hn::MulAdd(y, f, set(0.240240991f));
   y = hn::MulAdd(y, f, set(0.693124175f));
   y = hn::MulAdd(y, f, set(1.0f));
-  return hn::IfThenElseZero(hn::Ge(x, set(-87.0f)), hn::Mul(y, exponent.power()));
+  return zero_below(-87.0f, x, hn::Mul(y, exponent.power()));
 }
 
 // Good enough for values that were, or will be, rounded to T.
@@ -70,11 +72,10 @@ HWY_INLINE Vec exp_for(Vec x) {
   return exp(x);
 }
 
-// 2^x for |x| < 2^22; 0 below -125. The polynomial is the best of its degree with 2^0 = 1: good to 1e-7
+// 2^x for x of at most 127; 0 below -125. The polynomial is the best of its degree with 2^0 = 1: good to 1e-7
 // before its own rounding.
 HWY_INLINE Vec exp2(Vec x) {
-  using Exponent = RoundedExponent<0>;
-  const Exponent exponent{hn::Add(x, Exponent::shift())};
+  const RoundedExponent exponent{hn::Add(x, RoundedExponent::shift())};
   const Vec f = hn::Sub(x, exponent.n());
   Vec y = set(1.326462625e-3f);
   y = hn::MulAdd(y, f, set(9.671504140e-3f));
@@ -82,22 +83,20 @@ HWY_INLINE Vec exp2(Vec x) {
   y = hn::MulAdd(y, f, set(2.402224223e-1f));
   y = hn::MulAdd(y, f, set(6.931469776e-1f));
   y = hn::MulAdd(y, f, set(1.0f));
-  const Vec power = hn::BitCast(f32_tag, hn::Add(hn::BitCast(U32(), y), exponent.bits()));
-  return hn::IfThenZeroElse(hn::Lt(x, set(-125.0f)), power);
+  return zero_below(-125.0f, x, hn::Mul(y, exponent.power()));
 }
 
-// 1 / (1 + exp(-x)). Below -88, where exp(-x) would overflow, the result stays at sigmoid(-88), about 6e-39.
+// 1 / (1 + exp(-x)); 0 below -88.4, where exp(-x) is infinite in its exponent.
 HWY_INLINE Vec sigmoid(Vec x) {
-  return hn::Div(set(1.0f), hn::Add(set(1.0f), exp(hn::Min(set(88.0f), hn::Neg(x)))));
+  return hn::Div(set(1.0f), hn::Add(set(1.0f), exp(hn::Min(set(89.0f), hn::Neg(x)))));
 }
 
 // As sigmoid, to 2e-4: rounding to bf16 alone costs up to 4e-3.
 HWY_INLINE Vec sigmoid_for_bf16(Vec x) {
-  // A NaN comes out of Min and Max where it is the second operand.
+  // A NaN comes out of Min and Max where it is the second operand. 2^128 is infinite.
   const Vec scaled = hn::Mul(x, set(-std::numbers::log2e_v<float>));
-  const Vec t = hn::Min(set(126.0f), hn::Max(set(-126.0f), scaled));
-  using Exponent = RoundedExponent<127>;
-  const Exponent exponent{hn::Add(t, Exponent::shift())};
+  const Vec t = hn::Min(set(128.0f), hn::Max(set(-126.0f), scaled));
+  const RoundedExponent exponent{hn::Add(t, RoundedExponent::shift())};
   const Vec f = hn::Sub(t, exponent.n());
   // 2^f, the best polynomial of its degree.
   Vec y = hn::MulAdd(f, set(0.05517167f), set(0.24261112f));
@@ -108,7 +107,8 @@ HWY_INLINE Vec sigmoid_for_bf16(Vec x) {
 #if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX3
   return near;  // to 2^-14
 #else
-  return hn::Mul(near, hn::NegMulAdd(d, near, set(2.0f)));
+  // Of infinity, and of what is near it, the refined reciprocal is no number.
+  return zero_below(-87.0f, x, hn::Mul(near, hn::NegMulAdd(d, near, set(2.0f))));
 #endif
 }
 
