@@ -6,9 +6,9 @@ const hopperMma = 0.63
 
 /** Dense bf16 FLOP/s, bytes/s, and the share of the tensor cores' rate that mma.sync reaches. */
 export const gpus = {
-  A100: { architecture: 80, flops: 312e12, bandwidth: 2.0e12, mma: 1 },
-  H100: { architecture: 90, flops: 989e12, bandwidth: 3.35e12, mma: hopperMma },
-  H200: { architecture: 90, flops: 989e12, bandwidth: 4.8e12, mma: hopperMma },
+  A100: { architecture: 80, multiprocessors: 108, flops: 312e12, bandwidth: 2.0e12, mma: 1 },
+  H100: { architecture: 90, multiprocessors: 132, flops: 989e12, bandwidth: 3.35e12, mma: hopperMma },
+  H200: { architecture: 90, multiprocessors: 132, flops: 989e12, bandwidth: 4.8e12, mma: hopperMma },
 }
 
 /** Of the memory's bandwidth, for kernels that are limited by it. */

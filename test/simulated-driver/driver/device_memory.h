@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "driver/settings.h"
 #include "shadow/global_memory.h"
 
 namespace simulated {
@@ -32,7 +33,7 @@ class DeviceMemory {
 
  private:
   std::mutex mutex_, pending_mutex_;
-  GlobalMemory global_;
+  GlobalMemory global_{/*poisons=*/settings().run};
   std::vector<Change> pending_;
 };
 

@@ -98,7 +98,11 @@ CUresult launch_as(const char* call, const Request& request, CUfunction handle, 
     const Options options{.seed = static_cast<u32>(device.random()), .count = counted};
     device.give(*stream, {.call = call, .run = [=, &device, module = kernel.image->module] {
                             DeviceMemory::Open memory(device.memory);
-                            const Counters counters = run(*launch, *memory, options);
+                            Counters counters;
+                            if (settings().run)
+                              counters = run(*launch, *memory, options);
+                            else
+                              counters.blocks = launch->grid.count();
                             if (counted) write_counters(*launch, counters);
                           }});
   });

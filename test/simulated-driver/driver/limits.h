@@ -6,7 +6,6 @@
 namespace simulated {
 
 constexpr int kComputeMajor = 8, kComputeMinor = 0;
-constexpr int kMultiprocessors = 108;
 constexpr u32 kMaxThreadsPerBlock = 1024;
 constexpr Dimensions kMaxBlock{1024, 1024, 64};
 constexpr Dimensions kMaxGrid{0x7fffffff, 65535, 65535};

@@ -15,8 +15,11 @@ Settings read() {
   settings.seed = static_cast<uint32_t>(number("TRANSFUSION_SIMULATOR_SEED", settings.seed));
   settings.devices = static_cast<int>(number("TRANSFUSION_SIMULATOR_DEVICES", 1));
   settings.memory = number("TRANSFUSION_SIMULATOR_MEMORY", settings.memory);
+  settings.multiprocessors =
+      static_cast<int>(number("TRANSFUSION_SIMULATOR_MULTIPROCESSORS", settings.multiprocessors));
   settings.version = static_cast<int>(number("TRANSFUSION_SIMULATOR_VERSION", 12000));
   settings.pools = number("TRANSFUSION_SIMULATOR_POOLS", 1) != 0;
+  settings.run = number("TRANSFUSION_SIMULATOR_RUN", 1) != 0;
   if (const char* file = std::getenv("TRANSFUSION_SIMULATOR_COUNTERS")) settings.counters = file;
   return settings;
 }

@@ -11,7 +11,9 @@ struct Settings {
   uint32_t seed = 1;                 // TRANSFUSION_SIMULATOR_SEED: of delays, and of what runs first
   int devices = 1;                   // TRANSFUSION_SIMULATOR_DEVICES
   size_t memory = size_t{40} << 30;  // TRANSFUSION_SIMULATOR_MEMORY: bytes of each device
+  bool run = true;                   // TRANSFUSION_SIMULATOR_RUN=0: kernels are counted, and not run
   std::string counters;              // TRANSFUSION_SIMULATOR_COUNTERS: a file; see counters.h
+  int multiprocessors = 108;         // TRANSFUSION_SIMULATOR_MULTIPROCESSORS: by default an A100's
   int version = 12000;               // TRANSFUSION_SIMULATOR_VERSION: of CUDA, which the driver claims
   bool pools = true;                 // TRANSFUSION_SIMULATOR_POOLS=0: no stream-ordered allocation
 };

@@ -40,8 +40,9 @@ const Allocation* find_in(const std::map<u64, Allocation>& allocations, u64 addr
 
 }  // namespace
 
-GlobalMemory::GlobalMemory()
-    : pages_(static_cast<Page**>(reserve_range(kPages * sizeof(Page*), PROT_READ | PROT_WRITE))) {
+GlobalMemory::GlobalMemory(bool poisons)
+    : poisons_(poisons),
+      pages_(static_cast<Page**>(reserve_range(kPages * sizeof(Page*), PROT_READ | PROT_WRITE))) {
   range_begin();
 }
 
@@ -63,7 +64,7 @@ u64 GlobalMemory::reserve(size_t bytes, MemoryKind kind) {
 void GlobalMemory::add(u64 address, size_t bytes, MemoryKind kind) {
   live_[address] = {address, bytes, kind};
   allocated_[static_cast<int>(kind)] += bytes;
-  if (kind == MemoryKind::device) std::memset(host(address), 0xff, bytes);
+  if (poisons_ && kind == MemoryKind::device) std::memset(host(address), 0xff, bytes);
 }
 
 bool GlobalMemory::remove(u64 address) {

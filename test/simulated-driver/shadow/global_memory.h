@@ -26,7 +26,8 @@ struct Allocation {
 
 class GlobalMemory {
  public:
-  GlobalMemory();
+  // Poison is written to device memory, which then takes up real memory: without it zeros are read.
+  explicit GlobalMemory(bool poisons = true);
   ~GlobalMemory();
   GlobalMemory(const GlobalMemory&) = delete;
   GlobalMemory& operator=(const GlobalMemory&) = delete;
@@ -97,6 +98,7 @@ class GlobalMemory {
   AccessFault conflict(const Conflict& conflict, const WarpClock& clock, Access access, u64 address,
                        int lane) const;
 
+  const bool poisons_;
   Page** pages_;
   std::map<u64, Allocation> live_, freed_;
   size_t allocated_[2] = {0, 0};
