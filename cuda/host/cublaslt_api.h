@@ -19,6 +19,7 @@ enum StatusCode : int {
   kNotInitialized = 1,
   kAllocFailed = 3,
   kInvalidValue = 7,
+  kExecutionFailed = 13,
   kNotSupported = 15
 };
 enum DataType : int { kF32 = 0, kBf16 = 14 };
