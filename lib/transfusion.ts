@@ -126,7 +126,7 @@ export class Transfusion implements LoadedModel {
    * @param options the sizes: layers, channels, heads, and the images that it reads and generates, sides and `patch` in pixels
    *   (`presets` has the paper's). `sizeAdvice` names sizes that are allowed and give bad images
    * @param tokenizer gives the vocabulary and the special tokens
-   * @param more seed, computation, device, objective, image preprocessing
+   * @param more seed, computation, device, objective, codec, which is the model's from then on, image preprocessing
    * @throws ConfigError that names what is wrong in the options and what would be right
    * @throws Error where the tokenizer has no end-of-document token
    *
@@ -274,8 +274,9 @@ export class Transfusion implements LoadedModel {
     await toLlama(folder, this, options.precision)
   }
 
-  /** Frees the weights; the model is of no use afterwards. */
+  /** Frees the weights, those of its codec too; the model is of no use afterwards. */
   [Symbol.dispose](): void {
     this.network[Symbol.dispose]()
+    this.codec?.[Symbol.dispose]?.()
   }
 }

@@ -3,33 +3,49 @@ import type { EncodedImage, Image, ImageSize } from './image.js'
 import { bytesToFloats, imageFromFloats } from './pixels.js'
 
 /** How a model's folder records its codec. */
-export const imageCodecConfigSchema = z.strictObject({
-  /** pixels: the bytes of an image as floats from -1 to 1. */
-  type: z.literal('pixels'),
-})
+export const imageCodecConfigSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    /** pixels: the bytes of an image as floats from -1 to 1. */
+    type: z.literal('pixels'),
+  }),
+  z.strictObject({
+    /** autoencoder: the latents of a network, which lies in the folder `autoencoder` of the model's. */
+    type: z.literal('autoencoder'),
+    /** Of its files. */
+    checksums: z.record(z.string(), z.string()),
+  }),
+])
 /** How a model's folder records its codec. @useDeclaredType */
 export type ImageCodecConfig = z.output<typeof imageCodecConfigSchema>
 
-/**
- * What stands between images and a model: it makes of an image the values that the model reads, and of values that the
- * model generates an image. S: positions of all images in a row; C: `channels`. An autoencoder computes with a network, so
- * both functions may answer with a promise.
- */
-export interface ImageCodec {
-  /** What the model's folder records, and `createImageCodec` takes. */
-  readonly config: ImageCodecConfig
+/** What of a codec says which images it reads, and how large their values are. */
+export interface CodecSizes {
   /** Channels of the images: 1 is grayscale, 3 is RGB. */
   readonly imageChannels: Image['channels']
   /** C, the values of one position. */
   readonly channels: number
   /** Pixels for each position along each side of an image: 1 for pixels, 8 for the paper's autoencoder. */
   readonly downscale: number
+}
+
+/**
+ * What stands between images and a model: it makes of an image the values that the model reads, and of values that the
+ * model generates an image. S: positions of all images in a row; C: `channels`. An autoencoder computes with a network, so
+ * both functions may answer with a promise.
+ */
+export interface ImageCodec extends CodecSizes {
+  /** What the model's folder records. */
+  readonly config: ImageCodecConfig
   /** The range of the values, to which an estimate of a clean image may be clipped; absent where they are unbounded. */
   readonly range?: readonly [least: number, greatest: number]
   /** Images, whose sides are multiples of `downscale`, to their values `[S, C]`. */
   encode(images: readonly Image[]): Float32Array | Promise<Float32Array>
   /** Values `[S, C]` to the images, whose sizes in positions these are. */
   decode(values: Float32Array, sizes: readonly ImageSize[]): Image[] | Promise<Image[]>
+  /** Writes the files that `config` tells of into a model's folder; absent where there are none. */
+  saveInto?(folder: string): Promise<void>
+  /** Frees what it holds; absent where that is nothing. */
+  [Symbol.dispose]?(): void
 }
 
 /** The codec of models that read pixels as they are: bytes 0..255 to floats -1..1 and back, rounded to nearest. */
@@ -54,12 +70,6 @@ export function pixelCodec(channels: Image['channels']): ImageCodec {
         imageFromFloats(values, { height, width, channels }),
       ),
   }
-}
-
-/** The codec that a model's folder records. Throws an Error, which begins with `what`, where it has not the model's channels. */
-export function createImageCodec(config: ImageCodecConfig, channels: number, what: string): ImageCodec {
-  if (channels === 1 || channels === 3) return pixelCodec(channels)
-  throw new Error(`${what}: codec: ${config.type} have 1 or 3 channels, received a model of ${channels}`)
 }
 
 /**

@@ -58,12 +58,12 @@ export interface RunModelType {
     folder: string,
     written: NonNullable<WrittenTrainConfig['model']>,
   ): Promise<{ model: object; objective?: Objective }>
-  /** Throws an Error, which begins with `name`, for settings that do not fit each other or the data. */
-  check(config: TrainConfig, name: string): void
-  /** Throws as `check`. */
-  leastMemory(config: TrainConfig, name: string): LeastMemory
+  /** Rejects with an Error, which begins with `name`, for settings that do not fit each other or the data. */
+  check(config: TrainConfig, name: string): Promise<void>
+  /** Rejects as `check`. */
+  leastMemory(config: TrainConfig, name: string): Promise<LeastMemory>
   /** A new model, its weights random. */
-  create(config: TrainConfig, tokenizer: JsonTokenizer): RunModel
+  create(config: TrainConfig, tokenizer: JsonTokenizer): Promise<RunModel>
   /** A model with the weights of a folder, which decides all that the config, as it was written, leaves out. */
   initialize(folder: string, config: TrainConfig, written: WrittenTrainConfig): Promise<RunModel>
   /** The model of a folder that `save` or a checkpoint wrote. */

@@ -9,15 +9,15 @@ import type { TrainConfig } from './train_config.js'
 
 /** The settings of a new model, and how its images are sampled. Rejects with an Error that begins with `name`, the config's. */
 export async function checkNewModel(config: TrainConfig, name: string): Promise<void> {
-  runModelType(config.model).check(config, name)
+  await runModelType(config.model).check(config, name)
   await naming(`${name}: samples`, () => imageSamplingOf(config.samples, config.objective))
-  checkMemory(config, name)
+  await checkMemory(config, name)
 }
 
 /** What cannot fit is refused before minutes go into weights and data for it. */
-function checkMemory(config: TrainConfig, name: string): void {
+async function checkMemory(config: TrainConfig, name: string): Promise<void> {
   const { limit } = memory(config.device)
-  const { parameters, patches, weights, batch } = runModelType(config.model).leastMemory(config, name)
+  const { parameters, patches, weights, batch } = await runModelType(config.model).leastMemory(config, name)
   const most = `of a memory limit of ${formatBytes(limit)}`
   if (weights > limit)
     throw new Error(

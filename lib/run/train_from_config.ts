@@ -136,7 +136,7 @@ async function runIn(
     resumed?.model ??
     (init
       ? await type.initialize(init, config, written)
-      : type.create(
+      : await type.create(
           config,
           await openTokenizer(config, sources, onSkip, { onProgress: hooks.onTokenizerProgress }),
         ))

@@ -1,13 +1,13 @@
 import { parseConfig } from '../config/parse.js'
-import { defaultImageCodec, type ImageCodec } from '../image/codec.js'
+import { type CodecSizes, defaultImageCodec, type ImageCodec } from '../image/codec.js'
 import {
   type ImagePreprocessing,
   type ImagePreprocessingOptions,
   imagePreprocessingSchema,
 } from '../image/image_preprocessing.js'
 
-/** What of a model says how it reads and generates images. */
-export interface ImageModel {
+/** What of a model says which images it reads and generates. */
+export interface ImageReader {
   /** Sizes in positions: pixels of what the model reads, which are positions of a latent where it has an autoencoder. */
   readonly network: {
     readonly config: {
@@ -23,9 +23,19 @@ export interface ImageModel {
       }
     }
   }
+  /** Of the codec that encodes images for it; absent: the default for its channels, see {@link defaultImageCodec}. */
+  readonly codec?: CodecSizes | undefined
+}
+
+/** What of a model says how it reads and generates images. */
+export interface ImageModel extends ImageReader {
   /** Encodes images for the model; absent: the default for its channels, see {@link defaultImageCodec}. */
   readonly codec?: ImageCodec | undefined
 }
+
+/** The sizes of a model's codec; undefined where it reads latents and has no autoencoder. */
+export const codecSizesOf = ({ codec, network: { config } }: ImageReader): CodecSizes | undefined =>
+  codec ?? defaultImageCodec(config.image.channels)
 
 /** The codec of a model; undefined where it reads latents and has no autoencoder. */
 export const codecOf = ({ codec, network: { config } }: ImageModel): ImageCodec | undefined =>
@@ -40,7 +50,7 @@ export function requireCodec(model: ImageModel, what: string): ImageCodec {
 
 /** How image files become what a model reads. Throws an Error, which begins with `what`, where it has no codec. */
 export function requireImagePreprocessing(
-  model: ImageModel & { readonly imagePreprocessing?: ImagePreprocessingOptions | undefined },
+  model: ImageReader & { readonly imagePreprocessing?: ImagePreprocessingOptions | undefined },
   what: string,
 ): ImagePreprocessing {
   const preprocessing = imagePreprocessingOf(model, model.imagePreprocessing, what)
@@ -48,7 +58,7 @@ export function requireImagePreprocessing(
   return preprocessing
 }
 
-function noCodec(model: ImageModel, what: string): Error {
+function noCodec(model: ImageReader, what: string): Error {
   const { channels } = model.network.config.image
   return new Error(
     `${what}: the model reads ${channels} values per position (image.channels) and has no autoencoder, so it neither reads ` +
@@ -61,11 +71,11 @@ function noCodec(model: ImageModel, what: string): Error {
  * model has no codec. Throws a ConfigError, which begins with `what`, that names what the model cannot read.
  */
 export function imagePreprocessingOf(
-  model: ImageModel,
+  model: ImageReader,
   options: ImagePreprocessingOptions = {},
   what = 'image preprocessing',
 ): ImagePreprocessing | undefined {
-  const codec = codecOf(model)
+  const codec = codecSizesOf(model)
   if (!codec) return undefined
   const { imageChannels: channels, downscale } = codec
   const { width, height, patch } = model.network.config.image

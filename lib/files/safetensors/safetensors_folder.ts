@@ -23,6 +23,8 @@ export type SafetensorsStem = 'model' | 'diffusion_pytorch_model'
  * `model.safetensors.index.json` lists. Read one by one; to be closed.
  */
 export class SafetensorsFolder {
+  /** Paths of all its files, an index first. */
+  readonly files: readonly string[]
   readonly #readers: readonly SafetensorsReader[]
   readonly #places = new Map<string, SafetensorsReader>()
 
@@ -57,7 +59,7 @@ export class SafetensorsFolder {
     const readers: SafetensorsReader[] = []
     try {
       for (const shard of shards) readers.push(await SafetensorsReader.open(join(folder, shard)))
-      const opened = new SafetensorsFolder(readers)
+      const opened = new SafetensorsFolder(readers, path)
       for (const [name, shard] of Object.entries(weight_map)) {
         const found = opened.#places.get(name)?.path
         if (found !== join(folder, shard))
@@ -75,8 +77,9 @@ export class SafetensorsFolder {
     }
   }
 
-  private constructor(readers: readonly SafetensorsReader[]) {
+  private constructor(readers: readonly SafetensorsReader[], index?: string) {
     this.#readers = readers
+    this.files = [...(index === undefined ? [] : [index]), ...readers.map(({ path }) => path)]
     for (const reader of readers)
       for (const name of reader.entries.keys()) {
         const other = this.#places.get(name)

@@ -41,7 +41,7 @@ const imageSchema = z.strictObject({
    * into them. A position of the lowest level is a patch.
    */
   unet: unetSchema.optional(),
-  /** The size, in pixels, of an image that the model decides to generate. */
+  /** The size, in pixels or positions of a latent, of an image that the model decides to generate. */
   height: count,
   /** See height; both are multiples of the patch. */
   width: count,

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { given } from '../../config/given.js'
+import { filePath } from '../../config/paths.js'
 import { transfusionConfigSchema, transfusionName, type TransfusionOptions } from './config.js'
 import { presets, type PresetName, type Sizes } from './presets.js'
 
@@ -23,6 +24,11 @@ export const modelOptionsSchema = z.strictObject({
   ropeTheta: modelShape.ropeTheta,
   normEps: modelShape.normEps,
   image: modelShape.image,
+  /**
+   * Folder of a frozen autoencoder of diffusers, AutoencoderKL or VQModel, whose latents the model reads in place of pixels:
+   * the sizes of `image` are then those of latents. Without one the model reads pixels.
+   */
+  autoencoder: filePath.optional(),
 })
 
 export type ModelOptions = z.output<typeof modelOptionsSchema>
@@ -30,7 +36,13 @@ export type ModelOptions = z.output<typeof modelOptionsSchema>
 export type WrittenModelOptions = Partial<z.input<typeof modelOptionsSchema>>
 
 /** The sizes that a config names: its preset's, but for what is set beside it. */
-export function namedSizes({ type: _type, preset, image, ...own }: WrittenModelOptions) {
+export function namedSizes({
+  type: _type,
+  autoencoder: _autoencoder,
+  preset,
+  image,
+  ...own
+}: WrittenModelOptions) {
   return { ...(preset && sizesBeside(preset, own.channels)), ...given(own), image }
 }
 

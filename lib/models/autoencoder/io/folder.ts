@@ -18,7 +18,7 @@ import {
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { LatentScale } from '../latent_scale.js'
 import { AutoencoderNetwork } from '../network.js'
-import { diffusersConfig, readDiffusersConfig } from './diffusers_config.js'
+import { type AutoencoderDescription, diffusersConfig, readDiffusersConfig } from './diffusers_config.js'
 import { fromStored, storedNames, storedShape, toStored } from './layout.js'
 
 const stem = 'diffusion_pytorch_model'
@@ -40,10 +40,34 @@ export interface LoadAutoencoderOptions {
   device?: Device
 }
 
-/** Where a pipeline of diffusers keeps its autoencoder, where the folder is one. */
-async function autoencoderFolder(folder: string): Promise<string> {
-  const pipeline = await exists(join(folder, 'model_index.json'))
-  return pipeline ? join(folder, 'vae') : folder
+/** Where the files of an autoencoder's folder lie. */
+export interface AutoencoderFiles {
+  readonly config: string
+  /** Of the weights, an index first where there are several. */
+  readonly weights: readonly string[]
+}
+
+/** The files of an autoencoder's folder, or of the one in a folder of a diffusers pipeline. Throws as `loadAutoencoder`. */
+export async function autoencoderFiles(path: string): Promise<AutoencoderFiles> {
+  const { folder, config } = await locate(path)
+  await using weights = await openWeights(folder)
+  return { config, weights: weights.files }
+}
+
+async function locate(path: string): Promise<{ folder: string; config: string }> {
+  const isPipeline = await exists(join(path, 'model_index.json'))
+  const folder = isPipeline ? join(path, 'vae') : path
+  await checkCheckpointFolder(folder)
+  return { folder, config: await currentFile(folder, 'config.json') }
+}
+
+const openWeights = async (folder: string) =>
+  SafetensorsFolder.open(dirname(await currentFile(folder, weightsFile)), stem)
+
+/** The sizes of an autoencoder and the scale of its latents, without its weights. Throws as `loadAutoencoder`. */
+export async function describeAutoencoder(path: string): Promise<AutoencoderDescription> {
+  const { config } = await locate(path)
+  return readDiffusersConfig(await readJson(config), config)
 }
 
 /**
@@ -58,12 +82,8 @@ export async function loadAutoencoder(
   checkArguments('loadAutoencoder', { path: [path, 'string'] })
   checkOptions('loadAutoencoder', options, { compute: true, device: true })
   const device = parseDevice(options.device ?? currentDevice(), 'loadAutoencoder')
-  const folder = await autoencoderFolder(path)
-  await checkCheckpointFolder(folder)
-  const configPath = await currentFile(folder, 'config.json')
-  const { config, scale } = readDiffusersConfig(await readJson(configPath), configPath)
-  const weightsFolder = dirname(await currentFile(folder, weightsFile))
-  await using weights = await SafetensorsFolder.open(weightsFolder, stem)
+  const { config, scale } = await describeAutoencoder(path)
+  await using weights = await openWeights((await locate(path)).folder)
   const network = new AutoencoderNetwork(config, options.compute, device)
   try {
     const { arena } = network

@@ -1,12 +1,13 @@
 import { checkOptions } from '../../../arguments.js'
-import { parseConfig } from '../../../config/parse.js'
+import { ConfigError, parseConfig } from '../../../config/parse.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
+import { defaultImageCodec, type ImageCodec } from '../../../image/codec.js'
 import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
-import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
+import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
-import { transfusionConfigSchema, type TransfusionOptions } from '../config.js'
+import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import { TransfusionNetwork } from '../model.js'
 import type { LoadedModel } from './folder.js'
 
@@ -20,6 +21,8 @@ export interface NewModelOptions {
   device?: Device
   /** What the network predicts, and how its error counts. */
   objective?: Partial<Objective>
+  /** Encodes and decodes images, an autoencoder say; by default the one of the model's channels, see {@link defaultImageCodec}. */
+  codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
   imagePreprocessing?: ImagePreprocessingOptions
 }
@@ -31,7 +34,14 @@ export function createModel(
   tokenizer: JsonTokenizer,
   options: NewModelOptions,
 ): LoadedModel {
-  const keys = { seed: true, compute: true, device: true, objective: true, imagePreprocessing: true } as const
+  const keys = {
+    seed: true,
+    compute: true,
+    device: true,
+    objective: true,
+    codec: true,
+    imagePreprocessing: true,
+  } as const
   checkOptions(callee, options, keys)
   const { seed = 0, compute = 'f32', device = currentDevice(), objective = {}, imagePreprocessing } = options
   const place = parseDevice(device, callee)
@@ -41,11 +51,22 @@ export function createModel(
     { ...sizes, ...tokenizerIds(tokenizer) },
     'model config',
   )
-  const codec = codecOf({ network: { config } })
+  const codec = codecFor(config, options.codec)
   const preprocessing = imagePreprocessingOf({ network: { config }, codec }, imagePreprocessing)
   const network = new TransfusionNetwork(config, compute, place)
   network.arena.initialize(seed)
   return { network, tokenizer, objective: parsedObjective, codec, imagePreprocessing: preprocessing }
+}
+
+/** The codec that is given, or the default. Throws a ConfigError where it has not the channels of the model. */
+export function codecFor(
+  { image: { channels } }: TransfusionConfig,
+  codec: ImageCodec | undefined = defaultImageCodec(channels),
+): ImageCodec | undefined {
+  if (!codec || codec.channels === channels) return codec
+  throw new ConfigError(
+    `model config:\n  image.channels: expected ${codec.channels}, as the codec has; received ${channels}`,
+  )
 }
 
 /** What a model's config takes from its tokenizer. Throws when it has no end-of-document token. */

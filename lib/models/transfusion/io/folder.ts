@@ -18,8 +18,14 @@ import {
   type ImagePreprocessingOptions,
   imagePreprocessingSchema,
 } from '../../../image/image_preprocessing.js'
-import { createImageCodec, type ImageCodec, imageCodecConfigSchema } from '../../../image/codec.js'
-import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
+import {
+  type CodecSizes,
+  defaultImageCodec,
+  type ImageCodec,
+  type ImageCodecConfig,
+  imageCodecConfigSchema,
+} from '../../../image/codec.js'
+import { codecOf, codecSizesOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
@@ -28,6 +34,8 @@ import { type ParameterValues, type SavedPrecision, writeParameter } from '../..
 import type { Parameter } from '../../../nn/parameters.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { Tensor } from '../../../tensor/tensor.js'
+import { AutoencoderCodec, autoencoderFolderName, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
+import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema, transfusionName } from '../config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork } from '../model.js'
@@ -92,10 +100,17 @@ export async function saveModel(
 ): Promise<string> {
   const { network, tokenizer, objective } = model
   using frozen = network.arena.freeze()
-  const codec = codecOf(model)?.config
+  const codec = codecOf(model)
   const preprocessing = imagePreprocessingOf(model, model.imagePreprocessing)
-  const config = { architecture: transfusionName, model: network.config, objective, codec, preprocessing }
+  const config = {
+    architecture: transfusionName,
+    model: network.config,
+    objective,
+    codec: codec?.config,
+    preprocessing,
+  }
   let seal = ''
+  await codec?.saveInto?.(folder)
   await replaceFiles(folder, async (aside) => {
     const path = (file: keyof typeof files) => join(aside, files[file])
     const weights = await writeWeights(
@@ -124,12 +139,26 @@ export async function readModelConfig(folder: string, verify = true) {
     verify,
   })
   const listed = { list: path, checksums: verify ? checksums : undefined }
-  const image = {
-    codec: codec && createImageCodec(codec, model.image.channels, path),
-    network: { config: model },
-  }
+  const image = { codec: await codecSizes(codec, folder, model, path), network: { config: model } }
   const imagePreprocessing = imagePreprocessingOf(image, preprocessing)
-  return { model, objective, codec: codecOf(image), imagePreprocessing, listed }
+  return { model, objective, codec, codecSizes: codecSizesOf(image), imagePreprocessing, listed }
+}
+
+/** The sizes of the codec that a folder records; undefined where it records none. Throws where they are not the model's. */
+async function codecSizes(
+  codec: ImageCodecConfig | undefined,
+  folder: string,
+  { image }: TransfusionConfig,
+  path: string,
+): Promise<CodecSizes | undefined> {
+  if (!codec) return undefined
+  const sizes =
+    codec.type === 'pixels'
+      ? defaultImageCodec(image.channels)
+      : codecSizesOfAutoencoder((await describeAutoencoder(join(folder, autoencoderFolderName))).config)
+  if (sizes?.channels === image.channels) return sizes
+  const expected = sizes ? `has ${sizes.channels} channels` : 'have 1 or 3 channels'
+  throw new Error(`${path}: codec: ${codec.type} ${expected}, received a model of ${image.channels}`)
 }
 
 /**
@@ -142,7 +171,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const { compute = 'f32', verify = true } = options
   const device = parseDevice(options.device ?? currentDevice(), 'Transfusion.load')
   const folder = await modelFolderOf(path)
-  const { model, listed, ...rest } = await readModelConfig(folder, verify)
+  const { model, listed, codec: recorded, codecSizes: _, ...rest } = await readModelConfig(folder, verify)
   const { end: eos, ...ids } = model.tokens
   const tokenizerPath = await currentFile(folder, files.tokenizer)
   const tokenizer = await readListed(tokenizerPath, { ...listed, name: files.tokenizer }, async (sum) => {
@@ -153,6 +182,14 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,
     )
+  const codec =
+    recorded?.type === 'autoencoder'
+      ? await AutoencoderCodec.load(join(folder, autoencoderFolderName), {
+          compute,
+          device,
+          checksums: verify ? recorded.checksums : undefined,
+        })
+      : defaultImageCodec(model.image.channels)
   const network = new TransfusionNetwork(model, compute, device)
   try {
     await readFolderWeights(network, folder, listed, (parameter, values) =>
@@ -161,9 +198,10 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     network.arena.updated()
   } catch (error) {
     network[Symbol.dispose]()
+    codec?.[Symbol.dispose]?.()
     throw error
   }
-  return { network, tokenizer, ...rest }
+  return { network, tokenizer, codec, ...rest }
 }
 
 /**

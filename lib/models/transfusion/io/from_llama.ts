@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { checkTokenizerFile } from '../../../files/safetensors/checkpoint_contents.js'
+import type { ImageCodec } from '../../../image/codec.js'
 import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import { SafetensorsFolder } from '../../../files/safetensors/safetensors_folder.js'
 import { checkFloats } from '../../../files/safetensors/safetensors_header.js'
@@ -17,9 +18,10 @@ import { elementsOf } from '../../../tensor/shape.js'
 import { type LlamaConfig, readLlamaConfig } from '../../llama/config.js'
 import { isDerived, type LlamaTensor, llamaTensors, storedName } from '../../llama/tensors.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
+import { codecFor } from './create.js'
 import type { LoadedModel } from './folder.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
-import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
+import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
 /** What a Llama lacks, to be grown on it. */
 export interface FromLlamaOptions {
@@ -35,6 +37,8 @@ export interface FromLlamaOptions {
   seed?: number
   /** By default the folder's `tokenizer.json`. */
   tokenizer?: JsonTokenizer
+  /** Encodes and decodes images, an autoencoder say; by default the one of the model's channels, see {@link defaultImageCodec}. */
+  codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
   imagePreprocessing?: ImagePreprocessingOptions
 }
@@ -60,6 +64,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
     device: true,
     seed: true,
     tokenizer: true,
+    codec: true,
     imagePreprocessing: true,
   })
   if (options.image === undefined)
@@ -76,7 +81,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
       `${folder}: the tokenizer has ${tokenizer.givenSize} tokens, the model's vocabulary ${llama.vocabulary}`,
     )
   const config = grownConfig(llama, tokenizer, options.image, folder)
-  const codec = codecOf({ network: { config } })
+  const codec = codecFor(config, options.codec)
   const imagePreprocessing = imagePreprocessingOf({ network: { config }, codec }, options.imagePreprocessing)
   const objective = parseConfig(objectiveSchema, options.objective ?? {}, 'objective')
   await using weights = await SafetensorsFolder.open(folder)

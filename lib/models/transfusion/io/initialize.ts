@@ -1,9 +1,11 @@
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { sameNumber } from '../../../config/same_number.js'
 import { formatValue } from '../../../describe.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
+import { autoencoderFolderName } from '../../autoencoder/codec.js'
 import { readLlamaConfig } from '../../llama/config.js'
 import { currentDevice, parseDevice } from '../../../tensor/device.js'
 import { feedForwardOf, type TransfusionOptions } from '../config.js'
@@ -18,7 +20,7 @@ export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'token
 /** Options of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromLlamaOptions,
-  'objective' | 'compute' | 'device' | 'seed' | 'imagePreprocessing'
+  'objective' | 'compute' | 'device' | 'seed' | 'codec' | 'imagePreprocessing'
 > {
   /** What the weights' sizes must be, as far as given. A Llama needs `image`, the sizes of the parts that it grows. */
   sizes?: WeightSizes
@@ -37,6 +39,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     compute: true,
     device: true,
     seed: true,
+    codec: true,
     imagePreprocessing: true,
   })
   parseDevice(options.device ?? currentDevice(), 'initializeFrom')
@@ -49,7 +52,12 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     if (!image) throw new Error(`${folder}: a Llama has no images; the sizes of its image parts are needed`)
     return fromLlama(folder, { image, objective, compute, device, ...others })
   }
+  const { codec } = others
   const stored = await readModelConfig(folder)
+  if (codec && !isDeepStrictEqual(codec.config, stored.codec))
+    throw new Error(
+      `${path}: its weights cannot be taken: they were trained with another codec than the one given`,
+    )
   refuseDifference(path, sizes, (await readSizes(folder)).sizes)
   // Another weighting trains on; another process or prediction would give what the network sees or says another meaning.
   const { process, prediction } = objective
@@ -57,20 +65,27 @@ export async function initializeFrom(named: string, options: InitializeOptions =
   const merged = {
     objective: parseConfig(objectiveSchema, { ...stored.objective, ...objective }, 'objective'),
     imagePreprocessing: imagePreprocessingOf(
-      { network: { config: stored.model }, codec: stored.codec },
+      { network: { config: stored.model }, codec: stored.codecSizes },
       { ...stored.imagePreprocessing, ...others.imagePreprocessing },
     ),
   }
+  codec?.[Symbol.dispose]?.()
   return { ...(await loadModel(folder, { compute, device })), ...merged }
 }
 
-/** The sizes that the weights of a folder have, and of a model of ours its objective. Throws as `initializeFrom`. */
-export async function readSizes(named: string): Promise<{ sizes: WeightSizes; objective?: Objective }> {
+/** The sizes that the weights of a folder have, and of a model of ours its objective and autoencoder. Throws as `initializeFrom`. */
+export async function readSizes(
+  named: string,
+): Promise<{ sizes: WeightSizes; objective?: Objective; autoencoder?: string }> {
   const { folder, kind } = await locateModel(named)
   if (kind === 'transfusion') {
-    const { model, objective } = await readModelConfig(folder)
+    const { model, objective, codec } = await readModelConfig(folder)
     const { vocabulary: _, tokens: __, kvHeads = model.heads, ...sizes } = model
-    return { sizes: { ...sizes, kvHeads, feedForward: feedForwardOf(model) }, objective }
+    return {
+      sizes: { ...sizes, kvHeads, feedForward: feedForwardOf(model) },
+      objective,
+      ...(codec?.type === 'autoencoder' && { autoencoder: join(folder, autoencoderFolderName) }),
+    }
   }
   const { vocabulary: _, tied: __, bos: ___, eos: ____, ...sizes } = await readLlamaConfig(folder)
   return { sizes }

@@ -1,6 +1,7 @@
 /** A Transfusion model as lib/run drives any model: it has the shape of `RunModelType` there. */
 import type { StreamOptions } from '../../../data/stream/open_stream.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
+import { AutoencoderCodec } from '../../autoencoder/codec.js'
 import { createModel } from '../io/create.js'
 import { type LoadedModel, loadModel, type LoadOptions, saveModel } from '../io/folder.js'
 import { initializeFrom } from '../io/initialize.js'
@@ -48,34 +49,41 @@ class TransfusionRunModel {
 
   [Symbol.dispose](): void {
     this.generative.network[Symbol.dispose]()
+    this.generative.codec?.[Symbol.dispose]?.()
   }
 }
+
+/** The codec of a run's model where its config names an autoencoder. */
+const openCodec = async ({ model: { autoencoder }, precision: compute, device }: RunSettings) =>
+  autoencoder === undefined ? undefined : await AutoencoderCodec.load(autoencoder, { compute, device })
 
 /** What a run does with models of this type. */
 export const transfusionRuns = {
   withSizes: (model: ModelOptions) => ({ type: model.type, ...modelOptions(model) }),
   settingsOfWeights,
   check: checkSettings,
-  leastMemory(settings: RunSettings, name: string) {
+  async leastMemory(settings: RunSettings, name: string) {
     const sizes = sizesOf(settings, name)
-    const patches = patchesOf(settings, sizes, name)
+    const patches = await patchesOf(settings, sizes, name)
     return { ...leastMemory(sizes, settings, patches), patches }
   },
-  create(settings: RunSettings, tokenizer: JsonTokenizer) {
+  async create(settings: RunSettings, tokenizer: JsonTokenizer) {
     const { objective, precision: compute, device, model, imagePreprocessing, training } = settings
-    const options = { objective, compute, device, seed: training.seed, imagePreprocessing }
+    const codec = await openCodec(settings)
+    const options = { objective, compute, device, seed: training.seed, codec, imagePreprocessing }
     return new TransfusionRunModel(createModel('model', modelOptions(model), tokenizer, options))
   },
   async initialize(
     folder: string,
-    { precision: compute, device, imagePreprocessing, training: { seed } }: RunSettings,
+    settings: RunSettings,
     written: { model?: WrittenModelOptions; objective?: Partial<Objective> },
   ) {
     const sizes = namedSizes(written.model ?? {})
     const { objective } = written
-    return new TransfusionRunModel(
-      await initializeFrom(folder, { sizes, objective, compute, device, seed, imagePreprocessing }),
-    )
+    const { precision: compute, device, imagePreprocessing, training } = settings
+    const codec = await openCodec(settings)
+    const options = { sizes, objective, compute, device, seed: training.seed, codec, imagePreprocessing }
+    return new TransfusionRunModel(await initializeFrom(folder, options))
   },
   load: async (folder: string, options: LoadOptions) =>
     new TransfusionRunModel(await loadModel(folder, options)),

@@ -6,9 +6,12 @@ import type { DataConfig } from '../../../datasets/data_config.js'
 import type { Objective } from '../../../diffusion/objective.js'
 import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
+import { type CodecSizes, defaultImageCodec } from '../../../image/codec.js'
 import { requireImagePreprocessing } from '../../../sequence/image_model.js'
 import { patchGrid } from '../../../sequence/metadata.js'
 import type { Device } from '../../../tensor/device.js'
+import { codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
+import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
 import { readSizes, type WeightSizes } from '../io/initialize.js'
 import { type ModelOptions, modelOptions, namedSizes, type WrittenModelOptions } from '../model_options.js'
@@ -37,34 +40,66 @@ export const sizesOf = ({ model }: RunSettings, name: string): TransfusionConfig
     name,
   ).model
 
-/** The patches of an image as a run prepares it. Throws an Error that begins with `name`. */
-export function patchesOf(settings: RunSettings, sizes: TransfusionConfig, name: string): number {
-  const images = { network: { config: sizes }, imagePreprocessing: settings.imagePreprocessing }
-  const preprocessing = requireImagePreprocessing(images, `${name}: imagePreprocessing`)
-  const { rows, columns } = patchGrid(preprocessing, sizes.image.patch)
+/** The sizes of the codec that a run's model reads images by. Rejects where there is no such autoencoder. */
+async function codecSizesOf({ autoencoder, image }: ModelOptions): Promise<CodecSizes | undefined> {
+  if (autoencoder === undefined) return defaultImageCodec(image.channels)
+  return codecSizesOfAutoencoder((await describeAutoencoder(autoencoder)).config)
+}
+
+/** The patches of an image as a run prepares it. Rejects with an Error that begins with `name`. */
+export async function patchesOf(
+  settings: RunSettings,
+  sizes: TransfusionConfig,
+  name: string,
+): Promise<number> {
+  const codec = await codecSizesOf(settings.model)
+  const images = { network: { config: sizes }, codec, imagePreprocessing: settings.imagePreprocessing }
+  const { height, width } = requireImagePreprocessing(images, `${name}: imagePreprocessing`)
+  const { downscale } = codec!
+  const { rows, columns } = patchGrid(
+    { height: height / downscale, width: width / downscale },
+    sizes.image.patch,
+  )
   return rows * columns
 }
 
-/** Checks how model, data and batches fit. Throws an Error that begins with `name`, the config's. */
-export function checkSettings(settings: RunSettings, name: string): void {
+/** Checks how model, data and batches fit. Rejects with an Error that begins with `name`, the config's. */
+export async function checkSettings(settings: RunSettings, name: string): Promise<void> {
   const { data, model, training } = settings
   const sizes = sizesOf(settings, name)
-  checkChannels(data, model.image.channels, name)
-  const patches = patchesOf(settings, sizes, name)
+  checkChannels(data, model, await codecSizesOf(model), name)
+  const patches = await patchesOf(settings, sizes, name)
   // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
   if (data.type === 'folder') checkBatchTokens(training, patches, name)
 }
 
 /** Image files are gray or have three colours, MNIST's are gray. */
-function checkChannels(data: DataConfig, channels: number, name: string): void {
+function checkChannels(
+  data: DataConfig,
+  { autoencoder, image: { channels } }: ModelOptions,
+  codec: CodecSizes | undefined,
+  name: string,
+): void {
   const sources = data.type === 'mixture' ? data.sources : [data]
   const gray = sources.find(({ type }) => type === 'idx' || type === 'fashion-mnist')
   const expected = gray ? [1] : [1, 3]
-  if (expected.includes(channels)) return
-  throw new Error(
-    `${name}: model.image.channels: expected ${expected.join(' or ')}, as ` +
-      `${gray ? `images of "${gray.type}"` : 'image files'} have; received ${channels}`,
-  )
+  const as = `as ${gray ? `images of "${gray.type}"` : 'image files'} have`
+  if (autoencoder === undefined) {
+    if (expected.includes(channels)) return
+    throw new Error(
+      `${name}: model.image.channels: expected ${expected.join(' or ')}, ${as}; received ${channels}`,
+    )
+  }
+  const { imageChannels, channels: latentChannels } = codec!
+  if (!expected.includes(imageChannels))
+    throw new Error(
+      `${name}: model.autoencoder: expected one of images of ${expected.join(' or ')} channels, ${as}; ` +
+        `${autoencoder} reads ${imageChannels}`,
+    )
+  if (channels !== latentChannels)
+    throw new Error(
+      `${name}: model.image.channels: expected ${latentChannels}, as the latents of ${autoencoder} have; received ${channels}`,
+    )
 }
 
 function checkBatchTokens(
@@ -87,10 +122,10 @@ function checkBatchTokens(
 export async function settingsOfWeights(
   folder: string,
   written: WrittenModelOptions,
-): Promise<{ model: WeightSizes; objective?: Objective }> {
-  const { sizes, ...rest } = await readSizes(folder)
+): Promise<{ model: WeightSizes & { autoencoder?: string }; objective?: Objective }> {
+  const { sizes, autoencoder, ...rest } = await readSizes(folder)
   refusePreset(written, sizes, folder)
-  return { model: sizes, ...rest }
+  return { model: { ...sizes, ...(autoencoder !== undefined && { autoencoder }) }, ...rest }
 }
 
 /** A preset is one name, so one message says which of its sizes differs from the weights'. */

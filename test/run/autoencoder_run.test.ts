@@ -1,0 +1,93 @@
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { writePng } from '../../lib/image/image_io.js'
+import { trainFromConfig } from '../../lib/run/train_from_config.js'
+import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
+import { memory } from '../../lib/tensor/device.js'
+import { Transfusion } from '../../lib/transfusion.js'
+import { command } from '../cli/command.js'
+import { temporaryFolder } from '../temporary_folder.js'
+import { tinyRun } from './tiny_run.js'
+
+/** 4 pixels for each position of 4 channels. */
+const autoencoder = fileURLToPath(new URL('../fixtures/autoencoders/sd', import.meta.url))
+
+async function workplace(): Promise<{ folder: string; config: WrittenTrainConfig }> {
+  const folder = await temporaryFolder()
+  const pictures = join(folder, 'pictures')
+  await mkdir(pictures)
+  for (const [i, caption] of ['bag', 'coat', 'bag', 'coat'].entries()) {
+    const data = new Uint8Array(32 * 32 * 3).fill(40 + 50 * i)
+    await writePng(join(pictures, `${i}.png`), { width: 32, height: 32, channels: 3, data })
+    await writeFile(join(pictures, `${i}.txt`), caption)
+  }
+  await cp(autoencoder, join(folder, 'vae'), { recursive: true })
+  const { model } = tinyRun(folder)
+  const config: WrittenTrainConfig = {
+    data: { type: 'folder', path: pictures },
+    model: {
+      ...model,
+      image: { channels: 4, patch: 2, height: 8, width: 8 },
+      autoencoder: join(folder, 'vae'),
+    },
+    training: { steps: 4, batchSize: 4, learningRate: { peak: 3e-3, warmupSteps: 3 } },
+    samples: { every: 2, steps: 2 },
+    checkpoints: { every: 2 },
+  }
+  return { folder, config }
+}
+
+describe('a run whose config names an autoencoder', () => {
+  it('trains on latents, resumes bit for bit, and leaves a model that makes pixels without the original', async () => {
+    const { folder, config } = await workplace()
+    const before = memory().live
+    await trainFromConfig(config, { out: join(folder, 'whole') })
+    const out = join(folder, 'stopped')
+    const stop = new AbortController()
+    await trainFromConfig(config, {
+      out,
+      signal: stop.signal,
+      onStep: ({ step }) => step === 2 && stop.abort(),
+    })
+    await trainFromConfig(config, { out })
+    const weights = (run: string) => readFile(join(folder, run, 'model/model.safetensors'))
+    expect((await weights('stopped')).equals(await weights('whole'))).toBe(true)
+    const sheet = (run: string) => readFile(join(folder, run, 'samples-0000004.png'))
+    expect((await sheet('stopped')).equals(await sheet('whole'))).toBe(true)
+    expect(memory().live).toBe(before)
+
+    const longer = { ...config, training: { ...config.training, steps: 5 } }
+    delete (longer.model as { autoencoder?: string; image?: object }).autoencoder
+    delete (longer.model as { image?: object }).image
+    await trainFromConfig(longer, { out: join(folder, 'onward'), init: join(folder, 'whole') })
+
+    await rm(join(folder, 'vae'), { recursive: true })
+    using model = await Transfusion.load(join(folder, 'whole'))
+    expect(model.codec?.downscale).toBe(4)
+    const flags = ['--start-with', 'image', '--steps', '2', '--out', 'sampled']
+    expect(await command(['sample', 'whole', 'bag', ...flags], { cwd: folder })).toMatchObject({ code: 0 })
+    expect(await readdir(join(folder, 'sampled'))).toHaveLength(1)
+  })
+
+  it('names what does not fit before anything is trained', async () => {
+    const { folder, config } = await workplace()
+    const refused = async (model: object) =>
+      trainFromConfig(
+        { ...config, model: { ...config.model, ...model } as never },
+        { out: join(folder, 'no') },
+      ).then(
+        () => 'trained',
+        (error: Error) => error.message.replaceAll(folder, ''),
+      )
+    const image = { channels: 3, patch: 2, height: 8, width: 8 }
+    expect(await refused({ image })).toContain(
+      'config: model.image.channels: expected 4, as the latents of /vae have; received 3',
+    )
+    expect(await refused({ autoencoder: join(folder, 'nowhere') })).toContain('/nowhere: no such folder')
+    expect(await refused({ autoencoder: undefined })).toContain(
+      'config: model.image.channels: expected 1 or 3, as image files have; received 4',
+    )
+  })
+})
