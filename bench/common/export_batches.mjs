@@ -52,9 +52,14 @@ async function tensorsOf(part, image) {
 }
 
 /** Writes the batches of the first steps; returns the file's path. */
-export async function exportBatches(model, steps, folder) {
-  const options = transfusionTrainingSchema.parse(trainingSettings)
-  const maker = new BatchMaker(readyDocuments(model)(), model, options)
+export async function exportBatches(
+  model,
+  steps,
+  folder,
+  { documents = readyDocuments(model), settings = trainingSettings } = {},
+) {
+  const options = transfusionTrainingSchema.parse(settings)
+  const maker = new BatchMaker(documents(), model, options)
   const tensors = new Map()
   for (let step = 0; step < steps; step++) {
     const { microBatches } = await maker.make(step)

@@ -1,7 +1,8 @@
 // What the machine can do at best, measured in the bench's own process: the figures that results are a share of.
 import { cpus, loadavg } from 'node:os'
-import { deviceInfo, fence, full, scope, sum, trimMemory } from '../../dist/entry/tensor.js'
+import { deviceInfo, fence, full, memory, scope, sum, trimMemory } from '../../dist/entry/tensor.js'
 import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
+import { currentDevice } from '../../dist/tensor/device.js'
 import { bestOf } from './turns.mjs'
 
 /** Far beyond any cache, in bytes. */
@@ -23,6 +24,16 @@ export async function measureReadBandwidth() {
   trimMemory()
   return readBytes / seconds
 }
+
+/** Whether the subject computes on the CPU, whose limits are measured beside it. */
+export const onCpu = () => currentDevice() === 'cpu'
+
+/** The CPU's rate; of a GPU undefined. */
+export const rateOf = async (compute) => (onCpu() ? measureMatmulRate(compute) : undefined)
+
+/** In bytes: of the process, on a GPU of its tensors. */
+export const peakMemory = () =>
+  onCpu() ? process.resourceUsage().maxRSS * 1024 : memory(currentDevice()).peak
 
 /** How many processes want a processor, as the system counts them over the last minute. */
 export const load = () => loadavg()[0]

@@ -19,11 +19,12 @@ const specialTokens = makeCaptionTokenizer([]).vocabularySize
 export const words = (count, number = 0) =>
   Array.from({ length: count }, (_, i) => `w${1 + ((number * 37 + i * 11) % 500)}`).join(' ')
 
-/** A new model with random weights, of one of the sizes above. */
-export const makeModel = (size, compute) => makeModelOf(sizes[size], compute)
+/** A new model with random weights, of one of the sizes above, or of what they hold. */
+export const makeModel = (size, compute) =>
+  makeModelOf(typeof size === 'string' ? sizes[size] : size, compute)
 
 /** The same of any size: what `sizes` holds. */
 export function makeModelOf({ vocabulary, ...options }, compute) {
   const known = Array.from({ length: vocabulary - specialTokens }, (_, i) => `w${i + 1}`)
-  return Transfusion.create({ ...options, image }, makeCaptionTokenizer(known), { compute })
+  return Transfusion.create({ image, ...options }, makeCaptionTokenizer(known), { compute })
 }

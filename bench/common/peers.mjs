@@ -25,9 +25,9 @@ export function installPeers() {
   writeFileSync(installed, wanted)
 }
 
-/** Starts bench/peers/NAME.py as a subject. */
-export function startPeer(name, options) {
+/** Starts bench/peers/NAME.py as a subject, in the environment above or with another Python. */
+export function startPeer(name, options, program = python) {
   // Settings for another OpenBLAS than PyTorch's.
   const { OPENBLAS_CORETYPE: _type, OPENBLAS_L2_SIZE: _size, ...env } = process.env
-  return startSubject(python, [join(folder, `${name}.py`)], options, env)
+  return startSubject(program, [join(folder, `${name}.py`)], options, env)
 }

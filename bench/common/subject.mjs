@@ -39,13 +39,16 @@ export function startSubject(program, args, options, env = process.env) {
       child.stdin.end()
       await exit
     },
+    /** `ask` rejects from here on. */
+    kill: () => child.kill('SIGKILL'),
   }
 }
 
 /** Our side of bench NAME: bench/subjects/NAME.mjs. */
-export const startOurs = (name, options) =>
+export const startOurs = (name, options, env) =>
   startSubject(
     process.execPath,
     [fileURLToPath(new URL(`../subjects/${name}.mjs`, import.meta.url))],
     options,
+    { ...process.env, ...env },
   )

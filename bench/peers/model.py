@@ -1,22 +1,23 @@
 """The model of lib/models/transfusion in plain PyTorch, with the names of its weights: what one would write with
-scaled_dot_product_attention and a dense mask. B documents of T positions, P patches of all images, N images."""
+scaled_dot_product_attention and a dense mask, or FlexAttention and a block mask. B documents of T positions, P patches of all images, N images."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 
 def sinusoidal(t, channels, max_period=10000.0):
     """t [N] -> [N, channels]: cosines, then sines."""
     half = channels // 2
-    frequencies = max_period ** (-torch.arange(half) / half)
+    frequencies = max_period ** (-torch.arange(half, device=t.device) / half)
     angles = t[:, None] * frequencies
     return torch.cat([angles.cos(), angles.sin()], dim=1)
 
 
 def rope(positions, head_size, theta):
     """positions [B, T, 3] -> cosines and sines [B, 1, T, D / 2]; the axes take the frequencies in turn."""
-    pairs = torch.arange(head_size // 2)
+    pairs = torch.arange(head_size // 2, device=positions.device)
     frequencies = theta ** (-pairs / (head_size // 2))
     angles = (positions[..., pairs % 3] * frequencies)[:, None]
     return angles.cos(), angles.sin()
@@ -25,6 +26,13 @@ def rope(positions, head_size, theta):
 def rotate(x, cos, sin):
     a, b = x.float().chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1).to(x.dtype)
+
+
+def attend(q, k, v, mask):
+    """`mask`: a dense one, a BlockMask for FlexAttention, or none."""
+    if isinstance(mask, BlockMask):
+        return flex_attention(q, k, v, block_mask=mask)
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 class RMSNorm(nn.RMSNorm):
@@ -48,7 +56,7 @@ class Attention(nn.Module):
         q, k = rotate(q, *rotation), rotate(k, *rotation)
         if cache is not None:
             k, v = cache.extend(k, v)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        y = attend(q, k, v, mask)
         return self.output(y.transpose(1, 2).reshape(B, T, C))
 
 

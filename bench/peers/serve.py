@@ -6,6 +6,8 @@ import resource
 import sys
 import time
 
+import torch
+
 # What the program itself prints must not stand between the answers.
 answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
@@ -18,8 +20,16 @@ def serve(prepare):
         print(json.dumps(answer(json.loads(line))), file=answers)
 
 
+def synchronize():
+    """Waits for the GPU, where there is one at work."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+
+
 def peak_memory():
-    """Of the process, in bytes."""
+    """Of the process, in bytes; on a GPU of its tensors."""
+    if torch.cuda.is_initialized():
+        return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 

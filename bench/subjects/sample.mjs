@@ -1,8 +1,8 @@
-// Images and texts, so many together.
+// Images and texts, so many together, on the device of TRANSFUSION_DEVICE.
 //   { size, compute }, then {} -> { config } of the model for PyTorch's, or
 //   { image: { count, promptTokens, steps } } or { text: { count, promptTokens, tokens } } -> { seconds, peakMemory }, and of
 //   text { tokens, weightBytes, rate }: what every token reads of the weights, and the machine's read bandwidth
-import { measureReadBandwidth } from '../common/limits.mjs'
+import { measureReadBandwidth, onCpu, peakMemory } from '../common/limits.mjs'
 import { exportConfig } from '../common/export_batches.mjs'
 import { makeModel, words } from '../common/models.mjs'
 import { serve } from '../common/subject.mjs'
@@ -43,7 +43,11 @@ await serve(({ size, compute }) => {
     if (!image && !text) return { config: exportConfig(model) }
     const result = image
       ? await draw(model, image)
-      : { ...(await write(model, text)), weightBytes, rate: await measureReadBandwidth() }
-    return { ...result, peakMemory: process.resourceUsage().maxRSS * 1024 }
+      : {
+          ...(await write(model, text)),
+          weightBytes,
+          rate: onCpu() ? await measureReadBandwidth() : undefined,
+        }
+    return { ...result, peakMemory: peakMemory() }
   }
 })

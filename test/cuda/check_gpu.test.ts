@@ -1,9 +1,10 @@
-import { spawn } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { expect, it } from 'vitest'
 import { temporaryFolder } from '../temporary_folder.js'
 
@@ -96,4 +97,47 @@ it.each(['products', 'attention', 'memory'])('times %s', async (set) => {
   expect(code).toBe(0)
   expect(report.set).toBe(set)
   for (const timed of report.runs[0]!.cases) expect(timed).toHaveProperty('best')
+})
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+it('names cases that there are to sanitizers and to Nsight Compute', async () => {
+  const load = (name: string): Promise<{ sanitizers: Record<string, string[]>; only: string[] }> =>
+    import(new URL(`../../bench/gpu/${name}.mjs`, import.meta.url).href)
+  const [{ sanitizers }, { only }] = [await load('sanitizer'), await load('counters')]
+  const names = (await check(['--images', 'PTX'])).report.runs[0]!.cases.map(({ name }) => name)
+  for (const pattern of [...Object.values(sanitizers), only].flat())
+    expect(names.filter((name) => new RegExp(pattern).test(name)).length, pattern).toBeGreaterThan(0)
+})
+
+it('npm run check:gpu runs every slice on the simulated GPU, where there are no tools and no PyTorch', async () => {
+  const folder = await temporaryFolder()
+  const options = ['--no-build', '--driver', process.env['TRANSFUSION_CUDA_DRIVER']!, '--output', folder]
+  const others = ['--python', '/no/python', '--minutes', '8', '--slice']
+  const run = (slices: string) =>
+    promisify(execFile)(
+      process.execPath,
+      [join(root, 'scripts/cuda/check_gpu.mjs'), ...options, ...others, slices],
+      {
+        env: {
+          ...process.env,
+          NODE_OPTIONS: '',
+          TRANSFUSION_DEVICE: 'cpu',
+          CUDA_HOME: '',
+          PATH: '/usr/bin:/bin',
+        },
+      },
+    )
+  await run('step,products,attention,sampling,memory')
+  await run('sanitizer,counters')
+  const { stdout } = await run('none')
+  const ended = JSON.parse(await readFile(join(folder, 'slices.json'), 'utf8')) as Record<
+    string,
+    { ended: string }
+  >
+  for (const [name, slice] of Object.entries(ended)) expect(slice.ended, name).toBe('as it should')
+  expect(Object.keys(ended)).toHaveLength(7)
+  expect(stdout).toContain('# Simulated GPU (compute 8.0)')
+  expect(stdout).toMatch(/\| tiny \| ours \| [\d.]+ \|/)
+  expect(stdout).toMatch(/\| image of 1 \| ours \| [\d.e-]+ \|/)
 })

@@ -1,0 +1,75 @@
+// Ours and PyTorch's, each in a process of its own, one after the other; one that hangs or fails is not the others' end.
+import { startPeer } from '../common/peers.mjs'
+import { startOurs } from '../common/subject.mjs'
+import { summarize } from '../common/turns.mjs'
+import { findPyTorch } from './tools.mjs'
+
+/** What both sides of a slice compute in. */
+export const compute = 'bf16'
+
+/** A model that a simulated GPU bears. */
+export const tinySize = {
+  layers: 1,
+  channels: 32,
+  heads: 2,
+  vocabulary: 600,
+  image: { channels: 1, patch: 2, height: 8, width: 8 },
+}
+
+/** Resolves with the answer; kills the side where there is none in so many seconds. */
+async function askWithin(side, request, seconds) {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(
+      () => {
+        side.kill()
+        reject(new Error(`killed: the ${Math.round(seconds)} s that were left were over`))
+      },
+      Math.max(0, seconds * 1000),
+    )
+  })
+  try {
+    return await Promise.race([side.ask(request), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Sides of a slice: `run(name, start, body)` gives `body` an `ask(request)` that ends with the slice's time. */
+export function sidesOf({ deadline, driver, tiny, python }, results) {
+  const left = () => (deadline - performance.now()) / 1000
+  const environment = {
+    TRANSFUSION_DEVICE: 'cuda',
+    ...(driver && { TRANSFUSION_CUDA_DRIVER: driver }),
+  }
+  const torch = findPyTorch({ python, cpu: tiny })
+  results.note(torch.reason ? `PyTorch: skipped, ${torch.reason}` : `PyTorch ${torch.version}`)
+  return {
+    torch: !torch.reason,
+    startOurs: (name, options) => startOurs(name, { compute, ...options }, environment),
+    startPeer: (name, options) =>
+      startPeer(name, { compute, device: tiny ? 'cpu' : 'cuda', ...options }, torch.python),
+    async run(name, start, body) {
+      if (left() <= 0) return results.note(`${name}: not run, the time was over`)
+      const side = start()
+      try {
+        await body((request) => askWithin(side, request, left()))
+      } catch (error) {
+        results.note(`${name}: ${error.message.split('\n')[0]}`)
+        side.kill()
+      }
+      await side.end()
+    },
+    /** { best, median, all, answer } in seconds, of some rounds after one that warms up; no round begins after the time. */
+    async measure(ask, request, { rounds, warmUp = request }) {
+      await ask(warmUp)
+      const all = []
+      let answer
+      do {
+        answer = await ask(request)
+        all.push(answer.seconds)
+      } while (all.length < rounds && left() > 1.5 * answer.seconds)
+      return { ...summarize(all), answer }
+    },
+  }
+}
