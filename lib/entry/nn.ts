@@ -85,7 +85,7 @@ export {
   type LoadedAutoencoder,
   saveAutoencoder,
 } from '../models/autoencoder/io/folder.js'
-export { AutoencoderCodec } from '../models/autoencoder/codec.js'
+export { AutoencoderCodec, type AutoencoderCodecOptions } from '../models/autoencoder/codec.js'
 export type { Codebook } from '../models/autoencoder/codebook.js'
 export type { AutoencoderConfig, AutoencoderOptions } from '../models/autoencoder/config.js'
 export { type LatentScale, scaleLatents, unscaleLatents } from '../models/autoencoder/latent_scale.js'

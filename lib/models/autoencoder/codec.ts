@@ -15,14 +15,21 @@ import { type AutoencoderConfig, downscaleOf, latentChannelsOf } from './config.
 import {
   type AutoencoderFiles,
   autoencoderFiles,
+  describeAutoencoder,
   type LoadAutoencoderOptions,
   loadAutoencoder,
   type LoadedAutoencoder,
 } from './io/folder.js'
 import { scaleLatents, unscaleLatents } from './latent_scale.js'
+import type { AutoencoderNetwork } from './network.js'
+import { type Field, runInTiles } from './tiles.js'
+
+type NetworkBody = (network: AutoencoderNetwork, x: Tensor) => Tensor
 
 /** Pixels that go through the network at once: an image of 1024 x 1024, or 16 of 256 x 256. */
 const pixelsAtOnce = 2 ** 20
+/** In pixels: Stable Diffusion's decoder takes 2 GB for it in f32. */
+const usualTile = 768
 
 /** The sizes of the codec that an autoencoder is. */
 export const codecSizesOfAutoencoder = (config: AutoencoderConfig): CodecSizes => ({
@@ -30,6 +37,17 @@ export const codecSizesOfAutoencoder = (config: AutoencoderConfig): CodecSizes =
   channels: latentChannelsOf(config),
   downscale: downscaleOf(config),
 })
+
+/** How an autoencoder's folder is read, and its images are computed. */
+export interface AutoencoderCodecOptions extends LoadAutoencoderOptions {
+  /** What the checksums of its files must be, by their names; by default any. */
+  checksums?: Checksums | undefined
+  /**
+   * Side in pixels, a multiple of 4 `downscale`, beyond which an image is computed in tiles of this side that share a quarter
+   * of it, blended; 768 by default. Norms and attention see a tile alone, so that results differ from those of the whole.
+   */
+  tile?: number
+}
 
 /**
  * An autoencoder of a folder as the codec of a model: images to the means of their latents, scaled (of a VQ-VAE the vectors
@@ -40,16 +58,23 @@ export class AutoencoderCodec implements ImageCodec {
   readonly imageChannels: Image['channels']
   readonly channels: number
   readonly downscale: number
+  /** Side in pixels, beyond which images are computed in tiles of this side, a quarter of it shared by neighbours. */
+  readonly tile: number
   readonly #autoencoder: LoadedAutoencoder
   readonly #files: AutoencoderFiles
 
-  /**
-   * Reads a folder as `loadAutoencoder` does. `checksums`: what its files' must be, else it rejects with a DamagedFileError.
-   */
+  /** Reads a folder as `loadAutoencoder` does. Rejects with a DamagedFileError where its files have other checksums. */
   static async load(
     path: string,
-    { checksums, ...options }: LoadAutoencoderOptions & { checksums?: Checksums | undefined } = {},
+    { checksums, tile, ...options }: AutoencoderCodecOptions = {},
   ): Promise<AutoencoderCodec> {
+    const { config } = await describeAutoencoder(path)
+    const unit = 4 * downscaleOf(config)
+    const side = tile ?? Math.ceil(usualTile / unit) * unit
+    if (!Number.isSafeInteger(side) || side < unit || side % unit !== 0)
+      throw new RangeError(
+        `AutoencoderCodec.load: tile must be a multiple of ${unit} pixels, received ${side}`,
+      )
     const files = await autoencoderFiles(path)
     const found: Record<string, string> = {}
     for (const file of [files.config, ...files.weights]) {
@@ -58,15 +83,21 @@ export class AutoencoderCodec implements ImageCodec {
       if (checksums && checksums[name] !== found[name])
         throw new DamagedFileError(file, 'is not the one that the model was trained with', dirname(file))
     }
-    return new AutoencoderCodec(await loadAutoencoder(path, options), files, found)
+    return new AutoencoderCodec(await loadAutoencoder(path, options), files, found, side)
   }
 
-  private constructor(autoencoder: LoadedAutoencoder, files: AutoencoderFiles, checksums: Checksums) {
+  private constructor(
+    autoencoder: LoadedAutoencoder,
+    files: AutoencoderFiles,
+    checksums: Checksums,
+    tile: number,
+  ) {
     const sizes = codecSizesOfAutoencoder(autoencoder.network.config)
     this.imageChannels = sizes.imageChannels
     this.channels = sizes.channels
     this.downscale = sizes.downscale
     this.config = { type: 'autoencoder', checksums }
+    this.tile = tile
     this.#autoencoder = autoencoder
     this.#files = files
   }
@@ -82,63 +113,83 @@ export class AutoencoderCodec implements ImageCodec {
         )
       return { height: height / downscale, width: width / downscale }
     })
+    const pixels = images.map(({ height, width, data }) => ({
+      height,
+      width,
+      channels: imageChannels,
+      values: bytesToFloats(data),
+    }))
+    const latents = await this.#runAll(pixels, 1 / downscale, (network, x) => network.encode(x))
     const values = new Float32Array(
       sizes.reduce((sum, { height, width }) => sum + height * width * channels, 0),
     )
-    const encoded = splitValues(values, sizes, channels)
-    for (const part of batches(sizes, pixelsAtOnce / downscale ** 2)) {
-      const { height, width } = images[part[0]!]!
-      const pixels = new Float32Array(part.length * height * width * imageChannels)
-      part.forEach((index, i) =>
-        bytesToFloats(images[index]!.data, pixels.subarray(i * images[index]!.data.length)),
-      )
-      const latents = await this.#run(pixels, [part.length, height, width, imageChannels], (network, x) =>
-        network.encode(x),
-      )
-      const scaled = scaleLatents(latents, this.#autoencoder.scale)
-      if (!scaled.every(Number.isFinite))
-        throw new RangeError('codec.encode: the autoencoder gives latents that are not finite')
-      const length = scaled.length / part.length
-      part.forEach((index, i) => encoded[index]!.values.set(scaled.subarray(i * length, (i + 1) * length)))
-    }
+    for (const [i, encoded] of splitValues(values, sizes, channels).entries())
+      encoded.values.set(scaleLatents(latents[i]!.values, this.#autoencoder.scale))
+    if (!values.every(Number.isFinite))
+      throw new RangeError('codec.encode: the autoencoder gives latents that are not finite')
     return values
   }
 
   /** Rejects with a RangeError where values are not finite. */
   async decode(values: Float32Array, sizes: readonly ImageSize[]): Promise<Image[]> {
     const { downscale, channels, imageChannels } = this
-    const encoded = splitValues(values, sizes, channels)
+    const latents = splitValues(values, sizes, channels).map(({ height, width, values }) => ({
+      height,
+      width,
+      channels,
+      values: unscaleLatents(values, this.#autoencoder.scale),
+    }))
     if (!values.every(Number.isFinite)) throw new RangeError('codec.decode: values must be finite')
-    const images: Image[] = []
-    for (const part of batches(sizes, pixelsAtOnce / downscale ** 2)) {
-      const { height, width } = sizes[part[0]!]!
-      const latents = new Float32Array(part.length * height * width * channels)
-      part.forEach((index, i) => latents.set(encoded[index]!.values, i * height * width * channels))
-      const unscaled = unscaleLatents(latents, this.#autoencoder.scale)
-      const pixels = await this.#run(unscaled, [part.length, height, width, channels], (network, z) =>
-        network.decode(z),
-      )
-      const length = pixels.length / part.length
-      const size = { height: height * downscale, width: width * downscale, channels: imageChannels }
-      part.forEach((index, i) => {
-        images[index] = imageFromFloats(pixels.slice(i * length, (i + 1) * length), size)
-      })
-    }
-    return images
+    const pixels = await this.#runAll(latents, downscale, (network, z) => network.decode(z))
+    return pixels.map(({ values, height, width }) =>
+      imageFromFloats(values, { height, width, channels: imageChannels }),
+    )
   }
 
-  /** Runs the network on values of -1 .. 1 or latents, and reads what it gives. */
-  async #run(
-    values: Float32Array,
-    shape: readonly number[],
-    body: (network: LoadedAutoencoder['network'], x: Tensor) => Tensor,
-  ): Promise<Float32Array> {
+  /** Runs the network on images or latents; of `factor` times their sides is what it gives. */
+  async #runAll(fields: readonly Field[], factor: number, body: NetworkBody): Promise<Field[]> {
+    const unit = factor < 1 ? this.downscale : 1
+    const inPixels = Math.max(1, factor)
+    const tiling = { side: this.tile / inPixels, overlap: this.tile / 4 / inPixels }
+    const isLarge = ({ height, width }: Field) => Math.max(height, width) > tiling.side
+    const results: Field[] = []
+    for (const part of batches(fields, pixelsAtOnce / inPixels ** 2)) {
+      const [first] = part.map((index) => fields[index]!)
+      const run = (of: readonly Field[]) => this.#run(of, factor, body)
+      const made = isLarge(first!)
+        ? await Promise.all(
+            part.map((index) =>
+              runInTiles(fields[index]!, tiling, { factor, unit }, async (tile) => (await run([tile]))[0]!),
+            ),
+          )
+        : await run(part.map((index) => fields[index]!))
+      part.forEach((index, i) => (results[index] = made[i]!))
+    }
+    return results
+  }
+
+  /** Runs the network on fields of one size at once. */
+  async #run(fields: readonly Field[], factor: number, body: NetworkBody): Promise<Field[]> {
     const { network } = this.#autoencoder
     const { device, compute } = network.arena
+    const { height, width, channels, values } = fields[0]!
+    const joined = new Float32Array(fields.length * values.length)
+    fields.forEach((field, i) => joined.set(field.values, i * values.length))
     using result = withDevice(device, () =>
-      noGrad(() => scope(() => body(network, cast(fromArray(values, shape), compute)))),
+      noGrad(() =>
+        scope(() =>
+          body(network, cast(fromArray(joined, [fields.length, height, width, channels]), compute)),
+        ),
+      ),
     )
-    return await result.readFloats()
+    const made = await result.readFloats()
+    const length = made.length / fields.length
+    return fields.map((_, i) => ({
+      height: height * factor,
+      width: width * factor,
+      channels: result.size(3),
+      values: made.slice(i * length, (i + 1) * length),
+    }))
   }
 
   /** Links the autoencoder's files into the folder `autoencoder` of a model's, or copies them where that cannot be. */
