@@ -78,6 +78,7 @@ Status attention_backward(Context& context, Out dq, Out dk, Out dv, In dy, In y,
       .shape = shape,
       .rows = {},
       .keys = {},
+      .fault = {},
       .dq = dq.data,
       .dk = dk.data,
       .dv = dv.data,
@@ -92,9 +93,10 @@ Status attention_backward(Context& context, Out dq, Out dk, Out dv, In dy, In y,
       .aligned = aligned({dq.data, dk.data, dv.data, dy.data, q.data, k.data, v.data}) && shape.D % 8 == 0};
   if (q.dtype == DType::f32 || shape.D > kMostWidth)
     return attention_backward_simt(context, q.dtype, arguments);
-  arguments.rows = row_tiles(context, shape, query_gradient_tile(shape.D));
-  arguments.keys = key_tiles(context, shape, key_gradient_tile(shape.D));
-  if (Status status = cut_attention(context, shape, arguments.rows, arguments.keys); status.failed)
+  arguments.rows = row_tiles(shape, query_gradient_tile(shape.D));
+  arguments.keys = key_tiles(shape, key_gradient_tile(shape.D));
+  if (Status status = cut_attention(context, shape, arguments.rows, arguments.keys, arguments.fault);
+      status.failed)
     return status;
   if (Status status = attention_key_gradients(context, arguments); status.failed) return status;
   return attention_query_gradients(context, arguments);

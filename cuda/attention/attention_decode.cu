@@ -1,12 +1,13 @@
 // attention of a few rows and many keys, as in decoding: bound by how fast k and v come.
-// A block owns 16 rows of one key head. Each warp computes all their scores, which costs no memory, and 16
-// columns of y, while copies of the next tiles of keys are under way. Every sum has the same terms in the
-// same order as in attention.cu, so that a query's result has the same bits in either; hence keys are not
-// split over blocks.
+// A block owns 16 rows of one key head and, where they are all rows of their sequence, one chunk of its keys,
+// so that blocks enough for the GPU share a long sequence; attention_join joins what they computed. Each warp
+// computes all scores, which costs no memory, and 16 columns of y, while copies of the next tiles of keys are
+// under way. Every sum has the same terms in the same order as in attention.cu, so that a query's result has
+// the same bits in either.
 #include "attention/mma_tiles.h"
 #include "kernel.h"
 #ifdef __CUDACC__
-#include "attention/online_softmax.cuh"
+#include "attention/kept_sums.cuh"
 #include "attention/row_block.cuh"
 #endif
 
@@ -17,12 +18,50 @@ namespace transfusion::cuda {
 namespace {
 
 template <class Tile>
+using Block = RowBlock<Tile::kWidth, Tile::kRows, 16, Tile::kKeys, Tile::kThreads>;
+// Each warp has all rows and 16 columns.
+template <class Tile>
+using Kept = KeptSums<1, 16, Tile::kThreads>;
+
+// Whether any of this lane's rows is there.
+template <class Tile>
+__device__ __forceinline__ bool has_rows(const Block<Tile>& block) {
+  return block.lane_row(0, 0) < block.count();
+}
+
+// Stores the results of a block's rows.
+template <class Tile>
+__device__ __forceinline__ void finish(const AttentionArguments& call, const Block<Tile>& block,
+                                       const typename Kept<Tile>::Sums& sums,
+                                       const typename Kept<Tile>::Softmax& softmax) {
+  const int warp = static_cast<int>(threadIdx.x) / 32;
+  float factors[2];
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    factors[half] = 1.0f / softmax[0][half].l;
+    const int row = block.lane_row(0, half);
+    if (threadIdx.x % 4 == 0 && warp == 0 && row < block.count())
+      call.lse[block.statistic(row)] = softmax[0][half].lse(call.exponent);
+  }
+  // By way of q's rows.
+  const uint32_t q_tile = shared_address(dynamic_shared) + Tile::kQ;
+  const auto store = [&](void* tensor, const auto& value) {
+    __syncthreads();
+    write_head_columns<Tile::kWidth, 16>(q_tile, 0, warp, sums[0], value);
+    __syncthreads();
+    if (warp == 0) block.store_tile_rows(q_tile, tensor, 0);
+  };
+  store(call.y, [&](float sum, int half) { return sum * factors[half]; });
+  if (call.y_lo) store(call.y_lo, [&](float sum, int half) { return lost_by_rounding(sum * factors[half]); });
+}
+
+template <class Tile>
 __device__ __forceinline__ void decode(const AttentionArguments& call, const AttentionTile& at) {
   constexpr int kWidth = Tile::kWidth, kKeys = Tile::kKeys, kStages = Tile::kStages;
   using Heads = HeadTile<kWidth>;
-  using Block = RowBlock<kWidth, Tile::kRows, 16, kKeys, Tile::kThreads>;
   const uint32_t shared = shared_address(dynamic_shared), q_tile = shared + Tile::kQ;
-  const Block block(call.shape, at, call.aligned, reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));
+  Block<Tile> block(call.shape, at, call.aligned, reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));
+  if (at.parts > 1) block.keep_chunk(at.part);
 
   i32 key0 = block.begin / kKeys * kKeys, coming = key0;
   uint32_t read = shared + Tile::kStage, write = read;
@@ -51,69 +90,89 @@ __device__ __forceinline__ void decode(const AttentionArguments& call, const Att
 
   const int warp = static_cast<int>(threadIdx.x) / 32;
   const uint32_t q_lane = Heads::a(q_tile, 0);
-  WarpSums16<1, 16> sums = {};
-  OnlineSoftmax softmax[2];
-  while (key0 < block.end) {
-    wait_for_copies<kStages - 2>();
-    __syncthreads();
-    load();
-    typename Block::Scores scores;
-    multiply_heads<kWidth, 1, kKeys>(scores, q_lane, Heads::b(read + Tile::kK));
-    block.for_each_hidden(key0, [&](int m, int j, int i) { scores[m][j][i] = -INFINITY; });
+  typename Kept<Tile>::Sums sums = {};
+  typename Kept<Tile>::Softmax softmax;
+  const Kept<Tile> kept(Kept<Tile>::of_block(call.chunks, blockIdx.x));
+  for (bool joins = false;; joins = true) {
+    i32 last;
+    do {
+      wait_for_copies<kStages - 2>();
+      __syncthreads();
+      load();
+      typename Block<Tile>::Scores scores;
+      multiply_heads<kWidth, 1, kKeys>(scores, q_lane, Heads::b(read + Tile::kK));
+      block.for_each_hidden(key0, [&](int m, int j, int i) { scores[m][j][i] = -INFINITY; });
 #pragma unroll
-    for (int half = 0; half < 2; ++half) {
-      const float rescale = softmax[half].update(scores[0], half, call.exponent);
+      for (int half = 0; half < 2; ++half) {
+        const float rescale = softmax[0][half].update(scores[0], half, call.exponent);
 #pragma unroll
-      for (int j = 0; j < 2; ++j) sums[0][j][2 * half] *= rescale, sums[0][j][2 * half + 1] *= rescale;
-    }
-    const uint32_t v_lane = Heads::move(Heads::b_transposed(read + Tile::kV), 0, warp);
-    add_product<kWidth, kKeys, false, 1, 16>(sums, scores, v_lane);
-    read = next_stage(read);
-    key0 = block.next_tile(key0 + kKeys);
+        for (int j = 0; j < 2; ++j) sums[0][j][2 * half] *= rescale, sums[0][j][2 * half + 1] *= rescale;
+      }
+      const uint32_t v_lane = Heads::move(Heads::b_transposed(read + Tile::kV), 0, warp);
+      add_product<kWidth, kKeys, false, 1, 16>(sums, scores, v_lane);
+      read = next_stage(read);
+      last = key0, key0 = block.next_tile(key0 + kKeys);
+    } while (key0 < block.end && same_chunk(last, key0));
+    softmax[0][0].finish(), softmax[0][1].finish();
+    if (joins) kept.join_to_kept(sums, softmax, call.exponent);
+    if (key0 >= block.end) break;
+    kept.keep(sums, softmax);
   }
-
-  float factors[2];
-#pragma unroll
-  for (int half = 0; half < 2; ++half) {
-    softmax[half].finish();
-    factors[half] = 1.0f / softmax[half].l;
-    const int row = block.lane_row(0, half);
-    if (threadIdx.x % 4 == 0 && warp == 0 && row < block.count)
-      call.lse[block.statistic(row)] = softmax[half].lse(call.exponent);
-  }
-  // By way of q's rows.
-  const auto store = [&](void* tensor, const auto& value) {
-    __syncthreads();
-    write_head_columns<kWidth, 16>(q_tile, 0, warp, sums[0], value);
-    __syncthreads();
-    if (warp == 0) block.store_tile_rows(q_tile, tensor, 0);
-  };
-  store(call.y, [&](float sum, int half) { return sum * factors[half]; });
-  if (call.y_lo) store(call.y_lo, [&](float sum, int half) { return lost_by_rounding(sum * factors[half]); });
+  if (at.parts == 1) return finish<Tile>(call, block, sums, softmax);
+  if (has_rows<Tile>(block)) kept.keep(sums, softmax);
 }
 
 template <class Tile>
 __device__ __forceinline__ void attention_decode(const AttentionArguments& arguments) {
   const AttentionTile at = arguments.rows.tiles[blockIdx.x];
+  if (at.sequence == kRejected) return reject<bf16>(arguments);
   if (at.sequence >= 0) decode<Tile>(arguments, at);
-  if (at.sequence == kRejected) write_nan<bf16>(arguments);
+}
+
+// Joins the chunks of a tile's rows, in the place of the first one.
+template <class Tile>
+__device__ __forceinline__ void attention_join(const AttentionArguments& arguments) {
+  const AttentionTile at = arguments.rows.tiles[blockIdx.x];
+  if (at.sequence < 0 || at.parts == 1 || at.part != 0) return;
+  const Block<Tile> block(arguments.shape, at, arguments.aligned,
+                          reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));
+  typename Kept<Tile>::Sums sums = {};
+  typename Kept<Tile>::Softmax softmax;
+  const auto kept = [&](i32 part) {
+    return Kept<Tile>(Kept<Tile>::of_block(arguments.chunks, blockIdx.x + part));
+  };
+  if (has_rows<Tile>(block)) {
+    kept(0).read(sums, softmax);
+    for (i32 part = 1; part < at.parts; ++part) kept(part).join_kept(sums, softmax, arguments.exponent);
+  }
+  finish<Tile>(arguments, block, sums, softmax);
 }
 
 }  // namespace
 
 HEAD_WIDTHS(HEAD_KERNEL, attention_decode, AttentionArguments, Decode, attention_decode)
+HEAD_WIDTHS(HEAD_KERNEL, attention_join, AttentionArguments, Join, attention_join)
 
 #else
 
 constexpr HeadKernel<AttentionArguments> decode_kernels[] = {
     HEAD_WIDTHS(HEAD_FORM, "attention_decode", "attention_decode", Decode, kRows)};
+constexpr HeadKernel<AttentionArguments> join_kernels[] = {
+    HEAD_WIDTHS(HEAD_FORM, "attention_decode", "attention_join", Join, kRows)};
 
 Status attention_decode(Context& context, const AttentionArguments& call) {
-  const HeadKernel<AttentionArguments>& form = form_of(decode_kernels, call.shape.D);
+  const AttentionShape& shape = call.shape;
+  const HeadKernel<AttentionArguments>& form = form_of(decode_kernels, shape.D);
   AttentionArguments arguments = call;
-  arguments.rows = row_tiles(context, call.shape, form.tile);
-  if (Status status = cut_attention(context, call.shape, arguments.rows, {}); status.failed) return status;
-  return launch(context, form, arguments.rows, arguments);
+  TileList none;
+  arguments.rows = row_tiles(shape, form.tile, true);
+  if (Status status = cut_attention(context, shape, arguments.rows, none, arguments.fault); status.failed)
+    return status;
+  // What KeptSums has in each thread, of which there are two for a column.
+  arguments.chunks = chunk_sums(context, shape, arguments.rows, 2 * form.width * 12);
+  if (Status status = launch(context, form, arguments.rows, arguments); status.failed || !arguments.chunks)
+    return status;
+  return launch(context, form_of(join_kernels, shape.D), arguments.rows, arguments);
 }
 
 #endif

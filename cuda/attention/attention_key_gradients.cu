@@ -125,7 +125,7 @@ template <class Tile>
 __device__ __forceinline__ void key_gradients(const AttentionBackwardArguments& arguments) {
   const AttentionTile at = arguments.keys.tiles[blockIdx.x];
   if (at.sequence >= 0) return gradients_of_keys<Tile>(arguments, at);
-  if (at.sequence == kRejected) write_nan_to_keys<bf16>(arguments);
+  if (at.sequence == kRejected) reject_keys<bf16>(arguments);
 }
 
 }  // namespace

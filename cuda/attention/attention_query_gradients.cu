@@ -36,7 +36,7 @@ __device__ __forceinline__ void gradients_of_queries(const AttentionBackwardArgu
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = block.lane_row(m, half);
-      const bool present = row < block.count;
+      const bool present = row < block.count();
       lse[m][half] = present ? call.lse[block.statistic(row)] * kLog2e : 0;
       delta[m][half] = present ? call.delta[block.statistic(row)] : 0;
     }
@@ -80,7 +80,7 @@ template <class Tile>
 __device__ __forceinline__ void query_gradients(const AttentionBackwardArguments& arguments) {
   const AttentionTile at = arguments.rows.tiles[blockIdx.x];
   if (at.sequence >= 0) return gradients_of_queries<Tile>(arguments, at);
-  if (at.sequence == kRejected) write_nan_to_queries<bf16>(arguments);
+  if (at.sequence == kRejected) reject_queries<bf16>(arguments);
 }
 
 }  // namespace

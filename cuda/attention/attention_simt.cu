@@ -62,7 +62,7 @@ __device__ void attention(const AttentionArguments& arguments) {
   const AttentionShape& shape = arguments.shape;
   const AttentionTile place = arguments.rows.tiles[blockIdx.x];
   T *const y = static_cast<T*>(arguments.y), *const y_lo = static_cast<T*>(arguments.y_lo);
-  if (place.sequence == kRejected) write_nan<T>(arguments);
+  if (place.sequence == kRejected) reject<T>(arguments);
   if (place.sequence < 0) return;
 
   const AttentionSequence sequence(shape, place.sequence);
@@ -140,8 +140,10 @@ KERNEL(attention_simt_bf16, AttentionArguments, simt::kThreads, 1) { attention<b
 FLOAT_KERNELS(simt_kernel, AttentionArguments, "attention_simt", "attention_simt", simt::kThreads)
 
 Status attention_simt(Context& context, DType dtype, AttentionArguments arguments) {
-  arguments.rows = row_tiles(context, arguments.shape, simt::kTile);
-  if (Status status = cut_attention(context, arguments.shape, arguments.rows, {}); status.failed)
+  TileList none;
+  arguments.rows = row_tiles(arguments.shape, simt::kTile);
+  if (Status status = cut_attention(context, arguments.shape, arguments.rows, none, arguments.fault);
+      status.failed)
     return status;
   const Grid grid = {arguments.rows.capacity, arguments.shape.G, ceil_div(arguments.shape.D, simt::kColumns)};
   return launch(context, simt_kernel(dtype), grid, arguments);

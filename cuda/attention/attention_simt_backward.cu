@@ -87,7 +87,7 @@ __device__ void gradients_of_keys(const AttentionBackwardArguments& arguments) {
   const AttentionShape& shape = arguments.shape;
   const AttentionTile place = arguments.keys.tiles[blockIdx.x];
   T *const dk = static_cast<T*>(arguments.dk), *const dv = static_cast<T*>(arguments.dv);
-  if (place.sequence == kRejected) write_nan_to_keys<T>(arguments);
+  if (place.sequence == kRejected) reject_keys<T>(arguments);
   if (place.sequence < 0) return;
 
   const Backward<T> backward(arguments, place.sequence);
@@ -127,7 +127,7 @@ __device__ void gradients_of_queries(const AttentionBackwardArguments& arguments
   const AttentionShape& shape = arguments.shape;
   const AttentionTile place = arguments.rows.tiles[blockIdx.x];
   T* const dq = static_cast<T*>(arguments.dq);
-  if (place.sequence == kRejected) write_nan_to_queries<T>(arguments);
+  if (place.sequence == kRejected) reject_queries<T>(arguments);
   if (place.sequence < 0) return;
 
   const Backward<T> backward(arguments, place.sequence);
@@ -181,9 +181,10 @@ FLOAT_KERNELS(dq_kernel, AttentionBackwardArguments, "attention_simt_backward", 
 
 Status attention_backward_simt(Context& context, DType dtype, AttentionBackwardArguments arguments) {
   const AttentionShape& shape = arguments.shape;
-  arguments.rows = row_tiles(context, shape, simt::kTile);
-  arguments.keys = key_tiles(context, shape, simt::kTile);
-  if (Status status = cut_attention(context, shape, arguments.rows, arguments.keys); status.failed)
+  arguments.rows = row_tiles(shape, simt::kTile);
+  arguments.keys = key_tiles(shape, simt::kTile);
+  if (Status status = cut_attention(context, shape, arguments.rows, arguments.keys, arguments.fault);
+      status.failed)
     return status;
   const i64 slices = ceil_div(shape.D, simt::kColumns);
   if (Status status =

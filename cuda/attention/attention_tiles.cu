@@ -1,6 +1,7 @@
-// The spans of an attention call, checked in the order of the CPU, and the tiles of its work.
-// One block reports, so that the record can hold the range too. Where there are many queries, other blocks
-// have looked for the first wrong one before.
+// The spans of an attention call, checked in the order of the CPU, and the tiles of its work. Both are kept
+// for the other layers' calls, which have the same spans: whoever finds a list refused reports what was
+// found. One block looks, so that it can tell the range too. Where there are many queries, other blocks have
+// looked for the first wrong one before.
 #include "attention/tiles.h"
 
 #include "kernel.h"
@@ -8,6 +9,7 @@
 #include "device/failure.cuh"
 #else
 #include <algorithm>
+#include <string>
 
 #include "host/launch.h"
 #include "shared/attention_spans.h"
@@ -27,8 +29,8 @@ struct CutAttentionArguments {
   const u64* found;
   i64 found_count;  // 0: nobody has looked at the queries
   TileList rows, keys;
-  i64* first_tiles;  // [B + 3], of each sequence
-  Failures failures;
+  i64* first_tiles;      // [B + 3], of each sequence
+  FailureRecord* fault;  // written where there is one
 };
 
 #ifdef __CUDACC__
@@ -100,12 +102,11 @@ __device__ u64 find_fault(const CutAttentionArguments& arguments) {
   return first_of_block(found);
 }
 
-__device__ void report(const CutAttentionArguments& arguments, u64 found) {
+__device__ void record(const CutAttentionArguments& arguments, u64 found) {
   const AttentionShape& shape = arguments.shape;
   const auto say = [&](int argument, i64 index, i32 value, Range range) {
-    arguments.failures.record->low = range.low;
-    arguments.failures.record->high = range.high;
-    report_failure(arguments.failures, argument, index, value);
+    *arguments.fault = {.low = range.low, .high = range.high};
+    report_failure({arguments.fault}, argument, index, value);
   };
   const i64 index = static_cast<i64>(found >> 1 & (u64{1} << 55) - 1);
   switch (found >> 56) {
@@ -138,18 +139,25 @@ __device__ i64 sum_up_to(i64 value) {
   return value;
 }
 
+// Chunks with keys that the queries of a sequence see.
+__device__ i32 chunks_of(const AttentionShape& shape, i64 b) {
+  const i32 first = shape.query_rows[b], last = shape.query_rows[b + 1] - 1;
+  return (shape.key_end[last] - 1) / kChunk - shape.key_start[first] / kChunk + 1;
+}
+
 // Lists the tiles of `sequences` sequences, of which number b has `length(b)` elements. `reversed`: the last
 // tile first.
 template <class Length>
-__device__ void list_tiles(const TileList& list, i64* first_tiles, i64 sequences, bool reversed,
-                           const Length& length) {
+__device__ void list_tiles(const TileList& list, const AttentionShape& shape, i64* first_tiles, i64 sequences,
+                           bool reversed, const Length& length) {
   if (list.size == 0) return;
   __shared__ i64 total;
   if (threadIdx.x == 0) total = 0;
   __syncthreads();
   for (i64 base = 0; base < sequences; base += kThreads) {
     const i64 b = base + threadIdx.x;
-    const i64 count = b < sequences ? (length(b) + list.size - 1) / list.size : 0;
+    i64 count = b < sequences ? (length(b) + list.size - 1) / list.size : 0;
+    if (list.split && count == 1) count = chunks_of(shape, b);
     const i64 end = total + sum_up_to(count);  // which ends with a barrier
     if (b < sequences) first_tiles[b] = end - count;
     if (threadIdx.x == kThreads - 1) total = end;
@@ -157,7 +165,7 @@ __device__ void list_tiles(const TileList& list, i64* first_tiles, i64 sequences
   }
   const i64 count = total;
   for (i64 i = threadIdx.x; i < list.capacity; i += kThreads) {
-    AttentionTile tile = {kNoTile, 0};
+    AttentionTile tile = {kNoTile, 0, 0, 1};
     if (i < count) {
       const i64 at = reversed ? count - 1 - i : i;
       // The last sequence that begins at or before it: those without tiles begin where the next one does.
@@ -166,7 +174,11 @@ __device__ void list_tiles(const TileList& list, i64* first_tiles, i64 sequences
         const i64 middle = low + (high - low) / 2;
         (first_tiles[middle] <= at ? low : high) = middle;
       }
-      tile = {static_cast<i32>(low), static_cast<i32>((at - first_tiles[low]) * list.size)};
+      const i32 place = static_cast<i32>(at - first_tiles[low]);
+      if (list.split && length(low) <= list.size)
+        tile = {static_cast<i32>(low), 0, place, chunks_of(shape, low)};
+      else
+        tile = {static_cast<i32>(low), place * list.size, 0, 1};
     }
     list.tiles[i] = tile;
   }
@@ -174,7 +186,7 @@ __device__ void list_tiles(const TileList& list, i64* first_tiles, i64 sequences
 }
 
 __device__ void reject(const TileList& list) {
-  for (i64 i = threadIdx.x; i < list.capacity; i += kThreads) list.tiles[i] = {kRejected, 0};
+  for (i64 i = threadIdx.x; i < list.capacity; i += kThreads) list.tiles[i] = {kRejected, 0, 0, 1};
 }
 
 }  // namespace
@@ -189,16 +201,16 @@ KERNEL(attention_check_spans, CheckSpansArguments, kThreads) {
 KERNEL(attention_cut, CutAttentionArguments, kThreads) {
   const AttentionShape& shape = arguments.shape;
   if (const u64 found = find_fault(arguments); found != kNoFault) {
-    if (threadIdx.x == 0) report(arguments, found);
+    if (threadIdx.x == 0) record(arguments, found);
     reject(arguments.rows);
     reject(arguments.keys);
     return;
   }
   // Queries at the end see most keys, keys at the beginning are seen by most queries: the longest work first.
-  list_tiles(arguments.rows, arguments.first_tiles, shape.B, true, [&](i64 b) {
+  list_tiles(arguments.rows, shape, arguments.first_tiles, shape.B, !arguments.rows.split, [&](i64 b) {
     return static_cast<i64>(shape.query_rows[b + 1] - shape.query_rows[b]) * shape.group;
   });
-  list_tiles(arguments.keys, arguments.first_tiles, shape.B + 2, false, [&](i64 b) {
+  list_tiles(arguments.keys, shape, arguments.first_tiles, shape.B + 2, false, [&](i64 b) {
     const auto row = [&](i64 i) { return static_cast<i64>(shape.key_rows[i]); };
     if (b < shape.B) return row(b + 1) - row(b);
     return b == shape.B ? row(0) : shape.K - row(shape.B);
@@ -225,27 +237,44 @@ AttentionShape attention_shape(const TensorView& q, const TensorView& k, const I
           .key_start = key_start.as<i32>(),
           .key_end = key_end.as<i32>(),
           .query_rows = query_rows.as<i32>(),
-          .key_rows = key_rows.as<i32>()};
+          .key_rows = key_rows.as<i32>(),
+          .versions = {key_start.version, key_end.version, query_rows.version, key_rows.version}};
 }
 
-TileList row_tiles(Context& context, const AttentionShape& shape, i32 size) {
-  const i64 most = ceil_div(shape.T * shape.group, size) + shape.B;
-  return {context.scratch<AttentionTile>(most), static_cast<i32>(most), size};
+TileList row_tiles(const AttentionShape& shape, i32 size, bool split) {
+  const i64 tiles = ceil_div(shape.T * shape.group, size) + shape.B;
+  // A sequence of N keys has at most N / kChunk + 1 chunks.
+  const i64 most = tiles + (split ? shape.K / kChunk + shape.B : 0);
+  return {.capacity = static_cast<i32>(most), .size = size, .split = split};
 }
 
-TileList key_tiles(Context& context, const AttentionShape& shape, i32 size) {
-  const i64 most = ceil_div(shape.K, size) + shape.B + 2;
-  return {context.scratch<AttentionTile>(most), static_cast<i32>(most), size};
+TileList key_tiles(const AttentionShape& shape, i32 size) {
+  return {.capacity = static_cast<i32>(ceil_div(shape.K, size) + shape.B + 2), .size = size};
 }
 
-Status cut_attention(Context& context, const AttentionShape& shape, TileList rows, TileList keys) {
-  CutAttentionArguments arguments = {.shape = shape,
-                                     .found = nullptr,
-                                     .found_count = 0,
-                                     .rows = rows,
-                                     .keys = keys,
-                                     .first_tiles = context.scratch<i64>(shape.B + 3),
-                                     .failures = {}};
+namespace {
+
+// All that the lists depend on.
+std::string key_of(const AttentionShape& shape, const TileList& rows, const TileList& keys) {
+  std::string key;
+  const auto add = [&](const auto& value) {
+    key.append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  const i32* const spans[] = {shape.key_start, shape.key_end, shape.query_rows, shape.key_rows};
+  for (int i = 0; i < 4; ++i) {
+    if (shape.versions[i] == 0) return {};
+    add(spans[i]);
+    add(shape.versions[i]);
+  }
+  for (const i64 size :
+       {shape.T, shape.K, shape.B, i64{shape.group}, i64{rows.size}, i64{rows.split}, i64{keys.size}})
+    add(size);
+  return key;
+}
+
+Status list(Context& context, CutAttentionArguments arguments) {
+  const AttentionShape& shape = arguments.shape;
+  arguments.first_tiles = context.scratch<i64>(shape.B + 3);
   if (shape.T > kThreads && shape.B > 0) {
     const i64 blocks = ceil_div(shape.T, kThreads);
     u64* found = context.scratch<u64>(blocks);
@@ -254,11 +283,41 @@ Status cut_attention(Context& context, const AttentionShape& shape, TileList row
     arguments.found = found;
     arguments.found_count = blocks;
   }
-  arguments.failures = expect_failures(context, [](const FailureRecord& record) {
+  return launch(context, cut_kernel, {1}, arguments);
+}
+
+}  // namespace
+
+Status cut_attention(Context& context, const AttentionShape& shape, TileList& rows, TileList& keys,
+                     SpanFault& fault) {
+  // The record, then the lists.
+  static_assert(sizeof(FailureRecord) % alignof(AttentionTile) == 0);
+  const size_t tiles = static_cast<size_t>(rows.capacity) + static_cast<size_t>(keys.capacity);
+  const auto place = [&](void* data) {
+    fault.found = static_cast<FailureRecord*>(data);
+    rows.tiles = reinterpret_cast<AttentionTile*>(fault.found + 1);
+    keys.tiles = rows.tiles + rows.capacity;
+  };
+  void* kept = nullptr;
+  const auto make = [&](void* data) {
+    place(data);
+    return list(context, {.shape = shape,
+                          .found = nullptr,
+                          .found_count = 0,
+                          .rows = rows,
+                          .keys = keys,
+                          .first_tiles = nullptr,
+                          .fault = fault.found});
+  };
+  const size_t bytes = sizeof(FailureRecord) + tiles * sizeof(AttentionTile);
+  if (Status status = keep(context, key_of(shape, rows, keys), bytes, kept, make); status.failed)
+    return status;
+  place(kept);
+  fault.failures = expect_failures(context, [](const FailureRecord& record) {
     return span_out_of_range(static_cast<SpanArgument>(record.argument()), record.index(), record.value(),
                              record.low, record.high);
   });
-  return launch(context, cut_kernel, {1}, arguments);
+  return ok();
 }
 
 #endif

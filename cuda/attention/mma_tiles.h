@@ -33,6 +33,12 @@ struct Decode {
   static constexpr int kSharedBytes = kStage + kStages * kStageBytes;
 };
 
+// Of joining what Decode's blocks computed of the chunks of a row.
+template <int kWidth>
+struct Join : Decode<kWidth> {
+  static constexpr int kSharedBytes = Decode<kWidth>::kStage;
+};
+
 // Of dk and dv: warps own keys, all of them meet a tile of rows while the next one comes.
 template <int kWidth_, int kKeysOfWarp_, int kWarps_, int kRows_>
 struct KeyGradientTile {
@@ -73,7 +79,7 @@ using QueryGradient = QueryGradientTile<kWidth, kWidth <= 64 ? 32 : 16, 4, 32>;
   KERNEL(name##_##width, Arguments, Tile<width>::kThreads, 1) { function<Tile<width>>(arguments); }
 // The same for the host, a HeadKernel; `extent` names what of Tile is the tile of a block.
 #define HEAD_FORM(width, image, name, Tile, extent) \
-  {{image, name "_" #width, Tile<width>::kThreads}, Tile<width>::extent, Tile<width>::kSharedBytes},
+  {{image, name "_" #width, Tile<width>::kThreads}, width, Tile<width>::extent, Tile<width>::kSharedBytes},
 
 #ifndef __CUDACC__
 
@@ -92,6 +98,7 @@ inline int head_width(i32 D) {
 template <class Arguments>
 struct HeadKernel {
   Kernel<Arguments> kernel;
+  i32 width;
   i32 tile;  // rows or keys of a block
   size_t shared_bytes;
 };
@@ -100,6 +107,11 @@ struct HeadKernel {
 template <class Arguments, size_t kForms>
 const HeadKernel<Arguments>& form_of(const HeadKernel<Arguments> (&forms)[kForms], i32 D) {
   return forms[head_width(D)];
+}
+
+// Room for the sums of chunks, `floats` of each block.
+inline f32* chunk_sums(Context& context, const AttentionShape& shape, const TileList& rows, i64 floats) {
+  return shape.K > kChunk ? context.scratch<f32>(floats * rows.capacity * shape.G) : nullptr;
 }
 
 // A block for each of `tiles` and key head.

@@ -49,6 +49,21 @@ struct OnlineSoftmax {
 
   __device__ __forceinline__ void finish() { l = sum_of_quad(l); }
 
+  // After `finish`, joins what came of earlier keys, which may be none. Sums become x times those of earlier
+  // keys, plus y times these.
+  __device__ __forceinline__ float2 join(const OnlineSoftmax& earlier, float exponent) {
+    const float most = fmaxf(earlier.m, m), base = most == -INFINITY ? 0 : __fmul_rn(most, exponent);
+    // Exactly 0 and 1 where one has seen no key.
+    const float2 factors = {fast_exp2(__fmul_rn(earlier.m, exponent) - base),
+                            fast_exp2(__fmul_rn(m, exponent) - base)};
+    m = most;
+    l = join(earlier.l, l, factors);
+    return factors;
+  }
+  static __device__ __forceinline__ float join(float earlier, float sum, float2 factors) {
+    return fmaf(earlier, factors.x, __fmul_rn(sum, factors.y));
+  }
+
   // log of the sum of exp(scale score)
   __device__ __forceinline__ float lse(float exponent) const {
     return m * exponent * 0.6931471805599453f + logf(l);

@@ -8,6 +8,8 @@ namespace transfusion::cuda {
 
 extern __shared__ __align__(128) char dynamic_shared[];
 
+__device__ __forceinline__ bool same_chunk(i32 a, i32 b) { return (a ^ b) < kChunk; }
+
 // What rounding y to bf16 loses: y_lo.
 __device__ __forceinline__ float lost_by_rounding(float y) { return y - to_float(from_float<bf16>(y)); }
 
@@ -18,47 +20,65 @@ struct RowBlock {
   using Scores = WarpSums16<kCount, kKeys>;
   using Sums = WarpSums16<kCount, kWidth>;
 
-  // What little the main loop needs is kept in registers: the rest is read again.
+  // What the main loop needs for every tile is kept in registers.
   const AttentionShape& shape;
-  const AttentionTile at;
   const bool aligned;
-  int2* const spans;       // [kRows] in shared memory: the interval of each row
-  i32 count;               // rows there are
-  i64 first_key;           // elements before the sequence's first key, of this key head
-  i32 begin, end;          // of the keys that some row sees
-  i32 all_begin, all_end;  // that all rows see: a tile of no others needs no mask
-  bool gaps;               // intervals leave some between begin and end out
+  int2* const spans;  // [kRows] in shared memory: the interval of each row
+  i64 first_key;      // elements before the sequence's first key, of this key head
+  i32 begin, end;     // of the keys that some row sees
+  bool gaps;          // intervals leave some between them out
+
+  // The rest is in shared memory, and read again wherever it is asked for: else the compiler keeps it, and
+  // what it computes of it, in registers that the main loop has not got.
+  struct Rest {
+    AttentionTile at;
+    i32 count;               // rows there are
+    i32 all_begin, all_end;  // of the keys that all rows see: a tile of no others needs no mask
+    bool gaps;
+  };
+  static __device__ __forceinline__ volatile Rest& rest() {
+    __shared__ Rest rest;
+    return rest;
+  }
 
   // Ends with a barrier.
   __device__ __forceinline__ RowBlock(const AttentionShape& shape, const AttentionTile& at, bool aligned,
                                       int2* spans)
-      : shape(shape), at(at), aligned(aligned), spans(spans) {
-    const AttentionSequence sequence = this->sequence();
-    const RowTile rows = this->rows(sequence);
-    count = rows.count;
+      : shape(shape), aligned(aligned), spans(spans) {
+    const AttentionSequence sequence(shape, at.sequence);
+    const RowTile rows(shape, sequence, at.first, kRows);
     first_key = (sequence.key0 * shape.G + blockIdx.y) * shape.D;
     const i32 first = rows.query(0), last = rows.end_query() - 1;
     begin = sequence.key_start[first], end = sequence.key_end[last];
-    all_begin = sequence.key_start[last], all_end = sequence.key_end[first];
-    __shared__ bool found_gap;
-    if (threadIdx.x == 0) found_gap = false;
+    if (threadIdx.x == 0) {
+      rest().at.sequence = at.sequence, rest().at.first = at.first, rest().count = rows.count;
+      rest().all_begin = sequence.key_start[last], rest().all_end = sequence.key_end[first];
+      rest().gaps = false;
+    }
     __syncthreads();
     for (int row = threadIdx.x; row < kRows; row += kThreads) {
       int2 span = {0, 0};  // of rows beyond the last
-      if (row < count) {
+      if (row < rows.count) {
         const i32 query = rows.query(row);
         span = {sequence.key_start[query], sequence.key_end[query]};
-        if (query < last && sequence.key_start[query + 1] > span.y) found_gap = true;
+        if (query < last && sequence.key_start[query + 1] > span.y) rest().gaps = true;
       }
       spans[row] = span;
     }
     __syncthreads();
-    gaps = found_gap;
+    gaps = rest().gaps;
   }
 
-  __device__ __forceinline__ AttentionSequence sequence() const { return {shape, at.sequence}; }
+  __device__ __forceinline__ AttentionSequence sequence() const { return {shape, rest().at.sequence}; }
   __device__ __forceinline__ RowTile rows(const AttentionSequence& sequence) const {
-    return {shape, sequence, at.first, kRows};
+    return {shape, sequence, rest().at.first, kRows};
+  }
+  __device__ __forceinline__ i32 count() const { return rest().count; }
+
+  // Leaves the keys of other chunks out; `part`: which of those with keys that are seen.
+  __device__ __forceinline__ void keep_chunk(i32 part) {
+    const i32 first = (begin / kChunk + part) * kChunk;
+    begin = max(begin, first), end = min(end, first + kChunk);
   }
 
   // The first of this warp's rows.
@@ -83,7 +103,7 @@ struct RowBlock {
     const AttentionSequence sequence = this->sequence();
     const RowTile rows = this->rows(sequence);
     const auto row_at = [&](int row) -> const bf16* {
-      if (row >= count) return nullptr;
+      if (row >= rows.count) return nullptr;
       return static_cast<const bf16*>(tensor) + rows.place(sequence, blockIdx.y, row).elements;
     };
     if (aligned)
@@ -127,7 +147,7 @@ struct RowBlock {
   // Calls body(m, j, i) for the lane's elements of a tile of scores that their rows do not see.
   template <class Body>
   __device__ __forceinline__ void for_each_hidden(i32 key0, const Body& body) const {
-    if (key0 >= all_begin && key0 + kKeys <= all_end) return;
+    if (key0 >= rest().all_begin && key0 + kKeys <= rest().all_end) return;
 #pragma unroll
     for (int m = 0; m < kCount; ++m)
 #pragma unroll
@@ -148,7 +168,7 @@ struct RowBlock {
     const AttentionSequence sequence = this->sequence();
     const RowTile rows = this->rows(sequence);
     store_head_rows<kWidth>(tile, first, shape.D, aligned, [&](int row) -> bf16* {
-      if (row >= count) return nullptr;
+      if (row >= rows.count) return nullptr;
       return static_cast<bf16*>(tensor) + rows.place(sequence, blockIdx.y, row).elements;
     });
   }

@@ -58,6 +58,12 @@ struct RowTile {
   }
 };
 
+// What is wrong with the spans of a refused call, by one thread of the grid.
+__device__ inline void report(const SpanFault& fault) {
+  if (blockIdx.x != 0 || blockIdx.y != 0 || blockIdx.z != 0 || threadIdx.x != 0) return;
+  *fault.failures.record = *fault.found;
+}
+
 // Writes NaN to what a refused call should have computed; all blocks of the grid take part.
 template <class T>
 __device__ void write_nan(T* y, i64 count) {
@@ -66,7 +72,8 @@ __device__ void write_nan(T* y, i64 count) {
   for (i64 i = block * blockDim.x + threadIdx.x; i < count; i += step) y[i] = from_float<T>(NAN);
 }
 template <class T>
-__device__ void write_nan(const AttentionArguments& arguments) {
+__device__ void reject(const AttentionArguments& arguments) {
+  report(arguments.fault);
   const AttentionShape& shape = arguments.shape;
   write_nan(static_cast<T*>(arguments.y), shape.T * shape.H * shape.D);
   if (arguments.y_lo) write_nan(static_cast<T*>(arguments.y_lo), shape.T * shape.H * shape.D);
@@ -74,13 +81,14 @@ __device__ void write_nan(const AttentionArguments& arguments) {
 }
 
 template <class T>
-__device__ void write_nan_to_keys(const AttentionBackwardArguments& arguments) {
+__device__ void reject_keys(const AttentionBackwardArguments& arguments) {
   const i64 elements = arguments.shape.K * arguments.shape.G * arguments.shape.D;
   write_nan(static_cast<T*>(arguments.dk), elements);
   write_nan(static_cast<T*>(arguments.dv), elements);
 }
 template <class T>
-__device__ void write_nan_to_queries(const AttentionBackwardArguments& arguments) {
+__device__ void reject_queries(const AttentionBackwardArguments& arguments) {
+  report(arguments.fault);
   write_nan(static_cast<T*>(arguments.dq), arguments.shape.T * arguments.shape.H * arguments.shape.D);
 }
 

@@ -16,12 +16,18 @@ struct AttentionShape {
   i32 H, G, D, group;      // group = H / G
   NarrowDivider by_group;  // of rows
   const i32 *key_start, *key_end, *query_rows, *key_rows;
+  u64 versions[4];  // of what these four hold
 };
 
-// From where a tile of rows or keys begins in its sequence.
+// Sums over more keys than these, counted from a sequence's first, begin anew at every multiple of it and are
+// joined in order: so may several blocks share a row without changing its bits.
+inline constexpr i32 kChunk = 512;
+
+// A tile of rows or keys, by where it begins in its sequence; of rows perhaps for one chunk of its keys
+// alone.
 struct AttentionTile {
-  i32 sequence;
-  i32 first;
+  i32 sequence, first;
+  i32 part, parts;  // of the chunks with keys that its rows see; 0 of 1: all of them
 };
 
 // Instead of a sequence: there is nothing to do; or the call's spans are wrong, and its results are NaN.
@@ -30,12 +36,21 @@ inline constexpr i32 kNoTile = -1, kRejected = -2;
 struct TileList {
   AttentionTile* tiles = nullptr;
   i32 capacity = 0;
-  i32 size = 0;  // rows or keys of a tile
+  i32 size = 0;        // rows or keys of a tile
+  bool split = false;  // where one tile has all rows of a sequence, a tile for each chunk, in order
+};
+
+// What is wrong with the spans of a call, for all that are refused because of it.
+struct SpanFault {
+  FailureRecord* found = nullptr;  // in memory of the device
+  Failures failures;               // of this call
 };
 
 struct AttentionArguments {
   AttentionShape shape;
   TileList rows;
+  SpanFault fault;
+  f32* chunks;     // sums of chunks, where there may be more than one: of each block, as its kernel has them
   void *y, *y_lo;  // y_lo may be null
   f32* lse;        // [H, T]
   const void *q, *k, *v;
@@ -47,6 +62,7 @@ struct AttentionArguments {
 struct AttentionBackwardArguments {
   AttentionShape shape;
   TileList rows, keys;
+  SpanFault fault;
   void *dq, *dk, *dv;
   const void *dy, *q, *k, *v;
   const f32 *lse, *delta;  // [H, T]
@@ -66,12 +82,15 @@ inline constexpr int kThreads = 256;
 AttentionShape attention_shape(const TensorView& q, const TensorView& k, const In& key_start,
                                const In& key_end, const In& query_rows, const In& key_rows);
 
-// Room for the tiles of a call: of its rows, or of its keys and the slots that no sequence has.
-TileList row_tiles(Context& context, const AttentionShape& shape, i32 size);
-TileList key_tiles(Context& context, const AttentionShape& shape, i32 size);
+// Lists of the tiles of a call's rows, and of its keys and the slots that no sequence has, as yet without
+// them.
+TileList row_tiles(const AttentionShape& shape, i32 size, bool split = false);
+TileList key_tiles(const AttentionShape& shape, i32 size);
 
-// Checks the spans on the device, and lists the tiles. A list without room is not wanted.
-Status cut_attention(Context& context, const AttentionShape& shape, TileList rows, TileList keys);
+// Checks the spans on the device and lists the tiles, once for all calls in a row with the same spans. A list
+// without capacity is not wanted.
+Status cut_attention(Context& context, const AttentionShape& shape, TileList& rows, TileList& keys,
+                     SpanFault& fault);
 
 // The forms without tensor cores: of f32, and of heads of any size.
 Status attention_simt(Context& context, DType dtype, AttentionArguments arguments);

@@ -41,6 +41,7 @@ CudaDevice::CudaDevice(int ordinal)
   host_memory_ = std::make_unique<HostMemory>(cuda_context_);
   completion_ = std::make_unique<Completion>(cuda_context_, synchronous_, health_, failures_);
   scratch_ = std::make_unique<Scratch>(*memory_);
+  kept_ = std::make_unique<KeptMemory>(*memory_);
   context_.device_stream = this;
   context_.arena = scratch_.get();
   context_.allocate = [](void* scratch, size_t bytes) {

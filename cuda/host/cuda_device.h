@@ -7,6 +7,7 @@
 #include "host/completion.h"
 #include "host/cublaslt.h"
 #include "host/host_memory.h"
+#include "host/kept.h"
 #include "host/launch.h"
 #include "host/memory.h"
 
@@ -48,6 +49,7 @@ class CudaDevice final : public Device {
   // std::runtime_error where it fails.
   double time(const std::function<Status()>& work);
   const CublasLt& cublaslt() const;
+  KeptMemory& kept() { return *kept_; }
 
  private:
   struct LoadedKernel {
@@ -83,6 +85,7 @@ class CudaDevice final : public Device {
   bool entered_ = false;
   bool clock_is_set_ = false;
   std::unique_ptr<Scratch> scratch_;
+  std::unique_ptr<KeptMemory> kept_;
   Context context_;
   std::unordered_map<const KernelName*, LoadedKernel> kernels_;
   GivenWork current_;  // of the command that is being launched

@@ -1,5 +1,7 @@
 #include "host/launch.h"
 
+#include <utility>
+
 #include "host/cuda_device.h"
 #include "shared/index_check.h"
 
@@ -18,6 +20,13 @@ Status copy(Context& context, void* target, const void* source, size_t bytes) {
 
 Status set_zero(Context& context, void* target, size_t bytes) {
   return CudaDevice::of(context).set_zero(target, bytes);
+}
+
+Status keep(Context& context, std::string key, size_t bytes, void*& data,
+            const std::function<Status(void*)>& make) {
+  if (!key.empty()) return CudaDevice::of(context).kept().get(std::move(key), bytes, data, make);
+  data = context.scratch<char>(static_cast<i64>(bytes));
+  return make(data);
 }
 
 Failures expect_failures(Context& context, DescribeFailure describe) {

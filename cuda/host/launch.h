@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <initializer_list>
+#include <string>
 
 #include "kernel.h"
 
@@ -69,6 +70,12 @@ Status launch(Context& context, const Kernel<Arguments>& kernel, Grid grid, cons
 // In stream order.
 Status copy(Context& context, void* target, const void* source, size_t bytes);
 Status set_zero(Context& context, void* target, size_t bytes);
+
+// Sets `data` to memory of at least `bytes` that holds what `make` gives the device to write to it. Where an
+// earlier command asked with the same key, it is what it made then: `key` says all that it depends on,
+// tensors by address and version. An empty key: nothing may be used again. Throws std::bad_alloc.
+Status keep(Context& context, std::string key, size_t bytes, void*& data,
+            const std::function<Status(void*)>& make);
 
 // Where kernels of this command report what they find wrong: at most one such call in a command. `describe`
 // makes the message of it, on another thread, once the command is done.

@@ -21,15 +21,22 @@ const handlesOf = (spans: HostSpans) =>
 
 /** A tensor that begins `shift` elements into its memory. */
 function shifted({ shape, data }: HostArray, dtype: DType, shift: number): Tensor {
-  const whole = {
-    shape: [data.length + shift],
-    data: Float64Array.of(...Array<number>(shift).fill(NaN), ...data),
-  }
+  const whole = { shape: [data.length + shift], data: new Float64Array(data.length + shift).fill(NaN) }
+  whole.data.set(data, shift)
   return toTensor(whole, dtype).view(shape, shift)
 }
 
 const shiftedEmpty = (shape: readonly number[], dtype: DType, shift: number) =>
   zeros([shape.reduce((a, b) => a * b) + shift], dtype).view(shape, shift)
+
+/** y and lse in bf16. */
+async function attend({ q, k, v }: Record<'q' | 'k' | 'v', HostArray>, spans: HostSpans) {
+  const [T, H, D] = q.shape as [number, number, number]
+  const [y, lse] = [zeros(q.shape, 'bf16'), empty([H, T])]
+  const inputs = [q, k, v].map((array) => toTensor(array, 'bf16').handle) as [number, number, number]
+  native.attention(y.handle, undefined, lse.handle, ...inputs, ...handlesOf(spans), 1 / Math.sqrt(D))
+  return { y: await y.readFloats(), lse: await lse.readFloats() }
+}
 
 /** y, dq, dk and dv by the kernels. */
 async function run(
@@ -113,6 +120,22 @@ const decoding: HostSpans = {
   keyEnd: Int32Array.of(299, 300, 90, 90, 90, 90, 9, 155, 1),
 }
 
+/** Few queries on several chunks of 512 keys: ends at and beside them, one that nobody sees, one where rows begin. */
+const longSequences: HostSpans = {
+  queryRows: Int32Array.of(0, 1, 2, 4, 6, 7),
+  keyRows: Int32Array.of(0, 1100, 1613, 2700, 4240, 4752),
+  keyStart: Int32Array.of(0, 0, 0, 1030, 500, 700, 0),
+  keyEnd: Int32Array.of(1100, 513, 10, 1087, 600, 1537, 512),
+}
+
+/** Text, an image and text behind a prefix of more than a chunk, in several tiles of rows. */
+const manyRows: HostSpans = {
+  queryRows: Int32Array.of(0, 40),
+  keyRows: Int32Array.of(0, 1090),
+  keyStart: Int32Array.from({ length: 40 }, (_, t) => (t < 5 ? 0 : t < 30 ? 400 : 520)),
+  keyEnd: Int32Array.from({ length: 40 }, (_, t) => (t < 4 ? 505 + t : t < 10 ? 1030 : 1050 + t)),
+}
+
 describe('attention on CUDA', () => {
   it.each([8, 16, 20, 32, 48, 64, 80, 96, 104, 128, 136, 160])('takes heads of %i', (D) =>
     check(document, 2, 1, D, 'bf16'),
@@ -166,6 +189,58 @@ describe('attention on CUDA', () => {
     const [y, x, lse] = [zeros([T, 1, 16]), zeros([T, 1, 16]), zeros([1, T])]
     native.attention(y.handle, undefined, lse.handle, x.handle, x.handle, x.handle, ...handlesOf(spans), 1)
     await expect(y.read()).rejects.toThrow(message)
+  })
+
+  it.each([
+    [4, 16, 0],
+    [2, 32, 3],
+    [4, 64, 0],
+    [1, 96, 0],
+    [4, 128, 0],
+  ])('joins chunks of keys for %i heads of %i, %i elements into the memory', (H, D, shift) =>
+    check(longSequences, H, 1, D, 'bf16', shift),
+  )
+
+  it('joins chunks of keys that tiles of many rows see', () => check(manyRows, 2, 1, 64, 'bf16'))
+
+  it.each([16, 64, 96, 128])('gives a query of width %i the bits that it has among others', async (D) => {
+    const spans = manyRows
+    const [T, K, otherKeys] = [spans.keyStart.length, spans.keyRows.at(-1)!, 516]
+    const inputs = {
+      q: roundTo(randomArray([T, 2, D], 1), 'bf16'),
+      k: roundTo(randomArray([K + 4 * otherKeys, 1, D], 2), 'bf16'),
+      v: roundTo(randomArray([K + 4 * otherKeys, 1, D], 3), 'bf16'),
+    }
+    const all = await attend(inputs, spans)
+    /** Queries from .. to of the sequence, beside `others` of one query each: gives them the same bits. */
+    const beside = async (from: number, to: number, others: number) => {
+      const count = to - from
+      const each = (value: number) => Array<number>(others).fill(value)
+      const found = await attend(
+        {
+          ...inputs,
+          q: {
+            shape: [count + others, 2, D],
+            data: inputs.q.data.slice(from * 2 * D, (to + others) * 2 * D),
+          },
+        },
+        {
+          keyStart: Int32Array.from([...spans.keyStart.slice(from, to), ...each(0)]),
+          keyEnd: Int32Array.from([...spans.keyEnd.slice(from, to), ...each(otherKeys)]),
+          queryRows: Int32Array.from([0, count, ...each(count).map((n, i) => n + i + 1)]),
+          keyRows: Int32Array.from([0, K, ...each(K).map((n, i) => n + (i + 1) * otherKeys)]),
+        },
+      )
+      expect(found.y.slice(0, count * 2 * D)).toEqual(all.y.slice(from * 2 * D, to * 2 * D))
+      for (const head of [0, 1])
+        expect(found.lse.slice(head * (count + others), head * (count + others) + count)).toEqual(
+          all.lse.slice(head * T + from, head * T + to),
+        )
+    }
+    // By a block for each chunk; by one for all chunks of three tiles.
+    for (const t of [0, 3, 8, 20, 39]) await beside(t, t + 1, 0)
+    await beside(15, 20, 0)
+    await beside(10, 30, 4)
   })
 
   it('gives a decoded query the bits that it has among others', async () => {
