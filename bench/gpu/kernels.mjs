@@ -30,11 +30,13 @@ async function runSet(context, set, path, seconds, options = []) {
 export const checkKernels = (context) =>
   runSet(context, 'kernels', join(context.folder, 'kernels.json'), context.seconds)
 
-export const timeMemory = (context) =>
-  runSet(context, 'memory', join(context.folder, 'memory.json'), context.seconds, [
-    '--images',
-    'machine code',
-  ])
+/** Times of a set that has no peer. */
+const timeAlone = (set) => (context) =>
+  runSet(context, set, join(context.folder, `${set}.json`), context.seconds, ['--images', 'machine code'])
+
+export const timeMemory = timeAlone('memory')
+/** All ways of each product, as the tuner measures them. */
+export const timeWays = timeAlone('tune')
 
 /** Ours for half of the time at most, then PyTorch's of the same cases. */
 async function timeBeside(context, set) {

@@ -1,6 +1,6 @@
 // The slices of `npm run check:gpu`, in the order in which `all` runs them: whether everything is right, then how fast.
 import { countBeside } from './counters.mjs'
-import { checkKernels, timeAttention, timeMemory, timeProducts } from './kernels.mjs'
+import { checkKernels, timeAttention, timeMemory, timeProducts, timeWays } from './kernels.mjs'
 import { sanitize } from './sanitizer.mjs'
 
 /**
@@ -15,6 +15,7 @@ export const slices = {
     run: async (context) => (await import('./step.mjs')).measureSteps(context),
   },
   products: { title: 'matrix products', run: timeProducts },
+  tune: { title: 'the ways of each product: our tiles, and cuBLASLt', run: timeWays },
   attention: { title: 'attention', run: timeAttention },
   sampling: {
     title: 'sampling',

@@ -68,6 +68,31 @@ function timeTable(ours, theirs, prediction) {
   return rows.length > 0 ? table(header, rows) : ''
 }
 
+/** Of each product the ways, our tiles and the best of cuBLASLt's, and which is the best of all. */
+function wayTable(found) {
+  const kinds = ['small', 'medium', 'large', 'cublaslt']
+  const rows = casesOf(found).map(({ name, ways, flops }) => {
+    const best = Object.fromEntries(
+      kinds.map((kind) => [
+        kind,
+        Math.min(...ways.filter(({ way }) => way.startsWith(kind)).map(({ milliseconds }) => milliseconds)),
+      ]),
+    )
+    const fastest = Math.min(...Object.values(best))
+    const ours = Math.min(best.small, best.medium, best.large)
+    return [
+      name,
+      ...kinds.map((kind) => digits(best[kind])),
+      kinds.find((kind) => best[kind] === fastest),
+      `${digits(flops / fastest / 1e9)} TFLOP/s`,
+      Number.isFinite(best.cublaslt) ? ratio(best.cublaslt, ours) : '',
+    ]
+  })
+  const { cublaslt } = found.runs[0]?.device ?? {}
+  const header = ['case', ...kinds.map((kind) => `${kind} ms`), 'best', 'its rate', 'our tiles are faster by']
+  return `cuBLASLt: ${cublaslt || 'not found'}\n\n${table(header, rows)}`
+}
+
 function stepTable({ rows }, prediction) {
   const peak = gpus[prediction.gpu]
   const ours = new Map(rows.filter(({ side }) => side === 'ours').map((row) => [row.size, row]))
@@ -177,6 +202,7 @@ export function summarizeFolder(folder, { device, slices }) {
     ['memory', "Kernels that memory's bandwidth bounds"],
   ])
     section(name, title, (found) => timeTable(found, read(`${name}.pytorch`), prediction))
+  section('tune', 'Ways of products', wayTable)
   section('step', 'Training steps of 4096 positions, bf16', (found) => stepTable(found, prediction))
   section('sampling', 'Sampling, bf16', (found) => samplingTable(found, prediction))
   section('counters', 'Counters a launch: Nsight Compute / simulator', counterTable)

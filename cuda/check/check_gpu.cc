@@ -1,6 +1,6 @@
 // check_gpu runs kernels on a GPU, once from machine code and once from PTX, which the driver compiles, and
 // compares them with float64 references, or times them. It prints what does not hold, and then exits with 1.
-//   --set kernels | products | attention | memory    what is run: all cases, or times of some kernels
+//   --set kernels | products | attention | memory | tune    what is run: all cases, or times of some kernels
 //   --sizes small | real | huge    small: also for a simulated GPU; huge: tensors beyond 2^31 bytes
 //   --only PATTERN                 cases whose names a regular expression finds
 //   --images "machine code,PTX"    one after the other

@@ -107,6 +107,7 @@ Run::Run(Gpu& gpu, std::string name, Settings settings) : gpu_(gpu), settings_(s
 }
 
 Run::~Run() {
+  use(nullptr);
   for (const auto& [data, bytes] : allocated_) gpu_.device().free(data, bytes);
 }
 
@@ -126,6 +127,17 @@ void Run::call_twice(const std::vector<Written>& written, const Command& command
   for (size_t i = 0; i < written.size(); ++i)
     if (std::memcmp(read_bytes(written[i].view).data.get(), after[i].data.get(), after[i].bytes) != 0)
       throw std::runtime_error("a second call gave other bits in its output " + std::to_string(i));
+}
+
+const std::vector<ProductTime>& Run::measure_ways(const ProductShape& shape, int samples) {
+  result_.ways = gpu_.device().measure_product(shape, samples);
+  if (result_.ways.empty()) throw std::runtime_error("the product has no way");
+  result_.milliseconds = result_.best_milliseconds = result_.ways[0].milliseconds;
+  for (const ProductTime& time : result_.ways)
+    result_.best_milliseconds = std::min(result_.best_milliseconds, time.milliseconds);
+  result_.work.flops =
+      2. * static_cast<double>(shape.batch * shape.m) * static_cast<double>(shape.n * shape.k);
+  return result_.ways;
 }
 
 void Run::time(const Work& work, const Command& command) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "cuda_library.h"
+#include "product_choices.h"
 
 namespace transfusion::check {
 
@@ -50,6 +51,7 @@ struct Result {
   double milliseconds = 0;        // of a call on the GPU: of the last run, or the median where it is measured
   double best_milliseconds = 0;   // where it is measured
   Work work;                      // likewise
+  std::vector<ProductTime> ways;  // of a product, where they are measured
   std::set<std::string> kernels;  // that were called
   std::string failure;            // why it could not be compared
   bool device_ended = false;
@@ -137,6 +139,10 @@ class Run {
     fail_with(message, [&] { return kernel(gpu_.device().context(), arguments...); });
   }
   const KernelTable& kernels() const { return gpu_.kernels(); }
+  // The choices of products of the calls from here on; null: the fixed rule.
+  void use(ProductChoices* choices) { gpu_.device().context().products = choices; }
+  // The ways of a product, measured as the tuner does.
+  const std::vector<ProductTime>& measure_ways(const ProductShape& shape, int samples);
 
   Values read(const TensorView& view);
   // `reference`: unrounded.
@@ -219,6 +225,7 @@ using Cases = std::vector<Case>;
 void add_elementwise_cases(Cases& cases);
 void add_layout_cases(Cases& cases);
 void add_matmul_cases(Cases& cases);
+void add_product_way_cases(Cases& cases);
 void add_norm_cases(Cases& cases);
 void add_attention_cases(Cases& cases);
 void add_loss_cases(Cases& cases);
@@ -237,6 +244,8 @@ void add_huge_cases(Cases& cases);
 void add_product_times(Cases& cases);
 void add_attention_times(Cases& cases);
 void add_memory_times(Cases& cases);
+// All ways of the products of add_product_times.
+void add_product_way_times(Cases& cases);
 
 inline const char* name_of(DType dtype) { return dtype == DType::bf16 ? "bf16" : "f32"; }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "check/attention_shapes.h"
+#include "check/product_shapes.h"
 
 namespace transfusion::check {
 namespace {
@@ -13,27 +14,19 @@ double bytes_of(std::initializer_list<TensorView> tensors) {
   return sum;
 }
 
-struct Product {
-  i64 M, N, K;
-  Size size = Size::real;
-};
-
-enum class Layout { nn, nt, tn, tn_accumulate };
-constexpr const char* kLayoutNames[] = {"nn", "nt", "tn", "tn accumulated"};
-
-void time_product(Run& run, const Product& p, Layout layout, DType dtype) {
+void time_product(Run& run, const TimedProduct& p) {
+  const auto [layout, M, N, K, dtype, size] = p;
   const bool transpose_a = layout >= Layout::tn, transpose_b = layout == Layout::nt;
-  const Out a = run.noise(transpose_a ? Shape{p.K, p.M} : Shape{p.M, p.K}, dtype);
-  const Out b = run.noise(transpose_b ? Shape{p.N, p.K} : Shape{p.K, p.N}, dtype);
-  Work work{2. * static_cast<double>(p.M) * static_cast<double>(p.N) * static_cast<double>(p.K),
-            bytes_of({a, b})};
+  const Out a = run.noise(transpose_a ? Shape{K, M} : Shape{M, K}, dtype);
+  const Out b = run.noise(transpose_b ? Shape{N, K} : Shape{K, N}, dtype);
+  Work work{2. * static_cast<double>(M) * static_cast<double>(N) * static_cast<double>(K), bytes_of({a, b})};
   if (layout == Layout::tn_accumulate) {
     Acc sum;
-    static_cast<TensorView&>(sum) = run.noise({p.M, p.N}, DType::f32);
+    static_cast<TensorView&>(sum) = run.noise({M, N}, DType::f32);
     work.bytes += 2 * bytes_of({sum});
     return run.measure(work, run.kernels().matmul_accumulate, sum, as_in(a), as_in(b), true, false);
   }
-  const Out y = run.out({p.M, p.N}, dtype);
+  const Out y = run.out({M, N}, dtype);
   work.bytes += bytes_of({y});
   run.measure(work, run.kernels().matmul, y, as_in(a), as_in(b), InOptional{}, transpose_a, transpose_b);
 }
@@ -65,32 +58,8 @@ void time_attention(Run& run, const AttentionShape& a, bool backward, DType dtyp
 }  // namespace
 
 void add_product_times(Cases& cases) {
-  const auto add = [&](const Product& p, Layout layout, DType dtype) {
-    cases.push_back({"matmul " + std::string(kLayoutNames[static_cast<int>(layout)]) + " [" +
-                         std::to_string(p.M) + ", " + std::to_string(p.N) + ", " + std::to_string(p.K) +
-                         "], " + name_of(dtype),
-                     [=](Run& run) { time_product(run, p, layout, dtype); }, p.size});
-  };
-  add({96, 80, 64, Size::small}, Layout::nt, DType::bf16);
-  for (const i64 side : {1024, 2048, 4096, 8192})
-    for (const Layout layout : {Layout::nt, Layout::nn, Layout::tn_accumulate})
-      add({side, side, side}, layout, DType::bf16);
-  // Of a step of 4096 tokens of the 0.76B model (width 1536) and of the 0.16B model (768): queries, keys and
-  // values, gate and up, down; gradients to weights; logits.
-  for (const Product& p : {Product{4096, 4608, 1536},
-                           {4096, 8192, 1536},
-                           {4096, 1536, 4096},
-                           {4096, 2304, 768},
-                           {4096, 4096, 768},
-                           {4096, 768, 2048},
-                           {2048, 32000, 768}})
-    add(p, Layout::nt, DType::bf16);
-  for (const Product& p : {Product{4608, 1536, 4096}, {8192, 1536, 4096}, {768, 2048, 4096}})
-    add(p, Layout::tn_accumulate, DType::bf16);
-  for (const i64 rows : {1, 4, 16, 64}) add({rows, 8192, 2048}, Layout::nt, DType::bf16);
-  for (const Layout layout : {Layout::nt, Layout::nn, Layout::tn_accumulate})
-    add({4096, 4096, 4096}, layout, DType::f32);
-  add({1, 8192, 2048}, Layout::nt, DType::f32);
+  for (const TimedProduct& timed : timed_products())
+    cases.push_back({timed.name(), [=](Run& run) { time_product(run, timed); }, timed.size});
 }
 
 void add_attention_times(Cases& cases) {

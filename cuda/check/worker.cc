@@ -42,8 +42,12 @@ std::string to_json(const Result& result) {
   if (result.best_milliseconds > 0)
     json += ",\"best\":" + number(result.best_milliseconds) + ",\"flops\":" + number(result.work.flops) +
             ",\"bytes\":" + number(result.work.bytes);
-  else
+  if (result.best_milliseconds == 0 || result.allowed > 0)
     json += ",\"error\":" + number(result.error) + ",\"allowed\":" + number(result.allowed);
+  std::vector<std::string> ways;
+  for (const auto& [way, milliseconds] : result.ways)
+    ways.push_back("{\"way\":" + quoted(to_text(way)) + ",\"milliseconds\":" + number(milliseconds) + "}");
+  if (!ways.empty()) json += ",\"ways\":[" + joined(ways, ",") + "]";
   return json + (result.failure.empty() ? "" : ",\"failure\":" + quoted(result.failure)) + "}";
 }
 
@@ -69,13 +73,14 @@ struct CaseSet {
 const std::vector<CaseSet>& case_sets() {
   static const auto& sets = *new std::vector<CaseSet>{
       {"kernels",
-       {add_elementwise_cases, add_layout_cases, add_matmul_cases, add_norm_cases, add_attention_cases,
-        add_loss_cases, add_sampling_cases, add_convolution_cases, add_image_cases, add_diffusion_cases,
-        add_row_cases, add_rope_cases, add_optimizer_cases, add_muon_cases, add_failure_cases,
-        add_huge_cases}},
+       {add_elementwise_cases, add_layout_cases, add_matmul_cases, add_product_way_cases, add_norm_cases,
+        add_attention_cases, add_loss_cases, add_sampling_cases, add_convolution_cases, add_image_cases,
+        add_diffusion_cases, add_row_cases, add_rope_cases, add_optimizer_cases, add_muon_cases,
+        add_failure_cases, add_huge_cases}},
       {"products", {add_product_times}},
       {"attention", {add_attention_times}},
       {"memory", {add_memory_times}},
+      {"tune", {add_product_way_times}},
   };
   return sets;
 }
@@ -87,7 +92,7 @@ Cases chosen_cases(const Arguments& arguments) {
   for (const CaseSet& set : case_sets())
     if (arguments.at("set") == set.name)
       for (const AddCases add : set.add) add(all);
-  if (all.empty()) throw std::runtime_error("--set must be kernels, products, attention or memory");
+  if (all.empty()) throw std::runtime_error("--set must be kernels, products, attention, memory or tune");
   const std::string sizes = arguments.at("sizes");
   const Size largest = sizes == "small"  ? Size::small
                        : sizes == "real" ? Size::real

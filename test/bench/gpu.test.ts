@@ -199,6 +199,25 @@ it('the summary says what is wrong first, and what is faster', async () => {
       { name: 'matmul nt [2, 2, 2], bf16', peer: 'other', failure: 'no memory' },
     ],
   })
+  await write('tune', {
+    runs: [
+      {
+        device: { cublaslt: '13.1' },
+        cases: [
+          {
+            name: 'matmul nt [2, 2, 2], bf16',
+            best: 1,
+            flops: 16,
+            ways: [
+              { way: 'large', milliseconds: 2 },
+              { way: 'cublaslt 00', milliseconds: 4 },
+              { way: 'cublaslt 01', milliseconds: 3 },
+            ],
+          },
+        ],
+      },
+    ],
+  })
   await write('step', {
     rows: [
       { size: '0.16B', side: 'ours', best: 0.01, flops: 1e12, positions: 4096, peakMemory: 2 ** 30 },
@@ -214,6 +233,8 @@ it('the summary says what is wrong first, and what is faster', async () => {
   expect(summary).toContain('mul: took longer than --patience')
   expect(summary).toContain('torch.matmul 3: 1.50x; other: no memory')
   expect(summary).toMatch(/\| 0.16B \| PyTorch \| 20 \|.*\| 2048 \| 2.00x \|/)
+  expect(summary).toContain('cuBLASLt: 13.1')
+  expect(summary).toMatch(/\| {2}\| {2}\| 2 \| 3 \| large \| [\d.e-]+ TFLOP\/s \| 1.50x \|/)
   expect(summary).toContain('- a note')
   expect(summary).toContain('Skipped: there is no ncu')
   expect(summary.indexOf('Whether kernels are right')).toBeLessThan(summary.indexOf('Products'))

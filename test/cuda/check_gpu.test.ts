@@ -92,7 +92,7 @@ it.each([
   expect(new Set(run!.cases.map(({ name }) => name)).size).toBe(run!.cases.length)
 })
 
-it.each(['products', 'attention', 'memory'])('times %s', async (set) => {
+it.each(['products', 'attention', 'memory', 'tune'])('times %s', async (set) => {
   const { code, report } = await check(['--set', set, '--images', 'machine code'])
   expect(code).toBe(0)
   expect(report.set).toBe(set)
@@ -128,7 +128,7 @@ it('npm run check:gpu runs every slice on the simulated GPU, where there are no 
         },
       },
     )
-  await run('step,products,attention,sampling,memory')
+  await run('step,products,tune,attention,sampling,memory')
   await run('sanitizer,counters')
   const { stdout } = await run('none')
   const ended = JSON.parse(await readFile(join(folder, 'slices.json'), 'utf8')) as Record<
@@ -136,7 +136,7 @@ it('npm run check:gpu runs every slice on the simulated GPU, where there are no 
     { ended: string }
   >
   for (const [name, slice] of Object.entries(ended)) expect(slice.ended, name).toBe('as it should')
-  expect(Object.keys(ended)).toHaveLength(7)
+  expect(Object.keys(ended)).toHaveLength(8)
   expect(stdout).toContain('# Simulated GPU (compute 8.0)')
   expect(stdout).toMatch(/\| tiny \| ours \| [\d.]+ \|/)
   expect(stdout).toMatch(/\| image of 1 \| ours \| [\d.e-]+ \|/)
