@@ -126,7 +126,7 @@ int work(const Arguments& arguments) {
       say("C %zu\n", i);
       const Result result = run(gpu, cases[i], settings);
       const std::vector<std::string> kernels(result.kernels.begin(), result.kernels.end());
-      say("R %d %s %s\n", result.holds(), joined(kernels, ",").c_str(), to_json(result).c_str());
+      say("R %d ,%s %s\n", result.holds(), joined(kernels, ",").c_str(), to_json(result).c_str());
       if (!result.holds()) code = 1;
       if (result.device_ended) return 1;
     }

@@ -18,7 +18,7 @@ Cases chosen_cases(const Arguments& arguments);
 bool chose_all(const Arguments& arguments);
 
 // Runs cases from --first on and prints a line for each event: "D {..}" the device's properties, "C 3" case 3
-// begins, "R 1 add,fill {..}" its result: whether it holds, the kernels that it called, and all as JSON;
+// begins, "R 1 ,add,fill {..}" its result: whether it holds, the kernels that it called, and all as JSON;
 // "E .." why no more is done. Returns the exit code.
 int work(const Arguments& arguments);
 
