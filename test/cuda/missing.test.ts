@@ -1,26 +1,57 @@
-// Why CUDA is not there: each cause says so in its own words.
-import { expect, it } from 'vitest'
+// Why CUDA is not there: each cause says so in its own words, to programs and in `transfusion doctor`.
+import { execFile } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { describe, expect, it } from 'vitest'
+import { version } from '../../lib/version.js'
+import { command } from '../cli/command.js'
+import { temporaryFolder } from '../temporary_folder.js'
 import { library, runProgram } from './program.js'
 
-const problemWith = async (env: Record<string, string>) =>
+type Env = Record<string, string>
+
+const problemWith = async (env: Env) =>
   JSON.parse(
     (await runProgram('console.log(JSON.stringify(problem))', { env, open: false })).stdout,
   ) as string
 
-it('is there', async () => {
-  expect(await problemWith({})).toBe('')
-})
+/** `transfusion doctor`, with its lines that begin with "cuda". */
+async function doctor(env: Env) {
+  const all = { TRANSFUSION_DEVICE: '', TRANSFUSION_CUDA_LIBRARY: library, ...env }
+  const { code, stdout, stderr } = await command(['doctor'], { env: all })
+  return { code, stderr, lines: stdout.split('\n').filter((line) => line.startsWith('cuda')) }
+}
 
-it.each<[string, Record<string, string>, RegExp | string]>([
-  [
-    'no library',
-    { TRANSFUSION_CUDA_LIBRARY: '/nowhere.so' },
-    /^its library cannot be loaded \(\/nowhere\.so: cannot open/,
-  ],
+/** A library whose table begins with these words: as of another build of this one. */
+async function libraryOf(...words: string[]): Promise<string> {
+  const folder = await temporaryFolder()
+  const [source, path] = [join(folder, 'library.c'), join(folder, 'library.so')]
+  await writeFile(
+    source,
+    `const void* transfusion_cuda_library() { static unsigned long long table[8] = {${words}}; return table; }\n`,
+  )
+  await promisify(execFile)('cc', ['-shared', '-fPIC', '-o', path, source])
+  return path
+}
+
+const otherBuild = /library\.so is of another build than the addon: build both again$/
+
+describe.each<[string, Env | (() => Promise<Env>), RegExp]>([
   [
     'a library that is another one',
     { TRANSFUSION_CUDA_LIBRARY: process.env['TRANSFUSION_CUDA_DRIVER']! },
     /libsimulated_cuda\.so is not the library of the CUDA backend: it lacks transfusion_cuda_library$/,
+  ],
+  [
+    'a library with a smaller table',
+    async () => ({ TRANSFUSION_CUDA_LIBRARY: await libraryOf('8') }),
+    otherBuild,
+  ],
+  [
+    'a library with other kernels',
+    async () => ({ TRANSFUSION_CUDA_LIBRARY: await libraryOf('64', '1') }),
+    otherBuild,
   ],
   ['no driver', { TRANSFUSION_CUDA_DRIVER: '' }, /^there is no NVIDIA driver \(libcuda\.so\.1: cannot open/],
   [
@@ -31,21 +62,43 @@ it.each<[string, Record<string, string>, RegExp | string]>([
   [
     'a library that is no driver',
     { TRANSFUSION_CUDA_DRIVER: library },
-    'it is no CUDA driver: it lacks cuDriverGetVersion',
+    /^it is no CUDA driver: it lacks cuDriverGetVersion$/,
   ],
-  [
-    'a driver that is too old',
-    { TRANSFUSION_SIMULATOR_VERSION: '11080' },
-    'the NVIDIA driver is too old: it is for CUDA 11.8, at least CUDA 12.0 (driver 525) is needed',
-  ],
-  ['no GPU', { TRANSFUSION_SIMULATOR_DEVICES: '0' }, 'the NVIDIA driver finds no GPU on this machine'],
+  ...['11080', '9000', '0'].map((version): [string, Env, RegExp] => [
+    `a driver that is too old: ${version}`,
+    { TRANSFUSION_SIMULATOR_VERSION: version },
+    new RegExp(
+      `^the NVIDIA driver is too old: it is for CUDA ${Math.floor(+version / 1000)}\\.${(+version % 1000) / 10}, at least CUDA 12\\.0 \\(driver 525\\) is needed$`,
+    ),
+  ]),
+  ['no GPU', { TRANSFUSION_SIMULATOR_DEVICES: '0' }, /^the NVIDIA driver finds no GPU on this machine$/],
   [
     'GPUs that are hidden',
     { TRANSFUSION_SIMULATOR_DEVICES: '0', CUDA_VISIBLE_DEVICES: '7' },
-    'the NVIDIA driver shows no GPU under CUDA_VISIBLE_DEVICES="7"',
+    /^the NVIDIA driver shows no GPU under CUDA_VISIBLE_DEVICES="7"$/,
   ],
-])('is not there: %s', async (_, env, problem) => {
-  expect(await problemWith(env)).toMatch(problem)
+])('%s', (_, environment, problem) => {
+  it('says so', async () => {
+    const env = typeof environment === 'function' ? await environment() : environment
+    expect(await problemWith(env)).toMatch(problem)
+    const { code, stderr, lines } = await doctor(env)
+    expect({ code, stderr, lines: lines.length }).toEqual({ code: 0, stderr: '', lines: 1 })
+    expect(lines[0]).toMatch(/^cuda: none, /)
+    expect(lines[0]!.slice('cuda: none, '.length)).toMatch(problem)
+  })
+})
+
+it('is there', async () => {
+  expect(await problemWith({})).toBe('')
+  expect((await doctor({})).lines).toEqual(['cuda:0: Simulated GPU (compute 8.0)'])
+})
+
+it('says where there is no library', async () => {
+  const env = { TRANSFUSION_CUDA_LIBRARY: '/nowhere.so' }
+  expect(await problemWith(env)).toMatch(/^its library cannot be loaded \(\/nowhere\.so: cannot open/)
+  expect((await doctor(env)).lines).toEqual([
+    'cuda: none, this build has no CUDA backend: TRANSFUSION_CUDA_LIBRARY=/nowhere.so names no file',
+  ])
 })
 
 it('is refused where it was built for another version', async () => {
@@ -53,7 +106,29 @@ it('is refused where it was built for another version', async () => {
     `console.log(native.open_cuda(process.env.TRANSFUSION_CUDA_LIBRARY, '0.0.0', ''))`,
     { open: false, env: { TRANSFUSION_CUDA_DRIVER: '/nowhere.so' } },
   )
-  expect(stdout).toMatch(/libtransfusion_cuda\.so is of version \S+, this is transfusion-js 0\.0\.0\n$/)
+  expect(stdout).toMatch(
+    new RegExp(`libtransfusion_cuda\\.so is of version ${version}, this is transfusion-js 0\\.0\\.0\\n$`),
+  )
+})
+
+it('refuses GPUs that are too old, beside others', async () => {
+  const env = { TRANSFUSION_SIMULATOR_DEVICES: '3', TRANSFUSION_SIMULATOR_COMPUTE: '75,90,61' }
+  const refusal = (capability: string) =>
+    `Simulated GPU (compute ${capability}) has compute capability ${capability}, at least 8.0 (Ampere) is needed`
+  expect(await doctor(env)).toEqual({
+    code: 0,
+    stderr: '',
+    lines: [
+      `cuda:0: not usable, ${refusal('7.5')}`,
+      'cuda:1: Simulated GPU (compute 9.0)',
+      `cuda:2: not usable, ${refusal('6.1')}`,
+    ],
+  })
+  // The default device is one of them.
+  expect(await doctor({ ...env, TRANSFUSION_DEVICE: 'cuda' })).toMatchObject({ code: 1 })
+  const { code, stderr } = await command(['sample', 'nothing', 'text', '--device', 'cuda:2'], { env })
+  expect(code).toBe(1)
+  expect(stderr).toContain(`device must be 'cpu' or 'cuda:1', received "cuda:2": ${refusal('6.1')}`)
 })
 
 it('has as many devices as the driver shows', async () => {

@@ -1,4 +1,4 @@
-// Devices: what a GPU of compute capability 8.0 says of itself.
+// Devices: what a GPU says of itself.
 #include <cstdio>
 #include <cstring>
 
@@ -25,9 +25,9 @@ CUresult get(CUdevice* device, int ordinal) {
 
 CUresult get_name(char* name, int size, CUdevice device) {
   return call("cuDeviceGetName", [&](Lock&) {
-    device_of(device);
-    std::snprintf(name, static_cast<size_t>(size), "Simulated GPU (compute %d.%d)", kComputeMajor,
-                  kComputeMinor);
+    const int compute = device_of(device).compute;
+    std::snprintf(name, static_cast<size_t>(size), "Simulated GPU (compute %d.%d)", compute / 10,
+                  compute % 10);
   });
 }
 
@@ -53,12 +53,12 @@ CUresult total_memory(size_t* bytes, CUdevice device) {
   });
 }
 
-int attribute(CUdevice_attribute attribute, int ordinal) {
+int attribute(CUdevice_attribute attribute, const Device& device) {
   switch (attribute) {
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR:
-      return kComputeMajor;
+      return device.compute / 10;
     case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR:
-      return kComputeMinor;
+      return device.compute % 10;
     case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT:
       return settings().multiprocessors;
     case CU_DEVICE_ATTRIBUTE_WARP_SIZE:
@@ -106,7 +106,7 @@ int attribute(CUdevice_attribute attribute, int ordinal) {
     case CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT:
       return 3;
     case CU_DEVICE_ATTRIBUTE_PCI_BUS_ID:
-      return ordinal + 1;
+      return device.ordinal + 1;
     case CU_DEVICE_ATTRIBUTE_COMPUTE_MODE:
       return CU_COMPUTEMODE_DEFAULT;
     case CU_DEVICE_ATTRIBUTE_CONCURRENT_KERNELS:
@@ -129,10 +129,10 @@ int attribute(CUdevice_attribute attribute, int ordinal) {
 CUresult get_attribute(int* value, CUdevice_attribute which, CUdevice device) {
   return call("cuDeviceGetAttribute", [&](Lock&) {
     expect_pointer(value, "pi");
-    device_of(device);
+    const Device& asked = device_of(device);
     if (which <= 0 || which >= CU_DEVICE_ATTRIBUTE_MAX)
       refuse(CUDA_ERROR_INVALID_VALUE, "there is no attribute %d", which);
-    *value = attribute(which, device);
+    *value = attribute(which, asked);
   });
 }
 

@@ -44,7 +44,7 @@ int attribute_of(const Kernel& kernel, const Device& device, CUfunction_attribut
     case CU_FUNC_ATTRIBUTE_PTX_VERSION:
       return kernel.image->module->target;
     case CU_FUNC_ATTRIBUTE_BINARY_VERSION:
-      return kComputeMajor * 10 + kComputeMinor;
+      return device.compute;
     case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
       return static_cast<int>(kernel.dynamic_shared_limit(device));
     case CU_FUNC_ATTRIBUTE_CONST_SIZE_BYTES:

@@ -1,11 +1,10 @@
-// Of compute capability 8.0 (an A100): the tables of the CUDA programming guide.
+// Of an A100, which has compute capability 8.0: the tables of the CUDA programming guide.
 #pragma once
 
 #include "ptx/types.h"
 
 namespace simulated {
 
-constexpr int kComputeMajor = 8, kComputeMinor = 0;
 constexpr u32 kMaxThreadsPerBlock = 1024;
 constexpr Dimensions kMaxBlock{1024, 1024, 64};
 constexpr Dimensions kMaxGrid{0x7fffffff, 65535, 65535};

@@ -93,8 +93,11 @@ std::shared_ptr<const Module> compile(const void* image, const JitOptions& optio
              ", a driver of CUDA " + std::to_string(settings().version / 1000) + "." +
              std::to_string(settings().version % 1000 / 10) + " compiles up to " +
              std::to_string(newest / 10) + "." + std::to_string(newest % 10));
-  if (const int target = number_after(ptx, ".target sm_"); target > kComputeMajor * 10 + kComputeMinor)
-    fail(CUDA_ERROR_INVALID_PTX, "the PTX is for sm_" + std::to_string(target) + ", the device is sm_80");
+  // A library is for all devices.
+  const int most = std::ranges::max(settings().compute);
+  if (const int target = number_after(ptx, ".target sm_"); target > most)
+    fail(CUDA_ERROR_INVALID_PTX,
+         "the PTX is for sm_" + std::to_string(target) + ", the device is sm_" + std::to_string(most));
   try {
     return parse(ptx);
   } catch (const PtxError& error) {

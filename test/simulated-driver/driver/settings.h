@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace simulated {
 
@@ -15,6 +16,7 @@ struct Settings {
   std::string counters;              // TRANSFUSION_SIMULATOR_COUNTERS: a file; see counters.h
   int multiprocessors = 108;         // TRANSFUSION_SIMULATOR_MULTIPROCESSORS: by default an A100's
   int version = 12000;               // TRANSFUSION_SIMULATOR_VERSION: of CUDA, which the driver claims
+  std::vector<int> compute{80};      // TRANSFUSION_SIMULATOR_COMPUTE: of each device; the last: of others
   bool pools = true;                 // TRANSFUSION_SIMULATOR_POOLS=0: no stream-ordered allocation
 };
 

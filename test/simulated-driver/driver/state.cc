@@ -13,7 +13,10 @@ Driver& driver() {
   return *all;
 }
 
-Device::Device(int ordinal) : ordinal(ordinal), random(settings().seed * 7919 + ordinal) {}
+Device::Device(int ordinal)
+    : ordinal(ordinal),
+      compute(settings().compute[std::min<size_t>(ordinal, settings().compute.size() - 1)]),
+      random(settings().seed * 7919 + ordinal) {}
 
 size_t Device::free_memory() const {
   size_t taken = allocated;

@@ -96,6 +96,7 @@ struct Device {
   size_t free_memory() const;
 
   const int ordinal;
+  const int compute;  // capability
   Context context{*this};
   Pool default_pool{this};
   Pool* pool = &default_pool;
