@@ -52,6 +52,7 @@ interface Launch {
   threads: number
   dynamic_shared: number
   warp_instructions: number
+  instructions_matrix: number
   global_requests: number
   global_sectors: number
   global_bytes: number
@@ -60,7 +61,7 @@ interface Launch {
   shared_ideal_wavefronts: number
 }
 
-const launches = (): Launch[] =>
+export const launches = (): Launch[] =>
   existsSync(lines)
     ? readFileSync(lines, 'utf8')
         .split('\n')
