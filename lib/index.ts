@@ -45,6 +45,9 @@ export {
 
 // Runs: what `transfusion train` does, with the same files.
 export { trainFromConfig, type TrainRunOptions, type TrainRunResult } from './run/train_from_config.js'
+export { tuneFromConfig, type TuneOptions, type TuneResult } from './run/tune_from_config.js'
+export type { MeasuredProduct } from './tensor/product_store.js'
+export type { ProductShape, ProductTime } from './tensor/product_choices.js'
 export { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './run/train_config.js'
 export type { RunMessages } from './run/messages.js'
 export type { SessionHooks } from './run/train_session.js'

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import bindings from 'bindings'
+import { cacheFolder } from './cache_folder.js'
 import type { NativeAddon } from './native_types.js'
 import { version } from './version.js'
 
@@ -38,8 +38,7 @@ function loadLocalBuild(): NativeAddon {
 }
 
 function userCachePath(): string {
-  const cache = process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache')
-  return join(cache, 'transfusion-js', `${version}-${platform}`, 'transfusion.node')
+  return join(cacheFolder(), `${version}-${platform}`, 'transfusion.node')
 }
 
 function loadFile(path: string): NativeAddon {

@@ -130,8 +130,10 @@ export interface NativeAddon extends Kernels {
   create_products(): NativeProducts
   /** Of the kernels that are called from now on. */
   use_products(products: NativeProducts | undefined): void
-  set_product(products: NativeProducts, shape: NativeProductShape, way: string): void
-  list_products(products: NativeProducts): { shape: NativeProductShape; way: string; calls: number }[]
+  set_product(products: NativeProducts, shape: NativeProductShape, way: string, measured: boolean): void
+  list_products(
+    products: NativeProducts,
+  ): { shape: NativeProductShape; way: string; measured: boolean; calls: number }[]
   /** JSON of `{ way, milliseconds }[]`. */
   measure_product(shape: NativeProductShape, samples: number, device: DeviceNumber): Promise<ArrayBuffer>
   profile_start(spans: number, device?: DeviceNumber): NativeProfileHandle

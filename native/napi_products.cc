@@ -124,7 +124,7 @@ void set_product(const Napi::CallbackInfo& info) {
   const std::string text = info[2].ToString().Utf8Value();
   const auto way = product_way(text);
   if (!way) reject(info[2], "set_product", "way", "be one of a product");
-  choices_argument(info, "set_product")->set(shape_from(info[1]), *way);
+  choices_argument(info, "set_product")->set(shape_from(info[1]), *way, info[3].ToBoolean());
 }
 
 Napi::Value list_products(const Napi::CallbackInfo& info) {
@@ -133,6 +133,7 @@ Napi::Value list_products(const Napi::CallbackInfo& info) {
     const auto object = Napi::Object::New(info.Env());
     object.Set("shape", shape_object(info.Env(), shape));
     object.Set("way", to_text(choice.way));
+    object.Set("measured", choice.measured);
     object.Set("calls", static_cast<double>(choice.calls));
     list.Set(list.Length(), object);
   }

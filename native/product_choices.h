@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernel_types.h"
@@ -80,20 +81,24 @@ class ProductChoices {
  public:
   struct Choice {
     ProductWay way;
+    bool measured = false;  // it stands for shapes that differ in the length of a batch alone
     u64 calls = 0;
   };
 
-  void set(const ProductShape& shape, const ProductWay& way) {
+  void set(const ProductShape& shape, const ProductWay& way, bool measured) {
     std::lock_guard lock(mutex_);
-    choices_[shape].way = way;
+    Choice& choice = choices_[shape];
+    choice.way = way;
+    choice.measured = measured;
   }
 
-  // The way of a call; `choose` gives that of a shape which has none.
+  // The way of a call. Of a shape that has none, choose(nearest) gives it: the way of the measured shape of
+  // nearest length, at most twice as long or short; null: there is none.
   template <class Choose>
   ProductWay take(const ProductShape& shape, const Choose& choose) {
     std::lock_guard lock(mutex_);
-    const auto [found, is_new] = choices_.try_emplace(shape);
-    if (is_new) found->second.way = choose();
+    auto found = choices_.find(shape);
+    if (found == choices_.end()) found = choices_.emplace(shape, Choice{choose(nearest(shape))}).first;
     ++found->second.calls;
     return found->second.way;
   }
@@ -104,6 +109,26 @@ class ProductChoices {
   }
 
  private:
+  // Batches differ in how many positions they have: rows of y, or what weight gradients sum over.
+  static i64& length(ProductShape& shape) { return shape.transpose_a ? shape.k : shape.m; }
+
+  const ProductWay* nearest(const ProductShape& shape) const {
+    ProductShape wanted = shape;
+    const double wanted_length = static_cast<double>(std::exchange(length(wanted), 0));
+    const ProductWay* best = nullptr;
+    double least = 2;
+    for (const auto& [other, choice] : choices_) {
+      if (!choice.measured) continue;
+      ProductShape rest = other;
+      const double ratio = static_cast<double>(std::exchange(length(rest), 0)) / wanted_length;
+      const double distance = ratio < 1 ? 1 / ratio : ratio;
+      if (rest != wanted || distance > least || (best && distance == least)) continue;
+      best = &choice.way;
+      least = distance;
+    }
+    return best;
+  }
+
   mutable std::mutex mutex_;
   std::map<ProductShape, Choice> choices_;
 };

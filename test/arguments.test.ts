@@ -106,6 +106,7 @@ describe('an option that is unknown', () => {
     ['save', (options) => model.save('/nowhere', options), 'precison', 'precision'],
     ['toLlama', (options) => model.toLlama('/nowhere', options), 'precison', 'precision'],
     ['trainFromConfig', (options) => library.trainFromConfig({}, options), 'onsteps', 'onStep'],
+    ['tuneFromConfig', (options) => library.tuneFromConfig({}, options), 'onproduct', 'onProduct'],
     ['Trainer.run', (options) => trainer.run(options), 'checkpoint', 'checkpoints'],
     [
       'evaluateClasses',

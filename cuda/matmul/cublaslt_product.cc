@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <memory>
+#include <optional>
 
 #include "host/cublaslt.h"
 #include "host/cuda_device.h"
@@ -71,12 +72,16 @@ class Description {
     return algorithms;
   }
 
-  // An algorithm that comes from elsewhere may not fit.
+  // What an algorithm needs of workspace; nothing where it does not compute this product.
+  std::optional<size_t> try_algorithm(const Algorithm& algorithm) const {
+    HeuristicResult result{};
+    if (check_algorithm(algorithm, result) != kSuccess) return {};
+    return result.workspace_bytes;
+  }
+
   size_t workspace_of(const Algorithm& algorithm) const {
     HeuristicResult result{};
-    check(library_.functions().MatmulAlgoCheck(library_.handle(), matmul_.get(), first_.get(), second_.get(),
-                                               y_.get(), y_.get(), &algorithm, &result),
-          "cublasLtMatmulAlgoCheck");
+    check(check_algorithm(algorithm, result), "cublasLtMatmulAlgoCheck");
     return result.workspace_bytes;
   }
 
@@ -92,6 +97,11 @@ class Description {
   }
 
  private:
+  StatusCode check_algorithm(const Algorithm& algorithm, HeuristicResult& result) const {
+    return library_.functions().MatmulAlgoCheck(library_.handle(), matmul_.get(), first_.get(), second_.get(),
+                                                y_.get(), y_.get(), &algorithm, &result);
+  }
+
   void check(StatusCode status, const char* function) const {
     if (status != kSuccess) throw Failed(library_, function, status);
   }
@@ -155,6 +165,13 @@ std::vector<ProductWay> library_ways(Context& context, const DenseProduct& produ
     std::memcpy(way.algorithm.data(), &algorithm, sizeof algorithm);
   }
   return ways;
+}
+
+bool library_takes(Context& context, const DenseProduct& product, const ProductWay& way) {
+  const CublasLt& library = CudaDevice::of(context).cublaslt();
+  if (!library.is_there() || !library_computes(product)) return false;
+  const auto workspace_bytes = Description(library, product).try_algorithm(algorithm_of(way));
+  return workspace_bytes && *workspace_bytes <= kWorkspaceBytes;
 }
 
 Status launch_library(Context& context, const DenseProduct& product, const ProductWay& way) {

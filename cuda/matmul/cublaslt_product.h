@@ -14,6 +14,9 @@ bool library_computes(const DenseProduct& product);
 // they are depends on its version, the GPU and the product's shape alone.
 std::vector<ProductWay> library_ways(Context& context, const DenseProduct& product, int most);
 
+// Whether an algorithm, of another shape, computes this product too.
+bool library_takes(Context& context, const DenseProduct& product, const ProductWay& way);
+
 // By an algorithm of its.
 Status launch_library(Context& context, const DenseProduct& product, const ProductWay& way);
 

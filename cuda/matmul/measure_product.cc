@@ -94,7 +94,7 @@ class ChoicesOf {
 double time_of(Context& context, const DenseProduct& product, const ProductShape& shape,
                const ProductWay& way, int runs) {
   ProductChoices choices;
-  choices.set(shape, way);
+  choices.set(shape, way, true);
   const ChoicesOf set(context, choices);
   const double milliseconds = CudaDevice::of(context).time([&] {
     Status status;

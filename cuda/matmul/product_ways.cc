@@ -33,12 +33,19 @@ ProductWay choose_unmeasured(Context& context, const DenseProduct& product) {
   return ways.empty() ? ProductWay{} : ways.front();
 }
 
+bool is_possible(Context& context, const DenseProduct& product, const ProductWay& way) {
+  if (way.kind == ProductWay::library) return library_takes(context, product, way);
+  return tile_of(context, product, way, 1).has_value();
+}
+
 }  // namespace
 
 ProductWay way_of(Context& context, const DenseProduct& product) {
   if (!context.products) return {};
-  const ProductWay way =
-      context.products->take(shape_of(product), [&] { return choose_unmeasured(context, product); });
+  const ProductWay way = context.products->take(shape_of(product), [&](const ProductWay* nearest) {
+    return nearest && is_possible(context, product, *nearest) ? *nearest
+                                                              : choose_unmeasured(context, product);
+  });
   // Two products of one shape may differ in what only the library asks for: where y lies, say.
   return way.kind == ProductWay::library && !library_computes(product) ? ProductWay{} : way;
 }

@@ -155,6 +155,7 @@ function* linesOfDevice({ name, problem, info, memory }: Device, processor: stri
   } else {
     yield `  kernels: ${info.kernels}; compute capability ${info.computeCapability}, ${formatCount(info.multiprocessors, 'multiprocessor')}`
     yield `  driver: of CUDA ${info.driver}`
+    yield `  cuBLASLt: ${info.cublaslt ? `${info.cublaslt}, ${info.cublasltPlace}` : `none, ${info.cublasltPlace}`}`
   }
   yield `  memory: tensors may take ${formatBytes(memory!)}`
 }

@@ -14,6 +14,7 @@ import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
 import { tokenizerCommand } from './tokenizer.js'
 import { trainCommand } from './train.js'
+import { tuneCommand } from './tune.js'
 import { version } from '../version.js'
 import { profileOptionsOf, profileProcess } from '../profiling/process_profile.js'
 
@@ -42,6 +43,7 @@ const commands = [
   reportCommand,
   demoCommand,
   doctorCommand,
+  tuneCommand,
 ]
 for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
 hintAtHelp(program)

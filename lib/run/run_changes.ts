@@ -7,7 +7,7 @@ import { type TrainConfig, trainConfigSchema } from './train_config.js'
 
 /** They change nothing that is learned. */
 const beside = ['samples', 'checkpoints', 'loading', 'log', 'device'] as const
-const besideInTraining = ['recompute', 'onNonFinite', 'spikeFactor'] as const
+const besideInTraining = ['recompute', 'onNonFinite', 'spikeFactor', 'products'] as const
 /** They say how long to train. */
 const lengths = ['steps', 'minutes'] as const
 /** Keys of the data and the tokenizer that say where files lie: the documents are to be the same. */

@@ -12,6 +12,7 @@ import { type Device, parseDevice } from '../tensor/device.js'
 import { LeftOutReport } from './left_out_report.js'
 import { type RunMessages, silent } from './messages.js'
 import { type RunModel, runModelType } from './run_model.js'
+import { productsMessage } from './products_message.js'
 import { resumeRun } from './resume_run.js'
 import { lengthChange, progressOf } from './run_changes.js'
 import { lockRun, type OpenRun, openRun, runPaths } from './run_folder.js'
@@ -153,7 +154,9 @@ async function runIn(
   const longer = resumed && lengthChange(run.earlierLength, config.training, done)
   if (longer) onMessage(longer)
   await checkSamples(model.generative, config.samples, name)
+  const products = resumed ? undefined : await productsMessage(config)
   hooks.onReady?.()
+  if (products !== undefined) onMessage(products)
   const beginning = resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''
   const session = { out, config, model, trainer, sources, leftOut, checkpoints: run.checkpoints, beginning }
   return { outcome: await trainSession(session, hooks), ...result() }

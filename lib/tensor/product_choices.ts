@@ -40,7 +40,12 @@ export const productWaySchema = z
   )
 
 /** A product and the way that it takes. */
-export const productChoiceSchema = z.strictObject({ shape: productShapeSchema, way: productWaySchema })
+export const productChoiceSchema = z.strictObject({
+  shape: productShapeSchema,
+  way: productWaySchema,
+  /** It stands for shapes that differ in the length of a batch alone, up to twice as long or short. */
+  measured: z.boolean(),
+})
 export type ProductChoice = z.output<typeof productChoiceSchema>
 
 /** One way of a product, as measured. */
@@ -67,15 +72,16 @@ const fromNative = (shape: NativeProductShape): ProductShape => ({
 let current: NativeProducts | undefined
 
 /**
- * Ways that the products of a piece of work take on a GPU. Those of shapes that were not added are chosen as they come:
- * cuBLASLt's first proposal for large ones of bf16, which depends on the GPU, its version and the shape alone, else the fixed
+ * Ways that the products of a piece of work take on a GPU. Those of shapes that were not added are chosen as they come: as
+ * the nearest length was measured, else cuBLASLt's first proposal for large ones of bf16, which depends on the GPU, its version and the shape alone, else the fixed
  * rule. Without choices every product takes the fixed rule. On the CPU there is one way, and nothing to choose.
  */
 export class ProductChoices {
   readonly #choices = native.create_products()
 
   constructor(choices: Iterable<ProductChoice> = []) {
-    for (const { shape, way } of choices) native.set_product(this.#choices, toNative(shape), way)
+    for (const { shape, way, measured } of choices)
+      native.set_product(this.#choices, toNative(shape), way, measured)
   }
 
   /** Runs `body`, which must be synchronous, with these choices for its ops. */
@@ -98,6 +104,10 @@ export class ProductChoices {
       .map(({ shape, ...rest }) => ({ shape: fromNative(shape), ...rest }))
   }
 }
+
+/** Runs `body`, which must be synchronous, with these choices, or with none: by the fixed rule. */
+export const withProducts = <R>(choices: ProductChoices | undefined, body: () => R): R =>
+  choices ? choices.run(body) : body()
 
 const timesSchema = z.array(z.strictObject({ way: productWaySchema, milliseconds: z.number().min(0) }))
 

@@ -6,6 +6,7 @@ import { type PendingTensor, readSafetensors, writeSafetensors } from '../files/
 import { sameShape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
 import { writePieces } from '../tensor/write_pieces.js'
+import { storedProductsSchema } from './training_products.js'
 
 const count = z.int().min(0)
 
@@ -15,6 +16,8 @@ const trainingStateSchema = z.strictObject({
   seconds: z.number().min(0),
   skippedSteps: count,
   gradientNorms: z.strictObject({ mean: z.number(), count }),
+  /** Of training on a GPU. */
+  products: storedProductsSchema.optional(),
 })
 /** Where training stands, but for what tensors hold. */
 export interface TrainingState extends z.output<typeof trainingStateSchema> {

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { checkArguments } from '../arguments.js'
 import { backward } from '../autograd/tape.js'
 import { withDevice } from '../tensor/device.js'
+import { type ProductChoices, withProducts } from '../tensor/product_choices.js'
 import { keep, scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { TaskLoss, TrainingTask } from './task.js'
@@ -9,8 +10,15 @@ import type { TaskLoss, TrainingTask } from './task.js'
 /** The terms of a micro-batch's loss by name, each one element on the device. */
 export type LossTerms = TaskLoss['terms']
 
-/** Adds a micro-batch's gradients to the arena's. Resolves with the terms of its loss, which the caller frees. */
-export async function addGradients(task: TrainingTask, microBatch: unknown): Promise<LossTerms> {
+/**
+ * Adds a micro-batch's gradients to the arena's. Resolves with the terms of its loss, which the caller frees. `products`: how
+ * those of both passes are computed; undefined: by the fixed rule.
+ */
+export async function addGradients(
+  task: TrainingTask,
+  microBatch: unknown,
+  products: ProductChoices | undefined,
+): Promise<LossTerms> {
   // Each pass is milliseconds of JavaScript: the event loop turns between them.
   await setImmediate()
   const loss = () => {
@@ -20,10 +28,10 @@ export async function addGradients(task: TrainingTask, microBatch: unknown): Pro
       checkArguments('TrainingTask.loss', { [`terms.${name}`]: [term, 'tensor'] })
     return { total, terms }
   }
-  const { total, terms } = withDevice(task.arena.device, () => scope(loss))
+  const { total, terms } = withProducts(products, () => withDevice(task.arena.device, () => scope(loss)))
   try {
     await setImmediate()
-    scope(() => backward(total))
+    withProducts(products, () => scope(() => backward(total)))
   } catch (error) {
     freeTerms(terms)
     throw error

@@ -24,6 +24,12 @@ export const trainingOptionsSchema = z
      * in a row it stops in any case.
      */
     onNonFinite: z.enum(['skip', 'stop']).default('skip'),
+    /**
+     * How matrix products are computed on a GPU. 'fastest': as `transfusion tune` has measured, else large ones of bf16 as
+     * cuBLASLt proposes, where it is there; the choices are kept in checkpoints. 'own': by our own kernels, which have the same
+     * bits whichever cuBLASLt there is.
+     */
+    products: z.enum(['fastest', 'own']).default('fastest'),
     /** A gradient norm of more than so many times the recent mean is reported as a spike. */
     spikeFactor: z.number().gt(1).default(5),
   })

@@ -1,4 +1,5 @@
 import { checkArguments } from '../arguments.js'
+import { type ProductChoices, withProducts } from '../tensor/product_choices.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { TrainingState } from './checkpoint.js'
@@ -14,6 +15,7 @@ import { Readers } from './readers.js'
 import { SkippedSteps } from './skipped_steps.js'
 import type { StepReport } from './step_report.js'
 import type { StepBatch, TrainingTask } from './task.js'
+import { type StoredProducts, TrainingProducts } from './training_products.js'
 
 /**
  * The steps of a training and all that they change. A step counts once the device has said that it was taken; the passes
@@ -34,6 +36,9 @@ export class TrainingSteps {
   #skipped: SkippedSteps
   #spikes: GradientSpikes
   #dataState: unknown
+  #products: TrainingProducts | undefined
+  /** Of the checkpoint that was restored last. */
+  #storedProducts: StoredProducts | undefined
   /** Why weights and optimizer state do not belong to one step; undefined: they do. */
   #broken: string | undefined
   readonly #readers = new Readers()
@@ -68,12 +73,14 @@ export class TrainingSteps {
 
   /** Where training stands, without what tensors hold. */
   get state(): TrainingState {
+    const products = this.#products?.stored ?? this.#storedProducts
     return {
       step: this.#done,
       seconds: this.#clock.seconds,
       skippedSteps: this.#skipped.count,
       gradientNorms: this.#spikes.state,
       ...(this.#dataState !== undefined && { data: this.#dataState }),
+      ...(products && { products }),
     }
   }
 
@@ -107,10 +114,18 @@ export class TrainingSteps {
     )
   }
 
-  /** Clears gradients that an earlier, failed step has left. Throws as `check`. */
-  begin(): void {
+  /** Clears gradients that an earlier, failed step has left, and finds out how products are computed. Throws as `check`. */
+  async begin(onWarning: (message: string) => void): Promise<void> {
     this.check()
-    this.#task.arena.zeroGradients()
+    const { arena } = this.#task
+    arena.zeroGradients()
+    if (this.#options.products === 'fastest')
+      this.#products ??= await TrainingProducts.open(arena.device, this.#storedProducts, onWarning)
+  }
+
+  /** How products are computed; undefined before the first run, and where there is one way. */
+  get products(): ProductChoices | undefined {
+    return this.#products?.choices
   }
 
   /**
@@ -121,7 +136,8 @@ export class TrainingSteps {
     checkBatch(batch)
     const terms: LossTerms[] = []
     try {
-      for (const microBatch of batch.microBatches) terms.push(await addGradients(this.#task, microBatch))
+      for (const microBatch of batch.microBatches)
+        terms.push(await addGradients(this.#task, microBatch, this.products))
       await this.#latest
       return await this.#readers.change(() => this.#update(batch, terms))
     } catch (error) {
@@ -177,6 +193,8 @@ export class TrainingSteps {
     this.#skipped = new SkippedSteps(this.#options.onNonFinite, state.skippedSteps)
     this.#spikes = new GradientSpikes(this.#options.spikeFactor, state.gradientNorms)
     this.#dataState = state.data
+    this.#storedProducts = state.products
+    this.#products = undefined
   }
 
   /** Enqueues a step's update. */
@@ -185,7 +203,7 @@ export class TrainingSteps {
     const learningRate = learningRateAt(this.#options.learningRate, this.#done, this.progress)
     let clip
     try {
-      clip = scope(() => this.#optimizer.step(learningRate))
+      clip = withProducts(this.products, () => scope(() => this.#optimizer.step(learningRate)))
     } catch (error) {
       if (!arena.consistent) this.#broken = `the update of step ${this.#done + 1} ended half way`
       throw error

@@ -3,6 +3,7 @@ import { parseConfig } from '../config/parse.js'
 import type { ParameterArena } from '../nn/arena.js'
 import type { Device } from '../tensor/device.js'
 import { InFlightLimit } from '../tensor/in_flight_limit.js'
+import type { ProductChoices } from '../tensor/product_choices.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
 import { learningRateWarnings } from './learning_rate.js'
@@ -53,6 +54,14 @@ export class TaskTrainer {
   }
 
   /**
+   * How the products of the steps so far were computed on a GPU, with their calls; nothing before the first, on the CPU, and
+   * where `products` is 'own'. @internal
+   */
+  get products(): ReturnType<ProductChoices['list']> {
+    return this.#steps.products?.list() ?? []
+  }
+
+  /**
    * Trains to the limit, or to the end of the step in which the signal aborts. The model then has the averaged
    * weights; another run goes on from its own. Rejects when a document cannot be read, memory is out, or a gradient is not
    * finite, and the options say to stop there; with checkpoints, what was reached is saved before. Another run then goes on
@@ -64,7 +73,7 @@ export class TaskTrainer {
       checkHooks(hooks)
       const { learningRate, steps } = this.#options
       for (const warning of learningRateWarnings(learningRate, steps)) hooks.onWarning?.(warning)
-      this.#steps.begin()
+      await this.#steps.begin((warning) => hooks.onWarning?.(warning))
       await this.#steps.swapAverage(false)
       try {
         await this.#trainAndSave(await this.#begin(hooks), hooks)

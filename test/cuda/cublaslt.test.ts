@@ -46,7 +46,7 @@ async function multiply(shape: ProductShape, way: string, values = sixteenths) {
   const row = values([N], 3)
   const before = values(of(M, N), 4)
   const y = accumulate ? toTensor(before, yDtype) : empty(of(M, N), yDtype)
-  const choices = new ProductChoices([{ shape, way }])
+  const choices = new ProductChoices([{ shape, way, measured: true }])
   const [left, right] = [toTensor(a, 'bf16'), toTensor(b, 'bf16')]
   choices.run(() => {
     if (accumulate) native.matmul_accumulate(y.handle, left.handle, right.handle, transposeA, transposeB)
@@ -59,7 +59,7 @@ async function multiply(shape: ProductShape, way: string, values = sixteenths) {
   for (const i of expected.keys())
     expected[i]! += (bias ? row.data[i % N]! : 0) + (accumulate ? before.data[i]! : 0)
   const found = await y.readFloats()
-  expect(choices.list()).toEqual([{ shape, way, calls: 1 }])
+  expect(choices.list()).toEqual([{ shape, way, measured: true, calls: 1 }])
   return { found, expected: await toTensor({ shape: of(M, N), data: expected }, yDtype).readFloats() }
 }
 

@@ -7,7 +7,7 @@ it('says which GPUs there are, what runs on them, and which one is the default',
   for (const name of ['cuda:0', 'cuda:1'])
     expect(stdout).toMatch(
       new RegExp(
-        `^${name}: .*\\n  kernels: PTX; compute capability 8.0, \\d+ multiprocessors\\n  driver: of CUDA 12.0\\n  memory: `,
+        `^${name}: .*\\n  kernels: PTX; compute capability 8.0, \\d+ multiprocessors\\n  driver: of CUDA 12.0\\n  cuBLASLt: none, with another driver .*\\n  memory: `,
         'm',
       ),
     )

@@ -39,7 +39,7 @@ const shapeOf = (product: Case): ProductShape => ({
 })
 
 /** The product on random numbers, whose sums are rounded at every step. */
-async function multiply(product: Case, way?: string) {
+async function multiply(product: Case, way?: string, given?: ProductChoices) {
   const { dtype, transposeA, transposeB, bias, accumulate, batch = 1 } = product
   const K = depthOf(product)
   const of = (shape: number[]) => (batch > 1 ? [batch, ...shape] : shape)
@@ -47,7 +47,8 @@ async function multiply(product: Case, way?: string) {
   const b = toTensor(randomArray(of(transposeB ? [N, K] : [K, N]), 2), dtype)
   const y = accumulate ? toTensor(randomArray([M, N], 3), 'f32') : empty(of([M, N]), dtype)
   const row = bias ? toTensor(randomArray([N], 4), dtype) : undefined
-  const choices = new ProductChoices(way === undefined ? [] : [{ shape: shapeOf(product), way }])
+  const choices =
+    given ?? new ProductChoices(way === undefined ? [] : [{ shape: shapeOf(product), way, measured: true }])
   choices.run(() => {
     if (accumulate) native.matmul_accumulate(y.handle, a.handle, b.handle, transposeA, transposeB)
     else native.matmul(y.handle, a.handle, b.handle, row?.handle, transposeA, transposeB)
@@ -68,10 +69,10 @@ describe('tiles of every size give the same bits', () => {
     { dtype: 'f32', transposeA: true, transposeB: false, accumulate: true },
   ])('%j', async (product) => {
     const expected = await multiply(product)
-    expect(expected.choices).toEqual([{ shape: shapeOf(product), way: 'fixed', calls: 1 }])
+    expect(expected.choices).toEqual([{ shape: shapeOf(product), way: 'fixed', measured: false, calls: 1 }])
     for (const way of product.dtype === 'bf16' ? ['small', 'medium', 'large'] : ['small', 'large']) {
       const { values, choices } = await multiply(product, way)
-      expect(choices, way).toEqual([{ shape: shapeOf(product), way, calls: 1 }])
+      expect(choices, way).toEqual([{ shape: shapeOf(product), way, measured: true, calls: 1 }])
       expect(
         values.findIndex((value, i) => value !== expected.values[i]),
         way,
@@ -90,7 +91,7 @@ describe('choices', () => {
   })
 
   it.each(['huge', 'cublaslt 12', 'cublaslt'])('refuse a way that is none: %s', (way) => {
-    expect(() => new ProductChoices([{ shape: shapeOf(product), way }])).toThrow(
+    expect(() => new ProductChoices([{ shape: shapeOf(product), way, measured: true }])).toThrow(
       `set_product: way must be one of a product, received `,
     )
   })
@@ -108,6 +109,24 @@ describe('choices', () => {
     await fence('cuda')
     const calls = (choices: ProductChoices) => choices.list().map(({ calls }) => calls)
     expect([calls(outer), calls(inner)]).toEqual([[2], [1]])
+  })
+
+  it.each([
+    ['rows', { transposeA: false, transposeB: true }, 100, 'small'],
+    ['rows, to the limit', { transposeA: false, transposeB: true }, 68, 'small'],
+    ['rows, too few', { transposeA: false, transposeB: true }, 67, 'fixed'],
+    ['what a weight gradient sums over', { transposeA: true, transposeB: false }, 600, 'small'],
+    ['what a weight gradient sums over, too long', { transposeA: true, transposeB: false }, 547, 'fixed'],
+  ] as const)('stand for lengths of a batch that are near: %s', async (_, layout, length, way) => {
+    const product: Case = { dtype: 'f32', ...layout }
+    const measured = { ...shapeOf(product), [layout.transposeA ? 'k' : 'm']: length }
+    const choices = new ProductChoices([
+      { shape: measured, way: 'small', measured: true },
+      // As near, but only chosen, or of another kind.
+      { shape: { ...shapeOf(product), n: N + 8 }, way: 'large', measured: true },
+    ])
+    await multiply(product, undefined, choices)
+    expect(choices.list()).toContainEqual({ shape: shapeOf(product), way, measured: false, calls: 1 })
   })
 
   it('have the products that convolutions are', async () => {
@@ -151,7 +170,7 @@ describe('measureProduct', () => {
     expect(ways(times)).toEqual(expected)
     for (const { milliseconds } of times) expect(milliseconds).toBeGreaterThan(0)
     // Each can be chosen.
-    const choices: ProductChoice[] = times.map(({ way }) => ({ shape, way }))
+    const choices: ProductChoice[] = times.map(({ way }) => ({ shape, way, measured: true }))
     expect(ways(new ProductChoices(choices).list())).toHaveLength(1)
   })
 
