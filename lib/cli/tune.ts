@@ -10,6 +10,7 @@ export const tuneCommand = (): Command =>
   new Command('tune')
     .description('measure which way a training has its matrix products fastest on this GPU, for `train`')
     .argument('<configs...>', 'config files, as `transfusion train` takes them')
+    .option('--init <folder>', 'weights that the training begins with, as `train` takes them')
     .addOption(settingOption())
     .addOption(deviceOption())
     .addHelpText(
@@ -23,7 +24,7 @@ export const tuneCommand = (): Command =>
 /** `transfusion tune CONFIG...`: see `tuneFromConfig`. */
 export async function tune(
   configs: readonly string[],
-  options: Pick<TuneOptions, 'device' | 'set'>,
+  options: Pick<TuneOptions, 'device' | 'init' | 'set'>,
 ): Promise<void> {
   using interrupt = onInterrupt('Stopping; nothing is kept. Press Ctrl-C again to leave at once.')
   for (const config of configs) {

@@ -9,10 +9,14 @@ import type { WrittenTrainConfig } from './train_config.js'
  * A config as it stands in its file, with what it leaves to the weights that the run begins with: the sizes and the
  * objective of the folder `init`, or, where the run in `out` goes on, those that it began with.
  */
-export async function withSizesOfWeights(written: unknown, out: string, init?: string): Promise<unknown> {
+export async function withSizesOfWeights(
+  written: unknown,
+  out: string | undefined,
+  init: string | undefined,
+): Promise<unknown> {
   if (!isObject(written)) return written
-  const { config, checkpoints } = runPaths(out)
-  if (await new CheckpointFolder(checkpoints, 1).latest()) {
+  if (out !== undefined && (await new CheckpointFolder(runPaths(out).checkpoints, 1).latest())) {
+    const { config } = runPaths(out)
     const { model, objective } = (await readJson(config, {})) as { model?: object; objective?: object }
     const { preset: _, ...sizes } = { preset: undefined, ...model }
     return completed(written, { model: sizes, objective })

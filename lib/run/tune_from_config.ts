@@ -16,6 +16,7 @@ import {
 import { silent } from './messages.js'
 import { runModelType } from './run_model.js'
 import { checkNewModel } from './train_checks.js'
+import { withSizesOfWeights } from './sizes_of_weights.js'
 import { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './train_config.js'
 import { openTokenizer, streamOpener } from './train_data.js'
 
@@ -23,6 +24,8 @@ import { openTokenizer, streamOpener } from './train_data.js'
 export interface TuneOptions {
   /** A GPU, in place of the config's device. */
   device?: Device
+  /** The folder whose weights the training begins with, as `transfusion train` takes it. */
+  init?: string
   /** Settings that replace the config's, as `--set` takes them: `training.batchSize=8`. */
   set?: readonly string[]
   /** Ends it after the product that is measured; nothing is kept then. */
@@ -37,6 +40,7 @@ export interface TuneOptions {
 
 const optionKeys = {
   device: true,
+  init: true,
   set: true,
   signal: true,
   onShapes: true,
@@ -73,7 +77,7 @@ export async function tuneFromConfig(
 ): Promise<TuneResult> {
   checkArguments('tuneFromConfig', { config: [config, 'configOrPath'] })
   checkOptions('tuneFromConfig', options, optionKeys)
-  const { set = [], device, signal, onShapes, onProduct } = options
+  const { init, set = [], device, signal, onShapes, onProduct } = options
   const { onWarning } = { ...silent, ...given(options) }
   const settings = device === undefined ? set : [...set, `device=${device}`]
   const name = typeof config === 'string' ? config : 'config'
@@ -81,7 +85,7 @@ export async function tuneFromConfig(
     typeof config === 'string'
       ? await readConfig(config, trainConfigSchema, settings)
       : withSettings(trainConfigSchema, config, settings)
-  const parsed = parseConfig(trainConfigSchema, written, name)
+  const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, undefined, init), name)
   const gpu = parseDevice(parsed.device, name)
   const machine = productMachine(gpu)
   if (!machine)
@@ -90,7 +94,7 @@ export async function tuneFromConfig(
     )
   await checkNewModel(parsed, name)
   const earlier = await readEarlier(machine, onWarning)
-  const shapes = distinctLengths(await recordShapes(parsed))
+  const shapes = distinctLengths(await recordShapes(parsed, written as WrittenTrainConfig, init))
   trimMemory(gpu)
   onShapes?.(shapes.length)
   const products: MeasuredProduct[] = []
@@ -113,11 +117,18 @@ async function readEarlier(machine: ProductMachine, onWarning: (line: string) =>
   }
 }
 
-/** The products of a new model's first steps. */
-async function recordShapes(config: TrainConfig): Promise<ProductShape[]> {
+/** The products of a model's first steps. */
+async function recordShapes(
+  config: TrainConfig,
+  written: WrittenTrainConfig,
+  init: string | undefined,
+): Promise<ProductShape[]> {
   const sources = await openSources(config.data)
   const onSkip = () => {}
-  using model = runModelType(config.model).create(config, await openTokenizer(config, sources, onSkip))
+  const type = runModelType(config.model)
+  using model = await (init
+    ? type.initialize(init, config, written)
+    : type.create(config, await openTokenizer(config, sources, onSkip)))
   const { minutes: _minutes, ...training } = config.training
   using trainer = model.trainer(streamOpener(config, sources, model, onSkip), {
     ...training,

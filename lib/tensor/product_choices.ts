@@ -13,7 +13,9 @@ export const productShapeSchema = z.strictObject({
   /** Of a and b. */
   dtype: floatSchema,
   yDtype: floatSchema,
+  /** a lies [k, m]. */
   transposeA: z.boolean(),
+  /** b lies [n, k]. */
   transposeB: z.boolean(),
   /** A row of biases is added. */
   bias: z.boolean(),
@@ -21,11 +23,16 @@ export const productShapeSchema = z.strictObject({
   accumulate: z.boolean(),
   /** All rows of a and b are whole runs of 16 bytes, at multiples of 16. */
   aligned: z.boolean(),
+  /** Products of one call. */
   batch: size,
+  /** Rows of y. */
   m: size,
+  /** Columns of y. */
   n: size,
+  /** What each element of y sums over. */
   k: size,
 })
+/** A product of matrices, as its way may depend on it. */
 export type ProductShape = z.output<typeof productShapeSchema>
 
 /**
@@ -50,6 +57,7 @@ export type ProductChoice = z.output<typeof productChoiceSchema>
 
 /** One way of a product, as measured. */
 export interface ProductTime {
+  /** "small", "medium", "large": tiles of ours; "cublaslt" and an algorithm. */
   readonly way: string
   /** The median. */
   readonly milliseconds: number

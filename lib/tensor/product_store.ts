@@ -22,10 +22,11 @@ export const productMachineSchema = z.strictObject({
 })
 export type ProductMachine = z.output<typeof productMachineSchema>
 
-/** A product, the fastest way of it, and how fast the others are. */
-export const measuredProductSchema = productChoiceSchema.omit({ measured: true }).extend({
+const measuredProductSchema = productChoiceSchema.omit({ measured: true }).extend({
+  /** Of all ways. */
   times: z.array(z.strictObject({ way: productWaySchema, milliseconds: z.number().min(0) })),
 })
+/** A product, the fastest way of it, and how fast the others are. */
 export type MeasuredProduct = z.output<typeof measuredProductSchema>
 
 const storeSchema = z.strictObject({
