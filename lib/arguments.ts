@@ -70,6 +70,8 @@ const kinds = {
     (value) => typeof value === 'function' || has('length', 'get')(value),
   ],
   objective: ['an objective, which has prediction', has('prediction')],
+  autoencoder: ['an autoencoder { network, scale }, as loadAutoencoder gives it', has('network', 'scale')],
+  latentScale: ['a scale { mean, std, factor }', has('mean', 'std', 'factor')],
   schedule: ['a noise schedule, which has steps and coefficients()', has('steps', 'coefficients')],
 } as const satisfies Record<string, readonly [what: string, test: (value: unknown) => boolean]>
 

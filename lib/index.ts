@@ -44,6 +44,7 @@ export {
 } from './models/transfusion/training/options.js'
 
 // Runs: what `transfusion train` does, with the same files.
+export { encodeLatents, type EncodeLatentsOptions, type EncodingProgress } from './run/encode_latents.js'
 export { trainFromConfig, type TrainRunOptions, type TrainRunResult } from './run/train_from_config.js'
 export { tuneFromConfig, type TuneOptions, type TuneResult } from './run/tune_from_config.js'
 export type { MeasuredProduct } from './tensor/product_store.js'

@@ -6,6 +6,7 @@ import { helpArguments, hintAtHelp } from './terminal/command_help.js'
 import { compareCommand } from './compare.js'
 import { demoCommand } from './demo.js'
 import { doctorCommand } from './doctor.js'
+import { encodeCommand } from './encode.js'
 import { evaluateCommand } from './evaluate.js'
 import { leaveWithoutOutput } from './terminal/interrupt.js'
 import { exportCommand } from './export.js'
@@ -32,6 +33,7 @@ const program = new Command('transfusion')
 
 const commands = [
   trainCommand,
+  encodeCommand,
   sampleCommand,
   captionCommand,
   chatCommand,

@@ -8,6 +8,7 @@ import type { DocumentSource } from '../data/sources/document_source.js'
 import { openFolderSource } from '../data/sources/folder/folder_source.js'
 import { IdxDataset } from '../data/sources/idx/idx_dataset.js'
 import { openJsonlSource } from '../data/sources/jsonl/jsonl_source.js'
+import { openLatentsSource } from '../data/sources/latents/latents_source.js'
 import { openTarSource } from '../data/sources/tar/tar_source.js'
 import { openTextSource } from '../data/sources/text_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
@@ -82,6 +83,13 @@ const tar = z.strictObject({
   shuffleBuffer: z.int().positive().default(1000),
 })
 
+/** Images that were encoded before, with their texts. */
+const latents = z.strictObject({
+  type: z.literal('latents'),
+  /** A folder that `transfusion encode` wrote, with the autoencoder that the model has. */
+  path: filePath,
+})
+
 /** Positions (tokens and patches) taken from a source for each that is taken from a source of weight 1. */
 const weight = z.number().positive().default(1)
 
@@ -98,13 +106,22 @@ const mixture = z.strictObject({
         jsonl.extend({ weight }),
         text.extend({ weight }),
         tar.extend({ weight }),
+        latents.extend({ weight }),
       ]),
     )
     .min(1),
 })
 
 /** One source of documents. */
-export const sourceSchema = z.discriminatedUnion('type', [fashionMnist, idx, folder, jsonl, text, tar])
+export const sourceSchema = z.discriminatedUnion('type', [
+  fashionMnist,
+  idx,
+  folder,
+  jsonl,
+  text,
+  tar,
+  latents,
+])
 
 /** What to train on: one source of documents, or several with their weights. Paths are relative to the config file. */
 export const dataSchema = z.discriminatedUnion('type', [...sourceSchema.options, mixture])
@@ -146,6 +163,8 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
       const { path, shuffleBuffer } = config
       return openTarSource({ path, shuffleBuffer })
     }
+    case 'latents':
+      return openLatentsSource(config.path)
   }
 }
 

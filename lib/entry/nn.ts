@@ -88,7 +88,7 @@ export {
 export { AutoencoderCodec, type AutoencoderCodecOptions } from '../models/autoencoder/codec.js'
 export type { Codebook } from '../models/autoencoder/codebook.js'
 export type { AutoencoderConfig, AutoencoderOptions } from '../models/autoencoder/config.js'
-export { type LatentScale, scaleLatents, unscaleLatents } from '../models/autoencoder/latent_scale.js'
+export { type LatentScale, scaleLatents, unscaleLatents } from '../image/latent_scale.js'
 export { AutoencoderNetwork, type LatentDistribution } from '../models/autoencoder/network.js'
 
 // Sequences: documents as positions of tokens and patches, packed into batches.

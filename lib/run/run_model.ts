@@ -2,6 +2,10 @@
 import type { Objective } from '../diffusion/objective.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
 import type { StreamOptions } from '../data/stream/open_stream.js'
+import type { Checksums } from '../files/checksum.js'
+import type { EncodedImage, Image } from '../image/image.js'
+import type { ImagePreprocessing } from '../image/image_preprocessing.js'
+import type { LatentScale } from '../image/latent_scale.js'
 import type { GenerativeModel } from '../generation/model.js'
 import { defaultModelType, type ModelType, runModels } from '../models/registry.js'
 import type { ComputeType } from '../nn/arena.js'
@@ -49,6 +53,24 @@ export interface LeastMemory {
   readonly batch: number
 }
 
+/** What encodes images once, where each step of a run would. */
+export interface RunEncoder {
+  /** Of the files that it was read from, by their names. */
+  readonly checksums: Checksums
+  /** Values of a position. */
+  readonly channels: number
+  /** Pixels for each position, along each side. */
+  readonly downscale: number
+  /** Between what it gives and what the model reads. */
+  readonly scale: LatentScale
+  /** How images are decoded for it. */
+  readonly preprocessing: ImagePreprocessing
+  /** The latents of images: their means, and log-variances where there are any. */
+  encodeMoments(images: readonly Image[]): Promise<{ mean: EncodedImage; logVariance?: EncodedImage }[]>
+  /** Frees its weights. */
+  [Symbol.dispose](): void
+}
+
 /** What a run does with models of one type. */
 export interface RunModelType {
   /** A config's model with the sizes that a preset stands for in its place. */
@@ -62,6 +84,8 @@ export interface RunModelType {
   check(config: TrainConfig, name: string): Promise<void>
   /** Rejects as `check`. */
   leastMemory(config: TrainConfig, name: string): Promise<LeastMemory>
+  /** What encodes the images of a run's data. Rejects as `check`, and where the model reads images as they are. */
+  encoder(config: TrainConfig, name: string): Promise<RunEncoder>
   /** A new model, its weights random. */
   create(config: TrainConfig, tokenizer: JsonTokenizer): Promise<RunModel>
   /** A model with the weights of a folder, which decides all that the config, as it was written, leaves out. */

@@ -1,11 +1,12 @@
 import { copyFile, link, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import { noGrad } from '../../autograd/tape.js'
 import { replaceFiles } from '../../files/atomic_folder.js'
 import { type Checksums, checksumOf, DamagedFileError } from '../../files/checksum.js'
 import { exists } from '../../files/exists.js'
 import { type CodecSizes, type ImageCodec, type ImageCodecConfig, splitValues } from '../../image/codec.js'
-import type { Image, ImageSize } from '../../image/image.js'
+import type { EncodedImage, Image, ImageSize } from '../../image/image.js'
 import { bytesToFloats, imageFromFloats } from '../../image/pixels.js'
 import { cast } from '../../ops/cast.js'
 import { withDevice } from '../../tensor/device.js'
@@ -20,7 +21,7 @@ import {
   loadAutoencoder,
   type LoadedAutoencoder,
 } from './io/folder.js'
-import { scaleLatents, unscaleLatents } from './latent_scale.js'
+import { type LatentScale, scaleLatents, unscaleLatents } from '../../image/latent_scale.js'
 import type { AutoencoderNetwork } from './network.js'
 import { type Field, runInTiles } from './tiles.js'
 
@@ -28,8 +29,8 @@ type NetworkBody = (network: AutoencoderNetwork, x: Tensor) => Tensor
 
 /** Pixels that go through the network at once: an image of 1024 x 1024, or 16 of 256 x 256. */
 const pixelsAtOnce = 2 ** 20
-/** In pixels: Stable Diffusion's decoder takes 2 GB for it in f32. */
-const usualTile = 768
+/** In pixels: Stable Diffusion's decoder takes 2.5 GB for it in f32, its weights included. */
+const usualTile = 512
 
 /** The sizes of the codec that an autoencoder is. */
 export const codecSizesOfAutoencoder = (config: AutoencoderConfig): CodecSizes => ({
@@ -41,10 +42,10 @@ export const codecSizesOfAutoencoder = (config: AutoencoderConfig): CodecSizes =
 /** How an autoencoder's folder is read, and its images are computed. */
 export interface AutoencoderCodecOptions extends LoadAutoencoderOptions {
   /** What the checksums of its files must be, by their names; by default any. */
-  checksums?: Checksums | undefined
+  checksums?: Readonly<Record<string, string>> | undefined
   /**
    * Side in pixels, a multiple of 4 `downscale`, beyond which an image is computed in tiles of this side that share a quarter
-   * of it, blended; 768 by default. Norms and attention see a tile alone, so that results differ from those of the whole.
+   * of it, blended; 512 by default, as in diffusers. Norms and attention see a tile alone, so that results differ from those of the whole.
    */
   tile?: number
 }
@@ -55,6 +56,8 @@ export interface AutoencoderCodecOptions extends LoadAutoencoderOptions {
  */
 export class AutoencoderCodec implements ImageCodec {
   readonly config: ImageCodecConfig
+  /** Of its files, by their names. */
+  readonly checksums: Readonly<Record<string, string>>
   readonly imageChannels: Image['channels']
   readonly channels: number
   readonly downscale: number
@@ -64,10 +67,15 @@ export class AutoencoderCodec implements ImageCodec {
   readonly #files: AutoencoderFiles
 
   /** Reads a folder as `loadAutoencoder` does. Rejects with a DamagedFileError where its files have other checksums. */
-  static async load(
-    path: string,
-    { checksums, tile, ...options }: AutoencoderCodecOptions = {},
-  ): Promise<AutoencoderCodec> {
+  static async load(path: string, options: AutoencoderCodecOptions = {}): Promise<AutoencoderCodec> {
+    checkArguments('AutoencoderCodec.load', { path: [path, 'string'] })
+    checkOptions('AutoencoderCodec.load', options, {
+      compute: true,
+      device: true,
+      checksums: true,
+      tile: true,
+    })
+    const { checksums, tile, ...rest } = options
     const { config } = await describeAutoencoder(path)
     const unit = 4 * downscaleOf(config)
     const side = tile ?? Math.ceil(usualTile / unit) * unit
@@ -76,14 +84,11 @@ export class AutoencoderCodec implements ImageCodec {
         `AutoencoderCodec.load: tile must be a multiple of ${unit} pixels, received ${side}`,
       )
     const files = await autoencoderFiles(path)
-    const found: Record<string, string> = {}
-    for (const file of [files.config, ...files.weights]) {
-      const name = basename(file)
-      found[name] = await checksumOf(file)
-      if (checksums && checksums[name] !== found[name])
+    const found = await checksumsOf(files)
+    for (const file of [files.config, ...files.weights])
+      if (checksums && checksums[basename(file)] !== found[basename(file)])
         throw new DamagedFileError(file, 'is not the one that the model was trained with', dirname(file))
-    }
-    return new AutoencoderCodec(await loadAutoencoder(path, options), files, found, side)
+    return new AutoencoderCodec(await loadAutoencoder(path, rest), files, found, side)
   }
 
   private constructor(
@@ -92,42 +97,67 @@ export class AutoencoderCodec implements ImageCodec {
     checksums: Checksums,
     tile: number,
   ) {
+    if (typeof autoencoder !== 'object' || autoencoder === null || !('network' in autoencoder))
+      throw new TypeError('AutoencoderCodec: it is made by AutoencoderCodec.load')
     const sizes = codecSizesOfAutoencoder(autoencoder.network.config)
     this.imageChannels = sizes.imageChannels
     this.channels = sizes.channels
     this.downscale = sizes.downscale
+    this.checksums = checksums
     this.config = { type: 'autoencoder', checksums }
     this.tile = tile
     this.#autoencoder = autoencoder
     this.#files = files
   }
 
+  /** Between the latents and the values of the codec. */
+  get scale(): LatentScale {
+    return this.#autoencoder.scale
+  }
+
   /** Rejects with a RangeError where an image's sides are no multiples of `downscale`, or its latents are not finite. */
   async encode(images: readonly Image[]): Promise<Float32Array> {
-    const { downscale, channels, imageChannels } = this
-    const sizes = images.map(({ height, width }) => {
+    const { channels } = this
+    const latents = await this.#encodeBy(images, (network, x) => network.encode(x))
+    const values = new Float32Array(latents.reduce((sum, { values }) => sum + values.length, 0))
+    for (const [i, encoded] of splitValues(values, latents, channels).entries())
+      encoded.values.set(scaleLatents(latents[i]!.values, this.scale))
+    return values
+  }
+
+  /**
+   * What the encoder gives of each image, unscaled: means and log-variances, [h, w, C] each, of a VQ-VAE vectors alone. Rejects
+   * as `encode`.
+   */
+  async encodeMoments(
+    images: readonly Image[],
+  ): Promise<{ mean: EncodedImage; logVariance?: EncodedImage }[]> {
+    const { channels } = this
+    const moments = await this.#encodeBy(images, (network, x) => network.encoded(x))
+    return moments.map((field) => {
+      const part = (first: number) => ({
+        height: field.height,
+        width: field.width,
+        values: field.values.filter((_, i) => Math.floor((i % field.channels) / channels) === first),
+      })
+      return { mean: part(0), ...(field.channels > channels && { logVariance: part(1) }) }
+    })
+  }
+
+  async #encodeBy(images: readonly Image[], body: NetworkBody): Promise<Field[]> {
+    const { downscale, imageChannels } = this
+    const pixels = images.map(({ height, width, data }) => {
       if (height % downscale !== 0 || width % downscale !== 0)
         throw new RangeError(
           `codec.encode: images must have sides that are multiples of ${downscale}, as the autoencoder halves them, ` +
             `received ${width} x ${height}`,
         )
-      return { height: height / downscale, width: width / downscale }
+      return { height, width, channels: imageChannels, values: bytesToFloats(data) }
     })
-    const pixels = images.map(({ height, width, data }) => ({
-      height,
-      width,
-      channels: imageChannels,
-      values: bytesToFloats(data),
-    }))
-    const latents = await this.#runAll(pixels, 1 / downscale, (network, x) => network.encode(x))
-    const values = new Float32Array(
-      sizes.reduce((sum, { height, width }) => sum + height * width * channels, 0),
-    )
-    for (const [i, encoded] of splitValues(values, sizes, channels).entries())
-      encoded.values.set(scaleLatents(latents[i]!.values, this.#autoencoder.scale))
-    if (!values.every(Number.isFinite))
+    const fields = await this.#runAll(pixels, 1 / downscale, body)
+    if (!fields.every(({ values }) => values.every(Number.isFinite)))
       throw new RangeError('codec.encode: the autoencoder gives latents that are not finite')
-    return values
+    return fields
   }
 
   /** Rejects with a RangeError where values are not finite. */
@@ -137,7 +167,7 @@ export class AutoencoderCodec implements ImageCodec {
       height,
       width,
       channels,
-      values: unscaleLatents(values, this.#autoencoder.scale),
+      values: unscaleLatents(values, this.scale),
     }))
     if (!values.every(Number.isFinite)) throw new RangeError('codec.decode: values must be finite')
     const pixels = await this.#runAll(latents, downscale, (network, z) => network.decode(z))
@@ -209,6 +239,16 @@ export class AutoencoderCodec implements ImageCodec {
   [Symbol.dispose](): void {
     this.#autoencoder.network[Symbol.dispose]()
   }
+}
+
+/** The checksums of an autoencoder's files, by their names. Throws as `loadAutoencoder` where a file is missing. */
+export const autoencoderChecksums = async (path: string): Promise<Checksums> =>
+  checksumsOf(await autoencoderFiles(path))
+
+async function checksumsOf({ config, weights }: AutoencoderFiles): Promise<Checksums> {
+  const sums: Record<string, string> = {}
+  for (const file of [config, ...weights]) sums[basename(file)] = await checksumOf(file)
+  return sums
 }
 
 /** Where a model's folder has its autoencoder. */

@@ -77,8 +77,11 @@ export class AutoencoderNetwork {
     return codebook
   }
 
-  /** What encoder and quant convolution give: of a VQ-VAE the latents before they are rounded. */
-  #encoded(x: Tensor): Tensor {
+  /**
+   * What encoder and quant convolution give: [N, h, w, 2 L], means and log-variances one after the other, or of a VQ-VAE [N,
+   * h, w, C], the vectors before they are rounded to codes.
+   */
+  encoded(x: Tensor): Tensor {
     const { encoder, quantConv } = this.#modules
     const h = encoder.forward(x)
     return quantConv?.forward(h) ?? h
@@ -88,7 +91,7 @@ export class AutoencoderNetwork {
   distribution(x: Tensor): LatentDistribution {
     if (this.config.codebook) throw new Error('a VQ-VAE has codes, not a distribution of latents')
     const { latentChannels } = this.config
-    const [mean, logVariance] = scope(() => split(this.#encoded(x), [latentChannels, latentChannels], 3)) as [
+    const [mean, logVariance] = scope(() => split(this.encoded(x), [latentChannels, latentChannels], 3)) as [
       Tensor,
       Tensor,
     ]
@@ -97,13 +100,13 @@ export class AutoencoderNetwork {
 
   /** The latents of images: the mean of their distribution, or of a VQ-VAE the vectors before they are rounded to codes. */
   encode(x: Tensor): Tensor {
-    return scope(() => (this.config.codebook ? this.#encoded(x) : this.distribution(x).mean))
+    return scope(() => (this.config.codebook ? this.encoded(x) : this.distribution(x).mean))
   }
 
   /** The codes of images, of a VQ-VAE: [N, h, w] i32. */
   encodeToCodes(x: Tensor): Tensor {
     return scope(() => {
-      const z = this.#encoded(x)
+      const z = this.encoded(x)
       const [images, height, width, channels] = z.shape as [number, number, number, number]
       return reshape(this.codebook.nearest(reshape(z, [-1, channels])), [images, height, width])
     })

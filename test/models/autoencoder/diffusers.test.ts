@@ -12,7 +12,7 @@ import {
   type LoadedAutoencoder,
   saveAutoencoder,
 } from '../../../lib/models/autoencoder/io/folder.js'
-import { scaleLatents, unscaleLatents } from '../../../lib/models/autoencoder/latent_scale.js'
+import { scaleLatents, unscaleLatents } from '../../../lib/image/latent_scale.js'
 import { autoencoderParameters } from '../../../lib/models/autoencoder/network.js'
 import { memory } from '../../../lib/tensor/device.js'
 import { scope } from '../../../lib/tensor/scope.js'

@@ -1,7 +1,7 @@
 /** diffusers' `config.json` of AutoencoderKL and VQModel, read and written. Defaults are those of the classes in 0.42. */
 import { z } from 'zod'
 import { autoencoderConfigSchema, type AutoencoderConfig, latentChannelsOf } from '../config.js'
-import type { LatentScale } from '../latent_scale.js'
+import type { LatentScale } from '../../../image/latent_scale.js'
 import { parseConfig } from '../../../config/parse.js'
 
 const count = z.int().positive()

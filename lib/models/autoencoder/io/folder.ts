@@ -16,7 +16,7 @@ import {
   writeParameter,
 } from '../../../nn/parameter_values.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
-import type { LatentScale } from '../latent_scale.js'
+import type { LatentScale } from '../../../image/latent_scale.js'
 import { AutoencoderNetwork } from '../network.js'
 import { type AutoencoderDescription, diffusersConfig, readDiffusersConfig } from './diffusers_config.js'
 import { fromStored, storedNames, storedShape, toStored } from './layout.js'
@@ -116,9 +116,14 @@ export async function loadAutoencoder(
  */
 export async function saveAutoencoder(
   folder: string,
-  { network, scale }: LoadedAutoencoder,
+  autoencoder: LoadedAutoencoder,
   precision: SavedPrecision = 'f32',
 ): Promise<void> {
+  checkArguments('saveAutoencoder', {
+    folder: [folder, 'string'],
+    autoencoder: [autoencoder, 'autoencoder'],
+  })
+  const { network, scale } = autoencoder
   const { arena, config } = network
   using frozen = arena.freeze()
   const tensors = arena.parameters.map((parameter): [string, PendingTensor] => [

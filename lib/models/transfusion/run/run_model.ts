@@ -1,5 +1,6 @@
 /** A Transfusion model as lib/run drives any model: it has the shape of `RunModelType` there. */
 import type { StreamOptions } from '../../../data/stream/open_stream.js'
+import type { Image } from '../../../image/image.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { AutoencoderCodec } from '../../autoencoder/codec.js'
 import { createModel } from '../io/create.js'
@@ -13,7 +14,14 @@ import type { TransfusionTrainingOptions } from '../training/options.js'
 import { Trainer } from '../training/trainer.js'
 import { leastMemory } from './least_memory.js'
 import { modelSizes } from './model_sizes.js'
-import { checkSettings, patchesOf, type RunSettings, settingsOfWeights, sizesOf } from './settings.js'
+import {
+  checkSettings,
+  patchesOf,
+  preprocessingOf,
+  type RunSettings,
+  settingsOfWeights,
+  sizesOf,
+} from './settings.js'
 
 class TransfusionRunModel {
   readonly generative: LoadedModel
@@ -53,9 +61,14 @@ class TransfusionRunModel {
   }
 }
 
+const loadCodec = ({ precision: compute, device }: RunSettings, autoencoder: string) =>
+  AutoencoderCodec.load(autoencoder, { compute, device })
+
 /** The codec of a run's model where its config names an autoencoder. */
-const openCodec = async ({ model: { autoencoder }, precision: compute, device }: RunSettings) =>
-  autoencoder === undefined ? undefined : await AutoencoderCodec.load(autoencoder, { compute, device })
+const openCodec = async (settings: RunSettings) => {
+  const { autoencoder } = settings.model
+  return autoencoder === undefined ? undefined : await loadCodec(settings, autoencoder)
+}
 
 /** What a run does with models of this type. */
 export const transfusionRuns = {
@@ -66,6 +79,25 @@ export const transfusionRuns = {
     const sizes = sizesOf(settings, name)
     const patches = await patchesOf(settings, sizes, name)
     return { ...leastMemory(sizes, settings, patches), patches }
+  },
+  async encoder(settings: RunSettings, name: string) {
+    const { autoencoder } = settings.model
+    if (autoencoder === undefined)
+      throw new Error(
+        `${name}: model.autoencoder: expected the folder of one; without it there is nothing to encode by`,
+      )
+    const preprocessing = await preprocessingOf(settings, sizesOf(settings, name), name)
+    const codec = await loadCodec(settings, autoencoder)
+    const { channels, downscale, scale, checksums } = codec
+    return {
+      checksums,
+      channels,
+      downscale,
+      scale,
+      preprocessing,
+      encodeMoments: (images: readonly Image[]) => codec.encodeMoments(images),
+      [Symbol.dispose]: () => codec[Symbol.dispose](),
+    }
   },
   async create(settings: RunSettings, tokenizer: JsonTokenizer) {
     const { objective, precision: compute, device, model, imagePreprocessing, training } = settings

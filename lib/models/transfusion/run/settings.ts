@@ -1,16 +1,18 @@
 /** What a run's settings have wrong for a Transfusion model, found before anything is made. */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { parseConfig } from '../../../config/parse.js'
 import { sameNumber } from '../../../config/same_number.js'
+import { readLatentsIndex } from '../../../data/sources/latents/latents_folder.js'
 import type { DataConfig } from '../../../datasets/data_config.js'
 import type { Objective } from '../../../diffusion/objective.js'
-import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
+import type { ImagePreprocessing, ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
 import { type CodecSizes, defaultImageCodec } from '../../../image/codec.js'
 import { requireImagePreprocessing } from '../../../sequence/image_model.js'
 import { patchGrid } from '../../../sequence/metadata.js'
 import type { Device } from '../../../tensor/device.js'
-import { codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
+import { autoencoderChecksums, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
 import { readSizes, type WeightSizes } from '../io/initialize.js'
@@ -46,16 +48,27 @@ async function codecSizesOf({ autoencoder, image }: ModelOptions): Promise<Codec
   return codecSizesOfAutoencoder((await describeAutoencoder(autoencoder)).config)
 }
 
+/** How a run decodes images. Rejects with an Error that begins with `name`. */
+export async function preprocessingOf(
+  { model, imagePreprocessing }: RunSettings,
+  sizes: TransfusionConfig,
+  name: string,
+): Promise<ImagePreprocessing> {
+  const codec = await codecSizesOf(model)
+  return requireImagePreprocessing(
+    { network: { config: sizes }, codec, imagePreprocessing },
+    `${name}: imagePreprocessing`,
+  )
+}
+
 /** The patches of an image as a run prepares it. Rejects with an Error that begins with `name`. */
 export async function patchesOf(
   settings: RunSettings,
   sizes: TransfusionConfig,
   name: string,
 ): Promise<number> {
-  const codec = await codecSizesOf(settings.model)
-  const images = { network: { config: sizes }, codec, imagePreprocessing: settings.imagePreprocessing }
-  const { height, width } = requireImagePreprocessing(images, `${name}: imagePreprocessing`)
-  const { downscale } = codec!
+  const { height, width } = await preprocessingOf(settings, sizes, name)
+  const { downscale } = (await codecSizesOf(settings.model))!
   const { rows, columns } = patchGrid(
     { height: height / downscale, width: width / downscale },
     sizes.image.patch,
@@ -67,6 +80,8 @@ export async function patchesOf(
 export async function checkSettings(settings: RunSettings, name: string): Promise<void> {
   const { data, model, training } = settings
   const sizes = sizesOf(settings, name)
+  for (const source of data.type === 'mixture' ? data.sources : [data])
+    if (source.type === 'latents') await checkLatents(source.path, model, name)
   checkChannels(data, model, await codecSizesOf(model), name)
   const patches = await patchesOf(settings, sizes, name)
   // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
@@ -99,6 +114,20 @@ function checkChannels(
   if (channels !== latentChannels)
     throw new Error(
       `${name}: model.image.channels: expected ${latentChannels}, as the latents of ${autoencoder} have; received ${channels}`,
+    )
+}
+
+/** That latents were made by the model's autoencoder. */
+async function checkLatents(folder: string, { autoencoder }: ModelOptions, name: string): Promise<void> {
+  const index = await readLatentsIndex(folder)
+  if (autoencoder === undefined)
+    throw new Error(
+      `${name}: model.autoencoder: expected the one that the latents of ${folder} were made by: images that are generated are ` +
+        'decoded by it',
+    )
+  if (!isDeepStrictEqual(index.autoencoder, await autoencoderChecksums(autoencoder)))
+    throw new Error(
+      `${name}: data: the latents of ${folder} were made by another autoencoder than ${autoencoder}: encode them again`,
     )
 }
 

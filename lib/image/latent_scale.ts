@@ -1,3 +1,5 @@
+import { checkArguments } from '../arguments.js'
+
 /**
  * Between the latents of an autoencoder and the values that a diffusion model reads, which are to have a variance of about
  * one: value = (latent - mean) * factor / std, by channel, as diffusers' pipelines compute it.
@@ -12,13 +14,17 @@ export interface LatentScale {
 }
 
 /** Values of latents [..., C]. */
-export function scaleLatents(latents: Float32Array, { mean, std, factor }: LatentScale): Float32Array {
+export function scaleLatents(latents: Float32Array, scale: LatentScale): Float32Array {
+  checkArguments('scaleLatents', { latents: [latents, 'values'], scale: [scale, 'latentScale'] })
+  const { mean, std, factor } = scale
   const channels = mean.length
   return latents.map((latent, i) => ((latent - mean[i % channels]!) * factor) / std[i % channels]!)
 }
 
 /** Latents [..., C] of values. */
-export function unscaleLatents(values: Float32Array, { mean, std, factor }: LatentScale): Float32Array {
+export function unscaleLatents(values: Float32Array, scale: LatentScale): Float32Array {
+  checkArguments('unscaleLatents', { values: [values, 'values'], scale: [scale, 'latentScale'] })
+  const { mean, std, factor } = scale
   const channels = mean.length
   return values.map((value, i) => (value * std[i % channels]!) / factor + mean[i % channels]!)
 }
