@@ -24,7 +24,7 @@ void check_ways(Run& run, const TimedProduct& p) {
   });
   for (const ProductTime& measured : run.measure_ways(shape, 1)) {
     ProductChoices choices;
-    choices.set(shape, measured.way);
+    choices.set(shape, measured.way, true);
     run.use(&choices);
     if (shape.accumulate) {
       const Acc sum = run.acc(before);
