@@ -98,7 +98,12 @@ class ProductChoices {
   ProductWay take(const ProductShape& shape, const Choose& choose) {
     std::lock_guard lock(mutex_);
     auto found = choices_.find(shape);
-    if (found == choices_.end()) found = choices_.emplace(shape, Choice{choose(nearest(shape))}).first;
+    if (found == choices_.end()) {
+      const Choice chosen{choose(nearest(shape))};
+      if (choices_.size() >= kMost)
+        std::erase_if(choices_, [](const auto& item) { return !item.second.measured; });
+      found = choices_.emplace(shape, chosen).first;
+    }
     ++found->second.calls;
     return found->second.way;
   }
@@ -109,6 +114,10 @@ class ProductChoices {
   }
 
  private:
+  // Each length of a batch has choices of its own. They are made again, as they were, where they were
+  // forgotten.
+  static constexpr size_t kMost = 4096;
+
   // Batches differ in how many positions they have: rows of y, or what weight gradients sum over.
   static i64& length(ProductShape& shape) { return shape.transpose_a ? shape.k : shape.m; }
 

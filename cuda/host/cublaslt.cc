@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <vector>
 
 #include "host/driver.h"
 
@@ -35,26 +34,6 @@ std::vector<std::string> files_like(const std::string& pattern) {
     files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
   globfree(&found);
   return files;
-}
-
-// Where the library may be, of the version's name: what the system's loader knows, toolkits, and the wheels
-// of Python environments, which PyTorch brings.
-std::vector<std::string> places(const std::string& name) {
-  std::vector<std::string> result{name};
-  const auto add = [&](const std::string& folder) {
-    for (const auto& file : files_like(folder + "/" + name)) result.push_back(file);
-  };
-  for (const char* toolkit : {"CUDA_HOME", "CUDA_PATH"})
-    if (const std::string home = environment(toolkit); !home.empty()) add(home + "/lib64");
-  add("/usr/local/cuda/lib64");
-  for (const char* python : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
-    const std::string home = environment(python);
-    if (home.empty()) continue;
-    add(home + "/lib");
-    for (const char* wheel : {"cu13", "cublas"})
-      add(home + "/lib/python3*/site-packages/nvidia/" + wheel + "/lib");
-  }
-  return result;
 }
 
 // What is wrong with it, or nothing.
@@ -102,7 +81,7 @@ Library find() {
     std::string names;
     for (int major = std::min(driver().version / 1000, 13); major >= 12; --major) {
       const std::string name = "libcublasLt.so." + std::to_string(major);
-      for (const auto& place : places(name))
+      for (const auto& place : cublaslt_places(name))
         if (load(place, library)) return library;
       names += (names.empty() ? "" : " or ") + name;
     }
@@ -119,6 +98,32 @@ const Library& library() {
 }
 
 }  // namespace
+
+std::vector<std::string> cublaslt_places(const std::string& name) {
+  std::vector<std::string> places{name};
+  const auto add = [&](const std::string& folder) {
+    for (const auto& file : files_like(folder + "/" + name)) places.push_back(file);
+  };
+  const auto add_wheels = [&](const std::string& packages) {
+    for (const char* wheel : {"cu13", "cublas"}) add(packages + "/nvidia/" + wheel + "/lib");
+  };
+  for (const char* toolkit : {"CUDA_HOME", "CUDA_PATH"})
+    if (const std::string home = environment(toolkit); !home.empty()) add(home + "/lib64");
+  add("/usr/local/cuda/lib64");
+  for (const char* python : {"VIRTUAL_ENV", "CONDA_PREFIX"}) {
+    const std::string home = environment(python);
+    if (home.empty()) continue;
+    add(home + "/lib");
+    add_wheels(home + "/lib/python3*/site-packages");
+  }
+  if (const std::string home = environment("HOME"); !home.empty())
+    add_wheels(home + "/.local/lib/python3*/site-packages");
+  // Of the usual containers.
+  for (const char* python : {"/opt/conda/lib/python3*/site-packages", "/usr/local/lib/python3*/site-packages",
+                             "/usr/local/lib/python3*/dist-packages"})
+    add_wheels(python);
+  return places;
+}
 
 CublasLt::CublasLt() {
   const Library& found = library();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "host/cublaslt_api.h"
 
@@ -14,6 +15,10 @@ struct Functions {
 #undef F
 };
 }  // namespace cublaslt
+
+// Where a library of this name may be: what the system's loader knows, then files, of toolkits and of the
+// wheels of Python environments, which PyTorch brings.
+std::vector<std::string> cublaslt_places(const std::string& name);
 
 // What of it a device uses. A device has one, made with its context current.
 class CublasLt {

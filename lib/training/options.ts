@@ -26,7 +26,7 @@ export const trainingOptionsSchema = z
     onNonFinite: z.enum(['skip', 'stop']).default('skip'),
     /**
      * How matrix products are computed on a GPU. 'fastest': as `transfusion tune` has measured, else large ones of bf16 as
-     * cuBLASLt proposes, where it is there; the choices are kept in checkpoints. 'own': by our own kernels, which have the same
+     * cuBLASLt proposes, where it is there; checkpoints keep what was measured. 'own': by our own kernels, which have the same
      * bits whichever cuBLASLt there is.
      */
     products: z.enum(['fastest', 'own']).default('fastest'),

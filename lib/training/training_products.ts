@@ -17,7 +17,7 @@ export type StoredProducts = z.output<typeof storedProductsSchema>
 
 /**
  * How the matrix products of a training are computed on a GPU, where more than one way is allowed: as `transfusion tune` has
- * measured, or as cuBLASLt proposes. Choices are made once and kept in checkpoints, so that a run has the same bits whether
+ * measured, or as cuBLASLt proposes. Checkpoints keep what was measured, so that a run has the same bits whether
  * it was stopped or not.
  */
 export class TrainingProducts {
@@ -46,10 +46,13 @@ export class TrainingProducts {
     return new TrainingProducts(machine, new ProductChoices(await measuredChoices(machine, onWarning)))
   }
 
-  /** What a checkpoint keeps. */
+  /** What a checkpoint keeps: what was measured; other choices follow from the machine and the shape alone. */
   get stored(): StoredProducts {
-    const choices = this.choices.list().map(({ shape, way, measured }) => ({ shape, way, measured }))
-    return { machine: this.#machine, choices }
+    const measured = this.choices.list().filter(({ measured }) => measured)
+    return {
+      machine: this.#machine,
+      choices: measured.map(({ shape, way }) => ({ shape, way, measured: true })),
+    }
   }
 }
 

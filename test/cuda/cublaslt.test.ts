@@ -130,6 +130,48 @@ describe('a product by cuBLASLt', () => {
   })
 })
 
+/** Products of ones by an algorithm of cuBLASLt's, on each device: their first elements. */
+const oneOfEach = (devices: readonly number[]) => `
+  const shape = { dtype: 1, yDtype: 1, transposeA: false, transposeB: true, bias: false, accumulate: false,
+    aligned: true, batch: 1, m: 32, n: 16, k: 64 }
+  const main = async (device) => {
+    native.open_device(device)
+    const made = (shape, filled = true) => {
+      const x = native.create(1, shape, device)
+      if (filled) native.fill(x, 1)
+      return x
+    }
+    const times = JSON.parse(Buffer.from(await native.measure_product(shape, 1, device)).toString())
+    const choices = native.create_products()
+    native.set_product(choices, shape, times.find(({ way }) => way.startsWith('cublaslt')).way, true)
+    native.use_products(choices)
+    const y = made([32, 16], false)
+    native.matmul(y, made([32, 64], process.env.FILLED !== 'no'), made([16, 64]), undefined, false, true)
+    native.use_products(undefined)
+    return new Uint16Array(await native.read(y))[0]
+  }
+  Promise.all(${JSON.stringify(devices)}.map(main)).then((all) => console.log(all.join()), ({ message }) => console.log(message))`
+
+const bf16Of64 = String(0x4280)
+
+describe('on the device', () => {
+  const env = { TRANSFUSION_CUBLASLT: simulatedCublasLt }
+
+  it('computes on each of several GPUs', async () => {
+    const { stdout } = await runProgram(oneOfEach([1, 2]), {
+      env: { ...env, TRANSFUSION_SIMULATOR_DEVICES: '2' },
+    })
+    expect(stdout).toBe(`${bf16Of64},${bf16Of64}\n`)
+  })
+
+  it('is named where a fault is its own, with TRANSFUSION_CUDA_SYNC', async () => {
+    const { stdout } = await runProgram(oneOfEach([1]), {
+      env: { ...env, TRANSFUSION_CUDA_SYNC: '1', FILLED: 'no' },
+    })
+    expect(stdout).toMatch(/CUDA_ERROR_LAUNCH_FAILED.*cuBLASLt/)
+  })
+})
+
 /** What a large product is computed by, where nothing was measured: known once it is launched, long before it is done. */
 const largeProduct = `
   const { writeSync } = require('node:fs')
