@@ -53,8 +53,9 @@ export async function sanitize(context) {
   if (!sanitizer) return results.skip('there is no compute-sanitizer in PATH, CUDA_HOME or beside nvcc')
   if (context.driver) return results.skip('compute-sanitizer needs a GPU')
   const problems = []
-  for (const [tool, only] of Object.entries(sanitizers)) {
-    const seconds = (context.deadline - performance.now()) / 1000 - 5
+  const tools = Object.entries(sanitizers)
+  for (const [i, [tool, only]] of tools.entries()) {
+    const seconds = (context.deadline - performance.now()) / 1000 / (tools.length - i) - 2
     const options = ['--tool', tool, '--print-limit', '20', '--error-exitcode', '86']
     const args = ['--worker', '1', '--images', 'machine code', '--sizes', 'small', '--only', only.join('|')]
     const ended = await runWatched(sanitizer, [...options, program, ...args], { seconds, quiet: true })

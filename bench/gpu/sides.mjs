@@ -1,4 +1,5 @@
 // Ours and PyTorch's, each in a process of its own, one after the other; one that hangs or fails is not the others' end.
+import { setTimeout } from 'node:timers/promises'
 import { startPeer } from '../common/peers.mjs'
 import { startOurs } from '../common/subject.mjs'
 import { summarize } from '../common/turns.mjs'
@@ -18,20 +19,19 @@ export const tinySize = {
 
 /** Resolves with the answer; kills the side where there is none in so many seconds. */
 async function askWithin(side, request, seconds) {
-  let timer
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(
-      () => {
-        side.kill()
-        reject(new Error(`killed: the ${Math.round(seconds)} s that were left were over`))
-      },
-      Math.max(0, seconds * 1000),
-    )
-  })
+  const answered = new AbortController()
+  const late = setTimeout(Math.max(0, seconds * 1000), undefined, answered).then(
+    () => {
+      side.kill()
+      throw new Error(`killed: the ${Math.round(seconds)} s that were left were over`)
+    },
+    // The answer came first.
+    () => {},
+  )
   try {
     return await Promise.race([side.ask(request), late])
   } finally {
-    clearTimeout(timer)
+    answered.abort()
   }
 }
 
@@ -58,7 +58,8 @@ export function sidesOf({ deadline, driver, tiny, python }, results) {
         results.note(`${name}: ${error.message.split('\n')[0]}`)
         side.kill()
       }
-      await side.end()
+      // A process that waits within the kernel for a GPU may outlive its kill.
+      await Promise.race([side.end(), setTimeout(10_000, undefined, { ref: false })])
     },
     /** { best, median, all, answer } in seconds, of some rounds after one that warms up; no round begins after the time. */
     async measure(ask, request, { rounds, warmUp = request }) {

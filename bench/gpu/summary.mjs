@@ -170,7 +170,7 @@ const nameOf = (reports) =>
     .map(({ device }) => device?.name)
     .find(Boolean)
 
-/** Markdown of what a folder holds; `device`: its name where no file says it; `slices`: how each ended, { name: { title, ended, seconds } }. */
+/** Markdown of what a folder holds; `device`: its name where no file says it; `slices`: how each ended, { name: { ended, seconds, gpu } }. */
 export function summarizeFolder(folder, { device, slices }) {
   const read = (name) => readJson(join(folder, `${name}.json`))
   const name = nameOf(['kernels', 'products', 'attention', 'memory'].map(read)) ?? device
@@ -182,8 +182,8 @@ export function summarizeFolder(folder, { device, slices }) {
         : 'There is no prediction for this device.') +
       '\n',
     table(
-      ['slice', 'how it ended', 's'],
-      Object.entries(slices).map(([name, { ended, seconds }]) => [name, ended, digits(seconds)]),
+      ['slice', 'how it ended', 's', 'the GPU then'],
+      Object.entries(slices).map(([name, { ended, seconds, gpu }]) => [name, ended, digits(seconds), gpu]),
     ),
   ]
   const section = (name, title, make) => {

@@ -30,12 +30,15 @@ const { values } = parseArgs({
   allowNegative: true,
 })
 
-/** "NVIDIA H200", where nvidia-smi knows one. */
-function nameOfGpu() {
-  const query = ['--query-gpu=name', '--format=csv,noheader']
-  const { status, stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8' })
-  return status === 0 ? stdout.trim().split('\n')[0] : 'unknown GPU'
+/** What nvidia-smi says of the first GPU; undefined where it does not. */
+function queryGpu(fields) {
+  const query = [`--query-gpu=${fields}`, '--format=csv,noheader']
+  const { status, stdout } = spawnSync('nvidia-smi', query, { encoding: 'utf8', timeout: 20_000 })
+  return status === 0 ? stdout.trim().split('\n')[0] : undefined
 }
+
+/** Whether it is hot, throttled or another's: right after a slice. */
+const gpuState = () => queryGpu('clocks.sm,clocks.mem,temperature.gpu,power.draw,memory.used')
 
 function chosenSlices(slices) {
   if (values.slice === 'none') return []
@@ -73,7 +76,7 @@ main(async () => {
   if (values.build && names.length > 0)
     stage('CUDA build', () => buildCuda({ architectures: architecturesHere(), simulator: !isInstalled }))
   let packageIsBuilt = !values.build
-  const device = values.driver ? 'simulated GPU' : nameOfGpu()
+  const device = values.driver ? 'simulated GPU' : (queryGpu('name') ?? 'unknown GPU')
   const date = new Date().toISOString().slice(0, 10)
   const folder = resolve(
     values.output ?? join(root, 'bench/gpu', `${device.replaceAll(/[^\w.]+/g, '-')}-${date}`),
@@ -103,12 +106,14 @@ main(async () => {
     } catch (error) {
       ended = error.message
     }
-    ends[name] = { ended, seconds: (performance.now() - started) / 1000 }
+    const gpu = values.driver ? undefined : gpuState()
+    ends[name] = { ended, seconds: (performance.now() - started) / 1000, gpu }
     console.log(`   ${name}: ${ended}, ${ends[name].seconds.toFixed(1)} s`)
     writeFileSync(endsPath, `${JSON.stringify(ends, undefined, 2)}\n`)
     summarize()
   }
   if (names.length === 0) summarize()
   console.log(`\n${readFileSync(join(folder, 'summary.md'), 'utf8')}\n${join(folder, 'summary.md')}`)
-  if (names.some((name) => ends[name].ended !== 'as it should')) process.exitCode = 1
+  // At once: a child that even its kill has not ended would be waited for.
+  process.exit(names.every((name) => ends[name].ended === 'as it should') ? 0 : 1)
 })

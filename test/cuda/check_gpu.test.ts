@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -140,4 +140,33 @@ it('npm run check:gpu runs every slice on the simulated GPU, where there are no 
   expect(stdout).toContain('# Simulated GPU (compute 8.0)')
   expect(stdout).toMatch(/\| tiny \| ours \| [\d.]+ \|/)
   expect(stdout).toMatch(/\| image of 1 \| ours \| [\d.e-]+ \|/)
+})
+
+it('a PyTorch that hangs costs its own time alone', async () => {
+  const folder = await temporaryFolder()
+  const python = join(folder, 'python')
+  await writeFile(python, '#!/bin/sh\n[ "$1" = -c ] && echo 2.11.0 True || exec sleep 1000\n', {
+    mode: 0o755,
+  })
+  const options = ['--no-build', '--driver', process.env['TRANSFUSION_CUDA_DRIVER']!, '--output', folder]
+  const run = promisify(execFile)(
+    process.execPath,
+    [
+      join(root, 'scripts/cuda/check_gpu.mjs'),
+      ...options,
+      '--slice',
+      'products,memory',
+      '--minutes',
+      '0.2',
+      '--python',
+      python,
+    ],
+    { env: { ...process.env, NODE_OPTIONS: '' } },
+  )
+  await expect(run).rejects.toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /products: PyTorch was killed when its time was over[^]*memory: as it should/,
+    ),
+  })
 })
