@@ -84,21 +84,54 @@ const count = (instructions) =>
     ]),
   ])
 
-/** The loop with the most tensor core instructions, without the loops around it; undefined where none has any. */
+/**
+ * The turn of a loop that nearly all are: of the ways through it, that with the most tensor core instructions, then the most
+ * asynchronous copies, then the fewest others. Masks of tiles that not all rows see, and loads of rows that are no multiples
+ * of 16 bytes, are branches beside it.
+ */
+function usualTurn(loop) {
+  const places = new Map(loop.map(({ address }, i) => [address, i]))
+  const better = (a, b) => a.tensor - b.tensor || a.asyncCopy - b.asyncCopy || b.length - a.length
+  const ways = Array(loop.length)
+  ways[0] = { tensor: 0, asyncCopy: 0, length: 0 }
+  for (const [i, { operation, target, conditional }] of loop.entries()) {
+    const way = ways[i]
+    if (!way) continue
+    const extended = {
+      tensor: way.tensor + classes.tensor.test(operation),
+      asyncCopy: way.asyncCopy + classes.asyncCopy.test(operation),
+      length: way.length + 1,
+      last: i,
+      before: way,
+    }
+    const goesOn = target === undefined || conditional || i === loop.length - 1
+    const targets = goesOn ? [i + 1] : []
+    // Inner loops' turns back, and ways out of this one, lead nowhere.
+    if (places.get(target) > i) targets.push(places.get(target))
+    for (const next of targets) if (!ways[next] || better(extended, ways[next]) > 0) ways[next] = extended
+  }
+  const turn = []
+  for (let way = ways[loop.length]; way?.before; way = way.before) turn.unshift(loop[way.last])
+  return turn
+}
+
+/**
+ * The usual turn of the loop with the most tensor core instructions, without the loops around it; undefined where none has
+ * any.
+ */
 function mainLoop(instructions) {
   const loops = instructions
     .filter(({ target, address }) => target !== undefined && target < address)
     .map(({ target, address }) =>
       instructions.filter((other) => other.address >= target && other.address <= address),
     )
-  let best
+  let [best, most] = [undefined, 0]
   for (const loop of loops) {
-    const counts = count(loop)
-    if (counts.tensor === 0) continue
-    if (!best || counts.tensor > best.tensor || (counts.tensor === best.tensor && counts.all < best.all))
-      best = counts
+    const { tensor } = count(loop)
+    if (tensor === 0 || tensor < most || (tensor === most && loop.length >= best.length)) continue
+    ;[best, most] = [loop, tensor]
   }
-  return best
+  return best && count(usualTurn(best))
 }
 
 /** Machine code of an image: instructions of each kernel's main loop, by class. */
@@ -112,10 +145,11 @@ function disassemble(cubinPath) {
   for (const part of text.split(/\n\s*Function : /).slice(1)) {
     const name = /^\w+/.exec(part)[0]
     const instructions = [
-      ...part.matchAll(/\/\*([0-9a-f]{4,})\*\/\s+(?:@!?U?P\w+ )?([A-Z][\w.]*)\s*([^;]*);/g),
-    ].map(([, address, operation, operands]) => ({
+      ...part.matchAll(/\/\*([0-9a-f]{4,})\*\/\s+(@!?U?P\w+ )?([A-Z][\w.]*)\s*([^;]*);/g),
+    ].map(([, address, predicate, operation, operands]) => ({
       address: parseInt(address, 16),
       operation,
+      conditional: predicate !== undefined || operands.includes(','),
       target: operation.startsWith('BRA') ? parseInt(/0x([0-9a-f]+)\s*$/.exec(operands)?.[1], 16) : undefined,
     }))
     kernels[name] = { loop: mainLoop(instructions) }

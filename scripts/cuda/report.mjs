@@ -170,7 +170,8 @@ ${kernels[80].length} kernels; ${found.length === 0 ? 'none has a stack or spill
 
 ## Main loops of the tensor core kernels
 
-Instructions of one turn on sm_80, and the share of the tensor cores' rate that they allow at most: a scheduler issues one
+Instructions of one turn on sm_80, along the way through it that nearly all turns take (rows at multiples of 16 bytes, tiles of
+attention that all rows see), and the share of the tensor cores' rate that they allow at most: a scheduler issues one
 instruction a cycle, the four of a multiprocessor share 128 bytes of shared memory a cycle, latencies are taken as hidden. On
 sm_90 mma.sync itself reaches 63% of what wgmma would (arXiv 2501.12084). Guarded forms, for rows that are no multiples of 16
 bytes, are not listed: they load element by element.
