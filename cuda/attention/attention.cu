@@ -71,17 +71,7 @@ __device__ __forceinline__ void attend(const AttentionArguments& call, const Att
       if (next < block.end) block.load_keys(k_tile, call.k, next);
       commit_copies();
       block.for_each_hidden(key0, [&](int m, int j, int i) { scores[m][j][i] = -INFINITY; });
-#pragma unroll
-      for (int m = 0; m < kCount; ++m)
-#pragma unroll
-        for (int half = 0; half < 2; ++half) {
-          const float rescale = softmax[m][half].update(scores[m], half, call.exponent);
-#pragma unroll
-          for (int j = 0; j < kWidth / 8; ++j) {
-            sums[m][j][2 * half] *= rescale;
-            sums[m][j][2 * half + 1] *= rescale;
-          }
-        }
+      add_scores(softmax, scores, sums, call.exponent);
       add_product<kWidth, kKeys, false, kCount>(sums, scores, v_lane);
       wait_for_copies<0>();
       __syncthreads();

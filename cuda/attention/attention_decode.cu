@@ -102,12 +102,7 @@ __device__ __forceinline__ void decode(const AttentionArguments& call, const Att
       typename Block<Tile>::Scores scores;
       multiply_heads<kWidth, 1, kKeys>(scores, q_lane, Heads::b(read + Tile::kK));
       block.for_each_hidden(key0, [&](int m, int j, int i) { scores[m][j][i] = -INFINITY; });
-#pragma unroll
-      for (int half = 0; half < 2; ++half) {
-        const float rescale = softmax[0][half].update(scores[0], half, call.exponent);
-#pragma unroll
-        for (int j = 0; j < 2; ++j) sums[0][j][2 * half] *= rescale, sums[0][j][2 * half + 1] *= rescale;
-      }
+      add_scores(softmax, scores, sums, call.exponent);
       const uint32_t v_lane = Heads::move(Heads::b_transposed(read + Tile::kV), 0, warp);
       add_product<kWidth, kKeys, false, 1, 16>(sums, scores, v_lane);
       read = next_stage(read);

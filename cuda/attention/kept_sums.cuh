@@ -92,7 +92,7 @@ class KeptSums {
 #pragma unroll
       for (int j = 0; j < kColumns / 8; ++j) {
         // Else all of them come at once, into registers that there are not.
-        if (j % 4 == 0) __threadfence_block();
+        if (j % 2 == 0) __threadfence_block();
         float(&four)[4] = sums[m][j];
         const float4 before = earlier(m, 1 + j);
         four[0] = OnlineSoftmax::join(before.x, four[0], factors[0]);

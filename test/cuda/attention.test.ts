@@ -203,6 +203,28 @@ describe('attention on CUDA', () => {
 
   it('joins chunks of keys that tiles of many rows see', () => check(manyRows, 2, 1, 64, 'bf16'))
 
+  it.each([
+    [document, 64],
+    [document, 128],
+    [decoding, 64],
+    [longSequences, 32],
+    [manyRows, 128],
+  ] as const)('follows scores that rise far, in any order of keys (%#)', async (spans, D) => {
+    const [T, K] = [spans.keyStart.length, spans.keyRows.at(-1)!]
+    const q = randomArray([T, 2, D], 1)
+    const k = randomArray([K, 1, D], 2)
+    // Up to 2^100 between p of two keys: beyond what sums hold without being rescaled.
+    q.data.forEach((value, i) => (q.data[i] = 60 * value))
+    k.data.forEach((value, i) => (k.data[i] = value * (1 + Math.sin(i / D / 40))))
+    const inputs = {
+      q: roundTo(q, 'bf16'),
+      k: roundTo(k, 'bf16'),
+      v: roundTo(randomArray([K, 1, D], 3), 'bf16'),
+    }
+    const { y } = await attend(inputs, spans)
+    compare('y', y, attentionReference(inputs, spans).data, 'bf16')
+  })
+
   it.each([16, 64, 96, 128])('gives a query of width %i the bits that it has among others', async (D) => {
     const spans = manyRows
     const [T, K, otherKeys] = [spans.keyStart.length, spans.keyRows.at(-1)!, 516]
