@@ -89,7 +89,8 @@ StatusCode set(const char* function, const void* object, int attribute, const vo
       if (member.attribute != attribute) continue;
       if (!value || bytes != member.bytes)
         refuse(kInvalidValue, "attribute " + std::to_string(attribute) + " has " +
-                                  std::to_string(member.bytes) + " bytes, received " + std::to_string(bytes));
+                                  std::to_string(member.bytes) + " bytes, received " +
+                                  (value ? std::to_string(bytes) : "null"));
       std::memcpy(member.data, value, bytes);
       return;
     }
