@@ -36,17 +36,16 @@ async function askWithin(side, request, seconds) {
 }
 
 /** Sides of a slice: `run(name, start, body)` gives `body` an `ask(request)` that ends with the slice's time. */
-export function sidesOf({ deadline, driver, tiny, python }, results) {
+export function sidesOf({ deadline, driver, tiny, python, withoutTorch = false }, results) {
   const left = () => (deadline - performance.now()) / 1000
-  const environment = {
-    TRANSFUSION_DEVICE: 'cuda',
-    ...(driver && { TRANSFUSION_CUDA_DRIVER: driver }),
-  }
-  const torch = findPyTorch({ python, cpu: tiny })
-  results.note(torch.reason ? `PyTorch: skipped, ${torch.reason}` : `PyTorch ${torch.version}`)
+  const environment = driver && { TRANSFUSION_CUDA_DRIVER: driver }
+  const torch = withoutTorch ? { reason: 'not asked for' } : findPyTorch({ python, cpu: tiny })
+  if (!withoutTorch)
+    results.note(torch.reason ? `PyTorch: skipped, ${torch.reason}` : `PyTorch ${torch.version}`)
   return {
     torch: !torch.reason,
-    startOurs: (name, options) => startOurs(name, { compute, ...options }, environment),
+    startOurs: (name, options, device = 'cuda') =>
+      startOurs(name, { compute, ...options }, { ...environment, TRANSFUSION_DEVICE: device }),
     startPeer: (name, options) =>
       startPeer(name, { compute, device: tiny ? 'cpu' : 'cuda', ...options }, torch.python),
     async run(name, start, body) {

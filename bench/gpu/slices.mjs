@@ -9,6 +9,11 @@ import { sanitize } from './sanitizer.mjs'
  */
 export const slices = {
   kernels: { title: 'kernels against float64 references', run: checkKernels },
+  agreement: {
+    title: 'training and sampling as on the CPU',
+    needsPackage: true,
+    run: async (context) => (await import('./agreement.mjs')).compareDevices(context),
+  },
   step: {
     title: 'training steps',
     needsPackage: true,

@@ -140,6 +140,18 @@ function samplingTable({ rows }, prediction) {
   )
 }
 
+const agreementTable = ({ rows }) =>
+  table(
+    ['in', 'losses differ by', 'text', 'pixels differ by', 'holds'],
+    rows.map(({ compute, lossError, textAgrees, pixelError, holds }) => [
+      compute,
+      digits(lossError ?? NaN),
+      textAgrees ? 'the same' : 'another',
+      pixelError,
+      holds ? 'yes' : '**no**',
+    ]),
+  )
+
 const sanitizerTable = ({ rows }) =>
   table(
     ['tool', 'cases', 'errors', 's', 'first reports'],
@@ -195,6 +207,7 @@ export function summarizeFolder(folder, { device, slices }) {
     )
   }
   section('kernels', 'Whether kernels are right', (found) => `${kernelLines(found)}\n`)
+  section('agreement', 'Training and sampling as on the CPU', agreementTable)
   section('sanitizer', 'compute-sanitizer', sanitizerTable)
   for (const [name, title] of [
     ['products', 'Products'],

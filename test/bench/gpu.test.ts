@@ -30,6 +30,13 @@ const { gpuOf, openPrediction } = await load<{
     step: (size: string) => number | undefined
   }
 }>('prediction')
+const { compareOutcomes } = await load<{
+  compareOutcomes: (
+    compute: string,
+    gpu: object,
+    cpu: object,
+  ) => { lossError: number; textAgrees: boolean; pixelError: number; holds: boolean }
+}>('agreement')
 const { summarizeFolder } = await load<{
   summarizeFolder: (
     folder: string,
@@ -132,6 +139,30 @@ R 1 add {"name":"add"}
   it('are unknown where it did not end', () => {
     expect(parseSanitizer('========= COMPUTE-SANITIZER\n').errors).toBeUndefined()
     expect(parseSanitizer('========= ERROR SUMMARY: 0 errors\n')).toEqual({ errors: 0, messages: [] })
+  })
+})
+
+describe('devices agree', () => {
+  const cpu = { losses: [{ lm: 2, gradientNorm: 4 }], text: 'ab', pixels: [0, 255] }
+
+  it('where losses, text and pixels do', () => {
+    const gpu = { losses: [{ lm: 2.001, gradientNorm: 4 }], text: 'ab', pixels: [1, 255] }
+    const found = compareOutcomes('f32', gpu, cpu)
+    expect(found).toMatchObject({ textAgrees: true, pixelError: 1, holds: true })
+    expect(found.lossError).toBeCloseTo(0.0005)
+  })
+
+  it.each([
+    ['f32', { lm: 2.01 }],
+    ['bf16', { lm: 2.1 }],
+    ['f32', { text: 'ac' }],
+    ['f32', { pixels: [2, 255] }],
+    ['bf16', { lm: NaN }],
+    ['bf16', { lm: undefined }],
+  ])('not in %s with %o', (compute, { lm, ...rest }: { lm?: number; text?: string; pixels?: number[] }) => {
+    const isGiven = rest.text !== undefined || rest.pixels !== undefined
+    const gpu = { ...cpu, losses: [{ lm: isGiven ? 2 : lm, gradientNorm: 4 }], ...rest }
+    expect(compareOutcomes(compute, gpu, cpu).holds).toBe(false)
   })
 })
 
@@ -256,7 +287,7 @@ it('names the slice that there is none of', async () => {
   const run = promisify(execFile)(process.execPath, ['scripts/cuda/check_gpu.mjs', '--slice', 'speed'])
   await expect(run).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('--slice speed: there are kernels, step'),
+    stderr: expect.stringContaining('--slice speed: there are kernels, agreement, step'),
   })
   expect(await readFile('.gitignore', 'utf8')).toContain('/bench/gpu/simulated-GPU-')
 })

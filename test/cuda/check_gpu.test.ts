@@ -128,7 +128,7 @@ it('npm run check:gpu runs every slice on the simulated GPU, where there are no 
         },
       },
     )
-  await run('step,products,tune,attention,sampling,memory')
+  await run('agreement,step,products,tune,attention,sampling,memory')
   await run('sanitizer,counters')
   const { stdout } = await run('none')
   const ended = JSON.parse(await readFile(join(folder, 'slices.json'), 'utf8')) as Record<
@@ -136,8 +136,9 @@ it('npm run check:gpu runs every slice on the simulated GPU, where there are no 
     { ended: string }
   >
   for (const [name, slice] of Object.entries(ended)) expect(slice.ended, name).toBe('as it should')
-  expect(Object.keys(ended)).toHaveLength(8)
+  expect(Object.keys(ended)).toHaveLength(9)
   expect(stdout).toContain('# Simulated GPU (compute 8.0)')
+  expect(stdout).toMatch(/\| f32 \| [\d.e-]+ \| the same \| [01] \| yes \|/)
   expect(stdout).toMatch(/\| tiny \| ours \| [\d.]+ \|/)
   expect(stdout).toMatch(/\| image of 1 \| ours \| [\d.e-]+ \|/)
 })
