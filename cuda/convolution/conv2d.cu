@@ -46,8 +46,8 @@ __device__ __forceinline__ void conv2d_bf16(const Conv2dArguments& arguments) {
   using Matrix = Patches<bf16, false>;
   GatherLoader<Tile::kM, true, Tile::kThreads, kAligned, Matrix> a(
       Matrix(arguments.patches, place.matrix), place.row, partition.m, place.k_begin, place.k_end);
-  DenseLoader<Tile::kN, true, Tile::kThreads, kAligned> b(arguments.dense, place.matrix, place.column,
-                                                          partition.n, place.k_begin, place.k_end);
+  DenseLoader<Tile::kN, true, Tile::kThreads, kAligned ? 16 : 2> b(
+      arguments.dense, place.matrix, place.column, partition.n, place.k_begin, place.k_end);
   WarpSums<Tile> sums;
   multiply_tiles<Tile, true, true>(sums, a, b, k_tiles(place));
   store_tile(sums, arguments.output, partition, place);
@@ -72,8 +72,8 @@ __device__ __forceinline__ void conv2d_backward_weight_bf16(const Conv2dArgument
   const Partition& partition = arguments.partition;
   const Place place = place_of_block<Tile::kM, Tile::kN>(partition);
   using Matrix = Patches<bf16, false>;
-  DenseLoader<Tile::kM, false, Tile::kThreads, kAligned> a(arguments.dense, place.matrix, place.row,
-                                                           partition.m, place.k_begin, place.k_end);
+  DenseLoader<Tile::kM, false, Tile::kThreads, kAligned ? 16 : 2> a(arguments.dense, place.matrix, place.row,
+                                                                    partition.m, place.k_begin, place.k_end);
   GatherLoader<Tile::kN, false, Tile::kThreads, kAligned, Matrix> b(
       Matrix(arguments.patches, place.matrix), place.column, partition.n, place.k_begin, place.k_end);
   WarpSums<Tile> sums;

@@ -93,49 +93,49 @@ struct TapRows {
 // a multiple of 16 bytes, or are all zeros.
 template <int kExtent, bool kKMajor, int kThreads, bool kAligned, class Matrix>
 class GatherLoader {
-  using Chunks = ThreadChunks<kExtent, kKMajor, kThreads>;
+  using Parts = ThreadParts<kExtent, kKMajor, kThreads>;
 
  public:
   __device__ __forceinline__ GatherLoader(const Matrix& matrix, int begin, int extent, i64 k_begin, i64 k_end)
       : matrix_(matrix),
-        row_((kKMajor ? begin : static_cast<int>(k_begin)) + Chunks::row()),
-        column_((kKMajor ? static_cast<int>(k_begin) : begin) + Chunks::chunk() * 8),
+        row_((kKMajor ? begin : static_cast<int>(k_begin)) + Parts::row()),
+        column_((kKMajor ? static_cast<int>(k_begin) : begin) + Parts::element()),
         rows_(kKMajor ? extent : static_cast<int>(k_end)),
         columns_(kKMajor ? static_cast<int>(k_end) : extent) {
     if constexpr (kKMajor) {
 #pragma unroll
-      for (int i = 0; i < Chunks::kCount; ++i) kept_rows_[i] = matrix_.row(row_ + i * Chunks::kRowStep);
+      for (int i = 0; i < Parts::kCount; ++i) kept_rows_[i] = matrix_.row(row_ + i * Parts::kRowStep);
     } else {
       kept_column_ = matrix_.column(column_);
     }
   }
 
   __device__ __forceinline__ void load(uint32_t tile) {
-    const uint32_t target = tile + Chunks::offset();
+    const uint32_t first = tile + Parts::offset();
     if constexpr (kAligned)
-      copy(target);
+      copy(first);
     else
-      gather(target);
+      gather(first);
     (kKMajor ? column_ : row_) += kTileDepth;
   }
 
  private:
-  __device__ __forceinline__ void copy(uint32_t target) const {
+  __device__ __forceinline__ void copy(uint32_t first) const {
     const auto column = kKMajor ? matrix_.column(column_) : kept_column_;
 #pragma unroll
-    for (int i = 0; i < Chunks::kCount; ++i) {
-      const int index = row_ + i * Chunks::kRowStep;
+    for (int i = 0; i < Parts::kCount; ++i) {
+      const int index = row_ + i * Parts::kRowStep;
       const auto row = kKMajor ? kept_rows_[i] : matrix_.row(index);
       const bf16* source = index < rows_ && column_ < columns_ ? matrix_.at(row, column) : nullptr;
-      copy_async_16(target + i * Chunks::kStepBytes, source ? source : matrix_.base(), source ? 16 : 0);
+      copy_async_16(Parts::target(first, i), source ? source : matrix_.base(), source ? 16 : 0);
     }
   }
 
   // Element by element, with registers kept for nothing.
-  __device__ __forceinline__ void gather(uint32_t target) const {
+  __device__ __forceinline__ void gather(uint32_t first) const {
 #pragma unroll 1
-    for (int i = 0; i < Chunks::kCount; ++i) {
-      const int index = row_ + i * Chunks::kRowStep;
+    for (int i = 0; i < Parts::kCount; ++i) {
+      const int index = row_ + i * Parts::kRowStep;
       const auto row = matrix_.row(index);
       uint32_t words[4] = {};
 #pragma unroll
@@ -144,14 +144,14 @@ class GatherLoader {
         const bf16* source = matrix_.at(row, matrix_.column(column_ + k));
         if (source) words[k / 2] |= static_cast<uint32_t>(source->bits) << k % 2 * 16;
       }
-      store_shared_16(target + i * Chunks::kStepBytes, words);
+      store_shared_16(Parts::target(first, i), words);
     }
   }
 
   Matrix matrix_;
   int row_, column_, rows_, columns_;
   // What stays the same from tile to tile.
-  typename Matrix::Row kept_rows_[kKMajor ? Chunks::kCount : 1];
+  typename Matrix::Row kept_rows_[kKMajor ? Parts::kCount : 1];
   typename Matrix::Column kept_column_;
 };
 

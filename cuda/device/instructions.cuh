@@ -80,6 +80,12 @@ __device__ __forceinline__ void copy_async_16(uint32_t target, const void* sourc
                : "memory");
 }
 
+// The same of 4 bytes, at multiples of 4: all of them, or zeros.
+__device__ __forceinline__ void copy_async_4(uint32_t target, const void* source, bool present) {
+  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(target), "l"(source), "r"(present ? 4 : 0)
+               : "memory");
+}
+
 // Ends a group of copies of this thread.
 __device__ __forceinline__ void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 

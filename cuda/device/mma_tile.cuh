@@ -139,7 +139,7 @@ __device__ __forceinline__ void load_chunk(float (&sums)[8], const float* source
 }
 
 // Writes a warp's sums, 16 rows at a time by way of shared memory, where lanes find 16 bytes of y side by
-// side.
+// side, or single elements where rows of y are no whole runs of 16 bytes.
 template <class T, class Tile>
 __device__ __forceinline__ void store_warp_sums(const WarpSums<Tile>& warp, const Output& output,
                                                 const Partition& partition, const Place& place) {
@@ -160,13 +160,22 @@ __device__ __forceinline__ void store_warp_sums(const WarpSums<Tile>& warp, cons
         store_shared_8(writing + ((half * 8 + lane / 4) * kStride + j * 8 + lane % 4 * 2) * 4,
                        warp.sums[i][j][2 * half], warp.sums[i][j][2 * half + 1]);
     __syncwarp();
+    const int first_row = place.row + warp.row() + i * 16, first_column = place.column + warp.column();
+    if (!output.vectors) {
+#pragma unroll 4
+      for (int at = lane; at < 16 * Tile::kWarpN; at += 32) {
+        const int row = at / Tile::kWarpN, column = at % Tile::kWarpN;
+        if (first_row + row < partition.m && first_column + column < partition.n)
+          store_sum<T>(output, place, first_row + row, first_column + column, patch[row * kStride + column]);
+      }
+      continue;
+    }
 #pragma unroll 1
     for (int chunk = lane; chunk < 16 * kChunks; chunk += 32) {
       const int row = chunk / kChunks, column = chunk % kChunks * kSize;
       float sums[kSize];
       load_chunk(sums, patch + row * kStride + column, lane / 4 % 2 != 0);
-      store_sums<T>(output, partition, place, place.row + warp.row() + i * 16 + row,
-                    place.column + warp.column() + column, sums);
+      store_sums<T>(output, partition, place, first_row + row, first_column + column, sums);
     }
   }
 }

@@ -40,4 +40,19 @@ __device__ __forceinline__ void store_sums(const Output& output, const Partition
   store_run(static_cast<T*>(output.y) + place.split * output.split_stride + at, sums, count, output.vectors);
 }
 
+// The same of one element, which is there.
+template <class T>
+__device__ __forceinline__ void store_sum(const Output& output, const Place& place, int row, int column,
+                                          float sum) {
+  if (output.bias) {
+    const i64 at =
+        place.matrix * output.bias_batch_stride + row / output.rows_of_bias * output.bias_stride + column;
+    sum += output.bias_is_bf16 ? to_float(static_cast<const bf16*>(output.bias)[at])
+                               : static_cast<const float*>(output.bias)[at];
+  }
+  const i64 at = place.matrix * output.batch_stride + row * output.stride + column;
+  if (output.addend) sum += to_float(static_cast<const T*>(output.addend)[at]);
+  static_cast<T*>(output.y)[place.split * output.split_stride + at] = from_float<T>(sum);
+}
+
 }  // namespace transfusion::cuda

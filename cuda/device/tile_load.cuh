@@ -25,20 +25,30 @@ struct TileLayout {
   }
 };
 
-// The part of an operand's tiles that one thread loads: the same chunk of every kRowStep-th row, which lies
-// at the same distance from the first one in shared memory, as kRowStep is a multiple of 8.
-template <int kExtent, bool kKMajor, int kThreads>
-struct ThreadChunks {
+// The part of an operand's tiles that one thread loads: kBytes, 16 or 4, of every kRowStep-th row.
+template <int kExtent, bool kKMajor, int kThreads, int kBytes = 16>
+struct ThreadParts {
   using Layout = TileLayout<kExtent, kKMajor>;
-  static constexpr int kRowStep = kThreads / Layout::kChunks;
+  static constexpr int kElements = kBytes / 2, kOfRow = Layout::kRowBytes / kBytes;
+  static constexpr int kRowStep = kThreads / kOfRow;
   static constexpr int kCount = Layout::kRows / kRowStep;
-  static_assert(kThreads % Layout::kChunks == 0 && kRowStep % 8 == 0 && Layout::kRows % kRowStep == 0);
+  static_assert(kThreads % kOfRow == 0 && Layout::kRows % kRowStep == 0);
+  // Rows whose numbers differ in these bits are swapped in different ways: see TileLayout.
+  static constexpr int kSwaps = 7;
+  static_assert(kRowStep % 8 == 0 || (!kKMajor && (kRowStep & (kRowStep - 1)) == 0));
 
-  static __device__ __forceinline__ int row() { return static_cast<int>(threadIdx.x) / Layout::kChunks; }
-  static __device__ __forceinline__ int chunk() { return static_cast<int>(threadIdx.x) % Layout::kChunks; }
-  // Of the first chunk in the tile; the next are kStepBytes apart.
-  static __device__ __forceinline__ int offset() { return Layout::offset(row(), chunk()); }
-  static constexpr int kStepBytes = kRowStep * Layout::kRowBytes;
+  // Of the first part, in the tile.
+  static __device__ __forceinline__ int row() { return static_cast<int>(threadIdx.x) / kOfRow; }
+  static __device__ __forceinline__ int element() {
+    return static_cast<int>(threadIdx.x) % kOfRow * kElements;
+  }
+  static __device__ __forceinline__ int offset() {
+    return Layout::offset(row(), element() / 8) + element() % 8 * 2;
+  }
+  // Of the i-th part, given that of the first in shared memory.
+  static __device__ __forceinline__ uint32_t target(uint32_t first, int i) {
+    return (first ^ (i * kRowStep & kSwaps) * 16) + i * kRowStep * Layout::kRowBytes;
+  }
 };
 
 // 8 elements, of which those before `count` are read and the others are zero.
@@ -53,50 +63,71 @@ __device__ __forceinline__ void copy_elements(uint32_t target, const bf16* sourc
   store_shared_16(target, words);
 }
 
-// Loads the tiles of a dense operand, one after the other along K: by asynchronous copies of 16 bytes where
-// kAligned (base addresses and rows are multiples of 16 bytes), otherwise element by element through
-// registers.
-template <int kExtent, bool kKMajor, int kThreads, bool kAligned>
+// Loads the tiles of a dense operand, one after the other along K, in units of kUnit bytes, of which all rows
+// are whole and at multiples of. 16 or 4: by asynchronous copies. 2, single elements: through registers,
+// where they stay from one load to the next, while they come.
+template <int kExtent, bool kKMajor, int kThreads, int kUnit>
 class DenseLoader {
-  using Chunks = ThreadChunks<kExtent, kKMajor, kThreads>;
+  using Parts = ThreadParts<kExtent, kKMajor, kThreads, kUnit == 16 ? 16 : 4>;
 
  public:
   // Of the tiles that begin at `begin` of the `extent` rows or columns.
   __device__ __forceinline__ DenseLoader(const Operand& operand, int matrix, int begin, int extent,
                                          i64 k_begin, i64 k_end)
-      : step_(Chunks::kRowStep * operand.stride),
+      : step_(Parts::kRowStep * operand.stride),
         tile_step_(kKMajor ? kTileDepth : kTileDepth * operand.stride) {
-    const int along_row = Chunks::chunk() * 8;
-    const i64 row = (kKMajor ? begin : k_begin) + Chunks::row();
-    const i64 column = (kKMajor ? k_begin : begin) + along_row;
+    const i64 row = (kKMajor ? begin : k_begin) + Parts::row();
+    const i64 column = (kKMajor ? k_begin : begin) + Parts::element();
     source_ = static_cast<const bf16*>(operand.data) + matrix * operand.batch_stride + row * operand.stride +
               column;
-    // Of the matrix, from this thread's first chunk on.
-    extent_ = extent - begin - (kKMajor ? Chunks::row() : along_row);
-    depth_ = static_cast<int>(k_end - k_begin) - (kKMajor ? along_row : Chunks::row());
+    // Of the matrix, from this thread's first part on.
+    extent_ = extent - begin - (kKMajor ? Parts::row() : Parts::element());
+    depth_ = static_cast<int>(k_end - k_begin) - (kKMajor ? Parts::element() : Parts::row());
+    if constexpr (kUnit == 2) fetch();
   }
 
   // Copies the next tile to `tile` in shared memory.
   __device__ __forceinline__ void load(uint32_t tile) {
-    const uint32_t target = tile + Chunks::offset();
+    const uint32_t first = tile + Parts::offset();
+    if constexpr (kUnit == 2) {
 #pragma unroll
-    for (int i = 0; i < Chunks::kCount; ++i) {
-      const int rows = (kKMajor ? extent_ : depth_) - i * Chunks::kRowStep;  // left, and
-      const int elements = kKMajor ? depth_ : extent_;                       // of the row
-      const bf16* source = source_ + i * step_;
-      if constexpr (kAligned)
-        copy_async_16(target + i * Chunks::kStepBytes, source, rows > 0 && elements > 0 ? 16 : 0);
-      else
-        copy_elements(target + i * Chunks::kStepBytes, source, rows > 0 ? elements : 0);
+      for (int i = 0; i < Parts::kCount; ++i)
+        store_shared_4(Parts::target(first, i), static_cast<uint32_t>(fetched_[i][1]) << 16 | fetched_[i][0]);
+      fetch();
+    } else {
+      for_each_part([&](int i, const bf16* source, int elements) {
+        if constexpr (kUnit == 16)
+          copy_async_16(Parts::target(first, i), source, elements > 0 ? 16 : 0);
+        else
+          copy_async_4(Parts::target(first, i), source, elements > 0);
+      });
     }
+  }
+
+ private:
+  // body(i, address, elements that are there) for each part of the next tile.
+  template <class Body>
+  __device__ __forceinline__ void for_each_part(const Body& body) {
+    const int rows = kKMajor ? extent_ : depth_;
+    const int elements = kKMajor ? depth_ : extent_;
+#pragma unroll
+    for (int i = 0; i < Parts::kCount; ++i)
+      body(i, source_ + i * step_, i * Parts::kRowStep < rows ? elements : 0);
     source_ += tile_step_;
     depth_ -= kTileDepth;
   }
 
- private:
+  __device__ __forceinline__ void fetch() {
+    for_each_part([&](int i, const bf16* source, int elements) {
+#pragma unroll
+      for (int k = 0; k < 2; ++k) fetched_[i][k] = k < elements ? source[k].bits : 0;
+    });
+  }
+
   const bf16* source_;
   i64 step_, tile_step_;
   int extent_, depth_;
+  uint16_t fetched_[kUnit == 2 ? Parts::kCount : 1][2];  // of the next tile
 };
 
 }  // namespace transfusion::cuda

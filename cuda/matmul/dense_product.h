@@ -3,6 +3,7 @@
 
 #include "host/launch.h"
 #include "matmul/product.h"
+#include "units.h"
 
 namespace transfusion::cuda {
 
@@ -17,11 +18,12 @@ struct DenseProduct {
 
   i64 a_stride() const { return transpose_a ? m : k; }
   i64 b_stride() const { return transpose_b ? k : n; }
-  // Whether all rows of a and b are whole runs of 16 bytes, at addresses that are multiples of 16.
-  bool is_aligned() const {
-    const i64 run = 16 / static_cast<i64>(dtype_size(dtype));
-    return aligned({a, b}) && a_stride() % run == 0 && b_stride() % run == 0;
+  // Bytes, 16, 4 or 2, of which all rows of a and b are whole runs, at addresses that are multiples.
+  i64 unit() const {
+    const i64 size = static_cast<i64>(dtype_size(dtype));
+    return unit_bytes({a, b}, {a_stride() * size, b_stride() * size});
   }
+  bool is_aligned() const { return unit() == 16; }
 };
 
 // Of matrices that lie one after the other.

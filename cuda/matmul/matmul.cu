@@ -29,14 +29,14 @@ struct MatmulArguments {
 
 #ifdef __CUDACC__
 
-template <class Tile, bool kAKMajor, bool kBKMajor, bool kAligned>
+template <class Tile, bool kAKMajor, bool kBKMajor, int kUnit>
 __device__ __forceinline__ void matmul_bf16(const MatmulArguments& arguments) {
   const Partition& partition = arguments.partition;
   const Place place = place_of_block<Tile::kM, Tile::kN>(partition);
-  DenseLoader<Tile::kM, kAKMajor, Tile::kThreads, kAligned> a(arguments.a, place.matrix, place.row,
-                                                              partition.m, place.k_begin, place.k_end);
-  DenseLoader<Tile::kN, kBKMajor, Tile::kThreads, kAligned> b(arguments.b, place.matrix, place.column,
-                                                              partition.n, place.k_begin, place.k_end);
+  DenseLoader<Tile::kM, kAKMajor, Tile::kThreads, kUnit> a(arguments.a, place.matrix, place.row, partition.m,
+                                                           place.k_begin, place.k_end);
+  DenseLoader<Tile::kN, kBKMajor, Tile::kThreads, kUnit> b(arguments.b, place.matrix, place.column,
+                                                           partition.n, place.k_begin, place.k_end);
   WarpSums<Tile> sums;
   multiply_tiles<Tile, kAKMajor, kBKMajor>(sums, a, b, k_tiles(place));
   store_tile(sums, arguments.output, partition, place);
@@ -53,26 +53,28 @@ __device__ __forceinline__ void matmul_f32(const MatmulArguments& arguments) {
   multiply_floats<Tile>(a, b, arguments.output, partition, place);
 }
 
-#define MATMUL_BF16(name, Tile, a_k_major, b_k_major, aligned)                   \
+#define MATMUL_BF16(name, Tile, a_k_major, b_k_major, unit)                      \
   KERNEL(matmul_bf16_##name, MatmulArguments, Tile::kThreads, Tile::kResident) { \
-    matmul_bf16<Tile, a_k_major, b_k_major, aligned>(arguments);                 \
+    matmul_bf16<Tile, a_k_major, b_k_major, unit>(arguments);                    \
   }
 
-// By layout of a and b: t where it lies [K, M], n [M, K]; n where b lies [K, N], t [N, K].
-MATMUL_BF16(nt_large, LargeMmaTile, true, true, true)
-MATMUL_BF16(nn_large, LargeMmaTile, true, false, true)
-MATMUL_BF16(tn_large, LargeMmaTile, false, false, true)
-MATMUL_BF16(nt_medium, MediumMmaTile, true, true, true)
-MATMUL_BF16(nn_medium, MediumMmaTile, true, false, true)
-MATMUL_BF16(tn_medium, MediumMmaTile, false, false, true)
-MATMUL_BF16(nt_small, SmallMmaTile, true, true, true)
-MATMUL_BF16(nn_small, SmallMmaTile, true, false, true)
-MATMUL_BF16(tn_small, SmallMmaTile, false, false, true)
-MATMUL_BF16(tt_small, SmallMmaTile, false, true, true)
-MATMUL_BF16(nt_guarded, SmallMmaTile, true, true, false)
-MATMUL_BF16(nn_guarded, SmallMmaTile, true, false, false)
-MATMUL_BF16(tn_guarded, SmallMmaTile, false, false, false)
-MATMUL_BF16(tt_guarded, SmallMmaTile, false, true, false)
+// By layout of a and b: t where it lies [K, M], n [M, K]; n where b lies [K, N], t [N, K]. Rows that are no
+// whole runs of 16 bytes are of words, of 4 bytes, or of single elements.
+#define MATMUL_LAYOUTS(size, Tile, unit)          \
+  MATMUL_BF16(nt_##size, Tile, true, true, unit)  \
+  MATMUL_BF16(nn_##size, Tile, true, false, unit) \
+  MATMUL_BF16(tn_##size, Tile, false, false, unit)
+#define MATMUL_ALL_LAYOUTS(size, Tile, unit) \
+  MATMUL_LAYOUTS(size, Tile, unit)           \
+  MATMUL_BF16(tt_##size, Tile, false, true, unit)
+
+MATMUL_LAYOUTS(large, LargeMmaTile, 16)
+MATMUL_LAYOUTS(medium, MediumMmaTile, 16)
+MATMUL_ALL_LAYOUTS(small, SmallMmaTile, 16)
+MATMUL_LAYOUTS(words_medium, MediumMmaTile, 4)
+MATMUL_ALL_LAYOUTS(words_small, SmallMmaTile, 4)
+MATMUL_LAYOUTS(elements_medium, GatherMmaTile, 2)
+MATMUL_ALL_LAYOUTS(elements_small, SmallElementsTile, 2)
 
 KERNEL(matmul_f32_large, MatmulArguments, LargeSimtTile::kThreads) { matmul_f32<LargeSimtTile>(arguments); }
 KERNEL(matmul_f32_small, MatmulArguments, SmallSimtTile::kThreads) { matmul_f32<SmallSimtTile>(arguments); }
@@ -95,26 +97,27 @@ constexpr MatmulKernel kernel(const char* name) {
 }
 
 // By layout; of the larger tiles without TT, which no gradient needs.
-constexpr MatmulKernel kLarge[] = {kernel<LargeMmaTile>("matmul_bf16_nt_large"),
-                                   kernel<LargeMmaTile>("matmul_bf16_nn_large"),
-                                   kernel<LargeMmaTile>("matmul_bf16_tn_large")};
-constexpr MatmulKernel kMedium[] = {kernel<MediumMmaTile>("matmul_bf16_nt_medium"),
-                                    kernel<MediumMmaTile>("matmul_bf16_nn_medium"),
-                                    kernel<MediumMmaTile>("matmul_bf16_tn_medium")};
-constexpr MatmulKernel kSmall[] = {
-    kernel<SmallMmaTile>("matmul_bf16_nt_small"), kernel<SmallMmaTile>("matmul_bf16_nn_small"),
-    kernel<SmallMmaTile>("matmul_bf16_tn_small"), kernel<SmallMmaTile>("matmul_bf16_tt_small")};
-constexpr MatmulKernel kGuarded[] = {
-    kernel<SmallMmaTile>("matmul_bf16_nt_guarded"), kernel<SmallMmaTile>("matmul_bf16_nn_guarded"),
-    kernel<SmallMmaTile>("matmul_bf16_tn_guarded"), kernel<SmallMmaTile>("matmul_bf16_tt_guarded")};
+#define MATMUL_LAYOUTS(size, Tile)                                            \
+  kernel<Tile>("matmul_bf16_nt_" size), kernel<Tile>("matmul_bf16_nn_" size), \
+      kernel<Tile>("matmul_bf16_tn_" size)
+#define MATMUL_ALL_LAYOUTS(size, Tile) MATMUL_LAYOUTS(size, Tile), kernel<Tile>("matmul_bf16_tt_" size)
+constexpr MatmulKernel kLarge[] = {MATMUL_LAYOUTS("large", LargeMmaTile)};
+// By unit: 16 bytes, 4, 2.
+constexpr MatmulKernel kMedium[][3] = {{MATMUL_LAYOUTS("medium", MediumMmaTile)},
+                                       {MATMUL_LAYOUTS("words_medium", MediumMmaTile)},
+                                       {MATMUL_LAYOUTS("elements_medium", GatherMmaTile)}};
+constexpr MatmulKernel kSmall[][4] = {{MATMUL_ALL_LAYOUTS("small", SmallMmaTile)},
+                                      {MATMUL_ALL_LAYOUTS("words_small", SmallMmaTile)},
+                                      {MATMUL_ALL_LAYOUTS("elements_small", SmallElementsTile)}};
 constexpr MatmulKernel kLargeF32 = kernel<LargeSimtTile>("matmul_f32_large");
 constexpr MatmulKernel kSmallF32 = kernel<SmallSimtTile>("matmul_f32_small");
 
-const MatmulKernel& kernel_of(DType dtype, Layout layout, TileChoice::Size size, bool is_aligned) {
-  if (dtype == DType::f32) return size == TileChoice::kLarge ? kLargeF32 : kSmallF32;
-  if (!is_aligned) return kGuarded[layout];
-  if (size == TileChoice::kSmall) return kSmall[layout];
-  return size == TileChoice::kMedium ? kMedium[layout] : kLarge[layout];
+const MatmulKernel& kernel_of(const DenseProduct& product, Layout layout, TileChoice::Size size) {
+  if (product.dtype == DType::f32) return size == TileChoice::kLarge ? kLargeF32 : kSmallF32;
+  if (size == TileChoice::kLarge) return kLarge[layout];
+  const i64 unit = product.unit();
+  const int of_unit = unit == 16 ? 0 : unit == 4 ? 1 : 2;
+  return size == TileChoice::kMedium ? kMedium[of_unit][layout] : kSmall[of_unit][layout];
 }
 
 }  // namespace
@@ -142,7 +145,7 @@ Status launch_product(Context& context, const DenseProduct& product) {
   arguments.partition = partition_of(*tile, m, n, k, product.batch);
   const SplitSums splits(context, product.output, arguments.partition, wanted_splits);
   arguments.output = splits.output();
-  const Status status = launch(context, kernel_of(product.dtype, layout, tile->size, arguments.aligned),
+  const Status status = launch(context, kernel_of(product, layout, tile->size),
                                grid_of(arguments.partition, splits.count()), arguments, tile->shared_bytes);
   return status.failed ? status : splits.join();
 }

@@ -25,6 +25,18 @@ ProductShape shape_of(const DenseProduct& product) {
   return shape;
 }
 
+std::span<const TileChoice> tiles_of(const DenseProduct& product) {
+  if (product.dtype == DType::f32) return kSimtTiles;
+  // Elements that come through registers want twice the threads.
+  return product.unit() == 2 ? std::span<const TileChoice>(kGatherTiles) : kMmaTiles;
+}
+
+TileChoice::Size largest_tile(const DenseProduct& product) {
+  if (product.dtype == DType::f32) return TileChoice::kLarge;
+  if (product.transpose_a && product.transpose_b) return TileChoice::kSmall;
+  return product.is_aligned() ? TileChoice::kLarge : TileChoice::kMedium;
+}
+
 ProductWay choose_unmeasured(Context& context, const DenseProduct& product) {
   const double work =
       static_cast<double>(product.batch * product.m) * static_cast<double>(product.n * product.k);
@@ -52,10 +64,8 @@ ProductWay way_of(Context& context, const DenseProduct& product) {
 
 std::optional<TileChoice> tile_of(Context& context, const DenseProduct& product, const ProductWay& way,
                                   int splits) {
-  const bool is_f32 = product.dtype == DType::f32;
-  const std::span<const TileChoice> tiles = is_f32 ? std::span<const TileChoice>(kSimtTiles) : kMmaTiles;
-  const bool any_size = is_f32 || (product.is_aligned() && !(product.transpose_a && product.transpose_b));
-  const auto largest = any_size ? TileChoice::kLarge : TileChoice::kSmall;
+  const std::span<const TileChoice> tiles = tiles_of(product);
+  const TileChoice::Size largest = largest_tile(product);
   if (way.kind == ProductWay::fixed)
     return choose_tile(context, tiles, largest, product.m, product.n, product.batch * splits);
   for (const TileChoice& tile : tiles)

@@ -28,6 +28,8 @@ using MediumMmaTile = MmaTile<128, 128, 64, 64, 3, 2>;
 // Of gathered operands: twice the threads to find out where their elements are.
 using GatherMmaTile = MmaTile<128, 128, 64, 32, 4, 1>;
 using SmallMmaTile = MmaTile<64, 64, 32, 32, 3, 4>;
+// The same with registers for elements that are on their way.
+using SmallElementsTile = MmaTile<64, 64, 32, 32, 3, 3>;
 
 // ---- f32 (device/simt_tile.cuh) ----
 

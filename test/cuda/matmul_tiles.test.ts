@@ -23,6 +23,9 @@ const sixteenths = (shape: number[], seed?: number) => ({
 describe.each([
   ['medium', 1000, 1032, 72],
   ['large', 3400, 1016, 72],
+  // Rows of words of 4 bytes, and of single elements.
+  ['medium', 1002, 1034, 70],
+  ['medium', 1001, 1033, 71],
 ])('matmul in %s tiles', (_, M, N, K) => {
   it.each(layouts)('is exact where sums are: %j', async ({ transposeA, transposeB }) => {
     const a = sixteenths(transposeA ? [K, M] : [M, K])

@@ -34,6 +34,12 @@ const inLayouts = (tile: string, M: number, N: number, K: number) =>
     ]),
   )
 
+// Rows begin in the middle of sectors. An element of 2 bytes is half a word, whose other half is read by another load.
+const ofWords = { sectors: 1.6 }
+const ofElements = { sectors: 2.5, cached: 5 }
+const mapValues = <T, U>(values: Record<string, T>, map: (value: T) => U) =>
+  Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
+
 /** Tiles are read again and again, by caches: as often as these sizes make it. */
 const mostTiles = 4
 
@@ -44,6 +50,8 @@ describe('products read whole sectors without conflicts', () => {
       ...inLayouts('large', 1024, 3328, 64),
       ...inLayouts('medium', 1024, 1664, 64),
       ...inLayouts('small', 256, 256, 64),
+      ...mapValues(inLayouts('of words', 1026, 1030, 70), (one) => ({ ...one, ...ofWords })),
+      ...mapValues(inLayouts('of elements', 1025, 1029, 71), (one) => ({ ...one, ...ofElements })),
       'matmul of 4 rows': product('nt', 4, 512, 512),
     },
     { cached: mostTiles },
