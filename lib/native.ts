@@ -5,10 +5,9 @@ import { fileURLToPath } from 'node:url'
 import bindings from 'bindings'
 import { cacheFolder } from './cache_folder.js'
 import type { NativeAddon } from './native_types.js'
-import { version } from './version.js'
+import { packageRoot, version } from './version.js'
 
 const require = createRequire(import.meta.url)
-const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
 const platformPackage = `@transfusion-js/${platform}`
 

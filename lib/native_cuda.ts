@@ -1,12 +1,10 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { native } from './native.js'
-import { version } from './version.js'
+import { packageRoot, version } from './version.js'
 
 const require = createRequire(import.meta.url)
-const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 const platform = `${process.platform}-${process.arch}`
 const supportedPlatform = 'linux-x64'
 const cudaPackage = `@transfusion-js/${supportedPlatform}-cuda`

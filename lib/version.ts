@@ -1,4 +1,8 @@
 import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+
+/** The package's folder. */
+export const packageRoot = fileURLToPath(new URL('..', import.meta.url))
 
 /** The package's version; undefined where a bundler has taken this file out of the package. */
 export const version = ownVersion()

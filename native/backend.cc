@@ -29,6 +29,7 @@ struct Fence final : Housekeeping {
   explicit Fence(std::promise<void> passed) : passed(std::move(passed)) {}
   void launch(Device&) override {}
   void complete(const Status&) override { passed.set_value(); }
+  bool is_awaited() const override { return true; }
   std::promise<void> passed;
 };
 

@@ -37,6 +37,8 @@ class Command {
   // What it is, for profiles and messages. For profiles, before launch() and on the same thread, `device`
   // copies what the count of operations depends on; without it they are not counted.
   virtual void describe(Work& work, Device* device) = 0;
+  // Whether somebody waits until it is complete.
+  virtual bool is_awaited() const { return false; }
 
   std::shared_ptr<Job> job;
   std::shared_ptr<Owner> owner;

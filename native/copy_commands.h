@@ -56,6 +56,7 @@ class Read : public Command {
       failure_ = std::make_shared<const Failure>(Failure{std::string("read: ") + status.message});
     receive(std::move(bytes_), std::move(failure_));
   }
+  bool is_awaited() const override { return true; }
   void describe(Work& work, Device*) override {
     // A fence may be answered before it is counted: with it no two profiles would be alike.
     if (!source_.block) return;

@@ -68,8 +68,11 @@ class Device {
   // From here to end(), times are wanted.
   virtual void start_timing() = 0;
   // Ends the work of a command. `done` is called once all that was given before is done: in the order of
-  // these calls, on any one thread, perhaps before end() returns.
-  virtual void end(Done done) = 0;
+  // these calls, on any one thread, perhaps before end() returns. Where nobody waits for it (not `awaited`),
+  // it may wait for that of a later command, or for flush().
+  virtual void end(Done done, bool awaited) = 0;
+  // No command follows at once: `done` of all that have ended is called as soon as they are done.
+  virtual void flush() {}
 };
 
 }  // namespace transfusion

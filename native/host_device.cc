@@ -76,7 +76,7 @@ void HostDevice::start_timing() {
   outcome_.start = Clock::now();
 }
 
-void HostDevice::end(Done done) {
+void HostDevice::end(Done done, bool) {
   if (timing_) outcome_.end = Clock::now();
   timing_ = false;
   arena_.reset();

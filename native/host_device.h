@@ -37,7 +37,7 @@ class HostDevice : public Device {
   void read(const HostBuffer& target, const void* source) override;
   Context& context() override { return context_; }
   void start_timing() override;
-  void end(Done done) override;
+  void end(Done done, bool awaited) override;
 
  private:
   Arena arena_;

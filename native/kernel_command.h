@@ -171,8 +171,12 @@ class KernelCommand final : public Command {
     if (!device || !count_flops_) return;
     const Flops flops = std::apply([&](auto&... held) { return count_flops_(resolve(held)...); }, held_);
     work.flops = flops.count;
-    if (flops.key_start.present())
+    if (!flops.key_start.present()) return;
+    try {
       work.intervals = {copy_to_host(*device, flops.key_start), copy_to_host(*device, flops.key_end)};
+    } catch (const std::bad_alloc&) {
+      work.flops = 0;
+    }
   }
 
  private:

@@ -115,16 +115,6 @@ namespace transfusion {
 
 #define TRANSFUSION_UNPAREN(...) __VA_ARGS__
 
-// One pointer per kernel. The table begins with its size and a hash of the list's text, so that a backend
-// library of another build is refused by name.
-struct KernelTable {
-  u64 size;
-  u64 hash;
-#define K(name, arguments) Status (*name)(Context&, TRANSFUSION_UNPAREN arguments);
-  KERNELS(K)
-#undef K
-};
-
 constexpr u64 fnv1a(const char* text, u64 hash = 0xcbf29ce484222325ull) {
   return *text ? fnv1a(text + 1, (hash ^ static_cast<unsigned char>(*text)) * 0x100000001b3ull) : hash;
 }
@@ -136,5 +126,15 @@ inline u64 kernel_list_hash() {
 #undef K
   return hash;
 }
+
+// One pointer per kernel. The table begins with its size and a hash of the list's text, so that a backend
+// library of another build is refused by name.
+struct KernelTable {
+  u64 size = sizeof(KernelTable);
+  u64 hash = kernel_list_hash();
+#define K(name, arguments) Status (*name)(Context&, TRANSFUSION_UNPAREN arguments) = nullptr;
+  KERNELS(K)
+#undef K
+};
 
 }  // namespace transfusion

@@ -93,6 +93,7 @@ class Measurement final : public Command {
     if (status.failed) fail_with(status.message);
     mailbox_->post(std::move(settlement_));
   }
+  bool is_awaited() const override { return true; }
   void describe(Work& work, Device*) override { work.name = "(measuring products)"; }
 
  private:

@@ -77,6 +77,11 @@ void Stream::work() {
 
 Stream::Launched& Stream::take_command() {
   std::unique_lock lock(mutex_);
+  if (queue_.empty()) {
+    lock.unlock();
+    device_.flush();
+    lock.lock();
+  }
   wake_.wait(lock, [&] { return !queue_.empty(); });
   if (idle_since_)
     for (const auto& recording : recordings_) recording->add_idle(*idle_since_, Clock::now());
@@ -101,7 +106,7 @@ void Stream::launch(Launched& launched) {
     }
     command.launch(device_);
   }
-  device_.end([this](const Outcome& outcome) { complete(outcome); });
+  device_.end([this](const Outcome& outcome) { complete(outcome); }, command.is_awaited());
 }
 
 void Stream::complete(const Outcome& outcome) {

@@ -90,10 +90,12 @@ double Gpu::run_many(int count, const std::function<Status()>& command) {
     if (i == 0 || i == count - 1) device_->start_timing();
     const Status launched = command();
     if (launched.failed) status = launched;
-    device_->end([&, i](const Outcome& outcome) {
-      if (i == 0) first.set_value(outcome);
-      if (i == count - 1) last.set_value(outcome);
-    });
+    device_->end(
+        [&, i](const Outcome& outcome) {
+          if (i == 0) first.set_value(outcome);
+          if (i == count - 1) last.set_value(outcome);
+        },
+        i == count - 1);
   }
   const Outcome begun = first.get_future().get(), outcome = last.get_future().get();
   if (outcome.device_ended) throw DeviceEnded(outcome.status.message);

@@ -1,6 +1,7 @@
 #include "host/completion.h"
 
 #include <thread>
+#include <utility>
 
 namespace transfusion::cuda {
 
@@ -10,11 +11,12 @@ Completion::Completion(CUcontext context, bool synchronous, Health& health, Fail
   std::thread([this] { run(); }).detach();
 }
 
-void Completion::add(GivenWork work) {
-  if (synchronous_) return complete(std::move(work));
+void Completion::close(CUevent end) {
+  Batch batch{std::exchange(open_, {}), end};
+  if (synchronous_) return complete(std::move(batch));
   {
     std::lock_guard lock(mutex_);
-    given_.push_back(std::move(work));
+    given_.push_back(std::move(batch));
   }
   wake_.notify_one();
 }
@@ -24,23 +26,26 @@ void Completion::run() {
   while (true) complete(next());
 }
 
-void Completion::complete(GivenWork work) {
-  const Outcome outcome = finish(work);
-  work.done(outcome);
-}
-
-GivenWork Completion::next() {
+Completion::Batch Completion::next() {
   std::unique_lock lock(mutex_);
   wake_.wait(lock, [&] { return !given_.empty(); });
-  GivenWork work = std::move(given_.front());
+  Batch batch = std::move(given_.front());
   given_.pop_front();
-  return work;
+  return batch;
 }
 
-Outcome Completion::finish(GivenWork& work) {
+void Completion::complete(Batch batch) {
+  if (batch.end && !health_.ended())
+    if (const CUresult result = driver().EventSynchronize(batch.end); result != CUDA_SUCCESS)
+      health_.end(result);  // nothing tells any more when work is done
+  // The last work has times of its own, or none has.
+  if (!health_.ended() && batch.end && !batch.works.back().start) events_.give_back(batch.end);
+  for (GivenWork& work : batch.works) work.done(finish(work, batch.end));
+}
+
+Outcome Completion::finish(GivenWork& work, CUevent end) {
   Outcome outcome;
   outcome.status = work.status;
-  if (work.end && !health_.ended()) health_.judge(driver().EventSynchronize(work.end), "cuEventSynchronize");
   if (health_.ended()) {
     // Its events and its record stay: the device may still use them.
     outcome.status = health_.status();
@@ -48,11 +53,9 @@ Outcome Completion::finish(GivenWork& work) {
     outcome.start = outcome.end = Clock::now();
     return outcome;
   }
-  if (work.timed) {
+  if (work.start) {
     outcome.start = clock_.advance(work.start);
-    outcome.end = clock_.advance(work.end);
-  } else if (work.end) {
-    events_.give_back(work.end);
+    outcome.end = clock_.advance(end);
   }
   if (work.failure.host) {
     if (work.failure.host->failed() && !outcome.status.failed)

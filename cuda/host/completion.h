@@ -1,9 +1,11 @@
-// Work that was given to a stream, until it is done: a thread waits for it, command by command.
+// Work that was given to a stream, until it is done: a thread waits for it. Commands that nobody waits for
+// share an event, which costs the host and the device time.
 #pragma once
 
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <vector>
 
 #include "device.h"
 #include "host/events.h"
@@ -19,28 +21,35 @@ struct GivenWork {
   FailureSlot failure{};     // where its kernels report; absent where they do not
   DescribeFailure describe;  // what such a report means
   CUevent start = nullptr;   // where times are wanted
-  CUevent end = nullptr;     // absent where the device has ended
-  bool timed = false;
   Device::Done done;
 };
 
 class Completion {
  public:
-  // `synchronous`: add() waits itself.
+  // `synchronous`: close() waits itself.
   Completion(CUcontext context, bool synchronous, Health& health, FailureSlots& failures);
 
-  // By the stream's thread. Work ends in the order of these calls.
-  void add(GivenWork work);
+  // These by the stream's thread. Work ends in the order of these calls, and once `end` has passed that
+  // closes it; null where the device has ended. Of timed work it is the end's time, and closes it alone.
+  void add(GivenWork work) { open_.push_back(std::move(work)); }
+  void close(CUevent end);
+  // Commands that were not closed.
+  size_t open() const { return open_.size(); }
 
   EventPool& events(bool timed) { return timed ? timed_events_ : events_; }
-  // Set before add() is called with timed work, from when on the thread alone uses it.
+  // Set before timed work is closed, from when on the thread alone uses it.
   EventClock& clock() { return clock_; }
 
  private:
+  struct Batch {
+    std::vector<GivenWork> works;
+    CUevent end;
+  };
+
   void run();
-  void complete(GivenWork work);
-  GivenWork next();
-  Outcome finish(GivenWork& work);
+  void complete(Batch batch);
+  Batch next();
+  Outcome finish(GivenWork& work, CUevent end);
 
   const CUcontext context_;
   const bool synchronous_;
@@ -50,7 +59,8 @@ class Completion {
   EventClock clock_{timed_events_};
   std::mutex mutex_;
   std::condition_variable wake_;
-  std::deque<GivenWork> given_;
+  std::deque<Batch> given_;
+  std::vector<GivenWork> open_;  // the stream's thread's own
 };
 
 }  // namespace transfusion::cuda

@@ -232,9 +232,11 @@ std::vector<ProductTime> CudaDevice::measure_product(const ProductShape& shape, 
 void CudaDevice::start_timing() {
   enter();
   if (health_.ended()) return;
+  // An event tells one time: the command's own.
+  if (completion_->open() > 0) close(false);
   try {
     EventPool& events = completion_->events(true);
-    if (!std::exchange(clock_is_set_, true)) {
+    if (!clock_is_set_) {
       // On a stream of its own, which is idle: nothing that was given is waited for.
       CUstream idle = nullptr;
       TRANSFUSION_CHECK_DRIVER(StreamCreate, &idle, CU_STREAM_NON_BLOCKING);
@@ -242,29 +244,43 @@ void CudaDevice::start_timing() {
       TRANSFUSION_CHECK_DRIVER(EventRecord, reference, idle);
       TRANSFUSION_CHECK_DRIVER(EventSynchronize, reference);
       completion_->clock().set(reference, Clock::now());
+      clock_is_set_ = true;
     }
-    current_.start = events.take();
-    TRANSFUSION_CHECK_DRIVER(EventRecord, current_.start, stream_);
-    current_.timed = true;
+    const CUevent start = events.take();
+    TRANSFUSION_CHECK_DRIVER(EventRecord, start, stream_);
+    current_.start = start;
   } catch (const DriverError& error) {
     note(judge(error.result, "cuEventRecord"));
   }
 }
 
-void CudaDevice::end(Done done) {
+void CudaDevice::end(Done done, bool awaited) {
+  // Enough to make an event's cost small, few enough to give back staging memory soon.
+  constexpr size_t kMostOfAnEvent = 16;
   enter();
   current_.done = std::move(done);
   scratch_->reset();
+  const bool timed = current_.start != nullptr;
+  completion_->add(std::exchange(current_, {}));
+  if (awaited || timed || synchronous_ || completion_->open() == kMostOfAnEvent) close(timed);
+}
+
+void CudaDevice::flush() {
+  if (completion_->open() > 0) close(false);
+}
+
+void CudaDevice::close(bool timed) {
+  CUevent end = nullptr;
   if (!health_.ended()) {
     try {
-      current_.end = completion_->events(current_.timed).take();
-      TRANSFUSION_CHECK_DRIVER(EventRecord, current_.end, stream_);
+      end = completion_->events(timed).take();
+      TRANSFUSION_CHECK_DRIVER(EventRecord, end, stream_);
     } catch (const DriverError& error) {
       // Nothing tells any more when work is done.
       health_.end(error.result);
     }
   }
-  completion_->add(std::exchange(current_, {}));
+  completion_->close(end);
 }
 
 Status CudaDevice::judge(CUresult result, const char* function, const char* cause) {

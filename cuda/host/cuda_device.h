@@ -34,7 +34,8 @@ class CudaDevice final : public Device {
   Context& context() override;
   std::vector<ProductTime> measure_product(const ProductShape& shape, int samples) override;
   void start_timing() override;
-  void end(Done done) override;
+  void end(Done done, bool awaited) override;
+  void flush() override;
 
   // For launch.h, on the stream's thread.
   static CudaDevice& of(const Context& context) { return *static_cast<CudaDevice*>(context.device_stream); }
@@ -65,6 +66,8 @@ class CudaDevice final : public Device {
   Status judge(CUresult result, const char* function, const char* cause = nullptr);
   // The same where the command has no other way to hear of it.
   void note(Status status);
+  // Lets what has ended complete once it is done.
+  void close(bool timed);
 
   const int ordinal_;
   const bool synchronous_;  // TRANSFUSION_CUDA_SYNC=1: each launch is waited for, so that errors name it

@@ -2,9 +2,12 @@
 
 #include <dlfcn.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <mutex>
+#include <string_view>
 
 namespace transfusion::cuda {
 namespace {
@@ -66,12 +69,28 @@ std::string initialise(const Driver& driver) {
   return count == 0 ? no_device() : std::string();
 }
 
+std::string wrong_setting() {
+  struct Setting {
+    const char* name;
+    std::array<std::string_view, 2> values;
+    const char* expected;
+  };
+  for (const auto& [name, values, expected] : {Setting{"TRANSFUSION_CUDA_SYNC", {"0", "1"}, "0 or 1"},
+                                               Setting{"TRANSFUSION_CUDA_IMAGES", {"PTX", "PTX"}, "PTX"}}) {
+    const char* value = std::getenv(name);
+    if (value && *value && std::find(values.begin(), values.end(), value) == values.end())
+      return std::string(name) + " must be " + expected + ", or not set, received \"" + value + "\"";
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string load_driver(const std::string& path) {
   static std::mutex mutex;
   std::lock_guard lock(mutex);
   if (loaded) return {};
+  if (std::string wrong = wrong_setting(); !wrong.empty()) return wrong;
   void* library = dlopen(path.empty() ? kSystemDriver : path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const std::string error = dlerror();

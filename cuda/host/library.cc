@@ -10,8 +10,6 @@ constexpr int kLeastComputeCapability = 80;
 
 KernelTable make_kernel_table() {
   KernelTable table;
-  table.size = sizeof table;
-  table.hash = kernel_list_hash();
 #define K(name, arguments) table.name = cuda::name;
   KERNELS(K)
 #undef K

@@ -45,8 +45,9 @@ CUresult DeviceMemory::trim() { return pool_ ? driver().MemPoolTrimTo(pool_, 0) 
 void* Scratch::allocate(size_t bytes) {
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
   if (chunks_.empty() || used_ + bytes > capacity_) {
-    const size_t capacity = std::max({kFirstChunk, 2 * capacity_, bytes});
+    size_t capacity = std::max({kFirstChunk, 2 * capacity_, bytes});
     void* data = memory_.allocate(capacity);
+    if (!data) data = memory_.allocate(capacity = bytes);
     if (!data) throw std::bad_alloc();
     chunks_.push_back(data);
     capacity_ = capacity;

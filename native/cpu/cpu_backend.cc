@@ -18,8 +18,6 @@ class CpuDevice final : public HostDevice {
 
 KernelTable cpu_kernels() {
   KernelTable table;
-  table.size = sizeof table;
-  table.hash = kernel_list_hash();
 #define K(name, arguments) table.name = cpu::name;
   KERNELS(K)
 #undef K

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pathToFileURL } from 'node:url'
 import { findNvcc } from './toolkit.mjs'
-import { Failure, isInstalled, main, root, run, stage } from '../run.mjs'
+import { Failure, main, root, run, stage } from '../run.mjs'
 import { setUp } from '../setup.mjs'
 
 const cudaFolder = join(root, 'build/cuda')
@@ -48,7 +48,8 @@ export function buildCuda({
     folder,
     '-G',
     'Ninja',
-    `-DTRANSFUSION_SIMULATOR=${simulator ? 'ON' : 'OFF'}`,
+    // Once a folder has it, it stays up to date.
+    ...(simulator ? ['-DTRANSFUSION_SIMULATOR=ON'] : []),
     `-DTRANSFUSION_NVCC=${nvcc}`,
     `-DTRANSFUSION_CUDA_ARCHITECTURES=${architectures.join(';')}`,
     `-DTRANSFUSION_WERROR=${werror ? 'ON' : 'OFF'}`,
@@ -64,7 +65,6 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     const { values } = parseArgs({ options: { architectures: { type: 'string' } } })
     setUp('build')
     const architectures = values.architectures?.split(',') ?? architecturesHere()
-    // A checkout of this repository has the tests, and so the simulator.
-    stage('CUDA build', () => buildCuda({ architectures, simulator: !isInstalled }))
+    stage('CUDA build', () => buildCuda({ architectures }))
   })
 }

@@ -71,6 +71,16 @@ describe.each<[string, Env | (() => Promise<Env>), RegExp]>([
       `^the NVIDIA driver is too old: it is for CUDA ${Math.floor(+version / 1000)}\\.${(+version % 1000) / 10}, at least CUDA 12\\.0 \\(driver 525\\) is needed$`,
     ),
   ]),
+  [
+    'a setting that is none',
+    { TRANSFUSION_CUDA_SYNC: 'yes' },
+    /^TRANSFUSION_CUDA_SYNC must be 0 or 1, or not set, received "yes"$/,
+  ],
+  [
+    'images that are none',
+    { TRANSFUSION_CUDA_IMAGES: 'ptx' },
+    /^TRANSFUSION_CUDA_IMAGES must be PTX, or not set, received "ptx"$/,
+  ],
   ['no GPU', { TRANSFUSION_SIMULATOR_DEVICES: '0' }, /^the NVIDIA driver finds no GPU on this machine$/],
   [
     'GPUs that are hidden',

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "device.h"
@@ -116,15 +117,22 @@ class LateDevice final : public Device {
       return ok();
     });
   }
-  void end(Done done) override {
+  // Says that a command is done no sooner than it must.
+  void end(Done done, bool awaited) override {
     for (void* scratch : scratch_) free(scratch, 0);
     scratch_.clear();
     give([this, done = std::move(done)] {
       outcome_.end = Clock::now();
       outcome_.device_ended = broken_;
       if (broken_) outcome_.status = fail("%s is broken", name_.c_str());
-      done(outcome_);
-      outcome_ = {};
+      done_.emplace_back(std::move(done), std::exchange(outcome_, {}));
+      return ok();
+    });
+    if (awaited) flush();
+  }
+  void flush() override {
+    give([this] {
+      for (const auto& [done, outcome] : std::exchange(done_, {})) done(outcome);
       return ok();
     });
   }
@@ -160,7 +168,9 @@ class LateDevice final : public Device {
   uintptr_t next_address_ = uintptr_t{0xfa} << 56;
   std::map<uintptr_t, std::vector<char>> memory_;
   bool broken_ = false;
-  Outcome outcome_;  // of the command that is being done; touched by its own thread
+  // Touched by its own thread.
+  Outcome outcome_;                             // of the command that is being done
+  std::vector<std::pair<Done, Outcome>> done_;  // of those that are done, and have not said so
   std::vector<void*> scratch_;
   Context context_;
 };
