@@ -21,28 +21,37 @@ const rowsOf = (report, pattern) =>
 /** Which of the GPUs that are predicted a device is: 'H200' of 'NVIDIA H200'; undefined for others. */
 export const gpuOf = (name) => Object.keys(gpus).find((gpu) => new RegExp(`\\b${gpu}\\b`).test(name))
 
-/** The share of mma.sync's rate that the main loop of a kernel allows, the best of those that match. */
+/** The share of mma.sync's rate that the main loop of a kernel allows, the best of those that match; undefined without any. */
 function shareOf(report, pattern, gpu) {
-  const column = gpus[gpu].architecture === 80 ? 6 : 7
+  const column = gpus[gpu].architecture === 80 ? 'A100' : 'H100'
+  const header = rowsOf(report, /^kernel$/).find((cells) => cells.includes('HMMA')) ?? []
+  const place = header.findIndex((cell) => cell.startsWith(column))
   const shares = rowsOf(report, pattern)
-    .map((cells) => Number.parseFloat(cells[column]) / 100)
+    .map((cells) => Number.parseFloat(cells[place]) / 100)
     .filter((share) => share > 0 && share <= 1)
-  return shares.length > 0 ? Math.max(...shares) : 1
+  return shares.length > 0 ? Math.max(...shares) : undefined
 }
 
 /** Products that attention's backward pass computes for each that is counted. */
 const backwardProducts = 10 / 5
 
-/** The pattern of the kernels that a measured case runs, and the products that these compute for each that is counted. */
-function kernelOf(name) {
+/**
+ * The kernels that a measured case runs: a pattern for each, of which the best form counts, and the products that they compute for
+ * each that is counted.
+ */
+function kernelsOf(name) {
   const product = /^matmul (nn|nt|tn)/.exec(name)
-  if (product) return { pattern: new RegExp(`^matmul_bf16_${product[1]}_(large|medium|small)$`), products: 1 }
+  if (product)
+    return { patterns: [new RegExp(`^matmul_bf16_${product[1]}_(large|medium|small)$`)], products: 1 }
   const attention = /^attention(_backward)? \[.*, (\d+)\]/.exec(name)
   if (!attention) return undefined
   const [, backward, D] = attention
   return backward
-    ? { pattern: new RegExp(`^attention_d(q|kv)_${D}$`), products: backwardProducts }
-    : { pattern: new RegExp(`^attention_${D}$`), products: 1 }
+    ? {
+        patterns: [new RegExp(`^attention_dq_${D}$`), new RegExp(`^attention_dkv_${D}$`)],
+        products: backwardProducts,
+      }
+    : { patterns: [new RegExp(`^attention_${D}$`)], products: 1 }
 }
 
 /** Reads the report once; { milliseconds(case), step(size) }, both undefined where nothing is predicted. */
@@ -56,9 +65,11 @@ export function openPrediction(device, report = readFileSync(reportPath, 'utf8')
       const { flops: peak, bandwidth, mma } = gpus[gpu]
       const memory = bytes / (bandwidth * bandwidthShare)
       if (flops === 0) return memory * 1e3
-      const kernel = kernelOf(name)
-      if (!kernel || !name.endsWith('bf16')) return undefined
-      const rate = (peak * mma * shareOf(report, kernel.pattern, gpu)) / kernel.products
+      const kernels = kernelsOf(name)
+      if (!kernels || !name.endsWith('bf16')) return undefined
+      const shares = kernels.patterns.map((pattern) => shareOf(report, pattern, gpu))
+      if (shares.includes(undefined)) return undefined
+      const rate = (peak * mma * Math.min(...shares)) / kernels.products
       return Math.max(memory, flops / rate) * 1e3
     },
     /** Of a step of 4096 positions. */
