@@ -1,3 +1,4 @@
+import { closeSync, fstatSync, openSync } from 'node:fs'
 import { copyFile, link, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { checkArguments, checkOptions } from '../../arguments.js'
@@ -64,7 +65,8 @@ export class AutoencoderCodec implements ImageCodec {
   /** Side in pixels, beyond which images are computed in tiles of this side, a quarter of it shared by neighbours. */
   readonly tile: number
   readonly #autoencoder: LoadedAutoencoder
-  readonly #files: AutoencoderFiles
+  /** Descriptors by path: a run outlives what may happen to the folder that it began with. */
+  readonly #open = new Map<string, number>()
 
   /** Reads a folder as `loadAutoencoder` does. Rejects with a DamagedFileError where its files have other checksums. */
   static async load(path: string, options: AutoencoderCodecOptions = {}): Promise<AutoencoderCodec> {
@@ -107,7 +109,7 @@ export class AutoencoderCodec implements ImageCodec {
     this.config = { type: 'autoencoder', checksums }
     this.tile = tile
     this.#autoencoder = autoencoder
-    this.#files = files
+    for (const file of [files.config, ...files.weights]) this.#open.set(file, openSync(file, 'r'))
   }
 
   /** Between the latents and the values of the codec. */
@@ -222,15 +224,17 @@ export class AutoencoderCodec implements ImageCodec {
     }))
   }
 
-  /** Links the autoencoder's files into the folder `autoencoder` of a model's, or copies them where that cannot be. */
+  /**
+   * Links the autoencoder's files into the folder `autoencoder` of a model's, or copies them where that cannot be, as on another
+   * file system. They are there until the codec is disposed of, even where somebody deletes them.
+   */
   async saveInto(folder: string): Promise<void> {
     const target = join(folder, autoencoderFolderName)
-    const files = [this.#files.config, ...this.#files.weights]
-    if (await haveSame(files, target)) return
+    if (await haveSame(this.#open, target)) return
     await replaceFiles(target, async (aside) => {
-      for (const file of files) {
+      for (const [file, descriptor] of this.#open) {
         const copy = join(aside, basename(file))
-        await link(file, copy).catch(() => copyFile(file, copy))
+        await link(file, copy).catch(() => copyFile(`/proc/self/fd/${descriptor}`, copy))
       }
     })
   }
@@ -238,6 +242,8 @@ export class AutoencoderCodec implements ImageCodec {
   /** Frees the weights. */
   [Symbol.dispose](): void {
     this.#autoencoder.network[Symbol.dispose]()
+    for (const descriptor of this.#open.values()) closeSync(descriptor)
+    this.#open.clear()
   }
 }
 
@@ -254,12 +260,12 @@ async function checksumsOf({ config, weights }: AutoencoderFiles): Promise<Check
 /** Where a model's folder has its autoencoder. */
 export const autoencoderFolderName = 'autoencoder'
 
-/** Whether each of the files is in the folder already, the very same. */
-async function haveSame(files: readonly string[], folder: string): Promise<boolean> {
-  for (const file of files) {
+/** Whether each of the files, by their descriptors, is in the folder already, the very same. */
+async function haveSame(files: ReadonlyMap<string, number>, folder: string): Promise<boolean> {
+  for (const [file, descriptor] of files) {
     const other = join(folder, basename(file))
     if (!(await exists(other))) return false
-    const [a, b] = await Promise.all([stat(file), stat(other)])
+    const [a, b] = [fstatSync(descriptor), await stat(other)]
     if (a.ino !== b.ino || a.dev !== b.dev) return false
   }
   return true

@@ -72,8 +72,9 @@ describe('an autoencoder as the codec of a model', () => {
     const losses: number[] = []
     await trainer.run({ onStep: ({ terms }) => void losses.push(terms['diffusion']!) })
     expect(losses.every(Number.isFinite)).toBe(true)
-    await model.save(join(folder, 'model'))
+    // As somebody may do while it is trained.
     await rm(source, { recursive: true })
+    await model.save(join(folder, 'model'))
     await rename(join(folder, 'model'), join(folder, 'moved'))
     using loaded = await Transfusion.load(join(folder, 'moved'))
     expect(loaded.imagePreprocessing).toMatchObject({ width: 32, height: 32, channels: 3 })
