@@ -22,7 +22,7 @@ __device__ __forceinline__ void gradients_of_keys(const AttentionBackwardArgumen
   const AttentionShape& shape = call.shape;
   const AttentionSequence sequence(shape, at.sequence);
   const i32 key0 = at.first, keys = min(Tile::kKeys, sequence.keys - key0), D = shape.D;
-  const i64 stride = static_cast<i64>(shape.G) * D;
+  const uint32_t stride = static_cast<uint32_t>(shape.G) * D;
   const i64 first_key = (sequence.key0 + key0) * stride + static_cast<i64>(blockIdx.y) * D;
   const QueryRange queries =
       queries_of_keys(sequence.key_start, sequence.key_end, sequence.queries, key0, key0 + keys);
@@ -38,7 +38,7 @@ __device__ __forceinline__ void gradients_of_keys(const AttentionBackwardArgumen
       copy_head_rows<kWidth, Tile::kKeys, Tile::kThreads>(tile, D, first, stride, 0, keys);
     else
       load_head_rows<kWidth, Tile::kKeys, Tile::kThreads>(
-          tile, D, [&](int key) { return key < keys ? first + key * stride : nullptr; });
+          tile, D, [&](int key) { return key < keys ? first + wide_product(key, stride) : nullptr; });
   };
   if (row0 < rows.end) {
     load_keys(k_tile, call.k);
@@ -110,8 +110,9 @@ __device__ __forceinline__ void gradients_of_keys(const AttentionBackwardArgumen
     bf16* first = static_cast<bf16*>(tensor) + first_key;
     write_head_rows<kWidth>(tile, own_key + 16 * m, sums, [&](float sum, int) { return sum * factor; });
     __syncwarp();
-    store_head_rows<kWidth>(tile, own_key + 16 * m, D, call.aligned,
-                            [&](int key) { return key < keys ? first + key * stride : nullptr; });
+    store_head_rows<kWidth>(tile, own_key + 16 * m, D, call.aligned, [&](int key) {
+      return key < keys ? first + wide_product(key, stride) : nullptr;
+    });
   };
   __syncwarp();
 #pragma unroll

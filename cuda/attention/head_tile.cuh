@@ -41,6 +41,9 @@ struct HeadTile {
   }
 };
 
+// One instruction, where a product of 64 bits takes four.
+__device__ __forceinline__ u64 wide_product(uint32_t a, uint32_t b) { return static_cast<u64>(a) * b; }
+
 // The part of kRows rows that one thread copies: the same chunk of every kRowStep-th row, whose places in
 // shared memory lie equally far apart.
 template <int kWidth, int kRows, int kThreads>
@@ -81,18 +84,18 @@ __device__ __forceinline__ void copy_head_rows(uint32_t tile, int D, const RowAt
 
 // The same for rows that lie `stride` apart, from `first` on; zeros for those not in [begin, end).
 template <int kWidth, int kRows, int kThreads>
-__device__ __forceinline__ void copy_head_rows(uint32_t tile, int D, const bf16* first, i64 stride, int begin,
-                                               int end) {
+__device__ __forceinline__ void copy_head_rows(uint32_t tile, int D, const bf16* first, uint32_t stride,
+                                               int begin, int end) {
   using Chunks = HeadChunks<kWidth, kRows, kThreads>;
   const Chunks chunks;
   if (!chunks.active()) return;
-  const bf16* source = first + chunks.row * stride + chunks.chunk * 8;
+  const bf16* source = first + wide_product(chunks.row, stride) + chunks.chunk * 8;
   if (!chunks.present(D)) end = begin;
 #pragma unroll
   for (int i = 0; i < Chunks::kCount; ++i) {
     const int row = chunks.row + i * Chunks::kRowStep;
     copy_async_16(tile + chunks.offset + i * Chunks::kStepBytes, source, row >= begin && row < end ? 16 : 0);
-    source += Chunks::kRowStep * stride;
+    source += wide_product(Chunks::kRowStep, stride);
   }
 }
 

@@ -114,8 +114,9 @@ struct RowBlock {
 
   // Loads a tile of keys or values; zeros for those that no row sees, which may hold anything.
   __device__ __forceinline__ void load_keys(uint32_t tile, const void* tensor, i32 key0) const {
-    const i64 stride = static_cast<i64>(shape.G) * shape.D;
-    const bf16* first = static_cast<const bf16*>(tensor) + first_key + key0 * stride;
+    const uint32_t stride = static_cast<uint32_t>(shape.G) * shape.D;
+    const bf16* first =
+        static_cast<const bf16*>(tensor) + first_key + wide_product(static_cast<uint32_t>(key0), stride);
     const i32 low = begin - key0, high = end - key0;
     if (aligned && !gaps)
       copy_head_rows<kWidth, kKeys, kThreads>(tile, shape.D, first, stride, low, high);
@@ -123,14 +124,14 @@ struct RowBlock {
       load_seen_keys(tile, first, stride, key0);
   }
 
-  __device__ __forceinline__ void load_seen_keys(uint32_t tile, const bf16* first, i64 stride,
+  __device__ __forceinline__ void load_seen_keys(uint32_t tile, const bf16* first, uint32_t stride,
                                                  i32 key0) const {
     const AttentionSequence sequence = this->sequence();
     const RowTile rows = this->rows(sequence);
     const i32 q0 = rows.query(0), q1 = rows.end_query();
     load_head_rows<kWidth, kKeys, kThreads>(tile, shape.D, [&](int row) {
       const bool seen = gaps ? sequence.sees(q0, q1, key0 + row) : key0 + row >= begin && key0 + row < end;
-      return seen ? first + row * stride : nullptr;
+      return seen ? first + wide_product(row, stride) : nullptr;
     });
   }
 
