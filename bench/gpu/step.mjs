@@ -37,7 +37,7 @@ export async function measureSteps(context) {
     console.log(`  ${size}, ${side}: ${(best * 1e3).toFixed(1)} ms a step`)
     results.add({ size, side, best, median, flops, positions, peakMemory, losses: losses.at(-1) })
   }
-  for (const [size, { steps, ...options }] of sizes)
+  for (const [size, { steps, ...options }] of sizes) {
     await sides.run(
       `${size}, ours`,
       () => sides.startOurs('step', options),
@@ -48,6 +48,13 @@ export async function measureSteps(context) {
         await measure(ask, size, 'ours', steps)
       },
     )
+    if (!shared[size]) continue
+    await sides.run(
+      `${size}, ours: own products`,
+      () => sides.startOurs('step', { ...options, products: 'own' }),
+      (ask) => measure(ask, size, 'ours, without cuBLASLt', steps),
+    )
+  }
   // Theirs after all of ours: to compile them takes long.
   for (const [side, how] of Object.entries(context.tiny ? tinyPeers : peers))
     for (const [size, { steps }] of sizes) {

@@ -1,5 +1,6 @@
 // Training steps through the Trainer, on documents that are ready, on the device of TRANSFUSION_DEVICE.
-//   { size, compute, batchTokens, positions }, the last two of a batch and of its documents where not the usual, then { steps } -> { seconds, losses, flops, positions, rate, peakMemory }, or
+//   { size, compute, batchTokens, positions, products }, the last three of a batch, of its documents and of training where not
+//   the usual, then { steps } -> { seconds, losses, flops, positions, rate, peakMemory }, or
 //   { folder, warmUp } -> { config, batches, weights }: what bench/peers/step.py begins with to do the same as a new
 //   Trainer from here on, `warmUp` steps of another one having made the weights less special than new ones are
 import { join } from 'node:path'
@@ -14,10 +15,10 @@ import { readyDocuments, trainingSettings } from '../common/training_documents.m
 /** Steps of the file of batches; a peer begins it anew at its end. */
 const exportedSteps = 4
 
-await serve(({ size, compute, batchTokens = trainingSettings.batchTokens, positions }) => {
+await serve(({ size, compute, batchTokens = trainingSettings.batchTokens, positions, products }) => {
   const model = makeModel(size, compute)
   const documents = readyDocuments(model, positions)
-  const settings = { ...trainingSettings, batchTokens }
+  const settings = { ...trainingSettings, batchTokens, products }
   const newTrainer = () => new Trainer(model, documents, settings)
   let trainer = newTrainer()
 

@@ -145,6 +145,7 @@ class Watch {
     Worker worker(program_, arguments_);
     std::string line;
     bool in_case = false;
+    const size_t before = run.results.size();
     while (worker.next(line, std::min(end_, std::chrono::steady_clock::now() + patience_))) {
       in_case = in_case || line[0] == 'C';
       if (line[0] == 'D') run.properties = line.substr(2);
@@ -161,7 +162,9 @@ class Watch {
       for (std::string name; std::getline(names, name, ',');) run.kernels.insert(name);
     }
     const bool in_time = std::chrono::steady_clock::now() < end_;
-    const std::string how = worker.end();
+    std::string how = worker.end();
+    if (how.empty() && (in_case || (run.results.size() == before && run.failure.empty())))
+      how = "ended without a result";
     if (how.empty() || !in_time) return;
     if (how == "cannot be ended" || !in_case) {
       run.failure = "the process " + how;
