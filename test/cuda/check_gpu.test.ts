@@ -52,11 +52,12 @@ const signalWorker = (signal: NodeJS.Signals) => async (pid: number, output: str
   process.kill(worker, signal)
 }
 
-/** All small cases, once. */
-const all = check(['--images', 'PTX'])
+let all: ReturnType<typeof check> | undefined
+/** All small cases, which are run once. Within a test. */
+const checkAll = () => (all ??= check(['--images', 'PTX']))
 
 it('check_gpu, which is for GPUs, finds all kernels right on the simulated one, and has a case of each', async () => {
-  const { code, stdout, report } = await all
+  const { code, stdout, report } = await checkAll()
   expect(stdout).toMatch(/^(\d+) of \1 cases hold, from PTX\n$/)
   expect(code).toBe(0)
   expect(report.runs).toHaveLength(1)
@@ -113,7 +114,7 @@ it('names cases that there are to sanitizers and to Nsight Compute', async () =>
   const load = (name: string): Promise<{ sanitizers: Record<string, string[]>; only: string[] }> =>
     import(new URL(`../../bench/gpu/${name}.mjs`, import.meta.url).href)
   const [{ sanitizers }, { only }] = [await load('sanitizer'), await load('counters')]
-  const names = (await all).report.runs[0]!.cases.map(({ name }) => name)
+  const names = (await checkAll()).report.runs[0]!.cases.map(({ name }) => name)
   for (const pattern of [...Object.values(sanitizers), only].flat())
     expect(names.filter((name) => new RegExp(pattern).test(name)).length, pattern).toBeGreaterThan(0)
 })
