@@ -137,7 +137,18 @@ R 1 add {"name":"add"}
   })
 
   it('are unknown where it did not end', () => {
-    expect(parseSanitizer('========= COMPUTE-SANITIZER\n').errors).toBeUndefined()
+    const refused = `========= COMPUTE-SANITIZER
+========= Error: process didn't terminate successfully
+=========     The application may have hit an error when dereferencing Unified Memory from the host.
+========= Error: Target application terminated before first instrumented API call
+`
+    expect(parseSanitizer(refused)).toEqual({
+      errors: undefined,
+      messages: [
+        "Error: process didn't terminate successfully",
+        'Error: Target application terminated before first instrumented API call',
+      ],
+    })
     expect(parseSanitizer('========= ERROR SUMMARY: 0 errors\n')).toEqual({ errors: 0, messages: [] })
   })
 })
