@@ -93,4 +93,9 @@ void leave_devices(Owner& owner) {
     if (Backend* opened = backend) opened->stream().leave(owner);
 }
 
+void end_devices() {
+  for (auto& backend : registry().backends)
+    if (Backend* opened = backend) opened->stream().end();
+}
+
 }  // namespace transfusion

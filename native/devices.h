@@ -31,5 +31,7 @@ Backend* find_device(size_t number);
 
 // Leaves the streams of all of them: see Stream::leave.
 void leave_devices(Owner& owner);
+// Has all devices end: see Stream::end.
+void end_devices();
 
 }  // namespace transfusion

@@ -1,5 +1,10 @@
 #include "napi_environment.h"
 
+#ifdef __linux__
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -27,14 +32,24 @@ i64 count_copy(Napi::Env env, Napi::Object process) {
   return before % kCopyRange;
 }
 
+// Whether this thread is the one whose end is the process's.
+bool is_main_thread() {
+#ifdef __linux__
+  return syscall(SYS_gettid) == getpid();
+#else
+  return false;
+#endif
+}
+
 // exit() runs no cleanup hooks of Node's, and destroys what libraries keep, also what they made after any
-// atexit() of ours, while a kernel runs. Before all of that it destroys the thread_local objects of its
-// thread.
+// atexit() of ours, while a kernel runs or a stream calls a driver. Before all of that it destroys the
+// thread_local objects of its thread.
 struct LastWords {
   std::vector<std::shared_ptr<Owner>> owners;
 
   ~LastWords() {
     for (const auto& owner : owners) leave_devices(*owner);
+    if (is_main_thread()) end_devices();
   }
 };
 thread_local LastWords last_words;

@@ -43,6 +43,12 @@ void Stream::leave(Owner& owner) {
   completed_.wait(lock, [&] { return std::none_of(launched_.begin(), launched_.end(), is_owners); });
 }
 
+void Stream::end() {
+  std::unique_lock lock(mutex_);
+  ending_ = true;
+  completed_.wait(lock, [&] { return launched_.empty(); });
+}
+
 size_t Stream::pending() const {
   std::lock_guard lock(mutex_);
   return queue_.size() + launched_.size();
@@ -77,12 +83,12 @@ void Stream::work() {
 
 Stream::Launched& Stream::take_command() {
   std::unique_lock lock(mutex_);
-  if (queue_.empty()) {
+  if (queue_.empty() || ending_) {
     lock.unlock();
     device_.flush();
     lock.lock();
   }
-  wake_.wait(lock, [&] { return !queue_.empty(); });
+  wake_.wait(lock, [&] { return !queue_.empty() && !ending_; });
   if (idle_since_)
     for (const auto& recording : recordings_) recording->add_idle(*idle_since_, Clock::now());
   idle_since_.reset();

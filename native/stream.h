@@ -19,6 +19,8 @@ class Stream {
   // Called as an environment ends: drops its queued commands, waits for those that were launched, and drops
   // what it enqueues later.
   void leave(Owner& owner);
+  // Called as the process ends: launches nothing more, and waits for what was launched.
+  void end();
   // Commands that are not complete.
   size_t pending() const;
   // Whether the device does no more work, and why: commands then fail with it.
@@ -51,6 +53,7 @@ class Stream {
   std::deque<Launched> launched_;
   std::vector<std::shared_ptr<Recording>> recordings_;
   Status ended_;
+  bool ending_ = false;                                         // the process is
   std::optional<Clock::time_point> idle_since_ = Clock::now();  // while there is no command
 };
 

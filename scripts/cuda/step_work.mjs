@@ -41,7 +41,10 @@ main(() => {
     },
   }).values
   if (!existsSync(driver))
-    throw new Failure('no-simulator', `there is no ${driver}: \`npm run build:cuda\` builds it`)
+    throw new Failure(
+      'no-simulator',
+      'there is no build/cuda/libsimulated_cuda.so: `npm run test:cuda` builds it',
+    )
   const numbers = [...new Set(Object.values(gpus).map(({ multiprocessors }) => multiprocessors))]
   const steps = {}
   for (const size of sizes.split(',')) {

@@ -277,6 +277,25 @@ void check_refused_memory(LateHost& host) {
   host.device().limit_blocks(SIZE_MAX);
 }
 
+// As the process ends: what was launched is waited for, whoever it is of, and nothing is launched any more.
+void check_end() {
+  static LateHost host("late:3");
+  Block *x = host.take(), *y = host.take();
+  host.device().pause();
+  host.fill(x, 2);
+  host.backend.trim();
+  std::thread([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    host.device().resume();
+  }).detach();
+  host.backend.stream().end();
+  const size_t queued = host.backend.stream().pending();
+  host.fill(y, 3);
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  check(host.backend.stream().pending() == queued + 1, "nothing is launched once the process ends");
+  host.backend.stream().leave(*host.owner);
+}
+
 }  // namespace
 
 int main() {
@@ -291,6 +310,7 @@ int main() {
   check_refused_memory(host);
   check_broken_device();
   check_leave(host);
+  check_end();
   // The threads sleep for ever.
   std::fflush(stdout);
   std::_Exit(failures == 0 ? 0 : 1);
