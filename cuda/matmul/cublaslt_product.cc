@@ -137,6 +137,12 @@ class Description {
       y_{nullptr, library_.functions().MatrixLayoutDestroy};
 };
 
+// As algorithms are asked for: their choice depends on where a bias lies, which may differ from run to run.
+DenseProduct least_aligned(DenseProduct product) {
+  if (product.output.bias) product.output.bias = reinterpret_cast<const void*>(uintptr_t{kAlignment});
+  return product;
+}
+
 Algorithm algorithm_of(const ProductWay& way) {
   Algorithm algorithm;
   static_assert(sizeof algorithm == sizeof way.algorithm);
@@ -159,7 +165,7 @@ std::vector<ProductWay> library_ways(Context& context, const DenseProduct& produ
   const CublasLt& library = CudaDevice::of(context).cublaslt();
   std::vector<ProductWay> ways;
   if (!library.is_there() || !library_computes(product)) return ways;
-  for (const Algorithm& algorithm : Description(library, product).propose(most)) {
+  for (const Algorithm& algorithm : Description(library, least_aligned(product)).propose(most)) {
     ProductWay& way = ways.emplace_back();
     way.kind = ProductWay::library;
     std::memcpy(way.algorithm.data(), &algorithm, sizeof algorithm);
@@ -170,7 +176,7 @@ std::vector<ProductWay> library_ways(Context& context, const DenseProduct& produ
 bool library_takes(Context& context, const DenseProduct& product, const ProductWay& way) {
   const CublasLt& library = CudaDevice::of(context).cublaslt();
   if (!library.is_there() || !library_computes(product)) return false;
-  const auto workspace_bytes = Description(library, product).try_algorithm(algorithm_of(way));
+  const auto workspace_bytes = Description(library, least_aligned(product)).try_algorithm(algorithm_of(way));
   return workspace_bytes && *workspace_bytes <= kWorkspaceBytes;
 }
 

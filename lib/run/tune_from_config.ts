@@ -7,6 +7,7 @@ import { readConfig, withSettings } from '../files/config_file.js'
 import { type Device, parseDevice, trimMemory } from '../tensor/device.js'
 import { measureProduct, type ProductShape, type ProductTime } from '../tensor/product_choices.js'
 import {
+  checkProductFolder,
   type MeasuredProduct,
   type ProductMachine,
   productMachine,
@@ -93,6 +94,8 @@ export async function tuneFromConfig(
       `${name}: device must be a GPU, received "${gpu}": there, products are computed in one way`,
     )
   await checkNewModel(parsed, name)
+  // Before minutes go into measuring.
+  await checkProductFolder(machine)
   const earlier = await readEarlier(machine, onWarning)
   const shapes = distinctLengths(await recordShapes(parsed, written as WrittenTrainConfig, init))
   trimMemory(gpu)

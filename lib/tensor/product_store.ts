@@ -1,5 +1,7 @@
 /** What `transfusion tune` has measured, kept for the user: a file for each GPU model, driver, build and cuBLASLt. */
 import { createHash } from 'node:crypto'
+import { constants } from 'node:fs'
+import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { cacheFolder } from '../cache_folder.js'
@@ -63,6 +65,20 @@ export async function readProducts(machine: ProductMachine): Promise<readonly Me
   return stored.products
 }
 
+/** Rejects with an Error that names the folder where nothing can be kept. */
+export async function checkProductFolder(machine: ProductMachine): Promise<void> {
+  const folder = dirname(productFile(machine))
+  try {
+    await makeFolder(folder)
+    await access(folder, constants.W_OK)
+  } catch (error) {
+    throw new Error(
+      `${folder}: measurements cannot be kept there (${(error as Error).message}); XDG_CACHE_HOME may name another place`,
+      { cause: error },
+    )
+  }
+}
+
 /** Adds what was measured, in place of what was known of the same products. Resolves to the file. */
 export async function writeProducts(
   machine: ProductMachine,
@@ -71,7 +87,7 @@ export async function writeProducts(
 ): Promise<string> {
   const path = productFile(machine)
   const all = new Map([...earlier, ...products].map((product) => [JSON.stringify(product.shape), product]))
-  await makeFolder(dirname(path))
+  await checkProductFolder(machine)
   await writeJson(path, { machine, products: [...all.values()] })
   return path
 }

@@ -85,7 +85,7 @@ describe('a product by cuBLASLt', () => {
   ])('is exact where sums are, by each algorithm: %j', async (product) => {
     const shape = shapeOf(product)
     const ways = await libraryWays(shape)
-    // Of seven that the library has: none that joins splits in y's type, wants more alignment than 16 bytes or more
+    // Of eight that the library has: none that joins splits in y's type, wants more alignment than 16 bytes or more
     // workspace than there is.
     expect(ways).toHaveLength(3)
     for (const way of ways) {

@@ -162,6 +162,21 @@ describe('transfusion tune', () => {
     expect(await readProducts(machine())).toEqual(products)
   })
 
+  it('refuses before it measures where nothing can be kept', async () => {
+    const cache = process.env['XDG_CACHE_HOME']
+    const file = join(await temporaryFolder(), 'file')
+    await writeFile(file, '')
+    process.env['XDG_CACHE_HOME'] = file
+    try {
+      const onShapes = () => expect.unreachable()
+      await expect(tuneFromConfig(await configOf(), { onShapes })).rejects.toThrow(
+        `${file}/transfusion-js/products: measurements cannot be kept there (`,
+      )
+    } finally {
+      process.env['XDG_CACHE_HOME'] = cache
+    }
+  })
+
   it('is stopped between two products, and keeps nothing', async () => {
     const stop = new AbortController()
     const tuning = tuneFromConfig(await configOf(), { signal: stop.signal, onProduct: () => stop.abort() })

@@ -59,6 +59,9 @@ bool ProductCall::allows(int number, const Preference preference) const {
   if (algorithm.reduction && !(preference->reduction_mask & algorithm.reduction)) return false;
   for (const uint32_t alignment : preference->alignment)
     if (alignment < algorithm.alignment) return false;
+  if (algorithm.bias_alignment &&
+      (desc_->epilogue != kBias || !is_aligned(desc_->bias, algorithm.bias_alignment)))
+    return false;
   return workspace_of(number) <= preference->workspace_bytes;
 }
 
