@@ -67,6 +67,7 @@ const classes = {
   tensor: /^HMMA/,
   matrixLoad: /^LDSM/,
   asyncCopy: /^LDGSTS/,
+  wideCopy: /^LDGSTS.*\.128/,
   globalLoad: /^LDG/,
   globalStore: /^STG/,
   sharedLoad: /^LDS(?!M)/,
@@ -157,10 +158,14 @@ function disassemble(cubinPath) {
   return kernels
 }
 
-/** All kernels of an image for an architecture. */
+/** All kernels of an image for an architecture; the main loops of those that compute on tensor cores. */
 export function statisticsOf(folder, image, architecture) {
-  const threads = parseThreads(join(folder, `${image}.ptx`))
-  const code = disassemble(cubinOf(folder, image, architecture))
+  const ptx = join(folder, `${image}.ptx`)
+  const threads = parseThreads(ptx)
+  // Disassembling takes longest.
+  const code = readFileSync(ptx, 'utf8').includes('mma.sync')
+    ? disassemble(cubinOf(folder, image, architecture))
+    : {}
   return compiled(folder, image, architecture).map((kernel) => ({
     ...kernel,
     image: basename(image),

@@ -1,46 +1,116 @@
 // How long a training step would take on a GPU, from counts alone: products and attention at the rate that their main
-// loop's instructions allow, everything else at a share of the memory's bandwidth.
+// loop's instructions allow, everything else at the memory's bandwidth; and what of that kernels of their kind have reached.
 
 /** The share of an H100's tensor cores that mma.sync reaches; wgmma has the rest (arXiv 2501.12084). */
 const hopperMma = 0.63
 
-/** Dense bf16 FLOP/s, bytes/s, and the share of the tensor cores' rate that mma.sync reaches. */
+/**
+ * Dense bf16 FLOP/s, bytes/s, and shares of the tensor cores' rate: `mma`, that mma.sync reaches, and `library`, that cuBLAS
+ * reaches in large products (A100: 272 TFLOP/s, yencal.github.io/gpu-hgemm-wmma; H100: 716-795, pranjalssh/fast.cu; H200:
+ * 769-798, measured once).
+ */
 export const gpus = {
-  A100: { architecture: 80, multiprocessors: 108, flops: 312e12, bandwidth: 2.0e12, mma: 1 },
-  H100: { architecture: 90, multiprocessors: 132, flops: 989e12, bandwidth: 3.35e12, mma: hopperMma },
-  H200: { architecture: 90, multiprocessors: 132, flops: 989e12, bandwidth: 4.8e12, mma: hopperMma },
+  A100: { architecture: 80, multiprocessors: 108, flops: 312e12, bandwidth: 2.0e12, mma: 1, library: 0.87 },
+  H100: {
+    architecture: 90,
+    multiprocessors: 132,
+    flops: 989e12,
+    bandwidth: 3.35e12,
+    mma: hopperMma,
+    library: 0.76,
+  },
+  H200: {
+    architecture: 90,
+    multiprocessors: 132,
+    flops: 989e12,
+    bandwidth: 4.8e12,
+    mma: hopperMma,
+    library: 0.79,
+  },
 }
 
-/** Of the memory's bandwidth, for kernels that are limited by it. */
+/** Of the memory's bandwidth, for kernels that are limited by it: an assumption, and the target. */
 export const bandwidthShare = 0.8
+
+/**
+ * What kernels of mma.sync reach of what their instructions allow. Products: 95% of cuBLAS (DefTruth/CUDA-Learn-Notes, hgemm),
+ * which is 87% of an A100's rate. Attention: what FlashAttention 2 reaches of an A100's rate (arXiv 2307.08691, section 4.1).
+ */
+export const achieved = { products: 0.95 * 0.87, attention: 0.73, attention_backward: 0.63 }
+
+/** Between two kernels of a stream (NVIDIA's "Getting Started with CUDA Graphs": kernels of 2.9 us begin every 3.8 us). */
+const launchGap = 0.9e-6
+
+/** Multiplications and additions of a product from which on cuBLASLt is taken (cuda/matmul/product_ways.cc). */
+const largeProduct = 2 ** 31
 
 /** Cycles between two m16n8k16 of a scheduler, at the most that mma.sync reaches. */
 const tensorCycles = { 80: 8, 90: 4 / hopperMma }
-/** Cycles that the shared memory of a multiprocessor, 128 bytes each, needs for ldmatrix.x4; its four schedulers share it. */
-const matrixLoadCycles = 4
+/** Cycles that the shared memory of a multiprocessor, of 128 bytes each, needs for 16 bytes a lane: ldmatrix.x4, copies. */
+const wideCycles = 4
 
 /**
  * The share of mma.sync's rate that a loop can reach at most: a scheduler issues one instruction a cycle, and the four
  * of a multiprocessor share its shared memory. Latencies are taken as hidden.
  */
-export function issueShare({ all, tensor, matrixLoad, sharedLoad }, architecture) {
+export function issueShare(loop, architecture) {
+  const { all, tensor, matrixLoad, asyncCopy, wideCopy, sharedLoad, sharedStore } = loop
   const needed = tensor * tensorCycles[architecture]
-  const shared = 4 * (matrixLoad * matrixLoadCycles + sharedLoad)
+  const wide = matrixLoad + wideCopy
+  const shared = 4 * (wide * wideCycles + asyncCopy - wideCopy + sharedLoad + sharedStore)
   return Math.min(1, needed / all, needed / shared)
 }
 
-/** Seconds of each kernel in a step, and of the whole; `shares`: of mma.sync's rate, by the kernel's name. */
-export function predict({ kernels, flops }, gpu, shares) {
-  const { flops: peak, bandwidth, mma } = gpus[gpu]
+/** The share of multiprocessors that have a block, over rounds of one block each. */
+export const waveShare = (blocks, { multiprocessors }) =>
+  blocks / (Math.ceil(blocks / multiprocessors) * multiprocessors)
+
+/**
+ * Ways of predicting: `limit`, what nothing can exceed; `own`, what kernels of their kind have reached; `library`, the same
+ * with cuBLASLt for large products.
+ */
+export const ways = ['limit', 'own', 'library']
+
+/** The rate of a product, of the GPU's; `shareOf`: what the kernel's instructions allow. */
+export function productRate({ kernel, blocks, flops }, gpu, way, shareOf) {
+  const whole = !/words|elements|skinny/.test(kernel)
+  if (way === 'library' && whole && flops >= largeProduct) return gpu.library
+  const allowed = gpu.mma * shareOf(kernel)
+  return way === 'limit' ? allowed : allowed * achieved.products * waveShare(blocks, gpu)
+}
+
+/**
+ * Seconds of each kernel in a step, and of the whole. `shareOf(kernel)`: of mma.sync's rate, what its instructions allow;
+ * `attention[name]`: the same, of products that are counted.
+ */
+export function predict({ kernels, flops, on }, gpu, way, shareOf, attention) {
+  const { products, launches } = on[gpu.multiprocessors]
+  const arithmetic = (name, work) => {
+    if (name in attention)
+      return work.flops / (gpu.flops * gpu.mma * attention[name] * (way === 'limit' ? 1 : achieved[name]))
+    return products
+      .filter((product) => product.name === name)
+      .reduce(
+        (sum, product) =>
+          sum + (product.flops * product.calls) / (gpu.flops * productRate(product, gpu, way, shareOf)),
+        0,
+      )
+  }
   const seconds = Object.entries(kernels).map(([name, work]) => {
-    const memory = (work.bytesRead + work.bytesWritten) / (bandwidth * bandwidthShare)
-    const arithmetic = work.flops / (peak * mma * (shares[name] ?? 1))
-    return { name, seconds: Math.max(memory, arithmetic), limit: memory > arithmetic ? 'memory' : 'products' }
+    const memory =
+      (work.bytesRead + work.bytesWritten) / (gpu.bandwidth * (way === 'limit' ? 1 : bandwidthShare))
+    const computing = arithmetic(name, work)
+    return {
+      name,
+      seconds: Math.max(memory, computing),
+      limit: memory > computing ? 'memory' : 'products',
+    }
   })
+  if (way !== 'limit') seconds.push({ name: 'gaps', seconds: launches * launchGap, limit: 'launches' })
   const total = seconds.reduce((sum, kernel) => sum + kernel.seconds, 0)
   return {
     kernels: seconds.toSorted((a, b) => b.seconds - a.seconds),
     seconds: total,
-    utilisation: flops / (total * peak),
+    utilisation: flops / (total * gpu.flops),
   }
 }

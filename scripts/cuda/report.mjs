@@ -6,15 +6,13 @@ import { parseArgs } from 'node:util'
 import { Failure, capture, main, root, runTool, stage } from '../run.mjs'
 import { buildCuda } from './build.mjs'
 import { compiled, occupancy, statisticsOf } from './kernel_statistics.mjs'
-import { bandwidthShare, gpus, issueShare, predict } from './prediction.mjs'
+import { achieved, bandwidthShare, issueShare } from './prediction.mjs'
+import { attentionTable, predictionTable, targetTable } from './report_predictions.mjs'
+import { percent, table } from './report_table.mjs'
 import { findNvcc } from './toolkit.mjs'
 
 const folder = join(root, 'build/cuda/images')
 const architectures = [80, 86, 90]
-
-const row = (cells) => `| ${cells.join(' | ')} |\n`
-const table = (header, rows) => row(header) + row(header.map(() => '---')) + rows.map(row).join('')
-const percent = (share) => `${Math.round(share * 100)}%`
 
 /** All kernels of all images, by architecture, as `read(folder, image, architecture)` finds them. */
 function readAll(read) {
@@ -43,7 +41,7 @@ function spilling(kernels) {
 
 function tensorTable(kernels) {
   const rows = kernels[80].flatMap((kernel, i) => {
-    // What guarded loaders do is in loops of their own.
+    // What guarded loaders of convolutions do is in loops of their own.
     if (!kernel.loop || kernel.name.endsWith('_guarded')) return []
     const newer = kernels[90][i]
     const { all, tensor, matrixLoad, asyncCopy, special } = kernel.loop
@@ -64,13 +62,20 @@ function tensorTable(kernels) {
   return table(header, rows)
 }
 
-function registerTable(kernels) {
+/** Bytes of dynamic shared memory of the kernels that the simulator counted. */
+const dynamicShared = (counters) =>
+  new Map(
+    counters.flatMap(({ launches }) => launches.map(({ kernel, dynamic_shared: bytes }) => [kernel, bytes])),
+  )
+
+function registerTable(kernels, dynamic) {
   const rows = kernels[80].map((kernel, i) => [
     kernel.image,
     `\`${kernel.name}\``,
     kernel.threads,
     ...architectures.flatMap((architecture) => {
-      const { registers, shared, threads } = kernels[architecture][i]
+      const { registers, threads, ...own } = kernels[architecture][i]
+      const shared = own.shared + (dynamic.get(kernel.name) ?? 0)
       return [registers, shared, percent(occupancy({ registers, shared, threads }, architecture))]
     }),
   ])
@@ -82,40 +87,10 @@ function registerTable(kernels) {
   return table(['file', 'kernel', 'threads', ...columns], rows)
 }
 
-/** The best share of the tensor cores' rate among the kernels whose names match. */
-const bestShare = (kernels, architecture, pattern) =>
-  Math.max(
-    ...kernels[architecture]
-      .filter(({ name, loop }) => loop && pattern.test(name))
-      .map(({ loop }) => issueShare(loop, architecture)),
-  )
-
-/** Products that attention's backward pass computes for each that is counted: it splits p and ds into two bf16. */
-const backwardProducts = 10 / 5
-
-function predictionTable(kernels, steps) {
-  const rows = Object.entries(steps).flatMap(([size, step]) =>
-    Object.entries(gpus).map(([gpu, { architecture }]) => {
-      const shareOf = (pattern) => bestShare(kernels, architecture, pattern)
-      const shares = {
-        matmul: shareOf(/^matmul_bf16_nt/),
-        matmul_accumulate: shareOf(/^matmul_bf16_tn/),
-        // The heads of these models have 64 elements.
-        attention: shareOf(/^attention_64$/),
-        attention_backward:
-          Math.min(shareOf(/^attention_dkv_64$/), shareOf(/^attention_dq_64$/)) / backwardProducts,
-      }
-      const { seconds, utilisation, kernels: longest } = predict(step, gpu, shares)
-      const parts = longest
-        .slice(0, 5)
-        .map(({ name, seconds: part, limit }) => `${name} ${percent(part / seconds)} (${limit})`)
-      return [size, gpu, `${(seconds * 1e3).toFixed(1)} ms`, percent(utilisation), parts.join(', ')]
-    }),
-  )
-  return table(['model', 'GPU', 'step of 4096 tokens', 'model FLOPs utilisation', 'longest'], rows)
-}
-
 const ratio = (a, b) => (b > 0 ? (a / b).toFixed(2) : '')
+
+/** Warp instructions that an A100 issues while its memory moves a KiB, at 1.41 GHz: four a cycle and multiprocessor. */
+const issuedPerKiB = (4 * 108 * 1.41e9 * 1024) / 2.0e12
 
 /** What the simulator counted (test/cuda/traffic). */
 function trafficTable(counters) {
@@ -129,6 +104,7 @@ function trafficTable(counters) {
     ratio(counted.sector_bytes, counted.requested_bytes),
     Math.round(counted.requested_bytes / counted.requests),
     ratio(counted.warp_instructions * 1024, counted.sector_bytes),
+    percent(Math.min(1, (issuedPerKiB * counted.sector_bytes) / 1024 / counted.warp_instructions)),
     ratio(counted.shared_wavefronts, counted.shared_ideal_wavefronts),
   ])
   const header = [
@@ -141,6 +117,7 @@ function trafficTable(counters) {
     'sectors / requested',
     'bytes a request',
     'warp instructions a KiB',
+    'bandwidth allowed',
     'turns of banks',
   ]
   return table(header, rows)
@@ -160,6 +137,9 @@ function readCounters(name) {
 function write(kernels) {
   const steps = JSON.parse(readFileSync(join(root, 'cuda/step_work.json'), 'utf8'))
   const compiler = capture(findNvcc(), ['--version']).match(/release [\d.]+, V([\d.]+)/)[1]
+  const tiles = readCounters('attention_tiles')
+  const memoryBound = ['elementwise', 'layout', 'rows', 'training'].flatMap(readCounters)
+  const products = ['products', 'attention'].flatMap(readCounters)
   const found = spilling(kernels)
   const report = `# What the CUDA kernels are made of
 
@@ -173,18 +153,36 @@ ${kernels[80].length} kernels; ${found.length === 0 ? 'none has a stack or spill
 Instructions of one turn on sm_80, along the way through it that nearly all turns take (rows at multiples of 16 bytes, tiles of
 attention that all rows see), and the share of the tensor cores' rate that they allow at most: a scheduler issues one
 instruction a cycle, the four of a multiprocessor share 128 bytes of shared memory a cycle, latencies are taken as hidden. On
-sm_90 mma.sync itself reaches 63% of what wgmma would (arXiv 2501.12084). Guarded forms, for rows that are no multiples of 16
-bytes, are not listed: they load element by element.
+sm_90 mma.sync itself reaches 63% of what wgmma would (arXiv 2501.12084). Guarded forms of convolutions are not listed: they load
+element by element.
 
 ${tensorTable(kernels)}
+## Tiles of attention
+
+Pairs of a row and a key that mma.sync computes, of those of a dense mask, as the simulator counted them.
+
+${attentionTable(tiles)}
 ## What a training step would take
 
-An upper bound: products and attention (heads of 64; its backward pass computes 10 products where 5 are counted) at the share
-above of the best tile, all else at ${percent(bandwidthShare)} of the
-memory's bandwidth, the launches hidden behind. Counts are those of \`cuda/step_work.json\` (\`scripts/cuda/step_work.mjs\`):
-bf16, four documents of 1024 positions, half of them patches of two images each.
+The whole step of 4096 positions, as \`scripts/cuda/step_work.mjs\` counts it on a simulated GPU that runs no kernel
+(cuda/step_work.json): bf16, four documents of 1024 positions, half of them patches of two images each. Three ways:
 
-${predictionTable(kernels, steps)}
+- limit: products and attention at the share above, of the kernel that each takes; all else at the memory's bandwidth. What
+  these kernels cannot exceed; cuBLASLt's, of wgmma, can.
+- estimate: of that, what kernels of their kind have reached on hardware, with the sources in scripts/cuda/prediction.mjs:
+  products ${percent(achieved.products)} of what their instructions allow, times the share of multiprocessors that rounds of tiles
+  fill; attention ${percent(achieved.attention)} forward and ${percent(achieved.attention_backward)} backward; ${percent(bandwidthShare)} of the memory's bandwidth, which is an
+  assumption; 0.9 us between two kernels.
+- with cuBLASLt: the same, and large products of whole rows at what cuBLAS reaches.
+
+${predictionTable(kernels, steps, tiles)}
+The longest are those of the estimate without cuBLASLt.
+
+## Targets
+
+Against the estimate, with cuBLASLt where that helps. None of it was measured.
+
+${targetTable(kernels, steps, tiles)}
 ## Memory traffic
 
 As the simulator counted it. \`ideal\` are the bytes of each tensor once. \`memory\`: sectors of 32 bytes that a launch reads, each
@@ -192,18 +190,19 @@ once, and those that it writes, each once, which is what memory moves while cach
 that its warps read and write, with what caches serve, and against the bytes that threads ask for (less than 1 where several ask
 for the same). \`turns of banks\`: of shared memory, against those without conflicts. A limit of 1.05 holds for memory / ideal,
 sectors / ideal and sectors / requested, and of 1 for banks, where the tests (test/cuda/traffic) do not say otherwise and why.
+\`bandwidth allowed\`: of an A100's, which its issue of instructions allows at most.
 
 Kernels that the memory's bandwidth bounds, mostly at 128 rows of 1024 columns:
 
-${trafficTable(['elementwise', 'layout', 'rows', 'training'].flatMap(readCounters))}
+${trafficTable(memoryBound)}
 Products and attention, which read tiles again and again from caches:
 
-${trafficTable(['products', 'attention'].flatMap(readCounters))}
-## Registers, static shared memory, occupancy
+${trafficTable(products)}
+## Registers, shared memory, occupancy
 
-Dynamic shared memory, which products and attention take besides, is not in these figures.
+With the dynamic shared memory that a launch takes, where the tests of memory traffic launch the kernel: not of convolutions.
 
-${registerTable(kernels)}`
+${registerTable(kernels, dynamicShared([...memoryBound, ...products]))}`
   const path = join(root, 'cuda/REPORT.md')
   writeFileSync(path, report)
   runTool('prettier/bin/prettier.cjs', ['--write', '--log-level=warn', path])
