@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { native } from '../native.js'
 import type { NativeProducts, NativeProductShape } from '../native_types.js'
 import { parseConfig } from '../config/parse.js'
-import { type Device, deviceNumber } from './device.js'
+import { type Device, deviceNumber, parseDevice } from './device.js'
 import { dtypeCodes } from './dtype.js'
 
 const size = z.int().positive()
@@ -128,6 +128,7 @@ export async function measureProduct(
   device: Device,
   samples = 5,
 ): Promise<readonly ProductTime[]> {
-  const json = await native.measure_product(toNative(shape), samples, deviceNumber(device))
+  const number = deviceNumber(parseDevice(device, 'measureProduct'))
+  const json = await native.measure_product(toNative(shape), samples, number)
   return parseConfig(timesSchema, JSON.parse(Buffer.from(json).toString()), 'measure_product')
 }
