@@ -64,6 +64,21 @@ describe('its memory', () => {
     expect(memory().cached).toBe(0)
   })
 
+  it('is enough for scratch that fits, though not for twice what there was', async () => {
+    const { stdout, stderr } = await runProgram(
+      `native.set_memory_limit(2 ** 40, 1)
+       const x = native.create(1, [4096, 1], 1), rows = native.create(2, [4096], 1)
+       // Scratch of 4 bytes a row.
+       for (const count of [10e6, 12e6]) {
+         const y = native.create(1, [count, 1], 1)
+         native.write_rows(y, x, rows)
+         native.read(y).then(() => console.log('written'), ({ message }) => console.log(message))
+       }`,
+      { env: { TRANSFUSION_SIMULATOR_MEMORY: String(150e6), TRANSFUSION_SIMULATOR_RUN: '0' } },
+    )
+    expect({ stdout, stderr }).toEqual({ stdout: 'written\nwritten\n', stderr: '' })
+  })
+
   it('is refused by the driver where the limit is above what there is', async () => {
     const { stdout } = await runProgram(
       `native.set_memory_limit(2 ** 40, 1)
