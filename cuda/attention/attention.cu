@@ -139,8 +139,12 @@ Status attention(Context& context, Out y, OutOptional y_lo, Out lse, In q, In k,
       .aligned = aligned({y.data, y_lo.data, q.data, k.data, v.data}) && q.dim(2) % 8 == 0};
   const AttentionShape& shape = arguments.shape;
   if (q.dtype == DType::f32 || shape.D > kMostWidth) return attention_simt(context, q.dtype, arguments);
-  // As many rows as a tile there has, on average. Either way, results have the same bits.
-  if (shape.T * shape.group <= Decode<16>::kRows * shape.B) return attention_decode(context, arguments);
+  // Either way, results have the same bits.
+  const i64 rows = shape.T * shape.group, decoded = Decode<16>::kRows * shape.B;
+  if (rows <= decoded) return attention_decode(context, arguments, 1);
+  if (shape.K > kChunk && shape.B * shape.G < limits(context).multiprocessors &&
+      rows <= Decode<16>::kMostTiles * decoded)
+    return attention_decode(context, arguments, Decode<16>::kMostTiles);
   const HeadKernel<AttentionArguments>& form = form_of(forward_kernels, shape.D);
   TileList none;
   arguments.rows = row_tiles(shape, form.tile);

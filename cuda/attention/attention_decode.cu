@@ -1,5 +1,5 @@
 // attention of a few rows and many keys, as in decoding: bound by how fast k and v come.
-// A block owns 16 rows of one key head and, where they are all rows of their sequence, one chunk of its keys,
+// A block owns 16 rows of one key head and, where their sequence has few others, one chunk of its keys,
 // so that blocks enough for the GPU share a long sequence; attention_join joins what they computed. Each warp
 // computes all scores, which costs no memory, and 16 columns of y, while copies of the next tiles of keys are
 // under way. Every sum has the same terms in the same order as in attention.cu, so that a query's result has
@@ -155,12 +155,12 @@ constexpr HeadKernel<AttentionArguments> decode_kernels[] = {
 constexpr HeadKernel<AttentionArguments> join_kernels[] = {
     HEAD_WIDTHS(HEAD_FORM, "attention_decode", "attention_join", Join, kRows)};
 
-Status attention_decode(Context& context, const AttentionArguments& call) {
+Status attention_decode(Context& context, const AttentionArguments& call, i32 most_tiles) {
   const AttentionShape& shape = call.shape;
   const HeadKernel<AttentionArguments>& form = form_of(decode_kernels, shape.D);
   AttentionArguments arguments = call;
   TileList none;
-  arguments.rows = row_tiles(shape, form.tile, true);
+  arguments.rows = row_tiles(shape, form.tile, most_tiles);
   if (Status status = cut_attention(context, shape, arguments.rows, none, arguments.fault); status.failed)
     return status;
   // What KeptSums has in each thread, of which there are two for a column.

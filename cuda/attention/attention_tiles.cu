@@ -139,10 +139,27 @@ __device__ i64 sum_up_to(i64 value) {
   return value;
 }
 
-// Chunks with keys that the queries of a sequence see.
-__device__ i32 chunks_of(const AttentionShape& shape, i64 b) {
-  const i32 first = shape.query_rows[b], last = shape.query_rows[b + 1] - 1;
-  return (shape.key_end[last] - 1) / kChunk - shape.key_start[first] / kChunk + 1;
+// Chunks with keys that rows [first, end) of a sequence see.
+__device__ i32 chunks_of(const AttentionShape& shape, i64 b, i64 first, i64 end) {
+  const i64 query0 = shape.query_rows[b];
+  const i32 key_start = shape.key_start[query0 + first / shape.group];
+  const i32 key_end = shape.key_end[query0 + (end - 1) / shape.group];
+  return (key_end - 1) / kChunk - key_start / kChunk + 1;
+}
+
+__device__ i64 tiles_of(const TileList& list, i64 length) { return (length + list.size - 1) / list.size; }
+
+// Tile `place` of those of sequence b; of a list that is split, with as many places for a tile as the
+// sequence has chunks.
+__device__ AttentionTile tile_of(const TileList& list, const AttentionShape& shape, i64 b, i64 length,
+                                 i64 place) {
+  const i32 sequence = static_cast<i32>(b);
+  if (tiles_of(list, length) > list.split) return {sequence, static_cast<i32>(place * list.size), 0, 1};
+  const i32 chunks = chunks_of(shape, b, 0, length), part = static_cast<i32>(place % chunks);
+  const i64 first = place / chunks * list.size;
+  const i32 parts = chunks_of(shape, b, first, min(length, first + list.size));
+  if (part >= parts) return {kNoTile, 0, 0, 1};
+  return {sequence, static_cast<i32>(first), part, parts};
 }
 
 // Lists the tiles of `sequences` sequences, of which number b has `length(b)` elements. `reversed`: the last
@@ -156,8 +173,8 @@ __device__ void list_tiles(const TileList& list, const AttentionShape& shape, i6
   __syncthreads();
   for (i64 base = 0; base < sequences; base += kThreads) {
     const i64 b = base + threadIdx.x;
-    i64 count = b < sequences ? (length(b) + list.size - 1) / list.size : 0;
-    if (list.split && count == 1) count = chunks_of(shape, b);
+    i64 count = b < sequences ? tiles_of(list, length(b)) : 0;
+    if (count > 0 && count <= list.split) count *= chunks_of(shape, b, 0, length(b));
     const i64 end = total + sum_up_to(count);  // which ends with a barrier
     if (b < sequences) first_tiles[b] = end - count;
     if (threadIdx.x == kThreads - 1) total = end;
@@ -174,11 +191,7 @@ __device__ void list_tiles(const TileList& list, const AttentionShape& shape, i6
         const i64 middle = low + (high - low) / 2;
         (first_tiles[middle] <= at ? low : high) = middle;
       }
-      const i32 place = static_cast<i32>(at - first_tiles[low]);
-      if (list.split && length(low) <= list.size)
-        tile = {static_cast<i32>(low), 0, place, chunks_of(shape, low)};
-      else
-        tile = {static_cast<i32>(low), place * list.size, 0, 1};
+      tile = tile_of(list, shape, low, length(low), at - first_tiles[low]);
     }
     list.tiles[i] = tile;
   }
@@ -207,7 +220,7 @@ KERNEL(attention_cut, CutAttentionArguments, kThreads) {
     return;
   }
   // Queries at the end see most keys, keys at the beginning are seen by most queries: the longest work first.
-  list_tiles(arguments.rows, shape, arguments.first_tiles, shape.B, !arguments.rows.split, [&](i64 b) {
+  list_tiles(arguments.rows, shape, arguments.first_tiles, shape.B, arguments.rows.split == 0, [&](i64 b) {
     return static_cast<i64>(shape.query_rows[b + 1] - shape.query_rows[b]) * shape.group;
   });
   list_tiles(arguments.keys, shape, arguments.first_tiles, shape.B + 2, false, [&](i64 b) {
@@ -241,10 +254,10 @@ AttentionShape attention_shape(const TensorView& q, const TensorView& k, const I
           .versions = {key_start.version, key_end.version, query_rows.version, key_rows.version}};
 }
 
-TileList row_tiles(const AttentionShape& shape, i32 size, bool split) {
+TileList row_tiles(const AttentionShape& shape, i32 size, i32 split) {
   const i64 tiles = ceil_div(shape.T * shape.group, size) + shape.B;
   // A sequence of N keys has at most N / kChunk + 1 chunks.
-  const i64 most = tiles + (split ? shape.K / kChunk + shape.B : 0);
+  const i64 most = tiles + split * (shape.K / kChunk + shape.B);
   return {.capacity = static_cast<i32>(most), .size = size, .split = split};
 }
 

@@ -26,6 +26,8 @@ using Forward = ForwardTile<kWidth, 32, 4, kWidth <= 96 ? 64 : 32>;
 template <int kWidth_>
 struct Decode {
   static constexpr int kWidth = kWidth_, kKeys = Forward<kWidth>::kKeys, kRows = 16, kStages = 4;
+  // Tiles of a sequence's rows: of a denoised image, say, where few images leave most of a GPU idle.
+  static constexpr int kMostTiles = 4;
   static constexpr int kThreads = 32 * (kWidth / 16);
   // q, later y; the interval of each row; stages of k and v
   static constexpr int kQ = 0, kSpans = kQ + kRows * kWidth * 2, kStage = kSpans + kRows * 8;
@@ -121,8 +123,8 @@ Status launch(Context& context, const HeadKernel<Arguments>& form, const TileLis
   return launch(context, form.kernel, {tiles.capacity, arguments.shape.G}, arguments, form.shared_bytes);
 }
 
-// Of a few rows in each sequence.
-Status attention_decode(Context& context, const AttentionArguments& arguments);
+// Of a few rows in each sequence, of up to `most_tiles` tiles: of others, blocks do not share keys.
+Status attention_decode(Context& context, const AttentionArguments& arguments, i32 most_tiles);
 
 // dk and dv, and dq, on tiles that are listed before.
 i32 key_gradient_tile(i32 D);

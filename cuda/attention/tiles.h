@@ -36,8 +36,8 @@ inline constexpr i32 kNoTile = -1, kRejected = -2;
 struct TileList {
   AttentionTile* tiles = nullptr;
   i32 capacity = 0;
-  i32 size = 0;        // rows or keys of a tile
-  bool split = false;  // where one tile has all rows of a sequence, a tile for each chunk, in order
+  i32 size = 0;   // rows or keys of a tile
+  i32 split = 0;  // sequences of up to so many tiles of rows have one for each chunk, in order
 };
 
 // What is wrong with the spans of a call, for all that are refused because of it.
@@ -84,7 +84,7 @@ AttentionShape attention_shape(const TensorView& q, const TensorView& k, const I
 
 // Lists of the tiles of a call's rows, and of its keys and the slots that no sequence has, as yet without
 // them.
-TileList row_tiles(const AttentionShape& shape, i32 size, bool split = false);
+TileList row_tiles(const AttentionShape& shape, i32 size, i32 split = 0);
 TileList key_tiles(const AttentionShape& shape, i32 size);
 
 // Checks the spans on the device and lists the tiles, once for all calls in a row with the same spans. A list

@@ -263,6 +263,10 @@ describe('attention on CUDA', () => {
     for (const t of [0, 3, 8, 20, 39]) await beside(t, t + 1, 0)
     await beside(15, 20, 0)
     await beside(10, 30, 4)
+    // By a block for each chunk of each of up to four tiles, which have different ones.
+    await beside(0, 20, 0)
+    await beside(8, 40, 0)
+    await beside(12, 39, 1)
   })
 
   it('gives a decoded query the bits that it has among others', async () => {
