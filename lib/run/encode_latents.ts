@@ -44,6 +44,7 @@ export interface EncodeLatentsOptions extends Partial<RunMessages> {
   shard?: number
   /** Ends it after the images at hand; what is encoded is kept. */
   signal?: AbortSignal
+  /** Told after each batch of images. */
   onProgress?: (progress: EncodingProgress) => void
 }
 
