@@ -32,7 +32,7 @@ export const productShapeSchema = z.strictObject({
   /** What each element of y sums over. */
   k: size,
 })
-/** A product of matrices, as its way may depend on it. */
+/** A product of matrices, as its way may depend on it. @useDeclaredType */
 export type ProductShape = z.output<typeof productShapeSchema>
 
 /**

@@ -28,7 +28,7 @@ const measuredProductSchema = productChoiceSchema.omit({ measured: true }).exten
   /** Of all ways. */
   times: z.array(z.strictObject({ way: productWaySchema, milliseconds: z.number().min(0) })),
 })
-/** A product, the fastest way of it, and how fast the others are. */
+/** A product, the fastest way of it, and how fast the others are. @useDeclaredType */
 export type MeasuredProduct = z.output<typeof measuredProductSchema>
 
 const storeSchema = z.strictObject({

@@ -8,6 +8,7 @@ import { startProfile } from '../../dist/entry/tensor.js'
 import { makeModelOf } from '../../bench/common/models.mjs'
 import { trainSteps } from '../../bench/common/train_steps.mjs'
 import { readyDocuments, trainingSettings } from '../../bench/common/training_documents.mjs'
+import { Failure } from '../run.mjs'
 
 const batchTokens = 4096
 const fields = ['calls', 'bytesRead', 'bytesWritten', 'flops']
@@ -36,7 +37,10 @@ function productsOf(spans, made, steps) {
   const calls = [...spans].filter(({ kernel }) => kernel.name.startsWith('matmul'))
   const multiplied = made.filter(({ kernel }) => kernel.startsWith('matmul'))
   if (calls.length !== multiplied.length)
-    throw new Error(`${calls.length} products were called and ${multiplied.length} launched`)
+    throw new Failure(
+      'a-program-failed',
+      `${calls.length} products were called and ${multiplied.length} launched`,
+    )
   const products = new Map()
   for (const [i, { kernel: call }] of calls.entries()) {
     const { kernel, blocks } = multiplied[i]
@@ -50,7 +54,8 @@ function productsOf(spans, made, steps) {
 }
 
 const preset = presets[process.argv[2]]
-if (!preset) throw new RangeError(`${process.argv[2]} is none of ${Object.keys(presets).join(', ')}`)
+if (!preset)
+  throw new Failure('a-program-failed', `${process.argv[2]} is none of ${Object.keys(presets).join(', ')}`)
 const model = makeModelOf({ ...preset, vocabulary: paperVocabulary.vocabulary }, 'bf16')
 const trainer = new Trainer(model, readyDocuments(model), { ...trainingSettings, batchTokens })
 await trainSteps(trainer, 2)
