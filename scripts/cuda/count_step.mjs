@@ -20,7 +20,7 @@ function launches() {
   return readFileSync(file, 'utf8').trim().split('\n').map(JSON.parse)
 }
 
-/** Of so many steps that a profile has seen: work by kernel, a step's. */
+/** Of so many steps that a profile has seen: work by kernel, a step's, in the order of their names. */
 function workOf(kernels, steps) {
   const work = {}
   for (const { name, ...kernel } of kernels) {
@@ -29,7 +29,7 @@ function workOf(kernels, steps) {
     work[name] ??= Object.fromEntries(fields.map((field) => [field, 0]))
     for (const field of fields) work[name][field] += kernel[field] / steps
   }
-  return work
+  return Object.fromEntries(Object.entries(work).toSorted(([a], [b]) => (a < b ? -1 : 1)))
 }
 
 /** Products by kernel and grid, a step's: each call of the profile is one launch of a kernel that multiplies. */
