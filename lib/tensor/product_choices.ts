@@ -12,6 +12,7 @@ const floatSchema = z.enum(['f32', 'bf16'])
 export const productShapeSchema = z.strictObject({
   /** Of a and b. */
   dtype: floatSchema,
+  /** Of y. */
   yDtype: floatSchema,
   /** a lies [k, m]. */
   transposeA: z.boolean(),
@@ -48,7 +49,9 @@ export const productWaySchema = z
 
 /** A product and the way that it takes. */
 export const productChoiceSchema = z.strictObject({
+  /** The product. */
   shape: productShapeSchema,
+  /** How it is computed. */
   way: productWaySchema,
   /** It stands for shapes that differ in the length of a batch alone, up to twice as long or short. */
   measured: z.boolean(),
