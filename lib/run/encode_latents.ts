@@ -11,7 +11,7 @@ import {
 } from '../data/sources/latents/latents_folder.js'
 import type { DocumentSource, UnreadableDocument } from '../data/sources/document_source.js'
 import { openSource } from '../datasets/data_config.js'
-import { readConfig, withSettings } from '../files/config_file.js'
+import { givenConfig } from './given_config.js'
 import { removeLeftovers } from '../files/atomic_file.js'
 import { lockFolder } from '../files/folder_lock.js'
 import { parseDevice } from '../tensor/device.js'
@@ -78,16 +78,11 @@ export async function encodeLatents(
     onMessage: true,
     onWarning: true,
   })
-  const { out = 'latents', set = [], device, shard: perShard = 1024, signal, onProgress } = options
+  const { out = 'latents', shard: perShard = 1024, signal, onProgress } = options
   if (!Number.isSafeInteger(perShard) || perShard < 1)
     throw new RangeError(`encodeLatents: shard must be a positive number of images, received ${perShard}`)
   const { onMessage, onWarning } = { ...silent, ...given(options) }
-  const settings = device === undefined ? set : [...set, `device=${device}`]
-  const name = typeof config === 'string' ? config : 'config'
-  const written =
-    typeof config === 'string'
-      ? await readConfig(config, trainConfigSchema, settings)
-      : withSettings(trainConfigSchema, config, settings)
+  const { name, written } = await givenConfig(config, options)
   const parsed = parseConfig(trainConfigSchema, written, name)
   parseDevice(parsed.device, name)
   const { data } = parsed

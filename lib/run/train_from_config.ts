@@ -1,6 +1,6 @@
 /** What `transfusion train` does, for programs: a config in, a run's folder out. */
 import { checkArguments, checkOptions } from '../arguments.js'
-import { readConfig, withSettings } from '../files/config_file.js'
+import { givenConfig } from './given_config.js'
 import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
 import { resolvePaths } from '../config/paths.js'
@@ -82,13 +82,8 @@ export async function trainFromConfig(
 ): Promise<TrainRunResult> {
   checkArguments('trainFromConfig', { config: [config, 'configOrPath'] })
   checkOptions('trainFromConfig', options, optionKeys)
-  const { out = 'runs/train', init, set = [], device } = options
-  const settings = device === undefined ? set : [...set, `device=${device}`]
-  const name = typeof config === 'string' ? config : 'config'
-  const written =
-    typeof config === 'string'
-      ? await readConfig(config, trainConfigSchema, settings)
-      : withSettings(trainConfigSchema, config, settings)
+  const { out = 'runs/train', init } = options
+  const { name, written } = await givenConfig(config, options)
   const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), name)
   parseDevice(parsed.device, name)
   await checkNewModel(parsed, name)

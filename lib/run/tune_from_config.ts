@@ -3,7 +3,7 @@ import { checkArguments, checkOptions } from '../arguments.js'
 import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
 import { openSources } from '../datasets/data_config.js'
-import { readConfig, withSettings } from '../files/config_file.js'
+import { givenConfig } from './given_config.js'
 import { type Device, parseDevice, trimMemory } from '../tensor/device.js'
 import { measureProduct, type ProductShape, type ProductTime } from '../tensor/product_choices.js'
 import {
@@ -78,14 +78,9 @@ export async function tuneFromConfig(
 ): Promise<TuneResult> {
   checkArguments('tuneFromConfig', { config: [config, 'configOrPath'] })
   checkOptions('tuneFromConfig', options, optionKeys)
-  const { init, set = [], device, signal, onShapes, onProduct } = options
+  const { init, signal, onShapes, onProduct } = options
   const { onWarning } = { ...silent, ...given(options) }
-  const settings = device === undefined ? set : [...set, `device=${device}`]
-  const name = typeof config === 'string' ? config : 'config'
-  const written =
-    typeof config === 'string'
-      ? await readConfig(config, trainConfigSchema, settings)
-      : withSettings(trainConfigSchema, config, settings)
+  const { name, written } = await givenConfig(config, options)
   const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, undefined, init), name)
   const gpu = parseDevice(parsed.device, name)
   const machine = productMachine(gpu)
