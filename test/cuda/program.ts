@@ -4,7 +4,10 @@ import { fileURLToPath } from 'node:url'
 import { native } from '../../lib/native.js'
 import { version } from '../../lib/version.js'
 
-export const library = fileURLToPath(new URL('../../build/cuda/libtransfusion_cuda.so', import.meta.url))
+/** That of the tests: a build with sanitizers, where these run with them. */
+export const library =
+  process.env['TRANSFUSION_CUDA_LIBRARY'] ??
+  fileURLToPath(new URL('../../build/cuda/libtransfusion_cuda.so', import.meta.url))
 
 // The binary that `native` was loaded from, wherever it lies.
 const { cache } = createRequire(import.meta.url)
