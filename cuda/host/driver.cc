@@ -75,8 +75,9 @@ std::string wrong_setting() {
     std::array<std::string_view, 2> values;
     const char* expected;
   };
-  for (const auto& [name, values, expected] : {Setting{"TRANSFUSION_CUDA_SYNC", {"0", "1"}, "0 or 1"},
-                                               Setting{"TRANSFUSION_CUDA_IMAGES", {"PTX", "PTX"}, "PTX"}}) {
+  for (const auto& [name, values, expected] :
+       {Setting{"TRANSFUSION_CUDA_SYNC", {"0", "1"}, "0 or 1"},
+        Setting{"TRANSFUSION_CUDA_IMAGES", {"PTX", "machine code"}, "PTX or machine code"}}) {
     const char* value = std::getenv(name);
     if (value && *value && std::find(values.begin(), values.end(), value) == values.end())
       return std::string(name) + " must be " + expected + ", or not set, received \"" + value + "\"";

@@ -79,7 +79,7 @@ describe.each<[string, Env | (() => Promise<Env>), RegExp]>([
   [
     'images that are none',
     { TRANSFUSION_CUDA_IMAGES: 'ptx' },
-    /^TRANSFUSION_CUDA_IMAGES must be PTX, or not set, received "ptx"$/,
+    /^TRANSFUSION_CUDA_IMAGES must be PTX or machine code, or not set, received "ptx"$/,
   ],
   ['no GPU', { TRANSFUSION_SIMULATOR_DEVICES: '0' }, /^the NVIDIA driver finds no GPU on this machine$/],
   [
