@@ -33,12 +33,11 @@ export interface ImageModel extends ImageReader {
   readonly codec?: ImageCodec | undefined
 }
 
-/** The sizes of a model's codec; undefined where it reads latents and has no autoencoder. */
-export const codecSizesOf = ({ codec, network: { config } }: ImageReader): CodecSizes | undefined =>
-  codec ?? defaultImageCodec(config.image.channels)
-
-/** The codec of a model; undefined where it reads latents and has no autoencoder. */
-export const codecOf = ({ codec, network: { config } }: ImageModel): ImageCodec | undefined =>
+/** The codec of a model, or its sizes alone; undefined where it reads latents and has no autoencoder. */
+export const codecOf = <Codec extends CodecSizes = ImageCodec>({
+  codec,
+  network: { config },
+}: ImageReader & { readonly codec?: Codec | undefined }): Codec | ImageCodec | undefined =>
   codec ?? defaultImageCodec(config.image.channels)
 
 /** The codec of a model. Throws an Error, which begins with `what`, where it has none. */
@@ -75,7 +74,7 @@ export function imagePreprocessingOf(
   options: ImagePreprocessingOptions = {},
   what = 'image preprocessing',
 ): ImagePreprocessing | undefined {
-  const codec = codecSizesOf(model)
+  const codec = codecOf(model)
   if (!codec) return undefined
   const { imageChannels: channels, downscale } = codec
   const { width, height, patch } = model.network.config.image

@@ -186,15 +186,15 @@ export class AutoencoderCodec implements ImageCodec {
     const isLarge = ({ height, width }: Field) => Math.max(height, width) > tiling.side
     const results: Field[] = []
     for (const part of batches(fields, pixelsAtOnce / inPixels ** 2)) {
-      const [first] = part.map((index) => fields[index]!)
+      const alike = part.map((index) => fields[index]!)
       const run = (of: readonly Field[]) => this.#run(of, factor, body)
-      const made = isLarge(first!)
+      const made = isLarge(alike[0]!)
         ? await Promise.all(
-            part.map((index) =>
-              runInTiles(fields[index]!, tiling, { factor, unit }, async (tile) => (await run([tile]))[0]!),
+            alike.map((field) =>
+              runInTiles(field, tiling, { factor, unit }, async (tile) => (await run([tile]))[0]!),
             ),
           )
-        : await run(part.map((index) => fields[index]!))
+        : await run(alike)
       part.forEach((index, i) => (results[index] = made[i]!))
     }
     return results

@@ -39,7 +39,7 @@ const latentsIndexSchema = z.strictObject({
 export type LatentsIndex = z.output<typeof latentsIndexSchema>
 
 /** The name of the index in its folder. */
-export const latentsIndexFile = 'latents.json'
+const latentsIndexFile = 'latents.json'
 
 /** Paths of a shard's files. */
 export const shardPaths = (folder: string, shard: number) => {
@@ -64,14 +64,15 @@ export type LatentDocument = z.output<typeof latentDocumentSchema>
 
 /** The index of a folder. Throws an Error that names what is wrong where it is missing or malformed. */
 export async function readLatentsIndex(folder: string): Promise<LatentsIndex> {
-  const path = join(folder, latentsIndexFile)
-  const json = await readJson(path, null)
-  if (json === null)
-    throw new Error(`${path}: no such file; a folder of latents is written by transfusion encode`)
-  return parseConfig(latentsIndexSchema, json, path)
+  const index = await readLatentsProgress(folder)
+  if (!index)
+    throw new Error(
+      `${join(folder, latentsIndexFile)}: no such file; a folder of latents is written by transfusion encode`,
+    )
+  return index
 }
 
-/** The index of a folder, or undefined where the folder is new. */
+/** The index of a folder, or undefined where the folder is new. Throws as `readLatentsIndex` where it is malformed. */
 export async function readLatentsProgress(folder: string): Promise<LatentsIndex | undefined> {
   const path = join(folder, latentsIndexFile)
   const json = await readJson(path, null)

@@ -65,10 +65,11 @@ const openWeights = async (folder: string) =>
   SafetensorsFolder.open(dirname(await currentFile(folder, weightsFile)), stem)
 
 /** The sizes of an autoencoder and the scale of its latents, without its weights. Throws as `loadAutoencoder`. */
-export async function describeAutoencoder(path: string): Promise<AutoencoderDescription> {
-  const { config } = await locate(path)
-  return readDiffusersConfig(await readJson(config), config)
-}
+export const describeAutoencoder = async (path: string): Promise<AutoencoderDescription> =>
+  describe(await locate(path))
+
+const describe = async ({ config }: { config: string }): Promise<AutoencoderDescription> =>
+  readDiffusersConfig(await readJson(config), config)
 
 /**
  * Reads an autoencoder of diffusers (AutoencoderKL of Stable Diffusion 1.5, 2, XL, 3 and FLUX, or VQModel) from its folder,
@@ -82,8 +83,9 @@ export async function loadAutoencoder(
   checkArguments('loadAutoencoder', { path: [path, 'string'] })
   checkOptions('loadAutoencoder', options, { compute: true, device: true })
   const device = parseDevice(options.device ?? currentDevice(), 'loadAutoencoder')
-  const { config, scale } = await describeAutoencoder(path)
-  await using weights = await openWeights((await locate(path)).folder)
+  const located = await locate(path)
+  const { config, scale } = await describe(located)
+  await using weights = await openWeights(located.folder)
   const network = new AutoencoderNetwork(config, options.compute, device)
   try {
     const { arena } = network

@@ -25,7 +25,7 @@ import {
   type ImageCodecConfig,
   imageCodecConfigSchema,
 } from '../../../image/codec.js'
-import { codecOf, codecSizesOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
+import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
@@ -141,7 +141,7 @@ export async function readModelConfig(folder: string, verify = true) {
   const listed = { list: path, checksums: verify ? checksums : undefined }
   const image = { codec: await codecSizes(codec, folder, model, path), network: { config: model } }
   const imagePreprocessing = imagePreprocessingOf(image, preprocessing)
-  return { model, objective, codec, codecSizes: codecSizesOf(image), imagePreprocessing, listed }
+  return { model, objective, codec, codecSizes: codecOf(image), imagePreprocessing, listed }
 }
 
 /** The sizes of the codec that a folder records; undefined where it records none. Throws where they are not the model's. */

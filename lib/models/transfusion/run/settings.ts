@@ -48,18 +48,19 @@ async function codecSizesOf({ autoencoder, image }: ModelOptions): Promise<Codec
   return codecSizesOfAutoencoder((await describeAutoencoder(autoencoder)).config)
 }
 
+/** How a run decodes images, and its codec's sizes. Rejects with an Error that begins with `name`. */
+async function imagesOf({ model, imagePreprocessing }: RunSettings, sizes: TransfusionConfig, name: string) {
+  const codec = await codecSizesOf(model)
+  const images = { network: { config: sizes }, codec, imagePreprocessing }
+  return { codec, preprocessing: requireImagePreprocessing(images, `${name}: imagePreprocessing`) }
+}
+
 /** How a run decodes images. Rejects with an Error that begins with `name`. */
-export async function preprocessingOf(
-  { model, imagePreprocessing }: RunSettings,
+export const preprocessingOf = async (
+  settings: RunSettings,
   sizes: TransfusionConfig,
   name: string,
-): Promise<ImagePreprocessing> {
-  const codec = await codecSizesOf(model)
-  return requireImagePreprocessing(
-    { network: { config: sizes }, codec, imagePreprocessing },
-    `${name}: imagePreprocessing`,
-  )
-}
+): Promise<ImagePreprocessing> => (await imagesOf(settings, sizes, name)).preprocessing
 
 /** The patches of an image as a run prepares it. Rejects with an Error that begins with `name`. */
 export async function patchesOf(
@@ -67,10 +68,10 @@ export async function patchesOf(
   sizes: TransfusionConfig,
   name: string,
 ): Promise<number> {
-  const { height, width } = await preprocessingOf(settings, sizes, name)
-  const { downscale } = (await codecSizesOf(settings.model))!
+  const { codec, preprocessing } = await imagesOf(settings, sizes, name)
+  const { downscale } = codec!
   const { rows, columns } = patchGrid(
-    { height: height / downscale, width: width / downscale },
+    { height: preprocessing.height / downscale, width: preprocessing.width / downscale },
     sizes.image.patch,
   )
   return rows * columns
