@@ -12,12 +12,14 @@ const besideInTraining = ['recompute', 'onNonFinite', 'spikeFactor', 'products']
 const lengths = ['steps', 'minutes'] as const
 /** Keys of the data and the tokenizer that say where files lie: the documents are to be the same. */
 const places = ['path', 'images', 'labels']
+/** Files that a checkpoint has a copy of; whoever goes on checks that it is the same. */
+const copied = ['model.autoencoder']
 
 /** For messages. */
 export const changeable = [
   ...beside,
   ...[...besideInTraining, ...lengths].map((key) => `training.${key}`),
-  'and where data and tokenizer lie',
+  'and where data, tokenizer and autoencoder lie',
 ].join(', ')
 
 /** A setting that two configs have differently. */
@@ -40,8 +42,10 @@ export function changesOf(earlier: unknown, now: unknown): { refused: Change[]; 
   const moves = ({ key }: Change) =>
     /^(data|tokenizer)\./.test(key) && places.some((place) => key.endsWith(`.${place}`))
   const same = (change: Change) => samePlace(change.earlier, change.now)
+  const isCopied = ({ key, earlier, now }: Change) =>
+    copied.includes(key) && typeof earlier === 'string' && typeof now === 'string'
   return {
-    refused: changes.filter((change) => !moves(change)),
+    refused: changes.filter((change) => !moves(change) && !isCopied(change)),
     moved: changes.filter((change) => moves(change) && !same(change)),
   }
 }

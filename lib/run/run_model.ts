@@ -80,10 +80,17 @@ export interface RunModelType {
     folder: string,
     written: NonNullable<WrittenTrainConfig['model']>,
   ): Promise<{ model: object; objective?: Objective }>
-  /** Rejects with an Error, which begins with `name`, for settings that do not fit each other or the data. */
-  check(config: TrainConfig, name: string): Promise<void>
-  /** Rejects as `check`. */
-  leastMemory(config: TrainConfig, name: string): Promise<LeastMemory>
+  /**
+   * The settings of a run that goes on from `folder`, which `save` or a checkpoint wrote: what that has of its own, such as an
+   * autoencoder, need not lie any more where the config says. Undefined where the folder cannot be read; rejects where what
+   * lies there is another one. Absent where a model has nothing of the kind.
+   */
+  continued?(config: TrainConfig, folder: string, name: string): Promise<TrainConfig['model'] | undefined>
+  /**
+   * Rejects with an Error, which begins with `name`, for settings that do not fit each other or the data; resolves with what
+   * training takes at least.
+   */
+  check(config: TrainConfig, name: string): Promise<LeastMemory>
   /** What encodes the images of a run's data. Rejects as `check`, and where the model reads images as they are. */
   encoder(config: TrainConfig, name: string): Promise<RunEncoder>
   /** A new model, its weights random. */

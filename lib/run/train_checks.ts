@@ -4,20 +4,23 @@ import { imageSamplingOf } from '../generation/image_sampling.js'
 import type { GenerativeModel } from '../generation/model.js'
 import { formatBytes } from '../reporting/report/numbers.js'
 import { memory } from '../tensor/device.js'
-import { runModelType } from './run_model.js'
+import { type LeastMemory, runModelType } from './run_model.js'
 import type { TrainConfig } from './train_config.js'
 
 /** The settings of a new model, and how its images are sampled. Rejects with an Error that begins with `name`, the config's. */
 export async function checkNewModel(config: TrainConfig, name: string): Promise<void> {
-  await runModelType(config.model).check(config, name)
+  const least = await runModelType(config.model).check(config, name)
   await naming(`${name}: samples`, () => imageSamplingOf(config.samples, config.objective))
-  await checkMemory(config, name)
+  checkMemory(least, config, name)
 }
 
 /** What cannot fit is refused before minutes go into weights and data for it. */
-async function checkMemory(config: TrainConfig, name: string): Promise<void> {
-  const { limit } = memory(config.device)
-  const { parameters, patches, weights, batch } = await runModelType(config.model).leastMemory(config, name)
+function checkMemory(
+  { parameters, patches, weights, batch }: LeastMemory,
+  { device }: TrainConfig,
+  name: string,
+): void {
+  const { limit } = memory(device)
   const most = `of a memory limit of ${formatBytes(limit)}`
   if (weights > limit)
     throw new Error(

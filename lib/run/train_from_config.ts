@@ -1,4 +1,5 @@
 /** What `transfusion train` does, for programs: a config in, a run's folder out. */
+import { join } from 'node:path'
 import { checkArguments, checkOptions } from '../arguments.js'
 import { givenConfig } from './given_config.js'
 import { given } from '../config/given.js'
@@ -7,6 +8,7 @@ import { resolvePaths } from '../config/paths.js'
 import { openSources } from '../datasets/data_config.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 import { hasFinished } from '../reporting/sessions.js'
+import { CheckpointFolder } from '../training/checkpoint_folder.js'
 import type { BpeProgress } from '../tokenizer/bpe/train_tokenizer.js'
 import { type Device, parseDevice } from '../tensor/device.js'
 import { LeftOutReport } from './left_out_report.js'
@@ -86,7 +88,7 @@ export async function trainFromConfig(
   const { name, written } = await givenConfig(config, options)
   const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), name)
   parseDevice(parsed.device, name)
-  await checkNewModel(parsed, name)
+  await checkNewModel(await continuedConfig(parsed, out, name), name)
   const sources = await openSources(parsed.data)
   // Refused before a folder is made.
   for (const { source } of sources) source.unreadable?.forEach(unreadablePolicy(parsed.loading, () => {}))
@@ -102,6 +104,16 @@ export async function trainFromConfig(
     init,
     hooks,
   })
+}
+
+/** A config with what a run that goes on has of its own in its latest checkpoint that can be read. */
+async function continuedConfig(config: TrainConfig, out: string, name: string): Promise<TrainConfig> {
+  const type = runModelType(config.model)
+  for (const checkpoint of await new CheckpointFolder(runPaths(out).checkpoints, 1).all()) {
+    const model = await type.continued?.(config, join(checkpoint, 'model'), name)
+    if (model) return { ...config, model }
+  }
+  return config
 }
 
 /** A run that is ready to begin or go on. */

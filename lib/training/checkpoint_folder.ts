@@ -18,8 +18,12 @@ export class CheckpointFolder {
 
   /** The latest checkpoint's folder, or undefined where there is none. */
   async latest(): Promise<string | undefined> {
-    const name = (await this.#names(checkpointName)).at(-1)
-    return name && join(this.path, name)
+    return (await this.all())[0]
+  }
+
+  /** The checkpoints' folders, the latest first. */
+  async all(): Promise<string[]> {
+    return (await this.#names(checkpointName)).toReversed().map((name) => join(this.path, name))
   }
 
   /**

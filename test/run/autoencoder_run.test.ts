@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
@@ -69,6 +69,43 @@ describe('a run whose config names an autoencoder', () => {
     const flags = ['--start-with', 'image', '--steps', '2', '--out', 'sampled']
     expect(await command(['sample', 'whole', 'bag', ...flags], { cwd: folder })).toMatchObject({ code: 0 })
     expect(await readdir(join(folder, 'sampled'))).toHaveLength(1)
+  })
+
+  it('goes on by the copy of its checkpoint where the folder is gone or was moved, and refuses another', async () => {
+    const { folder, config } = await workplace()
+    const vae = join(folder, 'vae')
+    const out = join(folder, 'run')
+    await trainFromConfig(config, { out: join(folder, 'whole') })
+    const stop = new AbortController()
+    await trainFromConfig(config, { out, signal: stop.signal, onStep: () => stop.abort() })
+    const resume = (autoencoder = vae) =>
+      trainFromConfig({ ...config, model: { ...config.model, autoencoder } as never }, { out }).then(
+        ({ steps }) => steps,
+        (error: Error) => error.message.replaceAll(folder, ''),
+      )
+
+    const checkpoints = join(out, 'checkpoints')
+    const [checkpoint] = await readdir(checkpoints)
+    const other = join(folder, 'other')
+    await cp(autoencoder, other, { recursive: true })
+    const json = JSON.parse(await readFile(join(other, 'config.json'), 'utf8')) as object
+    await writeFile(join(other, 'config.json'), JSON.stringify({ ...json, scaling_factor: 0.5 }))
+    const refusal =
+      'config: model.autoencoder: expected the one that the run has trained with, a copy of which is in ' +
+      `/run/checkpoints/${checkpoint}/model; received another, /other`
+    expect(await resume(other)).toBe(refusal)
+
+    const moved = join(folder, 'moved')
+    await rename(vae, moved)
+    // The latest checkpoint cannot be read: the one before it has a copy, too.
+    await cp(join(checkpoints, checkpoint!), join(checkpoints, 'step-000000009'), { recursive: true })
+    await writeFile(join(checkpoints, 'step-000000009/model/config.json'), '{}')
+    expect(await resume(moved)).toBe(4)
+    await rm(moved, { recursive: true })
+    expect(await resume()).toBe(4)
+    expect(await readdir(checkpoints)).toContain('damaged-step-000000009')
+    const weights = (run: string) => readFile(join(folder, run, 'model/model.safetensors'))
+    expect((await weights('run')).equals(await weights('whole'))).toBe(true)
   })
 
   it('names what does not fit before anything is trained', async () => {

@@ -16,11 +16,10 @@ import { leastMemory } from './least_memory.js'
 import { modelSizes } from './model_sizes.js'
 import {
   checkSettings,
-  patchesOf,
+  continuedModel,
   preprocessingOf,
   type RunSettings,
   settingsOfWeights,
-  sizesOf,
 } from './settings.js'
 
 class TransfusionRunModel {
@@ -74,10 +73,9 @@ const openCodec = async (settings: RunSettings) => {
 export const transfusionRuns = {
   withSizes: (model: ModelOptions) => ({ type: model.type, ...modelOptions(model) }),
   settingsOfWeights,
-  check: checkSettings,
-  async leastMemory(settings: RunSettings, name: string) {
-    const sizes = sizesOf(settings, name)
-    const patches = await patchesOf(settings, sizes, name)
+  continued: continuedModel,
+  async check(settings: RunSettings, name: string) {
+    const { sizes, patches } = await checkSettings(settings, name)
     return { ...leastMemory(sizes, settings, patches), patches }
   },
   async encoder(settings: RunSettings, name: string) {
@@ -86,7 +84,7 @@ export const transfusionRuns = {
       throw new Error(
         `${name}: model.autoencoder: expected the folder of one; without it there is nothing to encode by`,
       )
-    const preprocessing = await preprocessingOf(settings, sizesOf(settings, name), name)
+    const preprocessing = await preprocessingOf(settings, name)
     const codec = await loadCodec(settings, autoencoder)
     const { channels, downscale, scale, checksums } = codec
     return {

@@ -1,4 +1,5 @@
 /** What a run's settings have wrong for a Transfusion model, found before anything is made. */
+import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { parseConfig } from '../../../config/parse.js'
@@ -6,15 +7,21 @@ import { sameNumber } from '../../../config/same_number.js'
 import { readLatentsIndex } from '../../../data/sources/latents/latents_folder.js'
 import type { DataConfig } from '../../../datasets/data_config.js'
 import type { Objective } from '../../../diffusion/objective.js'
+import { exists } from '../../../files/exists.js'
 import type { ImagePreprocessing, ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
 import { type CodecSizes, defaultImageCodec } from '../../../image/codec.js'
 import { requireImagePreprocessing } from '../../../sequence/image_model.js'
 import { patchGrid } from '../../../sequence/metadata.js'
 import type { Device } from '../../../tensor/device.js'
-import { autoencoderChecksums, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
+import {
+  autoencoderChecksums,
+  autoencoderFolderName,
+  codecSizesOfAutoencoder,
+} from '../../autoencoder/codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
+import { readModelConfig } from '../io/folder.js'
 import { readSizes, type WeightSizes } from '../io/initialize.js'
 import { type ModelOptions, modelOptions, namedSizes, type WrittenModelOptions } from '../model_options.js'
 import { presets } from '../presets.js'
@@ -35,7 +42,7 @@ export interface RunSettings {
 const anyVocabulary = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
 
 /** The sizes of a run's model, all but the vocabulary. Throws a ConfigError that begins with `name`, the config's. */
-export const sizesOf = ({ model }: RunSettings, name: string): TransfusionConfig =>
+const sizesOf = ({ model }: RunSettings, name: string): TransfusionConfig =>
   parseConfig(
     z.object({ model: transfusionConfigSchema }),
     { model: { ...modelOptions(model), ...anyVocabulary } },
@@ -48,45 +55,70 @@ async function codecSizesOf({ autoencoder, image }: ModelOptions): Promise<Codec
   return codecSizesOfAutoencoder((await describeAutoencoder(autoencoder)).config)
 }
 
-/** How a run decodes images, and its codec's sizes. Rejects with an Error that begins with `name`. */
-async function imagesOf({ model, imagePreprocessing }: RunSettings, sizes: TransfusionConfig, name: string) {
-  const codec = await codecSizesOf(model)
-  const images = { network: { config: sizes }, codec, imagePreprocessing }
-  return { codec, preprocessing: requireImagePreprocessing(images, `${name}: imagePreprocessing`) }
-}
+/** How images are decoded for a model of these sizes. Throws an Error that begins with `name`. */
+const preprocessingFor = (
+  { imagePreprocessing }: RunSettings,
+  sizes: TransfusionConfig,
+  codec: CodecSizes | undefined,
+  name: string,
+): ImagePreprocessing =>
+  requireImagePreprocessing(
+    { network: { config: sizes }, codec, imagePreprocessing },
+    `${name}: imagePreprocessing`,
+  )
 
 /** How a run decodes images. Rejects with an Error that begins with `name`. */
-export const preprocessingOf = async (
-  settings: RunSettings,
-  sizes: TransfusionConfig,
-  name: string,
-): Promise<ImagePreprocessing> => (await imagesOf(settings, sizes, name)).preprocessing
+export const preprocessingOf = async (settings: RunSettings, name: string): Promise<ImagePreprocessing> =>
+  preprocessingFor(settings, sizesOf(settings, name), await codecSizesOf(settings.model), name)
 
-/** The patches of an image as a run prepares it. Rejects with an Error that begins with `name`. */
-export async function patchesOf(
+/**
+ * Checks how model, data and batches fit. Rejects with an Error that begins with `name`, the config's; resolves with the
+ * model's sizes, and the patches of an image as the run decodes it.
+ */
+export async function checkSettings(
   settings: RunSettings,
-  sizes: TransfusionConfig,
   name: string,
-): Promise<number> {
-  const { codec, preprocessing } = await imagesOf(settings, sizes, name)
-  const { downscale } = codec!
-  const { rows, columns } = patchGrid(
-    { height: preprocessing.height / downscale, width: preprocessing.width / downscale },
-    sizes.image.patch,
-  )
-  return rows * columns
-}
-
-/** Checks how model, data and batches fit. Rejects with an Error that begins with `name`, the config's. */
-export async function checkSettings(settings: RunSettings, name: string): Promise<void> {
+): Promise<{ sizes: TransfusionConfig; patches: number }> {
   const { data, model, training } = settings
   const sizes = sizesOf(settings, name)
   for (const source of data.type === 'mixture' ? data.sources : [data])
     if (source.type === 'latents') await checkLatents(source.path, model, name)
-  checkChannels(data, model, await codecSizesOf(model), name)
-  const patches = await patchesOf(settings, sizes, name)
+  const codec = await codecSizesOf(model)
+  checkChannels(data, model, codec, name)
+  const { height, width } = preprocessingFor(settings, sizes, codec, name)
+  const { downscale } = codec!
+  const { rows, columns } = patchGrid(
+    { height: height / downscale, width: width / downscale },
+    sizes.image.patch,
+  )
+  const patches = rows * columns
   // Each document of a folder has an image, which stands between BOI and EOI and is not cut.
   if (data.type === 'folder') checkBatchTokens(training, patches, name)
+  return { sizes, patches }
+}
+
+/**
+ * The model of a run that goes on from a model's folder: with the autoencoder of that, so that the config's own may be gone.
+ * Undefined where the folder cannot be read. Rejects with an Error where the config's autoencoder is there and is another one.
+ */
+export async function continuedModel(
+  { model }: Pick<RunSettings, 'model'>,
+  folder: string,
+  name: string,
+): Promise<ModelOptions | undefined> {
+  const { autoencoder } = model
+  if (autoencoder === undefined) return model
+  const stored = await readModelConfig(folder).catch(() => undefined)
+  if (stored?.codec?.type !== 'autoencoder') return undefined
+  if (
+    (await exists(autoencoder)) &&
+    !isDeepStrictEqual(await autoencoderChecksums(autoencoder), stored.codec.checksums)
+  )
+    throw new Error(
+      `${name}: model.autoencoder: expected the one that the run has trained with, a copy of which is in ${folder}; ` +
+        `received another, ${autoencoder}`,
+    )
+  return { ...model, autoencoder: join(folder, autoencoderFolderName) }
 }
 
 /** Image files are gray or have three colours, MNIST's are gray. */
