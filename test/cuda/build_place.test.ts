@@ -16,9 +16,8 @@ it('the library has all its sources, whatever the folders above a checkout are c
   for (const path of ['cuda', 'native', 'package.json'])
     await cp(join(root, path), join(checkout, path), { recursive: true })
   const build = join(checkout, 'build')
-  await promisify(execFile)('cmake', [
-    ...['-S', join(checkout, 'cuda'), '-B', build, '-G', 'Ninja', `-DTRANSFUSION_NVCC=${findNvcc()}`],
-  ])
+  const given = ['-S', join(checkout, 'cuda'), '-B', build, '-G', 'Ninja']
+  await promisify(execFile)('cmake', [...given, `-DTRANSFUSION_NVCC=${findNvcc()}`])
   const commands = JSON.parse(await readFile(join(build, 'compile_commands.json'), 'utf8')) as {
     file: string
     command: string
