@@ -39,6 +39,8 @@ export interface Kernels {
   layer_norm_backward(dx: Handle, dweight: Handle | undefined, dbias: Handle | undefined, dy: Handle, x: Handle, weight: Handle, bias: Handle, mean: Handle, rstd: Handle, silu: boolean): void
   upsample_nearest(y: Handle, x: Handle, scale: number): void
   sum_pool(y: Handle, x: Handle, scale: number): void
+  leaky_relu(y: Handle, x: Handle, slope: number): void
+  leaky_relu_backward(dx: Handle, dy: Handle, y: Handle, slope: number): void
   silu(y: Handle, x: Handle): void
   silu_backward(dx: Handle, dy: Handle, x: Handle): void
   swiglu(y: Handle, x: Handle): void

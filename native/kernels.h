@@ -64,6 +64,9 @@
   /* resample.cc: [N, H, W, C] <-> [N, factor H, factor W, C] */ \
   K(upsample_nearest,       (Out y, In x, f32 scale))  /* every pixel of a block of y = scale x */ \
   K(sum_pool,               (Out y, In x, f32 scale))  /* y = scale (sum of a block of x) */ \
+  /* leaky_relu.cc: y = x, or slope x below 0; slope of at least 0, so that y's sign is that of x */ \
+  K(leaky_relu,             (Out y, In x, f32 slope)) \
+  K(leaky_relu_backward,    (Out dx, In dy, In y, f32 slope)) \
   /* silu.cc, swiglu.cc: x [T, 2 F] = gate, up; y [T, F] = silu(gate) up */ \
   K(silu,                   (Out y, In x)) \
   K(silu_backward,          (Out dx, In dy, In x)) \

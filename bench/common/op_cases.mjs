@@ -107,6 +107,8 @@ function casesOf(dtype) {
       bytes: bytes(2 * T * (H + 2 * G) * D, 4 * T * D),
       make: () => [y(qkv), x([T, H, D]), x([T, G, D]), x([T, G, D]), table()],
     },
+    leaky_relu: { bytes: bytes(2 * N), make: () => [y(), x(), 0.2] },
+    leaky_relu_backward: { bytes: bytes(3 * N), make: () => [y(), x(), x(), 0.2] },
     silu: { bytes: bytes(2 * N), make: () => [y(), x()] },
     silu_backward: { bytes: bytes(3 * N), make: () => [y(), x(), x()] },
     swiglu: { bytes: bytes(1.5 * N), make: () => [y([T, C / 2]), x()] },

@@ -28,6 +28,20 @@ std::vector<double> rounded(std::vector<double> values, DType dtype) {
   return values;
 }
 
+void check_leaky_relu(Run& run, f32 slope, DType dtype) {
+  const Values x = run.random({1003}, dtype, 4), dy = run.random({1003}, dtype);
+  const Out y = run.out({1003}, dtype), dx = run.out({1003}, dtype);
+  run.call(run.kernels().leaky_relu, y, run.in(x), slope);
+  run.call(run.kernels().leaky_relu_backward, dx, run.in(dy), as_in(y), slope);
+  std::vector<double> reference, gradients;
+  for (i64 i = 0; i < 1003; ++i) {
+    reference.push_back(x[i] > 0 ? x[i] : slope * x[i]);
+    gradients.push_back(x[i] > 0 ? dy[i] : slope * dy[i]);
+  }
+  run.expect(y, reference, Tolerance::elementwise);
+  run.expect(dx, gradients, Tolerance::elementwise);
+}
+
 double silu(double x) { return x / (1 + std::exp(-x)); }
 
 }  // namespace
@@ -48,6 +62,9 @@ void add_elementwise_cases(std::vector<Case>& cases) {
                        run.call(run.kernels().cast, y, run.in(x));
                        run.expect(y, x.data, Tolerance::exact);
                      }});
+    for (const f32 slope : {0.f, 0.25f})
+      cases.push_back({"leaky_relu and backward, slope " + std::to_string(slope) + " [1003]" + suffix,
+                       [=](Run& run) { check_leaky_relu(run, slope, dtype); }});
     cases.push_back({"silu [1003]" + suffix, [=](Run& run) {
                        const Values x = run.random({1003}, dtype, 4);
                        const Out y = run.out({1003}, dtype);

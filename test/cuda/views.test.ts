@@ -103,6 +103,14 @@ checkCalls({
     native.upsample_nearest(views.output([2, 9, 6, C]).handle, views.input([2, 3, 2, C]).handle, 0.5),
   sum_pool: (views, C) =>
     native.sum_pool(views.output([2, 3, 2, C]).handle, views.input([2, 9, 6, C]).handle, 0.5),
+  leaky_relu: (views, C) => native.leaky_relu(views.output([3, C]).handle, views.input([3, C]).handle, 0.2),
+  leaky_relu_backward: (views, C) =>
+    native.leaky_relu_backward(
+      views.output([3, C]).handle,
+      views.input([3, C]).handle,
+      views.input([3, C], views.dtype, 2).handle,
+      0.2,
+    ),
   silu: (views, C) => native.silu(views.output([3, C]).handle, views.input([3, C]).handle),
   silu_backward: (views, C) =>
     native.silu_backward(

@@ -51,6 +51,7 @@ const changes: Record<string, Sizes[]> = {
   conv2d: [{ H: 12, W: 11, C: 16, O: 16 }],
   groupNorm: [{}, { H: 20, W: 20, C: 10 }],
   layerNorm: [{ C: 83 }],
+  leakyRelu: [{ N: 83 }],
   silu: [{ N: 83 }],
   swiglu: [{ F: 83 }],
   swigluLinear: [{ T: 33, F: 70, O: 50 }],

@@ -174,6 +174,7 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
     floats(N, 2 * H, 2 * W, C),
     2,
   ]),
+  leakyRelu: call('leaky_relu', { N: 9 }, ({ N }) => [floats(N), 0.2]),
   silu: call('silu', { N: 9 }, ({ N }) => [floats(N)]),
   swiglu: call('swiglu', { T: 3, F: 4 }, ({ T, F }) => [floats(T, 2 * F)]),
   swigluLinear: call('swiglu_linear', { T: 3, F: 4, O: 5 }, ({ T, F, O }) => [

@@ -67,6 +67,18 @@ describe('kernels that memory bounds move each byte once', () => {
         (y, x) => native.broadcast_to(y!, x!, 1),
       ),
     },
+    leaky_relu: {
+      prepare: on(
+        (d) => [zeros([T, C], d), random([T, C], d)],
+        (y, x) => native.leaky_relu(y!, x!, 0.2),
+      ),
+    },
+    leaky_relu_backward: {
+      prepare: on(
+        (d) => [zeros([T, C], d), random([T, C], d), random([T, C], d)],
+        (dx, dy, y) => native.leaky_relu_backward(dx!, dy!, y!, 0.2),
+      ),
+    },
     silu: {
       prepare: on(
         (d) => [zeros([T, C], d), random([T, C], d)],
