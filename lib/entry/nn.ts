@@ -33,14 +33,17 @@ export { TaskTrainer } from '../training/task_trainer.js'
 export type {
   BatchSource,
   BatchStatistics,
+  Companion,
   RunStart,
   StepBatch,
   TaskCheckpoint,
   TaskLoss,
   TrainingTask,
+  UpdatedStep,
 } from '../training/task.js'
 export { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from '../training/options.js'
 export { type MicroBatch, transfusionTask } from '../models/transfusion/training/task.js'
+export type { OptimizerOptions, OptimizerSettings } from '../training/optimizer.js'
 export type { Optimizer } from '../training/optimizer_step.js'
 export { AdamW, adamwSchema, type AdamWOptions } from '../training/adamw.js'
 export { Muon, type MuonOptions, muonSchema } from '../training/muon.js'

@@ -5,7 +5,7 @@ import type { ParameterArena, Range } from '../nn/arena.js'
 import type { Parameter } from '../nn/parameters.js'
 import { keep } from '../tensor/scope.js'
 import { type Tensor, zeros } from '../tensor/tensor.js'
-import { type Optimizer, OptimizerStep } from './optimizer_step.js'
+import { Optimizer } from './optimizer_step.js'
 
 /** AdamW with decoupled weight decay; the paper's values (section 4.1) are the defaults. */
 export const adamwSchema = z.strictObject({
@@ -28,34 +28,22 @@ export type AdamWOptions = z.output<typeof adamwSchema>
  * p -= lr (m / (1 - beta1^n) / (sqrt(v / (1 - beta2^n)) + epsilon) + weightDecay p), where g is the clipped gradient and n counts
  * the steps that were taken. One fused kernel for each range of a model's arena with and without weight decay.
  */
-export class AdamW implements Optimizer {
-  readonly #step: OptimizerStep
+export class AdamW extends Optimizer {
   readonly #moments: AdamWMoments
 
   constructor(arena: ParameterArena, options: AdamWOptions) {
     checkArguments('AdamW', { arena: [arena, 'arena'], options: [options, 'object'] })
-    this.#step = new OptimizerStep(arena, options.clip)
+    super(arena, options.clip)
     this.#moments = new AdamWMoments(arena, options)
   }
 
   /** All that steps depend on besides the arena's values: moments f32 [elements], steps taken i32 [1]. */
-  get state(): ReadonlyMap<string, Tensor> {
-    return new Map([...this.#moments.state, ...this.#step.state])
+  override get state(): ReadonlyMap<string, Tensor> {
+    return new Map([...this.#moments.state, ...super.state])
   }
 
-  /**
-   * Clips the arena's gradients to the norm `clip`, updates all its parameters, and zeroes the gradients. `learningRate`: lr of
-   * this step. Returns f32 [3], which the caller frees: the gradients' norm before clipping, the factor that they were scaled
-   * by, and 1; or 0 where the norm was not finite and nothing was updated.
-   * @throws Error where memory is out; nothing is changed then
-   */
-  step(learningRate: number): Tensor {
-    return this.#step.run((clip, steps) => this.#moments.update(clip, steps, learningRate))
-  }
-
-  /** Frees the moments. */
-  [Symbol.dispose](): void {
-    for (const tensor of this.state.values()) tensor.free()
+  protected override apply(clip: Tensor, steps: Tensor, learningRate: number): void {
+    this.#moments.update(clip, steps, learningRate)
   }
 }
 

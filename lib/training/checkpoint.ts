@@ -58,6 +58,13 @@ export async function writeTrainingState(
   await writeSealed(path, stateFile, { ...state, checksums: { ...checksums, [tensorFile]: sum } })
 }
 
+/** What a run did whose checkpoint has other tensors than expected, as that of this name tells. */
+function reasonOf(name: string, otherwise: string): string {
+  const [kind, companion] = name.split('.')
+  if (kind === 'companions') return `trained another network as ${companion}, or had none beside the model`
+  return kind === 'state' ? 'kept other state than this one does' : otherwise
+}
+
 /** A checkpoint but for the model, in memory. */
 export interface StoredTraining {
   readonly state: TrainingState
@@ -87,12 +94,16 @@ export async function readTrainingState(
   const { tensors: stored } = await readListed(tensorPath, listed, (sum) => readSafetensors(tensorPath, sum))
   const unknown = [...stored.keys()].find((name) => !tensors.has(name))
   if (unknown !== undefined)
-    throw new Error(`${tensorPath}: has ${unknown}: the run had another optimizer, or an average (ema)`)
+    throw new Error(
+      `${tensorPath}: has ${unknown}: the run ${reasonOf(unknown, 'had another optimizer, or an average (ema)')}`,
+    )
   const values = new Map(
     [...tensors].map(([name, tensor]) => {
       const found = stored.get(name)
       if (!found)
-        throw new Error(`${tensorPath}: ${name} is missing: the run had another optimizer or other options`)
+        throw new Error(
+          `${tensorPath}: ${name} is missing: the run ${reasonOf(name, 'had another optimizer or other options')}`,
+        )
       if (found.dtype !== tensor.dtype || !sameShape(found.shape, tensor.shape))
         throw new Error(`${tensorPath}: ${name} is ${found.dtype} of [${found.shape}], expected ${tensor}`)
       return [name, found.data as Float32Array | Int32Array]

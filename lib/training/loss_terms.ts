@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { checkArguments } from '../arguments.js'
 import { backward } from '../autograd/tape.js'
+import { suggestion } from '../nearest.js'
 import { withDevice } from '../tensor/device.js'
 import { type ProductChoices, withProducts } from '../tensor/product_choices.js'
 import { keep, scope } from '../tensor/scope.js'
@@ -10,42 +11,80 @@ import type { TaskLoss, TrainingTask } from './task.js'
 /** The terms of a micro-batch's loss by name, each one element on the device. */
 export type LossTerms = TaskLoss['terms']
 
+/** What a micro-batch's passes leave besides gradients. */
+export interface Passes {
+  readonly terms: LossTerms
+  /** For `TrainingTask.afterUpdate`. */
+  readonly observed: Readonly<Record<string, Tensor>>
+  /** The names of the companions that have gradients. */
+  readonly companions: readonly string[]
+}
+
 /**
- * Adds a micro-batch's gradients to the arena's. Resolves with the terms of its loss, which the caller frees. `products`: how
- * those of both passes are computed; undefined: by the fixed rule.
+ * Adds the gradients of a micro-batch's losses to the arenas'. Resolves with what the caller frees by `freePasses`, or
+ * `readTerms`. `companions`: the names of those there are. `products`: how those of all passes are computed; undefined: by
+ * the fixed rule.
  */
 export async function addGradients(
   task: TrainingTask,
+  companions: readonly string[],
   microBatch: unknown,
   products: ProductChoices | undefined,
-): Promise<LossTerms> {
+): Promise<Passes> {
   // Each pass is milliseconds of JavaScript: the event loop turns between them.
   await setImmediate()
-  const loss = () => {
-    const { total, terms } = task.loss(microBatch)
-    checkArguments('TrainingTask.loss', { total: [total, 'tensor'], terms: [terms, 'object'] })
-    for (const [name, term] of Object.entries(terms))
-      checkArguments('TrainingTask.loss', { [`terms.${name}`]: [term, 'tensor'] })
-    return { total, terms }
-  }
-  const { total, terms } = withProducts(products, () => withDevice(task.arena.device, () => scope(loss)))
+  const {
+    total,
+    companions: others = {},
+    terms,
+    observed = {},
+  } = withProducts(products, () =>
+    withDevice(task.arena.device, () => scope(() => checkedLoss(task.loss(microBatch), companions))),
+  )
+  const passes = { terms, observed, companions: Object.keys(others) }
+  const losses = [total, ...Object.values(others)]
   try {
-    await setImmediate()
-    withProducts(products, () => scope(() => backward(total)))
+    for (const loss of losses) {
+      await setImmediate()
+      withProducts(products, () => scope(() => backward(loss)))
+    }
   } catch (error) {
-    freeTerms(terms)
+    freePasses(passes)
     throw error
   } finally {
-    // A loss of one term may be that term.
-    if (!Object.values(terms).includes(total)) total.free()
+    // A loss may be reported as it is, too.
+    const returned = new Set([...Object.values(terms), ...Object.values(observed)])
+    for (const loss of losses) if (!returned.has(loss)) loss.free()
   }
   await setImmediate()
-  return terms
+  return passes
 }
 
-/** Frees the terms of one micro-batch. */
-export function freeTerms(terms: LossTerms): void {
-  for (const tensor of Object.values(terms)) tensor.free()
+/** Throws a TypeError that names what a task's loss lacks. */
+function checkedLoss(loss: TaskLoss, names: readonly string[]): TaskLoss {
+  const { total, companions = {}, terms, observed = {} } = loss
+  checkArguments('TrainingTask.loss', { total: [total, 'tensor'], terms: [terms, 'object'] })
+  for (const [part, tensors] of Object.entries({ companions, terms, observed }))
+    for (const [name, tensor] of Object.entries(tensors))
+      checkArguments('TrainingTask.loss', { [`${part}.${name}`]: [tensor, 'tensor'] })
+  const unknown = Object.keys(companions).find((name) => !names.includes(name))
+  if (unknown !== undefined)
+    throw new TypeError(
+      `TrainingTask.loss: companions.${unknown}: the task has no such companion${suggestion(unknown, names)}`,
+    )
+  return loss
+}
+
+/** Frees what a micro-batch's passes have left. */
+export function freePasses(passes: Passes): void {
+  freeObserved(passes)
+  for (const tensor of Object.values(passes.terms)) tensor.free()
+}
+
+/** Frees what is no term. */
+export function freeObserved({ terms, observed }: Passes): void {
+  const reported = new Set(Object.values(terms))
+  for (const tensor of Object.values(observed)) if (!reported.has(tensor)) tensor.free()
 }
 
 /** The sums of a step's terms over its micro-batches, which it frees. The reads are enqueued at the call. */

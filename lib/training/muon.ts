@@ -6,7 +6,7 @@ import { keep, scope } from '../tensor/scope.js'
 import { empty, type Tensor, zeros } from '../tensor/tensor.js'
 import { AdamWMoments, adamwSchema } from './adamw.js'
 import { type MatrixBatch, matrixBatches } from './matrix_batches.js'
-import { type Optimizer, OptimizerStep } from './optimizer_step.js'
+import { Optimizer } from './optimizer_step.js'
 
 /** Muon for the blocks' matrices; AdamW, with the values of the other options, for the rest. */
 export const muonSchema = z.strictObject({
@@ -46,19 +46,16 @@ const updateSize = 0.2
  * matrices of their own, whatever lies fused in memory. The products are computed in the model's compute type; they are
  * about 5 channels / positions of a step's others, so large batches hardly feel them.
  */
-export class Muon implements Optimizer {
+export class Muon extends Optimizer {
   readonly #options: MuonOptions
-  readonly #step: OptimizerStep
   readonly #rest: AdamWMoments
   readonly #batches: readonly MatrixBatch[]
   readonly #momentum: Tensor
-  readonly #arena: ParameterArena
 
   constructor(arena: ParameterArena, options: MuonOptions) {
     checkArguments('Muon', { arena: [arena, 'arena'], options: [options, 'object'] })
-    this.#arena = arena
+    super(arena, options.clip)
     this.#options = options
-    this.#step = new OptimizerStep(arena, options.clip)
     this.#rest = new AdamWMoments(arena, options, ({ matrixRows }) => !matrixRows)
     this.#batches = matrixBatches(arena)
     const elements = this.#batches.reduce(
@@ -69,29 +66,29 @@ export class Muon implements Optimizer {
   }
 
   /** The matrices' momentum f32, batch by batch; of the rest AdamW's moments; steps taken i32 [1]. */
-  get state(): ReadonlyMap<string, Tensor> {
-    return new Map([['momentum', this.#momentum], ...this.#rest.state, ...this.#step.state])
+  override get state(): ReadonlyMap<string, Tensor> {
+    return new Map([['momentum', this.#momentum], ...this.#rest.state, ...super.state])
   }
 
-  /** As {@link AdamW.step}; one learning rate serves the matrices and the rest. */
-  step(learningRate: number): Tensor {
-    const update = (clip: Tensor, steps: Tensor) => {
-      this.#rest.update(clip, steps, learningRate)
-      let momentum = 0
-      for (const batch of this.#batches) {
-        scope(() => this.#update(batch, momentum, clip, learningRate))
-        momentum += batch.starts.length * batch.rows * batch.columns
-      }
+  override rehearse(): void {
+    this.#batches.forEach((batch) => scope(() => void workspaceOf(batch, this.arena)))
+  }
+
+  /** One learning rate serves the matrices and the rest. */
+  protected override apply(clip: Tensor, steps: Tensor, learningRate: number): void {
+    this.#rest.update(clip, steps, learningRate)
+    let momentum = 0
+    for (const batch of this.#batches) {
+      scope(() => this.#update(batch, momentum, clip, learningRate))
+      momentum += batch.starts.length * batch.rows * batch.columns
     }
-    const rehearse = () => this.#batches.forEach((batch) => scope(() => void workspaceOf(batch, this.#arena)))
-    return this.#step.run(update, rehearse)
   }
 
   #update(batch: MatrixBatch, momentum: number, clip: Tensor, learningRate: number): void {
     const { rows, columns, starts } = batch
-    const { values, gradients } = this.#arena
+    const { values, gradients } = this.arena
     const elements = rows * columns
-    const workspace = workspaceOf(batch, this.#arena)
+    const workspace = workspaceOf(batch, this.arena)
     starts.forEach((start, i) =>
       native.muon_momentum(
         this.#momentum.view([elements], momentum + i * elements).handle,
@@ -114,11 +111,6 @@ export class Muon implements Optimizer {
     )
     // Nobody reads the direction: of a product that failed the clip's reader is to hear.
     native.accumulate(clip.view([0]).handle, direction.view([0]).handle)
-  }
-
-  /** Frees the moments. */
-  [Symbol.dispose](): void {
-    for (const tensor of this.state.values()) tensor.free()
   }
 }
 

@@ -11,7 +11,10 @@ export const optimizerSchema = z.discriminatedUnion('type', [
   /** Muon for the blocks' matrices; AdamW, with the values of the other options, for the rest. */
   muonSchema.extend({ type: z.literal('muon') }),
 ])
+/** An optimizer and its settings, defaults filled in. @useDeclaredType */
 export type OptimizerOptions = z.output<typeof optimizerSchema>
+/** As written by a user, defaults left out. @useDeclaredType */
+export type OptimizerSettings = z.input<typeof optimizerSchema>
 
 /** The optimizer that the options name. */
 export const createOptimizer = (arena: ParameterArena, options: OptimizerOptions): Optimizer =>

@@ -24,17 +24,20 @@ export class SkippedSteps {
     const before = this.#inARow++
     const stops = this.policy === 'stop'
     if (!stops && this.#inARow < hopelessSteps) return undefined
-    return ({ step, gradientNorm, terms }) =>
-      new Error(
-        `step ${step}: the gradient is not finite (${listed([['norm', gradientNorm], ...Object.entries(terms)])})` +
+    return ({ step, gradientNorm, companionNorms = {}, terms }) => {
+      const norms = Object.entries(companionNorms).map(([name, norm]) => [`${name}'s norm`, norm] as const)
+      const values = listed([['norm', gradientNorm], ...norms, ...Object.entries(terms)])
+      return new Error(
+        `step ${step}: the gradient is not finite (${values})` +
           `${stops ? '' : `, nor was it in the ${before} steps before`}; ` +
           'the weights are as they were before. A lower learning rate may help' +
           `${stops ? '; with onNonFinite "skip" such steps are left out and counted' : ''}`,
       )
+    }
   }
 }
 
-type SkippedStep = Pick<StepReport, 'step' | 'gradientNorm' | 'terms'>
+type SkippedStep = Pick<StepReport, 'step' | 'gradientNorm' | 'companionNorms' | 'terms'>
 
 const listed = (values: readonly (readonly [name: string, value: number])[]): string =>
   values.map(([name, value]) => `${name} ${value}`).join(', ')

@@ -8,9 +8,11 @@ export interface StepReport extends BatchStatistics {
   progress: number
   /** The terms of the loss by name, over the whole batch; those that it has nothing of are absent. */
   terms: Readonly<Record<string, number>>
-  /** Of all gradients together, before they are clipped. */
+  /** Of all gradients of the model together, before they are clipped. */
   gradientNorm: number
-  /** False when the gradient was not finite and the weights were left as they were. */
+  /** The like of each of the task's companions that the step trains, by its name; absent where it trains none. */
+  companionNorms?: Readonly<Record<string, number>>
+  /** False when a gradient was not finite and the weights, those of companions too, were left as they were. */
   applied: boolean
   /** Whether the norm stands out from those before. */
   gradientSpike: boolean

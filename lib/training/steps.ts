@@ -7,14 +7,13 @@ import type { Clock } from './clock.js'
 import { Ema } from './ema.js'
 import { GradientSpikes } from './gradient_spikes.js'
 import { learningRateAt } from './learning_rate.js'
-import { addGradients, freeTerms, type LossTerms, readAndFree, readTerms } from './loss_terms.js'
-import { createOptimizer } from './optimizer.js'
-import type { Optimizer } from './optimizer_step.js'
+import { addGradients, freeObserved, freePasses, type Passes, readTerms } from './loss_terms.js'
 import type { TrainingOptions } from './options.js'
 import { Readers } from './readers.js'
 import { SkippedSteps } from './skipped_steps.js'
 import type { StepReport } from './step_report.js'
 import type { StepBatch, TrainingTask } from './task.js'
+import { type Clips, type GradientNorms, readClips, TrainedNetworks } from './trained_networks.js'
 import { type StoredProducts, TrainingProducts } from './training_products.js'
 
 /**
@@ -26,7 +25,7 @@ export class TrainingSteps {
   readonly #task: TrainingTask
   readonly #options: TrainingOptions
   readonly #clock: Clock
-  readonly #optimizer: Optimizer
+  readonly #networks: TrainedNetworks
   readonly #ema: Ema | undefined
   /** Steps that the device has reported as taken. */
   #done = 0
@@ -49,7 +48,7 @@ export class TrainingSteps {
     this.#task = task
     this.#options = options
     this.#clock = clock
-    this.#optimizer = createOptimizer(arena, options.optimizer)
+    this.#networks = new TrainedNetworks(task, options.optimizer)
     this.#ema = options.ema > 0 ? new Ema(arena, options.ema) : undefined
     this.#skipped = new SkippedSteps(options.onNonFinite)
     this.#spikes = new GradientSpikes(options.spikeFactor)
@@ -86,7 +85,7 @@ export class TrainingSteps {
 
   /** What a checkpoint holds besides the model to sample with. */
   get tensors(): Map<string, Tensor> {
-    const tensors = new Map([...this.#optimizer.state].map(([name, tensor]) => [`optimizer.${name}`, tensor]))
+    const { tensors } = this.#networks
     if (this.#ema) {
       // The average is what the model's folder holds.
       const { swappedIn, average, updates } = this.#ema
@@ -117,10 +116,9 @@ export class TrainingSteps {
   /** Clears gradients that an earlier, failed step has left, and finds out how products are computed. Throws as `check`. */
   async begin(onWarning: (message: string) => void): Promise<void> {
     this.check()
-    const { arena } = this.#task
-    arena.zeroGradients()
+    this.#networks.zeroGradients()
     if (this.#options.products === 'fastest')
-      this.#products ??= await TrainingProducts.open(arena.device, this.#storedProducts, onWarning)
+      this.#products ??= await TrainingProducts.open(this.#task.arena.device, this.#storedProducts, onWarning)
   }
 
   /** How products are computed; undefined before the first run, and where there is one way. */
@@ -134,14 +132,15 @@ export class TrainingSteps {
    */
   async take(batch: AnyBatch): Promise<{ report: Promise<StepReport> }> {
     checkBatch(batch)
-    const terms: LossTerms[] = []
+    const passes: Passes[] = []
+    const { companions } = this.#networks
     try {
       for (const microBatch of batch.microBatches)
-        terms.push(await addGradients(this.#task, microBatch, this.products))
+        passes.push(await addGradients(this.#task, companions, microBatch, this.products))
       await this.#latest
-      return await this.#readers.change(() => this.#update(batch, terms))
+      return await this.#readers.change(() => this.#update(batch, passes))
     } catch (error) {
-      terms.forEach(freeTerms)
+      passes.forEach(freePasses)
       throw error
     }
   }
@@ -178,14 +177,12 @@ export class TrainingSteps {
     writeModel: () => Promise<void>,
     writeTensors: (tensors: ReadonlyMap<string, Tensor>) => Promise<void>,
   ): Promise<void> {
-    const { arena } = this.#task
     await this.#readers.change(() => (this.#broken = 'a checkpoint was restored in part'))
     await writeModel()
     this.#ema?.adopt()
-    arena.changing()
+    this.#networks.changing()
     await writeTensors(this.tensors)
-    arena.zeroGradients()
-    arena.updated()
+    this.#networks.updated()
     this.#broken = undefined
     this.#latest = undefined
     this.#done = this.#enqueued = state.step
@@ -198,18 +195,18 @@ export class TrainingSteps {
   }
 
   /** Enqueues a step's update. */
-  #update(batch: AnyBatch, terms: readonly LossTerms[]): { report: Promise<StepReport> } {
-    const { arena } = this.#task
+  #update(batch: AnyBatch, passes: readonly Passes[]): { report: Promise<StepReport> } {
     const learningRate = learningRateAt(this.#options.learningRate, this.#done, this.progress)
-    let clip
+    let clips
     try {
-      clip = withProducts(this.products, () => scope(() => this.#optimizer.step(learningRate)))
+      clips = withProducts(this.products, () => scope(() => this.#networks.update(learningRate, passes)))
     } catch (error) {
-      if (!arena.consistent) this.#broken = `the update of step ${this.#done + 1} ended half way`
+      if (!this.#networks.consistent) this.#broken = `the update of step ${this.#done + 1} ended half way`
       throw error
     }
+    passes.forEach(freeObserved)
     this.#enqueued = this.#done + 1
-    const report = this.#report(clip, batch.dataState, terms, {
+    const report = this.#report(clips, batch.dataState, passes, {
       step: this.#enqueued,
       progress: this.progress,
       learningRate,
@@ -223,31 +220,28 @@ export class TrainingSteps {
 
   /** Counts the step once the device has taken it, and reports it. */
   async #report(
-    clip: Tensor,
+    clips: Clips,
     dataState: unknown,
-    terms: readonly LossTerms[],
+    passes: readonly Passes[],
     known: Omit<StepReport, keyof Taken | 'terms' | 'seconds'>,
   ): Promise<StepReport> {
-    const norm = readAndFree(clip)
-    const sums = readTerms(terms)
+    const norms = readClips(clips)
+    const sums = readTerms(passes.map(({ terms }) => terms))
     sums.catch(() => {})
-    const { failure, ...taken } = await this.#count(norm, dataState)
+    const { failure, ...taken } = await this.#count(norms, dataState)
     const report = { ...known, ...taken, terms: await sums }
     if (failure) throw failure(report)
     return { ...report, seconds: this.#clock.seconds }
   }
 
   async #count(
-    norm: Promise<Float32Array>,
+    norms: Promise<GradientNorms>,
     dataState: unknown,
   ): Promise<Taken & { failure: ReturnType<SkippedSteps['add']> }> {
-    let gradientNorm: number
-    let applied: boolean
+    let read: GradientNorms
     try {
-      const [ofGradients, , taken] = await norm
-      gradientNorm = ofGradients!
-      applied = taken === 1
-      if (applied) this.#ema?.update()
+      read = await norms
+      if (read.applied) this.#ema?.update()
     } catch (error) {
       this.#enqueued = this.#done
       if (!(await this.#isUntouched()))
@@ -256,25 +250,20 @@ export class TrainingSteps {
     }
     this.#done++
     this.#dataState = dataState
-    const failure = this.#skipped.add(applied)
-    const gradientSpike = this.#spikes.add(gradientNorm)
-    return { gradientNorm, applied, gradientSpike, skippedSteps: this.#skipped.count, failure }
+    const failure = this.#skipped.add(read.applied)
+    const gradientSpike = this.#spikes.add(read.gradientNorm)
+    return { ...read, gradientSpike, skippedSteps: this.#skipped.count, failure }
   }
 
   /** Whether a step that has failed was not taken, as the optimizer has counted on the device. */
-  async #isUntouched(): Promise<boolean> {
-    try {
-      const [steps] = await this.#optimizer.state.get('steps')!.readInts()
-      return steps === this.#done - this.#skipped.count
-    } catch {
-      return false
-    }
+  #isUntouched(): Promise<boolean> {
+    return this.#networks.hasTaken(this.#done - this.#skipped.count).catch(() => false)
   }
 
-  /** Frees the optimizer and the average. */
+  /** Frees the optimizers and the average. */
   [Symbol.dispose](): void {
     this.#freed = true
-    this.#optimizer[Symbol.dispose]()
+    this.#networks[Symbol.dispose]()
     this.#ema?.[Symbol.dispose]()
   }
 }
@@ -293,4 +282,4 @@ function checkBatch(batch: AnyBatch): void {
 }
 
 /** What of a report is known once the device has taken the step. */
-type Taken = Pick<StepReport, 'gradientNorm' | 'applied' | 'gradientSpike' | 'skippedSteps'>
+type Taken = GradientNorms & Pick<StepReport, 'gradientSpike' | 'skippedSteps'>

@@ -3,6 +3,7 @@ import type { z } from 'zod'
 import type { Checksums } from '../files/checksum.js'
 import type { ParameterArena } from '../nn/arena.js'
 import type { Tensor } from '../tensor/tensor.js'
+import type { OptimizerSettings } from './optimizer.js'
 
 /**
  * A model and its data, as a trainer drives them. The trainer hands a task only what it got from that task, so it leaves
@@ -12,6 +13,13 @@ import type { Tensor } from '../tensor/tensor.js'
 export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
   /** The parameters that are trained. */
   readonly arena: ParameterArena
+  /** Networks that the same steps train beside the model, each on a loss of its own: a discriminator, say. */
+  readonly companions?: readonly Companion[]
+  /**
+   * Tensors of f32 or i32 that steps go on from besides parameters, by name: counts of how often codes were used, say. They
+   * are kept in checkpoints, and changed by `afterUpdate` alone.
+   */
+  readonly state?: ReadonlyMap<string, Tensor>
 
   /** Begins a run of steps: configures the model for it and opens the data. */
   begin(
@@ -24,8 +32,34 @@ export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
    */
   loss(microBatch: MicroBatch): TaskLoss
 
+  /**
+   * Changes `state` and the values of parameters after the optimizers have updated them; called within each step's update, in
+   * a scope, with ops not recorded. What it enqueues must leave all as it is where `taken` is 0.
+   */
+  afterUpdate?(step: UpdatedStep): void
+
   /** How checkpoints keep the model and the state of its data; a task without cannot be saved or restored. */
   readonly checkpoint?: TaskCheckpoint<DataState>
+}
+
+/** A network that steps train beside the model; its gradients and those of the model are of the same weights. */
+export interface Companion {
+  /** By which losses, reports and checkpoints know it: letters, digits, `_` and `-`. */
+  readonly name: string
+  /** Its parameters, on the model's device. Checkpoints keep them and the optimizer's state, beside the model's folder. */
+  readonly arena: ParameterArena
+  /** What updates it; by default AdamW, as of the training options. */
+  readonly optimizer?: OptimizerSettings
+  /** Its learning rate as a factor of the run's; 1 by default. */
+  readonly learningRate?: number
+}
+
+/** A step whose update is enqueued, as {@link TrainingTask.afterUpdate} is told of it. */
+export interface UpdatedStep {
+  /** f32 [1]: 1 where the step is taken; 0 where a gradient is not finite, so that all parameters are as they were. */
+  readonly taken: Tensor
+  /** What the step's losses have returned as `observed`, in the order of its micro-batches. */
+  readonly observed: readonly Readonly<Record<string, Tensor>>[]
 }
 
 /** Where and how a run of steps begins. */
@@ -71,12 +105,19 @@ export interface BatchStatistics {
   readonly skippedDocuments?: number
 }
 
-/** A loss of one micro-batch. Each tensor is one element, and a share of the whole step's: shares add up to it. */
+/** A loss of one micro-batch. Each loss and term is one element, and a share of the whole step's: shares add up to it. */
 export interface TaskLoss {
-  /** What is differentiated. */
+  /** What is differentiated for the model's parameters. */
   readonly total: Tensor
+  /**
+   * What is differentiated for each companion's parameters, by its name, after `total`: it depends on no other parameters,
+   * and `total` on none of the companion's. A companion that no micro-batch of a step has a loss for is not updated in it.
+   */
+  readonly companions?: Readonly<Record<string, Tensor>>
   /** What is reported, by any names; a term that this micro-batch has nothing of is absent. */
   readonly terms: Readonly<Record<string, Tensor>>
+  /** Tensors of any shapes for `afterUpdate`, by name, on no tape. */
+  readonly observed?: Readonly<Record<string, Tensor>>
 }
 
 /** How a task's model and data states are kept in checkpoints. */

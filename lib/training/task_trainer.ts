@@ -196,22 +196,26 @@ export class TaskTrainer {
 
   /** Runs what no other run or restore may come between. */
   async #alone(name: 'run' | 'restore', body: () => Promise<void>): Promise<void> {
-    const { arena } = this.#task
+    const { arena, companions = [] } = this.#task
+    const arenas = [arena, ...companions.map(({ arena }) => arena)]
     this.#refuseDisposed(name)
     const refuse = (reason: string) => {
       throw new Error(`Trainer.${name}: ${reason}`)
     }
     if (arena.freed) refuse('the model was disposed')
+    const gone = companions.find(({ arena }) => arena.freed)
+    if (gone) refuse(`${gone.name}, which is trained with the model, was disposed`)
     if (this.#busy) refuse('the trainer is at work: await its run or restore first')
-    if (inUse.has(arena)) refuse('another trainer is training this model: await its run first')
+    if (arenas.some((each) => inUse.has(each)))
+      refuse('another trainer is training this model: await its run first')
     if (this.#averageUsers > 0) refuse('the averaged weights are in use: await withAverage first')
     this.#busy = true
-    inUse.add(arena)
+    arenas.forEach((each) => inUse.add(each))
     try {
       await body()
     } finally {
       this.#busy = false
-      inUse.delete(arena)
+      arenas.forEach((each) => inUse.delete(each))
     }
   }
 

@@ -1,12 +1,12 @@
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
-import { native } from '../../lib/native.js'
 import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
 import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { newTraining as trainingOf } from './new_training.js'
 import { trainedConfig } from './synthetic_dataset.js'
+import { watchCalls } from './watch_calls.js'
 
 const tiny = { ...trainedConfig, layers: 1, channels: 16, heads: 2, feedForward: 32 }
 const settings = (more: Partial<TransfusionTrainingSettings>): TransfusionTrainingSettings => ({
@@ -18,25 +18,6 @@ const settings = (more: Partial<TransfusionTrainingSettings>): TransfusionTraini
   ema: 0.9,
   ...more,
 })
-
-type Calls = Record<string, (...values: unknown[]) => unknown>
-const calls = native as unknown as Calls
-const enqueueing = Object.keys(native).filter(
-  (name) =>
-    typeof calls[name] === 'function' &&
-    !/^(release|memory|set_|trim|device|profile|create_job|cancel|fence)/.test(name),
-)
-
-/** Has `before` look at each native call, and change its arguments or throw; returns the way back. */
-function watchCalls(before: (name: string, values: unknown[]) => void): () => void {
-  const original = Object.fromEntries(enqueueing.map((name) => [name, calls[name]!]))
-  for (const name of enqueueing)
-    calls[name] = (...values) => {
-      before(name, values)
-      return original[name]!(...values)
-    }
-  return () => void Object.assign(calls, original)
-}
 
 let unwatch = () => {}
 const limit = memory().limit
