@@ -40,6 +40,15 @@ export function keep<T extends Scoped>(tensor: T): T {
 }
 
 /**
+ * Ends a tensor before its scope does: its memory is given back at once, or where the tape saved it, after the backward pass.
+ * What has used it already is not touched.
+ */
+export function release(tensor: Scoped): void {
+  if (tensor.saves > 0) tensor.orphan()
+  else tensor.free()
+}
+
+/**
  * Runs `body` and frees every tensor made in it, except those that it returns (alone, or in arrays and plain
  * objects), that were kept, or that the tape saved for a backward pass: these move to the enclosing scope.
  *

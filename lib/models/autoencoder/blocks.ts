@@ -9,6 +9,7 @@ import { Conv2d } from '../../nn/conv2d.js'
 import { Linear } from '../../nn/linear.js'
 import { GroupNorm } from '../../nn/norm.js'
 import type { ParameterList } from '../../nn/parameters.js'
+import { Sequential } from '../../nn/sequential.js'
 import { imageSpans } from '../../nn/size_buckets.js'
 import { scope } from '../../tensor/scope.js'
 import type { Tensor } from '../../tensor/tensor.js'
@@ -18,17 +19,17 @@ export const normEps = 1e-6
 
 /** y = shortcut(x) + conv(silu(norm(conv(silu(norm(x)))))); the shortcut is linear where the number of channels changes. */
 export class AutoencoderResidualBlock {
-  readonly #norm1: GroupNorm
-  readonly #conv1: Conv2d
-  readonly #norm2: GroupNorm
+  readonly #inner: Sequential
   readonly #conv2: Conv2d
   readonly #shortcut: Linear | undefined
 
   /** Adds the block's parameters to `list`: I = `inputs`, O = `outputs`. */
   constructor(list: ParameterList, inputs: number, outputs: number, groups: number) {
-    this.#norm1 = new GroupNorm(list.under('norm1'), inputs, groups, normEps, true)
-    this.#conv1 = new Conv2d(list.under('conv1'), inputs, outputs)
-    this.#norm2 = new GroupNorm(list.under('norm2'), outputs, groups, normEps, true)
+    this.#inner = new Sequential([
+      new GroupNorm(list.under('norm1'), inputs, groups, normEps, true),
+      new Conv2d(list.under('conv1'), inputs, outputs),
+      new GroupNorm(list.under('norm2'), outputs, groups, normEps, true),
+    ])
     this.#conv2 = new Conv2d(list.under('conv2'), outputs, outputs)
     this.#shortcut =
       inputs === outputs
@@ -39,8 +40,8 @@ export class AutoencoderResidualBlock {
   /** x [N, H, W, I] -> y [N, H, W, O]. */
   forward(x: Tensor): Tensor {
     return scope(() => {
-      const h = this.#conv1.forward(this.#norm1.forward(x))
-      return this.#conv2.forward(this.#norm2.forward(h), { residual: this.#shortcut?.forward(x) ?? x })
+      const h = this.#inner.forward(x)
+      return this.#conv2.forward(h, { residual: this.#shortcut?.forward(x) ?? x })
     })
   }
 }
@@ -77,26 +78,22 @@ class AutoencoderAttention {
 
 /** The lowest level between its two halves: a residual block, attention where the autoencoder has it, a residual block. */
 export class MiddleBlock {
-  readonly #blocks: readonly AutoencoderResidualBlock[]
-  readonly #attention: AutoencoderAttention | undefined
+  readonly #layers: Sequential
 
   /** Adds the parameters to `list`. */
   constructor(list: ParameterList, channels: number, options: { groups: number; attention: boolean }) {
     const { groups } = options
-    this.#attention = options.attention
-      ? new AutoencoderAttention(list.under('attentions.0'), channels, groups)
-      : undefined
-    this.#blocks = [0, 1].map(
+    const attention = options.attention
+      ? [new AutoencoderAttention(list.under('attentions.0'), channels, groups)]
+      : []
+    const [first, second] = [0, 1].map(
       (i) => new AutoencoderResidualBlock(list.under(`resnets.${i}`), channels, channels, groups),
     )
+    this.#layers = new Sequential([first!, ...attention, second!])
   }
 
   /** x [N, H, W, C] -> y like x. */
   forward(x: Tensor): Tensor {
-    const [first, second] = this.#blocks as [AutoencoderResidualBlock, AutoencoderResidualBlock]
-    return scope(() => {
-      const h = first.forward(x)
-      return second.forward(this.#attention?.forward(h) ?? h)
-    })
+    return this.#layers.forward(x)
   }
 }

@@ -28,9 +28,9 @@ import { type Field, runInTiles } from './tiles.js'
 
 type NetworkBody = (network: AutoencoderNetwork, x: Tensor) => Tensor
 
-/** Pixels that go through the network at once: an image of 1024 x 1024, or 16 of 256 x 256. */
-const pixelsAtOnce = 2 ** 20
-/** In pixels: Stable Diffusion's decoder takes 2.5 GB for it in f32, its weights included. */
+/** Pixels that go through the network at once: two images of 512 x 512, or 8 of 256 x 256. */
+const pixelsAtOnce = 2 ** 19
+/** In pixels: Stable Diffusion's decoder takes 1 GB for it in f32, its weights included. */
 const usualTile = 512
 
 /** The sizes of the codec that an autoencoder is. */
