@@ -59,6 +59,10 @@ export interface Kernels {
   diffusion_loss(losses: Handle, prediction: Handle, x0: Handle, imageRows: Handle, targetX0: Handle, targetEps: Handle, weight: Handle, seeds: Handle): void
   diffusion_loss_backward(dprediction: Handle, dlosses: Handle, prediction: Handle, x0: Handle, imageRows: Handle, targetX0: Handle, targetEps: Handle, weight: Handle, seeds: Handle): void
   denoise(y: Handle, x0: Handle, x: Handle, conditional: Handle, unconditional: Handle | undefined, previousX0: Handle | undefined, imageRows: Handle, coefficients: Handle, seeds: Handle, clipMin: number, clipMax: number): void
+  pixel_error(losses: Handle, y: Handle, x: Handle, squared: boolean): void
+  pixel_error_backward(dy: Handle, dlosses: Handle, y: Handle, x: Handle, squared: boolean): void
+  sample_latents(z: Handle, kl: Handle, moments: Handle, seeds: Handle): void
+  sample_latents_backward(dmoments: Handle, dz: Handle, dkl: Handle, moments: Handle, seeds: Handle): void
   gradient_norm(clip: Handle, gradients: Handle, maxNorm: number): void
   count_step(steps: Handle, clip: Handle): void
   adamw(parameters: Handle, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, steps: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number): void

@@ -14,6 +14,7 @@ const purposes = {
   initialize: 6,
   token: 7,
   attempt: 8,
+  latent: 9,
 } as const
 export type Purpose = keyof typeof purposes
 
@@ -36,7 +37,7 @@ export function uniformOf(high: number, low: number): number {
 
 /**
  * Seeds [count, 4] i32 for the kernels that draw on the device (`normal`, `add_noise`, `diffusion_loss`,
- * `denoise`, `sample_tokens`): one Philox key and stream for each index from `first` on.
+ * `sample_latents`, `denoise`, `sample_tokens`): one Philox key and stream for each index from `first` on.
  */
 export function randomSeeds(
   seed: number,

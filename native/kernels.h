@@ -100,6 +100,14 @@
      y = x_coeff x + x0_coeff x0 + previous_x0_coeff previous_x0 + noise_coeff eps; coefficients [N, 7] f32 = \
      guidance, from_x, from_prediction, x_coeff, x0_coeff, previous_x0_coeff, noise_coeff */ \
   K(denoise,                (Out y, Out x0, In x, In conditional, InOptional unconditional, InOptional previous_x0, In image_rows, In coefficients, In seeds, f32 clip_min, f32 clip_max)) \
+  /* pixel_error.cc: y, x [N, ..]; losses [N] f32 = mean of |y - x|, or where squared of (y - x)^2, over an image's values */ \
+  K(pixel_error,            (Out losses, In y, In x, bool squared)) \
+  K(pixel_error_backward,   (Out dy, In dlosses, In y, In x, bool squared)) \
+  /* sample_latents.cc: moments [N, .., 2 L] = mean, log-variance (L each), the latter clamped to -30 .. 20; \
+     z [N, .., L] = mean + exp(log-variance / 2) eps, eps that of normal; \
+     kl [N] f32 = sum over the latent of (mean^2 + exp(log-variance) - 1 - log-variance) / 2 */ \
+  K(sample_latents,          (Out z, Out kl, In moments, In seeds)) \
+  K(sample_latents_backward, (Out dmoments, In dz, In dkl, In moments, In seeds)) \
   /* optimizer.cc: flat f32 arenas; clip [3] = norm, factor, 1 if the norm is finite (else adamw does nothing) */ \
   K(gradient_norm,          (Out clip, In gradients, f32 max_norm)) \
   K(count_step,             (State steps, In clip))  /* steps [1] i32: adds clip[2] */ \

@@ -141,6 +141,34 @@ function casesOf(dtype) {
       bytes: bytes(2 * N),
       make: () => [y(), x(), imageRows(), perImage(0.8), perImage(0.6), seeds()],
     },
+    pixel_error: {
+      bytes: bytes(2 * N),
+      make: () => [perImage(0), x([images, T / images, C]), x([images, T / images, C]), false],
+    },
+    pixel_error_backward: {
+      bytes: bytes(3 * N),
+      make: () => [
+        y([images, T / images, C]),
+        perImage(1),
+        x([images, T / images, C]),
+        x([images, T / images, C]),
+        false,
+      ],
+    },
+    sample_latents: {
+      bytes: bytes(3 * (N / 2)),
+      make: () => [y([images, N / 16 / images, 8]), perImage(0), x([images, N / 16 / images, 16]), seeds()],
+    },
+    sample_latents_backward: {
+      bytes: bytes(5 * (N / 2)),
+      make: () => [
+        y([images, N / 16 / images, 16]),
+        x([images, N / 16 / images, 8]),
+        perImage(1),
+        x([images, N / 16 / images, 16]),
+        seeds(),
+      ],
+    },
     diffusion_loss: {
       bytes: bytes(2 * N),
       make: () => [perImage(0), x(), x(), imageRows(), perImage(0), perImage(1), perImage(1), seeds()],

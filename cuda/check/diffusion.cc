@@ -1,9 +1,7 @@
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
-#include "check/gpu.h"
-#include "shared/philox.h"
+#include "check/noise.h"
 
 namespace transfusion::check {
 namespace {
@@ -33,24 +31,10 @@ struct Images {
   }
 };
 
-Values random_seeds(Run& run, i64 count) { return run.random_integers({count, 4}, -2000000000, 2000000000); }
-
-// Element i of an image is lane i % 4 of block i / 4 of its stream, two words to two normals by Box and
-// Muller.
 std::vector<double> noise_of(const Images& images, const Values& seeds) {
   std::vector<double> noise;
-  for (i64 n = 0; n < images.count(); ++n) {
-    const auto word = [&](int i) { return static_cast<uint32_t>(static_cast<int32_t>(seeds[4 * n + i])); };
-    const Seed seed{{word(0), word(1)}, {word(2), word(3)}};
-    for (i64 i = 0; i < images.rows[n] * images.C; ++i) {
-      const PhiloxBlock block = philox_block(seed, i / 4);
-      const uint32_t* words = block.words + i % 4 / 2 * 2;
-      const double uniform = static_cast<float>(words[0] >> 1) * 0x1p-31 + 0x1p-32;
-      const double radius = std::sqrt(-2 * std::log(std::min(1., uniform)));
-      const double angle = static_cast<int32_t>(words[1]) * 0x1p-31 * std::numbers::pi;
-      noise.push_back(radius * (i % 2 ? std::sin(angle) : std::cos(angle)));
-    }
-  }
+  for (i64 n = 0; n < images.count(); ++n)
+    for (const double value : normals_of(seeds, n, images.rows[n] * images.C)) noise.push_back(value);
   return noise;
 }
 

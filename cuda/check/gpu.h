@@ -233,6 +233,7 @@ void add_sampling_cases(Cases& cases);
 void add_convolution_cases(Cases& cases);
 void add_image_cases(Cases& cases);
 void add_diffusion_cases(Cases& cases);
+void add_autoencoder_cases(Cases& cases);
 void add_row_cases(Cases& cases);
 void add_rope_cases(Cases& cases);
 void add_optimizer_cases(Cases& cases);

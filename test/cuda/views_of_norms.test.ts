@@ -218,6 +218,40 @@ checkCalls({
       perImage(views, 4, 5).handle,
       seeds(views, 4).handle,
     ),
+  pixel_error: (views, C) => {
+    for (const squared of [false, true])
+      native.pixel_error(
+        views.output([3], 'f32').handle,
+        views.input([3, 541, C]).handle,
+        views.input([3, 541, C], views.dtype, 2).handle,
+        squared,
+      )
+  },
+  pixel_error_backward: (views, C) => {
+    for (const squared of [false, true])
+      native.pixel_error_backward(
+        views.output([3, 541, C]).handle,
+        views.input([3], 'f32', 3).handle,
+        views.input([3, 541, C]).handle,
+        views.input([3, 541, C], views.dtype, 2).handle,
+        squared,
+      )
+  },
+  sample_latents: (views, C) =>
+    native.sample_latents(
+      views.output([3, 541, C]).handle,
+      views.output([3], 'f32').handle,
+      views.input([3, 541, 2 * C]).handle,
+      seeds(views, 3).handle,
+    ),
+  sample_latents_backward: (views, C) =>
+    native.sample_latents_backward(
+      views.output([3, 541, 2 * C]).handle,
+      views.input([3, 541, C], views.dtype, 2).handle,
+      views.input([3], 'f32', 3).handle,
+      views.input([3, 541, 2 * C]).handle,
+      seeds(views, 3).handle,
+    ),
   denoise: (views, C) => {
     for (const more of [false, true])
       native.denoise(

@@ -32,15 +32,19 @@ async function run(call: OpCall, args: unknown[], origin: Origin) {
   const differentiable = call.gradients ?? [...args.keys()]
   const results = scope(() => {
     const reached = args.map((argument, i) =>
-      mapTensors(argument, (tensor, key) => {
-        const alike = call.alike?.includes(key)
-        if (tensor.dtype !== 'f32' || !(alike || differentiable.includes(i))) return tensor
-        if (alike) return origin === 'bf16 activations' ? cast(tensor, 'bf16') : tensor
-        parameters.push(tensor)
-        trackGradient(tensor)
-        if (origin === 'parameters') return tensor
-        return origin === 'f32 activations' ? scale(tensor, 1) : cast(tensor, 'bf16')
-      }),
+      mapTensors(
+        argument,
+        (tensor, key) => {
+          const alike = call.alike?.includes(key)
+          if (tensor.dtype !== 'f32' || !(alike || differentiable.includes(i))) return tensor
+          if (alike) return origin === 'bf16 activations' ? cast(tensor, 'bf16') : tensor
+          parameters.push(tensor)
+          trackGradient(tensor)
+          if (origin === 'parameters') return tensor
+          return origin === 'f32 activations' ? scale(tensor, 1) : cast(tensor, 'bf16')
+        },
+        String(i),
+      ),
     )
     const outputs = tensorsIn(call.run(...(reached as never[])))
     if (parameters.length > 0) backward(outputs.map((y) => sum(cast(y, 'f32'))).reduce(add))

@@ -60,6 +60,8 @@ const changes: Record<string, Sizes[]> = {
   // A row without a label has gradients of 0, which products multiply by the NaN.
   linearCrossEntropy: [{ T: 2, C: 20, V: 83 }],
   penalizedCrossEntropy: [{ V: 83 }],
+  pixelError: [{ S: 83 }],
+  sampleLatents: [{ S: 11 }, { S: 83, L: 3 }],
 }
 
 /** A product with the zeros of padding, or of places that a stride leaves out, is NaN too. */
@@ -78,13 +80,17 @@ async function run(call: OpCall, values: readonly Values[], dys: readonly Float3
     const differentiable = call.gradients ?? [...template.keys()]
     let leaf = 0
     const args = template.map((argument, i) =>
-      mapTensors(argument, ({ shape, dtype: own }, key) => {
-        const tensor = fromArray(values[leaf++]!, shape)
-        const tracked = differentiable.includes(i)
-        if (own !== 'f32' || !(tracked || call.alike?.includes(key))) return tensor
-        if (tracked && !call.alike?.includes(key)) gradients.push(trackGradient(tensor))
-        return cast(tensor, dtype)
-      }),
+      mapTensors(
+        argument,
+        ({ shape, dtype: own }, key) => {
+          const tensor = fromArray(values[leaf++]!, shape)
+          const tracked = differentiable.includes(i)
+          if (own !== 'f32' || !(tracked || call.alike?.includes(key))) return tensor
+          if (tracked && !call.alike?.includes(key)) gradients.push(trackGradient(tensor))
+          return cast(tensor, dtype)
+        },
+        String(i),
+      ),
     )
     const outputs = tensorsIn(call.run(...(args as never[])))
     if (gradients.length > 0)

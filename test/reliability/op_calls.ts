@@ -12,7 +12,7 @@ interface Details<S extends string> {
   none?: Partial<Record<S, WhenNone>>
   /** The arguments that it has derivatives for, by place; all by default, and tensors within them too. */
   gradients?: number[]
-  /** Options that have the dtype of these arguments, and no derivatives. */
+  /** Options, or arguments by place, that have the dtype of these arguments, and no derivatives. */
   alike?: string[]
 }
 
@@ -26,13 +26,16 @@ export interface OpCall extends Details<string> {
   arguments: (changed?: Readonly<Record<string, number>>) => unknown[]
 }
 
-const floats = (...shape: number[]): Tensor => {
+const valuesOf = (wave: (angle: number) => number, shape: readonly number[]): Tensor => {
   const count = shape.reduce((a, b) => a * b, 1)
   return fromArray(
-    Float32Array.from({ length: count }, (_, i) => Math.sin(i + 1)),
+    Float32Array.from({ length: count }, (_, i) => wave(i + 1)),
     shape,
   )
 }
+const floats = (...shape: number[]): Tensor => valuesOf(Math.sin, shape)
+/** Other values than `floats`. */
+const cosines = (...shape: number[]): Tensor => valuesOf(Math.cos, shape)
 const repeated = (value: number, count: number): number[] => Array<number>(count).fill(value)
 const ints = (...values: number[]): Tensor => fromArray(Int32Array.from(values))
 const seeds = (rows: number): Tensor => fromArray(new Int32Array(rows * 4).fill(3), [rows, 4])
@@ -270,6 +273,18 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
       },
     ],
     { gradients: [0], alike: ['x0'] },
+  ),
+  pixelError: call(
+    'pixel_error',
+    { N: 2, S: 3, C: 4 },
+    ({ N, S, C }) => [floats(N, S, C), cosines(N, S, C), 'squared'],
+    { gradients: [0], alike: ['1'] },
+  ),
+  sampleLatents: call(
+    'sample_latents',
+    { N: 2, S: 3, L: 4 },
+    ({ N, S, L }) => [floats(N, S, 2 * L), seeds(N)],
+    { gradients: [0] },
   ),
   denoise: call(
     'denoise',

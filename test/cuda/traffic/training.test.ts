@@ -82,6 +82,37 @@ describe('kernels that memory bounds move each byte once', () => {
           ),
       ),
     },
+    pixel_error: {
+      // Partial sums.
+      cached: 1.06,
+      prepare: on(
+        (d) => [perImage(), random([2, T, C], d), random([2, T, C], d)],
+        (losses, y, x) => native.pixel_error(losses!, y!, x!, false),
+      ),
+    },
+    pixel_error_backward: {
+      // Each warp reads the gradient of its image's loss.
+      cached: 1.3,
+      prepare: on(
+        (d) => [zeros([2, T, C], d), perImage(), random([2, T, C], d), random([2, T, C], d)],
+        (dy, dlosses, y, x) => native.pixel_error_backward(dy!, dlosses!, y!, x!, true),
+      ),
+    },
+    sample_latents: {
+      cached: 1.3,
+      prepare: on(
+        (d) => [zeros([2, T, C], d), perImage(), random([2, T, 2 * C], d), seeds()],
+        (z, kl, moments, seeds) => native.sample_latents(z!, kl!, moments!, seeds!),
+      ),
+    },
+    sample_latents_backward: {
+      cached: 1.3,
+      prepare: on(
+        (d) => [zeros([2, T, 2 * C], d), random([2, T, C], d), perImage(), random([2, T, 2 * C], d), seeds()],
+        (dmoments, dz, dkl, moments, seeds) =>
+          native.sample_latents_backward(dmoments!, dz!, dkl!, moments!, seeds!),
+      ),
+    },
     denoise: {
       cached: 1.3,
       prepare: (d) => {
