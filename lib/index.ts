@@ -50,6 +50,16 @@ export { tuneFromConfig, type TuneOptions, type TuneResult } from './run/tune_fr
 export type { MeasuredProduct } from './tensor/product_store.js'
 export type { ProductShape, ProductTime } from './tensor/product_choices.js'
 export { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './run/train_config.js'
+export {
+  type AutoencoderTrainConfig,
+  autoencoderTrainConfigSchema,
+  type WrittenAutoencoderConfig,
+} from './run/autoencoder/config.js'
+export {
+  type GenerativeTrainConfig,
+  generativeTrainConfigSchema,
+  type WrittenGenerativeConfig,
+} from './run/generative/config.js'
 export type { RunMessages } from './run/messages.js'
 export type { SessionHooks } from './run/train_session.js'
 

@@ -21,17 +21,41 @@ A key that is there twice, and one that is not known, is an error.
 `
 
 /** @param configs each with `title` and `json`, its JSON Schema */
-export function configPage(configs, presets) {
-  return [preamble, ...configs.map((config) => configSection(config)), presetSection(presets)].join('\n')
+export function configPage(configs, presets, autoencoders) {
+  return [
+    preamble,
+    ...configs.flatMap((config) => (config.json.anyOf ? unionSections(config) : [configSection(config)])),
+    presetSection(presets),
+    autoencoderSection(autoencoders),
+  ].join('\n')
 }
 
-function configSection({ name, title, json }) {
+/** A section for each kind of a config; of those after the first what they have differently. */
+function unionSections({ name, title, json: { anyOf } }) {
+  const [first] = anyOf
+  return anyOf.map((json, i) => {
+    if (i === 0) return configSection({ name, title, json })
+    const isSame = ([key, schema]) => JSON.stringify(first.properties[key]) === JSON.stringify(schema)
+    const others = Object.entries(json.properties).filter((entry) => !isSame(entry))
+    const same = Object.entries(json.properties).filter((entry) => entry[0] !== '$schema' && isSame(entry))
+    const type = json.properties.model.properties.type.const
+    return configSection({
+      name,
+      title: `${title} with \`"model": { "type": "${type}" }\``,
+      json: { ...json, properties: Object.fromEntries(others) },
+      beside: `As above: ${same.map(([key]) => `\`${key}\``).join(', ')}.`,
+    })
+  })
+}
+
+function configSection({ name, title, json, beside }) {
   const { $schema: _, ...properties } = json.properties
   const entries = Object.entries(properties)
   const plain = entries.filter(([, schema]) => !isSection(schema))
   return [
     `## ${title}\n`,
     `JSON Schema: \`schema/${name}.json\`\n`,
+    ...(beside === undefined ? [] : [`${beside}\n`]),
     ...(plain.length > 0 ? table(plain.flatMap(([key, schema]) => rows(key, schema, json.required))) : []),
     ...entries
       .filter(([, schema]) => isSection(schema))
@@ -202,6 +226,30 @@ function presetSection(presets) {
     line(head.map(() => '---')),
     ...presets.map(({ name, layers, channels, heads, feedForward, count }) =>
       line([`\`${name}\``, layers, channels, heads, feedForward, `${(count / 1e6).toFixed(0)} M`]),
+    ),
+    '',
+  ].join('\n')
+}
+
+function autoencoderSection(presets) {
+  const head = ['preset', 'images', 'latents', 'channels', 'blocks', 'groups', 'parameters']
+  const line = (cells) => `| ${cells.join(' | ')} |`
+  return [
+    '## Presets of autoencoders\n',
+    "The last is the paper's, 86M parameters from 256 x 256 x 3 to 32 x 32 x 8, whose widths are our choice; the others are for " +
+      'CPUs. A preset says for which images it is meant, and `imagePreprocessing` may say others.\n',
+    line(head),
+    line(head.map(() => '---')),
+    ...presets.map(({ name, image, latent, channels, blocks, groups, count }) =>
+      line([
+        `\`${name}\``,
+        `${image.width} x ${image.height}`,
+        latent,
+        channels.join(', '),
+        blocks,
+        groups,
+        `${(count / 1e6).toFixed(1)} M`,
+      ]),
     ),
     '',
   ].join('\n')

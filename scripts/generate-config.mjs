@@ -17,6 +17,9 @@ const { samplersConfigSchema } = await built('evaluation/tasks/samplers_config.j
 const presets = await built('models/transfusion/presets.js')
 const { feedForwardOf } = await built('models/transfusion/config.js')
 const { transfusionParameters } = await built('models/transfusion/model.js')
+const { autoencoderPresets } = await built('models/autoencoder/presets.js')
+const { downscaleOf } = await built('models/autoencoder/config.js')
+const { autoencoderParameters } = await built('models/autoencoder/network.js')
 
 const configs = [
   { name: 'train', title: 'The config of `transfusion train`', schema: trainConfigSchema },
@@ -35,12 +38,21 @@ function jsonSchema({ title, schema }) {
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum
     },
   })
-  const properties = {
-    $schema: { type: 'string', description: 'This schema, for editors.' },
-    ...rest.properties,
-  }
-  return { $schema, title: title.replaceAll('`', ''), allowTrailingCommas: true, ...rest, properties }
+  const head = { $schema, title: title.replaceAll('`', ''), allowTrailingCommas: true }
+  const forEditors = (object) => ({
+    ...object,
+    properties: {
+      $schema: { type: 'string', description: 'This schema, for editors.' },
+      ...object.properties,
+    },
+  })
+  return rest.anyOf
+    ? { ...head, ...rest, anyOf: rest.anyOf.map(forEditors) }
+    : { ...head, ...forEditors(rest) }
 }
+
+const countOf = (parameters) =>
+  parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
 
 /** The presets with their sizes, and the parameters that they have with the paper's vocabulary and images. */
 const presetRows = Object.entries(presets.presets).map(([name, sizes]) => {
@@ -49,8 +61,19 @@ const presetRows = Object.entries(presets.presets).map(([name, sizes]) => {
     ...presets.paperVocabulary,
     image: presets.paperImages,
   })
-  const count = parameters.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0)
-  return { name, ...sizes, feedForward: feedForwardOf(sizes), count }
+  return { name, ...sizes, feedForward: feedForwardOf(sizes), count: countOf(parameters) }
+})
+
+/** Those of autoencoders. */
+const autoencoderRows = Object.entries(autoencoderPresets).map(([name, { image, ...sizes }]) => {
+  const side = image.width / downscaleOf(sizes)
+  return {
+    name,
+    image,
+    ...sizes,
+    latent: `${side} x ${side} x ${sizes.latentChannels}`,
+    count: countOf(autoencoderParameters(sizes)),
+  }
 })
 
 const style = await prettier.resolveConfig(join(root, 'package.json'))
@@ -59,7 +82,7 @@ await main(async () => {
   const described = configs.map((config) => ({ ...config, json: jsonSchema(config) }))
   const files = [
     ...described.map(({ name, json }) => [`schema/${name}.json`, JSON.stringify(json)]),
-    ['docs/config.md', configPage(described, presetRows)],
+    ['docs/config.md', configPage(described, presetRows, autoencoderRows)],
   ]
   mkdirSync(join(root, 'schema'), { recursive: true })
   for (const [path, raw] of files) {

@@ -13,6 +13,7 @@ import { numberOption } from './options/shared.js'
 import { textData } from './options/text_data.js'
 import { TokenizerProgress } from './terminal/tokenizer_progress.js'
 import { trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'
+import { requireGenerative } from '../run/model_runs.js'
 import { trainConfigSchema } from '../run/train_config.js'
 import { textsOfAll, unreadablePolicy } from '../run/train_data.js'
 
@@ -103,10 +104,10 @@ async function readInputs(files: readonly string[], config: string | undefined):
       'expected files to train on, or --config with a config that names the data, one of the two',
     )
   if (config !== undefined) {
-    const { data, loading, tokenizer } = parseConfig(
-      trainConfigSchema,
-      await readConfig(config, trainConfigSchema),
+    const { data, loading, tokenizer } = requireGenerative(
+      parseConfig(trainConfigSchema, await readConfig(config, trainConfigSchema), config),
       config,
+      'an autoencoder reads no texts',
     )
     const { type, ...configured } = tokenizer
     return { open: () => openSources(data), loading, configured: type === 'bpe' ? configured : {} }

@@ -38,7 +38,7 @@ function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, root: unknown
       optionsFor(one, received).flatMap(keysOf),
     )
     return issue.keys.map((key) => {
-      const below = issue.path.length === 0 ? elsewhere(key, known, schema) : undefined
+      const below = issue.path.length === 0 ? elsewhere(key, known, schema, root) : undefined
       const path = formatPath([...issue.path, key])
       return `${path}: unknown key${below ?? suggestion(key, [...new Set(known)])}`
     })
@@ -57,14 +57,20 @@ function deeperIssues(issue: z.core.$ZodIssue): z.core.$ZodIssue[] | undefined {
 }
 
 /** What to say of an unknown key at the top that is known further down. */
-function elsewhere(key: string, known: readonly string[], schema: z.ZodType): string | undefined {
+function elsewhere(
+  key: string,
+  known: readonly string[],
+  schema: z.ZodType,
+  root: unknown,
+): string | undefined {
   if (nearest(key, known) !== undefined) return undefined
-  const groups = keysOf(unwrapped(schema)).filter((group) => {
-    const [inside] = schemasAt(schema, [group], undefined)
-    return optionsFor(inside!, undefined).some((option) => keysOf(option).includes(key))
-  })
+  const groups = known.filter((group) =>
+    schemasAt(schema, [group], root).some((inside) =>
+      optionsFor(inside, undefined).some((option) => keysOf(option).includes(key)),
+    ),
+  )
   if (groups.length === 0) return undefined
-  return `; did you mean ${choice(groups.map((group) => `${group}.${key}`))}?`
+  return `; did you mean ${choice([...new Set(groups)].map((group) => `${group}.${key}`))}?`
 }
 
 function expectation(issue: z.core.$ZodIssue, received: unknown, schema?: z.core.$ZodType): string {

@@ -33,8 +33,8 @@ export function optionsFor(schema: Schema, value: unknown): Schema[] {
   const plain = unwrapped(schema)
   const def = definitionOf(plain)
   if (def.type !== 'union') return [plain]
-  const key = discriminatorOf(plain)
-  const named = key === undefined ? [] : def.options.filter((option) => names(option, key, value))
+  const path = discriminatorPathOf(plain)
+  const named = path === undefined ? [] : def.options.filter((option) => namesOption(option, path, value))
   return (named.length > 0 ? named : def.options).flatMap((option) => optionsFor(option, value))
 }
 
@@ -44,24 +44,44 @@ export function discriminatorOf(schema: Schema): string | undefined {
   return def.discriminator
 }
 
+/** The keys on the way to what tells a union's options apart: of `unionBy` there may be several. */
+function discriminatorPathOf(schema: Schema): readonly string[] | undefined {
+  const key = discriminatorOf(schema)
+  const def = definitionOf(unwrapped(schema)) as { discriminatorPath?: readonly string[] }
+  return key === undefined ? def.discriminatorPath : [key]
+}
+
 /** What the options of a union have for its discriminator. */
 export function discriminatorsOf(schema: Schema, key: string): unknown[] {
   const def = definitionOf(unwrapped(schema))
-  return def.type === 'union' ? def.options.flatMap((option) => literalsOf(option, key)) : []
+  return def.type === 'union' ? def.options.flatMap((option) => optionNames(option, [key])) : []
 }
 
-function literalsOf(option: Schema, key: string): readonly unknown[] {
-  const member = memberOf(unwrapped(option), key)
-  const def = member && definitionOf(unwrapped(member))
-  return def?.type === 'literal' ? def.values : []
+/** What an option of a union has for the discriminator at a path. */
+export function optionNames(option: Schema, path: readonly string[]): readonly unknown[] {
+  return membersAt(option, path).flatMap((member) => {
+    const def = definitionOf(unwrapped(member))
+    return def.type === 'literal' ? def.values : []
+  })
 }
 
 /** Whether an option is the one that a value's discriminator names, or the default where that is left out. */
-function names(option: Schema, key: string, value: unknown): boolean {
-  const given = (value as Record<string, unknown> | null | undefined)?.[key]
-  if (given !== undefined) return literalsOf(option, key).includes(given)
-  const member = memberOf(unwrapped(option), key)
-  return member !== undefined && definitionOf(member).type === 'default'
+export function namesOption(option: Schema, path: readonly string[], value: unknown): boolean {
+  const given = path.reduce<unknown>(
+    (owner, key) => (owner as Record<string, unknown> | null | undefined)?.[key],
+    value,
+  )
+  if (given !== undefined) return optionNames(option, path).includes(given)
+  return membersAt(option, path).some((member) => definitionOf(member).type === 'default')
+}
+
+/** The schemas of what stands at a path in any value. */
+function membersAt(schema: Schema, [key, ...rest]: readonly string[]): Schema[] {
+  if (key === undefined) return [schema]
+  return optionsFor(schema, undefined).flatMap((option) => {
+    const member = memberOf(option, key)
+    return member ? membersAt(member, rest) : []
+  })
 }
 
 /** The schema of what stands under a key, or at an index, of a value; undefined where the schema allows none. */

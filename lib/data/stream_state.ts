@@ -21,3 +21,15 @@ export const streamStateSchema: z.ZodType<StreamState> = z.strictObject({
     )
     .readonly(),
 })
+
+/** A warning for each source whose number of documents has changed: their order in an epoch depends on it. */
+export function changedSources(before: StreamState | undefined, now: StreamState): string[] {
+  return (before?.sources ?? []).flatMap(({ documents }, i) => {
+    const found = now.sources[i]?.documents
+    if (documents === undefined || found === undefined || documents === found) return []
+    return [
+      `the data was changed since training stopped: source ${i + 1} had ${documents} documents, has ${found}. Their order ` +
+        'is another one: in this epoch some are seen twice, some not at all',
+    ]
+  })
+}

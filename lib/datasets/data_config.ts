@@ -134,6 +134,8 @@ export const loadingSchema = z.strictObject({
   workers: z.int().min(0).max(64).optional(),
 })
 
+/** How documents are read, defaults filled in. */
+export type LoadingConfig = z.output<typeof loadingSchema>
 export type SourceConfig = z.output<typeof sourceSchema>
 /** The data of a training config, defaults filled in: a source, or a mixture of them with weights. @useDeclaredType */
 export type DataConfig = z.output<typeof dataSchema>

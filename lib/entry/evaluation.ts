@@ -43,6 +43,9 @@ export {
 } from '../experiments/emoji/evaluate_emoji.js'
 export type { EmojiMetrics, EmojiOutput, EmojiOutputs } from '../experiments/emoji/emoji_metrics.js'
 
+// How near an image is to its original.
+export { psnr, ssim } from '../image/similarity.js'
+
 // Metrics of images, from features.
 export type {
   ClassifierOutput,

@@ -93,6 +93,18 @@ export type { Codebook } from '../models/autoencoder/codebook.js'
 export type { AutoencoderConfig, AutoencoderOptions } from '../models/autoencoder/config.js'
 export { type LatentScale, scaleLatents, unscaleLatents } from '../image/latent_scale.js'
 export { AutoencoderNetwork, type LatentDistribution } from '../models/autoencoder/network.js'
+export {
+  type AutoencoderPreset,
+  type AutoencoderPresetName,
+  autoencoderPresets,
+} from '../models/autoencoder/presets.js'
+export { AutoencoderTrainer } from '../models/autoencoder/training/trainer.js'
+export type { AutoencoderData } from '../models/autoencoder/training/task.js'
+export type { ImageDataState, TrainingImages } from '../models/autoencoder/training/batches.js'
+export type {
+  AutoencoderTrainingOptions,
+  AutoencoderTrainingSettings,
+} from '../models/autoencoder/training/options.js'
 
 // Sequences: documents as positions of tokens and patches, packed into batches.
 export type { ImageModel } from '../sequence/image_model.js'

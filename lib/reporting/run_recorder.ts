@@ -27,6 +27,15 @@ export interface RecorderOptions {
   matmulRate?: number
 }
 
+/** A sheet of samples. */
+export interface RecordedSheet {
+  readonly image: Image
+  /** What is written below its images. */
+  readonly captions: readonly string[]
+  /** What was measured of them, by name; absent: nothing. */
+  readonly metrics?: Readonly<Record<string, number>>
+}
+
 /** Writes what a run reports into its folder: `metrics.jsonl`, `run.json`, sheets of samples, event files of TensorBoard. */
 export class RunRecorder {
   readonly #folder: string
@@ -73,10 +82,15 @@ export class RunRecorder {
   }
 
   /** Keeps images generated at a step, with their captions, as a PNG sheet. Rejects where it cannot be written. */
-  async samples(step: number, images: readonly Image[], captions: readonly string[]): Promise<void> {
-    const sheet = drawSampleSheet(`step ${step}`, images, captions)
-    const png = await encodePng(sheet)
-    this.#events?.image(step, 'samples', { png, width: sheet.width, height: sheet.height })
+  samples(step: number, images: readonly Image[], captions: readonly string[]): Promise<void> {
+    return this.sheet(step, { image: drawSampleSheet(`step ${step}`, images, captions), captions })
+  }
+
+  /** Keeps a sheet of samples of a step, and what was measured of them. Rejects where it cannot be written. */
+  async sheet(step: number, { image, captions, metrics = {} }: RecordedSheet): Promise<void> {
+    const png = await encodePng(image)
+    this.#events?.image(step, 'samples', { png, width: image.width, height: image.height })
+    this.#events?.scalars(step, prefixed('samples/', metrics))
     await writeAtomically(join(this.#folder, sheetCaptionsFile(step)), `${JSON.stringify(captions)}\n`)
     await writeAtomically(join(this.#folder, sheetFile(step)), png)
   }

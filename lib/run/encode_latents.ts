@@ -18,7 +18,8 @@ import { parseDevice } from '../tensor/device.js'
 import { LatentsShard } from './latents_shard.js'
 import { LeftOutReport } from './left_out_report.js'
 import { type RunMessages, silent } from './messages.js'
-import { runModelType } from './run_model.js'
+import { generativeModelType } from './generative/model.js'
+import { requireGenerative } from './model_runs.js'
 import { trainConfigSchema, type WrittenTrainConfig } from './train_config.js'
 import { unreadablePolicy } from './train_data.js'
 
@@ -83,7 +84,11 @@ export async function encodeLatents(
     throw new RangeError(`encodeLatents: shard must be a positive number of images, received ${perShard}`)
   const { onMessage, onWarning } = { ...silent, ...given(options) }
   const { name, written } = await givenConfig(config, options)
-  const parsed = parseConfig(trainConfigSchema, written, name)
+  const parsed = requireGenerative(
+    parseConfig(trainConfigSchema, written, name),
+    name,
+    'the config is to be that of the model that reads the latents, whose model.autoencoder names the folder of a trained one',
+  )
   parseDevice(parsed.device, name)
   const { data } = parsed
   if (data.type === 'mixture')
@@ -92,7 +97,7 @@ export async function encodeLatents(
         'mix these',
     )
   if (data.type === 'latents') throw new Error(`${name}: data: its images are encoded already`)
-  using encoder = await runModelType(parsed.model).encoder(parsed, name)
+  using encoder = await generativeModelType(parsed.model).encoder(parsed, name)
   const source = await openSource(data)
   await using _ = await lockFolder(out, 'encoding latents')
   await removeLeftovers(out)

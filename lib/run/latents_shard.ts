@@ -6,7 +6,7 @@ import type { EncodedImage, Image } from '../image/image.js'
 import { readImage } from '../image/image_io.js'
 import { cast } from '../ops/cast.js'
 import { fromArray } from '../tensor/tensor.js'
-import type { RunEncoder } from './run_model.js'
+import type { RunEncoder } from './generative/model.js'
 
 /** A shard of a folder of latents while it is filled. */
 export class LatentsShard {

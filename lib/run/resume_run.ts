@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import type { CheckpointFolder } from '../training/checkpoint_folder.js'
 import type { TaskTrainer } from '../training/task_trainer.js'
-import { type RunModel, runModelType } from './run_model.js'
-import type { TrainConfig } from './train_config.js'
+import type { ModelRun, RunModel } from './run_model.js'
 
 /**
  * A run's model and trainer, restored from its latest checkpoint that can be read; undefined where there is none. Damaged
@@ -10,13 +9,13 @@ import type { TrainConfig } from './train_config.js'
  */
 export async function resumeRun(
   checkpoints: CheckpointFolder,
-  { model: { type }, precision: compute, device }: TrainConfig,
+  run: Pick<ModelRun, 'load'>,
   trainerOf: (model: RunModel) => TaskTrainer,
   onWarning: (line: string) => void,
 ): Promise<{ model: RunModel; trainer: TaskTrainer } | undefined> {
   let resumed: { model: RunModel; trainer: TaskTrainer } | undefined
   await checkpoints.resume(async (folder) => {
-    const model = await runModelType({ type }).load(join(folder, 'model'), { compute, device })
+    const model = await run.load(join(folder, 'model'))
     let trainer: TaskTrainer | undefined
     try {
       trainer = trainerOf(model)

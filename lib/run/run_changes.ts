@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { formatValue } from '../describe.js'
 import { learningRateAt } from '../training/learning_rate.js'
-import { runModelType } from './run_model.js'
+import { modelRun } from './model_runs.js'
 import { type TrainConfig, trainConfigSchema } from './train_config.js'
 
 /** They change nothing that is learned. */
@@ -58,7 +58,7 @@ const short = (value: unknown): string => (value === undefined ? 'not set' : for
 /** A preset and the sizes that it stands for are the same. */
 const withSizes = (config: TrainConfig) => ({
   ...config,
-  model: runModelType(config.model).withSizes(config.model),
+  model: modelRun(config).withSizes,
 })
 
 /** A config as far as it must stay as it was. */

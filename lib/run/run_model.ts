@@ -1,18 +1,12 @@
-/** What a run needs of a model; lib/models/registry.ts has what fits it, by type. */
-import type { Objective } from '../diffusion/objective.js'
+/** What a run needs of its model, whatever that is. */
+import type { StreamOptions, WeightedSource } from '../data/stream/open_stream.js'
+import type { UnreadableDocument } from '../data/sources/document_source.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
-import type { StreamOptions } from '../data/stream/open_stream.js'
-import type { Checksums } from '../files/checksum.js'
-import type { EncodedImage, Image } from '../image/image.js'
-import type { ImagePreprocessing } from '../image/image_preprocessing.js'
-import type { LatentScale } from '../image/latent_scale.js'
-import type { GenerativeModel } from '../generation/model.js'
-import { defaultModelType, type ModelType, runModels } from '../models/registry.js'
-import type { ComputeType } from '../nn/arena.js'
-import type { Device } from '../tensor/device.js'
+import type { RecordedSheet } from '../reporting/run_recorder.js'
+import type { TrainingSettings } from '../training/options.js'
 import type { TaskTrainer } from '../training/task_trainer.js'
-import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
-import type { TrainConfig, WrittenTrainConfig } from './train_config.js'
+import type { BpeProgress } from '../tokenizer/bpe/train_tokenizer.js'
+import type { TrainConfig } from './train_config.js'
 
 /** Opens the stream of documents that a run trains on, at the beginning or where an earlier one has ended. */
 export type OpenTrainingStream = (start: {
@@ -24,20 +18,43 @@ export type OpenTrainingStream = (start: {
   readonly longest?: number
 }) => DocumentStream | Promise<DocumentStream>
 
+/** How documents are preprocessed for a model. */
+export type ModelStreamOptions = Pick<StreamOptions, 'tokenizer' | 'image' | 'positionsOf'>
+
+/** What a run reads. */
+export interface RunData {
+  readonly sources: readonly WeightedSource[]
+  /** Told of documents that are left out. */
+  readonly onSkip: (document: UnreadableDocument) => void
+}
+
+/** What is told while a model is made. */
+export interface CreationHooks {
+  /** Called while a BPE tokenizer is trained for the run. */
+  readonly onTokenizerProgress?: ((progress: BpeProgress) => void) | undefined
+}
+
+/** Settings of training that a caller replaces. */
+export type TrainingChanges = Pick<TrainingSettings, 'steps' | 'minutes' | 'products'>
+
+/** Draws the sheet of a step with the model as it is; undefined where there is nothing to show, or the signal aborts. */
+export type DrawSheet = (step: number, signal: AbortSignal | undefined) => Promise<RecordedSheet | undefined>
+
 /** A model that a run trains, whatever its type. */
 export interface RunModel {
-  /** What the run's samples are generated with. */
-  readonly generative: GenerativeModel
   readonly parameterCount: number
   /** The model's sizes in one line. */
   readonly sizes: string
   /** A line for each setting with which the model is expected to learn badly. */
   readonly advice: readonly string[]
-  /** How documents are preprocessed for the model. */
-  readonly streamOptions: Pick<StreamOptions, 'tokenizer' | 'image' | 'positionsOf'>
-  trainer(open: OpenTrainingStream, options: TrainConfig['training']): TaskTrainer
-  /** Writes the model's folder. */
-  save(folder: string): Promise<void>
+  /** Trains the model as the config says, but for `changes`. */
+  trainer(data: RunData, changes?: TrainingChanges): TaskTrainer
+  /** Rejects with an Error, which begins with `name`, the config's, for samples that the model cannot make. */
+  checkSamples(name: string): Promise<void>
+  /** Chooses what the run's sheets show; the same for the same data. */
+  sheets(data: RunData, onWarning: (line: string) => void): Promise<DrawSheet>
+  /** Writes the model's folder once it is trained. */
+  save(folder: string, data: RunData): Promise<void>
   /** Frees the weights. */
   [Symbol.dispose](): void
 }
@@ -45,69 +62,35 @@ export interface RunModel {
 /** Bytes that training takes at least, and what they are of. */
 export interface LeastMemory {
   readonly parameters: number
-  /** Patches, or positions, of an image. */
-  readonly patches: number
   /** Of the parameters, their gradients, the optimizer's state and the average. */
   readonly weights: number
   /** Of what a batch keeps for its backward pass. */
   readonly batch: number
+  /** What the batch is of: "images of 256 patches each". */
+  readonly batchOf: string
+  /** What makes it smaller. */
+  readonly remedies: string
 }
 
-/** What encodes images once, where each step of a run would. */
-export interface RunEncoder {
-  /** Of the files that it was read from, by their names. */
-  readonly checksums: Checksums
-  /** Values of a position. */
-  readonly channels: number
-  /** Pixels for each position, along each side. */
-  readonly downscale: number
-  /** Between what it gives and what the model reads. */
-  readonly scale: LatentScale
-  /** How images are decoded for it. */
-  readonly preprocessing: ImagePreprocessing
-  /** The latents of images: their means, and log-variances where there are any. */
-  encodeMoments(images: readonly Image[]): Promise<{ mean: EncodedImage; logVariance?: EncodedImage }[]>
-  /** Frees its weights. */
-  [Symbol.dispose](): void
-}
-
-/** What a run does with models of one type. */
-export interface RunModelType {
-  /** A config's model with the sizes that a preset stands for in its place. */
-  withSizes(model: TrainConfig['model']): object
-  /** The settings that the weights of a folder decide, for a config that leaves them out; `written`: its model. */
-  settingsOfWeights(
-    folder: string,
-    written: NonNullable<WrittenTrainConfig['model']>,
-  ): Promise<{ model: object; objective?: Objective }>
+/** A run as its config says: what depends on the model's type. */
+export interface ModelRun {
+  /** The config's model with the sizes that a preset stands for in its place. */
+  readonly withSizes: object
   /**
-   * The settings of a run that goes on from `folder`, which `save` or a checkpoint wrote: what that has of its own, such as an
+   * The config of a run that goes on from `folder`, which `save` or a checkpoint wrote: what that has of its own, such as an
    * autoencoder, need not lie any more where the config says. Undefined where the folder cannot be read; rejects where what
-   * lies there is another one. Absent where a model has nothing of the kind.
+   * lies there is another one.
    */
-  continued?(config: TrainConfig, folder: string, name: string): Promise<TrainConfig['model'] | undefined>
+  continued(folder: string, name: string): Promise<TrainConfig | undefined>
   /**
    * Rejects with an Error, which begins with `name`, for settings that do not fit each other or the data; resolves with what
    * training takes at least.
    */
-  check(config: TrainConfig, name: string): Promise<LeastMemory>
-  /** What encodes the images of a run's data. Rejects as `check`, and where the model reads images as they are. */
-  encoder(config: TrainConfig, name: string): Promise<RunEncoder>
+  check(name: string): Promise<LeastMemory>
   /** A new model, its weights random. */
-  create(config: TrainConfig, tokenizer: JsonTokenizer): Promise<RunModel>
-  /** A model with the weights of a folder, which decides all that the config, as it was written, leaves out. */
-  initialize(folder: string, config: TrainConfig, written: WrittenTrainConfig): Promise<RunModel>
+  create(data: RunData, hooks?: CreationHooks): Promise<RunModel>
+  /** A model with the weights of a folder, which decides all that the config, as it was `written`, leaves out. */
+  initialize(folder: string, written: unknown): Promise<RunModel>
   /** The model of a folder that `save` or a checkpoint wrote. */
-  load(folder: string, options: { compute: ComputeType; device: Device }): Promise<RunModel>
-}
-
-const types: Readonly<Record<ModelType, RunModelType>> = runModels
-
-/** What a run does with models of the type that a config names. */
-export const runModelType = (model: { type: ModelType }): RunModelType => types[model.type]
-
-/** The same for a config as it was written, in which the type may be left out; undefined for an unknown type. */
-export function writtenModelType(model: unknown): RunModelType | undefined {
-  const type = (model as { type?: string } | undefined)?.type ?? defaultModelType
-  return Object.hasOwn(types, type) ? types[type as ModelType] : undefined
+  load(folder: string): Promise<RunModel>
 }

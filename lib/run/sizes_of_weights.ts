@@ -2,8 +2,7 @@ import { readJson } from '../files/json_file.js'
 import { sameNumber } from '../config/same_number.js'
 import { CheckpointFolder } from '../training/checkpoint_folder.js'
 import { runPaths } from './run_folder.js'
-import { writtenModelType } from './run_model.js'
-import type { WrittenTrainConfig } from './train_config.js'
+import { settingsOfWeights } from './model_runs.js'
 
 /**
  * A config as it stands in its file, with what it leaves to the weights that the run begins with: the sizes and the
@@ -21,11 +20,10 @@ export async function withSizesOfWeights(
     const { preset: _, ...sizes } = { preset: undefined, ...model }
     return completed(written, { model: sizes, objective })
   }
-  const { model = {} } = written as WrittenTrainConfig
-  const type = writtenModelType(model)
-  // An unknown type is refused when the config is parsed.
-  if (init === undefined || !type) return written
-  return completed(written, await type.settingsOfWeights(init, model))
+  if (init === undefined) return written
+  // What is wrong with the model, an unknown type say, is refused when the config is parsed.
+  const model = isObject(written['model']) ? written['model'] : {}
+  return completed(written, await settingsOfWeights(init, model))
 }
 
 /** What is set, and what is stored where nothing is, or the same number in other digits. */

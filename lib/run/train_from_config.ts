@@ -13,15 +13,16 @@ import type { BpeProgress } from '../tokenizer/bpe/train_tokenizer.js'
 import { type Device, parseDevice } from '../tensor/device.js'
 import { LeftOutReport } from './left_out_report.js'
 import { type RunMessages, silent } from './messages.js'
-import { type RunModel, runModelType } from './run_model.js'
+import { modelRun } from './model_runs.js'
+import type { RunModel } from './run_model.js'
 import { productsMessage } from './products_message.js'
 import { resumeRun } from './resume_run.js'
 import { lengthChange, progressOf } from './run_changes.js'
 import { lockRun, type OpenRun, openRun, runPaths } from './run_folder.js'
 import { withSizesOfWeights } from './sizes_of_weights.js'
-import { checkNewModel, checkSamples } from './train_checks.js'
+import { checkNewModel } from './train_checks.js'
 import { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './train_config.js'
-import { openTokenizer, streamOpener, unreadablePolicy } from './train_data.js'
+import { unreadablePolicy } from './train_data.js'
 import { type SessionHooks, trainSession } from './train_session.js'
 
 /** Where a run is written, what it begins with, and its hooks. */
@@ -98,7 +99,7 @@ export async function trainFromConfig(
   return await runIn(out, {
     name,
     config: parsed,
-    written: written as WrittenTrainConfig,
+    written,
     sources,
     run: await openRun(out, recorded(parsed), hooks.onWarning),
     init,
@@ -108,10 +109,9 @@ export async function trainFromConfig(
 
 /** A config with what a run that goes on has of its own in its latest checkpoint that can be read. */
 async function continuedConfig(config: TrainConfig, out: string, name: string): Promise<TrainConfig> {
-  const type = runModelType(config.model)
   for (const checkpoint of await new CheckpointFolder(runPaths(out).checkpoints, 1).all()) {
-    const model = await type.continued?.(config, join(checkpoint, 'model'), name)
-    if (model) return { ...config, model }
+    const continued = await modelRun(config).continued(join(checkpoint, 'model'), name)
+    if (continued) return continued
   }
   return config
 }
@@ -122,7 +122,7 @@ interface ReadyRun {
   name: string
   config: TrainConfig
   /** Without defaults, and without what is left to the weights that the run begins with. */
-  written: WrittenTrainConfig
+  written: unknown
   sources: readonly WeightedSource[]
   run: OpenRun
   init: string | undefined
@@ -135,19 +135,12 @@ async function runIn(
 ): Promise<TrainRunResult> {
   const { onMessage, onWarning } = hooks
   const leftOut = new LeftOutReport(onWarning)
-  const { onSkip } = leftOut
-  const type = runModelType(config.model)
-  const trainerOf = (model: RunModel) =>
-    model.trainer(streamOpener(config, sources, model, onSkip), config.training)
-  const resumed = await resumeRun(run.checkpoints, config, trainerOf, onWarning)
+  const data = { sources, onSkip: leftOut.onSkip }
+  const ofModel = modelRun(config)
+  const trainerOf = (model: RunModel) => model.trainer(data)
+  const resumed = await resumeRun(run.checkpoints, ofModel, trainerOf, onWarning)
   using model =
-    resumed?.model ??
-    (init
-      ? await type.initialize(init, config, written)
-      : await type.create(
-          config,
-          await openTokenizer(config, sources, onSkip, { onProgress: hooks.onTokenizerProgress }),
-        ))
+    resumed?.model ?? (init ? await ofModel.initialize(init, written) : await ofModel.create(data, hooks))
   using trainer = resumed?.trainer ?? trainerOf(model)
   const result = () => ({ ...trainer.done, model: runPaths(out).model })
   const { done } = trainer
@@ -160,12 +153,12 @@ async function runIn(
   }
   const longer = resumed && lengthChange(run.earlierLength, config.training, done)
   if (longer) onMessage(longer)
-  await checkSamples(model.generative, config.samples, name)
+  await model.checkSamples(name)
   const products = resumed ? undefined : await productsMessage(config)
   hooks.onReady?.()
   if (products !== undefined) onMessage(products)
   const beginning = resumed ? `; going on from step ${done.steps}` : init ? `; beginning with ${init}` : ''
-  const session = { out, config, model, trainer, sources, leftOut, checkpoints: run.checkpoints, beginning }
+  const session = { out, config, model, trainer, data, leftOut, checkpoints: run.checkpoints, beginning }
   return { outcome: await trainSession(session, hooks), ...result() }
 }
 

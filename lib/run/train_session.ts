@@ -1,6 +1,3 @@
-import type { WeightedSource } from '../data/stream/open_stream.js'
-import { unknownWordsOf } from '../generation/unknown_words.js'
-import { generateImages } from '../generation/generate_images.js'
 import { measureMatmulRate } from '../reporting/matmul_rate.js'
 import { formatCount } from '../reporting/report/numbers.js'
 import { RunRecorder } from '../reporting/run_recorder.js'
@@ -11,9 +8,9 @@ import type { LeftOutReport } from './left_out_report.js'
 import type { RunMessages } from './messages.js'
 import { recordedRun } from './recorded_run.js'
 import { runPaths } from './run_folder.js'
-import type { RunModel } from './run_model.js'
+import type { DrawSheet, RunData, RunModel } from './run_model.js'
 import type { TrainConfig } from './train_config.js'
-import { documentsOf, spreadTexts } from './train_data.js'
+import { documentsOf } from './train_data.js'
 
 /** Steps after which metrics are written at the latest. */
 const flushedSteps = 100
@@ -25,7 +22,7 @@ export interface TrainSession {
   config: TrainConfig
   model: RunModel
   trainer: TaskTrainer
-  sources: readonly WeightedSource[]
+  data: RunData
   leftOut: LeftOutReport
   checkpoints: CheckpointFolder
   /** Where the session begins, to be said behind the model's sizes. */
@@ -52,16 +49,14 @@ export async function trainSession(
   session: TrainSession,
   hooks: SessionHooks & RunMessages,
 ): Promise<'finished' | 'interrupted'> {
-  const { out, config, model, trainer, sources } = session
+  const { out, config, model, trainer, data } = session
   const { onMessage, onWarning } = hooks
-  const documents = documentsOf(sources)
+  const documents = documentsOf(data.sources)
   if (documents !== undefined) onMessage(formatCount(documents, 'document'))
   // Before anything is waited for: the weights of large models take a while.
   onMessage(model.sizes + session.beginning)
   for (const advice of model.advice) onWarning(advice)
-  const unknown = await unknownWordsOf(model.generative.tokenizer, config.samples.prompts ?? [])
-  if (unknown !== undefined) onWarning(`samples.prompts: ${unknown}`)
-  const prompts = config.samples.prompts ?? (await spreadTexts(sources, 10))
+  const drawSheet = await model.sheets(data, onWarning)
   const matmulRate = await measureMatmulRate(config.precision, config.device)
   const { steps: step, seconds } = trainer.done
   const recorder = await RunRecorder.open(out, {
@@ -75,31 +70,25 @@ export async function trainSession(
   hooks.onTrainingStart?.({ matmulRate })
   let outcome: 'finished' | 'interrupted' = 'finished'
   await recordedRun(out, recorder, hooks, async () => {
-    outcome = await train(session, hooks, recorder, prompts)
+    outcome = await train(session, hooks, recorder, drawSheet)
     return outcome
   })
   return outcome
 }
 
 async function train(
-  { out, config, model, trainer, sources, leftOut, checkpoints }: TrainSession,
+  { out, config, model, trainer, data, leftOut, checkpoints }: TrainSession,
   { signal, onMessage, onWarning, onStep, onTrainingEnd }: SessionHooks & RunMessages,
   recorder: RunRecorder,
-  prompts: readonly string[],
+  drawSheet: DrawSheet,
 ): Promise<'finished' | 'interrupted'> {
   const isStopped = () => signal?.aborted ?? false
   // Training goes on without what it reports.
   const notWritten = (error: Error) => onWarning(`not written: ${error.message}`)
   const flush = () => recorder.flush().catch(notWritten)
   const writeSamples = async (step: number) => {
-    const { every: _every, prompts: _prompts, ...options } = config.samples
-    const images = await generateImages(model.generative, prompts, undefined, options, { signal }).catch(
-      (error) => {
-        // Whoever stops the run does not wait for its pictures.
-        if (!isStopped()) throw error
-      },
-    )
-    if (images && images.length > 0) await recorder.samples(step, images, prompts).catch(notWritten)
+    const sheet = await drawSheet(step, signal)
+    if (sheet) await recorder.sheet(step, sheet).catch(notWritten)
     await flush()
   }
   const { every, onSaveError } = config.checkpoints
@@ -120,13 +109,13 @@ async function train(
   } finally {
     onTrainingEnd?.(completed)
   }
-  for (const line of leftOut.summary(sources)) onMessage(line)
+  for (const line of leftOut.summary(data.sources)) onMessage(line)
   const { steps } = trainer.done
   if (!completed) {
     onMessage(`Stopped at step ${steps}, which is saved; the same command goes on from it.`)
     return 'interrupted'
   }
-  await model.save(runPaths(out).model)
+  await model.save(runPaths(out).model, data)
   if (steps % config.samples.every !== 0) await writeSamples(steps)
   onMessage(`${steps} steps; the model is in ${runPaths(out).model}`)
   return 'finished'

@@ -15,11 +15,10 @@ import {
   writeProducts,
 } from '../tensor/product_store.js'
 import { silent } from './messages.js'
-import { runModelType } from './run_model.js'
+import { modelRun } from './model_runs.js'
 import { checkNewModel } from './train_checks.js'
 import { withSizesOfWeights } from './sizes_of_weights.js'
 import { type TrainConfig, trainConfigSchema, type WrittenTrainConfig } from './train_config.js'
-import { openTokenizer, streamOpener } from './train_data.js'
 
 /** Where to measure, and what is told meanwhile. */
 export interface TuneOptions {
@@ -92,7 +91,7 @@ export async function tuneFromConfig(
   // Before minutes go into measuring.
   await checkProductFolder(machine)
   const earlier = await readEarlier(machine, onWarning)
-  const shapes = distinctLengths(await recordShapes(parsed, written as WrittenTrainConfig, init))
+  const shapes = distinctLengths(await recordShapes(parsed, written, init))
   trimMemory(gpu)
   onShapes?.(shapes.length)
   const products: MeasuredProduct[] = []
@@ -118,21 +117,13 @@ async function readEarlier(machine: ProductMachine, onWarning: (line: string) =>
 /** The products of a model's first steps. */
 async function recordShapes(
   config: TrainConfig,
-  written: WrittenTrainConfig,
+  written: unknown,
   init: string | undefined,
 ): Promise<ProductShape[]> {
-  const sources = await openSources(config.data)
-  const onSkip = () => {}
-  const type = runModelType(config.model)
-  using model = await (init
-    ? type.initialize(init, config, written)
-    : type.create(config, await openTokenizer(config, sources, onSkip)))
-  const { minutes: _minutes, ...training } = config.training
-  using trainer = model.trainer(streamOpener(config, sources, model, onSkip), {
-    ...training,
-    steps: recordedSteps,
-    products: 'fastest',
-  })
+  const data = { sources: await openSources(config.data), onSkip: () => {} }
+  const run = modelRun(config)
+  using model = await (init ? run.initialize(init, written) : run.create(data))
+  using trainer = model.trainer(data, { steps: recordedSteps, minutes: undefined, products: 'fastest' })
   await trainer.run()
   return trainer.products.filter(({ calls }) => calls > 0).map(({ shape }) => shape)
 }

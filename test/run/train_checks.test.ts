@@ -2,7 +2,7 @@ import { afterEach, expect, it } from 'vitest'
 import { leastMemory } from '../../lib/models/transfusion/run/least_memory.js'
 import { checkNewModel } from '../../lib/run/train_checks.js'
 import { modelOptions } from '../../lib/models/transfusion/model_options.js'
-import { trainConfigSchema } from '../../lib/run/train_config.js'
+import { generativeTrainConfigSchema } from '../../lib/run/generative/config.js'
 import { paperImages, paperVocabulary } from '../../lib/models/transfusion/presets.js'
 import { transfusionConfigSchema } from '../../lib/models/transfusion/config.js'
 import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
@@ -11,7 +11,7 @@ const { limit } = memory()
 afterEach(() => setMemoryLimit(limit))
 
 const config = (model: object, training: object = {}, more: object = {}) =>
-  trainConfigSchema.parse({
+  generativeTrainConfigSchema.parse({
     data: { type: 'folder', path: 'pictures' },
     model: { image: { channels: 3, patch: 4, height: 32, width: 32 }, ...model },
     training: { steps: 10, ...training },

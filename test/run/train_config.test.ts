@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
 import { checkNewModel } from '../../lib/run/train_checks.js'
 import { modelOptions, namedSizes } from '../../lib/models/transfusion/model_options.js'
+import { requireGenerative } from '../../lib/run/model_runs.js'
 import { trainConfigSchema } from '../../lib/run/train_config.js'
 import { parseConfig } from '../../lib/config/parse.js'
 import { parseConfigText } from '../../lib/files/config_file.js'
@@ -21,7 +22,7 @@ const config = (model: object, more: object = {}) =>
     'a.json',
   )
 
-const sizesOf = (model: object) => modelOptions(config(model).model)
+const sizesOf = (model: object) => modelOptions(requireGenerative(config(model), 'a.json', '').model)
 
 const parametersOf = (model: object) =>
   transfusionParameters({ ...sizesOf(model), ...paperVocabulary })
@@ -83,7 +84,7 @@ it('has a model of a known type, which may be left out', () => {
   expect(config({}).model.type).toBe('transfusion')
   expect(config({ type: 'transfusion' }).model).toEqual(config({}).model)
   expect(() => config({ type: 'chameleon' })).toThrow(
-    'a.json:\n  model.type: expected "transfusion"; received "chameleon"',
+    'a.json:\n  model.type: expected "transfusion" or "autoencoder"; received "chameleon"',
   )
 })
 

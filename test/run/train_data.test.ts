@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LeftOutReport } from '../../lib/run/left_out_report.js'
-import { spreadTexts, textsOfAll, unreadablePolicy } from '../../lib/run/train_data.js'
+import { spreadTexts } from '../../lib/run/generative/texts.js'
+import { textsOfAll, unreadablePolicy } from '../../lib/run/train_data.js'
 import { LeftOut } from '../../lib/data/left_out.js'
 import type { RawPart } from '../../lib/data/document.js'
 import type { DocumentSource } from '../../lib/data/sources/document_source.js'

@@ -18,8 +18,8 @@ export interface WeightedSource {
 
 /** How sources become a stream of what a model is trained on. */
 export interface StreamOptions {
-  /** Of the model. */
-  readonly tokenizer: JsonTokenizer
+  /** Of the model. Undefined: it reads no texts, which are left out of documents. */
+  readonly tokenizer: JsonTokenizer | undefined
   /** What image files are made; pixels stay as they are. Undefined: image files cannot be read. */
   readonly image: ImagePreprocessingOptions | undefined
   /** How long a document is, which weights and limits count in. */

@@ -22,7 +22,7 @@ export interface Preprocessor {
 
 /** Tokenizes and decodes on this thread; image files are decoded by sharp's own threads. */
 export function inlinePreprocessor(
-  tokenizer: JsonTokenizer,
+  tokenizer: JsonTokenizer | undefined,
   image: ImagePreprocessingOptions | undefined,
 ): Preprocessor {
   const preprocessor = new PartPreprocessor(tokenizer, image)
@@ -38,12 +38,12 @@ export function inlinePreprocessor(
   }
 }
 
-/** Tokenizes texts and decodes images. */
+/** Tokenizes texts, or without a tokenizer leaves them out, and decodes images. */
 export class PartPreprocessor {
-  readonly #tokenizer: JsonTokenizer
+  readonly #tokenizer: JsonTokenizer | undefined
   readonly #image: ImagePreprocessingOptions | undefined
 
-  constructor(tokenizer: JsonTokenizer, image: ImagePreprocessingOptions | undefined) {
+  constructor(tokenizer: JsonTokenizer | undefined, image: ImagePreprocessingOptions | undefined) {
     this.#tokenizer = tokenizer
     this.#image = image
   }
@@ -52,17 +52,13 @@ export class PartPreprocessor {
   async preprocess(name: string, parts: readonly RawPart[]): Promise<TokenizedPart[]> {
     const tokenized: TokenizedPart[] = []
     for (const part of parts) {
-      if (part.type === 'text') tokenized.push({ type: 'text', ids: await this.#encode(name, part.text) })
-      else if (isDecoded(part)) tokenized.push(part)
+      if (part.type === 'text') {
+        const tokenizer = this.#tokenizer
+        if (tokenizer) tokenized.push({ type: 'text', ids: await encode(tokenizer, name, part.text) })
+      } else if (isDecoded(part)) tokenized.push(part)
       else tokenized.push({ type: 'image', image: await this.#decode(name, part) })
     }
     return tokenized
-  }
-
-  async #encode(name: string, text: string): Promise<Int32Array> {
-    const ids = await explained(name, this.#tokenizer.encode(text))
-    if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${formatValue(text)}`)
-    return ids
   }
 
   async #decode(name: string, part: ImageFilePart) {
@@ -75,6 +71,12 @@ export class PartPreprocessor {
     if ('path' in part) return readImage(part.path, image)
     return explained(name, readImage(part.bytes, image))
   }
+}
+
+async function encode(tokenizer: JsonTokenizer, name: string, text: string): Promise<Int32Array> {
+  const ids = await explained(name, tokenizer.encode(text))
+  if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${formatValue(text)}`)
+  return ids
 }
 
 async function explained<R>(name: string, result: Promise<R>): Promise<R> {

@@ -14,7 +14,7 @@ import type { Preprocessor } from './preprocessor.js'
 
 /** What a worker is started with. */
 export interface WorkerSetup {
-  readonly tokenizer: JsonTokenizer['definition']
+  readonly tokenizer: JsonTokenizer['definition'] | undefined
   readonly image: ImagePreprocessingOptions | undefined
 }
 
@@ -34,14 +34,21 @@ export interface PreprocessingResult {
  */
 export class PreprocessorPool implements Preprocessor {
   readonly #workers: readonly PoolWorker[]
+  readonly #readsTexts: boolean
   #ended: Error | undefined
 
-  constructor(tokenizer: JsonTokenizer, image: ImagePreprocessingOptions | undefined, workers: number) {
-    const setup: WorkerSetup = { tokenizer: tokenizer.definition, image }
+  constructor(
+    tokenizer: JsonTokenizer | undefined,
+    image: ImagePreprocessingOptions | undefined,
+    workers: number,
+  ) {
+    const setup: WorkerSetup = { tokenizer: tokenizer?.definition, image }
+    this.#readsTexts = tokenizer !== undefined
     this.#workers = Array.from({ length: workers }, () => new PoolWorker(setup, (error) => this.#end(error)))
   }
 
-  async preprocess({ name, parts }: RawDocument): Promise<TokenizedDocument | UnreadableDocument> {
+  async preprocess({ name, parts: all }: RawDocument): Promise<TokenizedDocument | UnreadableDocument> {
+    const parts = this.#readsTexts ? all : all.filter(({ type }) => type === 'image')
     if (this.#ended) throw this.#ended
     const worker = this.#workers.reduce((least, other) => (other.pending < least.pending ? other : least))
     const tokenized = await worker.preprocess({ name, parts: parts.filter((part) => !isDecoded(part)) })

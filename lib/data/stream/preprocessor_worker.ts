@@ -6,7 +6,7 @@ import { inlinePreprocessor } from './preprocessor.js'
 import type { PreprocessingJob, PreprocessingResult, WorkerSetup } from './preprocessor_pool.js'
 
 const { tokenizer, image } = workerData as WorkerSetup
-const preprocessor = inlinePreprocessor(new JsonTokenizer(...tokenizer), image)
+const preprocessor = inlinePreprocessor(tokenizer && new JsonTokenizer(...tokenizer), image)
 
 parentPort!.on('message', async ({ id, document }: PreprocessingJob) => {
   const tokenized = await preprocessor.preprocess(document)

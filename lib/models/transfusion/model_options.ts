@@ -8,7 +8,7 @@ const modelShape = transfusionConfigSchema.shape
 
 /** The sizes of a model; its tokenizer decides the vocabulary. With `--init` what is left out is the folder's. */
 export const modelOptionsSchema = z.strictObject({
-  /** The kind of model, of which there is one so far. */
+  /** A model of text and images, the default; what else there is, an autoencoder, has a config of its own below. */
   type: z.literal(transfusionName).default(transfusionName),
   /** Sizes to begin with, tiny by default; what is set beside it goes before it. See the list of presets below. */
   preset: z.enum(Object.keys(presets) as [PresetName, ...PresetName[]]).optional(),

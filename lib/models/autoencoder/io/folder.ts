@@ -1,7 +1,10 @@
 /** An autoencoder as a folder of diffusers: `config.json` and `diffusion_pytorch_model.safetensors`, ours and theirs alike. */
 import { dirname, join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { checkArguments, checkOptions } from '../../../arguments.js'
+import { formatValue } from '../../../describe.js'
 import { currentFile, replaceFiles } from '../../../files/atomic_folder.js'
+import { type Checksums, checksumOf, DamagedFileError } from '../../../files/checksum.js'
 import { exists } from '../../../files/exists.js'
 import { readJson, writeJson } from '../../../files/json_file.js'
 import { checkCheckpointFolder } from '../../../files/safetensors/checkpoint_contents.js'
@@ -15,14 +18,17 @@ import {
   type SavedPrecision,
   writeParameter,
 } from '../../../nn/parameter_values.js'
+import type { Parameter } from '../../../nn/parameters.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
+import type { Tensor } from '../../../tensor/tensor.js'
 import { AutoencoderNetwork } from '../network.js'
 import { type AutoencoderDescription, diffusersConfig, readDiffusersConfig } from './diffusers_config.js'
 import { fromStored, storedNames, storedShape, toStored } from './layout.js'
 
 const stem = 'diffusion_pytorch_model'
 const weightsFile = `${stem}.safetensors`
+const configFile = 'config.json'
 
 /** An autoencoder and how its latents are scaled. */
 export interface LoadedAutoencoder {
@@ -47,6 +53,12 @@ export interface AutoencoderFiles {
   readonly weights: readonly string[]
 }
 
+/** Whether a folder has the `config.json` of an autoencoder, ours or diffusers'. Rejects where it cannot be read. */
+export async function isAutoencoder(folder: string): Promise<boolean> {
+  const config: unknown = await readJson(await currentFile(folder, configFile), null)
+  return typeof config === 'object' && config !== null && '_class_name' in config
+}
+
 /** The files of an autoencoder's folder, or of the one in a folder of a diffusers pipeline. Throws as `loadAutoencoder`. */
 export async function autoencoderFiles(path: string): Promise<AutoencoderFiles> {
   const { folder, config } = await locate(path)
@@ -54,11 +66,13 @@ export async function autoencoderFiles(path: string): Promise<AutoencoderFiles> 
   return { config, weights: weights.files }
 }
 
+/** A pipeline of diffusers has its autoencoder in `vae`, a run of ours in `model`. */
 async function locate(path: string): Promise<{ folder: string; config: string }> {
   const isPipeline = await exists(join(path, 'model_index.json'))
-  const folder = isPipeline ? join(path, 'vae') : path
+  const isRun = !(await isAutoencoder(path)) && (await isAutoencoder(join(path, 'model')))
+  const folder = isPipeline ? join(path, 'vae') : isRun ? join(path, 'model') : path
   await checkCheckpointFolder(folder)
-  return { folder, config: await currentFile(folder, 'config.json') }
+  return { folder, config: await currentFile(folder, configFile) }
 }
 
 const openWeights = async (folder: string) =>
@@ -85,26 +99,12 @@ export async function loadAutoencoder(
   const device = parseDevice(options.device ?? currentDevice(), 'loadAutoencoder')
   const located = await locate(path)
   const { config, scale } = await describe(located)
-  await using weights = await openWeights(located.folder)
   const network = new AutoencoderNetwork(config, options.compute, device)
   try {
-    const { arena } = network
-    const stored = new Map(
-      arena.parameters.map((parameter) => {
-        const { name } = parameter
-        return [storedNames(name).find((name) => weights.entry(name)) ?? name, parameter]
-      }),
+    await readFolderWeights(network, located.folder, (parameter, values) =>
+      writeParameter(network.arena, parameter, values),
     )
-    for (const [name, parameter] of stored)
-      checkFloats(weights.pathOf(name), name, weights.entry(name), storedShape(parameter))
-    const unknown = [...weights.names].find((name) => !stored.has(name))
-    if (unknown !== undefined)
-      throw new Error(`${weights.pathOf(unknown)}: an autoencoder of this config has no tensor "${unknown}"`)
-    for (const [name, parameter] of stored) {
-      const { data } = await weights.read(name)
-      await writeParameter(arena, parameter, fromStored(data as ParameterValues, parameter))
-    }
-    arena.updated()
+    network.arena.updated()
   } catch (error) {
     network[Symbol.dispose]()
     throw error
@@ -113,14 +113,72 @@ export async function loadAutoencoder(
 }
 
 /**
+ * Reads the weights of a folder that `saveAutoencoder` wrote for a network of the same config; the function that it resolves
+ * with writes them into it. `checksums`: what `saveAutoencoder` has resolved with, where that is known. Throws as
+ * `loadAutoencoder`, where the config is another, and a DamagedFileError where a file is not what was saved, unless `verify`
+ * is false.
+ */
+export async function loadAutoencoderWeights(
+  network: AutoencoderNetwork,
+  path: string,
+  { checksums, verify }: { checksums: Checksums | undefined; verify: boolean },
+): Promise<() => Promise<void>> {
+  const { folder, config: configPath } = await locate(path)
+  if (verify && checksums)
+    for (const [name, sum] of Object.entries(checksums)) {
+      const file = await currentFile(folder, name)
+      if ((await checksumOf(file)) !== sum)
+        throw new DamagedFileError(file, 'is not as it was saved', 'training.json of the checkpoint')
+    }
+  const { config, scale } = await describe({ config: configPath })
+  // What a config leaves out, files say.
+  const [stored, own] = [config, network.config].map((config) => diffusersConfig({ config, scale }))
+  if (!isDeepStrictEqual(stored, own))
+    throw new Error(
+      `${configPath}: is of another autoencoder: ${formatValue(stored)}, expected ${formatValue(own)}`,
+    )
+  const read: [Parameter, ParameterValues][] = []
+  await readFolderWeights(network, folder, (...parameter) => void read.push(parameter))
+  return async () => {
+    for (const [parameter, values] of read) await writeParameter(network.arena, parameter, values)
+    network.arena.updated()
+  }
+}
+
+async function readFolderWeights(
+  { arena }: AutoencoderNetwork,
+  folder: string,
+  write: (parameter: Parameter, values: ParameterValues) => void | Promise<void>,
+): Promise<void> {
+  await using weights = await openWeights(folder)
+  const stored = new Map(
+    arena.parameters.map((parameter) => {
+      const { name } = parameter
+      return [storedNames(name).find((name) => weights.entry(name)) ?? name, parameter]
+    }),
+  )
+  for (const [name, parameter] of stored)
+    checkFloats(weights.pathOf(name), name, weights.entry(name), storedShape(parameter))
+  const unknown = [...weights.names].find((name) => !stored.has(name))
+  if (unknown !== undefined)
+    throw new Error(`${weights.pathOf(unknown)}: an autoencoder of this config has no tensor "${unknown}"`)
+  for (const [name, parameter] of stored) {
+    const { data } = await weights.read(name)
+    await write(parameter, fromStored(data as ParameterValues, parameter))
+  }
+}
+
+/**
  * Writes a folder from which diffusers and `loadAutoencoder` load the autoencoder, in place of one that it has: all or,
- * whatever happens, nothing.
+ * whatever happens, nothing. The weights are those at the call, even where they are trained on meanwhile. `values`: others in
+ * their place, f32, as they lie in the arena. Resolves with the checksums of its files.
  */
 export async function saveAutoencoder(
   folder: string,
   autoencoder: LoadedAutoencoder,
   precision: SavedPrecision = 'f32',
-): Promise<void> {
+  values?: Tensor,
+): Promise<Checksums> {
   checkArguments('saveAutoencoder', {
     folder: [folder, 'string'],
     autoencoder: [autoencoder, 'autoencoder'],
@@ -134,14 +192,20 @@ export async function saveAutoencoder(
       dtype: precision,
       shape: storedShape(parameter),
       read: async () => {
-        using part = frozen.tensor.view(parameter.shape, arena.startOf(parameter))
+        using part = (values ?? frozen.tensor).view(parameter.shape, arena.startOf(parameter))
         return toStored(await readAs(part, precision), parameter)
       },
     },
   ])
+  const checksums: Record<string, string> = {}
   await replaceFiles(folder, async (aside) => {
     // Without this word diffusers does not take the file.
-    await writeSafetensors(join(aside, weightsFile), new Map(tensors), { format: 'pt' })
-    await writeJson(join(aside, 'config.json'), diffusersConfig({ config, scale }))
+    checksums[weightsFile] = await writeSafetensors(join(aside, weightsFile), new Map(tensors), {
+      format: 'pt',
+    })
+    const path = join(aside, configFile)
+    await writeJson(path, diffusersConfig({ config, scale }))
+    checksums[configFile] = await checksumOf(path)
   })
+  return checksums
 }

@@ -1,6 +1,7 @@
 import type { TransfusionConfig } from '../config.js'
 import { transfusionParameters } from '../model.js'
 import { elementsOf } from '../../../tensor/shape.js'
+import { bytesPerParameter } from '../../../training/least_memory.js'
 import type { RunSettings } from './settings.js'
 
 /** Data of which each document has one image. */
@@ -21,18 +22,12 @@ export function leastMemory(
 ): { parameters: number; weights: number; batch: number } {
   const parameters = transfusionParameters(sizes).reduce((sum, { shape }) => sum + elementsOf(shape), 0)
   const computed = precision === 'bf16' ? 2 : 4
-  const perParameter =
-    8 +
-    (precision === 'bf16' ? computed : 0) +
-    // AdamW has two moments; of Muon's matrices there is one.
-    (training.optimizer.type === 'muon' ? 4 : 8) +
-    (training.ema > 0 ? 4 : 0)
   const images =
     training.batchTokens === undefined && imageEach.includes(data.type) ? (training.batchSize ?? 64) : 0
   const positions = Math.floor(images / training.gradientAccumulation) * patches
   return {
     parameters,
-    weights: parameters * perParameter,
+    weights: parameters * bytesPerParameter(precision, training),
     batch: positions * sizes.channels * sizes.layers * computed,
   }
 }

@@ -1,0 +1,121 @@
+/** An autoencoder as lib/run drives any: it has the shape of `AutoencoderType` there. */
+import type { PositionsOf } from '../../../data/stream/chunks.js'
+import type { Image } from '../../../image/image.js'
+import type { ImagePreprocessing } from '../../../image/image_preprocessing.js'
+import type { LatentScale } from '../../../image/latent_scale.js'
+import { downscaleOf, latentChannelsOf } from '../config.js'
+import { loadAutoencoder, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
+import { type AutoencoderModelOptions, namedAutoencoderSizes } from '../model_options.js'
+import { AutoencoderNetwork } from '../network.js'
+import { imagesOf } from '../training/batches.js'
+import type { AutoencoderTrainingOptions } from '../training/options.js'
+import type { AutoencoderData } from '../training/task.js'
+import { AutoencoderTrainer } from '../training/trainer.js'
+import { measureScale, unscaled } from './measure_scale.js'
+import { reconstruct } from './reconstruct.js'
+import {
+  type AutoencoderSettings,
+  checkSettings,
+  leastMemory,
+  preprocessingOf,
+  refuseOtherSizes,
+  settingsOfWeights,
+  sizesOf,
+} from './settings.js'
+
+/** An autoencoder while it is trained. */
+export class AutoencoderRunModel {
+  readonly #network: AutoencoderNetwork
+  #scale: LatentScale
+  readonly #images: ImagePreprocessing
+
+  constructor({ network, scale }: LoadedAutoencoder, images: ImagePreprocessing) {
+    this.#network = network
+    this.#scale = scale
+    this.#images = images
+  }
+
+  get parameterCount(): number {
+    return this.#network.arena.parameterCount
+  }
+
+  get sizes(): string {
+    const { config } = this.#network
+    const { width, height, channels } = this.#images
+    const unit = downscaleOf(config)
+    return [
+      `channels ${config.channels.join(', ')}`,
+      `${width} x ${height} x ${channels} to ${width / unit} x ${height / unit} x ${latentChannelsOf(config)}`,
+      ...(config.codebook ? [`${config.codebook.codes.toLocaleString('en')} codes`] : []),
+      `${this.parameterCount.toLocaleString('en')} parameters`,
+    ].join(', ')
+  }
+
+  /** Texts are left out; an image counts as one position. */
+  get streamOptions(): { tokenizer: undefined; image: ImagePreprocessing; positionsOf: PositionsOf } {
+    const image = this.#images
+    return {
+      tokenizer: undefined,
+      image,
+      positionsOf: (document) => imagesOf(document, image).length,
+    }
+  }
+
+  trainer(open: AutoencoderData['open'], options: AutoencoderTrainingOptions): AutoencoderTrainer {
+    return new AutoencoderTrainer(this.#autoencoder, { open, images: this.#images }, options)
+  }
+
+  reconstruct(images: readonly Image[]): Promise<Image[]> {
+    return reconstruct(this.#network, images)
+  }
+
+  async measureScale(images: AsyncIterable<Image>): Promise<void> {
+    this.#scale = await measureScale(this.#network, images)
+  }
+
+  async save(folder: string): Promise<void> {
+    await saveAutoencoder(folder, this.#autoencoder)
+  }
+
+  get #autoencoder(): LoadedAutoencoder {
+    return { network: this.#network, scale: this.#scale }
+  }
+
+  [Symbol.dispose](): void {
+    this.#network[Symbol.dispose]()
+  }
+}
+
+const load = async (folder: string, settings: AutoencoderSettings): Promise<LoadedAutoencoder> =>
+  loadAutoencoder(folder, { compute: settings.precision, device: settings.device })
+
+const runModel = (autoencoder: LoadedAutoencoder, settings: AutoencoderSettings) =>
+  new AutoencoderRunModel(autoencoder, preprocessingOf(settings, 'config'))
+
+/** What a run does with autoencoders of this type. */
+export const autoencoderRuns = {
+  withSizes: (model: AutoencoderModelOptions) => ({ type: model.type, ...namedAutoencoderSizes(model) }),
+  settingsOfWeights,
+  check(settings: AutoencoderSettings, name: string) {
+    checkSettings(settings, name)
+    return leastMemory(settings, name)
+  },
+  create(settings: AutoencoderSettings): AutoencoderRunModel {
+    const { model, precision, device, training } = settings
+    const network = new AutoencoderNetwork(sizesOf(model, 'config'), precision, device)
+    network.arena.initialize(training.seed)
+    return runModel({ network, scale: unscaled(network.config) }, settings)
+  },
+  async initialize(folder: string, settings: AutoencoderSettings): Promise<AutoencoderRunModel> {
+    const autoencoder = await load(folder, settings)
+    try {
+      refuseOtherSizes(sizesOf(settings.model, 'config'), autoencoder.network.config, folder)
+    } catch (error) {
+      autoencoder.network[Symbol.dispose]()
+      throw error
+    }
+    return runModel(autoencoder, settings)
+  },
+  load: async (folder: string, settings: AutoencoderSettings): Promise<AutoencoderRunModel> =>
+    runModel(await load(folder, settings), settings),
+}

@@ -1,0 +1,137 @@
+/** What a run's settings have wrong for an autoencoder, found before anything is made. */
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
+import { parseConfig } from '../../../config/parse.js'
+import type { DataConfig } from '../../../datasets/data_config.js'
+import { formatValue } from '../../../describe.js'
+import {
+  type ImagePreprocessing,
+  type ImagePreprocessingOptions,
+  imagePreprocessingSchema,
+} from '../../../image/image_preprocessing.js'
+import type { ComputeType } from '../../../nn/arena.js'
+import type { Device } from '../../../tensor/device.js'
+import { elementsOf } from '../../../tensor/shape.js'
+import { bytesPerParameter } from '../../../training/least_memory.js'
+import { type AutoencoderConfig, autoencoderConfigSchema, downscaleOf } from '../config.js'
+import { describeAutoencoder } from '../io/folder.js'
+import {
+  type AutoencoderModelOptions,
+  namedAutoencoderSizes,
+  presetImage,
+  type WrittenAutoencoderModel,
+} from '../model_options.js'
+import { autoencoderParameters } from '../network.js'
+import { type AutoencoderPresetName, autoencoderPresets } from '../presets.js'
+import type { AutoencoderTrainingOptions } from '../training/options.js'
+
+/** What of a run's config concerns its autoencoder. */
+export interface AutoencoderSettings {
+  readonly data: DataConfig
+  readonly model: AutoencoderModelOptions
+  readonly training: AutoencoderTrainingOptions
+  readonly imagePreprocessing: ImagePreprocessingOptions
+  readonly precision: ComputeType
+  readonly device: Device
+}
+
+/** The sizes of a run's autoencoder. Throws a ConfigError that begins with `name`, the config's. */
+export const sizesOf = (model: AutoencoderModelOptions, name: string): AutoencoderConfig =>
+  parseConfig(z.object({ model: autoencoderConfigSchema }), { model: namedAutoencoderSizes(model) }, name)
+    .model
+
+/**
+ * How a run decodes images: to the size that they are given, or that the preset is meant for. Throws a ConfigError that begins
+ * with `name`.
+ */
+export function preprocessingOf(
+  { model, imagePreprocessing }: Pick<AutoencoderSettings, 'model' | 'imagePreprocessing'>,
+  name: string,
+): ImagePreprocessing {
+  const config = sizesOf(model, name)
+  const unit = downscaleOf(config)
+  const { imageChannels: channels } = config
+  const size = presetImage(model)
+  const schema = imagePreprocessingSchema.superRefine((preprocessing, context) => {
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message })
+    if (preprocessing.channels !== channels)
+      problem('channels', `expected ${channels}, as model.imageChannels`)
+    for (const side of ['width', 'height'] as const)
+      if (size === undefined && imagePreprocessing[side] === undefined)
+        problem(side, `expected the images' ${side} in pixels: model.preset, which would say it, is not set`)
+      else if (preprocessing[side] % unit !== 0)
+        problem(side, `expected a multiple of ${unit}, as the ${config.channels.length} levels halve it`)
+  })
+  return parseConfig(schema, { ...size, channels, ...imagePreprocessing }, `${name}: imagePreprocessing`)
+}
+
+/** Checks how model and data fit. Throws an Error that begins with `name`, the config's. */
+export function checkSettings({ data, ...settings }: AutoencoderSettings, name: string): void {
+  const { channels } = preprocessingOf(settings, name)
+  for (const { type } of data.type === 'mixture' ? data.sources : [data]) {
+    if (type === 'text')
+      throw new Error(`${name}: data: expected images, which an autoencoder is trained on; "text" has none`)
+    if (type === 'latents')
+      throw new Error(
+        `${name}: data: expected images, which an autoencoder is trained on; those of "latents" are encoded already`,
+      )
+    if ((type === 'idx' || type === 'fashion-mnist') && channels !== 1)
+      throw new Error(
+        `${name}: model.imageChannels: expected 1, as images of "${type}" have; received ${channels}`,
+      )
+  }
+}
+
+/**
+ * Bytes that training takes at least: `weights`, those of the parameters, their gradients, the optimizer's state and their
+ * average, and `batch`, what the convolutions of residual blocks read, which is kept for their backward pass.
+ */
+export function leastMemory(
+  settings: AutoencoderSettings,
+  name: string,
+): { parameters: number; weights: number; batch: number; images: ImagePreprocessing } {
+  const { model, precision, training } = settings
+  const config = sizesOf(model, name)
+  const images = preprocessingOf(settings, name)
+  const parameters = autoencoderParameters(config).reduce((sum, { shape }) => sum + elementsOf(shape), 0)
+  const pixels = images.width * images.height
+  // Of the encoder and the decoder, two convolutions each.
+  const blocks = 2 * (2 * config.blocks + 1)
+  const kept = config.channels.reduce((sum, width, level) => sum + (blocks * pixels * width) / 4 ** level, 0)
+  const computed = precision === 'bf16' ? 2 : 4
+  return {
+    parameters,
+    weights: parameters * bytesPerParameter(precision, training),
+    batch: Math.floor(training.batchSize / training.gradientAccumulation) * kept * computed,
+    images,
+  }
+}
+
+/** The sizes of the weights of a folder. Throws where `written`, the model as the config has it, names a preset of others. */
+export async function settingsOfWeights(
+  folder: string,
+  { preset }: WrittenAutoencoderModel,
+): Promise<{ model: AutoencoderConfig }> {
+  const { config } = await describeAutoencoder(folder)
+  if (preset !== undefined && Object.hasOwn(autoencoderPresets, preset))
+    refuseOtherSizes(namedAutoencoderSizes({ preset }), config, folder, presetProblem(preset))
+  return { model: config }
+}
+
+const presetProblem = (preset: AutoencoderPresetName) => (key: string, value: string, stored: string) =>
+  `model.preset: "${preset}" has ${key} ${value}, the weights have ${stored}; leave the preset out, and the sizes are those of ` +
+  'the weights'
+
+/** Throws an Error where sizes are not those of the weights of a folder. */
+export function refuseOtherSizes(
+  sizes: Partial<AutoencoderConfig>,
+  stored: AutoencoderConfig,
+  folder: string,
+  problem: (key: string, value: string, stored: string) => string = (key, value, stored) =>
+    `model.${key}: expected ${stored}, as the weights have; received ${value}`,
+): void {
+  for (const key of Object.keys(sizes) as (keyof AutoencoderConfig)[])
+    if (!isDeepStrictEqual(sizes[key], stored[key]))
+      throw new Error(`${folder}: ${problem(key, formatValue(sizes[key]), formatValue(stored[key]))}`)
+}

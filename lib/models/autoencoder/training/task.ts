@@ -1,0 +1,77 @@
+import { checkArguments } from '../../../arguments.js'
+import type { DocumentStream, StreamState } from '../../../data/document_stream.js'
+import { changedSources } from '../../../data/stream_state.js'
+import type { BatchSource, RunStart, TaskCheckpoint, TrainingTask } from '../../../training/task.js'
+import { loadAutoencoderWeights, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
+import {
+  type ImageBatch,
+  ImageBatchMaker,
+  type ImageDataState,
+  imageDataStateSchema,
+  type TrainingImages,
+} from './batches.js'
+import { autoencoderLoss } from './loss.js'
+import type { AutoencoderTrainingOptions } from './options.js'
+
+/** The images that an autoencoder is trained on: what opens a stream of documents, and the size of the images in it. */
+export interface AutoencoderData {
+  /** At the beginning, or where an earlier stream has ended. Texts in its documents are ignored. */
+  readonly open: (start: { seed: number; state?: StreamState }) => DocumentStream | Promise<DocumentStream>
+  /** All images have this size. */
+  readonly images: TrainingImages
+}
+
+/** What trains an autoencoder. Terms: `reconstruction`. */
+export function autoencoderTask(
+  autoencoder: LoadedAutoencoder,
+  data: AutoencoderData,
+  options: AutoencoderTrainingOptions,
+): TrainingTask<ImageBatch, ImageDataState> {
+  checkArguments('autoencoderTask', {
+    autoencoder: [autoencoder, 'autoencoder'],
+    data: [data, 'object'],
+    options: [options, 'object'],
+  })
+  const { network } = autoencoder
+  return {
+    arena: network.arena,
+    begin: (start) => begin(data, options, start),
+    loss: (batch) => autoencoderLoss(network, batch, data.images),
+    checkpoint: checkpointOf(autoencoder),
+  }
+}
+
+async function begin(
+  { open, images }: AutoencoderData,
+  { batchSize }: AutoencoderTrainingOptions,
+  { seed, gradientAccumulation, dataState, onWarning }: RunStart<ImageDataState>,
+): Promise<BatchSource<ImageBatch, ImageDataState>> {
+  const stream = await open({ seed, ...(dataState?.stream && { state: dataState.stream }) })
+  const batches = new ImageBatchMaker(stream, images, dataState)
+  let before = dataState?.stream
+  return {
+    async next(step) {
+      const { microBatches, dataState } = await batches.make(step, { seed, batchSize, gradientAccumulation })
+      const sources = dataState.stream?.sources ?? []
+      if (dataState.stream) {
+        changedSources(before, dataState.stream).forEach(onWarning)
+        before = undefined
+      }
+      return {
+        microBatches,
+        statistics: {
+          counts: { images: batchSize },
+          skippedDocuments: sources.reduce((sum, { skipped }) => sum + skipped, 0),
+        },
+        dataState,
+      }
+    },
+    close: () => stream.close(),
+  }
+}
+
+const checkpointOf = (autoencoder: LoadedAutoencoder): TaskCheckpoint<ImageDataState> => ({
+  dataState: imageDataStateSchema,
+  save: (folder, weights) => saveAutoencoder(folder, autoencoder, 'f32', weights),
+  load: (folder, options) => loadAutoencoderWeights(autoencoder.network, folder, options),
+})

@@ -1,0 +1,13 @@
+import type { ComputeType } from '../nn/arena.js'
+import type { TrainingOptions } from './options.js'
+
+/** Bytes that a parameter takes at least while it is trained: its value, its gradient, the optimizer's state, the average. */
+export const bytesPerParameter = (
+  precision: ComputeType,
+  { optimizer, ema }: Pick<TrainingOptions, 'optimizer' | 'ema'>,
+): number =>
+  8 +
+  (precision === 'bf16' ? 2 : 0) +
+  // AdamW has two moments; of Muon's matrices there is one.
+  (optimizer.type === 'muon' ? 4 : 8) +
+  (ema > 0 ? 4 : 0)
