@@ -3,6 +3,7 @@ import type { DType } from '../tensor/dtype.js'
 import type { Shape } from '../tensor/shape.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { AnyOp, Inputs, Saved } from './definition.js'
+import { isFrozen } from './frozen.js'
 
 /** Where the gradient of one input goes. The edge outlives the input, which may be freed before the backward pass. */
 export interface Edge {
@@ -84,15 +85,22 @@ function forEachTensor(saved: Saved, visit: (tensor: Tensor) => void): void {
   }
 }
 
+/** Where a parameter's gradient goes; undefined for other tensors, and while it is frozen. */
+export function targetOf(tensor: Tensor | undefined): Tensor['gradientTarget'] {
+  const target = tensor?.gradientTarget
+  return target && isFrozen(target) ? undefined : target
+}
+
 export const wantsGradient = (tensor: Tensor | undefined): tensor is Tensor =>
-  tensor?.tapeEntry !== undefined || tensor?.gradientTarget !== undefined
+  tensor?.tapeEntry !== undefined || targetOf(tensor) !== undefined
 
 export const nodeOf = (tensor: Tensor | undefined): Node | undefined =>
   tensor?.tapeEntry?.node as Node | undefined
 
 export function edgeTo(input: Tensor | undefined): Edge | undefined {
   if (!wantsGradient(input)) return undefined
-  const { shape, dtype, gradientTarget: target } = input
+  const { shape, dtype } = input
+  const target = targetOf(input)
   return {
     shape,
     dtype,

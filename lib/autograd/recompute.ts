@@ -3,6 +3,7 @@ import { withOpName } from '../tensor/op_name.js'
 import { scope } from '../tensor/scope.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { Inputs, Outputs } from './definition.js'
+import { currentlyFrozen, withFrozen } from './frozen.js'
 import { edgesTo, listOf, wantsGradient } from './graph.js'
 import { backpropagate, isRecording, leafOf, record, type Watched, withRecording } from './tape.js'
 
@@ -37,9 +38,11 @@ export function recompute<I extends Inputs, Y extends Outputs>(body: (inputs: I)
       .flat()
       .some((edge) => edge !== undefined)
   ) {
+    const frozen = currentlyFrozen()
     const backward = (dy: Outputs, saved: I) => {
       const detached = mapInputs(saved, (input) => (computed.has(input) ? leafOf(input) : input))
-      const repeated = withOpName('', () => scope(() => withRecording(true, () => body(detached))))
+      const run = () => withFrozen(frozen, () => withRecording(true, () => body(detached)))
+      const repeated = withOpName('', () => scope(run))
       return backpropagate(outputList(repeated), outputList(dy), detached)
     }
     record({ name: 'recompute', backward }, edges, output, inputs)

@@ -15,6 +15,7 @@ import {
   Node,
   nodeOf,
   type RecordedOp,
+  targetOf,
   wantsGradient,
 } from './graph.js'
 import { Pending } from './pending.js'
@@ -67,8 +68,9 @@ export function isDifferentiated(inputs: Inputs): boolean {
 function watch(inputs: Inputs, watched: Watched): void {
   for (const argument in inputs)
     for (const tensor of listOf(inputs[argument])) {
-      if (tensor?.gradientTarget)
-        watched.set(tensor.gradientTarget, {
+      const target = targetOf(tensor)
+      if (target)
+        watched.set(target, {
           name: `${currentOp()}.${argument}`,
           edge: edgeTo(tensor)!,
         })
@@ -138,16 +140,13 @@ export function backpropagate(
   leaves: Inputs,
 ): Record<string, (Tensor | undefined)[]> {
   const pending = new Pending<Node>()
-  const roots = new Set<Node>()
   outputs.forEach((output, i) => {
     const node = nodeOf(output)
-    if (!node) return
-    roots.add(node)
-    pending.addShared(node, output.tapeEntry!.output, dys[i]!)
+    if (node) pending.addShared(node, output.tapeEntry!.output, dys[i]!)
   })
   const leafNodes = Object.entries(leaves).map(([name, input]) => [name, listOf(input).map(nodeOf)] as const)
   const ends = new Set(leafNodes.flatMap(([, nodes]) => nodes))
-  const nodes = nodesBefore(roots)
+  const nodes = nodesBefore(outputs)
   for (const node of nodes) node.hold()
   try {
     for (const node of nodes) if (!ends.has(node)) backwardThrough(node, pending)
@@ -160,9 +159,9 @@ export function backpropagate(
   }
 }
 
-/** The nodes and all that they depend on, the last that ran first. */
-function nodesBefore(roots: ReadonlySet<Node>): Node[] {
-  const seen = new Set(roots)
+/** The nodes that made these tensors and all that they depend on, the last that ran first. */
+export function nodesBefore(outputs: readonly Tensor[]): Node[] {
+  const seen = new Set(outputs.map(nodeOf).filter((node) => node !== undefined))
   for (const node of seen) for (const source of node.sources) seen.add(source)
   return [...seen].toSorted((a, b) => b.id - a.id)
 }

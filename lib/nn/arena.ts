@@ -1,4 +1,5 @@
 import { checkArguments } from '../arguments.js'
+import { freezing } from '../autograd/frozen.js'
 import { native } from '../native.js'
 import { currentDevice, type Device, parseDevice, withDevice } from '../tensor/device.js'
 import { keep, scope } from '../tensor/scope.js'
@@ -86,6 +87,20 @@ export class ParameterArena {
       }
     }
     return this.#gradients
+  }
+
+  /**
+   * Runs `body`, which must be synchronous, with these parameters taken as constants: gradients flow through ops to their
+   * other inputs, and none is added to the arena's.
+   * @throws TypeError where `body` is no function, Error where it returns a promise
+   */
+  frozen<R>(body: () => R): R {
+    checkArguments('ParameterArena.frozen', { body: [body, 'function'] })
+    const targets = this.parameters.map(({ tensor }) => tensor.gradientTarget)
+    const result = freezing(new Set(targets.filter((target) => target !== undefined)), body)
+    if (result instanceof Promise)
+      throw new Error('ParameterArena.frozen: body must be synchronous, received one that returned a promise')
+    return result
   }
 
   /** Number of parameters, padding not counted. */
