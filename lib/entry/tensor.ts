@@ -33,7 +33,7 @@ export {
 // Differentiation.
 export { backward, noGrad, trackGradient } from '../autograd/tape.js'
 export { recompute } from '../autograd/recompute.js'
-export { valueAndGradients } from '../autograd/value_and_gradients.js'
+export { type ValueAndOthers, valueAndGradients } from '../autograd/value_and_gradients.js'
 export { defineOp } from '../autograd/op.js'
 export type {
   GradientRequest,

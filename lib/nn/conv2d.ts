@@ -1,5 +1,5 @@
 import { checkArguments } from '../arguments.js'
-import { conv2d, type Conv2dWindow } from '../ops/conv2d.js'
+import { conv2d, conv2dWeightGradient, type Conv2dWindow } from '../ops/conv2d.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
 
@@ -46,5 +46,14 @@ export class Conv2d {
   forward(x: Tensor, { perImage, residual }: { perImage?: Tensor; residual?: Tensor } = {}): Tensor {
     const options = residual ? { ...this.#window, residual } : this.#window
     return conv2d(x, this.weight.tensor, perImage ?? this.bias?.tensor, options)
+  }
+
+  /**
+   * The gradient of the weight, f32 [O, K, K, I], that `forward(x)` would have for the gradient `dy` of its result; on no tape,
+   * and added to nothing.
+   * @throws ArgumentError where shapes or dtypes do not fit
+   */
+  weightGradient(dy: Tensor, x: Tensor): Tensor {
+    return conv2dWeightGradient(dy, x, this.weight.tensor, this.#window)
   }
 }

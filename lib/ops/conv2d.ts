@@ -9,8 +9,9 @@ import {
   checkRank,
   checkShape,
 } from '../tensor/check.js'
+import { withOpName } from '../tensor/op_name.js'
 import type { Shape } from '../tensor/shape.js'
-import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
+import { empty, emptyLike, type Tensor, zeros } from '../tensor/tensor.js'
 
 /** How the window of a convolution moves over the image. */
 export interface Conv2dWindow {
@@ -135,3 +136,28 @@ export const conv2d = (
   bias?: Tensor,
   { residual, ...window }: Conv2dOptions = {},
 ): Tensor => op({ x, weight, bias, residual }, window)
+
+/**
+ * The gradient of a convolution's weight alone, from the gradient `dy` of its result: f32 [O, Kh, Kw, C / groups]. It is on no
+ * tape.
+ * @throws ArgumentError unless shapes and dtypes fit, as of {@link conv2d}
+ */
+export function conv2dWeightGradient(
+  dy: Tensor,
+  x: Tensor,
+  weight: Tensor,
+  window: Conv2dWindow = {},
+): Tensor {
+  return withOpName('conv2d (weight gradient)', () => {
+    const { stride = 1, padding = 0, groups = 1 } = window
+    const shape = checkInputs(
+      { x, weight, bias: undefined, residual: undefined },
+      { stride, padding, groups },
+    )
+    checkShape('dy', dy, shape)
+    checkDType('dy', dy, x.dtype)
+    const dweight = zeros(weight.shape, 'f32', x.device)
+    native.conv2d_backward_weight(dweight.handle, dy.handle, x.handle, stride, sidesOf(padding)[0], groups)
+    return dweight
+  })
+}

@@ -1,6 +1,3 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import { z } from 'zod'
 import { noGrad } from '../../lib/autograd/tape.js'
 import { native } from '../../lib/native.js'
 import { type ComputeType, ParameterArena } from '../../lib/nn/arena.js'
@@ -15,6 +12,7 @@ import { randomUniform } from '../../lib/random.js'
 import { keep } from '../../lib/tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../../lib/tensor/tensor.js'
 import type { Companion, TaskLoss, TrainingTask } from '../../lib/training/task.js'
+import { arenaCheckpoint } from './arena_checkpoint.js'
 
 /** From which step on the companion is trained. */
 export const start = 3
@@ -94,22 +92,7 @@ export function toy({ compute = 'f32', notFinite, companion, rows = 1, seed = 7 
       const bias = model.arena.valuesOf(model.layer.bias!)
       native.accumulate(bias.handle, mul(scale(bias, -0.1), taken).handle)
     },
-    checkpoint: {
-      dataState: z.strictObject({ next: z.int() }),
-      async save(folder, weights) {
-        await mkdir(folder, { recursive: true })
-        const values = await (weights ?? model.arena.values).readFloats()
-        await writeFile(join(folder, 'toy.json'), JSON.stringify([...values]))
-        return { 'toy.json': 'a sum' }
-      },
-      async load(folder) {
-        const values = JSON.parse(await readFile(join(folder, 'toy.json'), 'utf8')) as number[]
-        return async () => {
-          model.arena.values.write(Float32Array.from(values))
-          model.arena.updated()
-        }
-      },
-    },
+    checkpoint: arenaCheckpoint(model.arena),
   }
   return {
     task,

@@ -9,6 +9,10 @@ import type { AutoencoderConfig } from './config.js'
 
 /** Latents to images (Esser et al. 2021). */
 export class AutoencoderDecoder {
+  /** z [N, h, w, L] -> what the last layer makes images of, [N, downscale h, downscale w, C]. */
+  readonly features: Sequential
+  /** The last layer: features to images. */
+  readonly output: Conv2d
   readonly #layers: Sequential
 
   /** Adds the parameters to `list`; levels are counted from the lowest. */
@@ -16,7 +20,7 @@ export class AutoencoderDecoder {
     const { imageChannels, blocks, groups, latentChannels } = config
     const channels = config.channels.toReversed()
     const last = channels.length - 1
-    this.#layers = new Sequential([
+    this.features = new Sequential([
       new Conv2d(list.under('conv_in'), latentChannels, channels[0]!),
       new MiddleBlock(list.under('mid_block'), channels[0]!, config),
       ...channels.flatMap((width, level): Layer[] => {
@@ -30,8 +34,9 @@ export class AutoencoderDecoder {
         ]
       }),
       new GroupNorm(list.under('conv_norm_out'), channels[last]!, groups, normEps, true),
-      new Conv2d(list.under('conv_out'), channels[last]!, imageChannels),
     ])
+    this.output = new Conv2d(list.under('conv_out'), channels[last]!, imageChannels)
+    this.#layers = new Sequential([this.features, this.output])
   }
 
   /** z [N, h, w, L] -> x [N, downscale h, downscale w, image channels]. */

@@ -118,6 +118,19 @@ export class AutoencoderNetwork {
     return scope(() => decoder.forward(postQuantConv?.forward(z) ?? z))
   }
 
+  /**
+   * As `decode`, for losses that need gradients at the decoder's last layer: `lastLayerGradient` gives that of its weight, f32,
+   * for a gradient of the images, on no tape.
+   */
+  decodeForTraining(z: Tensor): { images: Tensor; lastLayerGradient: (dimages: Tensor) => Tensor } {
+    const { postQuantConv, decoder } = this.#modules
+    const features = scope(() => decoder.features.forward(postQuantConv?.forward(z) ?? z))
+    return {
+      images: decoder.output.forward(features),
+      lastLayerGradient: (dimages) => decoder.output.weightGradient(dimages, features),
+    }
+  }
+
   /** Codes [N, h, w] i32 to images, of a VQ-VAE. */
   decodeCodes(codes: Tensor): Tensor {
     return scope(() => this.decode(this.codebook.vectors(codes)))
