@@ -4,16 +4,16 @@ import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
 import { temporaryFolder } from '../temporary_folder.js'
 
-const script = fileURLToPath(new URL('killed_training.mjs', import.meta.url))
-const kills = 30
+const path = (script: string) => fileURLToPath(new URL(script, import.meta.url))
 
 /** Runs the training; kills it some milliseconds after it has printed so many lines. Resolves with those it printed. */
 async function train(
+  script: string,
   folder: string,
   steps: number,
   kill?: { lines: number; milliseconds: number },
 ): Promise<string[]> {
-  const child = spawn(process.execPath, [script, folder, String(steps)], {
+  const child = spawn(process.execPath, [path(script), folder, String(steps)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let output = ''
@@ -34,21 +34,30 @@ async function train(
 const numberAfter = (word: string, lines: readonly string[]) =>
   lines.flatMap((line) => (line.startsWith(`${word} `) ? [Number(line.slice(word.length + 1))] : []))
 
-it(`resumes after each of ${kills} kills at random moments, and ends as if there had been none`, async () => {
-  const steps = 400
-  const folder = join(await temporaryFolder(), 'checkpoints')
-  let lastSaved = 0
-  for (let i = 0; i < kills; i++) {
-    const lines = await train(folder, steps, { lines: 1 + (i % 4), milliseconds: Math.random() * 60 })
-    const [from] = numberAfter('from', lines)
-    // A step is reported before it is saved: at most the two in flight are lost.
-    expect(from).toBeGreaterThanOrEqual(lastSaved - 2)
-    lastSaved = Math.max(from!, ...numberAfter('step', lines))
-  }
-  expect(lastSaved).toBeGreaterThan(0)
-  expect(lastSaved).toBeLessThan(steps)
-  const resumed = (await train(folder, steps)).at(-1)
-  const whole = (await train(join(await temporaryFolder(), 'checkpoints'), steps)).at(-1)
-  expect(resumed).toMatch(/^weights /)
-  expect(resumed).toBe(whole)
-}, 180_000)
+it.each([
+  ['killed_training.mjs', 30, 400],
+  ['killed_companion.mjs', 8, 200],
+])(
+  'resumes after each kill at a random moment, and ends as if there had been none: %s',
+  async (script, kills, steps) => {
+    const folder = join(await temporaryFolder(), 'checkpoints')
+    let lastSaved = 0
+    for (let i = 0; i < kills; i++) {
+      const lines = await train(script, folder, steps, {
+        lines: 1 + (i % 4),
+        milliseconds: Math.random() * 60,
+      })
+      const [from] = numberAfter('from', lines)
+      // A step is reported before it is saved: at most the two in flight are lost.
+      expect(from).toBeGreaterThanOrEqual(lastSaved - 2)
+      lastSaved = Math.max(from!, ...numberAfter('step', lines))
+    }
+    expect(lastSaved).toBeGreaterThan(0)
+    expect(lastSaved).toBeLessThan(steps)
+    const resumed = (await train(script, folder, steps)).at(-1)
+    const whole = (await train(script, join(await temporaryFolder(), 'checkpoints'), steps)).at(-1)
+    expect(resumed).toMatch(/^weights /)
+    expect(resumed).toBe(whole)
+  },
+  180_000,
+)
