@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest'
 import { readSafetensors } from '../../lib/files/safetensors/safetensors.js'
 import { native } from '../../lib/native.js'
-import { memory } from '../../lib/tensor/device.js'
+import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 import { fromArray, zeros } from '../../lib/tensor/tensor.js'
 import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
 import type { TrainingSettings } from '../../lib/training/options.js'
@@ -38,11 +38,19 @@ async function train(
   return reports
 }
 
+const reasonOf = (promise: Promise<void>) => promise.then(() => 'done', String)
+
 let unwatch = () => {}
 afterEach(() => {
   unwatch()
   unwatch = () => {}
 })
+
+/** The task, but for `afterUpdate`, whose memory may be out when the weights are updated already. */
+function withoutHook({ task }: ReturnType<typeof toy>) {
+  const { afterUpdate: _afterUpdate, ...rest } = task
+  return rest
+}
 
 describe('a task with a companion', () => {
   it('trains both, the companion by its own optimizer, from the step that has a loss for it', async () => {
@@ -212,7 +220,6 @@ describe('a task with a companion', () => {
       every: { steps: 4, run: (step) => (step === 4 ? uninterrupted.save(folder) : Promise.resolve()) },
     })
     const expected = await whole.values()
-    const reasonOf = (promise: Promise<void>) => promise.then(() => 'done', String)
     const { tensors } = memory()
     let [refused, faults] = [0, 0]
     for (let fault = 0, failed = true; failed; fault++) {
@@ -241,6 +248,36 @@ describe('a task with a companion', () => {
     expect(memory().tensors).toBe(tensors)
     expect(refused).toBeGreaterThan(10)
     expect(faults).toBeGreaterThan(refused + 50)
+  })
+
+  it.each<[string, ToyOptions]>([
+    ['AdamW', {}],
+    ['Muon', { companion: { optimizer: { type: 'muon' } }, rows: 3 }],
+  ])('is bit for bit the uninterrupted one, wherever memory is out: %s', async (_, options) => {
+    using whole = toy(options)
+    using uninterrupted = new TaskTrainer(withoutHook(whole), settings({ steps: 6 }))
+    await uninterrupted.run()
+    const expected = await whole.values()
+    const { limit } = memory()
+    onTestFinished(() => setMemoryLimit(limit))
+    let failures = 0
+    // Room for ever more of the first update of both.
+    for (let room = 0; room < 2 ** 13; room = Math.max(64, 2 * room)) {
+      using made = toy(options)
+      using trainer = new TaskTrainer(withoutHook(made), settings({ steps: 6 }))
+      let norms = 0
+      unwatch = watchCalls((name) => {
+        if (name === 'gradient_norm' && norms++ === start) setMemoryLimit(memory().live + room)
+      })
+      const reason = await reasonOf(trainer.run())
+      expect(reason).toMatch(/^done$|out of memory/)
+      unwatch()
+      setMemoryLimit(limit)
+      if (reason !== 'done') failures++
+      await trainer.run()
+      expect(await made.values()).toEqual(expected)
+    }
+    expect(failures).toBeGreaterThan(0)
   })
 
   it('hears of an op of `afterUpdate` that has failed, and asks for a checkpoint', async () => {
