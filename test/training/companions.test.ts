@@ -252,7 +252,7 @@ describe('a task with a companion', () => {
 
   it.each<[string, ToyOptions]>([
     ['AdamW', {}],
-    ['Muon', { companion: { optimizer: { type: 'muon' } }, rows: 3 }],
+    ['Muon', { companion: { optimizer: { type: 'muon' } }, rows: 700 }],
   ])('is bit for bit the uninterrupted one, wherever memory is out: %s', async (_, options) => {
     using whole = toy(options)
     using uninterrupted = new TaskTrainer(withoutHook(whole), settings({ steps: 6 }))

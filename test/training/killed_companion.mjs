@@ -11,7 +11,7 @@ const [path, steps] = process.argv.slice(2)
 
 function newLayer(seed) {
   const list = new ParameterList()
-  const layer = new Linear(list, 8, 8, { bias: true })
+  const layer = new Linear(list, 8, 8, { bias: true, matrixRows: [8] })
   const arena = new ParameterArena(list.parameters)
   arena.initialize(seed)
   return { layer, arena }

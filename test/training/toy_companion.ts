@@ -44,7 +44,7 @@ export interface ToyOptions {
 export function toy({ compute = 'f32', notFinite, companion, rows = 1, seed = 7 }: ToyOptions = {}) {
   const layers = [1, rows].map((outputs) => {
     const list = new ParameterList()
-    const layer = new Linear(list, 1, outputs, { bias: true })
+    const layer = new Linear(list, 1, outputs, { bias: true, matrixRows: [outputs] })
     const arena = new ParameterArena(list.parameters, compute)
     return { layer, arena }
   }) as [{ layer: Linear; arena: ParameterArena }, { layer: Linear; arena: ParameterArena }]
