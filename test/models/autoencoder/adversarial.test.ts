@@ -13,6 +13,7 @@ import type { TrainingSettings } from '../../../lib/training/options.js'
 import type { StepReport } from '../../../lib/training/step_report.js'
 import { TaskTrainer } from '../../../lib/training/task_trainer.js'
 import { temporaryFolder } from '../../temporary_folder.js'
+import { watchCalls } from '../../training/watch_calls.js'
 import {
   adversarialTraining,
   type AdversarialTaskOptions,
@@ -188,6 +189,31 @@ describe('an autoencoder and its discriminator', () => {
     expect(reports.map(({ applied }) => applied)).toEqual([true, true, false])
     expect(values[2]).toEqual(values[1])
     expect(values[1]).not.toEqual(values[0])
+  })
+
+  it('cost nothing more before the discriminator begins, and for an adaptive weight two gradients of one weight', async () => {
+    /** Convolutions of each kind, of a first step without and a second with the discriminator. */
+    const convolutionsOf = async (adaptive: boolean) => {
+      using made = await adversarialTraining({ adaptive })
+      using trainer = new TaskTrainer(made.task, settings({ steps: 2 }))
+      const steps: Record<string, number>[] = [{}]
+      const unwatch = watchCalls((name) => {
+        if (name === 'count_step') steps.push({})
+        const calls = steps.at(-1)!
+        if (name.startsWith('conv2d')) calls[name] = (calls[name] ?? 0) + 1
+      })
+      await trainer.run().finally(unwatch)
+      return steps
+    }
+    const [constant, adaptive] = [await convolutionsOf(false), await convolutionsOf(true)]
+    // The autoencoder's two layers; nobody asks for the gradient of the images.
+    const alone = { conv2d: 2, conv2d_backward_weight: 2, conv2d_backward_input: 1 }
+    expect(constant[0]).toEqual(alone)
+    expect(adaptive[0]).toEqual(alone)
+    // Four layers judge the reconstructions, back to their pixels, then images and reconstructions, back to the weights.
+    const both = { conv2d: 2 + 4 + 8, conv2d_backward_weight: 2 + 8, conv2d_backward_input: 1 + 4 + 6 }
+    expect(constant[1]).toEqual(both)
+    expect(adaptive[1]).toEqual({ ...both, conv2d_backward_weight: both.conv2d_backward_weight + 2 })
   })
 
   it('leave no tensor behind', async () => {
