@@ -12,6 +12,8 @@ export interface MetricsRecord {
   /** The largest of those norms: a mean hides the height of a spike. */
   gradient_norm_max: number | null
   gradient_spikes: number
+  /** The mean norm of each companion's gradients, by its name; absent where steps have trained none. */
+  companion_norms?: Record<string, number>
   learning_rate: number
   /** Amounts by name, positions and images say, of all steps together, and per second. */
   counts: Record<string, number>
@@ -52,7 +54,8 @@ export class Interval {
     const norms = finite(reports.map(({ gradientNorm }) => gradientNorm))
     const seconds = last.seconds - this.#since
     const perSecond = (amount: number) => (seconds > 0 ? amount / seconds : 0)
-    const terms = collected(reports.map(({ terms }) => terms)).map(([name, values]) => [name, mean(values)])
+    const terms = meansOf(reports.map(({ terms }) => terms))
+    const companionNorms = meansOf(reports.map(({ companionNorms = {} }) => companionNorms))
     const counts = collected(reports.map(({ counts }) => counts)).map(([name, values]): [string, number] => [
       name,
       sum(values),
@@ -64,10 +67,11 @@ export class Interval {
     return {
       step: last.step,
       seconds: last.seconds,
-      terms: Object.fromEntries(terms.filter(([, value]) => value !== null)),
+      terms,
       gradient_norm: mean(norms),
       gradient_norm_max: norms.length === 0 ? null : norms.reduce((a, b) => Math.max(a, b)),
       gradient_spikes: sum(reports.map(({ gradientSpike }) => Number(gradientSpike))),
+      ...(Object.keys(companionNorms).length > 0 && { companion_norms: companionNorms }),
       learning_rate: last.learningRate,
       counts: Object.fromEntries(counts),
       per_second: Object.fromEntries(counts.map(([name, amount]) => [name, perSecond(amount)])),
@@ -88,6 +92,14 @@ function mean(values: readonly number[]): number | null {
   const counted = finite(values)
   return counted.length === 0 ? null : sum(counted) / counted.length
 }
+
+/** The means of several records' values by name; those of which none is finite are left out. */
+const meansOf = (records: readonly Readonly<Record<string, number>>[]): Record<string, number> =>
+  Object.fromEntries(
+    collected(records)
+      .map(([name, values]) => [name, mean(values)] as const)
+      .filter((entry): entry is readonly [string, number] => entry[1] !== null),
+  )
 
 /** The values of several records by name. */
 function collected(records: readonly Readonly<Record<string, number>>[]): [name: string, values: number[]][] {

@@ -137,6 +137,7 @@ function scalarsOf(record: MetricsRecord): Record<string, number> {
   const values = {
     ...prefixed('loss/', record.terms),
     'gradient/norm': record.gradient_norm,
+    ...prefixed('gradient/norm_of_', record.companion_norms ?? {}),
     'gradient/spikes': record.gradient_spikes,
     'training/learning_rate': record.learning_rate,
     ...prefixed('training/', record.per_second, '_per_second'),

@@ -32,6 +32,17 @@ describe('Interval', () => {
     expect(interval.take()).toMatchObject({ step: 4, per_second: { positions: 200 }, gradient_spikes: 0 })
   })
 
+  it('averages the gradient norms of further networks over the steps that trained them', () => {
+    const interval = new Interval()
+    const norms = [undefined, { discriminator: 1 }, { discriminator: Infinity }, { discriminator: 4 }]
+    norms.forEach((companionNorms, i) =>
+      interval.add(stepReport(i + 1, companionNorms && { companionNorms })),
+    )
+    expect(interval.take()).toMatchObject({ companion_norms: { discriminator: 2.5 } })
+    interval.add(stepReport(5))
+    expect(interval.take()).not.toHaveProperty('companion_norms')
+  })
+
   it('knows no share of a matmul rate once it was exceeded', () => {
     const interval = new Interval(0, 2500)
     const shares = [2000, 1000, 2000].map((flops, i) => {
