@@ -157,6 +157,12 @@ Status fill(Context& context, Out y, f32 value) {
                 {y.data, y.elements(), value, aligned({y.data})});
 }
 
+Status zero(Context& context, Part y) {
+  Out whole;
+  static_cast<TensorView&>(whole) = y;
+  return fill(context, whole, 0);
+}
+
 Status cast(Context& context, Out y, In x) {
   if (x.dtype == y.dtype) return copy(context, y.data, x.data, x.bytes());
   const auto& to_f32 = x.dtype == DType::i32 ? cast_f32_i32 : cast_f32_bf16;

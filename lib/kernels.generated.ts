@@ -5,6 +5,7 @@ export type Handle = number
 
 export interface Kernels {
   fill(y: Handle, value: number): void
+  zero(y: Handle): void
   cast(y: Handle, x: Handle): void
   add(y: Handle, a: Handle, b: Handle): void
   mul(y: Handle, a: Handle, b: Handle): void
@@ -18,6 +19,7 @@ export interface Kernels {
   transpose(y: Handle, x: Handle, axis0: number, axis1: number): void
   matmul(y: Handle, a: Handle, b: Handle, bias: Handle | undefined, transposeA: boolean, transposeB: boolean): void
   matmul_accumulate(y: Handle | undefined, a: Handle, b: Handle, transposeA: boolean, transposeB: boolean): void
+  matmul_part(y: Handle, a: Handle, b: Handle, transposeA: boolean, transposeB: boolean): void
   embedding(y: Handle, weight: Handle, ids: Handle): void
   embedding_backward(dweight: Handle | undefined, dy: Handle, ids: Handle): void
   gather_rows(y: Handle, x: Handle, rows: Handle): void
@@ -65,10 +67,10 @@ export interface Kernels {
   sample_latents_backward(dmoments: Handle, dz: Handle, dkl: Handle, moments: Handle, seeds: Handle): void
   gradient_norm(clip: Handle, gradients: Handle, maxNorm: number): void
   count_step(steps: Handle, clip: Handle): void
-  adamw(parameters: Handle, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, steps: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number): void
+  adamw(parameters: Handle, rounded: Handle | undefined, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, steps: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number): void
   muon_momentum(momentum: Handle, direction: Handle, gradients: Handle, clip: Handle, beta: number): void
   muon_polynomial(p: Handle, gram: Handle, square: Handle, constant: number, linear: number, quadratic: number): void
-  muon_update(parameters: Handle, direction: Handle, clip: Handle, learningRate: number, scale: number, weightDecay: number): void
+  muon_update(parameters: Handle, rounded: Handle | undefined, direction: Handle, clip: Handle, learningRate: number, scale: number, weightDecay: number): void
   ema(average: Handle, updates: Handle, values: Handle, maxDecay: number): void
   swap(a: Handle, b: Handle): void
 }

@@ -50,6 +50,12 @@ inline constexpr auto flops_of<&KernelTable::matmul_accumulate> = +[](const Acc&
 };
 
 template <>
+inline constexpr auto flops_of<&KernelTable::matmul_part> = +[](const Part& y, const In& a, const In&,
+                                                                const bool& transpose_a, const bool&) {
+  return product_flops(y, a, transpose_a);
+};
+
+template <>
 inline constexpr auto flops_of<&KernelTable::conv2d> = +[](const Out& y, const In&, const In& weight,
                                                            const InOptional&, const InOptional&, const i64&,
                                                            const i64&, const i64&) {

@@ -72,8 +72,12 @@ constexpr bool is_read =
     std::is_same_v<Kind, In> || std::is_same_v<Kind, InOptional> || std::is_same_v<Kind, InOut>;
 template <class Kind>
 constexpr bool is_overwritten = std::is_same_v<Kind, Out> || std::is_same_v<Kind, OutOptional>;
+// Whatever it held before.
 template <class Kind>
-constexpr bool is_marked = is_overwritten<Kind> || std::is_same_v<Kind, Acc> || std::is_same_v<Kind, InOut>;
+constexpr bool is_new = is_overwritten<Kind> || std::is_same_v<Kind, Part> || std::is_same_v<Kind, StateOut>;
+template <class Kind>
+constexpr bool is_marked = is_overwritten<Kind> || std::is_same_v<Kind, Part> || std::is_same_v<Kind, Acc> ||
+                           std::is_same_v<Kind, InOut>;
 
 template <class Kind>
 constexpr bool is_written = std::is_base_of_v<WritableView<Kind>, Kind>;
@@ -98,7 +102,7 @@ void set_mark(const Mark&, MarkField, T&) {}
 template <class Kind>
 void set_mark(const Mark& mark, MarkField field, Bound<Kind>& bound) {
   if constexpr (is_marked<Kind>) {
-    // A null mark clears: only what was overwritten holds values again.
+    // A null mark clears: only a block that was overwritten whole holds values again.
     if (bound.block && (mark || is_overwritten<Kind>)) bound.block->*field = mark;
   }
 }
@@ -125,7 +129,7 @@ template <class T>
 void describe(Work&, int, const T&) {}
 template <class Kind>
 void describe(Work& work, int argument, const Bound<Kind>& bound) {
-  if (bound.block) work.add(argument, bound.view, !is_overwritten<Kind>, is_written<Kind>);
+  if (bound.block) work.add(argument, bound.view, !is_new<Kind>, is_written<Kind>);
 }
 inline void describe(Work& work, int argument, const BoundList& list) {
   for (const auto& item : list.items) describe(work, argument, item);

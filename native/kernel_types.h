@@ -68,9 +68,12 @@ struct ReadableView : TensorView {
 // The kinds of argument. What the stream does with each when an input is marked as failed:
 struct Out : WritableView<Out> {};                  // written whole; marked
 struct OutOptional : WritableView<OutOptional> {};  // as Out, or absent: not wanted
-struct Acc : WritableView<Acc> {};                  // f32, added to; marked; may be absent: not wanted
-struct InOut : WritableView<InOut> {};              // read and written; marked
+// Written whole, in a block whose other parts may have failed: marked, but never unmarked.
+struct Part : WritableView<Part> {};
+struct Acc : WritableView<Acc> {};      // f32, added to; marked; may be absent: not wanted
+struct InOut : WritableView<InOut> {};  // read and written; marked
 struct State : WritableView<State> {};  // read and written; left as it was and unmarked (parameters, moments)
+struct StateOut : WritableView<StateOut> {};  // written whole, or as State left as it was; may be absent
 struct In : ReadableView<In> {};
 struct InOptional : ReadableView<InOptional> {};
 struct InList {

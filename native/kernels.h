@@ -15,6 +15,7 @@
 #define KERNELS(K) \
   /* elementwise.cc: broadcasting as in NumPy, rank <= 6 */ \
   K(fill,                   (Out y, f32 value)) \
+  K(zero,                   (Part y)) \
   K(cast,                   (Out y, In x))  /* any dtype to any float dtype; i32 to f32 too; same dtype copies */ \
   K(add,                    (Out y, In a, In b)) \
   K(mul,                    (Out y, In a, In b))  /* y f32 may take bf16 a, b, here and in add */ \
@@ -32,6 +33,7 @@
   /* matmul.cc: a [M, K] or [B, M, K] (transposed: [K, M]), b alike; bias [N]; y f32 may take bf16 a, b */ \
   K(matmul,                 (Out y, In a, In b, InOptional bias, bool transpose_a, bool transpose_b)) \
   K(matmul_accumulate,      (Acc y, In a, In b, bool transpose_a, bool transpose_b)) \
+  K(matmul_part,            (Part y, In a, In b, bool transpose_a, bool transpose_b))  /* what is accumulated to next */ \
   /* embedding.cc: ids [T], -1 gives a row of zeros; weight [V, C], y [T, C] */ \
   K(embedding,              (Out y, In weight, In ids)) \
   K(embedding_backward,     (Acc dweight, In dy, In ids)) \
@@ -111,12 +113,12 @@
   /* optimizer.cc: flat f32 arenas; clip [3] = norm, factor, 1 if the norm is finite (else adamw does nothing) */ \
   K(gradient_norm,          (Out clip, In gradients, f32 max_norm)) \
   K(count_step,             (State steps, In clip))  /* steps [1] i32: adds clip[2] */ \
-  K(adamw,                  (State parameters, State first_moment, State second_moment, In gradients, In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay)) /* steps: this one counted */ \
+  K(adamw,                  (State parameters, StateOut rounded, State first_moment, State second_moment, In gradients, In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay)) /* rounded: parameters in bf16; steps: this one counted */ \
   /* muon.cc: one matrix [M, N] or a batch of them [B, M, N]; momentum, gradients, parameters f32, the others \
      f32 or bf16 */ \
   K(muon_momentum,          (State momentum, Out direction, In gradients, In clip, f32 beta)) \
   K(muon_polynomial,        (Out p, In gram, In square, f32 constant, f32 linear, f32 quadratic)) /* square = gram gram [B, M, M]; p = constant I + linear gram + quadratic square */ \
-  K(muon_update,            (State parameters, In direction, In clip, f32 learning_rate, f32 scale, f32 weight_decay)) \
+  K(muon_update,            (State parameters, StateOut rounded, In direction, In clip, f32 learning_rate, f32 scale, f32 weight_decay)) /* rounded: as adamw's */ \
   /* ema.cc: flat f32 arenas; updates [1] i32, counted by ema */ \
   K(ema,                    (State average, State updates, In values, f32 max_decay)) \
   K(swap,                   (State a, State b))

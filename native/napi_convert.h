@@ -18,8 +18,8 @@ struct Place {
 }
 
 template <class Kind>
-constexpr bool may_be_absent =
-    std::is_same_v<Kind, OutOptional> || std::is_same_v<Kind, InOptional> || std::is_same_v<Kind, Acc>;
+constexpr bool may_be_absent = std::is_same_v<Kind, OutOptional> || std::is_same_v<Kind, InOptional> ||
+                               std::is_same_v<Kind, Acc> || std::is_same_v<Kind, StateOut>;
 
 template <class Kind>
 Bound<Kind> convert_tensor(Environment& environment, Napi::Value value, const Place& place) {

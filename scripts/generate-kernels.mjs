@@ -12,9 +12,11 @@ const target = new URL('lib/kernels.generated.ts', root)
 const types = {
   Out: 'Handle',
   OutOptional: 'Handle | undefined',
+  Part: 'Handle',
   Acc: 'Handle | undefined',
   InOut: 'Handle',
   State: 'Handle',
+  StateOut: 'Handle | undefined',
   In: 'Handle',
   InOptional: 'Handle | undefined',
   InList: 'readonly Handle[]',

@@ -56,6 +56,11 @@ void add_elementwise_cases(std::vector<Case>& cases) {
                        run.call(run.kernels().fill, y, 0.5f);
                        run.expect(y, std::vector<double>(1003, 0.5), Tolerance::exact);
                      }});
+    cases.push_back({"zero [1003]" + suffix, [=](Run& run) {
+                       const Part y = as_part(run.out({1003}, dtype));
+                       run.call(run.kernels().zero, y);
+                       run.expect(y, std::vector<double>(1003, 0), Tolerance::exact);
+                     }});
     cases.push_back({"cast to f32 [1003]" + suffix, [=](Run& run) {
                        const Values x = run.random({1003}, dtype);
                        const Out y = run.out({1003}, DType::f32);

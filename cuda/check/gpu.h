@@ -108,6 +108,7 @@ class Run {
   InOut in_out(const Values& values) { return view<InOut>(values); }
   Acc acc(const Values& values) { return view<Acc>(values); }
   State state(const Values& values) { return view<State>(values); }
+  StateOut state_out(const Values& values) { return view<StateOut>(values); }
   Out out(const Shape& shape, DType dtype);
   // Normals times `scale` that are drawn on the GPU, [rows, C]: where size matters and values do not.
   Out noise(const Shape& shape, DType dtype, f32 scale = 1);
@@ -165,11 +166,15 @@ class Run {
   static void collect(std::vector<Written>& written, const OutOptional& view) {
     if (view.present()) written.push_back({view, false});
   }
+  static void collect(std::vector<Written>& written, const Part& view) { written.push_back({view, false}); }
   static void collect(std::vector<Written>& written, const Acc& view) {
     if (view.present()) written.push_back({view, true});
   }
   static void collect(std::vector<Written>& written, const InOut& view) { written.push_back({view, true}); }
   static void collect(std::vector<Written>& written, const State& view) { written.push_back({view, true}); }
+  static void collect(std::vector<Written>& written, const StateOut& view) {
+    if (view.present()) written.push_back({view, true});
+  }
   template <class Other>
   static void collect(std::vector<Written>&, const Other&) {}
 
@@ -204,6 +209,12 @@ inline In as_in(const TensorView& view) {
   In in;
   static_cast<TensorView&>(in) = view;
   return in;
+}
+// An output of which a call may as well write a part.
+inline Part as_part(const TensorView& view) {
+  Part part;
+  static_cast<TensorView&>(part) = view;
+  return part;
 }
 inline InOptional as_optional(const TensorView& view) {
   InOptional in;

@@ -109,7 +109,7 @@ void add_matmul_cases(std::vector<Case>& cases) {
                run.expect(y, reference, Tolerance::reduction);
              }});
         if (p.batch > 1 || !transpose_a) continue;
-        cases.push_back({name_of("matmul_accumulate", p, true, false, dtype), [=](Run& run) {
+        cases.push_back({name_of("matmul_part, matmul_accumulate", p, true, false, dtype), [=](Run& run) {
                            const Values a = run.random({p.K, p.M}, dtype), b = run.random({p.K, p.N}, dtype);
                            const Values before = run.random({p.M, p.N}, DType::f32);
                            const Acc y = run.acc(before);
@@ -117,6 +117,9 @@ void add_matmul_cases(std::vector<Case>& cases) {
                            std::vector<double> reference = product(p, a, b, true, false);
                            for (size_t i = 0; i < reference.size(); ++i) reference[i] += before.data[i];
                            run.expect(y, reference, Tolerance::reduction);
+                           const Part first = as_part(run.out({p.M, p.N}, DType::f32));
+                           run.call(run.kernels().matmul_part, first, run.in(a), run.in(b), true, false);
+                           run.expect(first, product(p, a, b, true, false), Tolerance::reduction);
                          }});
       }
   add_some(cases, {1, 130, 100, 257}, Size::small);

@@ -173,9 +173,11 @@ void time_optimizers(Cases& cases, const Sizes& s) {
                                gradients = run.noise(shape, DType::f32);
                      const In clip = run.in(Values{{3}, DType::f32, {1, 1, 1}}),
                               steps = run.in(Values{{1}, DType::i32, {1}});
-                     run.measure({0, 7 * bytes_of({values})}, run.kernels().adamw, state(values),
-                                 state(first), state(second), as_in(gradients), clip, steps, 1e-4f, 0.9f,
-                                 0.95f, 1e-8f, 0.1f);
+                     StateOut rounded;
+                     static_cast<TensorView&>(rounded) = run.noise(shape, DType::bf16);
+                     run.measure({0, 7 * bytes_of({values}) + bytes_of({rounded})}, run.kernels().adamw,
+                                 state(values), rounded, state(first), state(second), as_in(gradients), clip,
+                                 steps, 1e-4f, 0.9f, 0.95f, 1e-8f, 0.1f);
                    },
                    s.size});
   cases.push_back({"ema",

@@ -26,8 +26,11 @@ void check_step(Run& run, const Matrix& matrix, bool finite, DType dtype) {
   const State moments = run.state(momentum), values = run.state(parameters);
   const Out direction = run.out({M, N}, dtype);
   const In clip = run.in(clip_of(finite));
+  const Values stale = run.random({M, N}, DType::bf16);
+  const bool rounds = dtype == DType::bf16;
+  const StateOut rounded = rounds ? run.state_out(stale) : StateOut{};
   run.call(run.kernels().muon_momentum, moments, direction, run.in(gradients), clip, static_cast<f32>(kBeta));
-  run.call(run.kernels().muon_update, values, as_in(direction), clip, static_cast<f32>(kRate),
+  run.call(run.kernels().muon_update, values, rounded, as_in(direction), clip, static_cast<f32>(kRate),
            static_cast<f32>(kScale), static_cast<f32>(kDecay));
   std::vector<double> expected = momentum.data, directions(M * N), updated = parameters.data;
   double squares = 0;
@@ -46,6 +49,7 @@ void check_step(Run& run, const Matrix& matrix, bool finite, DType dtype) {
   run.expect(moments, expected, tolerance);
   run.expect(direction, directions, tolerance);
   run.expect(values, updated, tolerance);
+  if (rounds) run.expect(rounded, finite ? run.read(values).data : stale.data, Tolerance::exact);
 }
 
 void check_polynomial(Run& run, i64 B, i64 M, DType dtype) {

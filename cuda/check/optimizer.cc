@@ -7,8 +7,8 @@ namespace {
 
 constexpr double kRate = 0.01, kBeta1 = 0.9, kBeta2 = 0.95, kEpsilon = 1e-8, kDecay = 0.1, kMaxNorm = 1;
 
-// Where `gradient` is not finite nothing changes.
-void check_adamw(Run& run, i64 count, double gradient) {
+// Where `gradient` is not finite nothing changes. `rounds`: parameters are written in bf16, too.
+void check_adamw(Run& run, i64 count, double gradient, bool rounds) {
   Values gradients = run.random({count}, DType::f32);
   if (!std::isfinite(gradient)) gradients[count / 2] = gradient;
   const Values parameters = run.random({count}, DType::f32), zero = Run::zeros({count});
@@ -16,15 +16,18 @@ void check_adamw(Run& run, i64 count, double gradient) {
   const Out clip = run.out({3}, DType::f32);
   const State values = run.state(parameters), first = run.state(zero), second = run.state(zero);
   const State steps = run.state(none);
+  const Values stale = run.random({count}, DType::bf16);
+  const StateOut rounded = rounds ? run.state_out(stale) : StateOut{};
   const In gradient_view = run.in(gradients);
   run.call(run.kernels().gradient_norm, clip, gradient_view, static_cast<f32>(kMaxNorm));
   const In clips = as_in(clip), counted = as_in(steps);
   run.call(run.kernels().count_step, steps, clips);
-  run.call(run.kernels().adamw, values, first, second, gradient_view, clips, counted, static_cast<f32>(kRate),
-           static_cast<f32>(kBeta1), static_cast<f32>(kBeta2), static_cast<f32>(kEpsilon),
-           static_cast<f32>(kDecay));
+  run.call(run.kernels().adamw, values, rounded, first, second, gradient_view, clips, counted,
+           static_cast<f32>(kRate), static_cast<f32>(kBeta1), static_cast<f32>(kBeta2),
+           static_cast<f32>(kEpsilon), static_cast<f32>(kDecay));
   if (!std::isfinite(gradient)) {
     run.expect(values, parameters.data, Tolerance::exact);
+    if (rounds) run.expect(rounded, stale.data, Tolerance::exact);
     run.expect(steps, {0}, Tolerance::exact);
     return;
   }
@@ -39,6 +42,7 @@ void check_adamw(Run& run, i64 count, double gradient) {
     expected[i] -= kRate * (g / (std::abs(g) + kEpsilon) + kDecay * expected[i]);
   }
   run.expect(values, expected, Tolerance::reduction);
+  if (rounds) run.expect(rounded, run.read(values).data, Tolerance::exact);
 }
 
 // After `updates` updates; arenas change places afterwards.
@@ -64,14 +68,15 @@ void check_ema(Run& run, i64 count, i64 updates, double max_decay) {
 void add_optimizer_cases(Cases& cases) {
   for (const auto& [count, size] : {std::pair{i64{5003}, Size::small}, {i64{20'000'003}, Size::real}}) {
     const std::string suffix = " [" + std::to_string(count) + "]";
-    cases.push_back({"gradient_norm, count_step, adamw" + suffix,
-                     [=, count = count](Run& run) { check_adamw(run, count, 0); }, size});
+    for (const bool rounds : {false, true})
+      cases.push_back({"gradient_norm, count_step, adamw" + std::string(rounds ? " and bf16" : "") + suffix,
+                       [=, count = count](Run& run) { check_adamw(run, count, 0, rounds); }, size});
     cases.push_back(
         {"ema, swap" + suffix, [=, count = count](Run& run) { check_ema(run, count, 3, 0.999); }, size});
   }
-  cases.push_back({"adamw of a gradient that is NaN", [](Run& run) { check_adamw(run, 5003, NAN); }});
+  cases.push_back({"adamw of a gradient that is NaN", [](Run& run) { check_adamw(run, 5003, NAN, true); }});
   cases.push_back(
-      {"adamw of a gradient that is infinite", [](Run& run) { check_adamw(run, 5003, INFINITY); }});
+      {"adamw of a gradient that is infinite", [](Run& run) { check_adamw(run, 5003, INFINITY, true); }});
   cases.push_back({"ema at its largest decay", [](Run& run) { check_ema(run, 5003, 100'000, 0.999); }});
 }
 

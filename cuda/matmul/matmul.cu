@@ -199,6 +199,10 @@ Status matmul(Context& context, Out y, In a, In b, InOptional bias, bool transpo
   return multiply(context, y, a, b, bias, transpose_a, transpose_b, false);
 }
 
+Status matmul_part(Context& context, Part y, In a, In b, bool transpose_a, bool transpose_b) {
+  return multiply(context, y, a, b, {}, transpose_a, transpose_b, false);
+}
+
 Status matmul_accumulate(Context& context, Acc y, In a, In b, bool transpose_a, bool transpose_b) {
   if (!y.present()) return ok();
   return multiply(context, y, a, b, {}, transpose_a, transpose_b, true);

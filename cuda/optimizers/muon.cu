@@ -3,7 +3,8 @@
 //                    with g = factor gradient and |d| the norm of the matrix; zeros when the norm of all
 //                    gradients is not finite, and m as it was
 //   muon_polynomial: p = constant I + linear gram + quadratic square
-//   muon_update:     p -= learning_rate (scale direction + weight_decay p), unless the norm is not finite
+//   muon_update:     p -= learning_rate (scale direction + weight_decay p), unless the norm is not finite;
+//                    rounded = p in bf16, where it is wanted
 // |d| is cut by the number of elements alone; its partial sums are joined in order, in f64.
 #include "kernel.h"
 #include "optimizers/square_sums.h"
@@ -48,6 +49,7 @@ struct MuonPolynomialArguments {
 
 struct MuonUpdateArguments {
   f32* parameters;
+  bf16* rounded;  // or null
   const void* direction;
   const f32* clip;
   i64 count;
@@ -132,8 +134,10 @@ __device__ void muon_update(const MuonUpdateArguments& arguments) {
     const auto update = [&](float p, float direction) {
       return arguments.decay_factor * p - arguments.rate * direction;
     };
-    access.store(arguments.parameters + i, map(update, access.load(arguments.parameters + i),
-                                               access.load(static_cast<const T*>(arguments.direction) + i)));
+    const auto updated = map(update, access.load(arguments.parameters + i),
+                             access.load(static_cast<const T*>(arguments.direction) + i));
+    access.store(arguments.parameters + i, updated);
+    if (arguments.rounded) access.store(arguments.rounded + i, updated);
   });
 }
 
@@ -169,13 +173,14 @@ Status muon_polynomial(Context& context, Out p, In gram, In square, f32 constant
                  aligned({p.data, gram.data, square.data})});
 }
 
-Status muon_update(Context& context, State parameters, In direction, In clip, f32 learning_rate, f32 scale,
-                   f32 weight_decay) {
+Status muon_update(Context& context, State parameters, StateOut rounded, In direction, In clip,
+                   f32 learning_rate, f32 scale, f32 weight_decay) {
   const i64 count = parameters.elements();
-  return launch(context, muon_update_kernel(direction.dtype),
-                {ceil_div(count, kThreads * vector_size(DType::f32, direction.dtype))},
-                {parameters.as<f32>(), direction.data, clip.as<f32>(), count, learning_rate * scale,
-                 1 - learning_rate * weight_decay, aligned({parameters.data, direction.data})});
+  return launch(
+      context, muon_update_kernel(direction.dtype),
+      {ceil_div(count, kThreads * vector_size(DType::f32, direction.dtype))},
+      {parameters.as<f32>(), rounded.as<bf16>(), direction.data, clip.as<f32>(), count, learning_rate * scale,
+       1 - learning_rate * weight_decay, aligned({parameters.data, rounded.data, direction.data})});
 }
 
 #endif

@@ -3,6 +3,7 @@
 // count_step:
 //   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
 //   p -= learning_rate (m / (1 - beta1^n) / (sqrt(v / (1 - beta2^n)) + epsilon) + weight_decay p)
+//   rounded = p in bf16, where it is wanted
 // in one pass over flat f32 arenas; nothing changes, n included, when the norm is not finite. The norm is cut
 // by the number of gradients alone; its partial sums are joined in order, in f64.
 #include "kernel.h"
@@ -40,7 +41,9 @@ struct CountStepArguments {
 };
 
 struct AdamwArguments {
-  f32 *parameters, *first_moment, *second_moment;
+  f32* parameters;
+  bf16* rounded;  // or null
+  f32 *first_moment, *second_moment;
   const f32 *gradients, *clip;
   const i32* steps;
   i64 count;
@@ -103,6 +106,7 @@ KERNEL(adamw, AdamwArguments, kThreads) {
     access.store(arguments.first_moment + i, m);
     access.store(arguments.second_moment + i, v);
     access.store(arguments.parameters + i, p);
+    if (arguments.rounded) access.store(arguments.rounded + i, p);
   });
 }
 
@@ -127,14 +131,16 @@ Status count_step(Context& context, State steps, In clip) {
   return launch(context, count_step_kernel, {}, {steps.as<i32>(), clip.as<f32>()});
 }
 
-Status adamw(Context& context, State parameters, State first_moment, State second_moment, In gradients,
-             In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay) {
+Status adamw(Context& context, State parameters, StateOut rounded, State first_moment, State second_moment,
+             In gradients, In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon,
+             f32 weight_decay) {
   const i64 count = parameters.elements();
-  const bool vectors = aligned({parameters.data, first_moment.data, second_moment.data, gradients.data});
-  return launch(
-      context, adamw_kernel, {resident_blocks(context, ceil_div(count, kThreads * kRun))},
-      {parameters.as<f32>(), first_moment.as<f32>(), second_moment.as<f32>(), gradients.as<f32>(),
-       clip.as<f32>(), steps.as<i32>(), count, learning_rate, beta1, beta2, epsilon, weight_decay, vectors});
+  const bool vectors =
+      aligned({parameters.data, rounded.data, first_moment.data, second_moment.data, gradients.data});
+  return launch(context, adamw_kernel, {resident_blocks(context, ceil_div(count, kThreads * kRun))},
+                {parameters.as<f32>(), rounded.as<bf16>(), first_moment.as<f32>(), second_moment.as<f32>(),
+                 gradients.as<f32>(), clip.as<f32>(), steps.as<i32>(), count, learning_rate, beta1, beta2,
+                 epsilon, weight_decay, vectors});
 }
 
 #endif

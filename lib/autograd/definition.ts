@@ -43,6 +43,11 @@ export interface GradientRequest<I extends Inputs> {
    * buffer. The gradient is then not returned. Undefined where the input needs none.
    */
   accumulator(input: keyof I): Tensor | undefined
+  /**
+   * The same for a kernel that can also write: calls `kernel`, where the input needs a gradient, with the tensor and whether
+   * this is the `first` gradient, which is to be written there, whatever it holds. That saves zeroing.
+   */
+  accumulate(input: keyof I, kernel: (gradient: Tensor, first: boolean) => void): void
 }
 
 export type AnyOp = OpDefinition<any, any, any, any>

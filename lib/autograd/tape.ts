@@ -18,6 +18,7 @@ import {
   targetOf,
   wantsGradient,
 } from './graph.js'
+import { GradientSum } from './gradient_sum.js'
 import { Pending } from './pending.js'
 
 /** The parameters that ops have used in `recompute`'s body, by their targets: the op's argument, and the edge. */
@@ -222,6 +223,16 @@ class Request implements GradientRequest<Inputs> {
     return buffer
   }
 
+  accumulate(input: string, kernel: (gradient: Tensor, first: boolean) => void): void {
+    const edge = this.#node.edges[input]![0]
+    if (!edge) return
+    if (edge.target) return edge.target.accumulate(kernel)
+    const earlier = this.#buffers.get(input)
+    const buffer = earlier ?? empty(edge.shape)
+    this.#buffers.set(input, buffer)
+    kernel(buffer, !earlier)
+  }
+
   accumulated(input: string): [Tensor] | undefined {
     const buffer = this.#buffers.get(input)
     return buffer && [buffer]
@@ -259,6 +270,7 @@ function castTo(gradient: Tensor, dtype: DType): Tensor {
  */
 export function trackGradient(tensor: Tensor): Tensor {
   checkArguments('trackGradient', { tensor: [tensor, 'tensor'] })
-  tensor.gradientTarget = { gradient: keep(zeros(tensor.shape, 'f32', tensor.device)), version: 0 }
-  return tensor.gradientTarget.gradient
+  const gradient = keep(zeros(tensor.shape, 'f32', tensor.device))
+  tensor.gradientTarget = new GradientSum(gradient, () => 0)
+  return gradient
 }

@@ -1,5 +1,6 @@
 import { checkArguments } from '../arguments.js'
 import { freezing } from '../autograd/frozen.js'
+import { GradientSum } from '../autograd/gradient_sum.js'
 import { native } from '../native.js'
 import { currentDevice, type Device, parseDevice, withDevice } from '../tensor/device.js'
 import { keep, scope } from '../tensor/scope.js'
@@ -44,8 +45,10 @@ export class ParameterArena {
   version = 0
   /** False from `changing` to the end of `updated`: an update that threw has left the values half changed. */
   consistent = true
+  /** bf16 [elements]: the values as ops compute with them; undefined where those are the values themselves. */
+  readonly rounded: Tensor | undefined
   #gradients: Tensor | undefined
-  readonly #computed: Tensor
+  readonly #sums = new Map<Parameter, GradientSum>()
   readonly #starts = new Map<Parameter, number>()
   readonly #frozen = new Set<FrozenValues>()
 
@@ -67,24 +70,28 @@ export class ParameterArena {
     }
     this.elements = end
     this.values = keep(zeros([end], 'f32', this.device))
-    this.#computed = compute === 'f32' ? this.values : keep(zeros([end], 'bf16', this.device))
-    for (const parameter of this.parameters) parameter.tensor = keep(this.#slice(this.#computed, parameter))
+    this.rounded = compute === 'f32' ? undefined : keep(zeros([end], 'bf16', this.device))
+    const computed = this.rounded ?? this.values
+    for (const parameter of this.parameters) parameter.tensor = keep(this.#slice(computed, parameter))
   }
 
-  /** f32 [elements]; made, zeroed, at the first use: from then on ops on the parameters are recorded. */
+  /**
+   * f32 [elements]; made, zeroed, at the first use: from then on ops on the parameters are recorded. To be asked for anew
+   * after `zeroGradients`, which does not reach the padding: whoever writes gradients leaves zeros there.
+   */
   get gradients(): Tensor {
-    if (!this.#gradients) {
-      this.#gradients = keep(zeros([this.elements], 'f32', this.device))
-      for (const parameter of this.parameters) {
-        const gradient = keep(this.#slice(this.#gradients, parameter))
-        const version = () => this.version
-        parameter.tensor.gradientTarget = {
-          gradient,
-          get version() {
-            return version()
-          },
-        }
-      }
+    const gradients = this.#gradientMemory()
+    for (const sum of this.#sums.values()) sum.settle()
+    return gradients
+  }
+
+  #gradientMemory(): Tensor {
+    if (this.#gradients) return this.#gradients
+    this.#gradients = keep(zeros([this.elements], 'f32', this.device))
+    for (const parameter of this.parameters) {
+      const sum = new GradientSum(keep(this.#slice(this.#gradients, parameter)), () => this.version)
+      this.#sums.set(parameter, sum)
+      parameter.tensor.gradientTarget = sum
     }
     return this.#gradients
   }
@@ -181,10 +188,12 @@ export class ParameterArena {
     for (const frozen of this.#frozen) frozen.copy()
   }
 
-  /** To be called after the values were changed: renews what ops compute with. */
-  updated(): void {
+  /**
+   * To be called after the values were changed: renews what ops compute with, unless `rounded` was renewed with the values.
+   */
+  updated({ rounded = false } = {}): void {
     this.version++
-    if (this.#computed !== this.values) native.cast(this.#computed.handle, this.values.handle)
+    if (this.rounded && !rounded) native.cast(this.rounded.handle, this.values.handle)
     this.consistent = true
   }
 
@@ -209,9 +218,19 @@ export class ParameterArena {
     this.updated()
   }
 
-  /** Sets all gradients to 0. */
+  /**
+   * Sets all gradients to 0: those of matrices only as they are read or added to, for products can write the first of
+   * a sum. It forgets that a backward pass has failed.
+   */
   zeroGradients(): void {
-    native.fill(this.gradients.handle, 0)
+    const gradients = this.#gradientMemory()
+    const isMatrix = ({ shape }: Parameter) => shape.length > 1
+    // The first, of nothing, is for arenas of matrices alone: a fill of any size clears the memory's mark.
+    for (const { start, length } of [{ start: 0, length: 0 }, ...this.ranges((p) => !isMatrix(p))]) {
+      using range = gradients.view([length], start)
+      native.fill(range.handle, 0)
+    }
+    for (const [parameter, sum] of this.#sums) if (isMatrix(parameter)) sum.clear()
   }
 
   #slice(flat: Tensor, parameter: Parameter): Tensor {
@@ -227,12 +246,10 @@ export class ParameterArena {
   [Symbol.dispose](): void {
     if (this.freed) return
     this.changing()
-    for (const { tensor } of this.parameters) {
-      tensor.gradientTarget?.gradient.free()
-      tensor.free()
-    }
+    for (const { tensor } of this.parameters) tensor.free()
+    for (const sum of this.#sums.values()) sum.free()
     this.values.free()
-    this.#computed.free()
+    this.rounded?.free()
     this.#gradients?.free()
   }
 }

@@ -60,8 +60,11 @@ export function multiplyBackward(
   weight: Tensor,
   request: GradientRequest<{ x: Tensor; weight: Tensor }>,
 ): Tensor | undefined {
-  const dweight = request.accumulator('weight')
-  if (dweight) native.matmul_accumulate(dweight.handle, dy.handle, rowsOf(x).handle, true, false)
+  request.accumulate('weight', (dweight, first) => {
+    const operands = [dweight.handle, dy.handle, rowsOf(x).handle, true, false] as const
+    if (first) native.matmul_part(...operands)
+    else native.matmul_accumulate(...operands)
+  })
   if (!request.wants('x')) return undefined
   const dx = emptyLike(x)
   native.matmul(rowsOf(dx).handle, dy.handle, weight.handle, undefined, false, false)

@@ -13,8 +13,13 @@ const registry = new FinalizationRegistry<Handle>((handle) => native.release(han
 
 /** Where the gradient of a parameter is summed up. */
 export interface GradientTarget {
-  /** f32, the parameter's shape. */
+  /** The sum so far: f32, the parameter's shape. */
   readonly gradient: Tensor
+  /**
+   * Calls `kernel`, which is to add to the gradient, or, where it is the `first`, to write it, whatever the tensor holds: as a
+   * `Part` of kernels.h, for the other gradients of an arena may have failed.
+   */
+  accumulate(kernel: (gradient: Tensor, first: boolean) => void): void
   /** Changes when the parameter's values do; a backward pass over older values throws. */
   readonly version: number
 }

@@ -87,11 +87,12 @@ export class AdamWMoments {
   /** To be called by a step, in a scope, with its clip and the steps taken. */
   update(clip: Tensor, steps: Tensor, learningRate: number): void {
     const { beta1, beta2, epsilon } = this.#options
-    const { values, gradients } = this.#arena
+    const { values, rounded, gradients } = this.#arena
     for (const { start, length, moments, decay } of this.#ranges) {
       const at = (flat: Tensor, begin: number) => flat.view([length], begin).handle
       native.adamw(
         at(values, start),
+        rounded && at(rounded, start),
         at(this.#first, moments),
         at(this.#second, moments),
         at(gradients, start),

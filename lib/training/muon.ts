@@ -86,7 +86,7 @@ export class Muon extends Optimizer {
 
   #update(batch: MatrixBatch, momentum: number, clip: Tensor, learningRate: number): void {
     const { rows, columns, starts } = batch
-    const { values, gradients } = this.arena
+    const { values, rounded, gradients } = this.arena
     const elements = rows * columns
     const workspace = workspaceOf(batch, this.arena)
     starts.forEach((start, i) =>
@@ -102,6 +102,7 @@ export class Muon extends Optimizer {
     starts.forEach((start, i) =>
       native.muon_update(
         values.view([elements], start).handle,
+        rounded?.view([elements], start).handle,
         direction.view([elements], i * elements).handle,
         clip.handle,
         learningRate,

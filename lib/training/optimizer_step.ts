@@ -44,7 +44,7 @@ export abstract class Optimizer {
       arena.changing()
       this.update(clip, learningRate)
       arena.zeroGradients()
-      arena.updated()
+      arena.updated({ rounded: true })
       return clip
     })
   }
@@ -68,7 +68,7 @@ export abstract class Optimizer {
     scope(() => this.apply(clip, this.#steps, learningRate))
   }
 
-  /** Enqueues the update itself. `steps`: with this one. */
+  /** Enqueues the update itself, of values and of `ParameterArena.rounded`. `steps`: with this one. */
   protected abstract apply(clip: Tensor, steps: Tensor, learningRate: number): void
 
   /** Frees its state. */

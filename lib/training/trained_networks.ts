@@ -94,11 +94,14 @@ export class TrainedNetworks {
     for (const { arena } of networks) arena.changing()
   }
 
-  /** To be called after the values were changed: zeroes the gradients, which were of the values before. */
-  updated(networks = this.#all): void {
+  /**
+   * To be called after the values were changed: zeroes the gradients, which were of the values before. `rounded`: see
+   * `ParameterArena.updated`.
+   */
+  updated(networks = this.#all, { rounded = false } = {}): void {
     for (const { arena } of networks) {
       arena.zeroGradients()
-      arena.updated()
+      arena.updated({ rounded })
     }
   }
 
@@ -123,7 +126,8 @@ export class TrainedNetworks {
     companions.forEach(({ optimizer, rate }, i) => optimizer.update(others[i]!, rate * learningRate))
     if (heard) this.#afterUpdate({ taken: model.view([1], 2), observed: passes.map((pass) => pass.observed) })
     if (heard) this.#reportFailures(model, heard)
-    this.updated(changed)
+    // The optimizers have rounded what they updated, not what the task has changed since.
+    this.updated(changed, { rounded: !this.#task.afterUpdate })
     return { model, companions: Object.fromEntries(companions.map(({ name }, i) => [name, others[i]!])) }
   }
 

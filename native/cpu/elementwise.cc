@@ -171,5 +171,11 @@ Status fill(Context&, Out y, f32 value) {
   return fill_with(rounded);
 }
 
+Status zero(Context& context, Part y) {
+  Out whole;
+  static_cast<TensorView&>(whole) = y;
+  return fill(context, whole, 0);
+}
+
 }  // namespace transfusion::cpu
 #endif

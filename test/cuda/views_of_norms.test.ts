@@ -277,6 +277,7 @@ checkCalls({
       const squares = full([70 * C + 32], 0.25).view([70 * C], views.offset)
       native.adamw(
         views.state([70 * C], 'f32').handle,
+        views.state([70 * C], 'bf16', 5).handle,
         views.state([70 * C], 'f32', 2).handle,
         squares.handle,
         views.input([70 * C], 'f32', 4).handle,
@@ -326,6 +327,7 @@ checkCalls({
     for (const clip of clips())
       native.muon_update(
         views.state([70, C], 'f32').handle,
+        views.state([70, C], 'bf16', 3).handle,
         views.input([70, C], views.dtype, 2).handle,
         clip.handle,
         1e-2,

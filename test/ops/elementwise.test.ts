@@ -21,6 +21,13 @@ describe.each([1, 33, 40_001])('on %i elements', (count) => {
     }
   })
 
+  it.each(['f32', 'bf16', 'i32'] as const)('zero writes zeros of %s', async (dtype) => {
+    const tensor = empty([count], dtype)
+    native.fill(tensor.handle, 1)
+    native.zero(tensor.handle)
+    expect(new Set(await tensor.read())).toEqual(new Set([0]))
+  })
+
   it.each([
     ['f32', 'f32'],
     ['f32', 'bf16'],

@@ -68,9 +68,11 @@ describe('matmul', () => {
             const y = matmul(a, b, { transposeA, transposeB })
             const sum = full([M, N], 0.5)
             native.matmul_accumulate(sum.handle, a.handle, b.handle, transposeA, transposeB)
-            return [y, sum] as const
+            const part = full([M, N], NaN)
+            native.matmul_part(part.handle, a.handle, b.handle, transposeA, transposeB)
+            return [y, sum, part] as const
           })
-          for (const i of [0, 1] as const) {
+          for (const i of [0, 1, 2] as const) {
             const [one, two] = await Promise.all(results.map((result) => result[i].readFloats()))
             const same = one!.every((value, j) => Object.is(value, two![j]))
             expect(same, `${M} ${N} ${K} ${transposeA} ${transposeB} ${i}`).toBe(true)
@@ -114,15 +116,17 @@ describe('matmul', () => {
       const expected = Float32Array.from(reference(a, b, options).data)
       for (const dtype of ['f32', 'bf16'] as const) {
         const [left, right] = [toTensor(a, dtype), toTensor(b, dtype)]
-        const y = zeros([M, N])
+        const y = full([M, N], NaN)
         for (const times of [1, 2]) {
-          native.matmul_accumulate(
+          const operands = [
             y.handle,
             left.handle,
             right.handle,
             options.transposeA,
             options.transposeB,
-          )
+          ] as const
+          if (times === 1) native.matmul_part(...operands)
+          else native.matmul_accumulate(...operands)
           const wrong = (await y.readFloats()).findIndex((value, i) => value !== times * expected[i]!)
           expect(wrong, `${dtype} ${JSON.stringify(options)}`).toBe(-1)
         }

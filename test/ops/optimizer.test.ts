@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { native } from '../../lib/native.js'
+import { cast } from '../../lib/ops/cast.js'
 import { setThreads } from '../../lib/tensor/device.js'
-import { empty, fromArray, type Tensor } from '../../lib/tensor/tensor.js'
+import { empty, fromArray, full, type Tensor } from '../../lib/tensor/tensor.js'
 import { compare } from '../check_op.js'
 import { randomArray } from '../host_array.js'
 
@@ -63,15 +64,22 @@ describe('adamw', () => {
     clip: Tensor,
     decay: number,
     t: number,
+    rounded?: Tensor,
   ): void {
-    const handles = [p, m, v, gradients, clip].map(({ handle }) => handle) as [
-      number,
-      number,
-      number,
-      number,
-      number,
-    ]
-    native.adamw(...handles, fromArray(Int32Array.of(t)).handle, rate, beta1, beta2, epsilon, decay)
+    native.adamw(
+      p.handle,
+      rounded?.handle,
+      m.handle,
+      v.handle,
+      gradients.handle,
+      clip.handle,
+      fromArray(Int32Array.of(t)).handle,
+      rate,
+      beta1,
+      beta2,
+      epsilon,
+      decay,
+    )
   }
 
   it('counts the steps whose norm is finite', async () => {
@@ -110,13 +118,26 @@ describe('adamw', () => {
     compare('second moment', await second.readFloats(), expected.v, 'f32', 'elementwise')
   })
 
+  it.each([1, 33, 40_001])('rounds %i parameters as cast does', async (n) => {
+    const { p, m, v } = state(n)
+    const parameters = fromArray(p)
+    const rounded = cast(parameters, 'bf16')
+    const gradients = fromArray(values(n, 2))
+    step(parameters, fromArray(m), fromArray(v), gradients, gradientNorm(gradients, 1), 0.1, 1, rounded)
+    const updated = await parameters.readFloats()
+    expect(updated).not.toEqual(p)
+    expect(await rounded.read()).toEqual(await cast(parameters, 'bf16').read())
+  })
+
   it('changes nothing when the norm is not finite', async () => {
     const { p, m, v } = state(5000)
     const tensors = [p, m, v].map((array) => fromArray(array)) as [Tensor, Tensor, Tensor]
+    const rounded = cast(full([5000], 0.5), 'bf16')
     const gradients = values(5000, 2)
     gradients[77] = NaN
     const uploaded = fromArray(gradients)
-    step(...tensors, uploaded, gradientNorm(uploaded, 1), 0.1, 1)
+    step(...tensors, uploaded, gradientNorm(uploaded, 1), 0.1, 1, rounded)
     expect(await Promise.all(tensors.map((tensor) => tensor.readFloats()))).toEqual([p, m, v])
+    expect(await rounded.readFloats()).toEqual(new Float32Array(5000).fill(0.5))
   })
 })

@@ -10,7 +10,7 @@ import { Muon, muonSchema } from '../../lib/training/muon.js'
 import { trainingOptionsSchema } from '../../lib/training/options.js'
 import { compare } from '../check_op.js'
 import { randomArray } from '../host_array.js'
-import { checkSkippedStep, randomValues } from './optimizer_checks.js'
+import { checkRoundedValues, checkSkippedStep, randomValues } from './optimizer_checks.js'
 
 const options = muonSchema.parse({ clip: 2 })
 const iterationCounts = [3, 5] as const
@@ -202,8 +202,19 @@ describe('Muon', () => {
     for (const values of steps) compare('values', values, steps[1]!, 'f32')
   })
 
-  it('leaves everything as it was for a gradient that is not finite', () =>
-    checkSkippedStep(newArena, (arena) => new Muon(arena, options)))
+  it.each(['f32', 'bf16'] as const)(
+    'leaves everything as it was for a gradient that is not finite (%s)',
+    (compute) =>
+      checkSkippedStep(
+        () => newArena(compute),
+        (arena) => new Muon(arena, options),
+      ),
+  )
+
+  it('renews the rounded values that a bf16 model computes with', async () => {
+    using arena = newArena('bf16')
+    await checkRoundedValues(arena, (arena) => new Muon(arena, options))
+  })
 
   it.each(['f32', 'bf16'] as const)(
     'gives the same bits with any number of threads (%s)',

@@ -3,7 +3,8 @@
 //                    with g = factor gradient and |d| the norm of the matrix; zeros when the norm of all
 //                    gradients is not finite, and m as it was
 //   muon_polynomial: p = constant I + linear gram + quadratic square
-//   muon_update:     p -= learning_rate (scale direction + weight_decay p), unless the norm is not finite
+//   muon_update:     p -= learning_rate (scale direction + weight_decay p), unless the norm is not finite;
+//                    rounded = p in bf16, where it is wanted
 // Parallel over fixed chunks; the partial sums of |d| are joined in order, in f64.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/optimizers/muon.cc"
@@ -79,8 +80,8 @@ Status MuonPolynomial(Context&, Out p, In gram, In square, f32 constant, f32 lin
   });
 }
 
-Status MuonUpdate(Context&, State parameters, In direction, In clip, f32 learning_rate, f32 scale,
-                  f32 weight_decay) {
+Status MuonUpdate(Context&, State parameters, StateOut rounded, In direction, In clip, f32 learning_rate,
+                  f32 scale, f32 weight_decay) {
   if (clip.as<float>()[2] == 0) return ok();
   return with_float(direction, [&](auto element) HWY_ATTR {
     using T = decltype(element);
@@ -89,7 +90,10 @@ Status MuonUpdate(Context&, State parameters, In direction, In clip, f32 learnin
       for_each(end - begin, [&](i64 offset, auto io) HWY_ATTR {
         const i64 i = begin + offset;
         float* p = parameters.as<float>() + i;
-        io.store(hn::NegMulAdd(rate, io.load(direction.as<T>() + i), hn::Mul(decay_factor, io.load(p))), p);
+        const Vec updated =
+            hn::NegMulAdd(rate, io.load(direction.as<T>() + i), hn::Mul(decay_factor, io.load(p)));
+        io.store(updated, p);
+        if (rounded.present()) io.store(updated, rounded.as<bf16>() + i);
       });
     });
     return ok();
@@ -114,9 +118,9 @@ Status muon_polynomial(Context& context, Out p, In gram, In square, f32 constant
   return HWY_DYNAMIC_DISPATCH(MuonPolynomial)(context, p, gram, square, constant, linear, quadratic);
 }
 
-Status muon_update(Context& context, State parameters, In direction, In clip, f32 learning_rate, f32 scale,
-                   f32 weight_decay) {
-  return HWY_DYNAMIC_DISPATCH(MuonUpdate)(context, parameters, direction, clip, learning_rate, scale,
+Status muon_update(Context& context, State parameters, StateOut rounded, In direction, In clip,
+                   f32 learning_rate, f32 scale, f32 weight_decay) {
+  return HWY_DYNAMIC_DISPATCH(MuonUpdate)(context, parameters, rounded, direction, clip, learning_rate, scale,
                                           weight_decay);
 }
 

@@ -3,6 +3,7 @@
 // count_step:
 //   m = beta1 m + (1 - beta1) g,  v = beta2 v + (1 - beta2) g^2
 //   p -= learning_rate (m / (1 - beta1^n) / (sqrt(v / (1 - beta2^n)) + epsilon) + weight_decay p)
+//   rounded = p in bf16, where it is wanted
 // in one pass over flat f32 arenas; nothing changes, n included, when the norm is not finite. Parallel over
 // fixed chunks; the norm's partial sums are joined in order, in f64.
 #undef HWY_TARGET_INCLUDE
@@ -45,8 +46,9 @@ Status GradientNorm(Context& context, Out clip, In gradients, f32 max_norm) {
   return ok();
 }
 
-Status Adamw(Context&, State parameters, State first_moment, State second_moment, In gradients, In clip,
-             In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay) {
+Status Adamw(Context&, State parameters, StateOut rounded, State first_moment, State second_moment,
+             In gradients, In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon,
+             f32 weight_decay) {
   if (clip.as<float>()[2] == 0) return ok();
   const Vec factor = set(clip.as<float>()[1]);
   const Vec beta1_vec = set(beta1), one_minus_beta1 = set(1 - beta1);
@@ -63,6 +65,7 @@ Status Adamw(Context&, State parameters, State first_moment, State second_moment
     const float* gradient = gradients.as<float>() + begin;
     float *parameter = parameters.as<float>() + begin, *first = first_moment.as<float>() + begin,
           *second = second_moment.as<float>() + begin;
+    bf16* rounded_parameter = rounded.present() ? rounded.as<bf16>() + begin : nullptr;
     for_each(end - begin, [&](i64 i, auto io) HWY_ATTR {
       const Vec g = hn::Mul(factor, io.load(gradient + i)), p = io.load(parameter + i);
       const Vec m = hn::MulAdd(beta1_vec, io.load(first + i), hn::Mul(one_minus_beta1, g));
@@ -71,7 +74,9 @@ Status Adamw(Context&, State parameters, State first_moment, State second_moment
       const Vec update = hn::MulAdd(weight_decay_vec, p, hn::Div(hn::Mul(m, bias_correction1), denominator));
       io.store(m, first + i);
       io.store(v, second + i);
-      io.store(hn::NegMulAdd(learning_rate_vec, update, p), parameter + i);
+      const Vec updated = hn::NegMulAdd(learning_rate_vec, update, p);
+      io.store(updated, parameter + i);
+      if (rounded_parameter) io.store(updated, rounded_parameter + i);
     });
   });
   return ok();
@@ -90,10 +95,11 @@ Status gradient_norm(Context& context, Out clip, In gradients, f32 max_norm) {
   return HWY_DYNAMIC_DISPATCH(GradientNorm)(context, clip, gradients, max_norm);
 }
 
-Status adamw(Context& context, State parameters, State first_moment, State second_moment, In gradients,
-             In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon, f32 weight_decay) {
-  return HWY_DYNAMIC_DISPATCH(Adamw)(context, parameters, first_moment, second_moment, gradients, clip, steps,
-                                     learning_rate, beta1, beta2, epsilon, weight_decay);
+Status adamw(Context& context, State parameters, StateOut rounded, State first_moment, State second_moment,
+             In gradients, In clip, In steps, f32 learning_rate, f32 beta1, f32 beta2, f32 epsilon,
+             f32 weight_decay) {
+  return HWY_DYNAMIC_DISPATCH(Adamw)(context, parameters, rounded, first_moment, second_moment, gradients,
+                                     clip, steps, learning_rate, beta1, beta2, epsilon, weight_decay);
 }
 
 Status count_step(Context&, State steps, In clip) {

@@ -145,9 +145,22 @@ describe('kernels that memory bounds move each byte once', () => {
     adamw: {
       dtypes: ['f32'],
       prepare: on(
-        () => [...[1, 2, 3, 4].map(() => full([T * C], 0.1)), finite(), ints([1])],
-        (parameters, first, second, gradients, clip, steps) =>
-          native.adamw(parameters!, first!, second!, gradients!, clip!, steps!, 1e-3, 0.9, 0.99, 1e-8, 0.1),
+        () => [...[1, 2, 3, 4].map(() => full([T * C], 0.1)), zeros([T * C], 'bf16'), finite(), ints([1])],
+        (parameters, first, second, gradients, rounded, clip, steps) =>
+          native.adamw(
+            parameters!,
+            rounded!,
+            first!,
+            second!,
+            gradients!,
+            clip!,
+            steps!,
+            1e-3,
+            0.9,
+            0.99,
+            1e-8,
+            0.1,
+          ),
       ),
     },
     muon_momentum: {
@@ -162,8 +175,9 @@ describe('kernels that memory bounds move each byte once', () => {
     },
     muon_update: {
       prepare: on(
-        (d) => [full([T, C], 0.1), random([T, C], d), finite()],
-        (parameters, direction, clip) => native.muon_update(parameters!, direction!, clip!, 1e-3, 1, 0.1),
+        (d) => [full([T, C], 0.1), random([T, C], d), finite(), ...(d === 'bf16' ? [zeros([T, C], d)] : [])],
+        (parameters, direction, clip, rounded) =>
+          native.muon_update(parameters!, rounded, direction!, clip!, 1e-3, 1, 0.1),
       ),
     },
   })
