@@ -27,6 +27,12 @@ export interface MetricsRecord {
   skipped_documents: number
 }
 
+/** What was measured of a sheet of samples, by name; it follows the record of its step. */
+export interface SamplesRecord {
+  step: number
+  samples: Record<string, number>
+}
+
 /** Sums up steps until a record of them is taken. */
 export class Interval {
   #reports: StepReport[] = []

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import type { MetricsRecord } from './interval.js'
+import type { MetricsRecord, SamplesRecord } from './interval.js'
 
 /** A line of a metrics file, ended by a line feed. */
 export interface MetricsLine {
@@ -8,7 +8,7 @@ export interface MetricsLine {
   /** Bytes of the file up to its end. */
   end: number
   /** Undefined where the line holds none. */
-  record: MetricsRecord | undefined
+  record: MetricsRecord | SamplesRecord | undefined
 }
 
 /** Longer than any record: no more of a line is kept, so that a file of anything else takes no memory. */
@@ -52,10 +52,11 @@ async function* wholeLines(path: string): AsyncGenerator<{ text: string | undefi
 
 const lineFeed = 0x0a
 
-function recordOf(line: string): MetricsRecord | undefined {
+function recordOf(line: string): MetricsRecord | SamplesRecord | undefined {
   try {
-    const record = JSON.parse(line) as MetricsRecord | OldRecord | null
+    const record = JSON.parse(line) as MetricsRecord | SamplesRecord | OldRecord | null
     if (typeof record?.step !== 'number') return undefined
+    if ('samples' in record) return { step: record.step, samples: numbersIn(record.samples) }
     const { terms, counts, per_second, ...same } = isOld(record) ? fromOldRecord(record) : record
     // A file may hold anything.
     return {

@@ -1,5 +1,5 @@
 import { AppendFile } from './append_file.js'
-import type { MetricsRecord } from './interval.js'
+import type { MetricsRecord, SamplesRecord } from './interval.js'
 import { metricsLines } from './metrics_file.js'
 
 /** Metrics as JSON lines, one record a line. */
@@ -18,7 +18,7 @@ export class MetricsLog {
     this.#file = file
   }
 
-  add(record: MetricsRecord): void {
+  add(record: MetricsRecord | SamplesRecord): void {
     this.#file.append(`${JSON.stringify(record)}\n`)
   }
 

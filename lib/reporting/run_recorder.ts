@@ -90,7 +90,11 @@ export class RunRecorder {
   async sheet(step: number, { image, captions, metrics = {} }: RecordedSheet): Promise<void> {
     const png = await encodePng(image)
     this.#events?.image(step, 'samples', { png, width: image.width, height: image.height })
-    this.#events?.scalars(step, prefixed('samples/', metrics))
+    if (Object.keys(metrics).length > 0) {
+      if (this.#interval.steps > 0) this.#record()
+      this.#log.add({ step, samples: { ...metrics } })
+      this.#events?.scalars(step, prefixed('samples/', metrics))
+    }
     await writeAtomically(join(this.#folder, sheetCaptionsFile(step)), `${JSON.stringify(captions)}\n`)
     await writeAtomically(join(this.#folder, sheetFile(step)), png)
   }

@@ -63,6 +63,18 @@ describe('Curves', () => {
     expect(curves.summary.totals.get('loss/lm')).toMatchObject({ low: -5, high: 1000, last: 1 })
   })
 
+  it('adds what was measured of samples to the point of their step', () => {
+    const curves = new Curves()
+    curves.add(record(10))
+    expect(curves.add({ step: 10, samples: { psnr: 20 } })).toBe(true)
+    curves.add(record(20))
+    curves.add(record(30))
+    expect(curves.add({ step: 30, samples: { psnr: 31 } })).toBe(true)
+    expect(curves.add({ step: 40, samples: { psnr: 40 } })).toBe(false)
+    expect(curves.chartData().series['samples/psnr']).toEqual({ mean: [20, null, 31] })
+    expect(curves.summary.totals.get('samples/psnr')).toMatchObject({ low: 20, high: 31, last: 31, count: 2 })
+  })
+
   it('leaves out a record that goes back, and takes numbers from nothing else', () => {
     const curves = new Curves()
     expect(curves.add(record(20, { terms: { lm: '<script>' as unknown as number } }))).toBe(true)

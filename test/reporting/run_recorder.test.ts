@@ -16,8 +16,9 @@ import { stepReport } from './step_report.js'
 const options = { every: 3, tensorboard: true, parameters: 123, config: { a: '<b>' }, matmulRate: 1e9 }
 
 async function readRecords(folder: string): Promise<(MetricsRecord | undefined)[]> {
-  const records = []
-  for await (const { record } of metricsLines(join(folder, 'metrics.jsonl'))) records.push(record)
+  const records: (MetricsRecord | undefined)[] = []
+  for await (const { record } of metricsLines(join(folder, 'metrics.jsonl')))
+    records.push(record as MetricsRecord | undefined)
   return records
 }
 
@@ -53,6 +54,25 @@ describe('RunRecorder', () => {
     expect(sessions).toMatchObject({ parameters: 123 })
     expect(sessions!.sessions.map(({ step }) => step)).toEqual([0, 4, 8])
     expect((await readdir(resumed)).filter((name) => name.startsWith('events.out.tfevents.'))).toHaveLength(3)
+  })
+
+  it('records what was measured of samples behind the record of their step', async () => {
+    const folder = await temporaryFolder()
+    const recorder = await RunRecorder.open(folder, { ...options, step: 0, seconds: 0 })
+    recorder.step(stepReport(1))
+    const sheet = { image: testImage(8, 8, 0), captions: ['31 dB'], metrics: { psnr: 31 } }
+    await recorder.sheet(1, sheet)
+    await recorder.close()
+    const records = await readRecords(folder)
+    expect(records).toMatchObject([{ step: 1, terms: {} }, { step: 1, samples: { psnr: 31 } }])
+    // A run that goes on from this step keeps it, one from before does not.
+    for (const [step, lines] of [
+      [1, 2],
+      [0, 0],
+    ] as const) {
+      await (await RunRecorder.open(folder, { ...options, step, seconds: 0 })).close()
+      expect(await readRecords(folder)).toHaveLength(lines)
+    }
   })
 
   it('keeps images as sheets, in the folder and for TensorBoard, and removes those that a resumed run generates anew', async () => {

@@ -91,7 +91,9 @@ export class Plot {
       ticks: { stroke: () => appearance().grid, width: 1, size: 5 },
       font: '12px system-ui, sans-serif',
     }
-    const points = (mean: Column) => mean.filter((value) => value !== null).length < 3
+    // They are few, and between most points there is none.
+    const ofSamples = this.#measure.startsWith('samples/')
+    const points = (mean: Column) => ofSamples || mean.filter((value) => value !== null).length < 3
     const hidden = { stroke: 'transparent', width: 0, points: { show: false } }
     return new uPlot(
       {
@@ -136,6 +138,7 @@ export class Plot {
             stroke: () => (smoothing > 0 ? appearance().faint : appearance().line),
             width: smoothing > 0 ? 1 : 1.5,
             points: { show: points(columns[Row.mean] as Column) },
+            spanGaps: ofSamples,
             ...(stepped && { paths: uPlot.paths.stepped!({ align: 1 }) }),
           },
           { label: 'smoothed', stroke: () => appearance().line, width: 2, points: { show: false } },

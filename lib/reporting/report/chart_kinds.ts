@@ -1,4 +1,4 @@
-import { rateMeasure, rateOf, termMeasure, termOf } from './curves.js'
+import { rateMeasure, rateOf, samplesMeasure, samplesOf, termMeasure, termOf } from './curves.js'
 
 /** How a measure is drawn. */
 export interface ChartKind {
@@ -27,6 +27,39 @@ const knownKinds: readonly ChartKind[] = [
     meaning: 'Mean error of what the network says of noised images; lower is better.',
     log: true,
     noisy: true,
+  },
+  {
+    measure: termMeasure('reconstruction'),
+    title: 'Reconstruction',
+    unit: 'mean error of a value',
+    meaning: 'How far reconstructions are from images of -1 to 1, by absolute or squared differences; lower is better.',
+    log: true,
+    noisy: true,
+  },
+  {
+    measure: termMeasure('kl'),
+    title: 'Divergence of latents',
+    unit: 'nats per latent',
+    meaning:
+      'From a standard normal distribution, summed over the values of a latent: how much the latents say of their image.',
+    log: true,
+    noisy: true,
+  },
+  {
+    measure: samplesMeasure('psnr'),
+    title: 'PSNR of reconstructions',
+    unit: 'dB',
+    meaning: 'Peak signal-to-noise ratio, mean over the images on the sheet; higher is better.',
+    log: false,
+    noisy: false,
+  },
+  {
+    measure: samplesMeasure('ssim'),
+    title: 'SSIM of reconstructions',
+    unit: 'of 1',
+    meaning: 'Structural similarity, mean over the images on the sheet; 1 is the original.',
+    log: false,
+    noisy: false,
   },
   {
     measure: 'gradient_norm',
@@ -96,6 +129,16 @@ function kindOf(measure: string): ChartKind | undefined {
       meaning: 'A term of the loss; lower is better.',
       log: true,
       noisy: true,
+    }
+  const sample = samplesOf(measure)
+  if (sample !== undefined)
+    return {
+      measure,
+      title: `Samples: ${sample}`,
+      unit: 'mean of a sheet',
+      meaning: 'Measured of the samples.',
+      log: false,
+      noisy: false,
     }
   const count = rateOf(measure)
   if (count === undefined) return undefined

@@ -1,4 +1,4 @@
-import type { MetricsRecord } from '../interval.js'
+import type { MetricsRecord, SamplesRecord } from '../interval.js'
 import type { ChartData } from './chart_data.js'
 
 /** The measures that a record has by these names; besides, its loss has terms, and its counts are rates. */
@@ -12,11 +12,15 @@ const fixedMeasures = [
 
 /** What a measure is called that is a term of the loss. */
 export const termMeasure = (term: string): string => `loss/${term}`
+/** What a measure is called that was taken of samples. */
+export const samplesMeasure = (name: string): string => `samples/${name}`
 /** What a measure is called that is a count per second. */
 export const rateMeasure = (count: string): string => `${count}_per_second`
 
 /** The term that a measure is of; undefined where it is of none. */
 export const termOf = (measure: string): string | undefined => /^loss\/(.*)$/.exec(measure)?.[1]
+/** What of samples a measure is; undefined where it is of none. */
+export const samplesOf = (measure: string): string | undefined => /^samples\/(.*)$/.exec(measure)?.[1]
 /** The count whose rate a measure is; undefined where it is none's. */
 export const rateOf = (measure: string): string | undefined => /^(.*)_per_second$/.exec(measure)?.[1]
 
@@ -57,8 +61,12 @@ export class Curves {
     this.#limit = limit
   }
 
-  /** Adds the record of a later step. Returns whether it is one: its step must be beyond those before. */
-  add(record: MetricsRecord): boolean {
+  /**
+   * Adds the record of a later step, or what was measured of samples at the last one. Returns whether it is one: its step must
+   * be beyond those before.
+   */
+  add(record: MetricsRecord | SamplesRecord): boolean {
+    if ('samples' in record) return this.#addSamples(record)
     if (!(record.step > this.#lastStep)) return false
     this.#lastStep = record.step
     const last = this.#points.at(-1)
@@ -72,6 +80,20 @@ export class Curves {
       if (this.#points.length === this.#limit) this.#halve()
       this.#points.push(point)
     }
+    return true
+  }
+
+  #addSamples({ step, samples }: SamplesRecord): boolean {
+    const last = this.#points.at(-1)
+    if (!last || step !== this.#lastStep) return false
+    const values = new Map(
+      Object.entries(samples).flatMap(([name, value]) =>
+        isNumber(value) ? [[samplesMeasure(name), summaryOf(value)] as const] : [],
+      ),
+    )
+    for (const [measure, { last }] of values) if (!this.#first.has(measure)) this.#first.set(measure, last)
+    mergeValues(this.#totals, values)
+    mergeValues(last.values, values)
     return true
   }
 
@@ -135,14 +157,7 @@ export const isCount = (measure: string): boolean => ['skipped_steps', 'skipped_
 function pointOf(record: MetricsRecord, since: number): Point {
   const values = new Map<string, Summary>()
   const add = (measure: string, value: unknown, high: unknown = value) => {
-    if (!isNumber(value)) return
-    values.set(measure, {
-      sum: value,
-      count: 1,
-      low: value,
-      high: isNumber(high) ? high : value,
-      last: value,
-    })
+    if (isNumber(value)) values.set(measure, { ...summaryOf(value), ...(isNumber(high) && { high }) })
   }
   for (const [term, value] of Object.entries(record.terms ?? {})) add(termMeasure(term), value)
   for (const [count, value] of Object.entries(speedOf(record))) add(rateMeasure(count), value)
@@ -163,6 +178,9 @@ function speedOf({ per_second: rates = {} }: MetricsRecord): Record<string, numb
   const { positions } = rates
   return positions === undefined ? rates : { positions }
 }
+
+/** Of one value. */
+const summaryOf = (value: number): Summary => ({ sum: value, count: 1, low: value, high: value, last: value })
 
 /** A record comes from a file: it may hold anything. */
 const isNumber = (value: unknown): value is number => typeof value === 'number'

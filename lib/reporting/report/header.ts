@@ -1,6 +1,6 @@
 import type { Session } from '../sessions.js'
 import { termTitle } from '../term_titles.js'
-import { rateMeasure, rateOf, termMeasure, termOf } from './curves.js'
+import { rateMeasure, rateOf, samplesOf, termMeasure, termOf } from './curves.js'
 import { html, type Html } from './html.js'
 import { formatDuration, formatNumber, formatTime } from './numbers.js'
 import type { Run } from './read_run.js'
@@ -28,6 +28,10 @@ export function header({ name, curves, sessions, config }: Run, now: Date): Html
     ['Training time', seconds > 0 ? formatDuration(seconds) : undefined],
     ['Parameters', sessions && abbreviated(sessions.parameters)],
     ...terms.map((term): Tile => [`${capitalized(termTitle(term))}, last`, last(termMeasure(term))]),
+    ...[...totals.keys()].flatMap((measure): Tile[] => {
+      const sample = samplesOf(measure)
+      return sample === undefined ? [] : [[`${sample.toUpperCase()} of samples, last`, last(measure)]]
+    }),
     ...rates.map((count): Tile => {
       const speed = mean(rateMeasure(count))
       return [

@@ -2,12 +2,25 @@ import { z } from 'zod'
 import { optimizerSchema } from '../../../training/optimizer.js'
 import { trainingOptionsSchema } from '../../../training/options.js'
 
+/** What an autoencoder's loss is added up of, each an error of a whole image. */
+const lossSchema = z.strictObject({
+  /** The mean over an image's values of |x - y|, the paper's, or of (x - y)^2. */
+  pixels: z.enum(['absolute', 'squared']).default('absolute'),
+  /**
+   * Of a KL autoencoder: weight of the divergence of its latents from a standard normal distribution, summed over a latent and
+   * divided by the values of the image, which weighs it against the pixels as latent diffusion does (Rombach et al. 2022).
+   */
+  kl: z.number().min(0).default(1e-6),
+})
+
 const optionsSchema = trainingOptionsSchema
   .safeExtend({
     /** Images in a step's batch. */
     batchSize: z.int().positive().default(16),
     /** AdamW, by default with the betas of taming-transformers, 0.5 and 0.9, and no weight decay; or Muon. */
     optimizer: optimizerSchema.prefault({ beta1: 0.5, beta2: 0.9, weightDecay: 0 }),
+    /** What the loss is added up of. */
+    loss: lossSchema.prefault({}),
   })
   .refine(({ batchSize, gradientAccumulation }) => gradientAccumulation <= batchSize, {
     error: 'expected no more micro-batches than the batch has images',
@@ -21,6 +34,9 @@ export const autoencoderTrainingSchema = optionsSchema
 export type AutoencoderTrainingOptions = z.output<typeof optionsSchema>
 /** As written by a user, defaults left out. @useDeclaredType */
 export type AutoencoderTrainingSettings = z.input<typeof optionsSchema>
+
+/** The terms of an autoencoder's loss. */
+export type AutoencoderLossOptions = AutoencoderTrainingOptions['loss']
 
 const anyTasks = z.object(trainingOptionsSchema.shape)
 

@@ -21,7 +21,7 @@ export interface AutoencoderData {
   readonly images: TrainingImages
 }
 
-/** What trains an autoencoder. Terms: `reconstruction`. */
+/** What trains an autoencoder. Terms: those of {@link autoencoderLoss}. */
 export function autoencoderTask(
   autoencoder: LoadedAutoencoder,
   data: AutoencoderData,
@@ -36,7 +36,7 @@ export function autoencoderTask(
   return {
     arena: network.arena,
     begin: (start) => begin(data, options, start),
-    loss: (batch) => autoencoderLoss(network, batch, data.images),
+    loss: (batch) => autoencoderLoss(network, batch, data.images, options.loss),
     checkpoint: checkpointOf(autoencoder),
   }
 }

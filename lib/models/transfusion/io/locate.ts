@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { currentFile } from '../../../files/atomic_folder.js'
 import { contentsInstead } from '../../../files/safetensors/checkpoint_contents.js'
 import { readJson } from '../../../files/json_file.js'
+import { isAutoencoder } from '../../autoencoder/io/folder.js'
 
 /** What our model folders hold; `architecture` of `config.json` tells them from others. */
 export const modelFiles = {
@@ -74,6 +75,11 @@ async function kindOf(folder: string): Promise<ModelLocation['kind'] | undefined
 async function whatElse(folder: string): Promise<string> {
   const names = (await readdir(folder)).toSorted()
   if (names.length === 0) return `an empty folder; ${expected}`
+  if ((await isAutoencoder(folder)) || (await isAutoencoder(join(folder, 'model'))))
+    return (
+      'an autoencoder, which generates nothing by itself: it makes latents of images for a model, whose config names it as ' +
+      `model.autoencoder, and images of what that generates; ${expected}`
+    )
   const models: string[] = []
   for (const name of names) {
     const location = await locateIn(join(folder, name)).catch(() => undefined)
