@@ -64,7 +64,10 @@ describe('RunRecorder', () => {
     await recorder.sheet(1, sheet)
     await recorder.close()
     const records = await readRecords(folder)
-    expect(records).toMatchObject([{ step: 1, terms: {} }, { step: 1, samples: { psnr: 31 } }])
+    expect(records).toMatchObject([
+      { step: 1, terms: {} },
+      { step: 1, samples: { psnr: 31 } },
+    ])
     // A run that goes on from this step keeps it, one from before does not.
     for (const [step, lines] of [
       [1, 2],

@@ -3,10 +3,14 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { writePng } from '../../lib/image/image_io.js'
 import { AutoencoderCodec } from '../../lib/models/autoencoder/codec.js'
+import { encodeLatents } from '../../lib/run/encode_latents.js'
 import { trainFromConfig } from '../../lib/run/train_from_config.js'
 import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
 import { memory } from '../../lib/tensor/device.js'
+import type { StepReport } from '../../lib/training/step_report.js'
+import { Transfusion } from '../../lib/transfusion.js'
 import { temporaryFolder } from '../temporary_folder.js'
+import { tinyRun } from './tiny_run.js'
 
 /** A folder with pictures of 16 x 16 pixels, half of them without a caption's worth of sense, and a config for them. */
 async function workplace(training: object = {}, more: object = {}) {
@@ -64,11 +68,150 @@ describe('a run of an autoencoder', () => {
       expect((await bytes(stopped, file)).equals(await bytes(whole, file)), file).toBe(true)
     expect(memory().live).toBe(before)
     expect(messages).toContainEqual(expect.stringContaining('channels 8, 16, 16 x 16 x 3 to 8 x 8 x 2'))
-    expect(new Set(terms)).toEqual(new Set(['reconstruction']))
+    expect(new Set(terms)).toEqual(new Set(['reconstruction', 'kl']))
 
     using codec = await AutoencoderCodec.load(join(whole))
     const { mean, std, factor } = codec.scale
     expect(factor).toBe(1)
     expect([...mean, ...std].every((value) => Number.isFinite(value) && value !== 1)).toBe(true)
+  })
+
+  it('trains a discriminator beside it, and both resume bit for bit', async () => {
+    const discriminator = { start: 1, channels: 4, layers: 1 }
+    const { folder, config } = await workplace({ loss: { pixels: 'squared', discriminator } })
+    const terms: string[][] = []
+    const onStep = (report: StepReport) => terms.push(Object.keys(report.terms))
+    await trainFromConfig(config, { out: join(folder, 'whole'), onStep })
+    expect(terms[0]).toEqual(['reconstruction', 'kl'])
+    expect(new Set(terms[1])).toEqual(
+      new Set(['reconstruction', 'kl', 'generator', 'discriminator', 'adversarial_weight']),
+    )
+    const stop = new AbortController()
+    const stopped = { out: join(folder, 'stopped'), signal: stop.signal }
+    await trainFromConfig(config, { ...stopped, onStep: ({ step }) => step === 2 && stop.abort() })
+    await trainFromConfig(config, { out: stopped.out })
+    for (const file of [
+      'model/diffusion_pytorch_model.safetensors',
+      'checkpoints/step-000000004/training.safetensors',
+    ])
+      expect((await bytes(stopped.out, file)).equals(await bytes(folder, 'whole', file)), file).toBe(true)
+  })
+
+  it('gives a model folder that a Transfusion model takes, from the run as well', async () => {
+    const { folder, config } = await workplace()
+    await trainFromConfig(config, { out: join(folder, 'vae') })
+    for (const autoencoder of ['vae', 'vae/model']) {
+      const image = { channels: 2, patch: 2, height: 8, width: 8 }
+      const generative: WrittenTrainConfig = {
+        data: config.data,
+        model: { ...tinyRun(folder).model, image, autoencoder: join(folder, autoencoder) },
+        training: { steps: 1, batchSize: 2 },
+        samples: { steps: 1 },
+      }
+      const out = join(folder, `of-${autoencoder.length}`)
+      expect(await trainFromConfig(generative, { out })).toMatchObject({ outcome: 'finished' })
+      await encodeLatents(generative, { out: `${out}-latents` })
+    }
+    await expect(Transfusion.load(join(folder, 'vae'))).rejects.toThrow(
+      'an autoencoder, which generates nothing by itself: it makes latents of images for a model, whose config names it as ' +
+        'model.autoencoder',
+    )
+    await expect(encodeLatents(config, { out: join(folder, 'latents') })).rejects.toThrow(
+      'config: model.type: expected "transfusion", received "autoencoder": the config is to be that of the model that reads the latents',
+    )
+  })
+
+  it('begins with the weights of a folder, whose sizes it takes', async () => {
+    const { folder, config } = await workplace()
+    const first = join(folder, 'first')
+    await trainFromConfig(config, { out: first })
+    const onward = { ...config, model: { type: 'autoencoder' as const } }
+    const messages: string[] = []
+    await trainFromConfig(onward, {
+      out: join(folder, 'onward'),
+      init: first,
+      onMessage: (line) => messages.push(line),
+    })
+    expect(messages).toContainEqual(expect.stringMatching(/^channels 8, 16, .*; beginning with .*first$/))
+    const other = { ...config, model: { ...config.model, channels: [8, 8] } } as WrittenTrainConfig
+    await expect(trainFromConfig(other, { out: join(folder, 'other'), init: first })).rejects.toThrow(
+      'model.channels: expected [8,16], as the weights have; received [8,8]',
+    )
+    const preset = { ...config, model: { type: 'autoencoder' as const, preset: '32px' as const } }
+    await expect(trainFromConfig(preset, { out: join(folder, 'other'), init: first })).rejects.toThrow(
+      'model.preset: "32px" has channels [32,64,64], the weights have [8,16]',
+    )
+  })
+
+  it.each([
+    [
+      { model: { type: 'autoencoder' } },
+      'model.preset: expected "32px", "64px", "128px", "256px", or channels and',
+    ],
+    [{ imagePreprocessing: {} }, "imagePreprocessing:\n  width: expected the images' width in pixels"],
+    [
+      { imagePreprocessing: { width: 15, height: 16 } },
+      'width: expected a multiple of 2, as the 2 levels halve it',
+    ],
+    [
+      { imagePreprocessing: { width: 16, height: 16, channels: 1 } },
+      'channels: expected 3, as model.imageChannels',
+    ],
+    [
+      { data: { type: 'text', path: 'a.txt' } },
+      'data: expected images, which an autoencoder is trained on; "text"',
+    ],
+    [{ data: { type: 'latents', path: 'a' } }, 'those of "latents" are encoded already'],
+    [
+      { data: { type: 'fashion-mnist' } },
+      'model.imageChannels: expected 1, as images of "fashion-mnist" have',
+    ],
+    [{ tokenizer: { type: 'captions' } }, 'tokenizer: unknown key'],
+    [{ samples: { prompts: ['a'] } }, 'samples.prompts: unknown key'],
+    [
+      { training: { steps: 1, loss: { discriminator: { layers: 3 } } } },
+      'training.loss.discriminator.layers: expected fewer: images of 16 x 16 pixels are too small for 3 layers',
+    ],
+  ])('refuses %j before anything is made', async (change, message) => {
+    const { folder, config } = await workplace()
+    const changed = { ...config, ...change } as WrittenTrainConfig
+    await expect(trainFromConfig(changed, { out: join(folder, 'no') })).rejects.toThrow(message)
+  })
+
+  it('names documents without an image, and leaves them out where it is told to', async () => {
+    const { folder, config } = await workplace()
+    const path = join(folder, 'documents.jsonl')
+    const lines = [
+      { image: 'pictures/0.png', caption: 'a' },
+      { text: 'no image' },
+      {
+        parts: [{ image: 'pictures/1.png' }, 'and', { image: 'pictures/2.png' }, { image: 'pictures/3.png' }],
+      },
+    ]
+    await writeFile(path, lines.map((line) => `${JSON.stringify(line)}\n`).join(''))
+    const jsonl = { ...config, data: { type: 'jsonl', path } } as WrittenTrainConfig
+    await expect(trainFromConfig(jsonl, { out: join(folder, 'no') })).rejects.toThrow(
+      'documents.jsonl:2: has no image, and an autoencoder is trained on images alone; leave it out, or set ' +
+        'loading.onUnreadable to "skip"',
+    )
+    const skipping = { ...jsonl, loading: { onUnreadable: 'skip' } } as WrittenTrainConfig
+    const whole = join(folder, 'whole')
+    const messages: string[] = []
+    await trainFromConfig(skipping, { out: whole, onMessage: (line) => messages.push(line) })
+    expect(messages).toContainEqual(expect.stringContaining('left out'))
+    // A batch of 4 of documents with 1 and 3 images ends within a document.
+    const stop = new AbortController()
+    const stopped = join(folder, 'stopped')
+    const training = { ...config.training, batchSize: 3 }
+    const three = { ...skipping, training } as WrittenTrainConfig
+    await trainFromConfig(three, { out: join(folder, 'three') })
+    await trainFromConfig(three, {
+      out: stopped,
+      signal: stop.signal,
+      onStep: ({ step }) => step === 3 && stop.abort(),
+    })
+    await trainFromConfig(three, { out: stopped })
+    const weights = 'model/diffusion_pytorch_model.safetensors'
+    expect((await bytes(stopped, weights)).equals(await bytes(folder, 'three', weights))).toBe(true)
   })
 })

@@ -151,9 +151,15 @@ describe('a config of a new model', () => {
   })
 })
 
-it.each(['README.md', 'docs/training.md'])('takes the config in %s', async (page) => {
+it.each([
+  ['README.md', 1],
+  ['docs/training.md', 2],
+])('takes the configs in %s', async (page, count) => {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
-  const [, config] = /^```jsonc?\n([^]*?)^```/m.exec(text)!
-  const { $schema: _, ...written } = parseConfigText(config!, page) as Record<string, unknown>
-  await checkNewModel(parseConfig(trainConfigSchema, written, page), page)
+  const configs = [...text.matchAll(/^```jsonc?\n([^]*?)^```/gm)].map(([, config]) => config!)
+  expect(configs).toHaveLength(count)
+  for (const config of configs) {
+    const { $schema: _, ...written } = parseConfigText(config, page) as Record<string, unknown>
+    await checkNewModel(parseConfig(trainConfigSchema, written, page), page)
+  }
 })

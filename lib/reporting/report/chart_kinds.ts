@@ -32,7 +32,8 @@ const knownKinds: readonly ChartKind[] = [
     measure: termMeasure('reconstruction'),
     title: 'Reconstruction',
     unit: 'mean error of a value',
-    meaning: 'How far reconstructions are from images of -1 to 1, by absolute or squared differences; lower is better.',
+    meaning:
+      'How far reconstructions are from images of -1 to 1, by absolute or squared differences; lower is better.',
     log: true,
     noisy: true,
   },

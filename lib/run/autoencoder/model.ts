@@ -41,6 +41,8 @@ export interface AutoencoderType {
     config: AutoencoderTrainConfig,
     name: string,
   ): Pick<LeastMemory, 'parameters' | 'weights' | 'batch'> & { readonly images: ImagePreprocessing }
+  /** A line for each setting with which the model is expected to learn badly. */
+  advice(config: AutoencoderTrainConfig): readonly string[]
   /** A new model, its weights random. */
   create(config: AutoencoderTrainConfig): TrainedAutoencoder
   /** A model with the weights of a folder; rejects where these have other sizes. */

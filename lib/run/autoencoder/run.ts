@@ -49,16 +49,19 @@ export class AutoencoderRun implements ModelRun {
   }
 
   #trained(model: TrainedAutoencoder): RunModel {
-    return new AutoencoderRunModel(model, this.#config)
+    return new AutoencoderRunModel(model, this.#config, this.#type.advice(this.#config))
   }
 }
 
 class AutoencoderRunModel implements RunModel {
-  readonly advice = []
   readonly #model: TrainedAutoencoder
   readonly #config: AutoencoderTrainConfig
 
-  constructor(model: TrainedAutoencoder, config: AutoencoderTrainConfig) {
+  constructor(
+    model: TrainedAutoencoder,
+    config: AutoencoderTrainConfig,
+    readonly advice: readonly string[],
+  ) {
     this.#model = model
     this.#config = config
   }

@@ -14,6 +14,7 @@ import { AutoencoderTrainer } from '../training/trainer.js'
 import { measureScale, unscaled } from './measure_scale.js'
 import { reconstruct } from './reconstruct.js'
 import {
+  adviceFor,
   type AutoencoderSettings,
   checkSettings,
   leastMemory,
@@ -96,6 +97,7 @@ const runModel = (autoencoder: LoadedAutoencoder, settings: AutoencoderSettings)
 export const autoencoderRuns = {
   withSizes: (model: AutoencoderModelOptions) => ({ type: model.type, ...namedAutoencoderSizes(model) }),
   settingsOfWeights,
+  advice: adviceFor,
   check(settings: AutoencoderSettings, name: string) {
     checkSettings(settings, name)
     return leastMemory(settings, name)

@@ -23,6 +23,7 @@ import {
 } from '../model_options.js'
 import { autoencoderParameters } from '../network.js'
 import { type AutoencoderPresetName, autoencoderPresets } from '../presets.js'
+import { smallestImage } from '../training/discriminator.js'
 import type { AutoencoderTrainingOptions } from '../training/options.js'
 
 /** What of a run's config concerns its autoencoder. */
@@ -67,8 +68,14 @@ export function preprocessingOf(
 }
 
 /** Checks how model and data fit. Throws an Error that begins with `name`, the config's. */
-export function checkSettings({ data, ...settings }: AutoencoderSettings, name: string): void {
-  const { channels } = preprocessingOf(settings, name)
+export function checkSettings({ data, training, ...settings }: AutoencoderSettings, name: string): void {
+  const { channels, width, height } = preprocessingOf(settings, name)
+  const { discriminator } = training.loss
+  if (discriminator && Math.min(width, height) < smallestImage(discriminator.layers))
+    throw new Error(
+      `${name}: training.loss.discriminator.layers: expected fewer: images of ${width} x ${height} pixels are too small for ` +
+        `${discriminator.layers} layers, which need ${smallestImage(discriminator.layers)} x ${smallestImage(discriminator.layers)}`,
+    )
   for (const { type } of data.type === 'mixture' ? data.sources : [data]) {
     if (type === 'text')
       throw new Error(`${name}: data: expected images, which an autoencoder is trained on; "text" has none`)
@@ -82,6 +89,15 @@ export function checkSettings({ data, ...settings }: AutoencoderSettings, name: 
       )
   }
 }
+
+/** A line for each setting with which an autoencoder is expected to learn badly. */
+export const adviceFor = ({ training: { loss, steps } }: Pick<AutoencoderSettings, 'training'>): string[] =>
+  loss.discriminator && steps !== undefined && loss.discriminator.start >= steps
+    ? [
+        `training.loss.discriminator.start: ${loss.discriminator.start} is not before the end of training, after ${steps} ` +
+          'steps, so that there is no discriminator; begin with it at about half of them',
+      ]
+    : []
 
 /**
  * Bytes that training takes at least: `weights`, those of the parameters, their gradients, the optimizer's state and their

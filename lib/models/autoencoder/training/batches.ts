@@ -22,6 +22,8 @@ export const imageDataStateSchema: z.ZodType<ImageDataState> = z.strictObject({
 
 /** Images of one size that are computed together. */
 export interface ImageBatch {
+  /** Of training, from 0. */
+  readonly step: number
   /** N, in this batch. */
   readonly images: number
   /** `[N, H, W, C]` of -1 .. 1 */
@@ -105,7 +107,7 @@ export class ImageBatchMaker {
       for (let i = 0; i < images; i++)
         bytesToFloats((await this.#take()).data, values.subarray(i * size, (i + 1) * size))
       const seeds = randomSeeds(seed, 'noise', step, images, first)
-      microBatches.push({ images, values, seeds, imagesOfStep: batchSize })
+      microBatches.push({ step, images, values, seeds, imagesOfStep: batchSize })
       first += images
     }
     return { microBatches, dataState: this.#state }

@@ -7,17 +7,29 @@ import { scale } from '../../../ops/scale.js'
 import { fromArray, type Tensor } from '../../../tensor/tensor.js'
 import type { TaskLoss } from '../../../training/task.js'
 import type { AutoencoderNetwork } from '../network.js'
+import { adversarialLoss } from './adversarial.js'
 import type { ImageBatch, TrainingImages } from './batches.js'
+import type { PatchDiscriminator } from './discriminator.js'
 import type { AutoencoderLossOptions } from './options.js'
 
+/** What is trained, and what judges its reconstructions. */
+export interface JudgedAutoencoder {
+  readonly network: AutoencoderNetwork
+  /** Present where the options have a discriminator. */
+  readonly discriminator: PatchDiscriminator | undefined
+}
+
 /**
- * The loss of a KL autoencoder on a batch of images, on the tape, as means over the images of the step: pixel error + kl * KL /
- * values of an image. Latents are sampled (Kingma and Welling 2014). Terms: `reconstruction`, the pixel error, and `kl`, in nats
- * of a whole latent.
+ * The loss of a KL autoencoder on a batch of images, on the tape, as means over the images of the step:
+ *
+ *     pixel error + kl * KL / values of an image + weight * generator's term
+ *
+ * Latents are sampled (Kingma and Welling 2014). Terms: `reconstruction`, the pixel error; `kl`, in nats of a whole latent; from
+ * its first step on those of {@link adversarialLoss}.
  */
 export function autoencoderLoss(
-  network: AutoencoderNetwork,
-  { images, values, seeds, imagesOfStep }: ImageBatch,
+  { network, discriminator }: JudgedAutoencoder,
+  { step, images, values, seeds, imagesOfStep }: ImageBatch,
   { height, width, channels }: TrainingImages,
   options: AutoencoderLossOptions,
 ): TaskLoss {
@@ -25,9 +37,25 @@ export function autoencoderLoss(
   const mean = (losses: Tensor) => scale(sum(losses), 1 / imagesOfStep)
   const moments = network.encoded(cast(x, network.arena.compute))
   const latents = sampleLatents(moments, fromArray(seeds, [images, 4]))
-  const y = cast(network.decode(latents.z), 'f32')
-  const reconstruction = mean(pixelError(y, x, options.pixels))
+  const decoded = network.decodeForTraining(latents.z)
+  const y = cast(decoded.images, 'f32')
+  const reconstructionLoss = (y: Tensor) => {
+    const reconstruction = mean(pixelError(y, x, options.pixels))
+    return { value: reconstruction, others: { reconstruction } }
+  }
   const kl = mean(latents.kl)
-  const total = add(reconstruction, scale(kl, options.kl / (height * width * channels)))
-  return { total, terms: { reconstruction, kl } }
+  const withKl = (loss: Tensor) => add(loss, scale(kl, options.kl / (height * width * channels)))
+  if (!discriminator || !options.discriminator || step < options.discriminator.start) {
+    const { value, others } = reconstructionLoss(y)
+    return { total: withKl(value), terms: { ...others, kl } }
+  }
+  const judged = {
+    images: x,
+    reconstructions: y,
+    reconstructionLoss,
+    lastLayerGradient: decoded.lastLayerGradient,
+    share: images / imagesOfStep,
+  }
+  const { total, companion, terms } = adversarialLoss(discriminator, judged, options.discriminator)
+  return { total: withKl(total), companions: { discriminator: companion }, terms: { ...terms, kl } }
 }

@@ -2,6 +2,23 @@ import { z } from 'zod'
 import { optimizerSchema } from '../../../training/optimizer.js'
 import { trainingOptionsSchema } from '../../../training/options.js'
 
+/** A discriminator of patches, which is trained beside the autoencoder (Esser et al. 2021). */
+const discriminatorSchema = z.strictObject({
+  /** Factor of its term; the paper has 0.5. */
+  weight: z.number().positive().default(0.5),
+  /**
+   * Whether the term is multiplied by the gradient of the reconstruction's loss over its own, both at the decoder's last layer,
+   * as in taming-transformers.
+   */
+  adaptive: z.boolean().default(true),
+  /** Steps before it begins; the paper has 50,000. */
+  start: z.int().min(0).default(50_000),
+  /** Channels after its first convolution; each further one that halves the image doubles them, up to 8 times as many. */
+  channels: z.int().positive().default(64),
+  /** Convolutions that halve the image; a patch of 3 layers is 70 x 70 pixels. */
+  layers: z.int().positive().max(8).default(3),
+})
+
 /** What an autoencoder's loss is added up of, each an error of a whole image. */
 const lossSchema = z.strictObject({
   /** The mean over an image's values of |x - y|, the paper's, or of (x - y)^2. */
@@ -11,14 +28,19 @@ const lossSchema = z.strictObject({
    * divided by the values of the image, which weighs it against the pixels as latent diffusion does (Rombach et al. 2022).
    */
   kl: z.number().min(0).default(1e-6),
+  /** By default there is none: reconstructions stay smooth where the latents say too little. {} sets the paper's. */
+  discriminator: discriminatorSchema.optional(),
 })
+
+/** Of taming-transformers: a mean of gradients that is short, as the discriminator's aim moves, and no decay. */
+export const adversarialAdamW = { beta1: 0.5, beta2: 0.9, weightDecay: 0 } as const
 
 const optionsSchema = trainingOptionsSchema
   .safeExtend({
     /** Images in a step's batch. */
     batchSize: z.int().positive().default(16),
     /** AdamW, by default with the betas of taming-transformers, 0.5 and 0.9, and no weight decay; or Muon. */
-    optimizer: optimizerSchema.prefault({ beta1: 0.5, beta2: 0.9, weightDecay: 0 }),
+    optimizer: optimizerSchema.prefault(adversarialAdamW),
     /** What the loss is added up of. */
     loss: lossSchema.prefault({}),
   })

@@ -11,7 +11,8 @@ import {
   type TrainingImages,
 } from './batches.js'
 import { autoencoderLoss } from './loss.js'
-import type { AutoencoderTrainingOptions } from './options.js'
+import type { PatchDiscriminator } from './discriminator.js'
+import { adversarialAdamW, type AutoencoderTrainingOptions } from './options.js'
 
 /** The images that an autoencoder is trained on: what opens a stream of documents, and the size of the images in it. */
 export interface AutoencoderData {
@@ -21,11 +22,14 @@ export interface AutoencoderData {
   readonly images: TrainingImages
 }
 
-/** What trains an autoencoder. Terms: those of {@link autoencoderLoss}. */
+/**
+ * What trains an autoencoder, beside a discriminator where it is given one. Terms: those of {@link autoencoderLoss}.
+ */
 export function autoencoderTask(
   autoencoder: LoadedAutoencoder,
   data: AutoencoderData,
   options: AutoencoderTrainingOptions,
+  discriminator?: PatchDiscriminator,
 ): TrainingTask<ImageBatch, ImageDataState> {
   checkArguments('autoencoderTask', {
     autoencoder: [autoencoder, 'autoencoder'],
@@ -35,11 +39,18 @@ export function autoencoderTask(
   const { network } = autoencoder
   return {
     arena: network.arena,
+    companions: discriminator
+      ? [{ name: 'discriminator', arena: discriminator.arena, optimizer: companionOptimizer(options) }]
+      : [],
     begin: (start) => begin(data, options, start),
-    loss: (batch) => autoencoderLoss(network, batch, data.images, options.loss),
+    loss: (batch) => autoencoderLoss({ network, discriminator }, batch, data.images, options.loss),
     checkpoint: checkpointOf(autoencoder),
   }
 }
+
+/** The model's own; where that is Muon, which is for hidden layers that learn alone, AdamW with the default betas. */
+const companionOptimizer = ({ optimizer }: AutoencoderTrainingOptions) =>
+  optimizer.type === 'adamw' ? optimizer : adversarialAdamW
 
 async function begin(
   { open, images }: AutoencoderData,

@@ -2,14 +2,23 @@ import { checkArguments } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { TaskTrainer } from '../../../training/task_trainer.js'
 import type { LoadedAutoencoder } from '../io/folder.js'
-import { autoencoderTrainingSchema, type AutoencoderTrainingSettings, trainerOptions } from './options.js'
+import { PatchDiscriminator } from './discriminator.js'
+import {
+  type AutoencoderTrainingOptions,
+  autoencoderTrainingSchema,
+  type AutoencoderTrainingSettings,
+  trainerOptions,
+} from './options.js'
 import { type AutoencoderData, autoencoderTask } from './task.js'
 
 /**
- * Trains an autoencoder. One trainer at a time: a second `run` or `restore` of a model on its way rejects. `save`, and the
- * model's own, may be called at any time; other uses of the model while it is trained see its weights change.
+ * Trains an autoencoder, and beside it a discriminator where its loss has one. One trainer at a time: a second `run` or
+ * `restore` of a model on its way rejects. `save`, and the model's own, may be called at any time; other uses of the model while
+ * it is trained see its weights change.
  */
 export class AutoencoderTrainer extends TaskTrainer {
+  readonly #discriminator: PatchDiscriminator | undefined
+
   /** Throws a ConfigError that names what is wrong in the settings. */
   constructor(autoencoder: LoadedAutoencoder, data: AutoencoderData, settings: AutoencoderTrainingSettings) {
     checkArguments('AutoencoderTrainer', {
@@ -17,6 +26,27 @@ export class AutoencoderTrainer extends TaskTrainer {
       data: [data, 'object'],
     })
     const options = parseConfig(autoencoderTrainingSchema, settings, 'training options')
-    super(autoencoderTask(autoencoder, data, options), trainerOptions(options))
+    const discriminator = discriminatorFor(autoencoder, options)
+    super(autoencoderTask(autoencoder, data, options, discriminator), trainerOptions(options))
+    this.#discriminator = discriminator
   }
+
+  /** Frees the optimizers, the average and the discriminator; the model stays. */
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]()
+    this.#discriminator?.[Symbol.dispose]()
+  }
+}
+
+function discriminatorFor(
+  { network: { arena, config } }: LoadedAutoencoder,
+  { seed, loss }: AutoencoderTrainingOptions,
+): PatchDiscriminator | undefined {
+  if (!loss.discriminator) return undefined
+  const { channels, layers } = loss.discriminator
+  const sizes = { imageChannels: config.imageChannels, channels, layers }
+  const discriminator = new PatchDiscriminator(sizes, arena.compute, arena.device)
+  // Other weights than those that the autoencoder begins with.
+  discriminator.arena.initialize(seed + 1)
+  return discriminator
 }
