@@ -32,8 +32,8 @@ function shareOf(report, pattern, gpu) {
   return shares.length > 0 ? Math.max(...shares) : undefined
 }
 
-/** Products that attention's backward pass computes for each that is counted. */
-const backwardProducts = 10 / 5
+/** Products that attention's backward pass computes for each that is counted: scores and dp twice. */
+const backwardProducts = 7 / 5
 
 /**
  * The kernels that a measured case runs: a pattern for each, of which the best form counts, and the products that they compute for

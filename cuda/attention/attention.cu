@@ -53,8 +53,8 @@ __device__ __forceinline__ void attend(const AttentionArguments& call, const Att
   }
 
   using Heads = HeadTile<kWidth>;
-  const uint32_t q_lane = Heads::a(q_tile, block.first_row());
-  const uint32_t k_lane = Heads::b(k_tile), v_lane = Heads::b_transposed(v_tile);
+  const auto q_lane = Heads::a(q_tile, block.first_row());
+  const auto k_lane = Heads::b(k_tile), v_lane = Heads::b_transposed(v_tile);
   typename Block::Sums sums = {};
   OnlineSoftmax softmax[kCount][2];
   for (bool joins = false;; joins = true) {
@@ -72,7 +72,7 @@ __device__ __forceinline__ void attend(const AttentionArguments& call, const Att
       commit_copies();
       block.for_each_hidden(key0, [&](int m, int j, int i) { scores[m][j][i] = -INFINITY; });
       add_scores(softmax, scores, sums, call.exponent);
-      add_product<kWidth, kKeys, false, kCount>(sums, scores, v_lane);
+      add_product<kWidth, kKeys, kCount>(sums, scores, v_lane);
       wait_for_copies<0>();
       __syncthreads();
       last = key0, key0 = next;

@@ -7,8 +7,8 @@
 // the rows of its products, so that p and ds, as they leave one product, are the left operand of the next
 // without going through memory.
 //
-// p and ds are each split into a high and a low bf16: rounded to one, they would cost the gradients more than
-// their own rounding does.
+// p and ds are rounded to bf16; where a key has much of a row, what that loses is multiplied too
+// (differentiate.cuh).
 #include "attention/mma_tiles.h"
 #include "kernel.h"
 #ifdef __CUDACC__

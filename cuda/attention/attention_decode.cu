@@ -89,7 +89,7 @@ __device__ __forceinline__ void decode(const AttentionArguments& call, const Att
   }
 
   const int warp = static_cast<int>(threadIdx.x) / 32;
-  const uint32_t q_lane = Heads::a(q_tile, 0);
+  const auto q_lane = Heads::a(q_tile, 0);
   typename Kept<Tile>::Sums sums = {};
   typename Kept<Tile>::Softmax softmax;
   const Kept<Tile> kept(Kept<Tile>::of_block(call.chunks, blockIdx.x));
@@ -103,8 +103,8 @@ __device__ __forceinline__ void decode(const AttentionArguments& call, const Att
       multiply_heads<kWidth, 1, kKeys>(scores, q_lane, Heads::b(read + Tile::kK));
       block.for_each_hidden(key0, [&](int m, int j, int i) { scores[m][j][i] = -INFINITY; });
       add_scores(softmax, scores, sums, call.exponent);
-      const uint32_t v_lane = Heads::move(Heads::b_transposed(read + Tile::kV), 0, warp);
-      add_product<kWidth, kKeys, false, 1, 16>(sums, scores, v_lane);
+      const auto v_lane = Heads::b_transposed(read + Tile::kV, 0, warp);
+      add_product<kWidth, kKeys, 1, 16>(sums, scores, v_lane);
       read = next_stage(read);
       last = key0, key0 = block.next_tile(key0 + kKeys);
     } while (key0 < block.end && same_chunk(last, key0));

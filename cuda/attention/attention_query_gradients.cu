@@ -18,57 +18,67 @@ __device__ __forceinline__ void gradients_of_queries(const AttentionBackwardArgu
                                                      const AttentionTile& at) {
   constexpr int kWidth = Tile::kWidth, kKeys = Tile::kKeys, kCount = Tile::kRowsOfWarp / 16;
   using Heads = HeadTile<kWidth>;
-  using Block = RowBlock<kWidth, Tile::kRows, Tile::kRowsOfWarp, kKeys, Tile::kThreads>;
+  using Block = RowBlock<kWidth, Tile::kRows, Tile::kRowsOfWarp, kKeys, Tile::kThreads, false>;
   const uint32_t shared = shared_address(dynamic_shared);
-  const uint32_t q_tile = shared + Tile::kQ, dy_tile = shared + Tile::kDy, v_tile = shared + Tile::kV;
-  const Block block(call.shape, at, call.aligned, reinterpret_cast<int2*>(dynamic_shared + Tile::kSpans));
+  const uint32_t q_tile = shared + Tile::kQ, dy_tile = shared + Tile::kDy;
+  const uint32_t k_tile = shared + Tile::kK, v_tile = shared + Tile::kV;
+  const Block block(call.shape, at, call.aligned, nullptr);
 
   i32 key0 = block.begin / kKeys * kKeys;
-  uint32_t k_tile = shared + Tile::kK, next_k_tile = k_tile + Tile::kStageBytes;
   block.load_rows(q_tile, call.q);
   block.load_rows(dy_tile, call.dy);
-  block.load_keys(k_tile, call.k, key0);
   block.load_keys(v_tile, call.v, key0);
   commit_copies();
-  float lse[kCount][2], delta[kCount][2];
+  f32* const delta = reinterpret_cast<f32*>(dynamic_shared + Tile::kDelta);
+  for (int row = threadIdx.x; row < Tile::kRows; row += Tile::kThreads)
+    delta[row] = row < block.count() ? call.delta[block.statistic(row)] : 0;
+  float lse[kCount][2];
 #pragma unroll
   for (int m = 0; m < kCount; ++m)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
       const int row = block.lane_row(m, half);
-      const bool present = row < block.count();
-      lse[m][half] = present ? call.lse[block.statistic(row)] * kLog2e : 0;
-      delta[m][half] = present ? call.delta[block.statistic(row)] : 0;
+      // Rows that there are not have p = 0.
+      lse[m][half] = row < block.count() ? call.lse[block.statistic(row)] * kLog2e : INFINITY;
     }
   wait_for_copies<0>();
   __syncthreads();
 
-  const uint32_t q_lane = Heads::a(q_tile, block.first_row()), dy_lane = Heads::a(dy_tile, block.first_row());
-  const uint32_t v_lane = Heads::b(v_tile);
+  const auto q_lane = Heads::a(q_tile, block.first_row()), dy_lane = Heads::a(dy_tile, block.first_row());
+  const auto k_lane = Heads::b(k_tile), v_lane = Heads::b(v_tile), k_columns = Heads::b_transposed(k_tile);
   typename Block::Sums dq = {};
   while (key0 < block.end) {
-    const i32 next = block.next_tile(key0 + kKeys);
-    if (next < block.end) block.load_keys(next_k_tile, call.k, next);
+    // All have read the keys before.
+    block.load_keys(k_tile, call.k, key0);
     commit_copies();
     typename Block::Scores p, ds;
-    multiply_heads<kWidth, kCount, kKeys>(p, q_lane, Heads::b(k_tile));
     multiply_heads<kWidth, kCount, kKeys>(ds, dy_lane, v_lane);
+    wait_for_copies<0>();
     __syncthreads();
+    const i32 next = block.next_tile(key0 + kKeys);
     if (next < block.end) block.load_keys(v_tile, call.v, next);
     commit_copies();
+    multiply_heads<kWidth, kCount, kKeys>(p, q_lane, k_lane);
 #pragma unroll
     for (int m = 0; m < kCount; ++m)
 #pragma unroll
-      for (int j = 0; j < kKeys / 8; ++j)
+      for (int half = 0; half < 2; ++half) {
+        const float delta_of_row = delta[block.lane_row(m, half)];
 #pragma unroll
-        for (int i = 0; i < 4; ++i)
-          differentiate(p[m][j][i], ds[m][j][i], call.exponent, lse[m][i / 2], delta[m][i / 2]);
-    block.for_each_hidden(key0, [&](int m, int j, int i) { ds[m][j][i] = 0; });
-    add_product<kWidth, kKeys, true, kCount>(dq, ds, Heads::b_transposed(k_tile));
+        for (int j = 0; j < kKeys / 8; ++j)
+#pragma unroll
+          for (int i = 2 * half; i < 2 * half + 2; ++i)
+            differentiate(p[m][j][i], ds[m][j][i], call.exponent, lse[m][half], delta_of_row);
+      }
+    block.for_each_hidden(key0, [&](int m, int j, int i) { p[m][j][i] = ds[m][j][i] = 0; });
+    const bool lost = __any_sync(~0u, has_large(p));
+    add_product<kWidth, kKeys, kCount>(dq, ds, k_columns);
+    if (lost) {
+      keep_lost_by_rounding(ds);
+      add_product<kWidth, kKeys, kCount>(dq, ds, k_columns);
+    }
     wait_for_copies<0>();
     __syncthreads();
-    const uint32_t read = k_tile;
-    k_tile = next_k_tile, next_k_tile = read;
     key0 = next;
   }
 #pragma unroll

@@ -2,6 +2,7 @@
 // memory, how they come there and go back, and as fragments of mma.m16n8k16.
 #pragma once
 
+#include "attention/rows.cuh"
 #include "device/instructions.cuh"
 #include "device/tile_load.cuh"
 
@@ -21,28 +22,35 @@ struct HeadTile {
     return row * kRowBytes + (chunk ^ (row / (8 / (kSwapped + 1)) & kSwapped)) * 16;
   }
 
-  // Addresses of this lane for fragments of 16 rows from `row` on and 16 columns, of step 0.
-  static __device__ __forceinline__ uint32_t a(uint32_t tile, int row) {
-    const int lane = threadIdx.x % 32;
-    return tile + offset(row + lane % 16, lane / 16);
-  }
-  // Two fragments b of 8 columns of a product each, which are rows here.
-  static __device__ __forceinline__ uint32_t b(uint32_t tile) {
-    const int lane = threadIdx.x % 32;
-    return tile + offset(lane / 16 * 8 + lane % 8, lane / 8 % 2);
-  }
-  // Two fragments b of 8 columns each, which are columns here too: for transposing loads.
-  static __device__ __forceinline__ uint32_t b_transposed(uint32_t tile) { return a(tile, 0); }
+  // This lane's address in a tile: apart, so that tiles whose lanes read alike share what is computed of it.
+  struct LaneAddress {
+    uint32_t tile;  // a multiple of 128
+    uint32_t lane;
+  };
 
-  // The same 16 * rows further down and 16 * step columns further on.
-  static __device__ __forceinline__ uint32_t move(uint32_t address, int rows, int step) {
+  // For fragments of 16 rows from `row` on and 16 columns, of step 0.
+  static __device__ __forceinline__ LaneAddress a(uint32_t tile, int row) {
+    return b_transposed(tile, row, 0);
+  }
+  // For two fragments b of 8 columns of a product each, which are rows here, from `row` on.
+  static __device__ __forceinline__ LaneAddress b(uint32_t tile, int row = 0) {
+    const int lane = threadIdx.x % 32;
+    return {tile + row * kRowBytes, static_cast<uint32_t>(offset(lane / 16 * 8 + lane % 8, lane / 8 % 2))};
+  }
+  // For two fragments b of 8 columns each, which are columns here too, from 16 * step on: for transposing
+  // loads.
+  static __device__ __forceinline__ LaneAddress b_transposed(uint32_t tile, int row = 0, int step = 0) {
+    const int lane = threadIdx.x % 32;
+    return {tile + row * kRowBytes, static_cast<uint32_t>(offset(lane % 16, 2 * step + lane / 16))};
+  }
+
+  // The address 16 * rows further down and 16 * step columns further on. Where `at` is not of step 0, the two
+  // have no bits in common.
+  static __device__ __forceinline__ uint32_t move(LaneAddress at, int rows, int step) {
     const int swapped = 2 * step & kSwapped, kept = 2 * step & ~kSwapped;
-    return (address ^ swapped * 16) + (kept * 16 + 16 * rows * kRowBytes);
+    return (at.lane ^ swapped * 16) + (at.tile + kept * 16 + 16 * rows * kRowBytes);
   }
 };
-
-// One instruction, where a product of 64 bits takes four.
-__device__ __forceinline__ u64 wide_product(uint32_t a, uint32_t b) { return static_cast<u64>(a) * b; }
 
 // The part of kRows rows that one thread copies: the same chunk of every kRowStep-th row, whose places in
 // shared memory lie equally far apart.
@@ -140,9 +148,9 @@ __device__ __forceinline__ void store_head_rows(uint32_t tile, int first, int D,
 template <int kCount, int kColumns>
 using WarpSums16 = float[kCount][kColumns / 8][4];
 
-// Writes 16 rows of sums as bf16 to a tile, from `row` and column 16 * step on, where `value(sum, half)` is
-// what to write; half 1: rows 8..15.
-template <int kWidth, int kColumns, class Value>
+// Writes 16 rows of sums as bf16 to a tile, from `row` and column 16 * step on, every kSides-th 16 columns,
+// where `value(sum, half)` is what to write; half 1: rows 8..15.
+template <int kWidth, int kColumns, int kSides = 1, class Value>
 __device__ __forceinline__ void write_head_columns(uint32_t tile, int row, int step,
                                                    const float (&sums)[kColumns / 8][4], const Value& value) {
   const int lane = threadIdx.x % 32;
@@ -150,8 +158,10 @@ __device__ __forceinline__ void write_head_columns(uint32_t tile, int row, int s
   for (int half = 0; half < 2; ++half)
 #pragma unroll
     for (int j = 0; j < kColumns / 8; ++j)
-      store_shared_4(tile + HeadTile<kWidth>::offset(row + half * 8 + lane / 4, 2 * step + j) + lane % 4 * 4,
-                     pack_bf16(value(sums[j][2 * half], half), value(sums[j][2 * half + 1], half)));
+      store_shared_4(
+          tile + HeadTile<kWidth>::offset(row + half * 8 + lane / 4, 2 * (step + j / 2 * kSides) + j % 2) +
+              lane % 4 * 4,
+          pack_bf16(value(sums[j][2 * half], half), value(sums[j][2 * half + 1], half)));
 }
 template <int kWidth, class Value>
 __device__ __forceinline__ void write_head_rows(uint32_t tile, int row, const float (&sums)[kWidth / 8][4],
@@ -161,7 +171,9 @@ __device__ __forceinline__ void write_head_rows(uint32_t tile, int row, const fl
 
 // sums = a b^T over kWidth, of kCount times 16 rows of a and kRows of b, by their lanes' addresses.
 template <int kWidth, int kCount, int kRows>
-__device__ __forceinline__ void multiply_heads(WarpSums16<kCount, kRows>& sums, uint32_t a, uint32_t b) {
+__device__ __forceinline__ void multiply_heads(WarpSums16<kCount, kRows>& sums,
+                                               typename HeadTile<kWidth>::LaneAddress a,
+                                               typename HeadTile<kWidth>::LaneAddress b) {
   using Tile = HeadTile<kWidth>;
 #pragma unroll
   for (int m = 0; m < kCount; ++m)
@@ -187,52 +199,52 @@ __device__ __forceinline__ void multiply_heads(WarpSums16<kCount, kRows>& sums, 
   }
 }
 
-// Two elements side by side, and what rounding them to bf16 loses.
-struct SplitPair {
-  uint32_t high, low;
+// Fragments of a left operand, kCount times 16 rows of 16 columns each.
+template <int kCount>
+using LeftFragments = uint32_t[kCount][4];
 
-  __device__ __forceinline__ SplitPair(float first, float second) : high(pack_bf16(first, second)) {
-    const float first_high = __uint_as_float(high << 16), second_high = __uint_as_float(high & 0xffff0000);
-    low = pack_bf16(first - first_high, second - second_high);
+// Those of columns 16 j and on of a warp's sums, rounded to bf16: columns of a product become the depth of
+// the next one, in the order of their registers.
+template <int kCount, int kTiles>
+__device__ __forceinline__ void round_to_left(LeftFragments<kCount>& left,
+                                              const float (&sums)[kCount][kTiles][4], int j) {
+#pragma unroll
+  for (int m = 0; m < kCount; ++m)
+#pragma unroll
+    for (int i = 0; i < 4; ++i) {
+      const float(&two)[4] = sums[m][2 * j + i / 2];
+      left[m][i] = pack_bf16(two[i % 2 * 2], two[i % 2 * 2 + 1]);
+    }
+}
+
+// sums += left b, of 16 rows of b from 16 j on, by its lanes' addresses of b_transposed. Sums have every
+// kSides-th 16 columns of b.
+template <int kWidth, int kCount, int kTiles, int kSides = 1>
+__device__ __forceinline__ void add_left_product(float (&sums)[kCount][kTiles][4],
+                                                 const LeftFragments<kCount>& left,
+                                                 typename HeadTile<kWidth>::LaneAddress b, int j) {
+#pragma unroll
+  for (int step = 0; step < kTiles / 2; ++step) {
+    uint32_t right[4];
+    load_matrices_transposed(right, HeadTile<kWidth>::move(b, j, step * kSides));
+#pragma unroll
+    for (int m = 0; m < kCount; ++m) {
+      multiply_add(sums[m][2 * step], left[m], right[0], right[1]);
+      multiply_add(sums[m][2 * step + 1], left[m], right[2], right[3]);
+    }
   }
-};
+}
 
-// sums += p b, of the kRows rows of b, by its lanes' addresses of b_transposed. p is rounded to bf16; where
-// kSplit, what that loses is multiplied too.
-template <int kWidth, int kRows, bool kSplit, int kCount, int kColumns = kWidth>
+// sums += p b, of the kRows rows of b, by its lanes' addresses of b_transposed. p is rounded to bf16.
+template <int kWidth, int kRows, int kCount, int kColumns = kWidth>
 __device__ __forceinline__ void add_product(WarpSums16<kCount, kColumns>& sums,
-                                            const WarpSums16<kCount, kRows>& p, uint32_t b) {
-  using Tile = HeadTile<kWidth>;
+                                            const WarpSums16<kCount, kRows>& p,
+                                            typename HeadTile<kWidth>::LaneAddress b) {
 #pragma unroll
   for (int j = 0; j < kRows / 16; ++j) {
-    // Columns of p's tiles of 8 become the depth of a fragment, in the order of its registers.
-    uint32_t high[kCount][4], low[kCount][4];
-#pragma unroll
-    for (int m = 0; m < kCount; ++m)
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const float first = p[m][2 * j + i / 2][i % 2 * 2], second = p[m][2 * j + i / 2][i % 2 * 2 + 1];
-        if constexpr (kSplit) {
-          const SplitPair pair(first, second);
-          high[m][i] = pair.high, low[m][i] = pair.low;
-        } else {
-          high[m][i] = pack_bf16(first, second);
-        }
-      }
-#pragma unroll
-    for (int step = 0; step < kColumns / 16; ++step) {
-      uint32_t right[4];
-      load_matrices_transposed(right, Tile::move(b, j, step));
-#pragma unroll
-      for (int m = 0; m < kCount; ++m) {
-        multiply_add(sums[m][2 * step], high[m], right[0], right[1]);
-        multiply_add(sums[m][2 * step + 1], high[m], right[2], right[3]);
-        if constexpr (kSplit) {
-          multiply_add(sums[m][2 * step], low[m], right[0], right[1]);
-          multiply_add(sums[m][2 * step + 1], low[m], right[2], right[3]);
-        }
-      }
-    }
+    LeftFragments<kCount> left;
+    round_to_left(left, p, j);
+    add_left_product<kWidth>(sums, left, b, j);
   }
 }
 

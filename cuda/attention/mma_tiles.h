@@ -41,36 +41,36 @@ struct Join : Decode<kWidth> {
   static constexpr int kSharedBytes = Decode<kWidth>::kStage;
 };
 
-// Of dk and dv: warps own keys, all of them meet a tile of rows while the next one comes.
-template <int kWidth_, int kKeysOfWarp_, int kWarps_, int kRows_>
-struct KeyGradientTile {
-  static constexpr int kWidth = kWidth_, kKeysOfWarp = kKeysOfWarp_, kWarps = kWarps_, kRows = kRows_;
-  static constexpr int kKeys = kKeysOfWarp * kWarps, kThreads = 32 * kWarps;
-  // k and v, later dk and dv; two stages of q, dy, and the lse, delta and interval of each row
+// Of dk and dv: warps own keys, all of them meet a tile of rows. Of wide heads two warps own the same keys,
+// since neither has registers for all of their gradients: each computes the scores of one half of the rows
+// and the gradients of one half of the columns, every other 16. There memory holds two blocks of one stage of
+// rows, else the next ones come to a second stage.
+template <int kWidth_>
+struct KeyGradient {
+  static constexpr int kWidth = kWidth_, kSides = kWidth <= 64 ? 1 : 2, kStages = kWidth <= 64 ? 2 : 1;
+  static constexpr int kKeysOfWarp = 32, kRowsOfSide = 32, kWarps = 4, kThreads = 32 * kWarps;
+  static constexpr int kKeys = kKeysOfWarp * kWarps / kSides, kRows = kRowsOfSide * kSides;
+  // k and v, later dk and dv; stages of q, dy, and the lse, delta and interval of each row; p and ds on their
+  // way to the other side
   static constexpr int kK = 0, kV = kK + kKeys * kWidth * 2, kStage = kV + kKeys * kWidth * 2;
   static constexpr int kQ = 0, kDy = kQ + kRows * kWidth * 2, kLse = kDy + kRows * kWidth * 2;
   static constexpr int kDelta = kLse + kRows * 4, kSpans = kDelta + kRows * 4;
-  static constexpr int kStageBytes = kSpans + kRows * 8, kSharedBytes = kStage + 2 * kStageBytes;
+  static constexpr int kStageBytes = kSpans + kRows * 4, kP = kStage + kStages * kStageBytes;
+  static constexpr int kSentBytes = kSides == 1 ? 0 : kWarps * kKeysOfWarp * kRowsOfSide * 2;
+  static constexpr int kDs = kP + kSentBytes, kSharedBytes = kDs + kSentBytes;
 };
 
-template <int kWidth>
-using KeyGradient = KeyGradientTile < kWidth,
-      kWidth<64 ? 32 : 16, 4, kWidth == 64 ? 64 : 32>;
-
-// Of dq: warps own rows, all of them meet a tile of keys while the next one comes.
-template <int kWidth_, int kRowsOfWarp_, int kWarps_, int kKeys_>
-struct QueryGradientTile {
-  static constexpr int kWidth = kWidth_, kRowsOfWarp = kRowsOfWarp_, kWarps = kWarps_, kKeys = kKeys_;
+// Of dq: warps own rows, all of them meet a tile of keys. Two blocks of heads of 128 fill an A100's shared
+// memory.
+template <int kWidth_>
+struct QueryGradient {
+  static constexpr int kWidth = kWidth_, kRowsOfWarp = 32, kWarps = 4, kKeys = 32;
   static constexpr int kRows = kRowsOfWarp * kWarps, kThreads = 32 * kWarps;
-  // q, later dq; dy; two stages of k; v; the interval of each row
-  static constexpr int kStageBytes = kKeys * kWidth * 2;
+  // q, later dq; dy; k; v; the delta of each row
   static constexpr int kQ = 0, kDy = kQ + kRows * kWidth * 2, kK = kDy + kRows * kWidth * 2;
-  static constexpr int kV = kK + 2 * kStageBytes, kSpans = kV + kStageBytes;
-  static constexpr int kSharedBytes = kSpans + kRows * 8;
+  static constexpr int kV = kK + kKeys * kWidth * 2, kDelta = kV + kKeys * kWidth * 2;
+  static constexpr int kSharedBytes = kDelta + kRows * 4;
 };
-
-template <int kWidth>
-using QueryGradient = QueryGradientTile<kWidth, kWidth <= 64 ? 32 : 16, 4, 32>;
 
 // Heads are padded to the next of these widths: X(width, ..) for each.
 #define HEAD_WIDTHS(X, ...) \

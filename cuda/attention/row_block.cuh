@@ -13,8 +13,9 @@ __device__ __forceinline__ bool same_chunk(i32 a, i32 b) { return (a ^ b) < kChu
 // What rounding y to bf16 loses: y_lo.
 __device__ __forceinline__ float lost_by_rounding(float y) { return y - to_float(from_float<bf16>(y)); }
 
-// kRows rows against tiles of kKeys keys. Warps take kRowsOfWarp each, and begin again at the first.
-template <int kWidth, int kRows, int kRowsOfWarp, int kKeys, int kThreads>
+// kRows rows against tiles of kKeys keys. Warps take kRowsOfWarp each, and begin again at the first. Where
+// the intervals of rows are not kept in shared memory, tiles that need a mask read them again.
+template <int kWidth, int kRows, int kRowsOfWarp, int kKeys, int kThreads, bool kKeepSpans = true>
 struct RowBlock {
   static constexpr int kCount = kRowsOfWarp / 16;
   using Scores = WarpSums16<kCount, kKeys>;
@@ -23,8 +24,8 @@ struct RowBlock {
   // What the main loop needs for every tile is kept in registers.
   const AttentionShape& shape;
   const bool aligned;
-  int2* const spans;  // [kRows] in shared memory: the interval of each row
-  i64 first_key;      // elements before the sequence's first key, of this key head
+  int2* const spans;  // [kRows] in shared memory, where kKeepSpans: the interval of each row
+  uint32_t key_row;   // of the sequence's first key
   i32 begin, end;     // of the keys that some row sees
   bool gaps;          // intervals leave some between them out
 
@@ -47,7 +48,7 @@ struct RowBlock {
       : shape(shape), aligned(aligned), spans(spans) {
     const AttentionSequence sequence(shape, at.sequence);
     const RowTile rows(shape, sequence, at.first, kRows);
-    first_key = (sequence.key0 * shape.G + blockIdx.y) * shape.D;
+    key_row = static_cast<uint32_t>(sequence.key0);
     const i32 first = rows.query(0), last = rows.end_query() - 1;
     begin = sequence.key_start[first], end = sequence.key_end[last];
     if (threadIdx.x == 0) {
@@ -63,7 +64,7 @@ struct RowBlock {
         span = {sequence.key_start[query], sequence.key_end[query]};
         if (query < last && sequence.key_start[query + 1] > span.y) rest().gaps = true;
       }
-      spans[row] = span;
+      if constexpr (kKeepSpans) spans[row] = span;
     }
     __syncthreads();
     gaps = rest().gaps;
@@ -115,8 +116,8 @@ struct RowBlock {
   // Loads a tile of keys or values; zeros for those that no row sees, which may hold anything.
   __device__ __forceinline__ void load_keys(uint32_t tile, const void* tensor, i32 key0) const {
     const uint32_t stride = static_cast<uint32_t>(shape.G) * shape.D;
-    const bf16* first =
-        static_cast<const bf16*>(tensor) + first_key + wide_product(static_cast<uint32_t>(key0), stride);
+    const bf16* first = static_cast<const bf16*>(tensor) + wide_product(key_row + key0, stride) +
+                        static_cast<i64>(blockIdx.y) * shape.D;
     const i32 low = begin - key0, high = end - key0;
     if (aligned && !gaps)
       copy_head_rows<kWidth, kKeys, kThreads>(tile, shape.D, first, stride, low, high);
@@ -145,6 +146,15 @@ struct RowBlock {
     return max(key0, sequence.key_start[query] / kKeys * kKeys);
   }
 
+  // The interval of a row.
+  __device__ __forceinline__ int2 span_of(int row) const {
+    if constexpr (kKeepSpans) return spans[row];
+    if (row >= count()) return {0, 0};
+    const AttentionSequence sequence = this->sequence();
+    const i32 query = rows(sequence).query(row);
+    return {sequence.key_start[query], sequence.key_end[query]};
+  }
+
   // Calls body(m, j, i) for the lane's elements of a tile of scores that their rows do not see.
   template <class Body>
   __device__ __forceinline__ void for_each_hidden(i32 key0, const Body& body) const {
@@ -153,7 +163,7 @@ struct RowBlock {
     for (int m = 0; m < kCount; ++m)
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const int2 span = spans[lane_row(m, half)];
+        const int2 span = span_of(lane_row(m, half));
 #pragma unroll
         for (int j = 0; j < kKeys / 8; ++j)
 #pragma unroll

@@ -14,40 +14,39 @@ struct RowStages {
   i32 end;  // of the rows
 
   struct Statistics {
-    float lse = 0, delta = 0;
-    int2 span = {0, 0};
+    float lse = INFINITY, delta = 0;
+    short2 span = {0, 0};  // of the tile's keys
   };
 
   __device__ __forceinline__ RowTile tile(i32 first) const {
     return {call.shape, sequence, first, min(Tile::kRows, end - first)};
   }
 
-  __device__ __forceinline__ void load(uint32_t stage, i32 first) const {
+  // Loads the rows from `first` on of q or dy.
+  __device__ __forceinline__ void load(uint32_t tile, const void* tensor, i32 first) const {
     if (first >= end) return;
-    const RowTile rows = tile(first);
-    const auto load_tile = [&](uint32_t target, const void* tensor) {
-      const auto row_at = [&](int row) -> const bf16* {
-        if (row >= rows.count) return nullptr;
-        return static_cast<const bf16*>(tensor) + rows.place(sequence, blockIdx.y, row).elements;
-      };
-      if (call.aligned)
-        copy_head_rows<Tile::kWidth, Tile::kRows, Tile::kThreads>(target, call.shape.D, row_at);
-      else
-        load_head_rows<Tile::kWidth, Tile::kRows, Tile::kThreads>(target, call.shape.D, row_at);
+    const RowTile rows = this->tile(first);
+    const auto row_at = [&](int row) -> const bf16* {
+      if (row >= rows.count) return nullptr;
+      return static_cast<const bf16*>(tensor) + rows.place(sequence, blockIdx.y, row).elements;
     };
-    load_tile(stage + Tile::kQ, call.q);
-    load_tile(stage + Tile::kDy, call.dy);
+    if (call.aligned)
+      copy_head_rows<Tile::kWidth, Tile::kRows, Tile::kThreads>(tile, call.shape.D, row_at);
+    else
+      load_head_rows<Tile::kWidth, Tile::kRows, Tile::kThreads>(tile, call.shape.D, row_at);
   }
 
-  // Of the row of this thread; zeros, and an empty interval, where there is none.
-  __device__ __forceinline__ Statistics read(i32 first) const {
+  // Of the row of this thread, against keys from `key0` on; where there is none, what makes its p zero.
+  __device__ __forceinline__ Statistics read(i32 first, i32 key0) const {
     Statistics statistics;
     const i32 row = static_cast<i32>(threadIdx.x);
     if (row >= min(Tile::kRows, end - first)) return statistics;
     const RowTile rows = tile(first);
-    const i64 at = rows.place(sequence, blockIdx.y, row).statistic;
-    const i32 query = rows.query(row);
-    return {call.lse[at] * kLog2e, call.delta[at], {sequence.key_start[query], sequence.key_end[query]}};
+    const i64 at = rows.place(sequence, blockIdx.y, row).statistic, query = sequence.query0 + rows.query(row);
+    const auto in_tile = [&](i32 key) { return static_cast<short>(min(max(key - key0, 0), Tile::kKeys)); };
+    return {call.lse[at] * kLog2e,
+            call.delta[at],
+            {in_tile(call.shape.key_start[query]), in_tile(call.shape.key_end[query])}};
   }
 
   __device__ __forceinline__ static void write(char* stage, const Statistics& statistics) {
@@ -55,7 +54,7 @@ struct RowStages {
     if (row >= Tile::kRows) return;
     reinterpret_cast<float*>(stage + Tile::kLse)[row] = statistics.lse;
     reinterpret_cast<float*>(stage + Tile::kDelta)[row] = statistics.delta;
-    reinterpret_cast<int2*>(stage + Tile::kSpans)[row] = statistics.span;
+    reinterpret_cast<short2*>(stage + Tile::kSpans)[row] = statistics.span;
   }
 };
 

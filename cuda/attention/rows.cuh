@@ -8,17 +8,21 @@ namespace transfusion::cuda {
 
 inline constexpr float kLog2e = 1.4426950408889634f, kLn2 = 0.6931471805599453f;
 
+// One instruction, where a product of 64 bits takes four.
+__device__ __forceinline__ u64 wide_product(uint32_t a, uint32_t b) { return static_cast<u64>(a) * b; }
+
 // A sequence, or slots of keys that no sequence has: sequence number B before the first, B + 1 behind the
 // last.
 struct AttentionSequence {
-  i64 query0, key0;  // its first rows in tensors
+  i64 key0;  // its first rows in tensors
+  i32 query0;
   i32 queries, keys;
   const i32 *key_start, *key_end;  // of its queries
 
   __device__ AttentionSequence(const AttentionShape& shape, i32 b) {
     const bool unused = b >= shape.B;
     query0 = unused ? 0 : shape.query_rows[b];
-    queries = unused ? 0 : static_cast<i32>(shape.query_rows[b + 1] - query0);
+    queries = unused ? 0 : shape.query_rows[b + 1] - query0;
     key0 = b == shape.B ? 0 : shape.key_rows[unused ? shape.B : b];
     keys = static_cast<i32>((b == shape.B + 1 ? shape.K : shape.key_rows[unused ? 0 : b + 1]) - key0);
     key_start = shape.key_start + query0;
@@ -52,9 +56,10 @@ struct RowTile {
   };
   __device__ Place place(const AttentionSequence& sequence, i32 g, i32 row) const {
     uint32_t rest = static_cast<uint32_t>(first + row);
-    const i64 query = sequence.query0 + shape.by_group.divide(rest);
-    const i64 head = static_cast<i64>(g) * shape.group + rest;
-    return {(query * shape.H + head) * shape.D, head * shape.T + query};
+    const uint32_t query = static_cast<uint32_t>(sequence.query0) + shape.by_group.divide(rest);
+    const uint32_t head = g * shape.group + rest;
+    return {static_cast<i64>(wide_product(query, shape.H * shape.D) + wide_product(head, shape.D)),
+            static_cast<i64>(wide_product(head, static_cast<uint32_t>(shape.T))) + query};
   }
 };
 

@@ -72,6 +72,7 @@ const classes = {
   globalStore: /^STG/,
   sharedLoad: /^LDS(?!M)/,
   sharedStore: /^STS/,
+  wideShared: /^(LDS|STS)\..*128/,
   special: /^MUFU/,
   barrier: /^BAR/,
 }
@@ -86,13 +87,20 @@ const count = (instructions) =>
   ])
 
 /**
- * The turn of a loop that nearly all are: of the ways through it, that with the most tensor core instructions, then the most
- * asynchronous copies, then the fewest others. Masks of tiles that not all rows see, and loads of rows that are no multiples
- * of 16 bytes, are branches beside it.
+ * The turn of a loop that nearly all are: of the ways through it that compute products, that with the fewest tensor core
+ * instructions, then the most asynchronous copies, then the fewest others. Masks of tiles that not all rows see, loads of rows
+ * that are no multiples of 16 bytes, and what rounding loses of large p in attention, are branches beside it.
  */
 function usualTurn(loop) {
+  const [most, fewest] = [1, -1].map((sign) => bestTurn(loop, sign))
+  const products = (turn) => count(turn).tensor
+  return products(fewest) > products(most) / 2 ? fewest : most
+}
+
+/** `sign`: of the most tensor core instructions (1) or the fewest (-1). */
+function bestTurn(loop, sign) {
   const places = new Map(loop.map(({ address }, i) => [address, i]))
-  const better = (a, b) => a.tensor - b.tensor || a.asyncCopy - b.asyncCopy || b.length - a.length
+  const better = (a, b) => sign * (a.tensor - b.tensor) || a.asyncCopy - b.asyncCopy || b.length - a.length
   const ways = Array(loop.length)
   ways[0] = { tensor: 0, asyncCopy: 0, length: 0 }
   for (const [i, { operation, target, conditional }] of loop.entries()) {

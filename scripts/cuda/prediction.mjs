@@ -5,12 +5,30 @@
 const hopperMma = 0.63
 
 /**
+ * What FlashAttention 2 (arXiv 2307.08691) reaches of mma.sync's rate, taken as what our kernels reach of what their instructions
+ * allow. A100: "up to 73% of the theoretical max throughput in the forward pass, and up to 63% of the theoretical max throughput
+ * in the backward pass" (section 1), of long sequences without a mask; its tiles, too, leave shared memory time for nearly all of
+ * the rate. H100: up to 335 TFLOP/s in both passes together (section 4.1), where shared memory holds it back as it does ours: a
+ * low estimate.
+ */
+const flashOnAmpere = { attention: 0.73, attention_backward: 0.63 }
+const flashOnHopper = { attention: 335 / 989 / hopperMma, attention_backward: 335 / 989 / hopperMma }
+
+/**
  * Dense bf16 FLOP/s, bytes/s, and shares of the tensor cores' rate: `mma`, that mma.sync reaches, and `library`, that cuBLAS
  * reaches in large products (A100: 272 TFLOP/s, yencal.github.io/gpu-hgemm-wmma; H100: 716-795, pranjalssh/fast.cu; H200:
- * 769-798, measured once).
+ * 769-798, measured once). `achieved`: of what attention's instructions allow.
  */
 export const gpus = {
-  A100: { architecture: 80, multiprocessors: 108, flops: 312e12, bandwidth: 2.0e12, mma: 1, library: 0.87 },
+  A100: {
+    architecture: 80,
+    multiprocessors: 108,
+    flops: 312e12,
+    bandwidth: 2.0e12,
+    mma: 1,
+    library: 0.87,
+    achieved: flashOnAmpere,
+  },
   H100: {
     architecture: 90,
     multiprocessors: 132,
@@ -18,6 +36,7 @@ export const gpus = {
     bandwidth: 3.35e12,
     mma: hopperMma,
     library: 0.76,
+    achieved: flashOnHopper,
   },
   H200: {
     architecture: 90,
@@ -26,6 +45,7 @@ export const gpus = {
     bandwidth: 4.8e12,
     mma: hopperMma,
     library: 0.79,
+    achieved: flashOnHopper,
   },
 }
 
@@ -33,12 +53,15 @@ export const gpus = {
 export const bandwidthShare = 0.8
 
 /**
- * What kernels of mma.sync reach of what their instructions allow. Products: 95% of cuBLAS (DefTruth/CUDA-Learn-Notes, hgemm),
- * which is 87% of an A100's rate. Attention: what FlashAttention 2 reaches of an A100's rate (arXiv 2307.08691, section 4.1).
+ * What products of mma.sync reach of what their instructions allow: 95% of cuBLAS (DefTruth/CUDA-Learn-Notes, hgemm), which is
+ * 87% of an A100's rate.
  */
-export const achieved = { products: 0.95 * 0.87, attention: 0.73, attention_backward: 0.63 }
+export const achievedByProducts = 0.95 * 0.87
 
-/** Between two kernels of a stream (NVIDIA's "Getting Started with CUDA Graphs": kernels of 2.9 us begin every 3.8 us). */
+/**
+ * Between two kernels of a stream that are launched without waiting (NVIDIA's "Getting Started with CUDA Graphs": "3.8us (vs 2.9us
+ * kernel execution time)"; in a graph 3.4).
+ */
 const launchGap = 0.9e-6
 
 /** Multiplications and additions of a product from which on cuBLASLt is taken (cuda/matmul/product_ways.cc). */
@@ -46,7 +69,7 @@ const largeProduct = 2 ** 31
 
 /** Cycles between two m16n8k16 of a scheduler, at the most that mma.sync reaches. */
 const tensorCycles = { 80: 8, 90: 4 / hopperMma }
-/** Cycles that the shared memory of a multiprocessor, of 128 bytes each, needs for 16 bytes a lane: ldmatrix.x4, copies. */
+/** Cycles that the shared memory of a multiprocessor, of 128 bytes each, needs for 16 bytes a lane. */
 const wideCycles = 4
 
 /**
@@ -54,10 +77,11 @@ const wideCycles = 4
  * of a multiprocessor share its shared memory. Latencies are taken as hidden.
  */
 export function issueShare(loop, architecture) {
-  const { all, tensor, matrixLoad, asyncCopy, wideCopy, sharedLoad, sharedStore } = loop
+  const { all, tensor, matrixLoad, asyncCopy, wideCopy, sharedLoad, sharedStore, wideShared } = loop
   const needed = tensor * tensorCycles[architecture]
-  const wide = matrixLoad + wideCopy
-  const shared = 4 * (wide * wideCycles + asyncCopy - wideCopy + sharedLoad + sharedStore)
+  const wide = matrixLoad + wideCopy + wideShared
+  const narrow = asyncCopy - wideCopy + sharedLoad + sharedStore - wideShared
+  const shared = 4 * (wide * wideCycles + narrow)
   return Math.min(1, needed / all, needed / shared)
 }
 
@@ -76,7 +100,7 @@ export function productRate({ kernel, blocks, flops }, gpu, way, shareOf) {
   const whole = !/words|elements|skinny/.test(kernel)
   if (way === 'library' && whole && flops >= largeProduct) return gpu.library
   const allowed = gpu.mma * shareOf(kernel)
-  return way === 'limit' ? allowed : allowed * achieved.products * waveShare(blocks, gpu)
+  return way === 'limit' ? allowed : allowed * achievedByProducts * waveShare(blocks, gpu)
 }
 
 /**
@@ -87,7 +111,7 @@ export function predict({ kernels, flops, on }, gpu, way, shareOf, attention) {
   const { products, launches } = on[gpu.multiprocessors]
   const arithmetic = (name, work) => {
     if (name in attention)
-      return work.flops / (gpu.flops * gpu.mma * attention[name] * (way === 'limit' ? 1 : achieved[name]))
+      return work.flops / (gpu.flops * gpu.mma * attention[name] * (way === 'limit' ? 1 : gpu.achieved[name]))
     return products
       .filter((product) => product.name === name)
       .reduce(

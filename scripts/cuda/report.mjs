@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util'
 import { Failure, capture, main, root, runTool, stage } from '../run.mjs'
 import { buildCuda } from './build.mjs'
 import { compiled, occupancy, statisticsOf } from './kernel_statistics.mjs'
-import { achieved, bandwidthShare, issueShare } from './prediction.mjs'
+import { achievedByProducts, bandwidthShare, gpus, issueShare } from './prediction.mjs'
 import { attentionTable, predictionTable, targetTable } from './report_predictions.mjs'
 import { percent, table } from './report_table.mjs'
 import { findNvcc } from './toolkit.mjs'
@@ -170,9 +170,9 @@ The whole step of 4096 positions, as \`scripts/cuda/step_work.mjs\` counts it on
 - limit: products and attention at the share above, of the kernel that each takes; all else at the memory's bandwidth. What
   these kernels cannot exceed; cuBLASLt's, of wgmma, can.
 - estimate: of that, what kernels of their kind have reached on hardware, with the sources in scripts/cuda/prediction.mjs:
-  products ${percent(achieved.products)} of what their instructions allow, times the share of multiprocessors that rounds of tiles
-  fill; attention ${percent(achieved.attention)} forward and ${percent(achieved.attention_backward)} backward; ${percent(bandwidthShare)} of the memory's bandwidth, which is an
-  assumption; 0.9 us between two kernels.
+  products ${percent(achievedByProducts)} of what their instructions allow, times the share of multiprocessors that rounds of tiles
+  fill; attention what FlashAttention 2 reaches, ${percent(gpus.A100.achieved.attention)} forward and ${percent(gpus.A100.achieved.attention_backward)} backward on an A100 and ${percent(gpus.H100.achieved.attention)} of what
+  mma.sync does on an H100; ${percent(bandwidthShare)} of the memory's bandwidth, which is an assumption; 0.9 us between two kernels.
 - with cuBLASLt: the same, and large products of whole rows at what cuBLAS reaches.
 
 ${predictionTable(kernels, steps, tiles)}

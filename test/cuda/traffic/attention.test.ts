@@ -28,22 +28,24 @@ function tensors(spans: HostSpans, D: number, d: DType) {
   return { T, q, k, v, y, yLo: zeros([T, H, D], d), lse: full([H, T], 0), spanTensors: tensorsOf(spans) }
 }
 
+const attend = ({ y, yLo, lse, q, k, v, spanTensors }: ReturnType<typeof tensors>, D: number) =>
+  native.attention(
+    y.handle,
+    yLo.handle,
+    lse.handle,
+    q.handle,
+    k.handle,
+    v.handle,
+    ...handlesOf(spanTensors),
+    D ** -0.5,
+  )
+
 const forward = (spans: HostSpans, D: number) => ({
   kernel: 'attention',
   dtypes: ['bf16'] as const,
   prepare: (d: DType) => {
-    const { y, yLo, lse, q, k, v, spanTensors } = tensors(spans, D, d)
-    return () =>
-      native.attention(
-        y.handle,
-        yLo.handle,
-        lse.handle,
-        q.handle,
-        k.handle,
-        v.handle,
-        ...handlesOf(spanTensors),
-        D ** -0.5,
-      )
+    const made = tensors(spans, D, d)
+    return () => attend(made, D)
   },
 })
 
@@ -53,7 +55,10 @@ const backward = (D: number) => ({
   memory: 1.63,
   dtypes: ['bf16'] as const,
   prepare: (d: DType) => {
-    const { T, y, yLo, lse, q, k, v, spanTensors } = tensors(document, D, d)
+    const made = tensors(document, D, d)
+    // What is computed depends on the shares that keys have of rows.
+    attend(made, D)
+    const { T, y, yLo, lse, q, k, v, spanTensors } = made
     const [dq, dk, dv, dy] = [zeros, zeros, zeros, random].map((make) => make([T, H, D], d))
     return () =>
       native.attention_backward(

@@ -27,8 +27,8 @@ const masks: Record<string, HostSpans> = {
   ]),
 }
 
-/** Products of each pair of a row and a key, and what splitting p and ds into two bf16 adds to them. */
-const products = { attention: 2, attention_dq: 4, attention_dkv: 6 } as const
+/** Products of each pair of a row and a key. */
+const products = { attention: 2, attention_dq: 3, attention_dkv: 4 } as const
 type Pass = keyof typeof products
 
 const flopsOfInstruction = 2 * 16 * 8 * 16
