@@ -1,9 +1,16 @@
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
+import { backward } from '../../../lib/autograd/tape.js'
+import type { AutoencoderOptions } from '../../../lib/models/autoencoder/config.js'
+import { AutoencoderNetwork } from '../../../lib/models/autoencoder/network.js'
+import { PatchDiscriminator } from '../../../lib/models/autoencoder/training/discriminator.js'
 import { identityLoss } from '../../../lib/models/autoencoder/training/identity.js'
+import { autoencoderLoss, type Judges } from '../../../lib/models/autoencoder/training/loss.js'
+import { autoencoderTrainingSchema } from '../../../lib/models/autoencoder/training/options.js'
+import { AutoencoderTrainer } from '../../../lib/models/autoencoder/training/trainer.js'
 import { scale } from '../../../lib/ops/scale.js'
 import { silu } from '../../../lib/ops/silu.js'
 import { scope } from '../../../lib/tensor/scope.js'
-import { zeros } from '../../../lib/tensor/tensor.js'
+import { type Tensor, zeros } from '../../../lib/tensor/tensor.js'
 import { checkOp } from '../../check_op.js'
 import { type HostArray, randomArray, toTensor } from '../../host_array.js'
 
@@ -45,4 +52,83 @@ it('names features that are not of as many images', () => {
   expect(() => identityLoss({ features: () => zeros([2, 8]) }, x, x)).toThrow(
     'features must have shape [3, ...], received a tensor of f32 [2, 8]',
   )
+})
+
+describe('the loss of an autoencoder', () => {
+  const options: AutoencoderOptions = {
+    channels: [4],
+    blocks: 1,
+    latentChannels: 2,
+    groups: 2,
+    imageChannels: 1,
+  }
+  const side = { height: 8, width: 8, channels: 1 } as const
+  const values = Float32Array.from(randomArray([2, 8, 8, 1], 3).data)
+  const batch = { step: 0, images: 2, values, seeds: new Int32Array(8).fill(5), imagesOfStep: 4 }
+
+  /** Its terms, and the total, with judges. */
+  async function lossesOf(judges: Judges, settings: object = {}) {
+    using network = new AutoencoderNetwork(options)
+    network.arena.initialize(1)
+    network.arena.zeroGradients()
+    const { loss } = autoencoderTrainingSchema.parse({ steps: 1, loss: settings })
+    const { total, terms } = scope(() => autoencoderLoss(network, batch, side, loss, judges))
+    scope(() => backward(total))
+    const read = async (tensor: Tensor) => (await tensor.readFloats())[0]!
+    return {
+      total: await read(total),
+      gradients: await network.arena.gradients.readFloats(),
+      terms: Object.fromEntries(
+        await Promise.all(
+          Object.entries(terms).map(async ([name, term]) => [name, await read(term)] as const),
+        ),
+      ),
+    }
+  }
+
+  it.each([undefined, 0, 3])('has the term by the weight, by default 0.2: %s', async (weight) => {
+    const plain = await lossesOf({})
+    const identity = { network: { features: silu }, ...(weight !== undefined && { weight }) }
+    const judged = await lossesOf({ identity })
+    expect(plain.terms).not.toHaveProperty('identity')
+    const { identity: term, ...others } = judged.terms
+    expect(others).toEqual(plain.terms)
+    // The share of two images of a step's four.
+    expect(term).toBeGreaterThan(0.05)
+    expect(term).toBeLessThan(1)
+    expect(judged.total).toBeCloseTo(plain.total + (weight ?? 0.2) * term!, 6)
+    expect(Buffer.from(judged.gradients.buffer).equals(Buffer.from(plain.gradients.buffer))).toBe(
+      weight === 0,
+    )
+  })
+
+  it('has it beside a discriminator, too', async () => {
+    using discriminator = new PatchDiscriminator({ imageChannels: 1, channels: 2, layers: 1 })
+    discriminator.arena.initialize(1)
+    const identity = { network: { features: silu } }
+    const { terms } = await lossesOf({ identity, discriminator }, { discriminator: { start: 0 } })
+    expect(Object.keys(terms)).toEqual([
+      'reconstruction',
+      'identity',
+      'generator',
+      'discriminator',
+      'adversarial_weight',
+      'kl',
+    ])
+  })
+
+  it.each<[object, string]>([
+    [{ lpips: {} }, 'AutoencoderTrainer: judges.lpips is unknown'],
+    [{ identity: {} }, 'judges.identity.network must be an object, received nothing'],
+    [{ identity: { network: {} } }, 'judges.identity.network.features must be a function, received nothing'],
+    [
+      { identity: { network: { features: silu }, weight: -1 } },
+      'judges.identity.weight must be a number of at least 0, received -1',
+    ],
+  ])('names what is wrong with its judges: %o', (judges, message) => {
+    using network = new AutoencoderNetwork(options)
+    const autoencoder = { network, scale: { mean: [0, 0], std: [1, 1], factor: 1 } }
+    const data = { open: () => expect.unreachable(), images: side }
+    expect(() => new AutoencoderTrainer(autoencoder, data, { steps: 1 }, judges as never)).toThrow(message)
+  })
 })

@@ -10,8 +10,7 @@ import {
   imageDataStateSchema,
   type TrainingImages,
 } from './batches.js'
-import { autoencoderLoss } from './loss.js'
-import type { PatchDiscriminator } from './discriminator.js'
+import { autoencoderLoss, type Judges } from './loss.js'
 import { adversarialAdamW, type AutoencoderTrainingOptions } from './options.js'
 
 /** The images that an autoencoder is trained on: what opens a stream of documents, and the size of the images in it. */
@@ -23,13 +22,14 @@ export interface AutoencoderData {
 }
 
 /**
- * What trains an autoencoder, beside a discriminator where it is given one. Terms: those of {@link autoencoderLoss}.
+ * What trains an autoencoder, and a discriminator beside it where that is one of its judges. Terms: those of
+ * {@link autoencoderLoss}.
  */
 export function autoencoderTask(
   autoencoder: LoadedAutoencoder,
   data: AutoencoderData,
   options: AutoencoderTrainingOptions,
-  discriminator?: PatchDiscriminator,
+  judges: Judges = {},
 ): TrainingTask<ImageBatch, ImageDataState> {
   checkArguments('autoencoderTask', {
     autoencoder: [autoencoder, 'autoencoder'],
@@ -37,13 +37,14 @@ export function autoencoderTask(
     options: [options, 'object'],
   })
   const { network } = autoencoder
+  const { discriminator } = judges
   return {
     arena: network.arena,
     companions: discriminator
       ? [{ name: 'discriminator', arena: discriminator.arena, optimizer: companionOptimizer(options) }]
       : [],
     begin: (start) => begin(data, options, start),
-    loss: (batch) => autoencoderLoss({ network, discriminator }, batch, data.images, options.loss),
+    loss: (batch) => autoencoderLoss(network, batch, data.images, options.loss, judges),
     checkpoint: checkpointOf(autoencoder),
   }
 }

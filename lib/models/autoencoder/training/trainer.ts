@@ -1,8 +1,10 @@
-import { checkArguments } from '../../../arguments.js'
+import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { TaskTrainer } from '../../../training/task_trainer.js'
 import type { LoadedAutoencoder } from '../io/folder.js'
 import { PatchDiscriminator } from './discriminator.js'
+import { checkIdentity } from './identity.js'
+import type { Judges } from './loss.js'
 import {
   type AutoencoderTrainingOptions,
   autoencoderTrainingSchema,
@@ -10,6 +12,9 @@ import {
   trainerOptions,
 } from './options.js'
 import { type AutoencoderData, autoencoderTask } from './task.js'
+
+/** The networks that a caller gives to be compared by. */
+export type GivenJudges = Pick<Judges, 'identity'>
 
 /**
  * Trains an autoencoder, and beside it a discriminator where its loss has one. One trainer at a time: a second `run` or
@@ -19,15 +24,25 @@ import { type AutoencoderData, autoencoderTask } from './task.js'
 export class AutoencoderTrainer extends TaskTrainer {
   readonly #discriminator: PatchDiscriminator | undefined
 
-  /** Throws a ConfigError that names what is wrong in the settings. */
-  constructor(autoencoder: LoadedAutoencoder, data: AutoencoderData, settings: AutoencoderTrainingSettings) {
+  /**
+   * `judges`: networks of the caller's that the loss compares images by, which stay as they are. Throws a ConfigError that names
+   * what is wrong in the settings.
+   */
+  constructor(
+    autoencoder: LoadedAutoencoder,
+    data: AutoencoderData,
+    settings: AutoencoderTrainingSettings,
+    judges: GivenJudges = {},
+  ) {
     checkArguments('AutoencoderTrainer', {
       autoencoder: [autoencoder, 'autoencoder'],
       data: [data, 'object'],
     })
+    checkOptions('AutoencoderTrainer', judges, { identity: true }, 'judges')
+    if (judges.identity) checkIdentity(judges.identity)
     const options = parseConfig(autoencoderTrainingSchema, settings, 'training options')
     const discriminator = discriminatorFor(autoencoder, options)
-    super(autoencoderTask(autoencoder, data, options, discriminator), trainerOptions(options))
+    super(autoencoderTask(autoencoder, data, options, { ...judges, discriminator }), trainerOptions(options))
     this.#discriminator = discriminator
   }
 
