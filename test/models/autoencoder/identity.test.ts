@@ -9,6 +9,7 @@ import { autoencoderTrainingSchema } from '../../../lib/models/autoencoder/train
 import { AutoencoderTrainer } from '../../../lib/models/autoencoder/training/trainer.js'
 import { scale } from '../../../lib/ops/scale.js'
 import { silu } from '../../../lib/ops/silu.js'
+import { memory } from '../../../lib/tensor/device.js'
 import { scope } from '../../../lib/tensor/scope.js'
 import { type Tensor, zeros } from '../../../lib/tensor/tensor.js'
 import { checkOp } from '../../check_op.js'
@@ -130,5 +131,18 @@ describe('the loss of an autoencoder', () => {
     const autoencoder = { network, scale: { mean: [0, 0], std: [1, 1], factor: 1 } }
     const data = { open: () => expect.unreachable(), images: side }
     expect(() => new AutoencoderTrainer(autoencoder, data, { steps: 1 }, judges as never)).toThrow(message)
+  })
+
+  it('is refused at once with a discriminator that its images are too small for', () => {
+    using network = new AutoencoderNetwork(options)
+    const autoencoder = { network, scale: { mean: [0, 0], std: [1, 1], factor: 1 } }
+    const data = { open: () => expect.unreachable(), images: side }
+    const { tensors } = memory()
+    expect(
+      () => new AutoencoderTrainer(autoencoder, data, { steps: 1, loss: { discriminator: {} } }),
+    ).toThrow(
+      'loss.discriminator.layers: expected fewer: images of 8 x 8 pixels are too small for 3 layers, which need 24 x 24',
+    )
+    expect(memory().tensors).toBe(tensors)
   })
 })

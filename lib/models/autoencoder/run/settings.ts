@@ -23,7 +23,7 @@ import {
 } from '../model_options.js'
 import { autoencoderParameters } from '../network.js'
 import { type AutoencoderPresetName, autoencoderPresets } from '../presets.js'
-import { smallestImage } from '../training/discriminator.js'
+import { sizeProblem } from '../training/discriminator.js'
 import type { AutoencoderTrainingOptions } from '../training/options.js'
 
 /** What of a run's config concerns its autoencoder. */
@@ -71,11 +71,8 @@ export function preprocessingOf(
 export function checkSettings({ data, training, ...settings }: AutoencoderSettings, name: string): void {
   const { channels, width, height } = preprocessingOf(settings, name)
   const { discriminator } = training.loss
-  if (discriminator && Math.min(width, height) < smallestImage(discriminator.layers))
-    throw new Error(
-      `${name}: training.loss.discriminator.layers: expected fewer: images of ${width} x ${height} pixels are too small for ` +
-        `${discriminator.layers} layers, which need ${smallestImage(discriminator.layers)} x ${smallestImage(discriminator.layers)}`,
-    )
+  const problem = discriminator && sizeProblem({ width, height }, discriminator.layers)
+  if (problem) throw new Error(`${name}: training.loss.discriminator.layers: expected fewer: ${problem}`)
   for (const { type } of data.type === 'mixture' ? data.sources : [data]) {
     if (type === 'text')
       throw new Error(`${name}: data: expected images, which an autoencoder is trained on; "text" has none`)

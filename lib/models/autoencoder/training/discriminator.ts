@@ -1,3 +1,4 @@
+import type { ImageSize } from '../../../image/image.js'
 import { type ComputeType, ParameterArena } from '../../../nn/arena.js'
 import { Conv2d } from '../../../nn/conv2d.js'
 import { type Parameter, ParameterList } from '../../../nn/parameters.js'
@@ -68,13 +69,8 @@ export class PatchDiscriminator {
    */
   forward(x: Tensor): Tensor {
     const [, height, width] = x.shape as [number, number, number, number]
-    const { layers } = this.sizes
-    const smallest = smallestImage(layers)
-    if (Math.min(height, width) < smallest)
-      throw new Error(
-        `discriminator: images of ${height} x ${width} pixels are too small for ${layers} layers, expected ${smallest} x ` +
-          `${smallest} at least, or fewer layers`,
-      )
+    const problem = sizeProblem({ width, height }, this.sizes.layers)
+    if (problem) throw new Error(`discriminator: ${problem}`)
     return this.#layers.forward(x)
   }
 
@@ -86,6 +82,13 @@ export class PatchDiscriminator {
 
 /** The side of the smallest images that a discriminator of so many layers has a logit for. */
 export const smallestImage = (layers: number): number => 3 * 2 ** layers
+
+/** Why a discriminator of so many layers cannot judge images of a size; undefined: it can. */
+export function sizeProblem({ width, height }: ImageSize, layers: number): string | undefined {
+  const smallest = smallestImage(layers)
+  if (Math.min(width, height) >= smallest) return undefined
+  return `images of ${width} x ${height} pixels are too small for ${layers} layers, which need ${smallest} x ${smallest}`
+}
 
 /**
  * Batch norm by the statistics of the batch at hand, as in training: the group norm of all positions of all images together,

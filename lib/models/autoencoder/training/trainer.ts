@@ -1,8 +1,9 @@
 import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
+import type { ImageSize } from '../../../image/image.js'
 import { TaskTrainer } from '../../../training/task_trainer.js'
 import type { LoadedAutoencoder } from '../io/folder.js'
-import { PatchDiscriminator } from './discriminator.js'
+import { PatchDiscriminator, sizeProblem } from './discriminator.js'
 import { checkIdentity } from './identity.js'
 import type { Judges } from './loss.js'
 import {
@@ -26,7 +27,7 @@ export class AutoencoderTrainer extends TaskTrainer {
 
   /**
    * `judges`: networks of the caller's that the loss compares images by, which stay as they are. Throws a ConfigError that names
-   * what is wrong in the settings.
+   * what is wrong in the settings, an Error where images are too small for a discriminator.
    */
   constructor(
     autoencoder: LoadedAutoencoder,
@@ -41,7 +42,7 @@ export class AutoencoderTrainer extends TaskTrainer {
     checkOptions('AutoencoderTrainer', judges, { identity: true }, 'judges')
     if (judges.identity) checkIdentity(judges.identity)
     const options = parseConfig(autoencoderTrainingSchema, settings, 'training options')
-    const discriminator = discriminatorFor(autoencoder, options)
+    const discriminator = discriminatorFor(autoencoder, data.images, options)
     super(autoencoderTask(autoencoder, data, options, { ...judges, discriminator }), trainerOptions(options))
     this.#discriminator = discriminator
   }
@@ -55,10 +56,13 @@ export class AutoencoderTrainer extends TaskTrainer {
 
 function discriminatorFor(
   { network: { arena, config } }: LoadedAutoencoder,
+  images: ImageSize,
   { seed, loss }: AutoencoderTrainingOptions,
 ): PatchDiscriminator | undefined {
   if (!loss.discriminator) return undefined
   const { channels, layers } = loss.discriminator
+  const problem = sizeProblem(images, layers)
+  if (problem) throw new Error(`AutoencoderTrainer: loss.discriminator.layers: expected fewer: ${problem}`)
   const sizes = { imageChannels: config.imageChannels, channels, layers }
   const discriminator = new PatchDiscriminator(sizes, arena.compute, arena.device)
   // Other weights than those that the autoencoder begins with.
