@@ -98,8 +98,9 @@ export {
   type AutoencoderPresetName,
   autoencoderPresets,
 } from '../models/autoencoder/presets.js'
-export { AutoencoderTrainer, type GivenJudges } from '../models/autoencoder/training/trainer.js'
-export type { FeatureNetwork, IdentityTerm } from '../models/autoencoder/training/identity.js'
+export { AutoencoderTrainer } from '../models/autoencoder/training/trainer.js'
+export type { FeatureNetwork } from '../models/autoencoder/training/identity.js'
+export type { GivenJudges, JudgeTerm, PerceptualNetwork } from '../models/autoencoder/training/judges.js'
 export type { AutoencoderData } from '../models/autoencoder/training/task.js'
 export type { ImageDataState, TrainingImages } from '../models/autoencoder/training/batches.js'
 export type {

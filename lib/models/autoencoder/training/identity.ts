@@ -1,5 +1,4 @@
 /** The identity term of an autoencoder's loss (paper: "0.2 ID"), by a network that the user gives. */
-import { checkArguments, checkOptions, wrongArgument } from '../../../arguments.js'
 import { noGrad } from '../../../autograd/tape.js'
 import { add } from '../../../ops/add.js'
 import { cast } from '../../../ops/cast.js'
@@ -13,36 +12,13 @@ import { scope } from '../../../tensor/scope.js'
 import { full, type Tensor } from '../../../tensor/tensor.js'
 
 /**
- * A network whose features tell what an image shows: the paper has one of MoCo v2. Its parameters are not trained, so that
- * nothing may ask for its arena's gradients; it must be made of ops, for gradients go through it to the reconstructions. So one
- * that is given as ONNX cannot be used: onnxruntime-node computes no gradients.
+ * A network whose features tell what an image shows: the paper has one of MoCo v2. It must be made of ops, for
+ * gradients go through it to the reconstructions. So one that is given as ONNX cannot be used: onnxruntime-node computes no
+ * gradients.
  */
 export interface FeatureNetwork {
   /** images [N, H, W, C] f32 of -1..1 -> features [N, ...]. */
   features(images: Tensor): Tensor
-}
-
-/** The identity term of a loss. */
-export interface IdentityTerm {
-  /** By whose features images are compared. */
-  readonly network: FeatureNetwork
-  /** By default the paper's, 0.2. */
-  readonly weight?: number
-}
-
-/** The paper's. */
-export const identityWeight = 0.2
-
-/** Throws a TypeError that names what is wrong with a term. */
-export function checkIdentity(identity: IdentityTerm): void {
-  checkOptions('AutoencoderTrainer', identity, { network: true, weight: true }, 'judges.identity')
-  const { network, weight = identityWeight } = identity
-  checkArguments('AutoencoderTrainer', {
-    'judges.identity.network': [network, 'object'],
-    'judges.identity.network.features': [network?.features, 'function'],
-  })
-  if (!(weight >= 0 && weight < Infinity))
-    throw wrongArgument('AutoencoderTrainer', 'judges.identity.weight', 'a number of at least 0', weight)
 }
 
 /** Added to the mean square of features: those that are all zeros have a cosine of 0. */

@@ -7,34 +7,32 @@ import { scale } from '../../../ops/scale.js'
 import { fromArray, type Tensor } from '../../../tensor/tensor.js'
 import type { TaskLoss } from '../../../training/task.js'
 import type { AutoencoderNetwork } from '../network.js'
-import { adversarialLoss, type Judged } from './adversarial.js'
+import { adversarialLoss } from './adversarial.js'
 import type { ImageBatch, TrainingImages } from './batches.js'
 import type { PatchDiscriminator } from './discriminator.js'
-import { identityLoss, type IdentityTerm, identityWeight } from './identity.js'
+import { type GivenJudges, judgments } from './judges.js'
 import type { AutoencoderLossOptions } from './options.js'
 
-/** Networks that judge an autoencoder's reconstructions. */
-export interface Judges {
+/** All networks that judge an autoencoder's reconstructions. */
+export interface Judges extends GivenJudges {
   /** Present where the options have a discriminator. */
   readonly discriminator?: PatchDiscriminator | undefined
-  /** Its features tell what images show; absent: the loss has no such term. */
-  readonly identity?: IdentityTerm | undefined
 }
 
 /**
  * The loss of a KL autoencoder on a batch of images, on the tape, as means over the images of the step:
  *
- *     pixel error + identity weight * identity + kl * KL / values of an image + weight * generator's term
+ *     pixel error + weight * perceptual + weight * identity + kl * KL / values of an image + weight * generator's term
  *
- * Latents are sampled (Kingma and Welling 2014). Terms: `reconstruction`, the pixel error; `identity`, see {@link identityLoss};
- * `kl`, in nats of a whole latent; from its first step on those of {@link adversarialLoss}.
+ * Latents are sampled (Kingma and Welling 2014). Terms: `reconstruction`, the pixel error; `perceptual` and `identity`, where
+ * there are such judges; `kl`, in nats of a whole latent; from its first step on those of {@link adversarialLoss}.
  */
 export function autoencoderLoss(
   network: AutoencoderNetwork,
   { step, images, values, seeds, imagesOfStep }: ImageBatch,
   { height, width, channels }: TrainingImages,
   options: AutoencoderLossOptions,
-  { discriminator, identity }: Judges = {},
+  { discriminator, ...given }: Judges = {},
 ): TaskLoss {
   const x = fromArray(values, [images, height, width, channels])
   const mean = (losses: Tensor) => scale(sum(losses), 1 / imagesOfStep)
@@ -42,12 +40,13 @@ export function autoencoderLoss(
   const latents = sampleLatents(moments, fromArray(seeds, [images, 4]))
   const decoded = network.decodeForTraining(latents.z)
   const y = cast(decoded.images, 'f32')
-  const reconstructionLoss = (y: Tensor): ReturnType<Judged['reconstructionLoss']> => {
+  const reconstructionLoss = (y: Tensor) => {
     const reconstruction = mean(pixelError(y, x, options.pixels))
-    if (!identity) return { value: reconstruction, others: { reconstruction } }
-    const { network, weight = identityWeight } = identity
-    const other = mean(identityLoss(network, y, x))
-    return { value: add(reconstruction, scale(other, weight)), others: { reconstruction, identity: other } }
+    const judged = judgments(given, y, x).map((term) => ({ ...term, loss: mean(term.losses) }))
+    return {
+      value: judged.reduce((sum, { loss, weight }) => add(sum, scale(loss, weight)), reconstruction),
+      others: { reconstruction, ...Object.fromEntries(judged.map(({ name, loss }) => [name, loss])) },
+    }
   }
   const kl = mean(latents.kl)
   const withKl = (loss: Tensor) => add(loss, scale(kl, options.kl / (height * width * channels)))

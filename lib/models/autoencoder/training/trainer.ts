@@ -1,11 +1,10 @@
-import { checkArguments, checkOptions } from '../../../arguments.js'
+import { checkArguments } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import type { ImageSize } from '../../../image/image.js'
 import { TaskTrainer } from '../../../training/task_trainer.js'
 import type { LoadedAutoencoder } from '../io/folder.js'
 import { PatchDiscriminator, sizeProblem } from './discriminator.js'
-import { checkIdentity } from './identity.js'
-import type { Judges } from './loss.js'
+import { checkJudges, type GivenJudges } from './judges.js'
 import {
   type AutoencoderTrainingOptions,
   autoencoderTrainingSchema,
@@ -13,9 +12,6 @@ import {
   trainerOptions,
 } from './options.js'
 import { type AutoencoderData, autoencoderTask } from './task.js'
-
-/** The networks that a caller gives to be compared by. */
-export type GivenJudges = Pick<Judges, 'identity'>
 
 /**
  * Trains an autoencoder, and beside it a discriminator where its loss has one. One trainer at a time: a second `run` or
@@ -39,8 +35,7 @@ export class AutoencoderTrainer extends TaskTrainer {
       autoencoder: [autoencoder, 'autoencoder'],
       data: [data, 'object'],
     })
-    checkOptions('AutoencoderTrainer', judges, { identity: true }, 'judges')
-    if (judges.identity) checkIdentity(judges.identity)
+    checkJudges('AutoencoderTrainer', judges)
     const options = parseConfig(autoencoderTrainingSchema, settings, 'training options')
     const discriminator = discriminatorFor(autoencoder, data.images, options)
     super(autoencoderTask(autoencoder, data, options, { ...judges, discriminator }), trainerOptions(options))

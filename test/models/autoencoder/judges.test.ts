@@ -4,9 +4,12 @@ import type { AutoencoderOptions } from '../../../lib/models/autoencoder/config.
 import { AutoencoderNetwork } from '../../../lib/models/autoencoder/network.js'
 import { PatchDiscriminator } from '../../../lib/models/autoencoder/training/discriminator.js'
 import { identityLoss } from '../../../lib/models/autoencoder/training/identity.js'
+import type { GivenJudges } from '../../../lib/models/autoencoder/training/judges.js'
 import { autoencoderLoss, type Judges } from '../../../lib/models/autoencoder/training/loss.js'
 import { autoencoderTrainingSchema } from '../../../lib/models/autoencoder/training/options.js'
 import { AutoencoderTrainer } from '../../../lib/models/autoencoder/training/trainer.js'
+import { mul } from '../../../lib/ops/mul.js'
+import { mean } from '../../../lib/ops/reduce.js'
 import { scale } from '../../../lib/ops/scale.js'
 import { silu } from '../../../lib/ops/silu.js'
 import { memory } from '../../../lib/tensor/device.js'
@@ -87,29 +90,35 @@ describe('the loss of an autoencoder', () => {
     }
   }
 
-  it.each([undefined, 0, 3])('has the term by the weight, by default 0.2: %s', async (weight) => {
+  it.each<[keyof GivenJudges, number | undefined, number]>([
+    ['identity', undefined, 0.2],
+    ['identity', 0, 0],
+    ['identity', 3, 3],
+    ['perceptual', undefined, 1],
+    ['perceptual', 0.5, 0.5],
+  ])('has the %s term by its weight, %s', async (name, weight, expected) => {
+    const network = { features: silu, distance: (y: Tensor, x: Tensor) => mean(silu(mul(y, x)), [1, 2, 3]) }
     const plain = await lossesOf({})
-    const identity = { network: { features: silu }, ...(weight !== undefined && { weight }) }
-    const judged = await lossesOf({ identity })
-    expect(plain.terms).not.toHaveProperty('identity')
-    const { identity: term, ...others } = judged.terms
+    const judged = await lossesOf({ [name]: { network, ...(weight !== undefined && { weight }) } })
+    expect(plain.terms).not.toHaveProperty(name)
+    const { [name]: term, ...others } = judged.terms
     expect(others).toEqual(plain.terms)
-    // The share of two images of a step's four.
-    expect(term).toBeGreaterThan(0.05)
-    expect(term).toBeLessThan(1)
-    expect(judged.total).toBeCloseTo(plain.total + (weight ?? 0.2) * term!, 6)
-    expect(Buffer.from(judged.gradients.buffer).equals(Buffer.from(plain.gradients.buffer))).toBe(
-      weight === 0,
-    )
+    expect(Math.abs(term!)).toBeGreaterThan(0.01)
+    expect(judged.total).toBeCloseTo(plain.total + expected * term!, 6)
+    const same = Buffer.from(judged.gradients.buffer).equals(Buffer.from(plain.gradients.buffer))
+    expect(same).toBe(expected === 0)
   })
 
-  it('has it beside a discriminator, too', async () => {
+  it('has them beside a discriminator, too', async () => {
     using discriminator = new PatchDiscriminator({ imageChannels: 1, channels: 2, layers: 1 })
     discriminator.arena.initialize(1)
     const identity = { network: { features: silu } }
-    const { terms } = await lossesOf({ identity, discriminator }, { discriminator: { start: 0 } })
+    const perceptual = { network: { distance: (y: Tensor) => mean(y, [1, 2, 3]) } }
+    const judges = { identity, perceptual, discriminator }
+    const { terms } = await lossesOf(judges, { discriminator: { start: 0 } })
     expect(Object.keys(terms)).toEqual([
       'reconstruction',
+      'perceptual',
       'identity',
       'generator',
       'discriminator',
@@ -120,6 +129,10 @@ describe('the loss of an autoencoder', () => {
 
   it.each<[object, string]>([
     [{ lpips: {} }, 'AutoencoderTrainer: judges.lpips is unknown'],
+    [
+      { perceptual: { network: {} } },
+      'judges.perceptual.network.distance must be a function, received nothing',
+    ],
     [{ identity: {} }, 'judges.identity.network must be an object, received nothing'],
     [{ identity: { network: {} } }, 'judges.identity.network.features must be a function, received nothing'],
     [
