@@ -11,6 +11,7 @@ import { scale } from '../../lib/ops/scale.js'
 import { randomUniform } from '../../lib/random.js'
 import { keep } from '../../lib/tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../../lib/tensor/tensor.js'
+import type { TrainingSettings } from '../../lib/training/options.js'
 import type { Companion, TaskLoss, TrainingTask } from '../../lib/training/task.js'
 import { arenaCheckpoint } from './arena_checkpoint.js'
 
@@ -109,3 +110,12 @@ export function toy({ compute = 'f32', notFinite, companion, rows = 1, seed = 7 
     },
   }
 }
+
+/** How the toy is trained. */
+export const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
+  seed: 4,
+  steps: 10,
+  optimizer: { weightDecay: 0 },
+  learningRate: { peak: 0.02, warmupSteps: 2 },
+  ...more,
+})
