@@ -21,6 +21,8 @@ export interface ImagePart {
 export interface LatentPart extends EncodedImage {
   /** Tells it from text. */
   readonly type: 'image'
+  /** Set where the values are latents as an autoencoder gives them, which the model's codec is still to scale. */
+  readonly unscaled?: true
 }
 
 /** An image file in a raw document: its path, or its bytes (PNG, JPEG, WebP). */
@@ -28,8 +30,11 @@ export type ImageFilePart = { readonly type: 'image' } & (
   { readonly path: string } | { readonly bytes: Uint8Array }
 )
 
+/** An image before decoding. */
+export type RawImagePart = ImagePart | LatentPart | ImageFilePart
+
 /** A text or an image before tokenizing and decoding. */
-export type RawPart = TextPart | ImagePart | LatentPart | ImageFilePart
+export type RawPart = TextPart | RawImagePart
 
 /** A document before tokenizing and decoding, which another thread may do. */
 export interface RawDocument {

@@ -11,6 +11,7 @@ import '../profiling/environment.js'
 export type {
   ImageFilePart,
   RawDocument,
+  RawImagePart,
   RawPart,
   TokenizedDocument,
   TokenizedPart,

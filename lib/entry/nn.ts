@@ -91,7 +91,10 @@ export {
 export { AutoencoderCodec, type AutoencoderCodecOptions } from '../models/autoencoder/codec.js'
 export type { Codebook } from '../models/autoencoder/codebook.js'
 export type { AutoencoderConfig, AutoencoderOptions } from '../models/autoencoder/config.js'
+export type { LatentCalibration, LatentScaling } from '../image/latent_calibration.js'
+export type { LatentPreview } from '../image/latent_preview.js'
 export { type LatentScale, scaleLatents, unscaleLatents } from '../image/latent_scale.js'
+export type { LatentStatistics } from '../image/latent_statistics.js'
 export { AutoencoderNetwork, type LatentDistribution } from '../models/autoencoder/network.js'
 export {
   type AutoencoderPreset,

@@ -2,10 +2,8 @@ import type { Objective, Prediction } from '../diffusion/objective.js'
 import { type Denoising, denoiseCoefficients, samplerSteps, type SamplerStep } from '../diffusion/sampler.js'
 import { createSampler } from '../diffusion/samplers.js'
 import type { NoiseSchedule } from '../diffusion/schedule.js'
+import type { ValueRange } from '../image/codec.js'
 import type { ImageSamplingSettings } from './options.js'
-
-/** Of the values of an image, as the model reads them. */
-export type ValueRange = readonly [least: number, greatest: number]
 
 /** How an image is sampled: the steps of its sampler, and guidance. */
 export interface ImageSampling {

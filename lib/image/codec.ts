@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { EncodedImage, Image, ImageSize } from './image.js'
+import { latentCalibrationSchema } from './latent_calibration.js'
 import { bytesToFloats, imageFromFloats } from './pixels.js'
 
 /** How a model's folder records its codec. */
@@ -13,10 +14,15 @@ export const imageCodecConfigSchema = z.discriminatedUnion('type', [
     type: z.literal('autoencoder'),
     /** Of its files. */
     checksums: z.record(z.string(), z.string()),
+    /** What was measured of its latents; absent where nothing was. */
+    calibration: latentCalibrationSchema.optional(),
   }),
 ])
 /** How a model's folder records its codec. @useDeclaredType */
 export type ImageCodecConfig = z.output<typeof imageCodecConfigSchema>
+
+/** Of the values of an image, as the model reads them. */
+export type ValueRange = readonly [least: number, greatest: number]
 
 /** What of a codec says which images it reads, and how large their values are. */
 export interface CodecSizes {
@@ -37,11 +43,18 @@ export interface ImageCodec extends CodecSizes {
   /** What the model's folder records. */
   readonly config: ImageCodecConfig
   /** The range of the values, to which an estimate of a clean image may be clipped; absent where they are unbounded. */
-  readonly range?: readonly [least: number, greatest: number]
+  readonly range?: ValueRange | undefined
   /** Images, whose sides are multiples of `downscale`, to their values `[S, C]`. */
   encode(images: readonly Image[]): Float32Array | Promise<Float32Array>
   /** Values `[S, C]` to the images, whose sizes in positions these are. */
   decode(values: Float32Array, sizes: readonly ImageSize[]): Image[] | Promise<Image[]>
+  /**
+   * Values `[S, C]` to images roughly like those of `decode`, at once and without the network, for previews; absent where there
+   * is no such way, or none that is cheaper.
+   */
+  readonly preview?: ((values: Float32Array, sizes: readonly ImageSize[]) => Image[]) | undefined
+  /** Latents `[..., C]` as an autoencoder gives them, which shards hold, to its values; absent where it has no latents. */
+  scaleLatents?(latents: Float32Array): Float32Array
   /** Writes the files that `config` tells of into a model's folder; absent where there are none. */
   saveInto?(folder: string): Promise<void>
   /** Frees what it holds; absent where that is nothing. */

@@ -13,6 +13,10 @@ export interface LatentScale {
   readonly factor: number
 }
 
+/** Whether latents and values are the same. */
+export const isUnscaled = ({ mean, std, factor }: LatentScale): boolean =>
+  factor === 1 && mean.every((value) => value === 0) && std.every((value) => value === 1)
+
 /** Values of latents [..., C]. */
 export function scaleLatents(latents: Float32Array, scale: LatentScale): Float32Array {
   checkArguments('scaleLatents', { latents: [latents, 'values'], scale: [scale, 'latentScale'] })

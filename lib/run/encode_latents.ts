@@ -12,6 +12,7 @@ import {
 import type { DocumentSource, UnreadableDocument } from '../data/sources/document_source.js'
 import { openSource } from '../datasets/data_config.js'
 import { givenConfig } from './given_config.js'
+import { noStatistics } from '../image/latent_statistics.js'
 import { removeLeftovers } from '../files/atomic_file.js'
 import { lockFolder } from '../files/folder_lock.js'
 import { parseDevice } from '../tensor/device.js'
@@ -106,11 +107,11 @@ export async function encodeLatents(
     autoencoder: encoder.checksums,
     channels: encoder.channels,
     downscale: encoder.downscale,
-    scale: encoder.scale,
     preprocessing: encoder.preprocessing,
     data,
   } as const)
-  let index: LatentsIndex = { ...beginning, complete: false, read: 0, shards: [] }
+  const statistics = noStatistics(encoder.channels, encoder.imageChannels)
+  let index: LatentsIndex = { ...beginning, statistics, complete: false, read: 0, shards: [] }
   const earlier = await readLatentsProgress(out)
   if (earlier) {
     refuseOther(earlier, beginning, out)
@@ -124,7 +125,7 @@ export async function encodeLatents(
   let images = 0
   try {
     while (!index.complete && !isStopped()) {
-      const shard = new LatentsShard(out, index.shards.length, encoder)
+      const shard = new LatentsShard(out, index.shards.length, encoder, index.statistics)
       let { read } = index
       let complete = false
       while (!complete && !isStopped() && shard.images < perShard && shard.documents < mostDocuments) {
@@ -139,7 +140,7 @@ export async function encodeLatents(
       }
       const counts = await shard.write()
       const shards = counts.documents > 0 ? [...index.shards, counts] : index.shards
-      index = { ...index, shards, read, complete }
+      index = { ...index, statistics: shard.statistics, shards, read, complete }
       await writeLatentsIndex(out, index)
     }
   } finally {
@@ -153,17 +154,13 @@ export async function encodeLatents(
 const asJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
 
 /** What is the same in every session of an encoding. */
-type Beginning = Pick<
-  LatentsIndex,
-  'autoencoder' | 'channels' | 'downscale' | 'scale' | 'preprocessing' | 'data'
->
+type Beginning = Pick<LatentsIndex, 'autoencoder' | 'channels' | 'downscale' | 'preprocessing' | 'data'>
 
 /** What each of them is called in messages. */
 const meanings = {
   autoencoder: 'by another autoencoder',
   channels: 'of another number of channels',
   downscale: 'of another size',
-  scale: 'of another scale',
   preprocessing: 'of images that were preprocessed in another way',
   data: 'of other data',
 } as const satisfies Record<keyof Beginning, string>

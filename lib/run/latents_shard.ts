@@ -1,9 +1,10 @@
-import { isDecoded, type RawDocument, type RawPart } from '../data/document.js'
+import type { RawDocument, RawImagePart } from '../data/document.js'
+import { decodePart } from '../data/stream/preprocessor.js'
 import { type LatentDocument, latentNames, shardPaths } from '../data/sources/latents/latents_folder.js'
 import { writeAtomically } from '../files/atomic_file.js'
 import { type SafetensorsTensor, writeSafetensors } from '../files/safetensors/safetensors.js'
 import type { EncodedImage, Image } from '../image/image.js'
-import { readImage } from '../image/image_io.js'
+import { addLatent, type LatentStatistics } from '../image/latent_statistics.js'
 import { cast } from '../ops/cast.js'
 import { fromArray } from '../tensor/tensor.js'
 import type { RunEncoder } from './generative/model.js'
@@ -15,10 +16,18 @@ export class LatentsShard {
   readonly #tensors = new Map<string, SafetensorsTensor>()
   readonly #lines: string[] = []
   #images = 0
+  #statistics: LatentStatistics
 
-  constructor(folder: string, number: number, encoder: RunEncoder) {
+  /** `statistics`: of the shards before it. */
+  constructor(folder: string, number: number, encoder: RunEncoder, statistics: LatentStatistics) {
     this.#paths = shardPaths(folder, number)
     this.#encoder = encoder
+    this.#statistics = statistics
+  }
+
+  /** Of its latents too. */
+  get statistics(): LatentStatistics {
+    return this.#statistics
   }
 
   get images(): number {
@@ -33,13 +42,14 @@ export class LatentsShard {
   async add(documents: readonly RawDocument[]): Promise<void> {
     const decoded = await Promise.all(
       documents.flatMap(({ name, parts }) =>
-        parts.filter(({ type }) => type === 'image').map((part) => this.#decode(name, part)),
+        parts.flatMap((part) => (part.type === 'image' ? [this.#decode(name, part)] : [])),
       ),
     )
     const encoded = await this.#encoder.encodeMoments(decoded)
     const first = this.#images
     for (const [i, { mean, logVariance }] of encoded.entries()) {
       const names = latentNames(first + i)
+      this.#statistics = addLatent(this.#statistics, mean, decoded[i]!)
       this.#tensors.set(names.mean, await this.#stored(mean))
       if (logVariance) this.#tensors.set(names.logVariance, await this.#stored(logVariance))
     }
@@ -52,15 +62,9 @@ export class LatentsShard {
     }
   }
 
-  async #decode(name: string, part: RawPart): Promise<Image> {
-    const { preprocessing } = this.#encoder
-    if (part.type === 'text' || 'values' in part)
-      throw new Error(`${name}: an image of it is encoded already`)
-    if (isDecoded(part)) return readImage(part.image, preprocessing)
-    if ('path' in part) return readImage(part.path, preprocessing)
-    return readImage(part.bytes, preprocessing).catch((error: Error) => {
-      throw new Error(`${name}: ${error.message}`, { cause: error })
-    })
+  async #decode(name: string, part: RawImagePart): Promise<Image> {
+    if ('values' in part) throw new Error(`${name}: an image of it is encoded already`)
+    return decodePart(name, part, this.#encoder.preprocessing)
   }
 
   async #stored({ height, width, values }: EncodedImage): Promise<SafetensorsTensor> {

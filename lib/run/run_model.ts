@@ -90,7 +90,7 @@ export interface ModelRun {
   /** A new model, its weights random. */
   create(data: RunData, hooks?: CreationHooks): Promise<RunModel>
   /** A model with the weights of a folder, which decides all that the config, as it was `written`, leaves out. */
-  initialize(folder: string, written: unknown): Promise<RunModel>
+  initialize(folder: string, written: unknown, data: RunData): Promise<RunModel>
   /** The model of a folder that `save` or a checkpoint wrote. */
   load(folder: string): Promise<RunModel>
 }

@@ -140,7 +140,8 @@ async function runIn(
   const trainerOf = (model: RunModel) => model.trainer(data)
   const resumed = await resumeRun(run.checkpoints, ofModel, trainerOf, onWarning)
   using model =
-    resumed?.model ?? (init ? await ofModel.initialize(init, written) : await ofModel.create(data, hooks))
+    resumed?.model ??
+    (init ? await ofModel.initialize(init, written, data) : await ofModel.create(data, hooks))
   using trainer = resumed?.trainer ?? trainerOf(model)
   const result = () => ({ ...trainer.done, model: runPaths(out).model })
   const { done } = trainer

@@ -122,7 +122,7 @@ async function recordShapes(
 ): Promise<ProductShape[]> {
   const data = { sources: await openSources(config.data), onSkip: () => {} }
   const run = modelRun(config)
-  using model = await (init ? run.initialize(init, written) : run.create(data))
+  using model = await (init ? run.initialize(init, written, data) : run.create(data))
   using trainer = model.trainer(data, { steps: recordedSteps, minutes: undefined, products: 'fastest' })
   await trainer.run()
   return trainer.products.filter(({ calls }) => calls > 0).map(({ shape }) => shape)

@@ -25,18 +25,22 @@ export type ImageInput = PixelPart | EncodedPart
  * when its data are of another type, and an Error for pixels where the model has no codec. Of what has no `channels`, such as
  * a canvas's ImageData, the number of values tells them.
  */
-export function imagePart(image: Image | EncodedImage, model: ImageModel, what: string): ImageInput {
+export function imagePart(
+  image: Image | (EncodedImage & { unscaled?: true }),
+  model: ImageModel,
+  what: string,
+): ImageInput {
   checkArguments(what ?? 'imagePart', { image: [image, 'size'], model: [model, 'object'] })
   checkArguments(what ?? 'imagePart', { 'model.network.config': [model.network?.config, 'config'] })
   return 'values' in image ? encodedPart(image, model, what) : pixelPart(image, model, what)
 }
 
 function encodedPart(
-  { height, width, values }: EncodedImage,
-  { network: { config } }: ImageModel,
+  { height, width, values, unscaled }: EncodedImage & { unscaled?: true },
+  model: ImageModel,
   what: string,
 ): EncodedPart {
-  const { channels, patch } = config.image
+  const { channels, patch } = model.network.config.image
   if (!(values instanceof Float32Array))
     throw new TypeError(`${what}: an image's values must be a Float32Array, received ${describe(values)}`)
   patchGrid({ height, width }, patch)
@@ -46,7 +50,15 @@ function encodedPart(
       `${what}: values must be ${expected}, for ${width} x ${height} positions of ${channels} channels, ` +
         `received ${values.length}`,
     )
-  return { type: 'image', height, width, values }
+  return { type: 'image', height, width, values: unscaled ? scaled(values, model, what) : values }
+}
+
+function scaled(latents: Float32Array, model: ImageModel, what: string): Float32Array {
+  const codec = requireCodec(model, what)
+  if (codec.scaleLatents) return codec.scaleLatents(latents)
+  throw new Error(
+    `${what}: latents of an autoencoder, which the model's codec (${codec.config.type}) does not read: it must be that autoencoder`,
+  )
 }
 
 function pixelPart(image: Image, model: ImageModel, what: string): PixelPart {

@@ -2,9 +2,11 @@ import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeEach, describe, expect, it } from 'vitest'
+import type { LatentPart } from '../../lib/data/document.js'
 import { openLatentsSource } from '../../lib/data/sources/latents/latents_source.js'
 import { readLatentsIndex } from '../../lib/data/sources/latents/latents_folder.js'
 import { readSafetensors, writeSafetensors } from '../../lib/files/safetensors/safetensors.js'
+import { measuredScale } from '../../lib/image/latent_statistics.js'
 import { readImage, writePng } from '../../lib/image/image_io.js'
 import { AutoencoderCodec } from '../../lib/models/autoencoder/codec.js'
 import { encodeLatents, type EncodeLatentsOptions } from '../../lib/run/encode_latents.js'
@@ -74,20 +76,38 @@ describe('encodeLatents', () => {
     expect(source.length).toBe(images)
     using codec = await AutoencoderCodec.load(join(folder, 'vae'))
     let index = 0
+    const latents: { values: Float32Array }[] = []
     for await (const document of source.once()) {
       if ('error' in document) throw document.error
       const [text, image] = document.parts
       expect(text).toEqual({ type: 'text', text: index % 2 ? 'bag' : 'coat' })
       const path = join(folder, 'pictures', `${String(index++).padStart(2, '0')}.png`)
       const pixels = await readImage(path, { width: 32, height: 32 })
-      const expected = await codec.encode([pixels])
-      const { values } = image as { values: Float32Array }
+      const [moments] = await codec.encodeMoments([pixels])
+      const { mean } = moments!
+      const { values: expected } = mean
+      const { values, unscaled } = image as LatentPart
+      expect(unscaled).toBe(true)
       expect(values).toHaveLength(expected.length)
       const largest = Math.max(...expected.map(Math.abs))
       // bf16 keeps 8 bits.
       values.forEach((value, i) => expect(Math.abs(value - expected[i]!)).toBeLessThan(largest / 256))
+      latents.push(mean)
     }
     codec[Symbol.dispose]()
+    const { statistics } = await readLatentsIndex(join(folder, 'whole'))
+    const { mean, std } = measuredScale(statistics)
+    for (const [c, values] of [0, 1, 2, 3].map((c) => [
+      c,
+      latents.flatMap(({ values }) => Array.from(values.filter((_, i) => i % 4 === c))),
+    ]) as [number, number[]][]) {
+      const average = values.reduce((sum, value) => sum + value, 0) / values.length
+      const variance = values.reduce((sum, value) => sum + (value - average) ** 2, 0) / values.length
+      expect(mean[c]).toBeCloseTo(average, 12)
+      expect(std[c]).toBeCloseTo(Math.sqrt(variance), 12)
+      expect(statistics.least[c]).toBe(Math.min(...values))
+      expect(statistics.greatest[c]).toBe(Math.max(...values))
+    }
 
     const data = { type: 'latents' as const, path: join(folder, 'whole') }
     const run = await trainFromConfig({ ...config, data }, { out: join(folder, 'run') })

@@ -1,12 +1,14 @@
 import { formatValue } from '../../describe.js'
 import {
   type ImageFilePart,
+  type ImagePart,
   isDecoded,
   type RawDocument,
   type RawPart,
   type TokenizedDocument,
   type TokenizedPart,
 } from '../document.js'
+import type { Image } from '../../image/image.js'
 import { readImage } from '../../image/image_io.js'
 import type { ImagePreprocessingOptions } from '../../image/image_preprocessing.js'
 import type { UnreadableDocument } from '../sources/document_source.js'
@@ -68,8 +70,7 @@ export class PartPreprocessor {
         `${name}: an image file, which the model cannot read: it has no image codec, so its images are given as values, ` +
           '{ height, width, values: Float32Array }',
       )
-    if ('path' in part) return readImage(part.path, image)
-    return explained(name, readImage(part.bytes, image))
+    return decodePart(name, part, image)
   }
 }
 
@@ -77,6 +78,16 @@ async function encode(tokenizer: JsonTokenizer, name: string, text: string): Pro
   const ids = await explained(name, tokenizer.encode(text))
   if (ids.length === 0) throw new Error(`${name}: a text of it has no tokens: ${formatValue(text)}`)
   return ids
+}
+
+/** Decodes an image of document `name`, or brings its pixels to the size. Rejects with an Error that names the file, or `name`. */
+export async function decodePart(
+  name: string,
+  part: ImageFilePart | ImagePart,
+  preprocessing: ImagePreprocessingOptions,
+): Promise<Image> {
+  if ('path' in part) return readImage(part.path, preprocessing)
+  return explained(name, readImage('image' in part ? part.image : part.bytes, preprocessing))
 }
 
 async function explained<R>(name: string, result: Promise<R>): Promise<R> {

@@ -2,17 +2,18 @@ import { closeSync, fstatSync, openSync } from 'node:fs'
 import { copyFile, link, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { checkArguments, checkOptions } from '../../arguments.js'
-import { noGrad } from '../../autograd/tape.js'
 import { replaceFiles } from '../../files/atomic_folder.js'
 import { type Checksums, checksumOf, DamagedFileError } from '../../files/checksum.js'
 import { exists } from '../../files/exists.js'
-import { type CodecSizes, type ImageCodec, type ImageCodecConfig, splitValues } from '../../image/codec.js'
+import {
+  type CodecSizes,
+  type ImageCodec,
+  type ImageCodecConfig,
+  splitValues,
+  type ValueRange,
+} from '../../image/codec.js'
 import type { EncodedImage, Image, ImageSize } from '../../image/image.js'
 import { bytesToFloats, imageFromFloats } from '../../image/pixels.js'
-import { cast } from '../../ops/cast.js'
-import { withDevice } from '../../tensor/device.js'
-import { scope } from '../../tensor/scope.js'
-import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import { type AutoencoderConfig, downscaleOf, latentChannelsOf } from './config.js'
 import {
   type AutoencoderFiles,
@@ -22,14 +23,15 @@ import {
   loadAutoencoder,
   type LoadedAutoencoder,
 } from './io/folder.js'
-import { type LatentScale, scaleLatents, unscaleLatents } from '../../image/latent_scale.js'
-import type { AutoencoderNetwork } from './network.js'
-import { type Field, runInTiles } from './tiles.js'
+import { calibrationOf, type LatentCalibration, type LatentScaling } from '../../image/latent_calibration.js'
+import { previewImage } from '../../image/latent_preview.js'
+import { isUnscaled, type LatentScale, scaleLatents, unscaleLatents } from '../../image/latent_scale.js'
+import { addLatent, type LatentStatistics, noStatistics } from '../../image/latent_statistics.js'
+import { type NetworkBody, type NetworkRun, runNetwork } from './run_network.js'
+import type { Field } from './tiles.js'
 
-type NetworkBody = (network: AutoencoderNetwork, x: Tensor) => Tensor
-
-/** Pixels that go through the network at once: two images of 512 x 512, or 8 of 256 x 256. */
-const pixelsAtOnce = 2 ** 19
+/** Images that are measured together. */
+const measuredAtOnce = 8
 /** In pixels: Stable Diffusion's decoder takes 1 GB for it in f32, its weights included. */
 const usualTile = 512
 
@@ -44,6 +46,8 @@ export const codecSizesOfAutoencoder = (config: AutoencoderConfig): CodecSizes =
 export interface AutoencoderCodecOptions extends LoadAutoencoderOptions {
   /** What the checksums of its files must be, by their names; by default any. */
   checksums?: Readonly<Record<string, string>> | undefined
+  /** What was measured of its latents before, see `calibrate`; by default nothing. */
+  calibration?: LatentCalibration | undefined
   /**
    * Side in pixels, a multiple of 4 `downscale`, beyond which an image is computed in tiles of this side that share a quarter
    * of it, blended; 512 by default, as in diffusers. Norms and attention see a tile alone, so that results differ from those of the whole.
@@ -56,7 +60,6 @@ export interface AutoencoderCodecOptions extends LoadAutoencoderOptions {
  * before they are rounded to codes), and back. It owns native memory, which `Symbol.dispose` frees.
  */
 export class AutoencoderCodec implements ImageCodec {
-  readonly config: ImageCodecConfig
   /** Of its files, by their names. */
   readonly checksums: Readonly<Record<string, string>>
   readonly imageChannels: Image['channels']
@@ -65,6 +68,7 @@ export class AutoencoderCodec implements ImageCodec {
   /** Side in pixels, beyond which images are computed in tiles of this side, a quarter of it shared by neighbours. */
   readonly tile: number
   readonly #autoencoder: LoadedAutoencoder
+  #calibration: LatentCalibration | undefined
   /** Descriptors by path: a run outlives what may happen to the folder that it began with. */
   readonly #open = new Map<string, number>()
 
@@ -75,9 +79,10 @@ export class AutoencoderCodec implements ImageCodec {
       compute: true,
       device: true,
       checksums: true,
+      calibration: true,
       tile: true,
     })
-    const { checksums, tile, ...rest } = options
+    const { checksums, calibration, tile, ...rest } = options
     const { config } = await describeAutoencoder(path)
     const unit = 4 * downscaleOf(config)
     const side = tile ?? Math.ceil(usualTile / unit) * unit
@@ -90,7 +95,9 @@ export class AutoencoderCodec implements ImageCodec {
     for (const file of [files.config, ...files.weights])
       if (checksums && checksums[basename(file)] !== found[basename(file)])
         throw new DamagedFileError(file, 'is not the one that the model was trained with', dirname(file))
-    return new AutoencoderCodec(await loadAutoencoder(path, rest), files, found, side)
+    const codec = new AutoencoderCodec(await loadAutoencoder(path, rest), files, found, side)
+    codec.#calibration = calibration
+    return codec
   }
 
   private constructor(
@@ -106,15 +113,48 @@ export class AutoencoderCodec implements ImageCodec {
     this.channels = sizes.channels
     this.downscale = sizes.downscale
     this.checksums = checksums
-    this.config = { type: 'autoencoder', checksums }
     this.tile = tile
     this.#autoencoder = autoencoder
     for (const file of [files.config, ...files.weights]) this.#open.set(file, openSync(file, 'r'))
   }
 
+  /** What a model's folder records. */
+  get config(): ImageCodecConfig {
+    const calibration = this.#calibration
+    return { type: 'autoencoder', checksums: this.checksums, ...(calibration && { calibration }) }
+  }
+
   /** Between the latents and the values of the codec. */
   get scale(): LatentScale {
-    return this.#autoencoder.scale
+    return this.#calibration?.scale ?? this.#autoencoder.scale
+  }
+
+  /** Of the values, where it has been measured. */
+  get range(): ValueRange | undefined {
+    const largest = this.#calibration?.range
+    return largest === undefined ? undefined : [-largest, largest]
+  }
+
+  /**
+   * Takes what was measured of the latents of images: their range, colours for previews, and how they are scaled. `scaling`:
+   * by default they are scaled by the factors of the autoencoder's config where it has any, else to unit variance.
+   */
+  calibrate(
+    statistics: LatentStatistics,
+    scaling: LatentScaling = hasScale(this.#autoencoder) ? 'autoencoder' : 'measured',
+  ): void {
+    this.#calibration = calibrationOf(statistics, this.#autoencoder.scale, scaling)
+  }
+
+  /** The statistics of the latents of images, for `calibrate`. Rejects as `encode`. */
+  async measure(images: readonly Image[]): Promise<LatentStatistics> {
+    let statistics = noStatistics(this.channels, this.imageChannels)
+    for (let first = 0; first < images.length; first += measuredAtOnce) {
+      const part = images.slice(first, first + measuredAtOnce)
+      const moments = await this.encodeMoments(part)
+      moments.forEach(({ mean }, i) => (statistics = addLatent(statistics, mean, part[i]!)))
+    }
+    return statistics
   }
 
   /** Rejects with a RangeError where an image's sides are no multiples of `downscale`, or its latents are not finite. */
@@ -156,10 +196,27 @@ export class AutoencoderCodec implements ImageCodec {
         )
       return { height, width, channels: imageChannels, values: bytesToFloats(data) }
     })
-    const fields = await this.#runAll(pixels, 1 / downscale, body)
+    const fields = await runNetwork(this.#autoencoder.network, pixels, this.#run(1 / downscale), body)
     if (!fields.every(({ values }) => values.every(Number.isFinite)))
       throw new RangeError('codec.encode: the autoencoder gives latents that are not finite')
     return fields
+  }
+
+  /** Latents [..., C], as the autoencoder gives them, to the values of the codec. */
+  scaleLatents(latents: Float32Array): Float32Array {
+    return scaleLatents(latents, this.scale)
+  }
+
+  /** Images out of colours that a linear map gives for values; undefined where the latents have not been measured. */
+  get preview(): ImageCodec['preview'] {
+    const map = this.#calibration?.preview
+    return (
+      map &&
+      ((values, sizes) =>
+        splitValues(values, sizes, this.channels).map((encoded) =>
+          previewImage(map, encoded, this.downscale),
+        ))
+    )
   }
 
   /** Rejects with a RangeError where values are not finite. */
@@ -172,56 +229,16 @@ export class AutoencoderCodec implements ImageCodec {
       values: unscaleLatents(values, this.scale),
     }))
     if (!values.every(Number.isFinite)) throw new RangeError('codec.decode: values must be finite')
-    const pixels = await this.#runAll(latents, downscale, (network, z) => network.decode(z))
+    const { network } = this.#autoencoder
+    const pixels = await runNetwork(network, latents, this.#run(downscale), (network, z) => network.decode(z))
     return pixels.map(({ values, height, width }) =>
       imageFromFloats(values, { height, width, channels: imageChannels }),
     )
   }
 
-  /** Runs the network on images or latents; of `factor` times their sides is what it gives. */
-  async #runAll(fields: readonly Field[], factor: number, body: NetworkBody): Promise<Field[]> {
-    const unit = factor < 1 ? this.downscale : 1
-    const inPixels = Math.max(1, factor)
-    const tiling = { side: this.tile / inPixels, overlap: this.tile / 4 / inPixels }
-    const isLarge = ({ height, width }: Field) => Math.max(height, width) > tiling.side
-    const results: Field[] = []
-    for (const part of batches(fields, pixelsAtOnce / inPixels ** 2)) {
-      const alike = part.map((index) => fields[index]!)
-      const run = (of: readonly Field[]) => this.#run(of, factor, body)
-      const made = isLarge(alike[0]!)
-        ? await Promise.all(
-            alike.map((field) =>
-              runInTiles(field, tiling, { factor, unit }, async (tile) => (await run([tile]))[0]!),
-            ),
-          )
-        : await run(alike)
-      part.forEach((index, i) => (results[index] = made[i]!))
-    }
-    return results
-  }
-
-  /** Runs the network on fields of one size at once. */
-  async #run(fields: readonly Field[], factor: number, body: NetworkBody): Promise<Field[]> {
-    const { network } = this.#autoencoder
-    const { device, compute } = network.arena
-    const { height, width, channels, values } = fields[0]!
-    const joined = new Float32Array(fields.length * values.length)
-    fields.forEach((field, i) => joined.set(field.values, i * values.length))
-    using result = withDevice(device, () =>
-      noGrad(() =>
-        scope(() =>
-          body(network, cast(fromArray(joined, [fields.length, height, width, channels]), compute)),
-        ),
-      ),
-    )
-    const made = await result.readFloats()
-    const length = made.length / fields.length
-    return fields.map((_, i) => ({
-      height: height * factor,
-      width: width * factor,
-      channels: result.size(3),
-      values: made.slice(i * length, (i + 1) * length),
-    }))
+  /** What it gives has `factor` times the sides of what it is given. */
+  #run(factor: number): NetworkRun {
+    return { factor, downscale: this.downscale, tile: this.tile }
   }
 
   /**
@@ -271,15 +288,6 @@ async function haveSame(files: ReadonlyMap<string, number>, folder: string): Pro
   return true
 }
 
-/** Indices of neighbours of one size, of so many positions together at most, or one. */
-function batches(sizes: readonly ImageSize[], positions: number): number[][] {
-  const parts: number[][] = []
-  sizes.forEach(({ height, width }, index) => {
-    const part = parts.at(-1)
-    const first = part && sizes[part[0]!]!
-    const fits = part && (part.length + 1) * height * width <= positions
-    if (fits && first!.height === height && first!.width === width) part.push(index)
-    else parts.push([index])
-  })
-  return parts
-}
+/** Whether an autoencoder's config has factors for its latents; diffusers has one for a VQModel that nothing says it needs. */
+const hasScale = ({ network, scale }: LoadedAutoencoder): boolean =>
+  network.config.codebook === undefined && !isUnscaled(scale)

@@ -29,6 +29,12 @@ export const modelOptionsSchema = z.strictObject({
    * the sizes of `image` are then those of latents. Without one the model reads pixels.
    */
   autoencoder: filePath.optional(),
+  /**
+   * How latents become what the model reads. autoencoder: by the factors of the autoencoder's config. measured: so that each
+   * channel has mean 0 and variance 1 over the latents of the data, where it is encoded, or of its first 64 images. By default
+   * the autoencoder's factors where it has any, else measured. What was measured is kept with the model.
+   */
+  latentScale: z.enum(['autoencoder', 'measured']).optional(),
 })
 
 export type ModelOptions = z.output<typeof modelOptionsSchema>
@@ -39,6 +45,7 @@ export type WrittenModelOptions = Partial<z.input<typeof modelOptionsSchema>>
 export function namedSizes({
   type: _type,
   autoencoder: _autoencoder,
+  latentScale: _latentScale,
   preset,
   image,
   ...own

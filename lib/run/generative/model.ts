@@ -4,7 +4,6 @@ import type { Checksums } from '../../files/checksum.js'
 import type { GenerativeModel } from '../../generation/model.js'
 import type { EncodedImage, Image } from '../../image/image.js'
 import type { ImagePreprocessing } from '../../image/image_preprocessing.js'
-import type { LatentScale } from '../../image/latent_scale.js'
 import { generativeModels, type GenerativeModelName } from '../../models/registry.js'
 import type { ComputeType } from '../../nn/arena.js'
 import type { Device } from '../../tensor/device.js'
@@ -39,8 +38,8 @@ export interface RunEncoder {
   readonly channels: number
   /** Pixels for each position, along each side. */
   readonly downscale: number
-  /** Between what it gives and what the model reads. */
-  readonly scale: LatentScale
+  /** Channels of the images. */
+  readonly imageChannels: Image['channels']
   /** How images are decoded for it. */
   readonly preprocessing: ImagePreprocessing
   /** The latents of images: their means, and log-variances where there are any. */
@@ -48,6 +47,9 @@ export interface RunEncoder {
   /** Frees its weights. */
   [Symbol.dispose](): void
 }
+
+/** Up to so many images of a run's data, decoded: the same of the same data and seed. */
+export type FirstImages = (count: number, preprocessing: ImagePreprocessing) => Promise<Image[]>
 
 /** What a run does with models of one type. */
 export interface GenerativeModelType {
@@ -74,13 +76,18 @@ export interface GenerativeModelType {
   ): Promise<Pick<LeastMemory, 'parameters' | 'weights' | 'batch'> & { readonly patches: number }>
   /** What encodes the images of a run's data. Rejects as `check`, and where the model reads images as they are. */
   encoder(config: GenerativeTrainConfig, name: string): Promise<RunEncoder>
-  /** A new model, its weights random. */
-  create(config: GenerativeTrainConfig, tokenizer: JsonTokenizer): Promise<TrainedGenerativeModel>
+  /** A new model, its weights random; `images`: for what it measures of the data, once. */
+  create(
+    config: GenerativeTrainConfig,
+    tokenizer: JsonTokenizer,
+    images: FirstImages,
+  ): Promise<TrainedGenerativeModel>
   /** A model with the weights of a folder, which decides all that the config, as it was written, leaves out. */
   initialize(
     folder: string,
     config: GenerativeTrainConfig,
     written: WrittenGenerativeConfig,
+    images: FirstImages,
   ): Promise<TrainedGenerativeModel>
   /** The model of a folder that `save` or a checkpoint wrote. */
   load(folder: string, options: { compute: ComputeType; device: Device }): Promise<TrainedGenerativeModel>

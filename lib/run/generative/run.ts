@@ -12,7 +12,13 @@ import type {
 import { naming } from '../naming.js'
 import { streamOpener } from '../train_data.js'
 import type { GenerativeTrainConfig, WrittenGenerativeConfig } from './config.js'
-import { type GenerativeModelType, generativeModelType, type TrainedGenerativeModel } from './model.js'
+import { firstImages } from './first_images.js'
+import {
+  type FirstImages,
+  type GenerativeModelType,
+  generativeModelType,
+  type TrainedGenerativeModel,
+} from './model.js'
 import { generatedSheets } from './sheets.js'
 import { openTokenizer } from './texts.js'
 
@@ -46,20 +52,26 @@ export class GenerativeRun implements ModelRun {
     }
   }
 
-  async create({ sources, onSkip }: RunData, { onTokenizerProgress }: CreationHooks = {}): Promise<RunModel> {
+  async create(data: RunData, { onTokenizerProgress }: CreationHooks = {}): Promise<RunModel> {
+    const { sources, onSkip } = data
     const tokenizer = await openTokenizer(this.#config, sources, onSkip, { onProgress: onTokenizerProgress })
-    return this.#trained(await this.#type.create(this.#config, tokenizer))
+    return this.#trained(await this.#type.create(this.#config, tokenizer, this.#imagesOf(data)))
   }
 
-  async initialize(folder: string, written: unknown): Promise<RunModel> {
+  async initialize(folder: string, written: unknown, data: RunData): Promise<RunModel> {
     // It was parsed, completed by what the folder says, when the run's config was.
     const config = written as WrittenGenerativeConfig
-    return this.#trained(await this.#type.initialize(folder, this.#config, config))
+    return this.#trained(await this.#type.initialize(folder, this.#config, config, this.#imagesOf(data)))
   }
 
   async load(folder: string): Promise<RunModel> {
     const { precision: compute, device } = this.#config
     return this.#trained(await this.#type.load(folder, { compute, device }))
+  }
+
+  #imagesOf({ sources }: RunData): FirstImages {
+    const { seed } = this.#config.training
+    return (count, preprocessing) => firstImages(sources, seed, count, preprocessing)
   }
 
   #trained(model: TrainedGenerativeModel): RunModel {

@@ -7,9 +7,9 @@ import { z } from 'zod'
 import { parseConfig } from '../../../config/parse.js'
 import { readJson, writeJson } from '../../../files/json_file.js'
 import { imagePreprocessingSchema } from '../../../image/image_preprocessing.js'
+import { latentStatisticsSchema } from '../../../image/latent_statistics.js'
 
 const count = z.int().min(0)
-const finite = z.array(z.number()).min(1).readonly()
 
 const latentsIndexSchema = z.strictObject({
   format: z.literal('transfusion latents', {
@@ -21,12 +21,12 @@ const latentsIndexSchema = z.strictObject({
   channels: z.int().positive(),
   /** Pixels for each position along each side. */
   downscale: z.int().positive(),
-  /** Between the latents, which are stored as the autoencoder gives them, and the values that a model reads. */
-  scale: z.strictObject({ mean: finite, std: finite, factor: z.number() }),
   /** How images were decoded. */
   preprocessing: imagePreprocessingSchema,
   /** The data that was encoded, as its config has it. */
   data: z.unknown(),
+  /** Of the latents of all images so far, as the autoencoder gives them, which is how they are stored. */
+  statistics: latentStatisticsSchema,
   /** Whether all of the data is encoded. */
   complete: z.boolean(),
   /** Documents that were read, those that were left out among them. */

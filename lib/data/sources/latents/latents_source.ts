@@ -2,7 +2,6 @@ import { checkArguments } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
 import { parseJson } from '../../../files/json_file.js'
 import { SafetensorsReader } from '../../../files/safetensors/safetensors_reader.js'
-import { scaleLatents } from '../../../image/latent_scale.js'
 import type { LatentPart, RawPart } from '../../document.js'
 import type { DocumentSource } from '../document_source.js'
 import { indexedSource } from '../indexed_source.js'
@@ -16,8 +15,8 @@ import {
 } from './latents_folder.js'
 
 /**
- * The documents of a folder that `transfusion encode` wrote, shuffled in each epoch: texts, and images as the values that a
- * model reads, the means of their latents, scaled. Rejects with an Error that names the folder where it is none, or where the
+ * The documents of a folder that `transfusion encode` wrote, shuffled in each epoch: texts, and images as the means of their
+ * latents, which the codec of the model that reads them scales. Rejects with an Error that names the folder where it is none, or where the
  * encoding was stopped before its end.
  */
 export async function openLatentsSource(folder: string): Promise<DocumentSource> {
@@ -87,7 +86,7 @@ class LatentShards {
       )
     const floats = dtype === 'bf16' ? floatsOfBits(data as Uint16Array) : (data as Float32Array)
     if (!floats.every(Number.isFinite)) throw new Error(`${path}: tensor "${mean}" must be finite`)
-    return { type: 'image', height: height!, width: width!, values: scaleLatents(floats, this.#index.scale) }
+    return { type: 'image', height: height!, width: width!, values: floats, unscaled: true }
   }
 
   async close(): Promise<void> {

@@ -188,6 +188,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
           compute,
           device,
           checksums: verify ? recorded.checksums : undefined,
+          calibration: recorded.calibration,
         })
       : defaultImageCodec(model.image.channels)
   const network = new TransfusionNetwork(model, compute, device)

@@ -5,6 +5,8 @@ import { parseConfig } from '../../../config/parse.js'
 import { sameNumber } from '../../../config/same_number.js'
 import { formatValue } from '../../../describe.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
+import type { ImageCodecConfig } from '../../../image/codec.js'
+import type { LatentScaling } from '../../../image/latent_calibration.js'
 import { autoencoderFolderName } from '../../autoencoder/codec.js'
 import { readLlamaConfig } from '../../llama/config.js'
 import { currentDevice, parseDevice } from '../../../tensor/device.js'
@@ -54,7 +56,9 @@ export async function initializeFrom(named: string, options: InitializeOptions =
   }
   const { codec } = others
   const stored = await readModelConfig(folder)
-  if (codec && !isDeepStrictEqual(codec.config, stored.codec))
+  // What the weights have read was scaled as it was measured then.
+  const identity = (config: ImageCodecConfig | undefined) => ({ ...config, calibration: undefined })
+  if (codec && !isDeepStrictEqual(identity(codec.config), identity(stored.codec)))
     throw new Error(
       `${path}: its weights cannot be taken: they were trained with another codec than the one given`,
     )
@@ -74,9 +78,12 @@ export async function initializeFrom(named: string, options: InitializeOptions =
 }
 
 /** The sizes that the weights of a folder have, and of a model of ours its objective and autoencoder. Throws as `initializeFrom`. */
-export async function readSizes(
-  named: string,
-): Promise<{ sizes: WeightSizes; objective?: Objective; autoencoder?: string }> {
+export async function readSizes(named: string): Promise<{
+  sizes: WeightSizes
+  objective?: Objective
+  autoencoder?: string
+  latentScale?: LatentScaling
+}> {
   const { folder, kind } = await locateModel(named)
   if (kind === 'transfusion') {
     const { model, objective, codec } = await readModelConfig(folder)
@@ -84,7 +91,10 @@ export async function readSizes(
     return {
       sizes: { ...sizes, kvHeads, feedForward: feedForwardOf(model) },
       objective,
-      ...(codec?.type === 'autoencoder' && { autoencoder: join(folder, autoencoderFolderName) }),
+      ...(codec?.type === 'autoencoder' && {
+        autoencoder: join(folder, autoencoderFolderName),
+        latentScale: codec.calibration?.scale ? 'measured' : 'autoencoder',
+      }),
     }
   }
   const { vocabulary: _, tied: __, bos: ___, eos: ____, ...sizes } = await readLlamaConfig(folder)

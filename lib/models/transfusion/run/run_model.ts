@@ -1,11 +1,13 @@
 /** A Transfusion model as lib/run drives any model: it has the shape of `RunModelType` there. */
 import type { StreamOptions } from '../../../data/stream/open_stream.js'
 import type { Image } from '../../../image/image.js'
+import type { ImagePreprocessing } from '../../../image/image_preprocessing.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { AutoencoderCodec } from '../../autoencoder/codec.js'
 import { createModel } from '../io/create.js'
 import { type LoadedModel, loadModel, type LoadOptions, saveModel } from '../io/folder.js'
 import { initializeFrom } from '../io/initialize.js'
+import { locateModel } from '../io/locate.js'
 import { type ModelOptions, modelOptions, namedSizes, type WrittenModelOptions } from '../model_options.js'
 import type { Objective } from '../../../diffusion/objective.js'
 import { sizeAdvice } from '../size_advice.js'
@@ -20,6 +22,7 @@ import {
   preprocessingOf,
   type RunSettings,
   settingsOfWeights,
+  statisticsOfLatents,
 } from './settings.js'
 
 class TransfusionRunModel {
@@ -63,15 +66,39 @@ class TransfusionRunModel {
 const loadCodec = ({ precision: compute, device }: RunSettings, autoencoder: string) =>
   AutoencoderCodec.load(autoencoder, { compute, device })
 
-/** The codec of a run's model where its config names an autoencoder. */
-const openCodec = async (settings: RunSettings) => {
+type FirstImages = (count: number, preprocessing: ImagePreprocessing) => Promise<Image[]>
+
+/** Images of the data that latents are measured on where none are encoded yet: about a batch (our choice). */
+const measuredImages = 64
+
+/** The codec of a new model where its config names an autoencoder, its latents measured. */
+async function openCodec(settings: RunSettings, images: FirstImages): Promise<AutoencoderCodec | undefined> {
+  const { autoencoder, latentScale } = settings.model
+  if (autoencoder === undefined) return undefined
+  const codec = await loadCodec(settings, autoencoder)
+  try {
+    const statistics =
+      (await statisticsOfLatents(settings)) ??
+      (await codec.measure(await images(measuredImages, await preprocessingOf(settings, 'config'))))
+    if (statistics.positions > 0) codec.calibrate(statistics, latentScale)
+  } catch (error) {
+    codec[Symbol.dispose]()
+    throw error
+  }
+  return codec
+}
+
+/** The autoencoder of a config, to be compared with that of the weights that a run begins with. */
+const ownCodec = async (settings: RunSettings) => {
   const { autoencoder } = settings.model
   return autoencoder === undefined ? undefined : await loadCodec(settings, autoencoder)
 }
 
 /** What a run does with models of this type. */
 export const transfusionRuns = {
-  withSizes: (model: ModelOptions) => ({ type: model.type, ...modelOptions(model) }),
+  withSizes({ type, autoencoder, latentScale, ...model }: ModelOptions) {
+    return { type, autoencoder, latentScale, ...modelOptions({ type, ...model }) }
+  },
   settingsOfWeights,
   continued: continuedModel,
   async check(settings: RunSettings, name: string) {
@@ -86,20 +113,20 @@ export const transfusionRuns = {
       )
     const preprocessing = await preprocessingOf(settings, name)
     const codec = await loadCodec(settings, autoencoder)
-    const { channels, downscale, scale, checksums } = codec
+    const { channels, imageChannels, downscale, checksums } = codec
     return {
       checksums,
       channels,
+      imageChannels,
       downscale,
-      scale,
       preprocessing,
       encodeMoments: (images: readonly Image[]) => codec.encodeMoments(images),
       [Symbol.dispose]: () => codec[Symbol.dispose](),
     }
   },
-  async create(settings: RunSettings, tokenizer: JsonTokenizer) {
+  async create(settings: RunSettings, tokenizer: JsonTokenizer, images: FirstImages) {
     const { objective, precision: compute, device, model, imagePreprocessing, training } = settings
-    const codec = await openCodec(settings)
+    const codec = await openCodec(settings, images)
     const options = { objective, compute, device, seed: training.seed, codec, imagePreprocessing }
     return new TransfusionRunModel(createModel('model', modelOptions(model), tokenizer, options))
   },
@@ -107,11 +134,14 @@ export const transfusionRuns = {
     folder: string,
     settings: RunSettings,
     written: { model?: WrittenModelOptions; objective?: Partial<Objective> },
+    images: FirstImages,
   ) {
     const sizes = namedSizes(written.model ?? {})
     const { objective } = written
     const { precision: compute, device, imagePreprocessing, training } = settings
-    const codec = await openCodec(settings)
+    const { kind } = await locateModel(folder)
+    // A model of ours has a codec, and has read its values.
+    const codec = kind === 'transformers' ? await openCodec(settings, images) : await ownCodec(settings)
     const options = { sizes, objective, compute, device, seed: training.seed, codec, imagePreprocessing }
     return new TransfusionRunModel(await initializeFrom(folder, options))
   },

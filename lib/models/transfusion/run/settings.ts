@@ -11,6 +11,8 @@ import { exists } from '../../../files/exists.js'
 import type { ImagePreprocessing, ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
 import { type CodecSizes, defaultImageCodec } from '../../../image/codec.js'
+import type { LatentScaling } from '../../../image/latent_calibration.js'
+import { joinStatistics, type LatentStatistics } from '../../../image/latent_statistics.js'
 import { requireImagePreprocessing } from '../../../sequence/image_model.js'
 import { patchGrid } from '../../../sequence/metadata.js'
 import type { Device } from '../../../tensor/device.js'
@@ -164,6 +166,16 @@ async function checkLatents(folder: string, { autoencoder }: ModelOptions, name:
     )
 }
 
+/** The statistics of all latents of a run's data; undefined where none of it is encoded. */
+export async function statisticsOfLatents({
+  data,
+}: Pick<RunSettings, 'data'>): Promise<LatentStatistics | undefined> {
+  const sources = data.type === 'mixture' ? data.sources : [data]
+  const folders = sources.flatMap((source) => (source.type === 'latents' ? [source.path] : []))
+  const indices = await Promise.all(folders.map(readLatentsIndex))
+  return indices.length > 0 ? joinStatistics(indices.map(({ statistics }) => statistics)) : undefined
+}
+
 function checkBatchTokens(
   { batchTokens = Infinity, gradientAccumulation }: TransfusionTrainingOptions,
   patches: number,
@@ -184,10 +196,18 @@ function checkBatchTokens(
 export async function settingsOfWeights(
   folder: string,
   written: WrittenModelOptions,
-): Promise<{ model: WeightSizes & { autoencoder?: string }; objective?: Objective }> {
-  const { sizes, autoencoder, ...rest } = await readSizes(folder)
+): Promise<{
+  model: WeightSizes & { autoencoder?: string; latentScale?: LatentScaling }
+  objective?: Objective
+}> {
+  const { sizes, autoencoder, latentScale, ...rest } = await readSizes(folder)
   refusePreset(written, sizes, folder)
-  return { model: { ...sizes, ...(autoencoder !== undefined && { autoencoder }) }, ...rest }
+  if (latentScale && written.latentScale && written.latentScale !== latentScale)
+    throw new Error(
+      `model.latentScale: the weights of ${folder} have read latents with "${latentScale}", received "${written.latentScale}"`,
+    )
+  const ofLatents = { ...(autoencoder !== undefined && { autoencoder }), ...(latentScale && { latentScale }) }
+  return { model: { ...sizes, ...ofLatents }, ...rest }
 }
 
 /** A preset is one name, so one message says which of its sizes differs from the weights'. */
