@@ -20,7 +20,7 @@ export interface ImageSampling {
 }
 
 /**
- * The sampling that these settings ask for; `range`: of the values of an image, if these are bounded. Throws a RangeError
+ * The sampling that these settings ask for; `range`: of the values of an image, if it is known. Throws a RangeError
  * where the sampler does not suit the process that the model was trained with, or where the steps of a sampler of the
  * user's own do not lead from T to 0.
  */
@@ -36,7 +36,7 @@ export function imageSamplingOf(
     steps: samplerSteps(chosen, steps),
     guidance,
     guidanceInterval,
-    clip: clip ? range : undefined,
+    clip: typeof clip === 'object' ? clip : clip ? range : undefined,
   }
 }
 

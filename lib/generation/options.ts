@@ -25,8 +25,19 @@ export const imageSamplingSchema = z.strictObject({
     .refine(([from, to]) => from <= to, { error: 'expected the smaller share first' })
     .readonly()
     .default([0, 1]),
-  /** Whether the estimate of the clean image is clipped to the range of the model's values, -1..1 for pixels, at each step. */
-  clip: z.boolean().default(true),
+  /**
+   * Whether the estimate of the clean image is clipped at each step to the range of the model's values: -1..1 for pixels, of
+   * latents what was measured as the model was made. Two numbers are another range.
+   */
+  clip: z
+    .union([
+      z.boolean(),
+      z
+        .tuple([z.number(), z.number()])
+        .refine(([least, greatest]) => least < greatest, { error: 'expected the smaller number first' })
+        .readonly(),
+    ])
+    .default(true),
 })
 
 export const imageGenerationSchema = imageSamplingSchema.extend({
@@ -74,6 +85,11 @@ export const generationOptionsSchema = z
     maxImages: z.int().min(0).default(1),
     /** Yields a preview, the estimate of the clean image, after every so many denoising steps; 0: none. */
     previewEvery: z.int().min(0).default(0),
+    /**
+     * What previews are decoded by where the model reads latents. linear: colours that follow from each position alone, which
+     * costs nothing. full: the autoencoder, as finished images.
+     */
+    previewDecoder: z.enum(['linear', 'full']).default('linear'),
   })
   .refine(({ startWith, maxImages }) => startWith !== 'image' || maxImages > 0, {
     error: "expected at least 1 with startWith 'image'",

@@ -92,6 +92,103 @@ it('decodes images that are finished together in one call, those of another code
   for (const { values } of codec.decoded) expect(values.length).toBe(24)
 })
 
+it('goes on while an image is decoded, and gives events in their order', async () => {
+  const codec = new HalvingCodec()
+  const decode = codec.decode.bind(codec)
+  let decodeNow = () => {}
+  const later = new Promise<void>((resolve) => (decodeNow = resolve))
+  codec.decode = async (...image) => {
+    await later
+    return decode(...image)
+  }
+  // Of the same network: where it has ended, the rounds of the first went on without its image.
+  const first = eventsOf({ ...model, codec }, 'a', { startWith: 'image', steps: 2, maxTokens: 3 })
+  await eventsOf(model, 'a', { startWith: 'image', steps: 12, maxTokens: 3, clip: false })
+  decodeNow()
+  const events = await first
+  const types = events.map(({ type }) => type)
+  expect(types.slice(0, 2)).toEqual(['image-start', 'image'])
+  expect(types.at(-1)).toBe('done')
+  expect(codec.decoded).toHaveLength(1)
+})
+
+it('ends at once where it is left while its last image is decoded', async () => {
+  const codec = new HalvingCodec()
+  let begin = () => {}
+  const begun = new Promise<void>((resolve) => (begin = resolve))
+  codec.decode = () => {
+    begin()
+    return new Promise(() => {})
+  }
+  const stop = new AbortController()
+  const options = { startWith: 'image', steps: 2, maxTokens: 0, signal: stop.signal } as const
+  const events = eventsOf({ ...model, codec }, 'a', options)
+  await begun
+  // Its rounds have ended, too.
+  await eventsOf(model, 'a', { startWith: 'image', steps: 4, maxTokens: 0 })
+  stop.abort(new Error('enough'))
+  await expect(events).rejects.toThrow('enough')
+})
+
+it('waits for its images where decoding is slower than its rounds', async () => {
+  const codec = new HalvingCodec()
+  const decode = codec.decode.bind(codec)
+  let [decoding, most] = [0, 0]
+  codec.decode = async (...image) => {
+    most = Math.max(most, ++decoding)
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    decoding--
+    return decode(...image)
+  }
+  const options = { startWith: 'image', steps: 12, maxTokens: 0, previewEvery: 1 } as const
+  const events = await eventsOf({ ...model, codec }, 'a', options)
+  expect(events.map((event) => ('step' in event ? event.step : event.type))).toEqual([
+    'image-start',
+    ...Array.from({ length: 11 }, (_, i) => i + 1),
+    'image',
+    'done',
+  ])
+  expect(most).toBeLessThan(5)
+})
+
+it('previews by the codec that is cheap where it has one, unless told otherwise', async () => {
+  const codec = new HalvingCodec()
+  const cheap: EncodedImage[] = []
+  const preview: ImageCodec['preview'] = (values, [size]) => {
+    cheap.push({ ...size!, values })
+    return [colourImage(8, 12)]
+  }
+  const withPreview = Object.assign(codec, { preview })
+  const options = { startWith: 'image', steps: 4, previewEvery: 1, maxTokens: 0 } as const
+  const events = await eventsOf({ ...model, codec: withPreview }, 'a', options)
+  expect(events.map(({ type }) => type)).toEqual([
+    'image-start',
+    ...['preview', 'preview', 'preview'],
+    'image',
+    'done',
+  ])
+  expect([cheap.length, codec.decoded.length]).toEqual([3, 1])
+  await eventsOf({ ...model, codec: withPreview }, 'a', { ...options, previewDecoder: 'full' })
+  expect([cheap.length, codec.decoded.length]).toEqual([3, 5])
+})
+
+it('clips to a range of the caller', async () => {
+  const codec = new HalvingCodec()
+  const options = {
+    startWith: 'image',
+    steps: 4,
+    previewEvery: 1,
+    maxTokens: 0,
+    clip: [-0.5, 0.125],
+  } as const
+  await eventsOf({ ...model, codec }, 'a', options)
+  const previews = codec.decoded.slice(0, 3).flatMap(({ values }) => [...values])
+  expect([Math.min(...previews), Math.max(...previews)]).toEqual([-0.5, 0.125])
+  await expect(eventsOf(model, 'a', { ...options, clip: [1, -1] })).rejects.toThrow(
+    'the smaller number first',
+  )
+})
+
 it('fails a generation whose codec cannot decode, and no other', async () => {
   const codec = new HalvingCodec()
   codec.decode = () => Promise.reject(new Error('decoder: broken'))

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { writePng } from '../../lib/image/image_io.js'
+import { readModelConfig } from '../../lib/models/transfusion/io/folder.js'
 import { trainFromConfig } from '../../lib/run/train_from_config.js'
 import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
 import { memory } from '../../lib/tensor/device.js'
@@ -106,6 +107,47 @@ describe('a run whose config names an autoencoder', () => {
     expect(await readdir(checkpoints)).toContain('damaged-step-000000009')
     const weights = (run: string) => readFile(join(folder, run, 'model/model.safetensors'))
     expect((await weights('run')).equals(await weights('whole'))).toBe(true)
+  })
+
+  it('measures the latents where the autoencoder has no factors, keeps what it found, and says where weights differ', async () => {
+    const { folder, config } = await workplace()
+    const path = join(folder, 'vae/config.json')
+    const json = JSON.parse(await readFile(path, 'utf8')) as object
+    await writeFile(path, JSON.stringify({ ...json, scaling_factor: 1 }))
+    const codecOf = async (run: string) => (await readModelConfig(join(folder, run, 'model'))).codec
+    const out = join(folder, 'stopped')
+    const stop = new AbortController()
+    await trainFromConfig(config, { out, signal: stop.signal, onStep: () => stop.abort() })
+    await trainFromConfig(config, { out })
+    await trainFromConfig(config, { out: join(folder, 'whole') })
+    expect(await codecOf('stopped')).toEqual(await codecOf('whole'))
+    const weights = (run: string) => readFile(join(folder, run, 'model/model.safetensors'))
+    expect((await weights('stopped')).equals(await weights('whole'))).toBe(true)
+
+    using model = await Transfusion.load(join(folder, 'whole'))
+    const images = await Promise.all(
+      [0, 1, 2, 3].map((i) => model.readImage(join(folder, `pictures/${i}.png`))),
+    )
+    const values = Array.from(await model.codec!.encode(images))
+    const [least, greatest] = model.codec!.range!
+    expect(Math.max(...values.map(Math.abs))).toBeCloseTo(greatest, 4)
+    expect(least).toBe(-greatest)
+    for (const channel of [0, 1, 2, 3]) {
+      const own = values.filter((_, i) => i % 4 === channel)
+      const mean = own.reduce((sum, value) => sum + value, 0) / own.length
+      expect(mean).toBeCloseTo(0, 4)
+      expect(own.reduce((sum, value) => sum + (value - mean) ** 2, 0) / own.length).toBeCloseTo(1, 4)
+    }
+    const [preview] = model.codec!.preview!(await model.codec!.encode([images[0]!]), [
+      { height: 8, width: 8 },
+    ])
+    expect(preview).toMatchObject({ height: 32, width: 32, channels: 3 })
+    model[Symbol.dispose]()
+
+    const onward = { ...config, model: { ...config.model, latentScale: 'autoencoder' } } as WrittenTrainConfig
+    await expect(
+      trainFromConfig(onward, { out: join(folder, 'onward'), init: join(folder, 'whole') }),
+    ).rejects.toThrow('have read latents with "measured", received "autoencoder"')
   })
 
   it('names what does not fit before anything is trained', async () => {

@@ -6,13 +6,16 @@ import type { LatentPart } from '../../lib/data/document.js'
 import { openLatentsSource } from '../../lib/data/sources/latents/latents_source.js'
 import { readLatentsIndex } from '../../lib/data/sources/latents/latents_folder.js'
 import { readSafetensors, writeSafetensors } from '../../lib/files/safetensors/safetensors.js'
-import { measuredScale } from '../../lib/image/latent_statistics.js'
+import { largestValue, measuredScale } from '../../lib/image/latent_statistics.js'
 import { readImage, writePng } from '../../lib/image/image_io.js'
 import { AutoencoderCodec } from '../../lib/models/autoencoder/codec.js'
+import { describeAutoencoder } from '../../lib/models/autoencoder/io/folder.js'
+import { readModelConfig } from '../../lib/models/transfusion/io/folder.js'
 import { encodeLatents, type EncodeLatentsOptions } from '../../lib/run/encode_latents.js'
 import { trainFromConfig } from '../../lib/run/train_from_config.js'
 import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
 import { memory } from '../../lib/tensor/device.js'
+import { Transfusion } from '../../lib/transfusion.js'
 import { command } from '../cli/command.js'
 import { generator } from '../host_array.js'
 import { temporaryFolder } from '../temporary_folder.js'
@@ -61,6 +64,12 @@ const filesOf = async (out: string) =>
       .filter((name) => name.startsWith('latents'))
       .map(async (name) => [name, await readFile(join(out, name), 'base64')]),
   )
+
+const calibrationOf = async (run: string) => {
+  const { codec } = await readModelConfig(join(folder, run, 'model'))
+  if (codec?.type !== 'autoencoder' || !codec.calibration) throw new Error('nothing was measured')
+  return codec.calibration
+}
 
 const encode = (out: string, options: EncodeLatentsOptions = {}) =>
   encodeLatents(config, { out: join(folder, out), shard: 8, ...options })
@@ -113,6 +122,17 @@ describe('encodeLatents', () => {
     const run = await trainFromConfig({ ...config, data }, { out: join(folder, 'run') })
     expect(run).toMatchObject({ outcome: 'finished', steps: 3 })
     expect(await readdir(join(folder, 'run'))).toContain('samples-0000003.png')
+    // Diffusers' factor is honoured, and the range is that of what it gives.
+    const { scale } = await describeAutoencoder(join(folder, 'vae'))
+    expect(await calibrationOf('run')).toMatchObject({ range: largestValue(statistics, scale) })
+    expect(await calibrationOf('run')).not.toHaveProperty('scale')
+    const model = { ...config.model, latentScale: 'measured' }
+    await trainFromConfig({ ...config, model, data } as WrittenTrainConfig, { out: join(folder, 'measured') })
+    expect((await calibrationOf('measured')).scale).toEqual({ mean, std, factor: 1 })
+    using loaded = await Transfusion.load(join(folder, 'measured'))
+    expect((loaded.codec as AutoencoderCodec).scale).toEqual({ mean, std, factor: 1 })
+    expect(loaded.codec!.range![1]).toBe(largestValue(statistics, { mean, std, factor: 1 }))
+    loaded[Symbol.dispose]()
     expect(memory().live).toBe(before)
   })
 

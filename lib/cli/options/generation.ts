@@ -70,6 +70,12 @@ export function addImageOptions(command: Command): Command {
       '--preview-every <steps>',
       'show an image while it is denoised; where the terminal cannot, write NUMBER-step-STEP.png',
     ).default(defaults.previewEvery),
+    new Option(
+      '--preview-decoder <which>',
+      'of latents: linear, which costs nothing, or full, the autoencoder',
+    )
+      .choices(generationOptionsSchema.shape.previewDecoder.unwrap().options)
+      .default(defaults.previewDecoder),
   ]
   for (const option of options) command.addOption(option.helpGroup('Images:'))
   return command

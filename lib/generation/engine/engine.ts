@@ -33,6 +33,8 @@ export class Engine {
   readonly #cache: SequenceCache
   readonly #scheduler: Scheduler
   readonly #runner: ModelRunner
+  /** Generations that have ended but for images that are still decoded. */
+  readonly #decoding = new Set<Generation>()
   #job = new Job()
   #isRunning = false
 
@@ -55,9 +57,10 @@ export class Engine {
 
   /** Ends a generation; its listener is told so once its memory is freed. */
   cancel(generation: Generation, error: unknown): void {
-    if (generation.done || generation.failure) return
+    if (generation.failure || (generation.done && !generation.decoding)) return
     generation.failure = { error }
-    if (this.#scheduler.remove(generation)) return generation.listener.onEnd(generation.failure)
+    if (this.#scheduler.remove(generation) || this.#decoding.delete(generation))
+      return generation.listener.onEnd(generation.failure)
     // What is enqueued is dropped where no other generation needs it.
     if ([...this.#scheduler.running].every(({ failure }) => failure)) this.#job.cancel()
     this.wake()
@@ -97,7 +100,19 @@ export class Engine {
   #endFinished(): void {
     const ended = this.#scheduler.releaseEnded()
     if (this.#scheduler.running.size === 0) this.#reset()
-    for (const { listener, failure } of ended) listener.onEnd(failure)
+    for (const generation of ended) {
+      const { decoding, failure, listener } = generation
+      if (failure || !decoding) listener.onEnd(failure)
+      else this.#endAfter(decoding, generation)
+    }
+  }
+
+  /** Tells the listener of the end once the last images are decoded; the next rounds do not wait for them. */
+  #endAfter(decoding: Promise<void>, generation: Generation): void {
+    this.#decoding.add(generation)
+    void decoding.then(() => {
+      if (this.#decoding.delete(generation)) generation.listener.onEnd(generation.failure)
+    })
   }
 
   /** Frees what is kept between steps. */
@@ -144,6 +159,8 @@ export class Engine {
     if (generation.failure || generation.done) return
     try {
       generation.receive(input, output)
+      // It may have waited for its images, or failed with one.
+      void generation.decoding?.then(() => this.wake())
     } catch (error) {
       // A tokenizer that cannot decode, for one: the other generations go on.
       generation.failure = { error }

@@ -4,10 +4,14 @@ import { advance, sequenceStart } from '../../sequence/metadata.js'
 import type { EndReason, GenerationEvent, Usage } from '../events.js'
 import type { GenerationListener, GenerationRequest } from './generation_request.js'
 import { PhaseTimer, usageOfPrompt } from './generation_usage.js'
+import { OrderedEvents } from './ordered_events.js'
 import { firstParts } from '../prompt.js'
 import type { CachedSequence } from './sequence_cache.js'
 import type { AppendInput, DenoiseInput, StepInput, StepOutput } from './step_input.js'
 import type { OutputText } from '../text_output.js'
+
+/** Images of a generation that are decoded at once before it waits for them: what bounds their memory. */
+const mostDecoding = 2
 
 /** How the documents of a model are built. */
 export interface DocumentFormat {
@@ -68,6 +72,7 @@ export class Generation {
   #imagesDenoised = 0
   readonly #usage: Usage
   readonly #timer = new PhaseTimer()
+  readonly #events: OrderedEvents
 
   constructor(
     readonly request: GenerationRequest,
@@ -77,6 +82,20 @@ export class Generation {
     this.#unread = request.prompt
     this.#next = request.prompt.length > 0 ? 'prompt' : 'denoise'
     this.#usage = usageOfPrompt(request, format.tokens)
+    this.#events = new OrderedEvents((event) => {
+      if (!this.failure) listener.onEvent(event)
+    })
+  }
+
+  /** Resolves once the images that are being decoded are, and their events are given; undefined where there is none. */
+  get decoding(): Promise<void> | undefined {
+    const { delivered } = this.#events
+    return delivered?.catch((error: unknown) => void (this.failure ??= { error }))
+  }
+
+  /** Whether it takes part in steps: not while its listener, or what decodes its images, is behind. */
+  get isReady(): boolean {
+    return !this.failure && !this.listener.isFull && this.#events.pending < mostDecoding
   }
 
   // ---- what is enqueued ----
@@ -179,11 +198,7 @@ export class Generation {
   }
 
   /** Takes what a step gave, in the order in which the steps were enqueued. */
-  receive(input: StepInput, { token, image, latent, failure }: StepOutput): void {
-    if (failure) {
-      this.failure = failure
-      return
-    }
+  receive(input: StepInput, { token, image, latent }: StepOutput): void {
     if (input === this.#discarded) {
       this.#discarded = undefined
       return
@@ -198,11 +213,17 @@ export class Generation {
     this.#usage.denoisingSteps++
     const index = this.#usage.images
     const { length: steps } = this.request.imageSampling.steps
-    if (input.preview) this.#emit({ type: 'preview', index, image: image!, step: input.step + 1, steps })
+    const step = input.step + 1
+    if (input.preview)
+      this.#emit(image!.then((image) => ({ type: 'preview', index, image, step, steps }) as const))
     if (!input.isLast) return
     this.#usage.images++
     this.#timer.enter('text')
-    this.#emit(latent ? { type: 'latent', index, latent } : { type: 'image', index, image: image! })
+    this.#emit(
+      latent
+        ? { type: 'latent', index, latent }
+        : image!.then((image) => ({ type: 'image', index, image }) as const),
+    )
     if (this.#next === 'nothing') this.#end('maxImages')
   }
 
@@ -272,7 +293,8 @@ export class Generation {
     this.#emit({ type: 'done', reason, ...(stop !== undefined && { stop }), usage: this.#usage, timings })
   }
 
-  #emit(event: GenerationEvent): void {
-    this.listener.onEvent(event)
+  /** Events after one of an image that is still decoded wait for it; the generation goes on. */
+  #emit(event: GenerationEvent | Promise<GenerationEvent>): void {
+    this.#events.add(event)
   }
 }

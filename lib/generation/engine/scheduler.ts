@@ -96,7 +96,7 @@ export class Scheduler {
 
   /** What takes part in the next step; empty where nothing can. */
   schedule(): ScheduledRequest[] {
-    const active = [...this.#running].filter(({ failure, listener }) => !failure && !listener.isFull)
+    const active = [...this.#running].filter(({ isReady }) => isReady)
     const first = active.length > 0 ? this.#steps++ % active.length : 0
     const budgets = this.#prefillBudgets(active)
     const async = this.allowsAsync

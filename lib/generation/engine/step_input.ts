@@ -43,10 +43,8 @@ export type StepInput = AppendInput | DenoiseInput
 export interface StepOutput {
   /** The sampled token, after an input that is followed by one. */
   token?: number
-  /** The finished image, or a preview. */
-  image?: Image
+  /** The finished image, or a preview, once it is decoded; rejects where the request's codec cannot decode it. */
+  image?: Promise<Image>
   /** The values of the finished image, where the request has no codec. */
   latent?: EncodedImage
-  /** What failed for this generation alone: its codec could not decode the image. */
-  failure?: { error: unknown }
 }
