@@ -67,7 +67,13 @@ export { type BpeHooks, type BpeProgress, trainTokenizer } from '../tokenizer/bp
 export type { BpeSettings } from '../tokenizer/bpe/options.js'
 
 // Images: how they are brought to a model's size and values, and sheets of them.
-export { defaultImageCodec, type ImageCodec, type ImageCodecConfig, pixelCodec } from '../image/codec.js'
+export {
+  defaultImageCodec,
+  type ImageCodec,
+  type ImageCodecConfig,
+  pixelCodec,
+  type ValueRange,
+} from '../image/codec.js'
 export {
   type ImagePreprocessing,
   type ImagePreprocessingOptions,

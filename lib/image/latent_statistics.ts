@@ -20,9 +20,9 @@ export const latentStatisticsSchema = z.strictObject({
    * 1.
    */
   products: numbers,
-  /** [C]: the least value of each channel; 0 before there is any. */
+  /** `[C]`: the least value of each channel; 0 before there is any. */
   least: numbers,
-  /** [C]: the greatest. */
+  /** `[C]`: the greatest. */
   greatest: numbers,
 })
 

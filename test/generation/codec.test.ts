@@ -163,7 +163,9 @@ it('previews by the codec that is cheap where it has one, unless told otherwise'
   const events = await eventsOf({ ...model, codec: withPreview }, 'a', options)
   expect(events.map(({ type }) => type)).toEqual([
     'image-start',
-    ...['preview', 'preview', 'preview'],
+    'preview',
+    'preview',
+    'preview',
     'image',
     'done',
   ])
