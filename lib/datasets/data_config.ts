@@ -4,7 +4,7 @@ import { parseConfig } from '../config/parse.js'
 import { filePath } from '../config/paths.js'
 import { findFashionMnist, openMnist } from './fashion_mnist.js'
 import { datasetSource } from '../data/sources/dataset_source.js'
-import type { DocumentSource } from '../data/sources/document_source.js'
+import type { CaptionPolicy, DocumentSource } from '../data/sources/document_source.js'
 import { openFolderSource } from '../data/sources/folder/folder_source.js'
 import { IdxDataset } from '../data/sources/idx/idx_dataset.js'
 import { openJsonlSource } from '../data/sources/jsonl/jsonl_source.js'
@@ -140,8 +140,17 @@ export type SourceConfig = z.output<typeof sourceSchema>
 /** The data of a training config, defaults filled in: a source, or a mixture of them with weights. @useDeclaredType */
 export type DataConfig = z.output<typeof dataSchema>
 
+/** How sources are opened. */
+export interface OpenSourceOptions {
+  /** What becomes of images in folders and tar files beside which there is no caption; 'required' by default. */
+  captions?: CaptionPolicy
+}
+
 /** Opens one source. Rejects with an Error that names the file or folder that is missing or cannot be read. */
-export async function openSource(config: SourceConfig): Promise<DocumentSource> {
+export async function openSource(
+  config: SourceConfig,
+  { captions = 'required' }: OpenSourceOptions = {},
+): Promise<DocumentSource> {
   switch (config.type) {
     case 'fashion-mnist': {
       const { templates, padding } = config
@@ -152,7 +161,7 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
       return datasetSource(await IdxDataset.open({ ...rest, imagesPath: images, labelsPath: labels }))
     }
     case 'folder':
-      return openFolderSource(config.path)
+      return openFolderSource(config.path, { captions })
     case 'jsonl': {
       const { path, field } = config
       return openJsonlSource({ path, field })
@@ -163,7 +172,7 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
     }
     case 'tar': {
       const { path, shuffleBuffer } = config
-      return openTarSource({ path, shuffleBuffer })
+      return openTarSource({ path, shuffleBuffer, captions })
     }
     case 'latents':
       return openLatentsSource(config.path)
@@ -171,13 +180,16 @@ export async function openSource(config: SourceConfig): Promise<DocumentSource> 
 }
 
 /** Opens all sources, for `openStream` and `textsOf`. Rejects with an Error that names what cannot be read. */
-export async function openSources(data: DataConfig): Promise<WeightedSource[]> {
+export async function openSources(
+  data: DataConfig,
+  options: OpenSourceOptions = {},
+): Promise<WeightedSource[]> {
   checkArguments('openSources', { data: [data, 'object'] })
   parseConfig(dataSchema, data, 'data')
-  if (data.type !== 'mixture') return [{ source: await openSource(data), weight: 1 }]
+  if (data.type !== 'mixture') return [{ source: await openSource(data, options), weight: 1 }]
   const sources: WeightedSource[] = []
   for (const { weight: share, ...config } of data.sources)
-    sources.push({ source: await openSource(config), weight: share })
+    sources.push({ source: await openSource(config, options), weight: share })
   return sources
 }
 

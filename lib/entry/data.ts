@@ -19,8 +19,9 @@ export type {
 } from '../data/document.js'
 
 // Sources: files of documents.
-export { type DataConfig, dataSchema, openSources } from '../datasets/data_config.js'
+export { type DataConfig, dataSchema, openSources, type OpenSourceOptions } from '../datasets/data_config.js'
 export {
+  type CaptionPolicy,
   type DocumentSource,
   type SourceCursor,
   type SourceItem,

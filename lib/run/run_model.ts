@@ -1,6 +1,6 @@
 /** What a run needs of its model, whatever that is. */
 import type { StreamOptions, WeightedSource } from '../data/stream/open_stream.js'
-import type { UnreadableDocument } from '../data/sources/document_source.js'
+import type { CaptionPolicy, UnreadableDocument } from '../data/sources/document_source.js'
 import type { DocumentStream, StreamState } from '../data/document_stream.js'
 import type { RecordedSheet } from '../reporting/run_recorder.js'
 import type { TrainingSettings } from '../training/options.js'
@@ -74,6 +74,8 @@ export interface LeastMemory {
 
 /** A run as its config says: what depends on the model's type. */
 export interface ModelRun {
+  /** What becomes of images without a caption. */
+  readonly captions: CaptionPolicy
   /** The config's model with the sizes that a preset stands for in its place. */
   readonly withSizes: object
   /**

@@ -90,7 +90,7 @@ export async function trainFromConfig(
   const parsed = parseConfig(trainConfigSchema, await withSizesOfWeights(written, out, init), name)
   parseDevice(parsed.device, name)
   await checkNewModel(await continuedConfig(parsed, out, name), name)
-  const sources = await openSources(parsed.data)
+  const sources = await openSources(parsed.data, modelRun(parsed))
   // Refused before a folder is made.
   for (const { source } of sources) source.unreadable?.forEach(unreadablePolicy(parsed.loading, () => {}))
   const hooks = { ...silent, ...given(options) }

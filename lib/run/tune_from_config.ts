@@ -120,8 +120,8 @@ async function recordShapes(
   written: unknown,
   init: string | undefined,
 ): Promise<ProductShape[]> {
-  const data = { sources: await openSources(config.data), onSkip: () => {} }
   const run = modelRun(config)
+  const data = { sources: await openSources(config.data, run), onSkip: () => {} }
   using model = await (init ? run.initialize(init, written, data) : run.create(data))
   using trainer = model.trainer(data, { steps: recordedSteps, minutes: undefined, products: 'fastest' })
   await trainer.run()

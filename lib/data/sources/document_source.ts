@@ -34,6 +34,9 @@ export interface SourceItem {
   readonly next: SourceCursor
 }
 
+/** Whether an image beside which there is no caption cannot be read, or no caption is looked for. */
+export type CaptionPolicy = 'required' | 'ignored'
+
 /** Documents in a row without end: epoch after epoch, each in an order of its own. */
 export interface DocumentSource {
   /** Documents of an epoch, where that is known without reading them. */

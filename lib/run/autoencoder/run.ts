@@ -10,6 +10,7 @@ import { reconstructionSheets } from './sheets.js'
 const measured = { images: 2048, pixels: 2 ** 26 }
 
 export class AutoencoderRun implements ModelRun {
+  readonly captions = 'ignored'
   readonly #config: AutoencoderTrainConfig
   readonly #type: AutoencoderType
 

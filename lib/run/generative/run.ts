@@ -23,6 +23,7 @@ import { generatedSheets } from './sheets.js'
 import { openTokenizer } from './texts.js'
 
 export class GenerativeRun implements ModelRun {
+  readonly captions = 'required'
   readonly #config: GenerativeTrainConfig
   readonly #type: GenerativeModelType
 

@@ -65,6 +65,23 @@ export async function listCaptionedFiles(folder: string): Promise<CaptionedFolde
 }
 
 /**
+ * Lists the images of a folder and of the folders in it as {@link listCaptionedFiles} does, whether they have captions or not.
+ * @throws Error that names the folder where it has no images
+ */
+export async function listImageFiles(folder: string): Promise<{ images: string[]; leftOut: LeftOut }> {
+  await checkFolder(folder)
+  const leftOut = new LeftOut()
+  const names = await filesUnder(folder, { leftOut })
+  const images = await imagesOf(names, folder)
+  if (images.length === 0)
+    throw new Error(
+      `${folder}: holds no images; expected ${imageKinds} files${typesOfFiles(names, 'folder')}`,
+    )
+  countOthers(names, new Set(images), folder, leftOut)
+  return { images: images.map((image) => join(folder, image)), leftOut }
+}
+
+/**
  * The images among files, by their names: of a format that is not decoded those that have a caption, and no decoded image,
  * to themselves. By their content, files that a caption has no image of such a name beside it for.
  */

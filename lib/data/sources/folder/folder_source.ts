@@ -1,15 +1,30 @@
 import { checkArguments } from '../../../arguments.js'
-import { listCaptionedFiles, readCaption } from './captioned_files.js'
-import type { DocumentSource } from '../document_source.js'
+import { listCaptionedFiles, listImageFiles, readCaption } from './captioned_files.js'
+import type { CaptionPolicy, DocumentSource } from '../document_source.js'
 import { indexedSource } from '../indexed_source.js'
 
 /**
  * A folder of images with their captions beside them, at any depth, shuffled in each epoch: `name.png` and `name.txt`,
  * `name.caption` or `name.json`, which holds `caption` or `text`. An image without a caption is an unreadable document.
- * Rejects with an Error that names the folder where it has no images, or none with a caption.
+ * Where captions are 'ignored' documents are images alone. Rejects with an Error that names the folder where it has no images,
+ * or none with a caption.
  */
-export async function openFolderSource(folder: string): Promise<DocumentSource> {
+export async function openFolderSource(
+  folder: string,
+  { captions = 'required' }: { captions?: CaptionPolicy } = {},
+): Promise<DocumentSource> {
   checkArguments('openFolderSource', { folder: [folder, 'string'] })
+  if (captions === 'ignored') {
+    const { images, leftOut } = await listImageFiles(folder)
+    return indexedSource({
+      length: images.length,
+      leftOut,
+      open: () => ({
+        name: (index) => images[index]!,
+        parts: async (index) => [{ type: 'image', path: images[index]! }],
+      }),
+    })
+  }
   const { files, unreadable, leftOut } = await listCaptionedFiles(folder)
   return indexedSource({
     length: files.length,

@@ -2,7 +2,7 @@ import { posix } from 'node:path'
 import type { LeftOut, LeftOutReason } from '../../left_out.js'
 import { captionExtensions, captionEndings, captionKinds, captionOf } from '../captions.js'
 import type { RawDocument } from '../../document.js'
-import type { UnreadableDocument } from '../document_source.js'
+import type { CaptionPolicy, UnreadableDocument } from '../document_source.js'
 import { imageExtensions, imageKinds } from '../files/image_extensions.js'
 
 /** A larger member is not read: it would be one image or caption. */
@@ -42,7 +42,11 @@ export function splitName(path: string): MemberName {
 }
 
 /** A record's caption and image, or what it lacks. */
-export function documentOfRecord(path: string, record: TarRecord): RawDocument | UnreadableDocument {
+export function documentOfRecord(
+  path: string,
+  record: TarRecord,
+  captions: CaptionPolicy,
+): RawDocument | UnreadableDocument {
   const { key, members } = record
   const name = `${path}: ${key}`
   const { image, caption } = partsOf(record)
@@ -52,7 +56,7 @@ export function documentOfRecord(path: string, record: TarRecord): RawDocument |
       reason: 'imageless',
       error: new Error(`${name}: has no image (${imageKinds})${whyNot(record)}`),
     }
-  if (caption === undefined)
+  if (caption === undefined && captions === 'required')
     return {
       name,
       reason: 'uncaptioned',
@@ -63,15 +67,10 @@ export function documentOfRecord(path: string, record: TarRecord): RawDocument |
       if (typeof member === 'number')
         throw new Error(`${name}${extension}: has ${member} bytes; at most ${largestMember} are read`)
     }
+    const part = { type: 'image', bytes: members.get(image) as Uint8Array } as const
+    if (captions === 'ignored' || caption === undefined) return { name, parts: [part] }
     const text = captionOf(members.get(caption) as Uint8Array, caption, name + caption, name + image)
-    const bytes = members.get(image) as Uint8Array
-    return {
-      name,
-      parts: [
-        { type: 'text', text },
-        { type: 'image', bytes },
-      ],
-    }
+    return { name, parts: [{ type: 'text', text }, part] }
   } catch (error) {
     return { name, error: error as Error }
   }

@@ -6,7 +6,7 @@ import { isGzipped, otherFormat } from '../../../files/file_formats.js'
 import { beginsAsImage } from '../../../image/image_content.js'
 import type { LeftOut } from '../../left_out.js'
 import type { RawDocument } from '../../document.js'
-import type { UnreadableDocument } from '../document_source.js'
+import type { CaptionPolicy, UnreadableDocument } from '../document_source.js'
 import { isHiddenPath } from '../files/hidden_names.js'
 import {
   documentOfRecord,
@@ -34,6 +34,7 @@ export async function* readTar(
   path: string,
   skip = 0,
   leftOut?: LeftOut,
+  captions: CaptionPolicy = 'required',
 ): AsyncGenerator<RawDocument | UnreadableDocument, void, undefined> {
   let record: TarRecord | undefined
   let member: string | undefined
@@ -63,7 +64,7 @@ export async function* readTar(
         continue
       }
       if (!ofRecord) {
-        if (record && count++ >= skip) yield documentOfRecord(path, record)
+        if (record && count++ >= skip) yield documentOfRecord(path, record, captions)
         if (record) rest.addExtras(record)
         record = { key, members: new Map(), others: rest.take(key) }
       }
@@ -71,7 +72,7 @@ export async function* readTar(
       else record!.others.push(shown)
       entry.resume()
     }
-    if (record && count++ >= skip) yield documentOfRecord(path, record)
+    if (record && count++ >= skip) yield documentOfRecord(path, record, captions)
     if (record) rest.addExtras(record)
     if (!tail.ended && count >= skip) yield unended(path)
   } catch (error) {

@@ -3,6 +3,7 @@ import { randomWords } from '../../../random.js'
 import { LeftOut } from '../../left_out.js'
 import { sampleIndex } from '../../sample_order.js'
 import {
+  type CaptionPolicy,
   cursorNumber,
   type DocumentSource,
   type SourceCursor,
@@ -20,6 +21,8 @@ export interface TarOptions {
   readonly path: string | readonly string[]
   /** Records that are read and shuffled together; memory holds so many encoded images. Default 1000. */
   readonly shuffleBuffer?: number
+  /** Whether a record without a caption cannot be read, the default, or records are images alone. */
+  readonly captions?: CaptionPolicy
 }
 
 type Document = RawDocument | UnreadableDocument
@@ -35,8 +38,8 @@ const largestBlock = 2 ** 28
  */
 export async function openTarSource(options: TarOptions): Promise<DocumentSource> {
   checkArguments('openTarSource', { options: [options, 'object'] })
-  checkOptions('openTarSource', options, { path: true, shuffleBuffer: true })
-  const { path, shuffleBuffer = 1000 } = options
+  checkOptions('openTarSource', options, { path: true, shuffleBuffer: true, captions: true })
+  const { path, shuffleBuffer = 1000, captions = 'required' } = options
   const leftOut = new LeftOut()
   const files = await listFiles(path, endingsOf('tar'), { type: 'tar', leftOut })
   for (const file of files) checkFileType(file, 'tar')
@@ -47,11 +50,12 @@ export async function openTarSource(options: TarOptions): Promise<DocumentSource
       let index = cursorNumber(cursor, 'index')
       for (let shard = cursorNumber(cursor, 'shard'); ; shard++, record = index = 0) {
         const file = files[sampleIndex(shard, files.length, seed)]!
-        yield* readShard(file, seed, { shard, record, index }, shuffleBuffer, leftOut)
+        const records = (skip: number) => readTar(file, skip, leftOut, captions)
+        yield* readShard(file, records, seed, { shard, record, index }, shuffleBuffer)
       }
     },
     async *once() {
-      for (const file of files) yield* readTar(file, 0, leftOut)
+      for (const file of files) yield* readTar(file, 0, leftOut, captions)
     },
   }
 }
@@ -64,14 +68,14 @@ interface Place {
 
 async function* readShard(
   file: string,
+  records: (skip: number) => AsyncIterable<Document>,
   seed: number,
   from: Place,
   shuffleBuffer: number,
-  leftOut: LeftOut,
 ): AsyncGenerator<SourceItem, void, undefined> {
   const { shard } = from
   let { record, index } = from
-  for await (const block of blocksOf(readTar(file, record, leftOut), shuffleBuffer)) {
+  for await (const block of blocksOf(records(record), shuffleBuffer)) {
     const blockSeed = seedOfBlock(seed, shard, record)
     const end = record + block.length
     for (; index < block.length; index++) {
