@@ -159,7 +159,9 @@ element by element.
 ${tensorTable(kernels)}
 ## Tiles of attention
 
-Pairs of a row and a key that mma.sync computes, of those of a dense mask, as the simulator counted them.
+Pairs of a row and a key that mma.sync computes, of those of a dense mask, as the simulator counted them on random numbers. Where
+a key has more than a quarter of a row, attention_backward also multiplies what rounding p and ds loses: these count as further
+pairs.
 
 ${attentionTable(tiles)}
 ## What a training step would take

@@ -9,8 +9,9 @@ const backwardProducts = computedProducts.dkv + computedProducts.dq
 const countedProducts = 4
 const peersProducts = 5
 
-/** The mask of a step's attention, and of the targets. */
+/** The mask of a step's attention, and of the targets; and the same where p is large in all tiles on the diagonal. */
 const stepMask = /^4 documents of 1024 positions, half of them of images$/
+const peakedMask = /^4 documents of 1024 positions, half of them of images, rows that see mostly themselves$/
 
 /** Rows of build/cuda/counters/attention_tiles.json: pairs of a dense mask, visible ones, and those computed. */
 export const attentionTable = (tiles) =>
@@ -35,9 +36,9 @@ function sharesOf(kernels, architecture) {
 }
 
 /** What instructions and tiles of attention allow, of visible pairs and the products that a step counts. */
-function attentionShares(shareOf, tiles, width) {
+function attentionShares(shareOf, tiles, width, mask = stepMask) {
   const share = (kernel) => {
-    const { visible, computed } = tiles.find((row) => row.kernel === kernel && stepMask.test(row.mask))
+    const { visible, computed } = tiles.find((row) => row.kernel === kernel && mask.test(row.mask))
     return (shareOf(kernel) * visible) / computed
   }
   const computing = Object.entries(computedProducts).reduce(
@@ -100,7 +101,10 @@ export function targetTable(kernels, steps, tiles) {
     each((way) => productRate(product4096, gpu, way, sharesOf(kernels, gpu.architecture)))
   const step = (gpu) => each((way) => stepOn(kernels, steps['0.76B'], tiles, gpu, way).utilisation)
   const allowed = attentionShares(sharesOf(kernels, 80), tiles, 128)
-  const backward = (allowed.attention_backward * peersProducts) / countedProducts
+  const [backward, peaked] = [stepMask, peakedMask].map((mask) => {
+    const shares = attentionShares(sharesOf(kernels, 80), tiles, 128, mask)
+    return (shares.attention_backward * peersProducts) / countedProducts
+  })
   return table(
     ['what', 'target', 'estimate', 'with cuBLASLt', 'limit', 'verdict', 'why'],
     [
@@ -121,7 +125,7 @@ export function targetTable(kernels, steps, tiles) {
         'attention backward, the same',
         0.42,
         { own: backward * gpus.A100.achieved.attention_backward, limit: backward },
-        `of ${peersProducts} products a pair, as FlashAttention counts; ${backwardProducts} are computed: scores and dp for dk and dv, and again for dq, so that no sum depends on the order of blocks`,
+        `of ${peersProducts} products a pair, as FlashAttention counts; ${backwardProducts} are computed: scores and dp for dk and dv, and again for dq, so that no sum depends on the order of blocks; where each row sees mostly itself, more: ${percent(peaked * gpus.A100.achieved.attention_backward)}`,
       ),
       unknown(
         'memory-bound kernels, of bandwidth',

@@ -23,7 +23,7 @@ const H = 2
 
 function tensors(spans: HostSpans, D: number, d: DType) {
   const [T, K] = [spans.keyStart.length, spans.keyRows.at(-1)!]
-  const [q, k, v] = [random([T, H, D], d), random([K, H, D], d), random([K, H, D], d)]
+  const [q, k, v] = [random([T, H, D], d, 1), random([K, H, D], d, 2), random([K, H, D], d, 3)]
   const y = zeros([T, H, D], d)
   return { T, q, k, v, y, yLo: zeros([T, H, D], d), lse: full([H, T], 0), spanTensors: tensorsOf(spans) }
 }

@@ -17,7 +17,7 @@ process.env['TRANSFUSION_SIMULATOR_COUNTERS'] = lines
 
 export type DType = 'f32' | 'bf16'
 
-export const random = (shape: Shape, dtype: DType) => toTensor(randomArray(shape), dtype)
+export const random = (shape: Shape, dtype: DType, seed = 1) => toTensor(randomArray(shape, seed), dtype)
 export const zeros = (shape: Shape, dtype: DType) =>
   dtype === 'bf16' ? cast(full(shape, 0), dtype) : full(shape, 0)
 export const ints = (values: readonly number[], shape: Shape = [values.length]) =>
