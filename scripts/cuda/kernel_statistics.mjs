@@ -157,7 +157,8 @@ function disassemble(cubinPath) {
       ...part.matchAll(/\/\*([0-9a-f]{4,})\*\/\s+(@!?U?P\w+ )?([A-Z][\w.]*)\s*([^;]*);/g),
     ].map(([, address, predicate, operation, operands]) => ({
       address: parseInt(address, 16),
-      operation,
+      // What ptxas puts beside asynchronous copies and never happens.
+      operation: /^@!U?PT /.test(predicate ?? '') ? 'NOP' : operation,
       conditional: predicate !== undefined || operands.includes(','),
       target: operation.startsWith('BRA') ? parseInt(/0x([0-9a-f]+)\s*$/.exec(operands)?.[1], 16) : undefined,
     }))
