@@ -65,6 +65,9 @@ export interface Kernels {
   pixel_error_backward(dy: Handle, dlosses: Handle, y: Handle, x: Handle, squared: boolean): void
   sample_latents(z: Handle, kl: Handle, moments: Handle, seeds: Handle): void
   sample_latents_backward(dmoments: Handle, dz: Handle, dkl: Handle, moments: Handle, seeds: Handle): void
+  code_usage(used: Handle, perplexity: Handle, counts: Handle, least: number): void
+  restart_codes(unused: Handle, recent: Handle, rows: Handle, counts: Handle, taken: Handle, seeds: Handle, candidates: number, restartAfter: number, decay: number): void
+  replace_rows(y: Handle, x: Handle, rows: Handle): void
   gradient_norm(clip: Handle, gradients: Handle, maxNorm: number): void
   count_step(steps: Handle, clip: Handle): void
   adamw(parameters: Handle, rounded: Handle | undefined, firstMoment: Handle, secondMoment: Handle, gradients: Handle, clip: Handle, steps: Handle, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number): void

@@ -14,7 +14,6 @@ const purposes = {
   initialize: 6,
   token: 7,
   attempt: 8,
-  latent: 9,
 } as const
 export type Purpose = keyof typeof purposes
 

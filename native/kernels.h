@@ -110,6 +110,13 @@
      kl [N] f32 = sum over the latent of (mean^2 + exp(log-variance) - 1 - log-variance) / 2 */ \
   K(sample_latents,          (Out z, Out kl, In moments, In seeds)) \
   K(sample_latents_backward, (Out dmoments, In dz, In dkl, In moments, In seeds)) \
+  /* codebook.cc: counts [K] f32 = how often each of K codes was used; used, perplexity [1] f32 = codes with a count of at \
+     least `least`; exp(-sum p log p), p = counts / their sum. restart_codes, where taken [1] f32 is not 0: unused [K] i32 = \
+     steps since a code was used, recent [K] f32 = decay recent + counts; rows [K] i32: one drawn of `candidates` by seeds \
+     [.., 4] for a code that was unused for restart_after steps, which is 0 steps now; else -1 */ \
+  K(code_usage,             (Out used, Out perplexity, In counts, f32 least)) \
+  K(restart_codes,          (State unused, State recent, Out rows, In counts, In taken, In seeds, i64 candidates, i64 restart_after, f32 decay)) \
+  K(replace_rows,           (State y, In x, In rows))  /* y [R, C], x [T, C] f32: y[i] = x[rows[i]], where rows[i] is not -1 */ \
   /* optimizer.cc: flat f32 arenas; clip [3] = norm, factor, 1 if the norm is finite (else adamw does nothing) */ \
   K(gradient_norm,          (Out clip, In gradients, f32 max_norm)) \
   K(count_step,             (State steps, In clip))  /* steps [1] i32: adds clip[2] */ \

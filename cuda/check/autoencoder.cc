@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "check/noise.h"
+#include "shared/philox.h"
 
 namespace transfusion::check {
 namespace {
@@ -61,6 +62,51 @@ void check_sample_latents(Run& run, const Images& c, DType dtype) {
   run.expect(dmoments, gradients, Tolerance::reduction);
 }
 
+void check_code_usage(Run& run, i64 K) {
+  const Values counts = run.random_integers({K}, 0, 9);
+  Values floats = counts;
+  floats.dtype = DType::f32;
+  const Out used = run.out({1}, DType::f32), perplexity = run.out({1}, DType::f32);
+  run.call(run.kernels().code_usage, used, perplexity, run.in(floats), 2.f);
+  double total = 0, codes = 0, entropy = 0;
+  for (const double count : counts.data) total += count, codes += count >= 2;
+  for (const double count : counts.data)
+    if (count > 0) entropy -= count / total * std::log(count / total);
+  run.expect(used, {codes}, Tolerance::exact);
+  run.expect(perplexity, {std::exp(entropy)}, Tolerance::reduction);
+}
+
+// Codes restart as rows of T vectors of C values, where the step is taken.
+void check_restarts(Run& run, i64 K, i64 T, i64 C, bool taken) {
+  constexpr i64 kAfter = 5;
+  const Values unused = run.random_integers({K}, 0, 9), recent = run.random({K}, DType::f32),
+               seeds = random_seeds(run, 1), codes = run.random({K, C}, DType::f32),
+               vectors = run.random({T, C}, DType::f32);
+  Values counts = run.random_integers({K}, 0, 2);
+  counts.dtype = DType::f32;
+  const Values flag{{1}, DType::f32, {taken ? 1. : 0.}};
+  const State unused_view = run.state(unused), recent_view = run.state(recent), code_view = run.state(codes);
+  const Out rows = run.out({K}, DType::i32);
+  run.call(run.kernels().restart_codes, unused_view, recent_view, rows, run.in(counts), run.in(flag),
+           run.in(seeds), T, kAfter, 0.5f);
+  run.call(run.kernels().replace_rows, code_view, run.in(vectors), as_in(rows));
+  const auto word = [&](int i) { return static_cast<uint32_t>(static_cast<int32_t>(seeds[i])); };
+  const Seed seed{{word(0), word(1)}, {word(2), word(3)}};
+  std::vector<double> steps(K), moving(K), drawn(K, -1), expected = codes.data;
+  for (i64 k = 0; k < K; ++k) {
+    steps[k] = !taken ? unused[k] : counts[k] > 0 ? 0 : unused[k] + 1;
+    moving[k] = taken ? 0.5 * recent[k] + counts[k] : recent[k];
+    if (!taken || steps[k] < kAfter) continue;
+    steps[k] = 0;
+    drawn[k] = drawn_index(seed, k, T);
+    for (i64 c = 0; c < C; ++c) expected[k * C + c] = vectors[static_cast<i64>(drawn[k]) * C + c];
+  }
+  run.expect(unused_view, steps, Tolerance::exact);
+  run.expect(recent_view, moving, Tolerance::elementwise);
+  run.expect(rows, drawn, Tolerance::exact);
+  run.expect(code_view, expected, Tolerance::exact);
+}
+
 std::string name_of_case(const char* kernel, const Images& images, DType dtype) {
   return std::string(kernel) + " and backward, " + std::to_string(images.N) + " images of " +
          std::to_string(images.S) + " x " + std::to_string(images.C) + ", " + name_of(dtype);
@@ -73,6 +119,12 @@ void add_autoencoder_cases(Cases& cases) {
       {{2, 33, 3}, Size::small}, {{2, 2048, 4}, Size::small}, {{8, 65536, 3}, Size::real}};
   constexpr std::pair<Images, Size> kLatents[] = {
       {{3, 31, 3}, Size::small}, {{2, 700, 8}, Size::small}, {{32, 4096, 4}, Size::real}};
+  for (const i64 K : {31, 16384})
+    cases.push_back({"code_usage [" + std::to_string(K) + "]", [=](Run& run) { check_code_usage(run, K); }});
+  for (const bool taken : {true, false})
+    cases.push_back(
+        {std::string("restart_codes, replace_rows, a step that is ") + (taken ? "" : "not ") + "taken",
+         [=](Run& run) { check_restarts(run, 1030, 700, 8, taken); }});
   for (const DType dtype : {DType::f32, DType::bf16}) {
     for (const auto& [images, size] : kPixels)
       for (const bool squared : {false, true})

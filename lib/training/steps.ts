@@ -199,7 +199,9 @@ export class TrainingSteps {
     const learningRate = learningRateAt(this.#options.learningRate, this.#done, this.progress)
     let clips
     try {
-      clips = withProducts(this.products, () => scope(() => this.#networks.update(learningRate, passes)))
+      clips = withProducts(this.products, () =>
+        scope(() => this.#networks.update(learningRate, passes, this.#ema?.average)),
+      )
     } catch (error) {
       if (!this.#networks.consistent) this.#broken = `the update of step ${this.#done + 1} ended half way`
       throw error

@@ -33,9 +33,14 @@ export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
   loss(microBatch: MicroBatch): TaskLoss
 
   /**
+<<<<<<< HEAD
    * Changes `state` and the values of parameters after the optimizers have updated them; called within each step's update, in
    * a scope, with ops not recorded. What it enqueues must leave all as it is where `taken` is 0. Where it throws, for want of
    * memory say, weights are of no step until a checkpoint is restored: what it needs is best made in `loss`, as `observed`.
+=======
+   * Changes `state`, the values of parameters after the optimizers have updated them, and their average; called within each
+   * step's update, in a scope, with ops not recorded. What it enqueues must leave all as it is where `taken` is 0.
+>>>>>>> 0f65683 (wip vq 2)
    */
   afterUpdate?(step: UpdatedStep): void
 
@@ -61,6 +66,8 @@ export interface UpdatedStep {
   readonly taken: Tensor
   /** What the step's losses have returned as `observed`, in the order of its micro-batches. */
   readonly observed: readonly Readonly<Record<string, Tensor>>[]
+  /** f32 [elements]: the moving average of the arena's values, before this step's are taken into it; undefined: none is kept. */
+  readonly average: Tensor | undefined
 }
 
 /** Where and how a run of steps begins. */

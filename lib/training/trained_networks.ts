@@ -107,10 +107,10 @@ export class TrainedNetworks {
 
   /**
    * Enqueues a step's update, in a scope, and zeroes the gradients. The companions that have a loss in `passes` are updated
-   * with the model.
+   * with the model. `average`: that of the model's weights, which the task may change, too.
    * @throws Error where memory is out, with nothing changed; after any other error see `consistent`
    */
-  update(learningRate: number, passes: readonly Passes[]): Clips {
+  update(learningRate: number, passes: readonly Passes[], average: Tensor | undefined): Clips {
     const companions = this.#companions.filter(({ name }) =>
       passes.some(({ companions }) => companions.includes(name)),
     )
@@ -124,8 +124,11 @@ export class TrainedNetworks {
     const [model, ...others] = clips as [Tensor, ...Tensor[]]
     this.#model.optimizer.update(model, learningRate)
     companions.forEach(({ optimizer, rate }, i) => optimizer.update(others[i]!, rate * learningRate))
-    if (heard) this.#afterUpdate({ taken: model.view([1], 2), observed: passes.map((pass) => pass.observed) })
-    if (heard) this.#reportFailures(model, heard)
+    if (heard) {
+      const observed = passes.map((pass) => pass.observed)
+      this.#afterUpdate({ taken: model.view([1], 2), observed, average })
+      this.#reportFailures(model, heard, average)
+    }
     // The optimizers have rounded what they updated, not what the task has changed since.
     this.updated(changed, { rounded: !this.#task.afterUpdate })
     return { model, companions: Object.fromEntries(companions.map(({ name }, i) => [name, others[i]!])) }
@@ -136,8 +139,9 @@ export class TrainedNetworks {
   }
 
   /** Nobody reads what the task has changed: of its ops that failed, the clip's reader is to hear. */
-  #reportFailures(clip: Tensor, heard: Tensor): void {
-    const changed = [...this.#all.map(({ arena }) => arena.values), ...(this.#task.state?.values() ?? [])]
+  #reportFailures(clip: Tensor, heard: Tensor, average: Tensor | undefined): void {
+    const values = this.#all.map(({ arena }) => arena.values)
+    const changed = [...values, ...(average ? [average] : []), ...(this.#task.state?.values() ?? [])]
     for (const tensor of changed) {
       native.cast(heard.handle, tensor.view([0]).handle)
       native.accumulate(clip.view([0]).handle, heard.handle)

@@ -49,4 +49,9 @@ TRANSFUSION_HOST_DEVICE inline PhiloxBlock philox_block(const Seed& seed, i64 bl
   return {{c0, c1, c2, c3}};
 }
 
+// One of 0 .. count - 1, drawn by block `block` of a seed's stream.
+TRANSFUSION_HOST_DEVICE inline i32 drawn_index(const Seed& seed, i64 block, i64 count) {
+  return static_cast<i32>(u64{philox_block(seed, block).words[0]} * static_cast<u64>(count) >> 32);
+}
+
 }  // namespace transfusion

@@ -14,7 +14,7 @@ import { normals } from '../reference/noise.js'
 
 afterEach(() => setThreads(2))
 
-const seedsOf = (images: number) => randomSeeds(7, 'latent', 0, images)
+const seedsOf = (images: number) => randomSeeds(7, 'noise', 0, images)
 const tensorOfSeeds = (seeds: Int32Array): Tensor => fromArray(seeds, [seeds.length / 4, 4])
 
 /** z, and behind it the divergences: results of one op are checked together. */

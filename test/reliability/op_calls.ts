@@ -286,6 +286,11 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
     ({ N, S, L }) => [floats(N, S, 2 * L), seeds(N)],
     { gradients: [0] },
   ),
+  straightThrough: call('straight_through', { M: 2, N: 3 }, ({ M, N }) => [floats(M, N), cosines(M, N)], {
+    gradients: [0],
+    alike: ['1'],
+  }),
+  codeUsage: call('code_usage', { K: 7 }, ({ K }) => [floats(K), 0.5], { gradients: [] }),
   denoise: call(
     'denoise',
     { N: 2, S: 4, C: 3 },
