@@ -33,14 +33,10 @@ export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
   loss(microBatch: MicroBatch): TaskLoss
 
   /**
-<<<<<<< HEAD
-   * Changes `state` and the values of parameters after the optimizers have updated them; called within each step's update, in
-   * a scope, with ops not recorded. What it enqueues must leave all as it is where `taken` is 0. Where it throws, for want of
-   * memory say, weights are of no step until a checkpoint is restored: what it needs is best made in `loss`, as `observed`.
-=======
    * Changes `state`, the values of parameters after the optimizers have updated them, and their average; called within each
-   * step's update, in a scope, with ops not recorded. What it enqueues must leave all as it is where `taken` is 0.
->>>>>>> 0f65683 (wip vq 2)
+   * step's update, in a scope, with ops not recorded. What it enqueues must leave all as it is where `taken` is 0. Where it
+   * throws, for want of memory say, weights are of no step until a checkpoint is restored: what it needs is best made in `loss`,
+   * as `observed`.
    */
   afterUpdate?(step: UpdatedStep): void
 
