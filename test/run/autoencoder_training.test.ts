@@ -99,6 +99,39 @@ describe('a run of an autoencoder', () => {
       expect((await bytes(stopped.out, file)).equals(await bytes(folder, 'whole', file)), file).toBe(true)
   })
 
+  it('trains a VQ-VAE, whose codes and their counts resume bit for bit', async () => {
+    const loss = { codebook: { restartAfter: 2 } }
+    const { folder, config } = await workplace({ loss })
+    const model = { ...config.model, codebook: { codes: 16 } }
+    const vq = { ...config, model } as WrittenTrainConfig
+    const reports: StepReport[] = []
+    await trainFromConfig(vq, { out: join(folder, 'whole'), onStep: (report) => reports.push(report) })
+    expect(Object.keys(reports[0]!.terms).toSorted()).toEqual([
+      'codebook',
+      'codes_used',
+      'commitment',
+      'perplexity',
+      'recent_codes_used',
+      'recent_perplexity',
+      'reconstruction',
+    ])
+    // The first step gives every code a vector of its batch.
+    expect(reports[1]!.terms['codes_used']).toBeGreaterThan(2)
+    const stop = new AbortController()
+    const stopped = { out: join(folder, 'stopped'), signal: stop.signal }
+    await trainFromConfig(vq, { ...stopped, onStep: ({ step }) => step === 2 && stop.abort() })
+    await trainFromConfig(vq, { out: stopped.out })
+    for (const file of [
+      'model/diffusion_pytorch_model.safetensors',
+      'checkpoints/step-000000004/training.safetensors',
+      'samples-0000004.png',
+    ])
+      expect((await bytes(stopped.out, file)).equals(await bytes(folder, 'whole', file)), file).toBe(true)
+    using codec = await AutoencoderCodec.load(stopped.out)
+    expect(codec.channels).toBe(2)
+    expect(codec.scale.factor).not.toBe(1)
+  })
+
   it('gives a model folder that a Transfusion model takes, from the run as well', async () => {
     const { folder, config } = await workplace()
     await trainFromConfig(config, { out: join(folder, 'vae') })

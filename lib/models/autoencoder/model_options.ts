@@ -31,6 +31,7 @@ export const autoencoderModelSchema = z
     quantConv: shape.quantConv.unwrap().optional(),
     /** Whether a 1 x 1 convolution precedes the decoder; true by default. */
     postQuantConv: shape.postQuantConv.unwrap().optional(),
+    codebook: shape.codebook,
   })
   .superRefine(({ preset, channels, latentChannels }, context) => {
     if (preset === undefined && (channels === undefined || latentChannels === undefined))

@@ -28,6 +28,17 @@ const lossSchema = z.strictObject({
    * divided by the values of the image, which weighs it against the pixels as latent diffusion does (Rombach et al. 2022).
    */
   kl: z.number().min(0).default(1e-6),
+  /** Of a VQ-VAE: what its codes learn from. */
+  codebook: z
+    .strictObject({
+      /** Factor of both terms: mean squared distances of vectors and their codes, over the values of a latent. */
+      weight: z.number().min(0).default(1),
+      /** beta, the factor of the term that moves the encoder towards the codes beside the one that moves these. */
+      commitment: z.number().min(0).default(0.25),
+      /** Steps after which a code that nothing was rounded to becomes a vector of the batch (our choice). */
+      restartAfter: z.int().positive().default(100),
+    })
+    .prefault({}),
   /** By default there is none: reconstructions stay smooth where the latents say too little. {} sets the paper's. */
   discriminator: discriminatorSchema.optional(),
 })

@@ -1,7 +1,13 @@
 import { checkArguments } from '../../../arguments.js'
 import type { DocumentStream, StreamState } from '../../../data/document_stream.js'
 import { changedSources } from '../../../data/stream_state.js'
-import type { BatchSource, RunStart, TaskCheckpoint, TrainingTask } from '../../../training/task.js'
+import type {
+  BatchSource,
+  RunStart,
+  TaskCheckpoint,
+  TrainingTask,
+  UpdatedStep,
+} from '../../../training/task.js'
 import { loadAutoencoderWeights, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
 import {
   type ImageBatch,
@@ -10,7 +16,7 @@ import {
   imageDataStateSchema,
   type TrainingImages,
 } from './batches.js'
-import { autoencoderLoss, type Judges } from './loss.js'
+import { autoencoderLoss, type LossParts } from './loss.js'
 import { adversarialAdamW, type AutoencoderTrainingOptions } from './options.js'
 
 /** The images that an autoencoder is trained on: what opens a stream of documents, and the size of the images in it. */
@@ -22,14 +28,14 @@ export interface AutoencoderData {
 }
 
 /**
- * What trains an autoencoder, and a discriminator beside it where that is one of its judges. Terms: those of
+ * What trains an autoencoder, and a discriminator beside it where that is one of the parts of its loss. Terms: those of
  * {@link autoencoderLoss}.
  */
 export function autoencoderTask(
   autoencoder: LoadedAutoencoder,
   data: AutoencoderData,
   options: AutoencoderTrainingOptions,
-  judges: Judges = {},
+  parts: LossParts = {},
 ): TrainingTask<ImageBatch, ImageDataState> {
   checkArguments('autoencoderTask', {
     autoencoder: [autoencoder, 'autoencoder'],
@@ -37,14 +43,15 @@ export function autoencoderTask(
     options: [options, 'object'],
   })
   const { network } = autoencoder
-  const { discriminator } = judges
+  const { discriminator, codes } = parts
   return {
     arena: network.arena,
     companions: discriminator
       ? [{ name: 'discriminator', arena: discriminator.arena, optimizer: companionOptimizer(options) }]
       : [],
     begin: (start) => begin(data, options, start),
-    loss: (batch) => autoencoderLoss(network, batch, data.images, options.loss, judges),
+    loss: (batch) => autoencoderLoss(network, batch, data.images, options.loss, parts),
+    ...(codes && { state: codes.state, afterUpdate: (step: UpdatedStep) => codes.afterUpdate(step) }),
     checkpoint: checkpointOf(autoencoder),
   }
 }

@@ -3,6 +3,7 @@ import { parseConfig } from '../../../config/parse.js'
 import type { ImageSize } from '../../../image/image.js'
 import { TaskTrainer } from '../../../training/task_trainer.js'
 import type { LoadedAutoencoder } from '../io/folder.js'
+import { CodebookUse } from './codebook_use.js'
 import { PatchDiscriminator, sizeProblem } from './discriminator.js'
 import { checkJudges, type GivenJudges } from './judges.js'
 import {
@@ -20,6 +21,7 @@ import { type AutoencoderData, autoencoderTask } from './task.js'
  */
 export class AutoencoderTrainer extends TaskTrainer {
   readonly #discriminator: PatchDiscriminator | undefined
+  readonly #codes: CodebookUse | undefined
 
   /**
    * `judges`: networks of the caller's that the loss compares images by, which stay as they are. Throws a ConfigError that names
@@ -38,16 +40,25 @@ export class AutoencoderTrainer extends TaskTrainer {
     checkJudges('AutoencoderTrainer', judges)
     const options = parseConfig(autoencoderTrainingSchema, settings, 'training options')
     const discriminator = discriminatorFor(autoencoder, data.images, options)
-    super(autoencoderTask(autoencoder, data, options, { ...judges, discriminator }), trainerOptions(options))
+    const codes = codesOf(autoencoder, options)
+    const parts = { ...judges, discriminator, codes }
+    super(autoencoderTask(autoencoder, data, options, parts), trainerOptions(options))
     this.#discriminator = discriminator
+    this.#codes = codes
   }
 
-  /** Frees the optimizers, the average and the discriminator; the model stays. */
+  /** Frees the optimizers, the average, the discriminator and the counts of codes; the model stays. */
   override [Symbol.dispose](): void {
     super[Symbol.dispose]()
     this.#discriminator?.[Symbol.dispose]()
+    this.#codes?.[Symbol.dispose]()
   }
 }
+
+const codesOf = ({ network }: LoadedAutoencoder, { loss }: AutoencoderTrainingOptions) =>
+  network.config.codebook
+    ? new CodebookUse(network.codebook, network.arena, { restartAfter: loss.codebook.restartAfter })
+    : undefined
 
 function discriminatorFor(
   { network: { arena, config } }: LoadedAutoencoder,
