@@ -18,8 +18,8 @@ const op = defineOp({
 })
 
 /**
- * How many codes are used, and how evenly: of counts, those that are at least `least`, and the perplexity exp(-sum p log p) with p
- * = counts / their sum, which is K where all codes are used alike and 1 where one is; 0 where nothing was counted.
+ * How many codes are used, and how evenly: of counts, those that are at least `least`, and the perplexity exp(-sum p log p)
+ * with p = counts / their sum, which is K where all codes are used alike and 1 where one is; 0 where nothing was counted.
  *
  * counts [K] f32, 0 or more -> used and perplexity [1] f32. It has no derivative.
  * @throws ArgumentError unless counts are f32 [K] and `least` is finite

@@ -32,8 +32,8 @@ const op = defineOp({
  * How far reconstructions y are from images x, or latents from latents: losses[n] = mean of |y - x|, or where `kind` is
  * 'squared' of (y - x)^2, over the values of image n. The paper's autoencoder is trained with the former, L1 (appendix A).
  *
- * y and x [N, ...] f32 or bf16, up to 6 axes -> losses [N] f32, with a derivative for y alone; that of |y - x| is 0 where y is
- * x. An image without values has loss 0.
+ * y and x [N, ...] f32 or bf16, up to 6 axes -> losses [N] f32, with a derivative for y alone; that of |y - x| is 0 where y
+ * is x. An image without values has loss 0.
  * @throws ArgumentError unless shapes and dtypes are the same and `kind` is one of the two
  */
 export const pixelError = (y: Tensor, x: Tensor, kind: PixelErrorKind = 'absolute'): Tensor =>

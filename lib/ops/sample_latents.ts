@@ -26,16 +26,17 @@ const op = defineOp({
 })
 
 /**
- * Samples the latents of a KL autoencoder from the distributions that its encoder gives, each value's normal and independent
- * of the others, by the reparameterization trick (Kingma and Welling 2014), and says how far they are from standard normal ones:
+ * Samples the latents of a KL autoencoder from the distributions that its encoder gives, each value's normal and
+ * independent of the others, by the reparameterization trick (Kingma and Welling 2014), and says how far they are from
+ * standard normal ones:
  *
  *     z = mean + exp(v / 2) eps
  *     kl[n] = sum of (mean^2 + exp(v) - 1 - v) / 2 over the values of latent n, in nats
  *
- * v is the log-variance, clamped to -30 .. 20 with a derivative of 0 beyond, as in diffusers; eps the noise that `normal` makes of
- * the same seeds. One op for both, which share memory and exponentials. kl is the sum over a latent, as in taming-transformers and
- * diffusers; those who add it to a loss that is a mean over pixels, where theirs is a sum, divide it by the values of an image to keep
- * their balance of the two.
+ * v is the log-variance, clamped to -30 .. 20 with a derivative of 0 beyond, as in diffusers; eps the noise that `normal`
+ * makes of the same seeds. One op for both, which share memory and exponentials. kl is the sum over a latent, as in
+ * taming-transformers and diffusers; those who add it to a loss that is a mean over pixels, where theirs is a sum, divide
+ * it by the values of an image to keep their balance of the two.
  *
  * moments [N, ..., 2 L] f32 or bf16: L means, then L log-variances of each position; seeds [N, 4] i32, key and stream of
  * Philox4x32-10 for each image -> z [N, ..., L] of the moments' dtype, kl [N] f32. It has a derivative for the moments.

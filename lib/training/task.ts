@@ -62,7 +62,7 @@ export interface UpdatedStep {
   readonly taken: Tensor
   /** What the step's losses have returned as `observed`, in the order of its micro-batches. */
   readonly observed: readonly Readonly<Record<string, Tensor>>[]
-  /** f32 [elements]: the moving average of the arena's values, before this step's are taken into it; undefined: none is kept. */
+  /** f32 [elements]: the moving average of the arena's values, without this step's; undefined: none is kept. */
   readonly average: Tensor | undefined
 }
 

@@ -3,7 +3,6 @@ import { native } from '../../../native.js'
 import type { ParameterArena } from '../../../nn/arena.js'
 import { cast } from '../../../ops/cast.js'
 import { codeUsage } from '../../../ops/code_usage.js'
-import { concat } from '../../../ops/concat.js'
 import { reshape } from '../../../ops/reshape.js'
 import { scale } from '../../../ops/scale.js'
 import { scatterAddRows } from '../../../ops/scatter_rows.js'
@@ -21,19 +20,19 @@ const leastRecent = decay ** 100
 /** How the codes of a VQ-VAE are kept in use. */
 export interface CodebookUseOptions {
   /**
-   * Steps after which a code that no vector was rounded to begins anew, as a vector of the step's batch; undefined: never, and the
-   * codes begin as the arena was initialized.
+   * Steps after which a code that no vector was rounded to begins anew, as a vector of the step's first micro-batch;
+   * undefined: never, and the codes begin as the arena was initialized.
    */
   restartAfter?: number | undefined
 }
 
 /**
- * What a VQ-VAE's codes are used for while it is trained: metrics, and restarts of dead codes (Williams et al. 2020; Dhariwal et
- * al. 2020), without which a codebook collapses to a few codes that all vectors are nearest to. A code that was not used for
- * `restartAfter` steps becomes a vector of the step's batch, drawn by the batch's seeds, and so does its moving average where the
- * run keeps one. At the beginning every code counts as unused for long: the first step replaces all that it did not use, so that
- * codes begin as vectors of the first batch (our choices). The optimizer's moments of a restarted code stay: without gradients for as many
- * steps they have decayed to nothing.
+ * What a VQ-VAE's codes are used for while it is trained: metrics, and restarts of dead codes (Williams et al. 2020;
+ * Dhariwal et al. 2020), without which a codebook collapses to a few codes that all vectors are nearest to. A code that was
+ * not used for `restartAfter` steps becomes a vector of the step's first micro-batch, drawn by its seeds, and so does the
+ * code's moving average where the run keeps one. At the beginning every code counts as unused for long: the first step
+ * replaces all that it did not use, so that codes begin as vectors of the first batch (our choices). The optimizer's
+ * moments of a restarted code stay: without gradients for as many steps they have decayed to nothing.
  *
  * Its tensors are a task's `state`; a step that is not taken changes none of them.
  */
@@ -45,6 +44,8 @@ export class CodebookUse {
   readonly #unused: Tensor
   /** f32 [K]: a moving count of its uses. */
   readonly #recent: Tensor
+  /** i32 [K]: the vectors that codes become in a step, memory that `afterUpdate` need not ask for. */
+  readonly #rows: Tensor
 
   /**
    * `codebook`: of a network whose parameters lie in `arena`.
@@ -64,6 +65,7 @@ export class CodebookUse {
     const steps = new Int32Array(codes).fill(restartAfter === undefined ? 0 : restartAfter - 1)
     this.#unused = keep(fromArray(steps, [codes], 'i32', device))
     this.#recent = keep(zeros([codes], 'f32', device))
+    this.#rows = keep(empty([codes], 'i32', device))
   }
 
   /** What checkpoints keep, for `TrainingTask.state`. */
@@ -75,9 +77,9 @@ export class CodebookUse {
   }
 
   /**
-   * Of a micro-batch, whose vectors before rounding are `z`: `observed` for `TaskLoss.observed`, and terms of one element. `seeds` [..,
-   * 4] i32: by which restarts are drawn, the first row of the step's first micro-batch. `share`: of the micro-batch in its step, by
-   * which terms are multiplied, so that a step reports their means over its micro-batches.
+   * Of a micro-batch, whose vectors before rounding are `z`: `observed` for `TaskLoss.observed`, and terms of one element.
+   * `seeds` [.., 4] i32: by which restarts are drawn, the first row of the step's first micro-batch. `share`: of the
+   * micro-batch in its step, by which terms are multiplied, so that a step reports their means over its micro-batches.
    */
   observe(z: Tensor, { ids }: Quantized, seeds: Tensor, share: number) {
     const counts = this.#count(ids)
@@ -94,41 +96,31 @@ export class CodebookUse {
         recent_codes_used: term(recent.used),
         recent_perplexity: term(recent.perplexity),
       },
-      observed: { codeCounts: counts, vectors: detached(z), codeSeeds: detached(seeds) },
+      observed: { codeCounts: counts, vectors: vectorsOf(z), codeSeeds: detached(seeds) },
     }
   }
 
-  /** Counts the step's uses and restarts dead codes: for `TrainingTask.afterUpdate`. */
+  /** Counts the step's uses and restarts dead codes: for `TrainingTask.afterUpdate`. Takes no memory. */
   afterUpdate({ taken, observed, average }: UpdatedStep): void {
-    const of = (name: 'codeCounts' | 'vectors') => observed.map(({ [name]: tensor }) => tensor!)
-    const { weight } = this.#codebook
-    const [codes, channels] = weight.shape as [number, number]
-    const candidates = concat(
-      of('vectors').map((z) => cast(reshape(z, [-1, channels]), 'f32')),
-      0,
-    )
-    const counts = of('codeCounts').reduce(
-      (sum, more) => {
-        native.accumulate(sum.handle, more.handle)
-        return sum
-      },
-      zeros([codes]),
-    )
-    const rows = empty([codes], 'i32')
+    const [first, ...others] = observed as readonly ReturnType<CodebookUse['observe']>['observed'][]
+    const { codeCounts: counts, vectors, codeSeeds: seeds } = first!
+    for (const { codeCounts } of others) native.accumulate(counts.handle, codeCounts.handle)
     native.restart_codes(
       this.#unused.handle,
       this.#recent.handle,
-      rows.handle,
+      this.#rows.handle,
       counts.handle,
       taken.handle,
-      observed[0]!['codeSeeds']!.handle,
-      candidates.size(0),
+      seeds.handle,
+      vectors.size(0),
       this.#restartAfter,
       decay,
     )
+    const { weight } = this.#codebook
     const start = this.#arena.startOf(weight)
     for (const values of [this.#arena.values, average])
-      if (values) native.replace_rows(values.view(weight.shape, start).handle, candidates.handle, rows.handle)
+      if (values)
+        native.replace_rows(values.view(weight.shape, start).handle, vectors.handle, this.#rows.handle)
   }
 
   /** [K] f32: how often each code is among the ids. */
@@ -140,6 +132,12 @@ export class CodebookUse {
 
   /** Frees its state. */
   [Symbol.dispose](): void {
-    for (const tensor of this.state.values()) tensor.free()
+    for (const tensor of [this.#unused, this.#recent, this.#rows]) tensor.free()
   }
+}
+
+/** [P, C] f32, on no tape. */
+function vectorsOf(z: Tensor): Tensor {
+  const rows = detached(z).view([z.elements / z.size(-1), z.size(-1)])
+  return z.dtype === 'f32' ? rows : cast(rows, 'f32')
 }

@@ -18,9 +18,9 @@ export interface Quantized {
 }
 
 /**
- * Rounds vectors to the nearest codes, to train a VQ-VAE (van den Oord et al. 2017; the paper, appendix A): its loss is that of
- * the decoder on `z`, plus `codebook`, plus beta (0.25) times `commitment`; sg stops gradients. (The `loss` of diffusers' and
- * taming-transformers' VectorQuantizer has beta at the other of the two terms unless `legacy` is false.)
+ * Rounds vectors to the nearest codes, to train a VQ-VAE (van den Oord et al. 2017; the paper, appendix A): its loss is
+ * that of the decoder on `z`, plus `codebook`, plus beta (0.25) times `commitment`; sg stops gradients. (The `loss` of
+ * diffusers' and taming-transformers' VectorQuantizer has beta at the other of the two terms unless `legacy` is false.)
  *
  * z [N, h, w, C] f32 or bf16; distances are computed in f32.
  */
