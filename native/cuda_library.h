@@ -14,7 +14,7 @@ namespace transfusion {
 struct CudaLibrary {
   // The addon reads on only where these are its own: Device and KernelTable change without notice.
   u64 size;
-  u64 hash;             // of the list of kernels
+  u64 hash;             // interface_hash()
   const char* version;  // of the package
 
   const KernelTable* kernels;

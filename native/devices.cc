@@ -9,6 +9,7 @@
 
 #include "cpu/cpu_backend.h"
 #include "cuda_library.h"
+#include "interface_hash.h"
 
 namespace transfusion {
 namespace {
@@ -41,7 +42,7 @@ std::string load_library(const std::string& path, const std::string& version, co
   const auto get = reinterpret_cast<CudaLibraryFunction>(dlsym(file, kCudaLibrarySymbol));
   if (!get) return path + " is not the library of the CUDA backend: it lacks " + kCudaLibrarySymbol;
   library = get();
-  if (library->size != sizeof(CudaLibrary) || library->hash != kernel_list_hash())
+  if (library->size != sizeof(CudaLibrary) || library->hash != interface_hash())
     return path + " is of another build than the addon: build both again";
   if (version != library->version)
     return path + " is of version " + library->version + ", this is transfusion-js " + version;

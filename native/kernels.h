@@ -135,23 +135,8 @@ namespace transfusion {
 
 #define TRANSFUSION_UNPAREN(...) __VA_ARGS__
 
-constexpr u64 fnv1a(const char* text, u64 hash = 0xcbf29ce484222325ull) {
-  return *text ? fnv1a(text + 1, (hash ^ static_cast<unsigned char>(*text)) * 0x100000001b3ull) : hash;
-}
-
-inline u64 kernel_list_hash() {
-  u64 hash = 0xcbf29ce484222325ull;
-#define K(name, arguments) hash = fnv1a(#name #arguments, hash);
-  KERNELS(K)
-#undef K
-  return hash;
-}
-
-// One pointer per kernel. The table begins with its size and a hash of the list's text, so that a backend
-// library of another build is refused by name.
+// One pointer per kernel.
 struct KernelTable {
-  u64 size = sizeof(KernelTable);
-  u64 hash = kernel_list_hash();
 #define K(name, arguments) Status (*name)(Context&, TRANSFUSION_UNPAREN arguments) = nullptr;
   KERNELS(K)
 #undef K

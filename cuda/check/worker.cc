@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "check/json.h"
+#include "interface_hash.h"
 
 namespace transfusion::check {
 namespace {
@@ -15,7 +16,7 @@ const CudaLibrary& load(const Arguments& arguments) {
   const auto table = reinterpret_cast<CudaLibraryFunction>(dlsym(handle, kCudaLibrarySymbol));
   if (!table) throw std::runtime_error(arguments.at("library") + " is no CUDA backend");
   const CudaLibrary& library = *table();
-  if (library.size != sizeof library || library.hash != kernel_list_hash())
+  if (library.size != sizeof library || library.hash != interface_hash())
     throw std::runtime_error(arguments.at("library") + " is of another build");
   const std::string problem = library.load_driver(arguments.at("driver"));
   if (!problem.empty()) throw std::runtime_error(problem);

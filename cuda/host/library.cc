@@ -2,6 +2,7 @@
 #include "cuda_kernels.h"
 #include "cuda_library.h"
 #include "host/cuda_device.h"
+#include "interface_hash.h"
 
 namespace transfusion::cuda {
 namespace {
@@ -52,7 +53,7 @@ std::unique_ptr<Device> open_device(int ordinal, size_t& memory_limit) {
 extern "C" __attribute__((visibility("default"))) const CudaLibrary* transfusion_cuda_library() {
   static const KernelTable kernels = make_kernel_table();
   static const CudaLibrary library{.size = sizeof library,
-                                   .hash = kernel_list_hash(),
+                                   .hash = interface_hash(),
                                    .version = TRANSFUSION_VERSION,
                                    .kernels = &kernels,
                                    .load_driver = load_driver,

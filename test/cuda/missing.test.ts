@@ -1,13 +1,16 @@
 // Why CUDA is not there: each cause says so in its own words, to programs and in `transfusion doctor`.
 import { execFile } from 'node:child_process'
-import { writeFile } from 'node:fs/promises'
+import { cp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { version } from '../../lib/version.js'
 import { command } from '../cli/command.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { library, runProgram } from './program.js'
+
+const native = fileURLToPath(new URL('../../native', import.meta.url))
 
 type Env = Record<string, string>
 
@@ -35,6 +38,27 @@ async function libraryOf(...words: string[]): Promise<string> {
   return path
 }
 
+/** The backend's table, its version apart, as it is built of these sources once their device.h is changed. */
+async function libraryOfHeaders(change: (text: string) => string): Promise<string> {
+  const folder = await temporaryFolder()
+  await cp(native, folder, { recursive: true })
+  const header = join(folder, 'device.h')
+  await writeFile(header, change(await readFile(header, 'utf8')))
+  await writeFile(
+    join(folder, 'table.cc'),
+    `#include "cuda_library.h"
+     #include "interface_hash.h"
+     extern "C" __attribute__((visibility("default"))) const transfusion::CudaLibrary* transfusion_cuda_library() {
+       static const transfusion::CudaLibrary library{
+           .size = sizeof library, .hash = transfusion::interface_hash(), .version = "of a test"};
+       return &library;
+     }`,
+  )
+  const options = ['-std=c++20', '-shared', '-fPIC', '-fvisibility=hidden', `-I${folder}`, '-o', 'library.so']
+  await promisify(execFile)('c++', [...options, 'table.cc', 'interface_hash.cc'], { cwd: folder })
+  return join(folder, 'library.so')
+}
+
 const otherBuild = /library\.so is of another build than the addon: build both again$/
 
 describe.each<[string, Env | (() => Promise<Env>), RegExp]>([
@@ -52,6 +76,20 @@ describe.each<[string, Env | (() => Promise<Env>), RegExp]>([
     'a library with other kernels',
     async () => ({ TRANSFUSION_CUDA_LIBRARY: await libraryOf('64', '1') }),
     otherBuild,
+  ],
+  [
+    'a library whose devices have another function first',
+    async () => ({
+      TRANSFUSION_CUDA_LIBRARY: await libraryOfHeaders((text) =>
+        text.replace('  // These on any thread.', '  virtual void more() {}\n$&'),
+      ),
+    }),
+    otherBuild,
+  ],
+  [
+    'a library of the same headers, and another version',
+    async () => ({ TRANSFUSION_CUDA_LIBRARY: await libraryOfHeaders((text) => text) }),
+    /library\.so is of version of a test, this is transfusion-js /,
   ],
   ['no driver', { TRANSFUSION_CUDA_DRIVER: '' }, /^there is no NVIDIA driver \(libcuda\.so\.1: cannot open/],
   [
@@ -109,6 +147,17 @@ it('says where there is no library', async () => {
   expect((await doctor(env)).lines).toEqual([
     'cuda: none, this build has no CUDA backend: TRANSFUSION_CUDA_LIBRARY=/nowhere.so names no file',
   ])
+})
+
+it('is told apart by all headers of ours that its table includes', async () => {
+  const textOf = (name: string) => readFile(join(native, name), 'utf8')
+  const included = new Set(['cuda_library.h'])
+  for (const name of included)
+    for (const [, other] of (await textOf(name)).matchAll(/^#include "(.+)"$/gm)) included.add(other!)
+  const hashed = [...(await textOf('interface_hash.cc')).matchAll(/\.incbin \\"(.+)\\"/g)].map(
+    ([, name]) => name,
+  )
+  expect(hashed).toEqual([...included].toSorted())
 })
 
 it('is refused where it was built for another version', async () => {

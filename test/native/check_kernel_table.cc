@@ -12,8 +12,6 @@ int main() {
     if (!holds) std::printf("%s\n", what);
     passed = passed && holds;
   };
-  check(table.size == sizeof(KernelTable), "the table's size is not its own");
-  check(table.hash == kernel_list_hash(), "the table's hash is not that of kernels.h");
 #define K(name, arguments) check(table.name != nullptr, #name " is missing");
   KERNELS(K)
 #undef K
