@@ -158,7 +158,7 @@ describe('replace_rows', () => {
     expect([...(await y.read())]).toEqual(expected)
   })
 
-  it('names an index that is no row', async () => {
+  it('changes nothing where an index is no row', async () => {
     const y = zeros([2, 3])
     replace(y, zeros([4, 3]), [-1, 4])
     const sum = empty([2, 3])
