@@ -132,12 +132,12 @@ export function targetTable(kernels, steps, tiles) {
         '>= 80%',
         'bytes, sectors and issue allow it (memory traffic, below); latencies and DRAM show on a GPU alone',
       ),
-      predicted('step of 0.76B, A100', 0.5, step(gpus.A100), 'products, then adamw: 28 bytes a parameter'),
+      predicted('step of 0.76B, A100', 0.5, step(gpus.A100), 'products, then adamw: 30 bytes a parameter'),
       predicted(
         'step of 0.76B, H100',
         0.38,
         step(gpus.H100),
-        'the same; 12 more bytes a parameter go into zeroing and reading gradients and casting weights',
+        'the same; reading gradients for their norm is 4 more bytes a parameter',
       ),
       unknown(
         'step, of PyTorch eager with a dense mask',
