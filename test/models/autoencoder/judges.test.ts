@@ -5,7 +5,7 @@ import { AutoencoderNetwork } from '../../../lib/models/autoencoder/network.js'
 import { PatchDiscriminator } from '../../../lib/models/autoencoder/training/discriminator.js'
 import { identityLoss } from '../../../lib/models/autoencoder/training/identity.js'
 import type { GivenJudges } from '../../../lib/models/autoencoder/training/judges.js'
-import { autoencoderLoss, type LossParts } from '../../../lib/models/autoencoder/training/loss.js'
+import { autoencoderLoss, type Judges } from '../../../lib/models/autoencoder/training/loss.js'
 import { autoencoderTrainingSchema } from '../../../lib/models/autoencoder/training/options.js'
 import { AutoencoderTrainer } from '../../../lib/models/autoencoder/training/trainer.js'
 import { mul } from '../../../lib/ops/mul.js'
@@ -71,7 +71,7 @@ describe('the loss of an autoencoder', () => {
   const batch = { step: 0, images: 2, values, seeds: new Int32Array(8).fill(5), imagesOfStep: 4 }
 
   /** Its terms, and the total, with judges. */
-  async function lossesOf(judges: LossParts, settings: object = {}) {
+  async function lossesOf(judges: Judges, settings: object = {}) {
     using network = new AutoencoderNetwork(options)
     network.arena.initialize(1)
     network.arena.zeroGradients()

@@ -1,4 +1,4 @@
-import { checkArguments } from '../../../arguments.js'
+import { checkArguments, checkOptions } from '../../../arguments.js'
 import { listCaptionedFiles, listImageFiles, readCaption } from './captioned_files.js'
 import type { CaptionPolicy, DocumentSource } from '../document_source.js'
 import { indexedSource } from '../indexed_source.js'
@@ -11,9 +11,11 @@ import { indexedSource } from '../indexed_source.js'
  */
 export async function openFolderSource(
   folder: string,
-  { captions = 'required' }: { captions?: CaptionPolicy } = {},
+  options: { captions?: CaptionPolicy } = {},
 ): Promise<DocumentSource> {
   checkArguments('openFolderSource', { folder: [folder, 'string'] })
+  checkOptions('openFolderSource', options, { captions: true })
+  const { captions = 'required' } = options
   if (captions === 'ignored') {
     const { images, leftOut } = await listImageFiles(folder)
     return indexedSource({

@@ -16,8 +16,8 @@ import { type GivenJudges, judgments } from './judges.js'
 import type { AutoencoderLossOptions } from './options.js'
 import { quantize } from './quantization.js'
 
-/** What the loss of an autoencoder is made with besides its network. */
-export interface LossParts extends GivenJudges {
+/** What judges reconstructions, and of a VQ-VAE the use of its codes. */
+export interface Judges extends GivenJudges {
   /** Present where the options have a discriminator. */
   readonly discriminator?: PatchDiscriminator | undefined
   /** Present for a VQ-VAE. */
@@ -39,7 +39,7 @@ export function autoencoderLoss(
   { step, images, values, seeds, imagesOfStep }: ImageBatch,
   { height, width, channels }: TrainingImages,
   options: AutoencoderLossOptions,
-  { discriminator, codes, ...given }: LossParts = {},
+  { discriminator, codes, ...given }: Judges = {},
 ): TaskLoss {
   const x = fromArray(values, [images, height, width, channels])
   const mean = (losses: Tensor) => scale(sum(losses), 1 / imagesOfStep)

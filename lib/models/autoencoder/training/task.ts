@@ -16,7 +16,7 @@ import {
   imageDataStateSchema,
   type TrainingImages,
 } from './batches.js'
-import { autoencoderLoss, type LossParts } from './loss.js'
+import { autoencoderLoss, type Judges } from './loss.js'
 import { adversarialAdamW, type AutoencoderTrainingOptions } from './options.js'
 
 /** The images that an autoencoder is trained on: what opens a stream of documents, and the size of the images in it. */
@@ -35,7 +35,7 @@ export function autoencoderTask(
   autoencoder: LoadedAutoencoder,
   data: AutoencoderData,
   options: AutoencoderTrainingOptions,
-  parts: LossParts = {},
+  parts: Judges = {},
 ): TrainingTask<ImageBatch, ImageDataState> {
   checkArguments('autoencoderTask', {
     autoencoder: [autoencoder, 'autoencoder'],
