@@ -43,6 +43,10 @@ export interface Kernels {
   sum_pool(y: Handle, x: Handle, scale: number): void
   leaky_relu(y: Handle, x: Handle, slope: number): void
   leaky_relu_backward(dx: Handle, dy: Handle, y: Handle, slope: number): void
+  max_pool(y: Handle, x: Handle, window: number): void
+  max_pool_backward(dx: Handle, dy: Handle, x: Handle, window: number): void
+  perceptual_distance(losses: Handle, a: Handle, b: Handle, weight: Handle): void
+  perceptual_distance_backward(da: Handle, dlosses: Handle, a: Handle, b: Handle, weight: Handle): void
   silu(y: Handle, x: Handle): void
   silu_backward(dx: Handle, dy: Handle, x: Handle): void
   swiglu(y: Handle, x: Handle): void

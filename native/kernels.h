@@ -69,6 +69,12 @@
   /* leaky_relu.cc: y = x, or slope x below 0; slope of at least 0, so that y's sign is that of x */ \
   K(leaky_relu,             (Out y, In x, f32 slope)) \
   K(leaky_relu_backward,    (Out dx, In dy, In y, f32 slope)) \
+  /* max_pool.cc: [N, H, W, C] -> [N, floor(H / window), floor(W / window), C] */ \
+  K(max_pool,               (Out y, In x, i64 window)) \
+  K(max_pool_backward,      (Out dx, In dy, In x, i64 window)) \
+  /* perceptual_distance.cc: features a, b [N, h, w, C], weight [C] f32 -> losses [N] f32 */ \
+  K(perceptual_distance,          (Out losses, In a, In b, In weight)) \
+  K(perceptual_distance_backward, (Out da, In dlosses, In a, In b, In weight)) \
   /* silu.cc, swiglu.cc: x [T, 2 F] = gate, up; y [T, F] = silu(gate) up */ \
   K(silu,                   (Out y, In x)) \
   K(silu_backward,          (Out dx, In dy, In x)) \

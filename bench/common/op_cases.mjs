@@ -99,6 +99,16 @@ function casesOf(dtype) {
     },
     upsample_nearest: { bytes: bytes(1.25 * N), make: () => [y(maps), x([images, 8, 8, C]), 1] },
     sum_pool: { bytes: bytes(1.25 * N), make: () => [y([images, 8, 8, C]), x(maps), 1] },
+    max_pool: { bytes: bytes(1.25 * N), make: () => [y([images, 8, 8, C]), x(maps), 2] },
+    max_pool_backward: { bytes: bytes(2.25 * N), make: () => [y(maps), x([images, 8, 8, C]), x(maps), 2] },
+    perceptual_distance: {
+      bytes: bytes(2 * N),
+      make: () => [perImage(0), x(maps), x(maps), floats(C, 0.5)],
+    },
+    perceptual_distance_backward: {
+      bytes: bytes(3 * N),
+      make: () => [y(maps), perImage(1), x(maps), x(maps), floats(C, 0.5)],
+    },
     split_rope: {
       bytes: bytes(2 * T * (H + 2 * G) * D, 4 * T * D),
       make: () => [y([T, H, D]), y([T, G, D]), y([T, G, D]), x(qkv), table()],

@@ -53,6 +53,30 @@ void check_resample(Run& run, i64 N, i64 side, i64 factor, i64 C, DType dtype) {
   run.expect(down, downs, Tolerance::reduction);
 }
 
+// Values that differ, so that none is the largest beside another; `side` need not be whole windows.
+void check_max_pool(Run& run, i64 N, i64 side, i64 window, i64 C, DType dtype) {
+  const Values x = run.random({N, side, side, C}, dtype);
+  const i64 pooled = side / window;
+  const Values dy = run.random({N, pooled, pooled, C}, dtype);
+  const Out y = run.out(dy.shape, dtype), dx = run.out(x.shape, dtype);
+  run.call(run.kernels().max_pool, y, run.in(x), window);
+  run.call(run.kernels().max_pool_backward, dx, run.in(dy), run.in(x), window);
+  std::vector<double> largest(dy.data.size()), gradients(x.data.size());
+  for (i64 i = 0; i < static_cast<i64>(largest.size()); ++i) {
+    const i64 c = i % C, column = i / C % pooled, row = i / C / pooled % pooled, n = i / C / pooled / pooled;
+    i64 most = -1;
+    for (i64 u = 0; u < window; ++u)
+      for (i64 v = 0; v < window; ++v) {
+        const i64 place = ((n * side + row * window + u) * side + column * window + v) * C + c;
+        if (most < 0 || x[place] > x[most]) most = place;
+      }
+    largest[i] = x[most];
+    gradients[most] = dy[i];
+  }
+  run.expect(y, largest, Tolerance::exact);
+  run.expect(dx, gradients, Tolerance::exact);
+}
+
 }  // namespace
 
 void add_image_cases(Cases& cases) {
@@ -74,6 +98,11 @@ void add_image_cases(Cases& cases) {
     for (const i64 C : {16, 5})
       cases.push_back({"upsample_nearest, sum_pool of " + std::to_string(C) + " channels" + suffix,
                        [=](Run& run) { check_resample(run, 2, 5, C == 5 ? 3 : 2, C, dtype); }});
+    for (const i64 C : {16, 5})
+      cases.push_back({"max_pool and backward of " + std::to_string(C) + " channels" + suffix,
+                       [=](Run& run) { check_max_pool(run, 2, 7, C == 5 ? 3 : 2, C, dtype); }});
+    cases.push_back({"max_pool and backward [32, 64, 64, 128]" + suffix,
+                     [=](Run& run) { check_max_pool(run, 32, 64, 2, 128, dtype); }, Size::real});
     cases.push_back({"upsample_nearest, sum_pool [32, 64, 64, 128]" + suffix,
                      [=](Run& run) { check_resample(run, 32, 32, 2, 128, dtype); }, Size::real});
   }

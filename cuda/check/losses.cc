@@ -67,6 +67,47 @@ void check_cross_entropy(Run& run, const CrossEntropy& c, DType dtype) {
   run.expect(dlogits, gradients, Tolerance::reduction);
 }
 
+// Of N images of P positions of C channels, the first positions of a being 0.
+struct Features {
+  i64 N, P, C;
+};
+
+void check_perceptual_distance(Run& run, const Features& f, DType dtype) {
+  const auto [N, P, C] = f;
+  Values a = run.random({N, P, 1, C}, dtype);
+  const Values b = run.random({N, P, 1, C}, dtype), weight = run.random({C}, DType::f32),
+               dlosses = run.random({N}, DType::f32);
+  for (i64 c = 0; c < C; ++c) a[c] = 0;
+  const Out losses = run.out({N}, DType::f32), da = run.out(a.shape, dtype);
+  const In as = run.in(a), bs = run.in(b), weights = run.in(weight);
+  run.call(run.kernels().perceptual_distance, losses, as, bs, weights);
+  run.call(run.kernels().perceptual_distance_backward, da, run.in(dlosses), as, bs, weights);
+  std::vector<double> distances(N * P), expected(N), gradients(N * P * C);
+  in_parallel(N * P, [&, P = P, C = C](i64 t) {
+    const double *x = &a.data[t * C], *y = &b.data[t * C];
+    double x_square = 0, y_square = 0, along = 0;
+    for (i64 c = 0; c < C; ++c) {
+      x_square += x[c] * x[c];
+      y_square += y[c] * y[c];
+    }
+    const double length = std::sqrt(x_square), x_length = length + 1e-10,
+                 y_length = std::sqrt(y_square) + 1e-10;
+    const auto slope = [&](i64 c) {
+      return 2 * dlosses[t / P] / static_cast<double>(P) * weight[c] * (x[c] / x_length - y[c] / y_length);
+    };
+    for (i64 c = 0; c < C; ++c) {
+      const double d = x[c] / x_length - y[c] / y_length;
+      distances[t] += weight[c] * d * d / static_cast<double>(P);
+      along += slope(c) * x[c] / x_length;
+    }
+    if (length > 0)
+      for (i64 c = 0; c < C; ++c) gradients[t * C + c] = (slope(c) - x[c] / length * along) / x_length;
+  });
+  for (i64 t = 0; t < N * P; ++t) expected[t / P] += distances[t];
+  run.expect(losses, expected, Tolerance::reduction);
+  run.expect(da, gradients, Tolerance::reduction);
+}
+
 }  // namespace
 
 void add_loss_cases(Cases& cases) {
@@ -79,6 +120,15 @@ void add_loss_cases(Cases& cases) {
       cases.push_back({"cross_entropy and backward [" + std::to_string(c.T) + ", " + std::to_string(c.V) +
                            "]" + (c.penalised() ? " with penalties, " : ", ") + name_of(dtype),
                        [=, c = c](Run& run) { check_cross_entropy(run, c, dtype); }, size});
+  constexpr std::pair<Features, Size> kFeatures[] = {{{3, 37, 30}, Size::small},
+                                                     {{2, 35, 64}, Size::small},
+                                                     {{2, 3, 1100}, Size::small},
+                                                     {{8, 4096, 512}, Size::real}};
+  for (const DType dtype : {DType::f32, DType::bf16})
+    for (const auto& [f, size] : kFeatures)
+      cases.push_back({"perceptual_distance and backward [" + std::to_string(f.N) + ", " +
+                           std::to_string(f.P) + ", 1, " + std::to_string(f.C) + "], " + name_of(dtype),
+                       [=, f = f](Run& run) { check_perceptual_distance(run, f, dtype); }, size});
 }
 
 }  // namespace transfusion::check

@@ -111,6 +111,9 @@ export type {
   AutoencoderTrainingSettings,
 } from '../models/autoencoder/training/options.js'
 
+// LPIPS, for the training of autoencoders and to compare pictures.
+export { type LoadLpipsOptions, Lpips } from '../models/lpips/lpips.js'
+
 // Sequences: documents as positions of tokens and patches, packed into batches.
 export type { ImageModel } from '../sequence/image_model.js'
 export { type EncodedPart, type ImageInput, imagePart, type PixelPart } from '../sequence/image_parts.js'

@@ -111,6 +111,32 @@ checkCalls({
       views.input([3, C], views.dtype, 2).handle,
       0.2,
     ),
+  max_pool: (views, C) =>
+    native.max_pool(views.output([2, 3, 2, C]).handle, views.input([2, 7, 5, C]).handle, 2),
+  max_pool_backward: (views, C) => {
+    for (const window of [2, 3])
+      native.max_pool_backward(
+        views.output([2, 7, 5, C]).handle,
+        views.input([2, Math.floor(7 / window), Math.floor(5 / window), C]).handle,
+        views.input([2, 7, 5, C], views.dtype, 2).handle,
+        window,
+      )
+  },
+  perceptual_distance: (views, C) =>
+    native.perceptual_distance(
+      views.output([2], 'f32').handle,
+      views.input([2, 7, 5, C]).handle,
+      views.input([2, 7, 5, C], views.dtype, 2).handle,
+      views.input([C], 'f32', 3).handle,
+    ),
+  perceptual_distance_backward: (views, C) =>
+    native.perceptual_distance_backward(
+      views.output([2, 7, 5, C]).handle,
+      views.input([2], 'f32').handle,
+      views.input([2, 7, 5, C], views.dtype, 2).handle,
+      views.input([2, 7, 5, C], views.dtype, 3).handle,
+      views.input([C], 'f32', 4).handle,
+    ),
   silu: (views, C) => native.silu(views.output([3, C]).handle, views.input([3, C]).handle),
   silu_backward: (views, C) =>
     native.silu_backward(

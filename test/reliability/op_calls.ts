@@ -178,6 +178,15 @@ export const opCalls: Record<string, Omit<OpCall, 'run'>> = {
     2,
   ]),
   leakyRelu: call('leaky_relu', { N: 9 }, ({ N }) => [floats(N), 0.2]),
+  maxPool: call('max_pool', { N: 2, H: 3, W: 4, C: 5 }, ({ N, H, W, C }) => [floats(N, H, W, C), 2], {
+    none: { H: 'refused', W: 'refused' },
+  }),
+  perceptualDistance: call(
+    'perceptual_distance',
+    { N: 2, H: 3, W: 4, C: 5 },
+    ({ N, H, W, C }) => [floats(N, H, W, C), { b: floats(N, H, W, C), weight: floats(C) }],
+    { gradients: [0], alike: ['b'] },
+  ),
   silu: call('silu', { N: 9 }, ({ N }) => [floats(N)]),
   swiglu: call('swiglu', { T: 3, F: 4 }, ({ T, F }) => [floats(T, 2 * F)]),
   swigluLinear: call('swiglu_linear', { T: 3, F: 4, O: 5 }, ({ T, F, O }) => [

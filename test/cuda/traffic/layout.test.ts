@@ -120,6 +120,18 @@ describe('kernels that memory bounds move each byte once', () => {
         (y, x) => native.sum_pool(y!, x!, 1),
       ),
     },
+    max_pool: {
+      prepare: on(
+        (d) => [zeros([1, 16, 16, 64], d), random([1, 32, 32, 64], d)],
+        (y, x) => native.max_pool(y!, x!, 2),
+      ),
+    },
+    max_pool_backward: {
+      prepare: on(
+        (d) => [zeros([1, 33, 32, 64], d), random([1, 16, 16, 64], d), random([1, 33, 32, 64], d)],
+        (dx, dy, x) => native.max_pool_backward(dx!, dy!, x!, 2),
+      ),
+    },
     patchify: {
       // Where images begin, and their sizes.
       cached: 1.15,

@@ -105,6 +105,29 @@ describe('kernels that memory bounds move each byte once', () => {
           native.group_norm_backward(dx!, dweight!, dbias!, dy!, x!, weight!, bias!, mean!, rstd!, true),
       ),
     },
+    perceptual_distance: {
+      // A warp reads the weight, f32, for 8 positions.
+      cached: 1.26,
+      sectors: 1.13,
+      prepare: on(
+        (d) => [full([1], 0), random([1, 8, T / 8, C], d), random([1, 8, T / 8, C], d), full([C], 1)],
+        (losses, a, b, weight) => native.perceptual_distance(losses!, a!, b!, weight!),
+      ),
+    },
+    perceptual_distance_backward: {
+      cached: 1.18,
+      sectors: 1.1,
+      prepare: on(
+        (d) => [
+          zeros([1, 8, T / 8, C], d),
+          full([1], 1),
+          random([1, 8, T / 8, C], d),
+          random([1, 8, T / 8, C], d),
+          full([C], 1),
+        ],
+        (da, dlosses, a, b, weight) => native.perceptual_distance_backward(da!, dlosses!, a!, b!, weight!),
+      ),
+    },
     softmax: {
       prepare: on(
         (d) => [zeros([T, C], d), random([T, C], d)],

@@ -19,12 +19,13 @@ import {
   writeParameter,
 } from '../../../nn/parameter_values.js'
 import type { Parameter } from '../../../nn/parameters.js'
+import { fromStored, toStored } from '../../../nn/stored_convolution.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
 import type { Tensor } from '../../../tensor/tensor.js'
 import { AutoencoderNetwork } from '../network.js'
 import { type AutoencoderDescription, diffusersConfig, readDiffusersConfig } from './diffusers_config.js'
-import { fromStored, storedNames, storedShape, toStored } from './layout.js'
+import { storedNames, storedShape } from './layout.js'
 
 const stem = 'diffusion_pytorch_model'
 const weightsFile = `${stem}.safetensors`

@@ -1,0 +1,166 @@
+import { checkArguments, checkOptions } from '../../arguments.js'
+import { noGrad } from '../../autograd/tape.js'
+import { SafetensorsError } from '../../files/safetensors/safetensors_header.js'
+import { SafetensorsReader } from '../../files/safetensors/safetensors_reader.js'
+import { type ComputeType, ParameterArena } from '../../nn/arena.js'
+import { type Parameter, ParameterList } from '../../nn/parameters.js'
+import { writeParameter } from '../../nn/parameter_values.js'
+import { convolutionShape, fromStored } from '../../nn/stored_convolution.js'
+import { add } from '../../ops/add.js'
+import { cast } from '../../ops/cast.js'
+import { linear } from '../../ops/linear.js'
+import { perceptualDistance } from '../../ops/perceptual_distance.js'
+import { ArgumentError } from '../../tensor/argument_error.js'
+import { currentDevice, type Device, parseDevice } from '../../tensor/device.js'
+import { keep, scope } from '../../tensor/scope.js'
+import { sameShape } from '../../tensor/shape.js'
+import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import { leastSide, Vgg16Features } from './vgg.js'
+import { headName, readFinite, widthsIn } from './weights.js'
+
+/** How the weights of LPIPS are read. */
+export interface LoadLpipsOptions {
+  /** bf16: the network's weights and features are rounded to bf16; images are scaled and distances summed in f32. */
+  compute?: ComputeType
+  /** Where the weights will lie and the network runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
+  device?: Device
+}
+
+/**
+ * LPIPS, how different two images look: a distance between the features that VGG16 has of them, weighted by five linear heads
+ * which were fitted to people's judgments (Zhang et al. 2018, version 0.1). Its weights are frozen: they get no gradients.
+ */
+export class Lpips {
+  readonly #arena: ParameterArena
+  readonly #network: Vgg16Features
+  readonly #heads: readonly Parameter[]
+  /** Of each slice, f32 [C]. */
+  readonly #headWeights: readonly Tensor[]
+  /** By the channels of images, 1 or 3: the weight f32 [3, channels] of the map that scales pixels. */
+  readonly #scales: ReadonlyMap<number, Tensor>
+  /** f32 [3], added after it. */
+  readonly #offset: Tensor
+
+  private constructor(
+    widths: readonly (readonly number[])[],
+    scaling: { shift: Float32Array; scale: Float32Array },
+    compute: ComputeType | undefined,
+    device: Device,
+  ) {
+    if (!scaling?.scale) throw new TypeError('Lpips: it is made by Lpips.load')
+    const list = new ParameterList()
+    this.#network = new Vgg16Features(list, widths)
+    this.#heads = widths.map((outputs, slice) => list.add(headName(slice), [outputs.at(-1)!], { value: 0 }))
+    this.#arena = new ParameterArena(list.parameters, compute, device)
+    this.#headWeights = this.#heads.map((head) => keep(this.#arena.valuesOf(head)))
+    // (x - shift) / scale of each channel, a gray one being all three.
+    const { shift, scale } = scaling
+    const constant = (values: Float32Array, shape: number[]) => keep(fromArray(values, shape, 'f32', device))
+    const diagonal = Float32Array.from({ length: 9 }, (_, i) => (i % 4 === 0 ? 1 / scale[i / 4]! : 0))
+    this.#scales = new Map([
+      [
+        1,
+        constant(
+          scale.map((value) => 1 / value),
+          [3, 1],
+        ),
+      ],
+      [3, constant(diagonal, [3, 3])],
+    ])
+    this.#offset = constant(
+      scale.map((value, i) => -shift[i]! / value),
+      [3],
+    )
+  }
+
+  /**
+   * Reads a safetensors file of weights, under the names of PyPI's `lpips` with VGG16: scripts/lpips_weights.py makes one.
+   * Widths are those of the file.
+   * @throws SafetensorsError for a malformed file, and for a tensor that is missing, of another shape or not finite; the file
+   *   system's error where it cannot be opened
+   */
+  static async load(path: string, options: LoadLpipsOptions = {}): Promise<Lpips> {
+    checkArguments('Lpips.load', { path: [path, 'string'] })
+    checkOptions('Lpips.load', options, { compute: true, device: true })
+    const device = parseDevice(options.device ?? currentDevice(), 'Lpips.load')
+    await using file = await SafetensorsReader.open(path)
+    const widths = widthsIn(file)
+    const shift = await readFinite(file, 'scaling_layer.shift', [1, 3, 1, 1])
+    const scale = await readFinite(file, 'scaling_layer.scale', [1, 3, 1, 1])
+    if (scale.includes(0))
+      throw new SafetensorsError(
+        `${path}: tensor "scaling_layer.scale" must have no zeros, it divides by them`,
+      )
+    const lpips = new Lpips(widths, { shift, scale }, options.compute, device)
+    try {
+      await lpips.#read(file)
+    } catch (error) {
+      lpips[Symbol.dispose]()
+      throw error
+    }
+    return lpips
+  }
+
+  async #read(file: SafetensorsReader): Promise<void> {
+    for (const parameter of this.#arena.parameters) {
+      const { name, shape } = parameter
+      const stored = this.#heads.includes(parameter) ? [1, ...shape, 1, 1] : convolutionShape(parameter)
+      const values = await readFinite(file, name, stored)
+      await writeParameter(this.#arena, parameter, fromStored(values, parameter))
+    }
+    this.#arena.updated()
+  }
+
+  /**
+   * How different each image of y looks from that of x: 0 where they are equal.
+   *
+   * y, x [N, H, W, C] of -1..1, f32 or bf16, of the same shape, C 1 (gray) or 3 -> distances [N] f32. It has a derivative for y
+   * alone; x is taken as a constant.
+   * @throws ArgumentError where shapes or dtypes do not fit, and for images of less than 16 pixels a side
+   */
+  distance(y: Tensor, x: Tensor): Tensor {
+    return scope(() => this.shares(y, x).reduce(add))
+  }
+
+  /** What the features of each of the five slices add to the distance: [N] f32 each. As `distance`. */
+  shares(y: Tensor, x: Tensor): Tensor[] {
+    this.#check(y, x)
+    return scope(() => {
+      const expected = noGrad(() => this.#features(x))
+      return this.#features(y).map((features, slice) =>
+        perceptualDistance(features, { b: expected[slice]!, weight: this.#headWeights[slice]! }),
+      )
+    })
+  }
+
+  #features(x: Tensor): Tensor[] {
+    return scope(() => {
+      const scaled = linear(cast(x, 'f32'), this.#scales.get(x.size(3))!, this.#offset)
+      return this.#network.forward(cast(scaled, this.#arena.compute))
+    })
+  }
+
+  #check(y: Tensor, x: Tensor): void {
+    const checked = { y, x }
+    for (const [name, tensor] of Object.entries(checked)) {
+      checkArguments('Lpips', { [name]: [tensor, 'tensor'] })
+      const fail = (expected: string): never => {
+        throw new ArgumentError(name, expected, tensor, 'Lpips')
+      }
+      if (tensor.dtype === 'i32') fail('be f32 or bf16')
+      if (tensor.rank !== 4 || !this.#scales.has(tensor.size(3)))
+        fail('have shape [*, *, *, 3] or [*, *, *, 1]')
+      if (tensor.size(1) < leastSide || tensor.size(2) < leastSide)
+        fail(`have images of at least ${leastSide} by ${leastSide} pixels`)
+    }
+    if (!sameShape(y.shape, x.shape))
+      throw new ArgumentError('x', `have y's shape [${y.shape.join(', ')}]`, x, 'Lpips')
+  }
+
+  /** Frees the weights. */
+  [Symbol.dispose](): void {
+    if (this.#arena.freed) return
+    for (const tensor of [...this.#headWeights, ...this.#scales.values(), this.#offset]) tensor.free()
+    this.#arena[Symbol.dispose]()
+  }
+}
