@@ -1,5 +1,6 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { writePng } from '../../lib/image/image_io.js'
 import { AutoencoderCodec } from '../../lib/models/autoencoder/codec.js'
@@ -130,6 +131,21 @@ describe('a run of an autoencoder', () => {
     using codec = await AutoencoderCodec.load(stopped.out)
     expect(codec.channels).toBe(2)
     expect(codec.scale.factor).not.toBe(1)
+  })
+
+  it('compares images by LPIPS, whose weights it reads from a file', async () => {
+    const weights = fileURLToPath(new URL('../fixtures/lpips/lpips.safetensors', import.meta.url))
+    const { folder, config } = await workplace({ steps: 1, loss: { perceptual: { weights, weight: 0.5 } } })
+    const before = memory().live
+    const terms: Readonly<Record<string, number>>[] = []
+    await trainFromConfig(config, { out: join(folder, 'run'), onStep: (report) => terms.push(report.terms) })
+    expect(terms[0]!['perceptual']).toBeGreaterThan(0)
+    expect(memory().live).toBe(before)
+    const nowhere = { ...config.training, loss: { perceptual: { weights: join(folder, 'no.safetensors') } } }
+    await expect(
+      trainFromConfig({ ...config, training: nowhere } as WrittenTrainConfig, { out: join(folder, 'no') }),
+    ).rejects.toThrow('no.safetensors')
+    expect(memory().live).toBe(before)
   })
 
   it('gives a model folder that a Transfusion model takes, from the run as well', async () => {

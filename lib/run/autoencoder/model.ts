@@ -44,7 +44,7 @@ export interface AutoencoderType {
   /** A line for each setting with which the model is expected to learn badly. */
   advice(config: AutoencoderTrainConfig): readonly string[]
   /** A new model, its weights random. */
-  create(config: AutoencoderTrainConfig): TrainedAutoencoder
+  create(config: AutoencoderTrainConfig): Promise<TrainedAutoencoder>
   /** A model with the weights of a folder; rejects where these have other sizes. */
   initialize(folder: string, config: AutoencoderTrainConfig): Promise<TrainedAutoencoder>
   /** The model of a folder that `save` or a checkpoint wrote. */

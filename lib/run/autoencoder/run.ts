@@ -38,7 +38,7 @@ export class AutoencoderRun implements ModelRun {
   }
 
   async create(): Promise<RunModel> {
-    return this.#trained(this.#type.create(this.#config))
+    return this.#trained(await this.#type.create(this.#config))
   }
 
   async initialize(folder: string): Promise<RunModel> {

@@ -3,6 +3,7 @@ import type { PositionsOf } from '../../../data/stream/chunks.js'
 import type { Image } from '../../../image/image.js'
 import type { ImagePreprocessing } from '../../../image/image_preprocessing.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
+import { Lpips } from '../../lpips/lpips.js'
 import { downscaleOf, latentChannelsOf } from '../config.js'
 import { loadAutoencoder, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
 import { type AutoencoderModelOptions, namedAutoencoderSizes } from '../model_options.js'
@@ -29,8 +30,10 @@ export class AutoencoderRunModel {
   readonly #network: AutoencoderNetwork
   #scale: LatentScale
   readonly #images: ImagePreprocessing
+  readonly #lpips: Lpips | undefined
 
-  constructor({ network, scale }: LoadedAutoencoder, images: ImagePreprocessing) {
+  constructor({ network, scale }: LoadedAutoencoder, images: ImagePreprocessing, lpips: Lpips | undefined) {
+    this.#lpips = lpips
     this.#network = network
     this.#scale = scale
     this.#images = images
@@ -63,7 +66,10 @@ export class AutoencoderRunModel {
   }
 
   trainer(open: AutoencoderData['open'], options: AutoencoderTrainingOptions): AutoencoderTrainer {
-    return new AutoencoderTrainer(this.#autoencoder, { open, images: this.#images }, options)
+    const { perceptual } = options.loss
+    const judges =
+      this.#lpips && perceptual ? { perceptual: { network: this.#lpips, weight: perceptual.weight } } : {}
+    return new AutoencoderTrainer(this.#autoencoder, { open, images: this.#images }, options, judges)
   }
 
   reconstruct(images: readonly Image[]): Promise<Image[]> {
@@ -84,14 +90,28 @@ export class AutoencoderRunModel {
 
   [Symbol.dispose](): void {
     this.#network[Symbol.dispose]()
+    this.#lpips?.[Symbol.dispose]()
   }
 }
 
 const load = async (folder: string, settings: AutoencoderSettings): Promise<LoadedAutoencoder> =>
   loadAutoencoder(folder, { compute: settings.precision, device: settings.device })
 
-const runModel = (autoencoder: LoadedAutoencoder, settings: AutoencoderSettings) =>
-  new AutoencoderRunModel(autoencoder, preprocessingOf(settings, 'config'))
+/** A model with what its loss is to be computed with. */
+async function runModel(
+  autoencoder: LoadedAutoencoder,
+  settings: AutoencoderSettings,
+): Promise<AutoencoderRunModel> {
+  const { precision: compute, device, training } = settings
+  const { perceptual } = training.loss
+  try {
+    const lpips = perceptual && (await Lpips.load(perceptual.weights, { compute, device }))
+    return new AutoencoderRunModel(autoencoder, preprocessingOf(settings, 'config'), lpips)
+  } catch (error) {
+    autoencoder.network[Symbol.dispose]()
+    throw error
+  }
+}
 
 /** What a run does with autoencoders of this type. */
 export const autoencoderRuns = {
@@ -102,7 +122,7 @@ export const autoencoderRuns = {
     checkSettings(settings, name)
     return leastMemory(settings, name)
   },
-  create(settings: AutoencoderSettings): AutoencoderRunModel {
+  async create(settings: AutoencoderSettings): Promise<AutoencoderRunModel> {
     const { model, precision, device, training } = settings
     const network = new AutoencoderNetwork(sizesOf(model, 'config'), precision, device)
     network.arena.initialize(training.seed)

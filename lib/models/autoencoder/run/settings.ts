@@ -13,6 +13,7 @@ import type { ComputeType } from '../../../nn/arena.js'
 import type { Device } from '../../../tensor/device.js'
 import { elementsOf } from '../../../tensor/shape.js'
 import { bytesPerParameter } from '../../../training/least_memory.js'
+import { leastSide } from '../../lpips/vgg.js'
 import { type AutoencoderConfig, autoencoderConfigSchema, downscaleOf } from '../config.js'
 import { describeAutoencoder } from '../io/folder.js'
 import {
@@ -73,6 +74,11 @@ export function checkSettings({ data, training, ...settings }: AutoencoderSettin
   const { discriminator } = training.loss
   const problem = discriminator && sizeProblem({ width, height }, discriminator.layers)
   if (problem) throw new Error(`${name}: training.loss.discriminator.layers: expected fewer: ${problem}`)
+  if (training.loss.perceptual && Math.min(width, height) < leastSide)
+    throw new Error(
+      `${name}: training.loss.perceptual: expected images of at least ${leastSide} x ${leastSide} pixels, as its network halves ` +
+        `them; received ${width} x ${height}`,
+    )
   for (const { type } of data.type === 'mixture' ? data.sources : [data]) {
     if (type === 'text')
       throw new Error(`${name}: data: expected images, which an autoencoder is trained on; "text" has none`)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { filePath } from '../../../config/paths.js'
 import { optimizerSchema } from '../../../training/optimizer.js'
 import { trainingOptionsSchema } from '../../../training/options.js'
 
@@ -39,6 +40,15 @@ const lossSchema = z.strictObject({
       restartAfter: z.int().positive().default(100),
     })
     .prefault({}),
+  /** LPIPS, how different two images look by the features of a network (Zhang et al. 2018); by default there is none. */
+  perceptual: z
+    .strictObject({
+      /** Safetensors of VGG16 and the linear heads, which scripts/lpips_weights.py makes. */
+      weights: filePath,
+      /** Factor of the distance, the paper's 1. */
+      weight: z.number().min(0).default(1),
+    })
+    .optional(),
   /** By default there is none: reconstructions stay smooth where the latents say too little. {} sets the paper's. */
   discriminator: discriminatorSchema.optional(),
 })

@@ -39,6 +39,10 @@ export class AutoencoderTrainer extends TaskTrainer {
     })
     checkJudges('AutoencoderTrainer', judges)
     const options = parseConfig(autoencoderTrainingSchema, settings, 'training options')
+    if (options.loss.perceptual && !judges.perceptual)
+      throw new Error(
+        'AutoencoderTrainer: loss.perceptual: expected judges.perceptual in its place, a network: a trainer reads no weights',
+      )
     const discriminator = discriminatorFor(autoencoder, data.images, options)
     const codes = codesOf(autoencoder, options)
     const parts = { ...judges, discriminator, codes }
