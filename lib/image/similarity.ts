@@ -8,8 +8,9 @@ export function psnr(image: Image, original: Image): number {
   return 10 * Math.log10(255 ** 2 / (squares / image.data.length))
 }
 
-/** The Gaussian window of Wang et al.: 11 pixels wide, of standard deviation 1.5. */
-const side = 11
+/** The side of the Gaussian window of Wang et al., of standard deviation 1.5: images must be as large. */
+export const ssimWindow = 11
+const side = ssimWindow
 const window = (() => {
   const weights = Array.from({ length: side }, (_, i) =>
     Math.exp(-((i - (side - 1) / 2) ** 2) / (2 * 1.5 ** 2)),
