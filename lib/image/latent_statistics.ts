@@ -97,20 +97,27 @@ export function joinStatistics(all: readonly LatentStatistics[]): LatentStatisti
 }
 
 /** The scale by which each channel has mean 0 and variance 1; a channel of one value alone keeps its variance of 0. */
-export function measuredScale({
-  positions,
-  channels,
-  imageChannels,
-  products,
-}: LatentStatistics): LatentScale {
+export function measuredScale(statistics: LatentStatistics): LatentScale {
+  const { mean, variance } = momentsOf(statistics)
+  return { mean, std: variance.map((variance) => Math.sqrt(variance) || 1), factor: 1 }
+}
+
+/** The root of the channels' mean variance; 1 where no channel has any. */
+export function measuredDeviation(statistics: LatentStatistics): number {
+  const { variance } = momentsOf(statistics)
+  return Math.sqrt(variance.reduce((sum, each) => sum + each, 0) / variance.length) || 1
+}
+
+/** Of each channel. */
+function momentsOf({ positions, channels, imageChannels, products }: LatentStatistics) {
   const rows = channels + 1 + imageChannels
   const mean = Array.from({ length: channels }, (_, c) => products[c * rows + channels]! / positions)
-  const std = mean.map((mean, c) => {
+  const variance = mean.map((mean, c) => {
     const variance = products[c * rows + c]! / positions - mean ** 2
     // What rounding leaves of a variance of 0.
-    return variance > 1e-12 * mean ** 2 ? Math.sqrt(variance) : 1
+    return variance > 1e-12 * mean ** 2 ? variance : 0
   })
-  return { mean, std, factor: 1 }
+  return { mean, variance }
 }
 
 /** The largest absolute value of the latents, scaled: estimates of clean ones are clipped to it. */

@@ -13,7 +13,7 @@ import {
   type ValueRange,
 } from '../../image/codec.js'
 import type { EncodedImage, Image, ImageSize } from '../../image/image.js'
-import { bytesToFloats, imageFromFloats } from '../../image/pixels.js'
+import { imageFromFloats } from '../../image/pixels.js'
 import { type AutoencoderConfig, downscaleOf, latentChannelsOf } from './config.js'
 import {
   type AutoencoderFiles,
@@ -27,13 +27,11 @@ import { calibrationOf, type LatentCalibration, type LatentScaling } from '../..
 import { previewImage } from '../../image/latent_preview.js'
 import { isUnscaled, type LatentScale, scaleLatents, unscaleLatents } from '../../image/latent_scale.js'
 import { addLatent, type LatentStatistics, noStatistics } from '../../image/latent_statistics.js'
-import { type NetworkBody, type NetworkRun, runNetwork } from './run_network.js'
+import { defaultTile, type NetworkBody, type NetworkRun, pixelsOf, runNetwork } from './run_network.js'
 import type { Field } from './tiles.js'
 
 /** Images that are measured together. */
 const measuredAtOnce = 8
-/** In pixels: Stable Diffusion's decoder takes 1 GB for it in f32, its weights included. */
-const usualTile = 512
 
 /** The sizes of the codec that an autoencoder is. */
 export const codecSizesOfAutoencoder = (config: AutoencoderConfig): CodecSizes => ({
@@ -84,8 +82,9 @@ export class AutoencoderCodec implements ImageCodec {
     })
     const { checksums, calibration, tile, ...rest } = options
     const { config } = await describeAutoencoder(path)
-    const unit = 4 * downscaleOf(config)
-    const side = tile ?? Math.ceil(usualTile / unit) * unit
+    const downscale = downscaleOf(config)
+    const unit = 4 * downscale
+    const side = tile ?? defaultTile(downscale)
     if (!Number.isSafeInteger(side) || side < unit || side % unit !== 0)
       throw new RangeError(
         `AutoencoderCodec.load: tile must be a multiple of ${unit} pixels, received ${side}`,
@@ -187,16 +186,15 @@ export class AutoencoderCodec implements ImageCodec {
   }
 
   async #encodeBy(images: readonly Image[], body: NetworkBody): Promise<Field[]> {
-    const { downscale, imageChannels } = this
-    const pixels = images.map(({ height, width, data }) => {
+    const { downscale } = this
+    for (const { height, width } of images)
       if (height % downscale !== 0 || width % downscale !== 0)
         throw new RangeError(
           `codec.encode: images must have sides that are multiples of ${downscale}, as the autoencoder halves them, ` +
             `received ${width} x ${height}`,
         )
-      return { height, width, channels: imageChannels, values: bytesToFloats(data) }
-    })
-    const fields = await runNetwork(this.#autoencoder.network, pixels, this.#run(1 / downscale), body)
+    const { network } = this.#autoencoder
+    const fields = await runNetwork(network, images.map(pixelsOf), this.#run(1 / downscale), body)
     if (!fields.every(({ values }) => values.every(Number.isFinite)))
       throw new RangeError('codec.encode: the autoencoder gives latents that are not finite')
     return fields
@@ -238,7 +236,7 @@ export class AutoencoderCodec implements ImageCodec {
 
   /** What it gives has `factor` times the sides of what it is given. */
   #run(factor: number): NetworkRun {
-    return { factor, downscale: this.downscale, tile: this.tile }
+    return { factor, tile: this.tile }
   }
 
   /**

@@ -1,10 +1,12 @@
 /** Images and latents of any sizes through an autoencoder's network: alike ones together, large ones in tiles. */
 import { noGrad } from '../../autograd/tape.js'
-import type { ImageSize } from '../../image/image.js'
+import type { Image, ImageSize } from '../../image/image.js'
+import { bytesToFloats } from '../../image/pixels.js'
 import { cast } from '../../ops/cast.js'
 import { withDevice } from '../../tensor/device.js'
 import { scope } from '../../tensor/scope.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import { downscaleOf } from './config.js'
 import type { AutoencoderNetwork } from './network.js'
 import { type Field, runInTiles } from './tiles.js'
 
@@ -15,11 +17,26 @@ export type NetworkBody = (network: AutoencoderNetwork, x: Tensor) => Tensor
 export interface NetworkRun {
   /** Sides of what the network gives, for those of what it is given. */
   readonly factor: number
-  /** Pixels for each position of a latent, along each side. */
-  readonly downscale: number
-  /** Side in pixels, beyond which fields are computed in tiles. */
-  readonly tile: number
+  /** Side in pixels, beyond which fields are computed in tiles; 512 by default. */
+  readonly tile?: number
 }
+
+/** In pixels: Stable Diffusion's decoder takes 1 GB for it in f32, its weights included. */
+const usualTile = 512
+
+/** The side of a tile that a network's are by default: a quarter of it, which neighbours share, is whole positions. */
+export function defaultTile(downscale: number): number {
+  const unit = 4 * downscale
+  return Math.ceil(usualTile / unit) * unit
+}
+
+/** An image's pixels as a network reads them, -1 .. 1. */
+export const pixelsOf = ({ height, width, channels, data }: Image): Field => ({
+  height,
+  width,
+  channels,
+  values: bytesToFloats(data),
+})
 
 /** Pixels that go through the network at once: two images of 512 x 512, or 8 of 256 x 256. */
 const pixelsAtOnce = 2 ** 19
@@ -28,10 +45,11 @@ const pixelsAtOnce = 2 ** 19
 export async function runNetwork(
   network: AutoencoderNetwork,
   fields: readonly Field[],
-  { factor, downscale, tile }: NetworkRun,
+  { factor, tile = defaultTile(downscaleOf(network.config)) }: NetworkRun,
   body: NetworkBody,
 ): Promise<Field[]> {
-  const unit = factor < 1 ? downscale : 1
+  // Of images, tiles begin where positions of latents do.
+  const unit = factor <= 1 ? downscaleOf(network.config) : 1
   const inPixels = Math.max(1, factor)
   const tiling = { side: tile / inPixels, overlap: tile / 4 / inPixels }
   const isLarge = ({ height, width }: Field) => Math.max(height, width) > tiling.side

@@ -1,8 +1,15 @@
 import type { Image } from '../../../image/image.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
-import { type AutoencoderConfig, latentChannelsOf } from '../config.js'
+import {
+  addLatent,
+  type LatentStatistics,
+  measuredDeviation,
+  measuredScale,
+  noStatistics,
+} from '../../../image/latent_statistics.js'
+import { type AutoencoderConfig, downscaleOf, latentChannelsOf } from '../config.js'
 import type { AutoencoderNetwork } from '../network.js'
-import { forEachLatents } from './reconstruct.js'
+import { pixelsOf, runNetwork } from '../run_network.js'
 
 /** Images whose latents are measured together. */
 const atOnce = 64
@@ -22,33 +29,30 @@ export async function measureScale(
   network: AutoencoderNetwork,
   images: AsyncIterable<Image>,
 ): Promise<LatentScale> {
-  const same = unscaled(network.config)
-  const channels = same.mean.length
-  const sums = new Float64Array(channels)
-  const squares = new Float64Array(channels)
-  let positions = 0
-  const add = (latents: Float32Array) => {
-    positions += latents.length / channels
-    latents.forEach((value, i) => {
-      sums[i % channels]! += value
-      squares[i % channels]! += value ** 2
-    })
-  }
+  const { config } = network
+  let statistics = noStatistics(latentChannelsOf(config), config.imageChannels)
   let waiting: Image[] = []
   for await (const image of images) {
     waiting.push(image)
     if (waiting.length < atOnce) continue
-    await forEachLatents(network, waiting, add)
+    statistics = await withLatents(statistics, network, waiting)
     waiting = []
   }
-  await forEachLatents(network, waiting, add)
-  if (positions === 0) return same
-  const mean = Array.from(sums, (sum) => sum / positions)
-  const variances = Array.from(squares, (sum, i) => sum / positions - mean[i]! ** 2)
-  const deviation = (variance: number) => (variance > 0 ? Math.sqrt(variance) : 1)
-  if (network.config.codebook) {
-    const variance = variances.reduce((sum, value) => sum + value, 0) / channels
-    return { ...same, factor: 1 / deviation(variance) }
-  }
-  return { mean, std: variances.map(deviation), factor: 1 }
+  statistics = await withLatents(statistics, network, waiting)
+  if (statistics.positions === 0) return unscaled(config)
+  if (config.codebook) return { ...unscaled(config), factor: 1 / measuredDeviation(statistics) }
+  return measuredScale(statistics)
+}
+
+/** Statistics with those of the latents of further images. */
+async function withLatents(
+  statistics: LatentStatistics,
+  network: AutoencoderNetwork,
+  images: readonly Image[],
+): Promise<LatentStatistics> {
+  const factor = 1 / downscaleOf(network.config)
+  const latents = await runNetwork(network, images.map(pixelsOf), { factor }, (network, x) =>
+    network.encode(x),
+  )
+  return latents.reduce((sum, latent, i) => addLatent(sum, latent, images[i]!), statistics)
 }

@@ -28,7 +28,7 @@ export interface CodebookUseOptions {
 
 /**
  * What a VQ-VAE's codes are used for while it is trained: metrics, and restarts of dead codes (Williams et al. 2020;
- * Dhariwal et al. 2020), without which a codebook collapses to a few codes that all vectors are nearest to. A code that was
+ * Dhariwal et al. 2020), without which a codebook may collapse to a few codes that all vectors are nearest to. A code that was
  * not used for `restartAfter` steps becomes a vector of the step's first micro-batch, drawn by its seeds, and so does the
  * code's moving average where the run keeps one. At the beginning every code counts as unused for long: the first step
  * replaces all that it did not use, so that codes begin as vectors of the first batch (our choices). The optimizer's
