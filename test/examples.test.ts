@@ -63,13 +63,17 @@ it('shows the example in docs/node.md as it is', () => {
   expect(readFileSync(join(root, 'docs/node.md'), 'utf8')).toContain(readFileSync(example, 'utf8').trim())
 })
 
-it('has an example of a config that the command accepts, and shows it in docs/training.md', async () => {
-  const path = join(root, 'examples/fashion-mnist.json')
+it.each([
+  ['fashion-mnist', 'transfusion'],
+  ['fashion-mnist-autoencoder', 'autoencoder'],
+  ['fashion-mnist-latents', 'transfusion'],
+])('has a config %s that the command accepts, and shows it in docs/training.md', async (name, type) => {
+  const path = join(root, `examples/${name}.json`)
   const config = await readConfig(path, trainConfigSchema)
   const [schemaLine, text] = [/^ {2}"\$schema": "(.*)",\n/m, readFileSync(path, 'utf8')]
   expect(existsSync(join(root, 'examples', schemaLine.exec(text)![1]!))).toBe(true)
   expect(readFileSync(join(root, 'docs/training.md'), 'utf8')).toContain(text.replace(schemaLine, '').trim())
-  expect(parseConfig(trainConfigSchema, config, 'example').model.preset).toBe('tiny')
+  expect(parseConfig(trainConfigSchema, config, 'example').model.type).toBe(type)
 })
 
 it('trains on a folder of pictures, stops on Ctrl-C, and goes on where it was', async () => {
