@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { fileError } from './file_error.js'
 
 /** Byte order marks, which say how the text after them is encoded; UTF-8 needs none. */
 const marks = [
@@ -45,13 +46,6 @@ export async function readText(path: string): Promise<string> {
   try {
     return decodeText(await readFile(path), path)
   } catch (error) {
-    const { code, message, syscall } = error as NodeJS.ErrnoException
-    if (syscall === undefined) throw error
-    throw new Error(`${path}: ${unreadable[code ?? ''] ?? `cannot be read (${message})`}`, { cause: error })
+    throw fileError(path, error)
   }
-}
-
-const unreadable: Record<string, string> = {
-  ENOENT: 'no such file',
-  EISDIR: 'is a folder; expected a file',
 }

@@ -141,10 +141,11 @@ describe('a run of an autoencoder', () => {
     await trainFromConfig(config, { out: join(folder, 'run'), onStep: (report) => terms.push(report.terms) })
     expect(terms[0]!['perceptual']).toBeGreaterThan(0)
     expect(memory().live).toBe(before)
-    const nowhere = { ...config.training, loss: { perceptual: { weights: join(folder, 'no.safetensors') } } }
+    const missing = join(folder, 'no.safetensors')
+    const nowhere = { ...config.training, loss: { perceptual: { weights: missing } } }
     await expect(
       trainFromConfig({ ...config, training: nowhere } as WrittenTrainConfig, { out: join(folder, 'no') }),
-    ).rejects.toThrow('no.safetensors')
+    ).rejects.toThrow(`training.loss.perceptual.weights: ${missing}: no such file`)
     expect(memory().live).toBe(before)
   })
 

@@ -1,5 +1,6 @@
 import { checkArguments, checkOptions } from '../../arguments.js'
 import { noGrad } from '../../autograd/tape.js'
+import { fileError } from '../../files/file_error.js'
 import { SafetensorsError } from '../../files/safetensors/safetensors_header.js'
 import { SafetensorsReader } from '../../files/safetensors/safetensors_reader.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
@@ -83,7 +84,9 @@ export class Lpips {
     checkArguments('Lpips.load', { path: [path, 'string'] })
     checkOptions('Lpips.load', options, { compute: true, device: true })
     const device = parseDevice(options.device ?? currentDevice(), 'Lpips.load')
-    await using file = await SafetensorsReader.open(path)
+    await using file = await SafetensorsReader.open(path).catch((error: unknown) => {
+      throw fileError(path, error)
+    })
     const widths = widthsIn(file)
     const shift = await readFinite(file, 'scaling_layer.shift', [1, 3, 1, 1])
     const scale = await readFinite(file, 'scaling_layer.scale', [1, 3, 1, 1])

@@ -3,7 +3,7 @@ import type { PositionsOf } from '../../../data/stream/chunks.js'
 import type { Image } from '../../../image/image.js'
 import type { ImagePreprocessing } from '../../../image/image_preprocessing.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
-import { Lpips } from '../../lpips/lpips.js'
+import { type LoadLpipsOptions, Lpips } from '../../lpips/lpips.js'
 import { downscaleOf, latentChannelsOf } from '../config.js'
 import { loadAutoencoder, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
 import { type AutoencoderModelOptions, namedAutoencoderSizes } from '../model_options.js'
@@ -97,6 +97,14 @@ export class AutoencoderRunModel {
 const load = async (folder: string, settings: AutoencoderSettings): Promise<LoadedAutoencoder> =>
   loadAutoencoder(folder, { compute: settings.precision, device: settings.device })
 
+async function loadLpips(path: string, options: LoadLpipsOptions): Promise<Lpips> {
+  try {
+    return await Lpips.load(path, options)
+  } catch (error) {
+    throw new Error(`training.loss.perceptual.weights: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 /** A model with what its loss is to be computed with. */
 async function runModel(
   autoencoder: LoadedAutoencoder,
@@ -105,7 +113,7 @@ async function runModel(
   const { precision: compute, device, training } = settings
   const { perceptual } = training.loss
   try {
-    const lpips = perceptual && (await Lpips.load(perceptual.weights, { compute, device }))
+    const lpips = perceptual && (await loadLpips(perceptual.weights, { compute, device }))
     return new AutoencoderRunModel(autoencoder, preprocessingOf(settings, 'config'), lpips)
   } catch (error) {
     autoencoder.network[Symbol.dispose]()

@@ -63,8 +63,8 @@ export function imagesOf({ name, parts }: TokenizedDocument, expected: TrainingI
   for (const image of images)
     if (image.width !== width || image.height !== height || image.channels !== channels)
       throw new Error(
-        `${name}: an image of it has ${image.width} x ${image.height} pixels of ${image.channels} channels; expected ${width} x ` +
-          `${height} of ${channels}, as the model and imagePreprocessing say: images in memory are not resized`,
+        `${name}: an image of it is ${image.width} x ${image.height} x ${image.channels}; expected ${width} x ${height} x ` +
+          `${channels}, as the model and imagePreprocessing say: images in memory are not resized`,
       )
   return images
 }
