@@ -84,6 +84,10 @@ struct Comparison {
   __device__ __forceinline__ void load(i64 first) {
     a.load(static_cast<const T*>(features.a) + offset, first, features.channels, features.vectors);
     b.load(static_cast<const T*>(features.b) + offset, first, features.channels, features.vectors);
+  }
+
+  // Of the tile that is loaded, before its weights are used.
+  __device__ __forceinline__ void weigh(i64 first) {
     if (last() != 0) load_weight(first);
   }
 
@@ -120,6 +124,7 @@ __device__ void perceptual_distance(const PerceptualDistanceArguments& arguments
     // From the last tile, which is still held, to the first.
     for (i64 first = last; first >= 0; first -= Rows::kColumns) {
       if (first != last) comparison.load(first);
+      comparison.weigh(first);
       Tile::for_each([&](int run, int i) {
         const float d = comparison.difference(run, i);
         sum += comparison.weight[run][i] * d * d;
@@ -161,11 +166,13 @@ __device__ void perceptual_distance_backward(const PerceptualDistanceBackwardArg
     float along = 0;
     for (i64 first = 0; first <= last; first += Rows::kColumns) {
       if (last != 0) comparison.load(first);
+      comparison.weigh(first);
       Tile::for_each([&](int run, int i) { along += slope(run, i) * comparison.unit(run, i); });
     }
     along = reduce_row<Rows>(along, Sum()) / length;
     for (i64 first = last; first >= 0; first -= Rows::kColumns) {
       if (first != last) comparison.load(first);
+      comparison.weigh(first);
       Tile::for_each([&](int run, int i) {
         float& a = comparison.a.values[run][i];
         const float gradient = inverse * (slope(run, i) - a * along);
