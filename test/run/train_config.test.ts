@@ -1,14 +1,17 @@
 import { readFile } from 'node:fs/promises'
 import { describe, expect, it } from 'vitest'
+import { autoencoderRuns } from '../../lib/models/autoencoder/run/run_model.js'
+import type { AutoencoderTrainConfig } from '../../lib/run/autoencoder/config.js'
 import { checkNewModel } from '../../lib/run/train_checks.js'
 import { modelOptions, namedSizes } from '../../lib/models/transfusion/model_options.js'
 import { requireGenerative } from '../../lib/run/model_runs.js'
-import { trainConfigSchema } from '../../lib/run/train_config.js'
+import { type TrainConfig, trainConfigSchema } from '../../lib/run/train_config.js'
 import { parseConfig } from '../../lib/config/parse.js'
 import { parseConfigText } from '../../lib/files/config_file.js'
 import { transfusionParameters } from '../../lib/models/transfusion/model.js'
 import { paperImages, paperVocabulary, type PresetName } from '../../lib/models/transfusion/presets.js'
 import { elementsOf } from '../../lib/tensor/shape.js'
+import { temporaryFolder } from '../temporary_folder.js'
 
 const config = (model: object, more: object = {}) =>
   parseConfig(
@@ -151,15 +154,28 @@ describe('a config of a new model', () => {
   })
 })
 
+/** The configs shown in a page; one that names an autoencoder finds the page's own, untrained, in its place. */
+async function configsShown(page: string): Promise<TrainConfig[]> {
+  const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
+  const autoencoder = await temporaryFolder()
+  const configs: TrainConfig[] = []
+  for (const [, shown] of text.matchAll(/^```jsonc?\n([^]*?)^```/gm)) {
+    const { $schema: _, ...written } = parseConfigText(shown!, page) as Record<string, unknown>
+    const config = parseConfig(trainConfigSchema, written, page)
+    if (config.model.type === 'autoencoder') {
+      using model = await autoencoderRuns.create(config as AutoencoderTrainConfig)
+      await model.save(autoencoder)
+    } else if (config.model.autoencoder !== undefined) config.model.autoencoder = autoencoder
+    configs.push(config)
+  }
+  return configs
+}
+
 it.each([
   ['README.md', 1],
-  ['docs/training.md', 2],
+  ['docs/training.md', 3],
 ])('takes the configs in %s', async (page, count) => {
-  const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
-  const configs = [...text.matchAll(/^```jsonc?\n([^]*?)^```/gm)].map(([, config]) => config!)
+  const configs = await configsShown(page)
   expect(configs).toHaveLength(count)
-  for (const config of configs) {
-    const { $schema: _, ...written } = parseConfigText(config, page) as Record<string, unknown>
-    await checkNewModel(parseConfig(trainConfigSchema, written, page), page)
-  }
+  for (const config of configs) await checkNewModel(config, page)
 })
