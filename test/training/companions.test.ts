@@ -4,28 +4,11 @@ import { readSafetensors } from '../../lib/files/safetensors/safetensors.js'
 import { zeros } from '../../lib/tensor/tensor.js'
 import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
 import type { TrainingSettings } from '../../lib/training/options.js'
-import type { StepReport } from '../../lib/training/step_report.js'
 import type { Companion } from '../../lib/training/task.js'
 import { TaskTrainer } from '../../lib/training/task_trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { batchSize, type Examples, settings, start, toy, type ToyOptions } from './toy_companion.js'
-
-async function train(
-  trainer: TaskTrainer,
-  { stopAt = Infinity, folder }: { stopAt?: number; folder?: CheckpointFolder } = {},
-): Promise<Omit<StepReport, 'seconds'>[]> {
-  const reports: Omit<StepReport, 'seconds'>[] = []
-  const stop = new AbortController()
-  await trainer.run({
-    signal: stop.signal,
-    onStep({ seconds: _seconds, ...report }) {
-      reports.push(report)
-      if (report.step >= stopAt) stop.abort()
-    },
-    ...(folder && { checkpoints: { folder, steps: Infinity } }),
-  })
-  return reports
-}
+import { trainedReports } from './trained_reports.js'
 
 describe('a task with a companion', () => {
   it('trains both, the companion by its own optimizer, from the step that has a loss for it', async () => {
@@ -51,7 +34,7 @@ describe('a task with a companion', () => {
   it('reports the norms of both networks that a step trains', async () => {
     using made = toy()
     using trainer = new TaskTrainer(made.task, settings())
-    const reports = await train(trainer)
+    const reports = await trainedReports(trainer)
     expect(reports.map(({ companionNorms }) => companionNorms && Object.keys(companionNorms))).toEqual(
       reports.map((_, step) => (step < start ? undefined : ['follower'])),
     )
@@ -84,16 +67,16 @@ describe('a task with a companion', () => {
   ])('goes on from a checkpoint bit for bit: %s', async (_, more, options, stopAt) => {
     using whole = toy(options)
     using uninterrupted = new TaskTrainer(whole.task, settings(more))
-    const expected = await train(uninterrupted)
+    const expected = await trainedReports(uninterrupted)
 
     const folder = new CheckpointFolder(await temporaryFolder(), 1)
     using first = toy(options)
     using stopped = new TaskTrainer(first.task, settings(more))
-    const before = await train(stopped, { stopAt, folder })
+    const before = await trainedReports(stopped, { stopAt, folder })
     using second = toy({ ...options, seed: 11 })
     using resumed = new TaskTrainer(second.task, settings(more))
     await resumed.restore((await folder.latest())!)
-    expect([...before, ...(await train(resumed))]).toEqual(expected)
+    expect([...before, ...(await trainedReports(resumed))]).toEqual(expected)
     expect(await second.values()).toEqual(await whole.values())
   })
 

@@ -3,9 +3,9 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { CheckpointFolder } from '../../dist/index.js'
 import { Linear, ParameterArena, ParameterList, TaskTrainer } from '../../dist/entry/nn.js'
 import { add, fromArray, mean, mul, noGrad, scale } from '../../dist/entry/tensor.js'
+import { runWithCheckpoints } from './killed_run.mjs'
 
 const [path, steps] = process.argv.slice(2)
 
@@ -63,15 +63,4 @@ const trainer = new TaskTrainer(task, {
   ema: 0.9,
   learningRate: { peak: 3e-3, warmupSteps: 3 },
 })
-const folder = new CheckpointFolder(path, 2)
-const latest = await folder.latest()
-if (latest) await trainer.restore(latest)
-process.stdout.write(`from ${trainer.done.steps}\n`)
-await trainer.run({
-  checkpoints: { folder, steps: 1 },
-  onStep: ({ step }) => process.stdout.write(`step ${step}\n`),
-})
-const weights = await Promise.all([model, follower].map(({ arena }) => arena.values.readFloats()))
-process.stdout.write(
-  `weights ${weights.map(({ buffer }) => Buffer.from(buffer).toString('base64')).join()}\n`,
-)
+await runWithCheckpoints(trainer, path, [model.arena, follower.arena])

@@ -1,12 +1,7 @@
 // Trains a tiny model with a checkpoint after every step: killed.test.ts kills it again and again.
 // Arguments: the folder of checkpoints, steps in all.
-import {
-  CheckpointFolder,
-  captionedImage,
-  makeCaptionTokenizer,
-  Trainer,
-  Transfusion,
-} from '../../dist/index.js'
+import { captionedImage, makeCaptionTokenizer, Trainer, Transfusion } from '../../dist/index.js'
+import { runWithCheckpoints } from './killed_run.mjs'
 
 const [path, steps] = process.argv.slice(2)
 const names = ['left', 'right', 'none', 'both']
@@ -37,13 +32,4 @@ const trainer = new Trainer(model, dataset, {
   ema: 0.9,
   learningRate: { peak: 3e-3, warmupSteps: 3 },
 })
-const folder = new CheckpointFolder(path, 2)
-const latest = await folder.latest()
-if (latest) await trainer.restore(latest)
-process.stdout.write(`from ${trainer.done.steps}\n`)
-await trainer.run({
-  checkpoints: { folder, steps: 1 },
-  onStep: ({ step }) => process.stdout.write(`step ${step}\n`),
-})
-const weights = await model.network.arena.values.readFloats()
-process.stdout.write(`weights ${Buffer.from(weights.buffer).toString('base64')}\n`)
+await runWithCheckpoints(trainer, path, [model.network.arena])

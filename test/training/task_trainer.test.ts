@@ -14,10 +14,10 @@ import { RunRecorder } from '../../lib/reporting/run_recorder.js'
 import { fromArray } from '../../lib/tensor/tensor.js'
 import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
 import type { TrainingSettings } from '../../lib/training/options.js'
-import type { StepReport } from '../../lib/training/step_report.js'
 import type { TrainingTask } from '../../lib/training/task.js'
 import { TaskTrainer } from '../../lib/training/task_trainer.js'
 import { temporaryFolder } from '../temporary_folder.js'
+import { trainedReports } from './trained_reports.js'
 
 const batchSize = 8
 /** What the regression is to find: y = 3 x0 - 2 x1 + 0.5. */
@@ -98,30 +98,12 @@ const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
   ...more,
 })
 
-/** Trains to the end, or to `stopAt`; with the hook's folder the run may be stopped and gone on with. */
-async function train(
-  trainer: TaskTrainer,
-  { stopAt = Infinity, folder }: { stopAt?: number; folder?: CheckpointFolder } = {},
-): Promise<Omit<StepReport, 'seconds'>[]> {
-  const reports: Omit<StepReport, 'seconds'>[] = []
-  const stop = new AbortController()
-  await trainer.run({
-    signal: stop.signal,
-    onStep({ seconds: _seconds, ...report }) {
-      reports.push(report)
-      if (report.step >= stopAt) stop.abort()
-    },
-    ...(folder && { checkpoints: { folder, steps: Infinity } }),
-  })
-  return reports
-}
-
 describe('a task of another kind than the models', () => {
   it('is trained, and reports its own terms and counts alone', async () => {
     using model = regression()
     const { task, arena } = model
     using trainer = new TaskTrainer(task, settings({ steps: 400 }))
-    const reports = await train(trainer)
+    const reports = await trainedReports(trainer)
     expect(Object.keys(reports[0]!.terms)).toEqual(['squared_error', 'penalty'])
     expect(reports[0]!.counts).toEqual({ examples: batchSize })
     expect(reports[0]!.flops).toBeUndefined()
@@ -136,7 +118,7 @@ describe('a task of another kind than the models', () => {
     using four = regression()
     using whole = new TaskTrainer(one.task, settings({ steps: 1 }))
     using parts = new TaskTrainer(four.task, settings({ steps: 1, gradientAccumulation: 4 }))
-    const [[expected], [found]] = [await train(whole), await train(parts)]
+    const [[expected], [found]] = [await trainedReports(whole), await trainedReports(parts)]
     for (const name of ['squared_error', 'penalty'])
       expect(Math.abs(found!.terms[name]! / expected!.terms[name]! - 1)).toBeLessThan(1e-6)
     expect(Math.abs(found!.gradientNorm / expected!.gradientNorm - 1)).toBeLessThan(1e-6)
@@ -145,18 +127,18 @@ describe('a task of another kind than the models', () => {
   it.each([0, 0.9])('goes on from a checkpoint bit for bit (ema %d)', async (ema) => {
     using whole = regression()
     using uninterrupted = new TaskTrainer(whole.task, settings({ ema }))
-    const expected = await train(uninterrupted)
+    const expected = await trainedReports(uninterrupted)
 
     const folder = new CheckpointFolder(await temporaryFolder(), 1)
     using first = regression()
     using stopped = new TaskTrainer(first.task, settings({ ema }))
-    const before = await train(stopped, { stopAt: 5, folder })
+    const before = await trainedReports(stopped, { stopAt: 5, folder })
     using second = regression()
     second.arena.initialize(8)
     using resumed = new TaskTrainer(second.task, settings({ ema }))
     await resumed.restore((await folder.latest())!)
     expect(resumed.done.steps).toBe(before.length)
-    expect([...before, ...(await train(resumed))]).toEqual(expected)
+    expect([...before, ...(await trainedReports(resumed))]).toEqual(expected)
     expect(await second.arena.values.readFloats()).toEqual(await whole.arena.values.readFloats())
   })
 
@@ -195,7 +177,7 @@ describe('a task of another kind than the models', () => {
     const { task } = model
     const { checkpoint: _checkpoint, ...plain } = task
     using trainer = new TaskTrainer(plain, settings({ steps: 2 }))
-    expect(await train(trainer)).toHaveLength(2)
+    expect(await trainedReports(trainer)).toHaveLength(2)
     const folder = await temporaryFolder()
     await expect(trainer.save(folder)).rejects.toThrow('Trainer.save: task must have a checkpoint')
     await expect(trainer.restore(folder)).rejects.toThrow('Trainer.restore: task must have a checkpoint')

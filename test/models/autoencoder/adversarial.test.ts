@@ -22,6 +22,7 @@ import {
   start,
   writeWeights,
 } from './adversarial_training.js'
+import { trainedReports } from '../../training/trained_reports.js'
 
 const fixture = await pytorchTraining()
 const stored = (name: string) => fixture.tensors.get(name)! as SafetensorsTensor & { data: Float32Array }
@@ -53,21 +54,6 @@ const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
   learningRate: { peak: 1e-3, final: 1e-3, warmupSteps: 0 },
   ...more,
 })
-
-/** Trains to the end, or to `stopAt`; returns the reports without wall time. */
-async function train(trainer: TaskTrainer, folder?: CheckpointFolder, stopAt = Infinity) {
-  const reports: Omit<StepReport, 'seconds'>[] = []
-  const stop = new AbortController()
-  await trainer.run({
-    signal: stop.signal,
-    onStep({ seconds: _seconds, ...report }) {
-      reports.push(report)
-      if (report.step >= stopAt) stop.abort()
-    },
-    ...(folder && { checkpoints: { folder, steps: Infinity } }),
-  })
-  return reports
-}
 
 const valuesOf = ({ arena, discriminator }: { arena: ParameterArena; discriminator: PatchDiscriminator }) =>
   Promise.all([arena, discriminator.arena].map(({ values }) => values.readFloats()))
@@ -124,7 +110,7 @@ describe('an autoencoder and its discriminator', () => {
   it('are trained as by PyTorch, with its adaptive weight, from the step on that the discriminator begins', async () => {
     using made = await adversarialTraining()
     using trainer = new TaskTrainer(made.task, settings())
-    const reports = await train(trainer)
+    const reports = await trainedReports(trainer)
     const found = reports.map(({ terms }) => Object.values(terms))
     expect(reports.map(({ terms }) => Object.keys(terms))).toEqual([
       ['reconstruction'],
@@ -151,17 +137,17 @@ describe('an autoencoder and its discriminator', () => {
     const eight = settings({ steps: 8, ...more })
     using whole = await adversarialTraining(options)
     using uninterrupted = new TaskTrainer(whole.task, eight)
-    const expected = await train(uninterrupted)
+    const expected = await trainedReports(uninterrupted)
     const folder = new CheckpointFolder(await temporaryFolder(), 1)
     using first = await adversarialTraining(options)
     using stopped = new TaskTrainer(first.task, eight)
-    const before = await train(stopped, folder, stopAt)
+    const before = await trainedReports(stopped, { stopAt, folder })
     using second = await adversarialTraining(options)
     second.arena.initialize(1)
     second.discriminator.arena.initialize(2)
     using resumed = new TaskTrainer(second.task, eight)
     await resumed.restore((await folder.latest())!)
-    expect([...before, ...(await train(resumed))]).toEqual(expected)
+    expect([...before, ...(await trainedReports(resumed))]).toEqual(expected)
     expect(await valuesOf(second)).toEqual(await valuesOf(whole))
   })
 
@@ -170,7 +156,7 @@ describe('an autoencoder and its discriminator', () => {
     using trainer = new TaskTrainer(made.task, settings({ steps: 2, gradientAccumulation: 2 }))
     using other = await adversarialTraining({ adaptive: false })
     using whole = new TaskTrainer(other.task, settings({ steps: 2 }))
-    const [parts, one] = [await train(trainer), await train(whole)]
+    const [parts, one] = [await trainedReports(trainer), await trainedReports(whole)]
     for (const step of [0, 1])
       expect(parts[step]!.terms['reconstruction']).toBeCloseTo(one[step]!.terms['reconstruction']!, 5)
     expect(parts[1]!.terms['adversarial_weight']).toBeCloseTo(0.5, 6)

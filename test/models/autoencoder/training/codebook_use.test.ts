@@ -20,11 +20,11 @@ import { keep } from '../../../../lib/tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../../../../lib/tensor/tensor.js'
 import { CheckpointFolder } from '../../../../lib/training/checkpoint_folder.js'
 import type { TrainingSettings } from '../../../../lib/training/options.js'
-import type { StepReport } from '../../../../lib/training/step_report.js'
 import type { TrainingTask } from '../../../../lib/training/task.js'
 import { TaskTrainer } from '../../../../lib/training/task_trainer.js'
 import { roundToBf16 } from '../../../host_array.js'
 import { temporaryFolder } from '../../../temporary_folder.js'
+import { trainedReports } from '../../../training/trained_reports.js'
 
 const codes = 24
 const [images, height, width, channels] = [4, 4, 4, 2]
@@ -137,20 +137,6 @@ const settings = (more: Partial<TrainingSettings> = {}): TrainingSettings => ({
   ...more,
 })
 
-async function train(trainer: TaskTrainer, stopAt = Infinity, folder?: CheckpointFolder) {
-  const reports: Omit<StepReport, 'seconds'>[] = []
-  const stop = new AbortController()
-  await trainer.run({
-    signal: stop.signal,
-    onStep({ seconds: _seconds, ...report }) {
-      reports.push(report)
-      if (report.step >= stopAt) stop.abort()
-    },
-    ...(folder && { checkpoints: { folder, steps: Infinity } }),
-  })
-  return reports
-}
-
 const distinct = (rows: readonly (readonly number[])[]) => new Set(rows.map(String)).size
 
 describe('CodebookUse', () => {
@@ -158,7 +144,7 @@ describe('CodebookUse', () => {
     using made = toy({ restartAfter: 100 })
     const before = await made.codes()
     using trainer = new TaskTrainer(made.task, settings({ steps: 1 }))
-    const [report] = await train(trainer)
+    const [report] = await trainedReports(trainer)
     const after = await made.codes()
     const used = report!.terms['codes_used']!
     expect(used).toBeLessThan(codes / 2)
@@ -169,7 +155,7 @@ describe('CodebookUse', () => {
     const { unused } = await made.state()
     expect(unused).toEqual(Array(codes).fill(0))
     using further = new TaskTrainer(made.task, settings({ steps: 4 }))
-    const reports = await train(further)
+    const reports = await trainedReports(further)
     expect(reports.at(-1)!.terms['codes_used']).toBeGreaterThan(codes / 2)
     expect(reports.at(-1)!.terms['perplexity']).toBeGreaterThan(codes / 3)
     expect(reports.at(-1)!.terms['recent_codes_used']).toBeGreaterThan(codes / 2)
@@ -179,7 +165,7 @@ describe('CodebookUse', () => {
     using made = toy()
     const before = await made.codes()
     using trainer = new TaskTrainer(made.task, settings())
-    await train(trainer)
+    await trainedReports(trainer)
     const { unused, recent } = await made.state()
     const never = unused.flatMap((steps, k) => (steps === 8 ? [k] : []))
     expect(never.length).toBeGreaterThan(0)
@@ -194,7 +180,7 @@ describe('CodebookUse', () => {
       using made = toy({ restartAfter: 2, compute })
       using trainer = new TaskTrainer(made.task, settings({ steps: 1, ema: 0.9 }))
       const before = await made.codes()
-      await train(trainer)
+      await trainedReports(trainer)
       const average = await made.average()
       const now = await made.codes()
       const restarted = now.flatMap((row, k) =>
@@ -211,13 +197,13 @@ describe('CodebookUse', () => {
   it('changes nothing in a step that is not taken', async () => {
     using made = toy({ restartAfter: 2, notFinite: 2 })
     using trainer = new TaskTrainer(made.task, settings({ steps: 2 }))
-    await train(trainer)
+    await trainedReports(trainer)
     const before = [await made.state(), await made.codes()]
     using further = new TaskTrainer(made.task, settings({ steps: 3 }))
     const folder = await temporaryFolder()
     await trainer.save(folder)
     await further.restore(folder)
-    const [report] = await train(further)
+    const [report] = await trainedReports(further)
     expect(report!.applied).toBe(false)
     expect([await made.state(), await made.codes()]).toEqual(before)
   })
@@ -229,16 +215,16 @@ describe('CodebookUse', () => {
   ])('goes on from a checkpoint bit for bit: %s', async (_, more, options) => {
     using whole = toy({ restartAfter: 2, ...options })
     using uninterrupted = new TaskTrainer(whole.task, settings(more))
-    const expected = await train(uninterrupted)
+    const expected = await trainedReports(uninterrupted)
 
     const folder = new CheckpointFolder(await temporaryFolder(), 1)
     using first = toy({ restartAfter: 2, ...options })
     using stopped = new TaskTrainer(first.task, settings(more))
-    const before = await train(stopped, 4, folder)
+    const before = await trainedReports(stopped, { stopAt: 4, folder })
     using second = toy({ restartAfter: 2, ...options })
     using resumed = new TaskTrainer(second.task, settings(more))
     await resumed.restore((await folder.latest())!)
-    expect([...before, ...(await train(resumed))]).toEqual(expected)
+    expect([...before, ...(await trainedReports(resumed))]).toEqual(expected)
     expect([await second.state(), await second.codes()]).toEqual([await whole.state(), await whole.codes()])
     const [a, b] = [second, whole].map(({ arena }) => arena.values.readFloats())
     expect(await a).toEqual(await b)
