@@ -7,6 +7,7 @@ import sharp from 'sharp'
 import { expect, it, onTestFinished } from 'vitest'
 import { ConfigError, parseConfig } from '../../lib/config/parse.js'
 import { readConfig } from '../../lib/files/config_file.js'
+import { GgufFile } from '../../lib/files/gguf/gguf_file.js'
 import { trainConfigSchema } from '../../lib/run/train_config.js'
 import { readIdx } from '../../lib/data/sources/idx/idx.js'
 import { readImage } from '../../lib/image/image_io.js'
@@ -14,6 +15,7 @@ import { readSafetensors, writeSafetensors } from '../../lib/files/safetensors/s
 import { readTar } from '../../lib/data/sources/tar/tar_records.js'
 import { JsonTokenizer } from '../../lib/tokenizer/tokenizer.js'
 import type { TokenizerJson } from '../../lib/tokenizer/tokenizer_json.js'
+import { array, f32, floats, ggufBytes, string } from '../files/gguf/gguf_bytes.js'
 import { temporaryFolder } from '../temporary_folder.js'
 import { idxFile } from './sources/idx/idx_file.js'
 import { tarFile } from './sources/tar/tar_file.js'
@@ -174,6 +176,29 @@ it('reads 30,000 mutations of a safetensors file', async () => {
     2,
     (random) => mutated(whole, random),
     (mutation, write) => readSafetensors(write(mutation)),
+  )
+  expect(refused).toBeGreaterThan(0.1)
+})
+
+it('reads 10,000 mutations of a GGUF file', async () => {
+  const whole = ggufBytes(
+    [
+      ['words', array([string('a'), string('b')])],
+      ['scale', f32(1)],
+    ],
+    {
+      a: floats([2, 3], Array(6)),
+      b: { type: 8, shape: [32], bytes: new Uint8Array(34) },
+    },
+  )
+  const refused = await shareRefused(
+    10_000,
+    7,
+    (random) => mutated(whole, random),
+    async (mutation, write) => {
+      await using file = await GgufFile.open(write(mutation))
+      for (const name of file.tensors.keys()) for await (const _ of file.read(name));
+    },
   )
   expect(refused).toBeGreaterThan(0.1)
 })

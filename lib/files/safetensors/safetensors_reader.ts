@@ -1,6 +1,8 @@
 import { open } from 'node:fs/promises'
 import { type Checksum, type ReadableFile, summedFile } from '../checksum.js'
 import { gitLfsPointer } from '../file_formats.js'
+import { halves } from '../halves.js'
+import { readFully } from '../read_fully.js'
 import {
   elementCount,
   largestHeader,
@@ -47,7 +49,7 @@ export class SafetensorsReader {
         throw new SafetensorsError(
           `${path}: holds ${size} bytes; a safetensors file has at least ${lengthSize}`,
         )
-      const start = await readFully(file, new BigUint64Array(1), 0, path)
+      const start = await readFully(file, new BigUint64Array(1), 0, path, SafetensorsError)
       const length = start[0]!
       if (gitLfsPointer.begin.startsWith(Buffer.from(start.buffer).toString('latin1')))
         throw new SafetensorsError(`${path}: ${gitLfsPointer.what}`)
@@ -58,7 +60,7 @@ export class SafetensorsReader {
         )
       }
       const dataStart = lengthSize + Number(length)
-      const json = await readFully(file, new Uint8Array(Number(length)), lengthSize, path)
+      const json = await readFully(file, new Uint8Array(Number(length)), lengthSize, path, SafetensorsError)
       return new SafetensorsReader(path, file, dataStart, parseHeader(json, size - dataStart, path))
     } catch (error) {
       await file.close()
@@ -92,7 +94,8 @@ export class SafetensorsReader {
     const { shape } = entry
     const count = elementCount(shape)
     const start = this.#dataStart + entry.begin
-    const read = <T extends NodeJS.TypedArray>(array: T) => readFully(this.#file, array, start, this.path)
+    const read = <T extends NodeJS.TypedArray>(array: T) =>
+      readFully(this.#file, array, start, this.path, SafetensorsError)
     switch (entry.dtype) {
       case 'F32':
         return { dtype: 'f32', shape, data: await read(new Float32Array(count)) }
@@ -131,7 +134,8 @@ export class SafetensorsReader {
     const floats = new Float32Array(count)
     for (let done = 0; done < count; done += piece.length) {
       const values = piece.subarray(0, count - done)
-      await readFully(this.#file, values, start + done * piece.BYTES_PER_ELEMENT, this.path)
+      const begin = start + done * piece.BYTES_PER_ELEMENT
+      await readFully(this.#file, values, begin, this.path, SafetensorsError)
       for (let i = 0; i < values.length; i++) floats[done + i] = toFloat(values[i]!)
     }
     return floats
@@ -151,35 +155,4 @@ export class SafetensorsReader {
 const convertedAtOnce = 2 ** 20
 const pieceOf = (count: number): number => Math.min(count, convertedAtOnce)
 
-/** Linux reads at most 2 GiB at once, and any read may return fewer bytes than it was called for. */
-const largestTransfer = 2 ** 30
-
-async function readFully<T extends NodeJS.TypedArray>(
-  file: ReadableFile,
-  array: T,
-  position: number,
-  path: string,
-): Promise<T> {
-  const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength)
-  for (let done = 0; done < bytes.length;) {
-    const length = Math.min(bytes.length - done, largestTransfer)
-    const { bytesRead } = await file.read(bytes, done, length, position + done)
-    if (bytesRead === 0) throw new SafetensorsError(`${path}: was cut short while it was read`)
-    done += bytesRead
-  }
-  return array
-}
-
-/** The value of an IEEE half: 1 sign bit, 5 exponent bits, 10 fraction bits. */
-function decodeHalf(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1
-  const exponent = (bits >> 10) & 0x1f
-  const fraction = bits & 0x3ff
-  if (exponent === 0) return sign * fraction * 2 ** -24
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
-}
-
-/** Of all halves, by their bits. */
-const halves = Float32Array.from({ length: 2 ** 16 }, (_, bits) => decodeHalf(bits))
 const halfToFloat = (bits: number): number => halves[bits]!
