@@ -12,10 +12,14 @@ const env = {
 const hasMatrixRegisters =
   existsSync('/proc/cpuinfo') && readFileSync('/proc/cpuinfo', 'utf8').includes(' amx_bf16')
 
-/** The ops with dispatch forced down to what older CPUs have. */
+/** The ops and the CPU's own parts with dispatch forced down to what older CPUs have. */
 const forced = (simd: string) => ({
   extends: true as const,
-  test: { name: simd, include: ['test/ops/*.test.ts'], env: { ...env, TRANSFUSION_SIMD: simd } },
+  test: {
+    name: simd,
+    include: ['test/ops/*.test.ts', 'test/cpu/*.test.ts'],
+    env: { ...env, TRANSFUSION_SIMD: simd },
+  },
 })
 
 export default defineConfig({

@@ -13,6 +13,7 @@ const build = 'build/sanitize'
 const folders = [
   'test/tensor',
   'test/ops',
+  'test/cpu',
   'test/autograd',
   'test/reliability',
   'test/generation',

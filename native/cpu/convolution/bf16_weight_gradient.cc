@@ -1,9 +1,9 @@
 // dw[tap] [O, C] = dy^T [O, positions] x[shift(tap) ..] [positions, C], an implicit GEMM (implicit_gemm.h)
-// whose K runs over positions. Parallel over chunks of images; their partial sums are added up in order. A
-// chunk takes the positions in parts, bands of images laid end to end. A part is packed once for all taps: dy
-// and x as pairs of neighbouring positions, x twice, from its first position for even shifts and from its
-// second one for odd ones. With AMX both are packed as tiles, dy transposed; otherwise vectors multiply pairs
-// [positions / 2, channels]. Nothing is kept for the backward pass.
+// whose K runs over positions. Parallel over chunks of images, or of few images' bands; their partial sums
+// are added up in order. A chunk takes the positions in parts, bands of images laid end to end. A part is
+// packed once for all taps: dy and x as pairs of neighbouring positions, x twice, from its first position for
+// even shifts and from its second one for odd ones. With AMX both are packed as tiles, dy transposed;
+// otherwise vectors multiply pairs [positions / 2, channels]. Nothing is kept for the backward pass.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/convolution/bf16_weight_gradient.cc"
 #include <hwy/foreach_target.h>
@@ -37,9 +37,8 @@ struct Part {
                 // columns]
   float* block_sums;  // of vectors, of a block of K of one tap: [rows, columns]
 
-  Part(const Conv2dShape& shape, i64 chunk_images) : gemm(shape, kPartPositions) {
-    const i64 most = std::max<i64>(1, kPartPositions / band_positions());
-    bands = std::min(most, chunk_images * gemm.bands());
+  Part(const ImplicitGemm& gemm, i64 chunk_bands) : gemm(gemm) {
+    bands = std::clamp<i64>(kPartPositions / band_positions(), 1, chunk_bands);
     depth = round_up(bands * band_positions(), kTileDepth);
     x_depth = round_up(depth + gemm.shift(gemm.taps() - 1), kTileDepth);
     rows = round_up(gemm.out_channels, kTileRows), columns = round_up(gemm.channels, kTileRows);
@@ -186,17 +185,17 @@ void StoreSums(float* to, const Part<Bf16Pairs>& part) {
 template <class Words>
 void WeightGradient(Context& context, const Conv2dShape& shape, i64 chunk_images, float* dweight,
                     const bf16* dy, const bf16* x) {
-  const Part<Words> layout(shape, chunk_images);
-  const ImplicitGemm& gemm = layout.gemm;
+  const ImplicitGemm gemm(shape, kPartPositions);
+  const i64 chunk_bands = bands_of_chunk(gemm, shape.images, chunk_images);
+  const Part<Words> layout(gemm, chunk_bands);
   const i64 size = gemm.out_channels * gemm.taps() * gemm.channels;
-  const i64 chunks = ceil_div(shape.images, chunk_images);
+  const i64 total = shape.images * gemm.bands(), chunks = ceil_div(total, chunk_bands);
   float* partials = context.scratch<float>(chunks * size);
   parallel_tasks(context, chunks, layout.scratch_size(), [&](i64 chunk, float* scratch) HWY_ATTR {
     const TileConfigFor<Words> tile_config;
     Part<Words> part = layout;
     part.use(scratch);
-    const i64 begin = chunk * chunk_images * gemm.bands();
-    const i64 end = std::min(shape.images, (chunk + 1) * chunk_images) * gemm.bands();
+    const i64 begin = chunk * chunk_bands, end = std::min(total, begin + chunk_bands);
     for (i64 first = begin; first < end; first += part.bands) {
       LoadPart(part, dy, x, first, std::min(part.bands, end - first));
       PackPart(part);

@@ -4,9 +4,9 @@
 // the format that it prefers; some shapes by conv2d_gemm.cc and bf16_weight_gradient.cc. bf16 is widened to
 // f32 where the CPU has no bf16 products.
 //
-// No sum may depend on the number of threads or on the other images: each image is a primitive made for one
-// thread. Parallel over images. Weight gradients are partial sums over chunks of images, cut by shape and
-// added up in order. Kept for the backward pass: x.
+// No sum may depend on the number of threads or on the other images: each strip of an image's rows is a
+// primitive made for one thread. Parallel over strips. Weight gradients are partial sums over chunks of
+// images, or strips of few images, cut by shape and added up in order. Kept for the backward pass: x.
 #include "cpu/convolution/bf16_weight_gradient.h"
 #include "cpu/convolution/conv2d_gemm.h"
 #include "cpu/convolution/conv2d_primitive.h"
@@ -22,26 +22,38 @@ i64 image_bytes(const TensorView& tensor) { return static_cast<i64>(tensor.bytes
 void* image(const TensorView& tensor, i64 index) {
   return static_cast<char*>(tensor.data) + index * image_bytes(tensor);
 }
+// Of a tensor [N, H, ..].
+void* image_row(const TensorView& tensor, i64 index, i64 row) {
+  return static_cast<char*>(image(tensor, index)) + row * (image_bytes(tensor) / tensor.dim(1));
+}
+
+// A strip has so many products at least (about a millisecond): shorter ones read the weights too often.
+constexpr i64 kStripProducts = i64{1} << 26;
+constexpr i64 kMaxStrips = 16;
 
 Convolution convolution_of(Pass pass, const TensorView& x, const TensorView& weight, const TensorView& y,
                            i64 stride, i64 padding, i64 groups) {
-  return {.pass = pass,
-          .images = 1,
-          .height = x.dim(1),
-          .width = x.dim(2),
-          .channels = x.dim(3),
-          .out_height = y.dim(1),
-          .out_width = y.dim(2),
-          .out_channels = y.dim(3),
-          .kernel_height = weight.dim(1),
-          .kernel_width = weight.dim(2),
-          .stride = stride,
-          .padding = padding,
-          .groups = groups,
-          .dtype = x.dtype,
-          .has_bias = false,
-          .has_residual = false,
-          .threads = omp_get_max_threads()};
+  Convolution one{.pass = pass,
+                  .images = 1,
+                  .height = x.dim(1),
+                  .width = x.dim(2),
+                  .channels = x.dim(3),
+                  .out_height = y.dim(1),
+                  .out_width = y.dim(2),
+                  .out_channels = y.dim(3),
+                  .kernel_height = weight.dim(1),
+                  .kernel_width = weight.dim(2),
+                  .stride = stride,
+                  .padding_top = padding,
+                  .padding_left = padding,
+                  .groups = groups,
+                  .dtype = x.dtype,
+                  .has_bias = false,
+                  .has_residual = false,
+                  .threads = omp_get_max_threads(),
+                  .strips = 1};
+  one.strips = std::clamp<i64>(one.products() / kStripProducts, 1, kMaxStrips);
+  return one;
 }
 
 bool must_widen(const TensorView& tensor) { return tensor.dtype == DType::bf16 && !has_native_bf16(); }
@@ -57,27 +69,29 @@ Status finish(Context& context, const TensorView& y, const TensorView& result, c
   return status.failed || result.data == y.data ? status : convert(context, y, result);
 }
 
-// dweight += the gradients of `count` chunks of part.images images each, from image `first` on.
+// dweight += the gradients of the strips of `count` chunks of part.images images each, from image `first` on.
 void add_chunks(Context& context, const Convolution& part, const TensorView& dweight, const TensorView& dy,
                 const TensorView& x, i64 first, i64 count) {
-  const Executable& convolution = executable(part);
-  const i64 size = static_cast<i64>(convolution.packed.get_size() / sizeof(float));
-  const i64 step = ceil_div(size, 16) * 16;  // whole cache lines
-  float* sums = context.scratch<float>(count * step);
-  run_each(context, convolution, count, [&](i64 i) {
+  const Plan& plan = plan_of(part);
+  const auto& [packed, weight] = std::tie(plan.of_any().packed, plan.of_any().weight);
+  const i64 size = static_cast<i64>(packed.get_size() / sizeof(float));
+  const i64 step = round_up(size, 16);  // whole cache lines
+  float* sums = context.scratch<float>(count * plan.strips() * step);
+  run_each(context, plan, count, [&](i64 i, i64 s, const Strip& strip, const Executable& convolution) {
     const i64 begin = first + i * part.images;
-    return Arguments{{DNNL_ARG_SRC, at(convolution.x, image(x, begin))},
-                     {DNNL_ARG_DIFF_DST, at(convolution.y, image(dy, begin))},
-                     {DNNL_ARG_DIFF_WEIGHTS, at(convolution.packed, sums + i * step)}};
+    float* partial = sums + (i * plan.strips() + s) * step;
+    return Arguments{{DNNL_ARG_SRC, at(convolution.x, image_row(x, begin, strip.x_row))},
+                     {DNNL_ARG_DIFF_DST, at(convolution.y, image_row(dy, begin, strip.y_row))},
+                     {DNNL_ARG_DIFF_WEIGHTS, at(convolution.packed, partial)}};
   });
   parallel_for(size, 4096, [&](i64 begin, i64 end) {
-    for (i64 chunk = 1; chunk < count; ++chunk)
+    for (i64 chunk = 1; chunk < count * plan.strips(); ++chunk)
       for (i64 i = begin; i < end; ++i) sums[i] += sums[chunk * step + i];
   });
   const float* sum = sums;
-  if (convolution.packed != convolution.weight) {
+  if (packed != weight) {
     float* unpacked = context.scratch<float>(dweight.elements());
-    reorder(convolution.packed, sums, convolution.weight, unpacked);
+    reorder(packed, sums, weight, unpacked);
     sum = unpacked;
   }
   float* target = static_cast<float*>(dweight.data);
@@ -128,16 +142,16 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
   one.has_bias = bias.present();
   one.has_residual = residual.present();
   const Status status = onednn::guarded([&] {
-    const Executable& convolution = executable(one);
-    void* packed = packed_weights(context, one, convolution, weight);
-    run_each(context, convolution, x.dim(0), [&](i64 i) {
-      Arguments arguments{{DNNL_ARG_SRC, at(convolution.x, image(x, i))},
+    const Plan& plan = plan_of(one);
+    void* packed = packed_weights(context, one, plan.of_any(), weight);
+    run_each(context, plan, x.dim(0), [&](i64 i, i64, const Strip& strip, const Executable& convolution) {
+      void* to = image_row(result, i, strip.y_row);
+      Arguments arguments{{DNNL_ARG_SRC, at(convolution.x, image_row(x, i, strip.x_row))},
                           {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},
-                          {DNNL_ARG_DST, at(convolution.y, image(result, i))}};
+                          {DNNL_ARG_DST, at(convolution.y, to)}};
       if (bias.present())
         arguments.emplace(DNNL_ARG_BIAS, at(convolution.bias, bias.rank == 2 ? image(bias, i) : bias.data));
-      if (residual.present())
-        std::memcpy(image(result, i), image(residual, i), static_cast<size_t>(image_bytes(result)));
+      if (residual.present()) std::memcpy(to, image_row(residual, i, strip.y_row), convolution.y.get_size());
       return arguments;
     });
   });
@@ -158,12 +172,12 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
                                              weight.as<float>()));
   const Convolution one = convolution_of(Pass::backward_input, result, weight, dy, stride, padding, groups);
   const Status status = onednn::guarded([&] {
-    const Executable& convolution = executable(one);
-    void* packed = packed_weights(context, one, convolution, weight);
-    run_each(context, convolution, dx.dim(0), [&](i64 i) {
-      return Arguments{{DNNL_ARG_DIFF_DST, at(convolution.y, image(dy, i))},
+    const Plan& plan = plan_of(one);
+    void* packed = packed_weights(context, one, plan.of_any(), weight);
+    run_each(context, plan, dx.dim(0), [&](i64 i, i64, const Strip& strip, const Executable& convolution) {
+      return Arguments{{DNNL_ARG_DIFF_DST, at(convolution.y, image_row(dy, i, strip.y_row))},
                        {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},
-                       {DNNL_ARG_DIFF_SRC, at(convolution.x, image(result, i))}};
+                       {DNNL_ARG_DIFF_SRC, at(convolution.x, image_row(result, i, strip.x_row))}};
     });
   });
   return finish(context, dx, result, status);
@@ -183,6 +197,7 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
     return gemm_conv2d_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
   Convolution part = convolution_of(Pass::backward_weight, x, dweight, dy, stride, padding, groups);
   part.images = chunk_images(64);
+  part.strips = std::min(part.strips, part.images > 1 ? 1 : chunks_of_image(x.dim(0)));
   const i64 whole = x.dim(0) / part.images, rest = x.dim(0) % part.images;
   return onednn::guarded([&] {
     add_chunks(context, part, dweight, dy, x, 0, whole);

@@ -119,21 +119,24 @@ Status gemm_conv2d_backward_weight(Context& context, const Conv2dShape& shape, f
                                    const float* dy, const float* x) {
   const ImplicitGemm gemm = implicit_gemm_of(shape);
   const i64 O = gemm.out_channels, C = gemm.channels, size = O * gemm.taps() * C;
-  const i64 chunk_images = ceil_div(shape.images, kChunks), chunks = ceil_div(shape.images, chunk_images);
+  const i64 total = shape.images * gemm.bands();
+  const i64 chunk_bands = bands_of_chunk(gemm, shape.images, ceil_div(shape.images, kChunks));
+  const i64 chunks = ceil_div(total, chunk_bands);
   float* sums = context.scratch<float>(chunks * size);
   const i64 floats = padded_x_size(gemm) + padded_y_size(gemm);
   const Status status = for_tasks(context, chunks, floats, [&](i64 chunk, float* scratch) {
     float *padded_y = scratch + padded_x_size(gemm), *sum = sums + chunk * size;
-    const i64 first = chunk * chunk_images, last = std::min(shape.images, first + chunk_images);
+    const i64 first = chunk * chunk_bands, last = std::min(total, first + chunk_bands);
     bool done = true;
-    for (i64 part = 0; part < (last - first) * gemm.bands(); ++part) {
-      const i64 image = first + part / gemm.bands();
+    for (i64 part = first; part < last; ++part) {
+      const i64 image = part / gemm.bands();
       const Band band(gemm, part % gemm.bands());
       pad_input_band(scratch, x + image * gemm.height * gemm.width * C, gemm, band);
       pad_output_rows(padded_y, dy + image * gemm.out_height * gemm.out_width * O, gemm, band);
       for (i64 tap = 0; tap < gemm.taps() && done; ++tap)
-        done = onednn::multiply(true, false, O, C, band.rows() * gemm.row(), padded_y, O,
-                                scratch + gemm.shift(tap) * C, C, part > 0, sum + tap * C, gemm.taps() * C);
+        done =
+            onednn::multiply(true, false, O, C, band.rows() * gemm.row(), padded_y, O,
+                             scratch + gemm.shift(tap) * C, C, part > first, sum + tap * C, gemm.taps() * C);
     }
     return done;
   });

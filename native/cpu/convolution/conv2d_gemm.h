@@ -2,7 +2,7 @@
 // AVX-512, where oneDNN's own reach half the rate of its matrix products.
 //
 // No sum depends on the number of threads: a band of an image's rows is one thread's, and weight gradients
-// are partial sums over chunks of images, cut by shape and added up in order.
+// are partial sums over chunks of images, or bands of few images, cut by shape and added up in order.
 #pragma once
 
 #include "kernel_types.h"
@@ -14,6 +14,9 @@ struct Conv2dShape {
   i64 images, height, width, channels, out_height, out_width, out_channels, kernel_height, kernel_width;
   i64 padding;
 };
+
+// Partial sums of a weight gradient that each image is worth: few images still give work to 8 threads.
+inline i64 chunks_of_image(i64 images) { return (7 + images) / images; }
 
 // Whether implicit GEMMs are faster than oneDNN's convolutions: not with few channels.
 bool prefers_gemm(const Conv2dShape& shape);

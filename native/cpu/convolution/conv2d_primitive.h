@@ -1,12 +1,12 @@
-// oneDNN's convolutions, each on one thread, made once for each shape.
+// oneDNN's convolutions: each strip of an image on one thread, by primitives made once for each shape.
 #pragma once
 
 #include <omp.h>
 
 #include <algorithm>
 #include <atomic>
-#include <compare>
 
+#include "cpu/convolution/conv2d_strips.h"
 #include "cpu/runtime/lru_cache.h"
 #include "cpu/runtime/onednn.h"
 #include "cpu/runtime/packed_cache.h"
@@ -15,26 +15,8 @@
 
 namespace transfusion::cpu::conv2d_primitive {
 
-inline constexpr size_t kCachedPrimitives = 512;
+inline constexpr size_t kCachedPlans = 512;
 inline constexpr size_t kPackedBytes = size_t{1} << 30;
-
-enum class Pass { forward, backward_input, backward_weight };
-
-// One oneDNN primitive: of `images` images at once.
-struct Convolution {
-  Pass pass;
-  i64 images, height, width, channels, out_height, out_width, out_channels, kernel_height, kernel_width;
-  i64 stride, padding, groups;
-  DType dtype;
-  bool has_bias, has_residual;
-  int threads;  // that pack weights
-
-  // Zeros that the windows see after the image, along one axis.
-  i64 padding_after(i64 size, i64 window, i64 places) const {
-    return std::max<i64>(0, (places - 1) * stride + window - padding - size);
-  }
-  auto operator<=>(const Convolution&) const = default;
-};
 
 struct Executable {
   dnnl::primitive primitive;
@@ -62,10 +44,8 @@ struct Executable {
     const auto f32 = dnnl::memory::data_type::f32;
     weight = {shape, c.pass == Pass::backward_weight ? f32 : dtype, strides};
 
-    const onednn::Window window{{c.stride, c.stride},
-                                {c.padding, c.padding},
-                                {c.padding_after(c.height, c.kernel_height, c.out_height),
-                                 c.padding_after(c.width, c.kernel_width, c.out_width)}};
+    const onednn::Window window{
+        {c.stride, c.stride}, {c.padding_top, c.padding_left}, {c.padding_bottom(), c.padding_right()}};
     const auto attributes = onednn::attributes(c.has_residual);  // y holds the residual
     if (c.pass == Pass::forward) {
       const auto made = onednn::convolution_primitive_desc(x, any(dtype), bias, y, window, attributes);
@@ -88,11 +68,47 @@ struct Executable {
   }
 };
 
+// A convolution's strips and what computes each of them, with weights in one format.
+class Plan {
+ public:
+  explicit Plan(const Convolution& whole) : Plan(strips_of(whole)) {
+    const auto differs = [&](const Executable& other) { return other.packed != of_any().packed; };
+    if (std::any_of(executables_.begin(), executables_.end(), differs)) *this = Plan({{0, 0, whole}});
+  }
+  i64 strips() const { return static_cast<i64>(strips_.size()); }
+  const Strip& strip(i64 i) const { return strips_[static_cast<size_t>(i)]; }
+  const Executable& executable(i64 i) const { return executables_[indices_[static_cast<size_t>(i)]]; }
+  // What all strips share: the formats of weights and bias.
+  const Executable& of_any() const { return executables_.front(); }
+  // Of one thread, in whole cache lines.
+  i64 scratch_bytes() const {
+    size_t most = 0;
+    for (const Executable& executable : executables_) most = std::max(most, executable.scratch.get_size());
+    return round_up(static_cast<i64>(most), 64);
+  }
+
+ private:
+  explicit Plan(std::vector<Strip> strips) : strips_(std::move(strips)) {
+    std::vector<Convolution> made;
+    for (const Strip& strip : strips_) {
+      const auto found = std::find(made.begin(), made.end(), strip.convolution);
+      indices_.push_back(static_cast<size_t>(found - made.begin()));
+      if (found != made.end()) continue;
+      made.push_back(strip.convolution);
+      executables_.emplace_back(strip.convolution);
+    }
+  }
+
+  std::vector<Strip> strips_;
+  std::vector<Executable> executables_;  // the first and the last strip have padding that others do not have
+  std::vector<size_t> indices_;          // by strip
+};
+
 // Valid until the next call.
-inline const Executable& executable(const Convolution& convolution) {
+inline const Plan& plan_of(const Convolution& convolution) {
   // Kernels run on the stream's thread alone.
-  static auto& cache = *new LruCache<Convolution, Executable>(kCachedPrimitives);
-  return cache.get(convolution, [](const Convolution& c) { return Executable(c); });
+  static auto& cache = *new LruCache<Convolution, Plan>(kCachedPlans);
+  return cache.get(convolution, [](const Convolution& c) { return Plan(c); });
 }
 
 using Arguments = std::unordered_map<int, dnnl::memory>;
@@ -109,28 +125,31 @@ inline void reorder(const dnnl::memory::desc& from, void* source, const dnnl::me
   onednn::stream().wait();
 }
 
-// The weights in the format that the convolution's primitive prefers.
+// The weights in the format that the convolution's primitives prefer.
 inline void* packed_weights(Context& context, const Convolution& convolution, const Executable& executable,
                             const In& weight) {
   if (executable.packed == executable.weight) return weight.data;
-  static auto& cache = *new PackedCache<Convolution>(kCachedPrimitives, kPackedBytes);
+  static auto& cache = *new PackedCache<Convolution>(kCachedPlans, kPackedBytes);
   return cache.get(context, convolution, weight, executable.packed.get_size(),
                    [&](void* packed) { reorder(executable.weight, weight.data, executable.packed, packed); });
 }
 
-// Runs a primitive `count` times, each on one thread; arguments(i) are the i-th's without scratch.
+// Runs every strip of `count` images (or chunks of them), each on one thread; arguments(i, s, strip,
+// executable) are those of the s-th strip of the i-th, without scratch.
 template <class ArgumentsOf>
-void run_each(Context& context, const Executable& executable, i64 count, const ArgumentsOf& arguments) {
-  const i64 bytes = ceil_div(static_cast<i64>(executable.scratch.get_size()), 64) * 64;
+void run_each(Context& context, const Plan& plan, i64 count, const ArgumentsOf& arguments) {
+  const i64 bytes = plan.scratch_bytes();
   char* scratch = context.scratch<char>(bytes * omp_get_max_threads());
   std::atomic<bool> failed = false;
   Status status;
-  parallel_for(count, 1, [&](i64 begin, i64 end) {
+  parallel_for(count * plan.strips(), 1, [&](i64 begin, i64 end) {
     const onednn::OneThread one;
     const Status chunk_status = onednn::guarded([&] {
       dnnl::stream stream(onednn::engine());
       for (i64 i = begin; i < end; ++i) {
-        Arguments given = arguments(i);
+        const i64 s = i % plan.strips();
+        const Executable& executable = plan.executable(s);
+        Arguments given = arguments(i / plan.strips(), s, plan.strip(s), executable);
         given.emplace(DNNL_ARG_SCRATCHPAD, at(executable.scratch, scratch + omp_get_thread_num() * bytes));
         executable.primitive.execute(stream, given);
         stream.wait();

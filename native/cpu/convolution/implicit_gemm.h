@@ -93,6 +93,13 @@ T* pad_output_rows(T* to, const T* y, const ImplicitGemm& gemm, const Band& band
   return to;
 }
 
+// Bands, counted over all images, of one partial sum of a weight gradient: of chunk_images images, or parts
+// of few images.
+inline i64 bands_of_chunk(const ImplicitGemm& gemm, i64 images, i64 chunk_images) {
+  if (chunk_images > 1) return chunk_images * gemm.bands();
+  return ceil_div(gemm.bands(), chunks_of_image(images));
+}
+
 // Whether products are large enough to be worth it, and the padding is less than the kernel.
 inline bool has_enough_channels(const Conv2dShape& s) {
   return std::min(s.channels, s.out_channels) >= 16 && s.padding < std::min(s.kernel_height, s.kernel_width);
