@@ -15,4 +15,18 @@ describe('transfusion demo', () => {
     const { code, stderr } = await command(['demo', '--minutes', '0'], { cwd })
     expect([code, stderr]).toEqual([1, 'transfusion: --minutes: expected a positive number, received 0\n'])
   })
+
+  it.each([
+    [['--latents'], '--latents: expected --data emoji beside it'],
+    [['--size', '64'], '--size: expected --data emoji beside it'],
+    [['--data', 'emoji', '--size', '128'], '--size: expected 32 or 64 without --latents, received 128'],
+    [
+      ['--data', 'emoji', '--latents', '--size', '32'],
+      '--size: expected 64, 128 or 256 with --latents, received 32',
+    ],
+    [['--data', 'emoji', '--lpips', 'x'], '--lpips: expected --latents beside it'],
+  ])('refuses %j', async (options, message) => {
+    const { code, stderr } = await command(['demo', ...options], { cwd: await temporaryFolder() })
+    expect([code, stderr]).toEqual([1, `transfusion: ${message}\n`])
+  })
 })

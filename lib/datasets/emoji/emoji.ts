@@ -1,4 +1,5 @@
 import { checkArguments } from '../../arguments.js'
+import { describe } from '../../describe.js'
 import type { Image } from '../../image/image.js'
 import { type EmojiName, type EmojiStyle, emojiStyles, heldOutStyle, matchNames } from './emoji_names.js'
 import { IconSet } from './icon_set.js'
@@ -10,7 +11,7 @@ import {
   type Sample,
 } from '../../data/sources/image_dataset.js'
 
-/** Width and height of the pictures, pixels. */
+/** Width and height of the pictures where no other is asked for, pixels. */
 export const emojiSide = 32
 
 const packages = { noto: '@iconify-json/noto', fluent: '@iconify-json/fluent-emoji-flat' } as const
@@ -23,7 +24,7 @@ export interface EmojiPicture {
   readonly style: EmojiStyle
   /** "Smileys & Emotion", "Food & Drink" and so on. */
   readonly group: string
-  /** 32 x 32, RGB, on white. */
+  /** Square, RGB, on white. */
   readonly image: Image
 }
 
@@ -64,14 +65,16 @@ export interface EmojiData {
 }
 
 /**
- * Draws the emoji that are in both icon sets, some 1,580 in each style, from their SVGs: a few seconds, in sharp's
- * threads. Rejects with an Error that names the npm package that is missing.
+ * Draws the emoji that are in both icon sets, some 1,580 in each style, from their SVGs, `side` x `side` pixels each: a few
+ * seconds, in sharp's threads. Rejects with an Error that names the npm package that is missing.
  */
-export async function openEmoji(): Promise<EmojiData> {
+export async function openEmoji(side = emojiSide): Promise<EmojiData> {
+  if (!Number.isInteger(side) || side < 1)
+    throw new RangeError(`openEmoji: side must be a positive number of pixels, received ${describe(side)}`)
   const [noto, fluent] = await Promise.all([IconSet.open(packages.noto), IconSet.open(packages.fluent)])
   const sets = { noto, fluent }
   const drawn = await Promise.all(
-    matchNames(sets).map((name) => Promise.all(emojiStyles.map((style) => draw(sets[style], name, style)))),
+    matchNames(sets).map((name) => Promise.all(emojiStyles.map((style) => draw(sets[style], name, style, side)))),
   )
   return splitEmoji(withoutTwins(drawn).flat())
 }
@@ -93,8 +96,9 @@ async function draw(
   set: IconSet,
   { name, group, icons }: EmojiName,
   style: EmojiStyle,
+  side: number,
 ): Promise<EmojiPicture> {
-  const image = await readImage(set.svg(icons[style]), { width: emojiSide, height: emojiSide, channels: 3 })
+  const image = await readImage(set.svg(icons[style], side), { width: side, height: side, channels: 3 })
   return { name, style, group, image }
 }
 

@@ -23,8 +23,8 @@ const metadataSchema = z.object({ categories: z.record(z.string(), z.array(z.str
 /** Asks for a presentation in colour; sets do not agree on where to write it. */
 const variationSelector = /-fe0f\b/g
 
-/** Pixels that an SVG is drawn at; smaller pictures are made of these, in all sets alike. */
-const drawnSide = 128
+/** Pixels that an SVG is drawn at, or more; smaller pictures are made of these, in all sets alike. */
+const leastDrawn = 128
 
 /** An icon set of Iconify's, read from its npm package. */
 export class IconSet {
@@ -69,15 +69,16 @@ export class IconSet {
     return icon in this.#icons.icons
   }
 
-  /** An icon as an SVG file of 128 x 128 pixels. Throws a RangeError where the set has none of this name. */
-  svg(icon: string): Buffer {
+  /** An icon as a square SVG file of 128 pixels, or `side` if that is more. Throws a RangeError where the set has none of this name. */
+  svg(icon: string, side = leastDrawn): Buffer {
     const found = this.#icons.icons[icon]
     if (found === undefined)
       throw new RangeError(`IconSet.svg: icon must be one that the set has, received ${JSON.stringify(icon)}`)
     const { body, width = this.#icons.width, height = this.#icons.height } = found
+    const drawn = Math.max(side, leastDrawn)
     return Buffer.from(
       '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" ' +
-        `width="${drawnSide}" height="${drawnSide}" viewBox="0 0 ${width} ${height}">${body}</svg>`,
+        `width="${drawn}" height="${drawn}" viewBox="0 0 ${width} ${height}">${body}</svg>`,
     )
   }
 }

@@ -25,30 +25,32 @@ export function comparisonTable(
     '',
     'Mean ± standard deviation over seeds; Fréchet distances are shares of that of the mean images of each class.',
     '',
-    row(head),
-    row(head.map(() => '---')),
-    ...lines,
+    ...markdownTable(head, lines),
     '',
     ...paper,
     '',
   ].join('\n')
 }
 
-function lineOf(name: string, runs: readonly RunResult[], index: number): string {
+function lineOf(name: string, runs: readonly RunResult[], index: number): string[] {
   const points = runs.flatMap(({ points }) => points[index] ?? [])
   const over = (value: (point: Point) => number, digits: number) => {
     const values = points.map(value)
     const spread = values.length > 1 ? ` ± ${Math.sqrt(variance(values)).toFixed(digits)}` : ''
     return mean(values).toFixed(digits) + spread
   }
-  return row([
+  return [
     name,
     runs[0]!.parameters.toLocaleString('en'),
     over(({ step }) => step, 0),
     over(({ seconds }) => seconds, 0),
     ...columns.map(([, value, digits]) => over(value, digits)),
     String(points.length),
-  ])
+  ]
 }
+
+/** Lines of a table in Markdown. */
+export const markdownTable = (head: readonly string[], rows: readonly (readonly string[])[]): string[] =>
+  [head, head.map(() => '---'), ...rows].map(row)
 
 const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`

@@ -13,6 +13,8 @@ import { evenlySpread } from '../../data/sample_order.js'
 import type { EmojiOutput, EmojiOutputs } from '../emoji/emoji_metrics.js'
 
 const cellsOfEach = 24
+/** Sheet pixels that an image is wide, or more: smaller ones are enlarged by whole factors. */
+const cellWidth = 96
 /** A held-out cell has three images, the others two. */
 const columns = { training: 6, heldOut: 4 }
 const white = 255
@@ -26,7 +28,7 @@ export function emojiSheet({ training, heldOut }: EmojiOutputs, trained: EmojiDa
     images.get(emojiCaption({ name, style: otherStyle(style) }))!
   return {
     title: 'Transfusion on emoji',
-    scale: 3,
+    scale: Math.ceil(cellWidth / trained.pictures[0]!.image.width),
     sections: [
       {
         heading: 'Pairs of style and name that it learned from: generated, and real',

@@ -4,7 +4,6 @@ import { given } from '../../config/given.js'
 import { parseConfig } from '../../config/parse.js'
 import { writeJson } from '../../files/json_file.js'
 import { drawContactSheet } from '../../image/contact_sheet.js'
-import { writePng } from '../../image/image_io.js'
 import { measureMatmulRate } from '../../reporting/matmul_rate.js'
 import { runFiles } from '../../reporting/run_files.js'
 import { RunRecorder } from '../../reporting/run_recorder.js'
@@ -20,6 +19,7 @@ import { Trainer } from '../../models/transfusion/training/trainer.js'
 import { Transfusion } from '../../transfusion.js'
 import { openEmojiTask } from './demo_emoji.js'
 import { openFashionMnistTask } from './demo_fashion_mnist.js'
+import { writeResult } from './demo_result.js'
 import type { DemoSettings, DemoTask } from './demo_task.js'
 
 /** Opens a demo's data, by the data's name. */
@@ -100,11 +100,7 @@ export async function runDemoTask(
     const { metrics, sheet } = await task.evaluate(model, onMessage)
     const total_seconds = (performance.now() - started) / 1000
     const all = { ...metrics, train_seconds, train_steps, total_seconds }
-    await writeJson(join(out, runFiles.finalMetrics), all)
-    await writePng(join(out, runFiles.contactSheet), drawContactSheet(sheet))
-    for (const line of metricLines(all)) onMessage(line)
-    const paths = [runFiles.contactSheet, runFiles.finalMetrics].map((file) => join(out, file))
-    onMessage(`Pictures: ${paths[0]}   metrics: ${paths[1]}   model: ${runPaths(out).model}`)
+    await writeResult(out, all, drawContactSheet(sheet), onMessage)
     return 'finished'
   })
 }
@@ -136,12 +132,4 @@ async function train(
   } finally {
     onTrainingEnd?.(completed)
   }
-}
-
-/** A line for each metric. */
-function metricLines(metrics: Readonly<Record<string, number>>): string[] {
-  const widest = Math.max(20, ...Object.keys(metrics).map((name) => name.length))
-  return Object.entries(metrics).map(
-    ([name, value]) => `  ${name.padEnd(widest)} ${Number(value.toPrecision(4))}`,
-  )
 }

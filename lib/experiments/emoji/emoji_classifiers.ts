@@ -1,6 +1,7 @@
 import { type EmojiDataset, emojiSide, type EmojiPicture } from '../../datasets/emoji/emoji.js'
 import { emojiStyles } from '../../datasets/emoji/emoji_names.js'
 import type { Image } from '../../image/image.js'
+import { readImage } from '../../image/image_io.js'
 import { concatenateImages } from '../../image/pixels.js'
 import type { Features } from '../../evaluation/image_metrics/features.js'
 import { accuracy } from '../../evaluation/image_metrics/image_metrics.js'
@@ -8,6 +9,8 @@ import { ImageClassifier } from '../../evaluation/classes/image_classifier.js'
 
 /** After ten epochs the classifiers know every training picture, and the accuracy on others no longer rises. */
 const epochs = 10
+/** Larger pictures are reduced to this side, pixels: at 64 the classifiers are hardly better and take four times as long. */
+const largestSide = emojiSide
 
 /** What the two classifiers give for N images. */
 export interface EmojiClassifierOutput {
@@ -32,8 +35,12 @@ export class EmojiClassifiers {
     { pictures, classNames }: EmojiDataset,
     { seed, signal }: { seed: number; signal?: AbortSignal },
   ): Promise<EmojiClassifiers> {
-    const images = concatenateImages(pictures.map(({ image }) => image))
-    const common = { images, side: emojiSide, channels: 3, seed, epochs, signal } as const
+    const side = Math.min(largestSide, pictures[0]!.image.width)
+    const images = await bytesOf(
+      pictures.map(({ image }) => image),
+      side,
+    )
+    const common = { images, side, channels: 3, seed, epochs, signal } as const
     const group = await ImageClassifier.train({
       ...common,
       labels: pictures.map((picture) => classNames.indexOf(picture.group)),
@@ -52,9 +59,9 @@ export class EmojiClassifiers {
     }
   }
 
-  /** Classifies images of 32 x 32 pixels in RGB. */
+  /** Classifies images of the training pictures' size in RGB. */
   async classify(images: readonly Image[]): Promise<EmojiClassifierOutput> {
-    const bytes = concatenateImages(images)
+    const bytes = await bytesOf(images, this.group.side)
     const { classes: groups, features } = await this.group.classify(bytes)
     const { classes: styles } = await this.style.classify(bytes)
     return { groups, styles, features }
@@ -82,4 +89,12 @@ export class EmojiClassifiers {
     this.group[Symbol.dispose]()
     this.style[Symbol.dispose]()
   }
+}
+
+/** Images in a row, reduced to a side where they are larger. */
+async function bytesOf(images: readonly Image[], side: number): Promise<Uint8Array> {
+  const reduced = images.map((image) =>
+    image.width === side ? image : readImage(image, { width: side, height: side, channels: 3 }),
+  )
+  return concatenateImages(await Promise.all(reduced))
 }

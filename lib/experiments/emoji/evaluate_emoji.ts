@@ -1,6 +1,6 @@
 /** How well a model generates and describes emoji in pairs of style and name: those of its training and held-out ones. */
 import { checkArguments, checkOptions } from '../../arguments.js'
-import { emojiCaption, type EmojiData, emojiSide } from '../../datasets/emoji/emoji.js'
+import { emojiCaption, type EmojiData } from '../../datasets/emoji/emoji.js'
 import { evenlySpread } from '../../data/sample_order.js'
 import { generateImages } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
@@ -45,7 +45,7 @@ export async function evaluateEmoji(
   })
   checkOptions('evaluateEmoji', options, { seed: true, images: true, signal: true, onMessage: true })
   const { seed, images, signal, onMessage = () => {} } = options
-  checkSize(model)
+  checkSize(model, data)
   const { training, heldOut } = data
   const unseen = heldOut.pictures
   const seen = evenlySpread(training.pictures, unseen.length)
@@ -71,11 +71,12 @@ export async function evaluateEmoji(
   return { metrics: await emojiMetrics(classifiers, data, parts), ...parts }
 }
 
-function checkSize(model: GenerativeModel): void {
+function checkSize(model: GenerativeModel, { heldOut }: EmojiData): void {
   const { height, width, channels } = generatedSize('evaluateEmoji', model)
-  if (height !== emojiSide || width !== emojiSide || channels !== 3)
+  const real = heldOut.pictures[0]!.image
+  if (height !== real.height || width !== real.width || channels !== real.channels)
     throw new RangeError(
-      `evaluateEmoji: model must generate images of ${emojiSide} x ${emojiSide} of 3 channels, as the pictures are, ` +
-        `received ${height} x ${width} of ${channels}`,
+      `evaluateEmoji: model must generate images of ${real.height} x ${real.width} of ${real.channels} channels, as the pictures ` +
+        `are, received ${height} x ${width} of ${channels}`,
     )
 }

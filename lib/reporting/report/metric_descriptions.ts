@@ -137,6 +137,44 @@ export const metricDescriptions: Readonly<Record<string, MetricDescription>> = {
     meaning:
       'The same where options are compared by the mean over their tokens, so that length does not count.',
   },
+  psnr: {
+    label: 'Reconstructions: PSNR',
+    meaning: "Of the autoencoder's reconstructions of held-out pictures, mean in dB. Higher is better.",
+  },
+  ssim: {
+    label: 'Reconstructions: SSIM',
+    meaning: 'Structural similarity to the originals, mean. Higher is better, 1 is the same.',
+  },
+  lpips: {
+    label: 'Reconstructions: LPIPS',
+    meaning: 'How different they look from the originals by features of VGG16, mean. Lower is better.',
+  },
+  rfid: {
+    label: 'Reconstructions: Fréchet distance',
+    meaning:
+      "Between reconstructions and their originals in the classifier's features. Lower is better; comparable only for one classifier.",
+  },
+  rfid_training: {
+    label: 'Fréchet distance of training pictures',
+    meaning: 'For scale: between these originals and as many pictures that were trained on.',
+  },
+  preview_psnr: {
+    label: 'Previews: PSNR',
+    meaning: 'Of the linear preview of latents against what the decoder makes of them, mean in dB.',
+  },
+  codes_used: { label: 'Codes used', meaning: "Different codes of the VQ-VAE's in the held-out pictures." },
+  code_perplexity: {
+    label: 'Perplexity of codes',
+    meaning: 'How many codes there would be, were all used alike.',
+  },
+  autoencoder_steps: {
+    label: 'Training steps of the autoencoder',
+    meaning: 'Batches that it was trained on.',
+  },
+  autoencoder_seconds: {
+    label: 'Training time of the autoencoder',
+    meaning: 'In seconds, without samples and saving.',
+  },
   train_steps: { label: 'Training steps', meaning: 'Batches that the model was trained on.' },
   train_seconds: { label: 'Training time', meaning: 'In seconds, without samples and saving.' },
   total_seconds: { label: 'Total time', meaning: 'In seconds, from the start to the last metric.' },

@@ -16,26 +16,44 @@ export function reconstructionSheets(
   return async (step, signal) => {
     if (images.length === 0 || signal?.aborted) return undefined
     const reconstructions = await model.reconstruct(images)
-    const ratios = reconstructions.map((image, i) => psnr(image, images[i]!))
-    const metrics = { psnr: mean(ratios), ...similarity(reconstructions, images) }
-    const captions = ratios.map((ratio) => `${ratio.toFixed(1)} dB`)
-    const cells = images.map((image, i): SheetCell[] => [
-      { image },
-      { image: reconstructions[i]!, captions: [{ text: captions[i]! }] },
-    ])
-    const sheet = drawContactSheet({
-      title: `step ${step}: ${titleOf(metrics)}`,
-      scale: Math.max(1, Math.ceil(cellWidth / images[0]!.width)),
-      sections: [{ heading: '', rows: alternating(cells) }],
-    })
-    return { image: sheet, captions, metrics }
+    const metrics = similarityOf(reconstructions, images)
+    return {
+      image: drawReconstructions(`step ${step}: ${titleOf(metrics)}`, reconstructions, images),
+      captions: reconstructions.map((image, i) => captionOf(image, images[i]!)),
+      metrics,
+    }
   }
 }
 
-/** The mean SSIM; nothing for images smaller than its window. */
-function similarity(images: readonly Image[], originals: readonly Image[]): { ssim?: number } {
-  if (images.some(({ width, height }) => Math.min(width, height) < ssimWindow)) return {}
-  return { ssim: mean(images.map((image, i) => ssim(image, originals[i]!))) }
+/** One image or more above their reconstructions, under a title. */
+export function drawReconstructions(
+  title: string,
+  reconstructions: readonly Image[],
+  images: readonly Image[],
+): Image {
+  const cells = images.map((image, i): SheetCell[] => [
+    { image },
+    { image: reconstructions[i]!, captions: [{ text: captionOf(reconstructions[i]!, image) }] },
+  ])
+  return drawContactSheet({
+    title,
+    scale: Math.max(1, Math.ceil(cellWidth / images[0]!.width)),
+    sections: [{ heading: '', rows: alternating(cells) }],
+  })
+}
+
+const captionOf = (reconstruction: Image, image: Image): string =>
+  `${psnr(reconstruction, image).toFixed(1)} dB`
+
+/** Means over images: of the PSNR, and of the SSIM unless one is smaller than its window. */
+export function similarityOf(
+  reconstructions: readonly Image[],
+  images: readonly Image[],
+): { psnr: number; ssim?: number } {
+  const over = (similarity: typeof psnr) =>
+    mean(reconstructions.map((image, i) => similarity(image, images[i]!)))
+  const isLarge = images.every(({ width, height }) => Math.min(width, height) >= ssimWindow)
+  return { psnr: over(psnr), ...(isLarge && { ssim: over(ssim) }) }
 }
 
 const titleOf = ({ psnr, ssim }: { psnr: number; ssim?: number }): string =>
