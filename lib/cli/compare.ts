@@ -47,23 +47,20 @@ export const compareCommand = (): Command =>
     .action(compare)
 
 /** `transfusion compare WHAT`: see `runComparison`, and of latents `compareLatents`. */
-export async function compare(
-  what: ComparisonName | typeof latents,
-  { steps = 1000, seeds = 3, perClass = 50, minutes = 12, ...options }: CompareOptions,
-  command: Command,
-): Promise<void> {
-  const others = what === latents ? optionsOf.others : optionsOf.latents
-  for (const name of others)
-    if (command.getOptionValue(name) !== undefined)
+export async function compare(what: ComparisonName | typeof latents, options: CompareOptions): Promise<void> {
+  for (const name of what === latents ? optionsOf.others : optionsOf.latents)
+    if (options[name] !== undefined)
       throw new RangeError(`--${name === 'perClass' ? 'per-class' : name}: does not go with "${what}"`)
+  const {
+    out = join('runs', `compare-${what}`),
+    steps = 1000,
+    seeds = 3,
+    perClass = 50,
+    minutes = 12,
+  } = options
+  const { only, device, lpips } = options
   using interrupt = onInterrupt('Stopping; what is finished is kept. Press Ctrl-C again to leave at once.')
-  const common = {
-    ...options,
-    out: options.out ?? join('runs', `compare-${what}`),
-    signal: interrupt.signal,
-    onMessage: say,
-    onWarning: warn,
-  }
-  if (what === latents) await compareLatents({ ...common, minutes, seed: 0 })
-  else await runComparison(what, { ...common, steps, seeds, perClass })
+  const common = { out, device, signal: interrupt.signal, onMessage: say, onWarning: warn }
+  if (what === latents) await compareLatents({ ...common, minutes, seed: 0, lpips })
+  else await runComparison(what, { ...common, steps, seeds, perClass, only })
 }
