@@ -74,7 +74,9 @@ export async function openEmoji(side = emojiSide): Promise<EmojiData> {
   const [noto, fluent] = await Promise.all([IconSet.open(packages.noto), IconSet.open(packages.fluent)])
   const sets = { noto, fluent }
   const drawn = await Promise.all(
-    matchNames(sets).map((name) => Promise.all(emojiStyles.map((style) => draw(sets[style], name, style, side)))),
+    matchNames(sets).map((name) =>
+      Promise.all(emojiStyles.map((style) => draw(sets[style], name, style, side))),
+    ),
   )
   return splitEmoji(withoutTwins(drawn).flat())
 }
