@@ -17,7 +17,8 @@ export type { NewModelOptions } from './models/transfusion/io/create.js'
 export type { LoadOptions } from './models/transfusion/io/folder.js'
 export type { EndReason, GenerationEvent, Timings, Usage } from './generation/events.js'
 export type { ImageGenerationOptions, GenerationOptions, ImageSamplingOptions } from './generation/options.js'
-export type { Prompt } from './generation/prompt.js'
+export type { ChatMessage, PromptPiece } from './generation/chat.js'
+export type { DocumentPrompt, Prompt } from './generation/prompt.js'
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
 export type { FromLlamaOptions } from './models/transfusion/io/from_llama.js'
 export type { InitializeOptions, WeightSizes } from './models/transfusion/io/initialize.js'
@@ -80,6 +81,7 @@ export {
 
 // Text and images: prompts, documents, tokenizers, image files.
 export type { ImagePart, LatentPart, TextPart } from './data/document.js'
+export type { ChatTemplate, TextMessage } from './tokenizer/chat_template.js'
 export { makeCaptionTokenizer } from './tokenizer/caption_tokenizer.js'
 export {
   type DecodeOptions,

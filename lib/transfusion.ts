@@ -4,6 +4,7 @@ import type { Image } from './image/image.js'
 import { readImage } from './image/image_io.js'
 import type { ImagePreprocessing } from './image/image_preprocessing.js'
 import type { ImageSource } from './image/image_source.js'
+import type { ChatTemplate } from './tokenizer/chat_template.js'
 import { JsonTokenizer } from './tokenizer/tokenizer.js'
 import type { Objective } from './diffusion/objective.js'
 import type { TransfusionOptions } from './models/transfusion/config.js'
@@ -49,17 +50,23 @@ export class Transfusion implements LoadedModel {
    * no autoencoder: it then takes and gives the values themselves. Saved with the model.
    */
   readonly codec: ImageCodec | undefined
+  /**
+   * Makes a document of the messages of a conversation, as transformers' `chat_template`; undefined where the model was not
+   * trained on conversations. Saved with the model.
+   */
+  readonly chatTemplate: ChatTemplate | undefined
   /** How `readImage` turns a file into what the model reads; saved with the model. Undefined without a codec. */
   readonly imagePreprocessing: ImagePreprocessing | undefined
 
   private constructor(parts: LoadedModel) {
     if (typeof parts !== 'object' || parts === null || !('network' in parts))
       throw new TypeError('Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom')
-    const { network, tokenizer, objective, codec, imagePreprocessing } = parts
+    const { network, tokenizer, objective, codec, chatTemplate, imagePreprocessing } = parts
     this.network = network
     this.tokenizer = tokenizer
     this.objective = objective
     this.codec = codec
+    this.chatTemplate = chatTemplate
     this.imagePreprocessing = imagePreprocessing
   }
 
@@ -183,7 +190,8 @@ export class Transfusion implements LoadedModel {
    * trained, each call of the network sees the weights of that moment: for those of one step, generate in the trainer's
    * `every`, or with a model loaded from a save.
    *
-   * @param prompt a text, or texts and images in any order; a text may not hold BOI or EOI
+   * @param prompt a text, or texts and images in any order; or the messages of a conversation, `{ role, content }`, which the
+   *   model's chat template makes a document up to where the answer begins. A text may not hold BOI or EOI
    * @param options greedy text and, for images, 250 steps with guidance 3 by default; the same seed and prompt give the same
    * @throws ConfigError, RangeError or TypeError, from the iterator, that names what is wrong with an option or the prompt
    * @throws the signal's reason when that aborts, and the error of a call of the network that fails

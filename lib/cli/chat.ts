@@ -24,21 +24,27 @@ export interface ChatFlags extends GenerationFlags {
   show?: ImageProtocol
   precision: ComputeType
   device?: Device
+  system?: string
+  /** False: the model's chat template is left alone. */
+  template: boolean
 }
 
 export function chatCommand(): Command {
   const command = new Command('chat')
-    .description('write a document in turns with the model')
+    .description('talk with the model, or write a document in turns with it')
     .argument('<model>', 'the model folder')
     .option('--out <folder>', 'where images go, numbered on from those that are there', 'samples')
+    .option('--system <text>', 'how the model is to answer, for its chat template')
+    .option('--no-template', 'leave the chat template alone: one document in turns')
     .addOption(showOption())
     .addOption(precisionOption().default('f32'))
     .addOption(deviceOption())
   return addImageOptions(addTextOptions(command))
     .addHelpText(
       'after',
-      '\nModels here are not trained to follow instructions: what you type and what the model generates is one\n' +
-        'document, and the model goes on with it. /help lists the commands: images, generating them, seeds, saving.\n' +
+      '\nA model with a chat template, as one that began from a language model may have, answers to what you type. With\n' +
+        'others, what you type and what the model generates is one document, and the model goes on with it.\n' +
+        '/help lists the commands: images, generating them, seeds, saving.\n' +
         'Ctrl-C stops an answer, Ctrl-D leaves. Lines may come from a file too. Each answer takes the next seed.\n' +
         '\nExamples:\n' +
         '  transfusion chat runs/train/model --temperature 0.8 --top-p 0.95 --max-tokens 100\n' +
@@ -57,7 +63,8 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   const protocol = flags.show ?? detectProtocol(output)
   if (flags.seed === undefined) notes.write(`seeds from ${seed} on\n`)
   const images = { folder: pictures, previews: protocol === 'none' }
-  const conversation = new Conversation(model, { seed, ...options }, images)
+  const format = { ...(!flags.template && { messages: false }), system: flags.system }
+  const conversation = new Conversation(model, { seed, ...options }, images, format)
   const session = new ChatSession(model, conversation, new TerminalWriter({ out: output, notes, protocol }))
   const reader = createInterface({ input, output: interactive ? output : undefined, prompt: '> ' })
   const lines = on(reader, 'line', { close: ['close'] }) as AsyncIterable<[line: string]>
@@ -76,7 +83,10 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   if (interactive) reader.on('close', () => conversation.stop())
   try {
     if (interactive)
-      notes.write('One document, in turns with the model. /help lists commands; Ctrl-D leaves.\n')
+      notes.write(
+        `${conversation.asMessages ? 'A conversation' : 'One document, in turns'} with the model. ` +
+          '/help lists commands; Ctrl-D leaves.\n',
+      )
     if (interactive) reader.prompt()
     let left = false
     for await (const [line] of lines) {

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander'
 import { Readable } from 'node:stream'
+import type { ChatMessage } from '../generation/chat.js'
 import type { GenerationEvent } from '../generation/events.js'
 import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
@@ -24,6 +25,8 @@ import { unknownWordsOf } from '../generation/unknown_words.js'
 export interface SampleFlags extends GenerationFlags {
   count: number
   out: string
+  chat?: true
+  system?: string
   json?: true
   show?: ImageProtocol
   precision: ComputeType
@@ -37,6 +40,8 @@ export function sampleCommand(): Command {
     .argument('[prompt...]', 'texts and images in any order: @FILE is an image, @@ begins a text with @')
     .option('--out <folder>', 'where images go, numbered on from those that are there', 'samples')
     .addOption(numberOption('--count <number>', 'answers, from consecutive seeds').default(1))
+    .option('--chat', "the prompt is a message of the user, for the model's chat template")
+    .option('--system <text>', 'with --chat, how the model is to answer')
     .option('--json', 'one JSON object for each event, and nothing else, on standard output')
     .addOption(showOption())
     .addOption(precisionOption().default('f32'))
@@ -67,12 +72,14 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`--count: expected a positive integer, received ${count}`)
   const { seed = randomSeed(), ...options } = generationOptionsOf(flags)
+  if (flags.system !== undefined && !flags.chat) throw new Error('--system: is of use with --chat')
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   const pictures = await PictureFolder.open(out)
   using model = await Transfusion.load(folder, { compute: precision, device })
-  const prompt = await readPromptImages(parsePrompt(words), (path) => model.readImage(path))
-  const unknown = await unknownWordsOf(model.tokenizer, prompt)
+  const typed = await readPromptImages(parsePrompt(words), (path) => model.readImage(path))
+  const unknown = await unknownWordsOf(model.tokenizer, typed)
   if (unknown !== undefined) process.stderr.write(`transfusion: ${unknown}\n`)
+  const prompt = flags.chat ? chatPrompt(typed, flags.system) : typed
   const protocol = json ? 'none' : (flags.show ?? detectProtocol(process.stdout))
 
   const { signal, fail } = sharedSignal(interrupt.signal)
@@ -89,6 +96,11 @@ export async function sample(folder: string, words: readonly string[], flags: Sa
     throw error
   }
 }
+
+const chatPrompt = (content: ChatMessage['content'], system: string | undefined): ChatMessage[] => [
+  ...(system === undefined ? [] : [{ role: 'system', content: system }]),
+  { role: 'user', content },
+]
 
 interface Answer {
   seed: number

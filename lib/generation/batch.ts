@@ -8,7 +8,7 @@ import { imageSamplingOf } from './image_sampling.js'
 import type { GenerativeModel } from './model.js'
 import { onAbort } from './on_abort.js'
 import { generationOptionsSchema, type ImageSamplingSettings } from './options.js'
-import { checkPrompts, type Prompt, promptSpans } from './prompt.js'
+import { checkPrompts, preparePrompt, type Prompt } from './prompt.js'
 import { BufferedText } from './text_output.js'
 
 /** What a batch of images reports while it is generated. */
@@ -54,7 +54,7 @@ export async function imageRequests(
   const client = {}
   const prepared = await preparePrompts(model, prompts)
   return prepared.map((prompt, i) => ({
-    prompt,
+    ...prompt,
     tokenizer: model.tokenizer,
     settings,
     codec,
@@ -85,7 +85,7 @@ export async function completeTexts(
   await runRequests(
     model,
     prepared.map((prompt) => ({
-      prompt,
+      ...prompt,
       tokenizer: model.tokenizer,
       settings,
       codec: undefined,
@@ -103,7 +103,7 @@ export async function completeTexts(
 }
 
 const preparePrompts = (model: GenerativeModel, prompts: readonly Prompt[]) =>
-  Promise.all(prompts.map((prompt) => promptSpans(prompt, model)))
+  Promise.all(prompts.map((prompt) => preparePrompt(prompt, model)))
 
 /** Runs all requests to their ends. Where one fails, or the signal aborts, it cancels the others and then rejects. */
 function runRequests(

@@ -8,7 +8,7 @@ import { GenerationStream } from './generation_stream.js'
 import { imageSamplingOf } from './image_sampling.js'
 import type { GenerativeModel } from './model.js'
 import { type GenerationOptions, generationOptionsSchema } from './options.js'
-import { type Prompt, promptSpans } from './prompt.js'
+import { preparePrompt, type Prompt } from './prompt.js'
 import { StreamedText } from './text_output.js'
 
 /**
@@ -55,14 +55,14 @@ export async function generationRequest(
     throw new RangeError(
       `generate: options.stopTokens must be ids below ${vocabulary}, the model's vocabulary, received ${unknown}`,
     )
-  const spans = await promptSpans(prompt, model)
-  if (spans.length === 0 && settings.startWith === 'text')
+  const prepared = await preparePrompt(prompt, model)
+  if (prepared.prompt.length === 0 && settings.startWith === 'text')
     throw new RangeError(
       'generate: prompt must have text or an image, as the model has no token that begins a document, received neither',
     )
   const codec = settings.previewEvery > 0 ? requireCodec(model, 'previewEvery') : codecOf(model)
   return {
-    prompt: spans,
+    ...prepared,
     tokenizer,
     settings,
     codec,

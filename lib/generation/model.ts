@@ -8,6 +8,7 @@ import type { CacheUse, KvCache } from '../nn/kv_cache.js'
 import type { SpecialTokens } from '../sequence/document.js'
 import type { Device } from '../tensor/device.js'
 import type { Tensor } from '../tensor/tensor.js'
+import type { ChatTemplate } from '../tokenizer/chat_template.js'
 import type { JsonTokenizer } from '../tokenizer/tokenizer.js'
 
 /** The images that a network reads and generates. */
@@ -83,6 +84,8 @@ export interface GenerativeModel {
   readonly objective: Objective
   /** Encodes and decodes images; absent: the default for the network's channels, see `codecOf`. */
   readonly codec?: ImageCodec | undefined
+  /** Makes a document of messages; absent where the model was not trained on conversations. */
+  readonly chatTemplate?: ChatTemplate | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
   readonly imagePreprocessing?: ImagePreprocessingOptions | undefined
 }

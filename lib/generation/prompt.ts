@@ -1,16 +1,27 @@
 import { describe } from '../describe.js'
-import type { EncodedImage, Image } from '../image/image.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
-import { documentSpans, type Part, type TextPart } from '../sequence/document.js'
+import { documentSpans, type Part, type SpecialTokens, type TextPart } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/metadata.js'
+import { type ChatMessage, chatPieces, isChat, type PromptPiece } from './chat.js'
 import type { GenerativeModel } from './model.js'
 
 /** A text, or texts and images in any order; an image may be the values that the model's codec would make of it. */
-export type Prompt = string | readonly (string | Image | EncodedImage)[]
+export type DocumentPrompt = string | readonly PromptPiece[]
+
+/** The beginning of a document, or the messages of a conversation, which the model's chat template makes one. */
+export type Prompt = DocumentPrompt | readonly ChatMessage[]
 
 /** What of a model turns a prompt into parts of a sequence. */
-export type PromptModel = Pick<GenerativeModel, 'network' | 'tokenizer' | 'codec'>
+export type PromptModel = Pick<GenerativeModel, 'network' | 'tokenizer' | 'codec' | 'chatTemplate'>
+
+/** A prompt as the engine takes it. */
+export interface PreparedPrompt {
+  /** As it stands in a sequence, special tokens included. */
+  readonly prompt: readonly Part<EncodedPart>[]
+  /** A token that ends the answer beside the one that ends a document. */
+  readonly endOfTurn: number | undefined
+}
 
 /**
  * A prompt as parts of a document: texts tokenized, images encoded by the model's codec. Rejects with a RangeError that names
@@ -18,12 +29,12 @@ export type PromptModel = Pick<GenerativeModel, 'network' | 'tokenizer' | 'codec
  * has an id that is no token of the model; with a TypeError when a piece is neither text nor an image; and with an Error for
  * pixels where the model has no codec.
  */
-export async function promptParts(prompt: Prompt, model: PromptModel): Promise<Part<EncodedPart>[]> {
+export async function promptParts(prompt: DocumentPrompt, model: PromptModel): Promise<Part<EncodedPart>[]> {
   const pieces = typeof prompt === 'string' ? [prompt] : prompt
   if (!Array.isArray(pieces))
     throw new TypeError(`prompt must be text, or a list of texts and images, received ${describe(prompt)}`)
   return Promise.all(
-    (pieces as readonly (string | Image | EncodedImage)[]).map(async (piece, i) => {
+    (pieces as readonly PromptPiece[]).map(async (piece, i) => {
       if (typeof piece === 'string')
         return checkedIds(await textPart(piece, model.tokenizer), model.network.config.vocabulary)
       if (
@@ -46,13 +57,28 @@ export function checkPrompts(prompts: readonly Prompt[]): void {
     throw new TypeError(`prompts must be a list of prompts, received ${describe(prompts)}`)
 }
 
-/** A prompt as it stands in a sequence, BOS first. Rejects as `promptParts`, and for BOI or EOI in a text. */
-export async function promptSpans(prompt: Prompt, model: PromptModel): Promise<Part<EncodedPart>[]> {
-  const parts = await promptParts(prompt, model)
-  return documentSpans({ parts, end: false }, model.network.config.tokens).filter(
-    (part) => part.type === 'image' || part.ids.length > 0,
-  )
+/**
+ * A document begins with BOS; what begins a conversation its template says. Rejects as `promptParts`, for BOI or EOI in a text,
+ * with an Error for messages to a model without a template, and for those that the template refuses.
+ */
+export async function preparePrompt(prompt: Prompt, model: PromptModel): Promise<PreparedPrompt> {
+  const { tokens } = model.network.config
+  if (!isChat(prompt))
+    return { prompt: spansOf(await promptParts(prompt, model), tokens), endOfTurn: undefined }
+  const { chatTemplate } = model
+  if (!chatTemplate)
+    throw new Error(
+      'prompt must be text or images: the model has no chat template to make a document of messages',
+    )
+  const parts = await promptParts(chatPieces(prompt, chatTemplate), model)
+  return {
+    prompt: spansOf(parts, { ...tokens, bos: undefined }),
+    endOfTurn: await chatTemplate.endOfTurn(),
+  }
 }
+
+const spansOf = (parts: readonly Part<EncodedPart>[], tokens: SpecialTokens): Part<EncodedPart>[] =>
+  documentSpans({ parts, end: false }, tokens).filter((part) => part.type === 'image' || part.ids.length > 0)
 
 /**
  * The first parts of at most `budget` positions, at least one, and the rest. A text may be cut anywhere; an image is

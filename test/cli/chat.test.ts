@@ -82,4 +82,25 @@ describe('transfusion chat', () => {
     expect({ code, stdout }).toEqual({ code: 130, stdout: 'c d e f\n' })
     expect(stderr).toContain('(stopped)')
   })
+
+  it('answers to messages where the model has a chat template, unless it is told to leave that alone', async () => {
+    const template =
+      '{% for message in messages %}{{ message.content }} {% endfor %}{% if add_generation_prompt %}a{% endif %}'
+    const cwd = await scriptedFolder(template)
+    const said = await chat(['--max-images', '0', '--system', 'g'], {
+      cwd,
+      input: 'c\n\nd\n/save one.jsonl\n',
+    })
+    expect({ code: said.code, stdout: said.stdout }).toEqual({ code: 1, stdout: 'b e f\nb e f\n' })
+    expect(said.stderr).toContain('a message of text or images is missing')
+    expect(said.stderr).not.toContain('the document ends here')
+    expect(JSON.parse(await readFile(join(cwd, 'one.jsonl'), 'utf8'))).toEqual({
+      parts: ['c', 'b e f', ' d', 'b e f'],
+    })
+    const written = await chat(['--max-images', '0', '--no-template'], { cwd, input: 'c\n' })
+    expect({ code: written.code, stdout: written.stdout }).toEqual({ code: 0, stdout: 'd e f\n' })
+    const refused = await chat(['--system', 'g'], { input: 'c\n' })
+    expect(refused.code).not.toBe(0)
+    expect(refused.stderr).toContain('a system message needs a model with a chat template')
+  })
 })

@@ -205,4 +205,15 @@ describe('transfusion sample', () => {
       Error,
     )
   })
+
+  it("sends the prompt as a message where it is told to, by the model's chat template", async () => {
+    const cwd = await scriptedFolder(
+      '{% for message in messages %}{{ message.content }} {% endfor %}{% if add_generation_prompt %}a{% endif %}',
+    )
+    const options = ['--max-images', '0', '--chat']
+    const { code, stdout } = await sample(['c', ...options, '--system', 'g'], { cwd })
+    expect({ code, stdout }).toEqual({ code: 0, stdout: 'b e f\n' })
+    expect((await sample(['c', ...options])).stderr).toContain('the model has no chat template')
+    expect((await sample(['c', '--system', 'g'])).stderr).toContain('--system: is of use with --chat')
+  })
 })

@@ -1,7 +1,7 @@
 import { createContext, runInContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import type { GenerativeConfig, GenerativeNetwork } from '../../lib/generation/model.js'
-import { firstParts, type PromptModel, promptSpans } from '../../lib/generation/prompt.js'
+import { firstParts, preparePrompt, type PromptModel } from '../../lib/generation/prompt.js'
 import { transfusionConfigSchema } from '../../lib/models/transfusion/config.js'
 import { testImage, testImagePart, tinyConfig, tokens } from '../models/transfusion/tiny_model.js'
 import { tokenizer } from './scripted_model.js'
@@ -14,11 +14,11 @@ const model = modelOf(transfusionConfigSchema.parse(tinyConfig))
 
 const text = (...ids: number[]) => ({ type: 'text' as const, ids })
 
-describe('promptSpans', () => {
+describe('preparePrompt', () => {
   it('begins with BOS, frames images, and leaves empty texts out', async () => {
     const image = testImage(4, 4, 1)
-    const spans = await promptSpans(['', image, 'a b'], model)
-    expect(spans).toEqual([
+    const { prompt } = await preparePrompt(['', image, 'a b'], model)
+    expect(prompt).toEqual([
       text(tokens.bos),
       text(tokens.boi),
       testImagePart(4, 4, 1),
@@ -29,7 +29,7 @@ describe('promptSpans', () => {
 
   it('refuses tokens that the model does not have', async () => {
     const small = { ...model.network.config, vocabulary: 6 }
-    await expect(promptSpans('a b', modelOf(small))).rejects.toThrow(
+    await expect(preparePrompt('a b', modelOf(small))).rejects.toThrow(
       "prompt: ids of the tokenizer must be below 6, the model's vocabulary, received 6",
     )
   })
@@ -37,7 +37,7 @@ describe('promptSpans', () => {
 
 describe('what a prompt takes', () => {
   const image = testImage(4, 4, 1)
-  const spansOf = (prompt: unknown) => promptSpans(prompt as never, model)
+  const spansOf = async (prompt: unknown) => (await preparePrompt(prompt as never, model)).prompt
   const foreign = (code: string) => runInContext(code, createContext({ data: [...image.data] })) as unknown
 
   it.each([

@@ -3,7 +3,7 @@ import { imageFromFloats } from '../../lib/image/pixels.js'
 import { denoiseCoefficients } from '../../lib/diffusion/sampler.js'
 import { createSampler } from '../../lib/diffusion/samplers.js'
 import { type GenerationOptions, generationOptionsSchema } from '../../lib/generation/options.js'
-import { type Prompt, promptSpans } from '../../lib/generation/prompt.js'
+import { type Prompt, preparePrompt } from '../../lib/generation/prompt.js'
 import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
 import type { ModelParts } from '../../lib/models/transfusion/io/folder.js'
 import { packingOf } from '../../lib/sequence/packing_options.js'
@@ -42,8 +42,8 @@ export async function referenceGeneration(
   const { schedule } = sampler
   const steps = sampler.steps(settings.steps)
   const text = (...ids: number[]): Part<NoisyPart> => ({ type: 'text', ids })
-  const spans = await promptSpans(prompt, { network, tokenizer })
-  const sequence: Part<NoisyPart>[] = spans.map((part) =>
+  const prepared = await preparePrompt(prompt, { network, tokenizer })
+  const sequence: Part<NoisyPart>[] = prepared.prompt.map((part) =>
     part.type === 'text' ? part : { ...part, pixels: part.values, t: 0 },
   )
   const result: ReferenceResult = { ids: [], images: [] }

@@ -73,7 +73,7 @@ export class ChatSession {
     try {
       for await (const event of this.#conversation.answer(options)) {
         await this.#writer.write(event)
-        if (event.type === 'done' && event.reason === 'end')
+        if (event.type === 'done' && event.reason === 'end' && !this.#conversation.asMessages)
           this.#writer.note('(the document ends here for the model; /reset begins another)')
       }
     } catch (error) {

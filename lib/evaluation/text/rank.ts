@@ -1,6 +1,6 @@
 import { checkArguments, checkOptions } from '../../arguments.js'
 import { formatValue } from '../../describe.js'
-import { type Prompt, promptParts, textPart } from '../../generation/prompt.js'
+import { type DocumentPrompt, promptParts, textPart } from '../../generation/prompt.js'
 import type { GenerativeModel } from '../../generation/model.js'
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { DocumentParts } from '../../sequence/document.js'
@@ -10,7 +10,7 @@ import { documentLikelihoods, type Likelihood, type LikelihoodOptions } from './
 /** A question with the answers to choose from. */
 export interface Question {
   /** What precedes every option. */
-  readonly context: Prompt
+  readonly context: DocumentPrompt
   /** Continuations of the context, tokenized by themselves. */
   readonly options: readonly string[]
 }

@@ -1,8 +1,10 @@
 import type { Image } from '../../image/image.js'
 import type { PictureFolder } from '../../image/picture_folder.js'
+import type { ChatMessage } from '../chat.js'
 import { generate } from '../generate.js'
 import type { GenerativeModel } from '../model.js'
 import type { GenerationOptions } from '../options.js'
+import type { Prompt } from '../prompt.js'
 import { type SavedEvent, savePictures } from '../saved_events.js'
 import { unknownWordsOf } from '../unknown_words.js'
 import { ConversationDocument } from './document.js'
@@ -21,9 +23,18 @@ export interface ConversationImages {
   readonly previews: boolean
 }
 
+/** How a model that has a chat template is talked to. */
+export interface ConversationFormat {
+  /** Whether the model reads messages, by its chat template; by default where it has one. */
+  readonly messages?: boolean | undefined
+  /** What the messages begin with: how the model is to answer. */
+  readonly system?: string | undefined
+}
+
 /**
- * A conversation: user and model append to one document in turns. Each answer continues the whole document, with the next
- * seed. What of an answer came before it failed or was stopped stays in the document.
+ * A conversation: user and model append to one document in turns, and each answer, with the next seed, continues it all: as
+ * messages where the model has a chat template, else as the one document that it is. What of an answer came before it failed
+ * or was stopped stays in it.
  */
 export class Conversation {
   /** The seed of the next answer. */
@@ -31,6 +42,9 @@ export class Conversation {
   readonly #model: GenerativeModel
   readonly #options: Omit<GenerationOptions, 'seed' | 'signal'>
   readonly #images: ConversationImages
+  readonly #system: ChatMessage[]
+  /** Whether the model reads messages. */
+  readonly asMessages: boolean
   #document = new ConversationDocument()
   /** Stops the answer that is being generated. */
   #answering: AbortController | undefined
@@ -39,7 +53,16 @@ export class Conversation {
     model: GenerativeModel,
     { seed = 0, ...options }: Omit<GenerationOptions, 'signal'>,
     images: ConversationImages,
+    { messages = model.chatTemplate !== undefined, system }: ConversationFormat = {},
   ) {
+    if (messages && !model.chatTemplate)
+      throw new Error(
+        'Conversation: messages must be false for a model without a chat template, received true',
+      )
+    if (system !== undefined && !messages)
+      throw new Error('Conversation: a system message needs a model with a chat template, and messages')
+    this.asMessages = messages
+    this.#system = system === undefined ? [] : [{ role: 'system', content: system }]
     this.#model = model
     this.#options = options
     this.#images = images
@@ -74,9 +97,10 @@ export class Conversation {
   async *answer(
     options: Omit<GenerationOptions, 'seed' | 'signal'> = {},
   ): AsyncGenerator<SavedEvent, void, undefined> {
+    const prompt = this.#prompt()
     const answering = new AbortController()
     this.#answering = answering
-    const events = generate(this.#model, this.#document.prompt, {
+    const events = generate(this.#model, prompt, {
       ...this.#options,
       ...options,
       seed: this.seed++,
@@ -86,7 +110,7 @@ export class Conversation {
     try {
       for await (const event of savePictures(events, folder, previews)) {
         if (event.type === 'text') this.#document.appendAnswer(event.text)
-        if (event.type === 'image') this.#document.appendImage(event.image, event.file)
+        if (event.type === 'image') this.#document.appendImage(event.image, event.file, 'assistant')
         yield event
       }
     } catch (error) {
@@ -94,6 +118,13 @@ export class Conversation {
     } finally {
       this.#answering = undefined
     }
+  }
+
+  #prompt(): Prompt {
+    if (!this.asMessages) return this.#document.prompt
+    if (!this.#document.isAsking)
+      throw new Error('a message of text or images is missing: a model with a chat template answers to one')
+    return [...this.#system, ...this.#document.messages]
   }
 
   /** Stops the answer that is being generated; false where there is none. */

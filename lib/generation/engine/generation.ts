@@ -228,10 +228,10 @@ export class Generation {
   }
 
   #receiveToken(id: number): void {
-    const { settings, text } = this.request
+    const { settings, text, endOfTurn } = this.request
     const { tokens } = this.format
     this.#timer.enter('text')
-    if (id === tokens.end) return this.#endText('end')
+    if (id === tokens.end || id === endOfTurn) return this.#endText('end')
     if (settings.stopTokens.includes(id)) return this.#endText('stop', id)
     if (id === tokens.boi) {
       if (!this.#emitText(text.flush())) return

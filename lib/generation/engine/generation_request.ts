@@ -11,6 +11,8 @@ import type { TextOutput } from '../text_output.js'
 export interface GenerationRequest {
   /** The prompt as it stands in a sequence, special tokens included. */
   readonly prompt: readonly Part<EncodedPart>[]
+  /** A token that ends it, beside the one that ends a document. */
+  readonly endOfTurn?: number | undefined
   /** The tokenizer of the ids: ids that it has no token for are never sampled. Without one, any id of the model may be. */
   readonly tokenizer?: Pick<Tokenizer, 'unknown' | 'idsWithoutToken'>
   readonly settings: Omit<GenerationSettings, keyof ImageSamplingSettings>

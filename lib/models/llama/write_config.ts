@@ -35,7 +35,11 @@ export const generationConfigJson = ({ bos, eos }: LlamaConfig) => ({
 })
 
 /** `tokenizer_config.json`: how transformers opens `tokenizer.json`, and which of its tokens are special. */
-export function tokenizerConfigJson(tokenizer: JsonTokenizer, { bos, eos }: LlamaConfig): object {
+export function tokenizerConfigJson(
+  tokenizer: JsonTokenizer,
+  { bos, eos }: LlamaConfig,
+  chatTemplate: string | undefined,
+): object {
   const [{ model }] = tokenizer.definition
   const named = (name: string, id: number | undefined) =>
     id === undefined ? {} : { [name]: tokenizer.decode([id]) }
@@ -44,6 +48,7 @@ export function tokenizerConfigJson(tokenizer: JsonTokenizer, { bos, eos }: Llam
     ...named('bos_token', bos),
     ...named('eos_token', eos),
     ...(typeof model.unk_token === 'string' && { unk_token: model.unk_token }),
+    ...(chatTemplate !== undefined && { chat_template: chatTemplate }),
     clean_up_tokenization_spaces: false,
   }
 }

@@ -26,6 +26,7 @@ import {
   imageCodecConfigSchema,
 } from '../../../image/codec.js'
 import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
+import { ChatTemplate } from '../../../tokenizer/chat_template.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
@@ -48,6 +49,8 @@ const folderConfigSchema = z.strictObject({
   objective: objectiveSchema,
   /** Between images and the model's values; absent in folders made before there was one, and where the model has none. */
   codec: imageCodecConfigSchema.optional(),
+  /** Makes a document of messages: Jinja, as transformers has it. */
+  chatTemplate: z.string().optional(),
   /** Of image files; by default to the size that the model generates. */
   preprocessing: imagePreprocessingSchema.optional(),
   /** Of the folder's files, this one included; absent in folders made before there were any. */
@@ -64,6 +67,8 @@ export interface ModelParts {
   objective: z.output<typeof objectiveSchema>
   /** Encodes and decodes images; by default the one of its channels: pixels for 1 and 3, none for others. */
   codec?: ImageCodec | undefined
+  /** Makes a document of messages; absent where the model was not trained on conversations. */
+  chatTemplate?: ChatTemplate | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
   imagePreprocessing?: ImagePreprocessingOptions | undefined
 }
@@ -107,6 +112,7 @@ export async function saveModel(
     model: network.config,
     objective,
     codec: codec?.config,
+    chatTemplate: model.chatTemplate?.text,
     preprocessing,
   }
   let seal = ''
@@ -133,7 +139,7 @@ export async function saveModel(
 export async function readModelConfig(folder: string, verify = true) {
   const path = await currentFile(folder, files.config)
   const parse = (json: unknown) => parseConfig(folderConfigSchema, json, path)
-  const { model, objective, codec, preprocessing, checksums } = await readSealed(path, {
+  const { model, objective, codec, chatTemplate, preprocessing, checksums } = await readSealed(path, {
     name: files.config,
     parse,
     verify,
@@ -141,7 +147,7 @@ export async function readModelConfig(folder: string, verify = true) {
   const listed = { list: path, checksums: verify ? checksums : undefined }
   const image = { codec: await codecSizes(codec, folder, model, path), network: { config: model } }
   const imagePreprocessing = imagePreprocessingOf(image, preprocessing)
-  return { model, objective, codec, codecSizes: codecOf(image), imagePreprocessing, listed }
+  return { model, objective, codec, codecSizes: codecOf(image), chatTemplate, imagePreprocessing, listed }
 }
 
 /** The sizes of the codec that a folder records; undefined where it records none. Throws where they are not the model's. */
@@ -171,7 +177,14 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
   const { compute = 'f32', verify = true } = options
   const device = parseDevice(options.device ?? currentDevice(), 'Transfusion.load')
   const folder = await modelFolderOf(path)
-  const { model, listed, codec: recorded, codecSizes: _, ...rest } = await readModelConfig(folder, verify)
+  const {
+    model,
+    listed,
+    codec: recorded,
+    codecSizes: _,
+    chatTemplate: template,
+    ...rest
+  } = await readModelConfig(folder, verify)
   const { end: eos, ...ids } = model.tokens
   const tokenizerPath = await currentFile(folder, files.tokenizer)
   const tokenizer = await readListed(tokenizerPath, { ...listed, name: files.tokenizer }, async (sum) => {
@@ -182,6 +195,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,
     )
+  const chatTemplate = template === undefined ? undefined : new ChatTemplate(template, tokenizer)
   const codec =
     recorded?.type === 'autoencoder'
       ? await AutoencoderCodec.load(join(folder, autoencoderFolderName), {
@@ -202,7 +216,7 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
     codec?.[Symbol.dispose]?.()
     throw error
   }
-  return { network, tokenizer, codec, ...rest }
+  return { network, tokenizer, codec, chatTemplate, ...rest }
 }
 
 /**

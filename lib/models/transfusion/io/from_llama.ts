@@ -6,6 +6,7 @@ import type { ImageCodec } from '../../../image/codec.js'
 import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
 import { SafetensorsFolder } from '../../../files/safetensors/safetensors_folder.js'
 import { checkFloats } from '../../../files/safetensors/safetensors_header.js'
+import { ChatTemplate, readChatTemplate } from '../../../tokenizer/chat_template.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
 import type { ComputeType, ParameterArena } from '../../../nn/arena.js'
@@ -80,6 +81,8 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.givenSize} tokens, the model's vocabulary ${llama.vocabulary}`,
     )
+  const template = await readChatTemplate(folder)
+  const chatTemplate = template === undefined ? undefined : new ChatTemplate(template, tokenizer)
   const config = grownConfig(llama, tokenizer, options.image, folder)
   const codec = codecFor(config, options.codec)
   const imagePreprocessing = imagePreprocessingOf({ network: { config }, codec }, options.imagePreprocessing)
@@ -101,7 +104,7 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
     network[Symbol.dispose]()
     throw error
   }
-  return { network, tokenizer, objective, codec, imagePreprocessing }
+  return { network, tokenizer, objective, codec, chatTemplate, imagePreprocessing }
 }
 
 function grownConfig(

@@ -22,7 +22,7 @@ import { readAs, type SavedPrecision } from '../../../nn/parameter_values.js'
  */
 export async function toLlama(
   folder: string,
-  { network, tokenizer }: Pick<ModelParts, 'network' | 'tokenizer'>,
+  { network, tokenizer, chatTemplate }: Pick<ModelParts, 'network' | 'tokenizer' | 'chatTemplate'>,
   precision: SavedPrecision = 'f32',
 ): Promise<void> {
   checkArguments('toLlama', { folder: [folder, 'string'] })
@@ -54,7 +54,10 @@ export async function toLlama(
     // transformers asks for the format.
     await writeSafetensors(join(aside, 'model.safetensors'), tensors, { format: 'pt' })
     await tokenizer.save(join(aside, 'tokenizer.json'))
-    await writeJson(join(aside, 'tokenizer_config.json'), tokenizerConfigJson(tokenizer, config))
+    await writeJson(
+      join(aside, 'tokenizer_config.json'),
+      tokenizerConfigJson(tokenizer, config, chatTemplate?.text),
+    )
     await writeJson(join(aside, 'generation_config.json'), generationConfigJson(config))
     await writeJson(join(aside, 'config.json'), llamaConfigJson(config, precision))
   })
