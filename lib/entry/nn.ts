@@ -113,6 +113,8 @@ export type {
 
 // LPIPS, for the training of autoencoders and to compare pictures.
 export { type LoadLpipsOptions, Lpips } from '../models/lpips/lpips.js'
+// ResNets, whose features tell what images show: for the identity term of an autoencoder's loss.
+export { type LoadResnetOptions, Resnet } from '../models/resnet/resnet.js'
 
 // Sequences: documents as positions of tokens and patches, packed into batches.
 export type { ImageModel } from '../sequence/image_model.js'

@@ -149,6 +149,32 @@ describe('a run of an autoencoder', () => {
     expect(memory().live).toBe(before)
   })
 
+  it('compares what images show by a ResNet, whose weights it reads from a file', async () => {
+    const weights = fileURLToPath(new URL('../fixtures/resnet/bottleneck.safetensors', import.meta.url))
+    const { folder, config } = await workplace({ steps: 1, loss: { identity: { weights } } })
+    const before = memory().live
+    const terms: Readonly<Record<string, number>>[] = []
+    await trainFromConfig(config, { out: join(folder, 'run'), onStep: (report) => terms.push(report.terms) })
+    expect(terms[0]!['identity']).toBeGreaterThan(0)
+    expect(memory().live).toBe(before)
+    const refused = (path: string, message: string) =>
+      expect(
+        trainFromConfig(
+          {
+            ...config,
+            training: { ...config.training, loss: { identity: { weights: path } } },
+          } as WrittenTrainConfig,
+          { out: join(folder, 'no') },
+        ),
+      ).rejects.toThrow(`training.loss.identity.weights: ${path}: ${message}`)
+    await refused(join(folder, 'no.safetensors'), 'no such file')
+    await refused(
+      join(folder, 'moco.onnx'),
+      'expected safetensors of a ResNet: a loss needs the gradients of its network, and onnxruntime computes none of ONNX',
+    )
+    expect(memory().live).toBe(before)
+  })
+
   it('gives a model folder that a Transfusion model takes, from the run as well', async () => {
     const { folder, config } = await workplace()
     await trainFromConfig(config, { out: join(folder, 'vae') })

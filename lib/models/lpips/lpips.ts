@@ -1,23 +1,24 @@
 import { checkArguments, checkOptions } from '../../arguments.js'
 import { noGrad } from '../../autograd/tape.js'
 import { fileError } from '../../files/file_error.js'
+import { readFinite } from '../../files/safetensors/finite_floats.js'
 import { SafetensorsError } from '../../files/safetensors/safetensors_header.js'
 import { SafetensorsReader } from '../../files/safetensors/safetensors_reader.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
+import { type ColorScale, ColorScaling } from '../../nn/color_scaling.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { writeParameter } from '../../nn/parameter_values.js'
 import { convolutionShape, fromStored } from '../../nn/stored_convolution.js'
 import { add } from '../../ops/add.js'
 import { cast } from '../../ops/cast.js'
-import { linear } from '../../ops/linear.js'
 import { perceptualDistance } from '../../ops/perceptual_distance.js'
 import { ArgumentError } from '../../tensor/argument_error.js'
 import { currentDevice, type Device, parseDevice } from '../../tensor/device.js'
 import { keep, scope } from '../../tensor/scope.js'
 import { sameShape } from '../../tensor/shape.js'
-import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import type { Tensor } from '../../tensor/tensor.js'
 import { leastSide, Vgg16Features } from './vgg.js'
-import { headName, readFinite, widthsIn } from './weights.js'
+import { headName, remedy, widthsIn } from './weights.js'
 
 /** How the weights of LPIPS are read. */
 export interface LoadLpipsOptions {
@@ -37,14 +38,11 @@ export class Lpips {
   readonly #heads: readonly Parameter[]
   /** Of each slice, f32 [C]. */
   readonly #headWeights: readonly Tensor[]
-  /** By the channels of images, 1 or 3: the weight f32 [3, channels] of the map that scales pixels. */
-  readonly #scales: ReadonlyMap<number, Tensor>
-  /** f32 [3], added after it. */
-  readonly #offset: Tensor
+  readonly #scaling: ColorScaling
 
   private constructor(
     widths: readonly (readonly number[])[],
-    scaling: { shift: Float32Array; scale: Float32Array },
+    scaling: ColorScale,
     compute: ComputeType | undefined,
     device: Device,
   ) {
@@ -54,24 +52,7 @@ export class Lpips {
     this.#heads = widths.map((outputs, slice) => list.add(headName(slice), [outputs.at(-1)!], { value: 0 }))
     this.#arena = new ParameterArena(list.parameters, compute, device)
     this.#headWeights = this.#heads.map((head) => keep(this.#arena.valuesOf(head)))
-    // (x - shift) / scale of each channel, a gray one being all three.
-    const { shift, scale } = scaling
-    const constant = (values: Float32Array, shape: number[]) => keep(fromArray(values, shape, 'f32', device))
-    const diagonal = Float32Array.from({ length: 9 }, (_, i) => (i % 4 === 0 ? 1 / scale[i / 4]! : 0))
-    this.#scales = new Map([
-      [
-        1,
-        constant(
-          scale.map((value) => 1 / value),
-          [3, 1],
-        ),
-      ],
-      [3, constant(diagonal, [3, 3])],
-    ])
-    this.#offset = constant(
-      scale.map((value, i) => -shift[i]! / value),
-      [3],
-    )
+    this.#scaling = new ColorScaling(scaling, device)
   }
 
   /**
@@ -88,8 +69,8 @@ export class Lpips {
       throw fileError(path, error)
     })
     const widths = widthsIn(file)
-    const shift = await readFinite(file, 'scaling_layer.shift', [1, 3, 1, 1])
-    const scale = await readFinite(file, 'scaling_layer.scale', [1, 3, 1, 1])
+    const shift = await readFinite(file, 'scaling_layer.shift', [1, 3, 1, 1], remedy)
+    const scale = await readFinite(file, 'scaling_layer.scale', [1, 3, 1, 1], remedy)
     if (scale.includes(0))
       throw new SafetensorsError(
         `${path}: tensor "scaling_layer.scale" must have no zeros, it divides by them`,
@@ -108,7 +89,7 @@ export class Lpips {
     for (const parameter of this.#arena.parameters) {
       const { name, shape } = parameter
       const stored = this.#heads.includes(parameter) ? [1, ...shape, 1, 1] : convolutionShape(parameter)
-      const values = await readFinite(file, name, stored)
+      const values = await readFinite(file, name, stored, remedy)
       await writeParameter(this.#arena, parameter, fromStored(values, parameter))
     }
     this.#arena.updated()
@@ -137,10 +118,7 @@ export class Lpips {
   }
 
   #features(x: Tensor): Tensor[] {
-    return scope(() => {
-      const scaled = linear(cast(x, 'f32'), this.#scales.get(x.size(3))!, this.#offset)
-      return this.#network.forward(cast(scaled, this.#arena.compute))
-    })
+    return scope(() => this.#network.forward(cast(this.#scaling.forward(x), this.#arena.compute)))
   }
 
   #check(y: Tensor, x: Tensor): void {
@@ -151,7 +129,7 @@ export class Lpips {
         throw new ArgumentError(name, expected, tensor, 'Lpips')
       }
       if (tensor.dtype === 'i32') fail('be f32 or bf16')
-      if (tensor.rank !== 4 || !this.#scales.has(tensor.size(3)))
+      if (tensor.rank !== 4 || !this.#scaling.takes(tensor.size(3)))
         fail('have shape [*, *, *, 3] or [*, *, *, 1]')
       if (tensor.size(1) < leastSide || tensor.size(2) < leastSide)
         fail(`have images of at least ${leastSide} by ${leastSide} pixels`)
@@ -163,7 +141,8 @@ export class Lpips {
   /** Frees the weights. */
   [Symbol.dispose](): void {
     if (this.#arena.freed) return
-    for (const tensor of [...this.#headWeights, ...this.#scales.values(), this.#offset]) tensor.free()
+    for (const tensor of this.#headWeights) tensor.free()
+    this.#scaling[Symbol.dispose]()
     this.#arena[Symbol.dispose]()
   }
 }

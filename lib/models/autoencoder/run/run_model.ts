@@ -3,7 +3,6 @@ import type { PositionsOf } from '../../../data/stream/chunks.js'
 import type { Image } from '../../../image/image.js'
 import type { ImagePreprocessing } from '../../../image/image_preprocessing.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
-import { type LoadLpipsOptions, Lpips } from '../../lpips/lpips.js'
 import { downscaleOf, latentChannelsOf } from '../config.js'
 import { loadAutoencoder, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
 import { type AutoencoderModelOptions, namedAutoencoderSizes } from '../model_options.js'
@@ -12,6 +11,7 @@ import { imagesOf } from '../training/batches.js'
 import type { AutoencoderTrainingOptions } from '../training/options.js'
 import type { AutoencoderData } from '../training/task.js'
 import { AutoencoderTrainer } from '../training/trainer.js'
+import { type LoadedJudges, loadJudges } from './judges.js'
 import { measureScale, unscaled } from './measure_scale.js'
 import { reconstruct } from './reconstruct.js'
 import {
@@ -30,10 +30,10 @@ export class AutoencoderRunModel {
   readonly #network: AutoencoderNetwork
   #scale: LatentScale
   readonly #images: ImagePreprocessing
-  readonly #lpips: Lpips | undefined
+  readonly #judges: LoadedJudges
 
-  constructor({ network, scale }: LoadedAutoencoder, images: ImagePreprocessing, lpips: Lpips | undefined) {
-    this.#lpips = lpips
+  constructor({ network, scale }: LoadedAutoencoder, images: ImagePreprocessing, judges: LoadedJudges) {
+    this.#judges = judges
     this.#network = network
     this.#scale = scale
     this.#images = images
@@ -66,10 +66,9 @@ export class AutoencoderRunModel {
   }
 
   trainer(open: AutoencoderData['open'], options: AutoencoderTrainingOptions): AutoencoderTrainer {
-    const { perceptual } = options.loss
-    const judges =
-      this.#lpips && perceptual ? { perceptual: { network: this.#lpips, weight: perceptual.weight } } : {}
-    return new AutoencoderTrainer(this.#autoencoder, { open, images: this.#images }, options, judges)
+    const { perceptual, identity } = this.#judges
+    const data = { open, images: this.#images }
+    return new AutoencoderTrainer(this.#autoencoder, data, options, { perceptual, identity })
   }
 
   reconstruct(images: readonly Image[]): Promise<Image[]> {
@@ -90,20 +89,12 @@ export class AutoencoderRunModel {
 
   [Symbol.dispose](): void {
     this.#network[Symbol.dispose]()
-    this.#lpips?.[Symbol.dispose]()
+    this.#judges[Symbol.dispose]()
   }
 }
 
 const load = async (folder: string, settings: AutoencoderSettings): Promise<LoadedAutoencoder> =>
   loadAutoencoder(folder, { compute: settings.precision, device: settings.device })
-
-async function loadLpips(path: string, options: LoadLpipsOptions): Promise<Lpips> {
-  try {
-    return await Lpips.load(path, options)
-  } catch (error) {
-    throw new Error(`training.loss.perceptual.weights: ${(error as Error).message}`, { cause: error })
-  }
-}
 
 /** A model with what its loss is to be computed with. */
 async function runModel(
@@ -111,10 +102,9 @@ async function runModel(
   settings: AutoencoderSettings,
 ): Promise<AutoencoderRunModel> {
   const { precision: compute, device, training } = settings
-  const { perceptual } = training.loss
   try {
-    const lpips = perceptual && (await loadLpips(perceptual.weights, { compute, device }))
-    return new AutoencoderRunModel(autoencoder, preprocessingOf(settings, 'config'), lpips)
+    const images = preprocessingOf(settings, 'config')
+    return new AutoencoderRunModel(autoencoder, images, await loadJudges(training.loss, { compute, device }))
   } catch (error) {
     autoencoder.network[Symbol.dispose]()
     throw error

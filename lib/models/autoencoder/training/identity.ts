@@ -12,9 +12,9 @@ import { scope } from '../../../tensor/scope.js'
 import { full, type Tensor } from '../../../tensor/tensor.js'
 
 /**
- * A network whose features tell what an image shows: the paper has one of MoCo v2. It must be made of ops, for
- * gradients go through it to the reconstructions. So one that is given as ONNX cannot be used: onnxruntime-node computes no
- * gradients.
+ * A network whose features tell what an image shows: the paper has one of MoCo v2, which `Resnet` reads. It must be made of
+ * ops, for gradients go through it to the reconstructions. So one that is given as ONNX cannot be used: onnxruntime-node
+ * computes no gradients.
  */
 export interface FeatureNetwork {
   /** images [N, H, W, C] f32 of -1..1 -> features [N, ...]. */

@@ -49,6 +49,18 @@ const lossSchema = z.strictObject({
       weight: z.number().min(0).default(1),
     })
     .optional(),
+  /**
+   * The paper's identity term, how much reconstructions show something else: 1 - the cosine of the features that a network has of
+   * the two images; by default there is none.
+   */
+  identity: z
+    .strictObject({
+      /** Safetensors of a ResNet (the paper's is MoCo v2's ResNet-50), which scripts/resnet_weights.py makes. */
+      weights: filePath,
+      /** Factor of the term, the paper's 0.2. */
+      weight: z.number().min(0).default(0.2),
+    })
+    .optional(),
   /** By default there is none: reconstructions stay smooth where the latents say too little. {} sets the paper's. */
   discriminator: discriminatorSchema.optional(),
 })

@@ -39,10 +39,11 @@ export class AutoencoderTrainer extends TaskTrainer {
     })
     checkJudges('AutoencoderTrainer', judges)
     const options = parseConfig(autoencoderTrainingSchema, settings, 'training options')
-    if (options.loss.perceptual && !judges.perceptual)
-      throw new Error(
-        'AutoencoderTrainer: loss.perceptual: expected judges.perceptual in its place, a network: a trainer reads no weights',
-      )
+    for (const term of ['perceptual', 'identity'] as const)
+      if (options.loss[term] && !judges[term])
+        throw new Error(
+          `AutoencoderTrainer: loss.${term}: expected judges.${term} in its place, a network: a trainer reads no weights`,
+        )
     const discriminator = discriminatorFor(autoencoder, data.images, options)
     const codes = codesOf(autoencoder, options)
     const parts = { ...judges, discriminator, codes }
