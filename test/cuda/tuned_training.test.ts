@@ -152,6 +152,28 @@ describe('transfusion tune', () => {
     expect(kept).toEqual(expect.arrayContaining([...second.products]))
   })
 
+  it('measures what training an autoencoder of codes computes', async () => {
+    const { data } = await configOf()
+    const { products } = await tuneFromConfig({
+      data,
+      device: 'cuda',
+      imagePreprocessing: { width: 8, height: 8 },
+      model: {
+        type: 'autoencoder',
+        imageChannels: 1,
+        channels: [8, 8],
+        blocks: 1,
+        groups: 4,
+        latentChannels: 3,
+        codebook: { codes: 5 },
+      },
+      training: { steps: 5, batchSize: 2 },
+    })
+    // 1 x 1 convolutions before and after the codes, of both images' 4 x 4 positions; 3 x 3 ones are no products.
+    expect(products.map(({ shape: { m, n, k } }) => [m, n, k])).toContainEqual([32, 3, 3])
+    expect(await readProducts(machine())).toEqual(products)
+  })
+
   it('writes a damaged file anew', async () => {
     const { file } = await tuneFromConfig(await configOf())
     await writeFile(file, 'nonsense')
@@ -192,6 +214,8 @@ describe('transfusion tune', () => {
     expect(tuned).toMatchObject({ code: 0, stderr: '' })
     expect(tuned.stdout).toMatch(/^product +fastest +ms +TFLOP\/s +own tiles, ms +gain$/m)
     expect(tuned.stdout).toMatch(/^bf16 \[\d+, \d+\] \[\d+, \d+\]' +(small|medium|large|cublaslt) +[\d.]+ /m)
+    // Rates of a simulated GPU are millionths: columns stay apart.
+    expect(tuned.stdout).toMatch(/ \d\.\d\de-\d+ +\d[\d.]* (small|medium|large)/)
     expect(tuned.stdout).toContain(`${config}: kept in ${productFile(machine())}`)
     const trained = await command(
       ['train', config, '--out', join(folder, 'run'), '--set', 'training.steps=1'],

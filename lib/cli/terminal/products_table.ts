@@ -22,11 +22,14 @@ export function productLine({ shape, way, times }: MeasuredProduct): string {
     nameOf(shape),
     way.split(' ')[0]!,
     milliseconds.toPrecision(3),
-    (flops / milliseconds / 1e9).toPrecision(3),
+    shortNumber(flops / milliseconds / 1e9),
     `${own.milliseconds.toPrecision(3)} ${own.way}`,
     gain > 0 ? `${(100 * gain).toFixed(0)}%` : '',
   )
 }
+
+/** Three digits, of small numbers too without a row of zeros before them. */
+const shortNumber = (value: number): string => (value < 1e-3 ? value.toExponential(2) : value.toPrecision(3))
 
 /** "bf16 [512, 64] [64, 128] + bias" */
 function nameOf({ dtype, yDtype, transposeA, transposeB, bias, accumulate, batch, m, n, k }: ProductShape) {
