@@ -112,7 +112,25 @@ describe('openEmoji', () => {
   })
 })
 
+describe('openEmoji of another size', () => {
+  it.each([0, 1.5, '64'])('refuses %j pixels', async (side) => {
+    await expect(openEmoji(side as number)).rejects.toThrow(
+      'openEmoji: side must be a positive number of pixels, received',
+    )
+  })
+})
+
 describe('IconSet', () => {
+  it('draws at 128 pixels, or at the size that is asked for where that is more', async () => {
+    const set = await IconSet.open('@iconify-json/fluent-emoji-flat')
+    const sideOf = (svg: Buffer) => /width="(\d+)" height="(\d+)"/.exec(svg.toString())!.slice(1)
+    expect([set.svg('avocado'), set.svg('avocado', 64), set.svg('avocado', 256)].map(sideOf)).toEqual([
+      ['128', '128'],
+      ['128', '128'],
+      ['256', '256'],
+    ])
+  })
+
   it('names a package that is missing, and how to get it', async () => {
     await expect(IconSet.open('@iconify-json/no-such-set')).rejects.toThrow(
       "the npm package '@iconify-json/no-such-set' is not installed.\nInstall it with\n  npm install --no-save @iconify-json/no-such-set",
