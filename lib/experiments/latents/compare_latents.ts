@@ -45,6 +45,13 @@ export async function compareLatents(options: LatentsComparisonOptions): Promise
   return compareLatentsOf(await openEmoji(side), options)
 }
 
+/** The folders of the runs. */
+export const comparisonPaths = (out: string) => ({
+  pixels: join(out, 'pixels'),
+  latents: join(out, 'latents'),
+  vq: join(out, 'vq'),
+})
+
 /** Compares on pictures that are open. */
 export async function compareLatentsOf(
   data: EmojiData,
@@ -62,8 +69,8 @@ export async function compareLatentsOf(
   const { onMessage = silent.onMessage, onWarning = silent.onWarning } = messages
   const hooks = { onMessage, onWarning, ...(signal && { signal }) }
   const compute = { seed, device, precision: deviceInfo(device).nativeBf16 ? 'bf16' : 'f32' } as const
-  const folders = { pixels: join(out, 'pixels'), latents: join(out, 'latents'), vq: join(out, 'vq') }
-  const paths = latentsPaths(folders.latents)
+  const folders = comparisonPaths(out)
+  const paths = latentsPaths(folders.latents, side)
   const settings = { side, minutes, seed, images } as const
 
   onMessage('An autoencoder and a model of its latents ...')

@@ -35,14 +35,16 @@ export async function trainEmojiAutoencoder(
   { out, lpips, ...options }: EmojiAutoencoderOptions,
 ): Promise<AutoencoderResult | undefined> {
   const hooks: SessionHooks & RunMessages = { ...silent, ...given(options) }
-  const known = await readJson(join(out, runFiles.finalMetrics), false)
-  if (known) return known as AutoencoderResult
   await writePictureFiles(autoencoder.pictures, data.training.pictures)
   const { outcome, steps, seconds } = await trainFromConfig(emojiAutoencoderConfig(autoencoder), {
     ...hooks,
     out,
   })
   if (outcome === 'interrupted') return undefined
+  const known = ((await readJson(join(out, runFiles.finalMetrics), false)) ||
+    {}) as Partial<AutoencoderResult>
+  if (known.train_steps === steps && (lpips === undefined || known.lpips !== undefined))
+    return known as AutoencoderResult
   hooks.onMessage(
     'Training classifiers on the real emoji, by whose features reconstructions are compared ...',
   )

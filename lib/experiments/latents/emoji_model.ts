@@ -14,7 +14,7 @@ import { writeResult } from '../demo/demo_result.js'
 import type { DemoTask } from '../demo/demo_task.js'
 import { type EmojiModel, emojiModelConfig } from './model_config.js'
 
-/** What is trained where, and what is known of its autoencoder. */
+/** Where a model is trained, and what is known of its autoencoder. */
 export interface EmojiModelOptions extends SessionHooks {
   /** The run's folder. */
   out: string
@@ -22,17 +22,17 @@ export interface EmojiModelOptions extends SessionHooks {
   metrics?: Readonly<Record<string, number>>
 }
 
-/** Resolves with all metrics, or undefined where the signal ended training. */
+/** Resolves with all metrics, those of an earlier call where there was nothing left to train, or undefined where the signal ended training. */
 export async function trainEmojiModel(
   learning: Omit<DemoTask, 'data' | 'model'>,
   model: EmojiModel,
   { out, metrics: earlier = {}, ...options }: EmojiModelOptions,
 ): Promise<Readonly<Record<string, number>> | undefined> {
   const hooks: SessionHooks & RunMessages = { ...silent, ...given(options) }
-  const known = await readJson(join(out, runFiles.finalMetrics), false)
-  if (known) return known as Record<string, number>
   const trained = await trainFromConfig(emojiModelConfig(learning, model), { ...hooks, out })
   if (trained.outcome === 'interrupted') return undefined
+  const known = ((await readJson(join(out, runFiles.finalMetrics), false)) || {}) as Record<string, number>
+  if (known['train_steps'] === trained.steps) return known
   const { precision: compute, device } = model
   using loaded = await Transfusion.load(runPaths(out).model, { compute, device })
   const { metrics, sheet } = await learning.evaluate(loaded, hooks.onMessage)

@@ -40,8 +40,8 @@ export async function runLatentsDemo(settings: DemoSettings, options: LatentsDem
 }
 
 /** Where the parts of a demo of latents lie; the model's run is the folder itself. */
-export const latentsPaths = (out: string) => ({
-  pictures: join(out, 'pictures'),
+export const latentsPaths = (out: string, side: LatentSide) => ({
+  pictures: join(out, `pictures-${side}`),
   autoencoder: join(out, 'autoencoder'),
   latents: join(out, 'latents'),
 })
@@ -55,7 +55,7 @@ export async function runLatents(
   const hooks: SessionHooks & RunMessages = { ...silent, ...given(options) }
   const { onMessage, onWarning } = hooks
   const compute = { seed, device, precision: deviceInfo(device).nativeBf16 ? 'bf16' : 'f32' } as const
-  const { pictures, autoencoder, latents } = latentsPaths(out)
+  const { pictures, autoencoder, latents } = latentsPaths(out, side)
   const reconstructions = await trainEmojiAutoencoder(
     data,
     { ...compute, side, kind: 'kl', pictures, minutes: autoencoderShare * minutes },
