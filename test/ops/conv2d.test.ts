@@ -71,6 +71,10 @@ const cases: [number[], number[], Conv2dWindow][] = [
   [[2, 11, 9, 32], [32, 3, 3, 32], { padding: [0, 2] }],
   [[1, 8, 40, 32], [16, 3, 3, 32], { padding: [1, 2] }],
   [[1, 5, 7, 16], [16, 4, 4, 16], { padding: [2, 1] }],
+  // By Winograd's algorithm on CPUs in f32: tiles that end beyond the image, and more than one panel of channels.
+  [[2, 7, 9, 33], [35, 3, 3, 33], { padding: 1 }],
+  [[1, 9, 6, 32], [67, 3, 3, 32], {}],
+  [[1, 3, 4, 65], [32, 3, 3, 65], { padding: 2 }],
 ]
 
 const equalSizes: [number[], number[], Conv2dWindow][] = [
@@ -82,6 +86,7 @@ const equalSizes: [number[], number[], Conv2dWindow][] = [
   [[3, 7, 7, 256], [128, 1, 1, 256], {}],
   [[9, 16, 16, 64], [64, 3, 3, 64], { stride: 2, padding: [0, 1] }],
   [[5, 40, 17, 32], [48, 3, 3, 32], { padding: 1 }],
+  [[6, 9, 7, 65], [66, 3, 3, 65], { padding: 2 }],
 ]
 
 describe('conv2d', () => {

@@ -1,8 +1,8 @@
 // y[n, i, j, o] = bias[o] + residual[n, i, j, o] + sum_{u, v, c} x[n, s i + u - p, s j + v - p, c] weight[o,
 // u, v, c], s the stride, p the padding, with zeros outside the image and c over the channels of o's group;
 // bias may be [n, o]. Computed by oneDNN on activations as they lie, channels last, with weights packed into
-// the format that it prefers; some shapes by conv2d_gemm.cc and bf16_weight_gradient.cc. bf16 is widened to
-// f32 where the CPU has no bf16 products.
+// the format that it prefers; some shapes by winograd.cc, conv2d_gemm.cc and bf16_weight_gradient.cc. bf16 is
+// widened to f32 where the CPU has no bf16 products.
 //
 // No sum may depend on the number of threads or on the other images: each strip of an image's rows is a
 // primitive made for one thread. Parallel over strips. Weight gradients are partial sums over chunks of
@@ -10,6 +10,7 @@
 #include "cpu/convolution/bf16_weight_gradient.h"
 #include "cpu/convolution/conv2d_gemm.h"
 #include "cpu/convolution/conv2d_primitive.h"
+#include "cpu/convolution/winograd.h"
 #include "cpu/runtime/convert.h"
 
 namespace transfusion::cpu {
@@ -114,6 +115,10 @@ bool is_plain(const Conv2dShape& shape, i64 stride, i64 groups) {
          fits(shape.width, shape.kernel_width, shape.out_width);
 }
 
+bool by_winograd(const Conv2dShape& shape, DType dtype, i64 stride, i64 groups) {
+  return dtype == DType::f32 && is_plain(shape, stride, groups) && prefers_winograd(shape);
+}
+
 bool by_gemm(const Conv2dShape& shape, i64 stride, i64 groups) {
   return is_plain(shape, stride, groups) && prefers_gemm(shape);
 }
@@ -134,7 +139,12 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
       return status;
     result = scratch_like(context, y, DType::f32);
   }
-  if (const Conv2dShape shape = conv2d_shape_of(x, weight, y, padding); by_gemm(shape, stride, groups))
+  const Conv2dShape shape = conv2d_shape_of(x, weight, y, padding);
+  if (by_winograd(shape, x.dtype, stride, groups))
+    return finish(context, y, result,
+                  winograd_conv2d(context, shape, static_cast<float*>(result.data), x.as<float>(), weight,
+                                  bias.as<float>(), bias.rank == 2, residual.as<float>()));
+  if (by_gemm(shape, stride, groups))
     return finish(context, y, result,
                   gemm_conv2d(context, shape, static_cast<float*>(result.data), x.as<float>(),
                               weight.as<float>(), bias.as<float>(), bias.rank == 2, residual.as<float>()));
@@ -166,7 +176,12 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
     if (const Status status = widen_all(context, {&dy, &weight}); status.failed) return status;
     result = scratch_like(context, dx, DType::f32);
   }
-  if (const Conv2dShape shape = conv2d_shape_of(dx, weight, dy, padding); by_gemm(shape, stride, groups))
+  const Conv2dShape shape = conv2d_shape_of(dx, weight, dy, padding);
+  if (by_winograd(shape, dy.dtype, stride, groups))
+    return finish(context, dx, result,
+                  winograd_conv2d_backward_input(context, shape, static_cast<float*>(result.data),
+                                                 dy.as<float>(), weight));
+  if (by_gemm(shape, stride, groups))
     return finish(context, dx, result,
                   gemm_conv2d_backward_input(context, shape, static_cast<float*>(result.data), dy.as<float>(),
                                              weight.as<float>()));
@@ -193,6 +208,8 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
   if (x.dtype == DType::bf16 && is_plain(shape, stride, groups) && prefers_bf16_weight_gradient(shape))
     return bf16_conv2d_backward_weight(context, shape, chunk_images(16), dweight.as<float>(), dy.as<bf16>(),
                                        x.as<bf16>());
+  if (is_plain(shape, stride, groups) && prefers_winograd_weight_gradient(shape, x.dtype))
+    return winograd_conv2d_backward_weight(context, shape, dweight.as<float>(), dy, x);
   if (by_gemm(shape, stride, groups))
     return gemm_conv2d_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
   Convolution part = convolution_of(Pass::backward_weight, x, dweight, dy, stride, padding, groups);
