@@ -6,7 +6,9 @@ export interface MemoryInfo {
   live: number
   /** Freed by tensors, kept by the pool for reuse. */
   cached: number
-  /** The most that was live at once. */
+  /** Held by the kernels of a GPU besides tensors; those of the CPU hold theirs outside the limit. */
+  scratch: number
+  /** The most that was live and scratch at once. */
   peak: number
   /** Allocation beyond it throws. */
   limit: number

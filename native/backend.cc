@@ -20,9 +20,13 @@ struct Action final : Housekeeping {
 // Once what was freed before is free.
 struct TrimDevice final : Housekeeping {
   explicit TrimDevice(Device& device) : device(device) {}
-  void launch(Device&) override {}
+  void launch(Device& device) override { device.free_scratch(); }
   void complete(const Status&) override { device.trim(); }
   Device& device;
+};
+
+struct FreeScratch final : Housekeeping {
+  void launch(Device& device) override { device.free_scratch(); }
 };
 
 struct Fence final : Housekeeping {
@@ -48,9 +52,7 @@ struct FreeBlocks final : Housekeeping {
 }  // namespace
 
 Block* Backend::take(size_t bytes) {
-  std::vector<Block*> evicted;
-  Block* block = pool_.take(bytes, evicted);
-  if (!evicted.empty()) free_blocks(std::move(evicted));
+  Block* block = take_from_pool(bytes);
   block->backend = this;
   if (!block->data) block->data = device_->allocate(block->bytes);
   if (!block->data) {
@@ -65,6 +67,28 @@ Block* Backend::take(size_t bytes) {
     throw MemoryLimitReached("out of memory: the system refused " + std::to_string(bytes) + " bytes");
   }
   return block;
+}
+
+Block* Backend::take_from_pool(size_t bytes) {
+  std::vector<Block*> evicted;
+  Block* block = nullptr;
+  try {
+    block = pool_.take(bytes, evicted);
+  } catch (const MemoryLimitReached&) {
+    if (pool_.stats().scratch == 0) throw;
+    // The device keeps it for kernels that come later: there may be none that need as much.
+    enqueue(std::make_unique<FreeScratch>());
+    wait();
+    block = pool_.take(bytes, evicted);
+  }
+  if (!evicted.empty()) free_blocks(std::move(evicted));
+  return block;
+}
+
+void Backend::take_scratch(size_t bytes) {
+  std::vector<Block*> evicted;
+  pool_.take_scratch(bytes, evicted);
+  if (!evicted.empty()) free_blocks(std::move(evicted));
 }
 
 void Backend::trim() {

@@ -16,10 +16,12 @@ struct DeviceEnded : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-class Backend {
+class Backend : private MemoryBudget {
  public:
   Backend(const KernelTable& kernels, std::unique_ptr<Device> device, size_t memory_limit)
-      : kernels(kernels), device_(std::move(device)), pool_(memory_limit), stream_(*device_) {}
+      : kernels(kernels), device_(std::move(device)), pool_(memory_limit), stream_(*device_) {
+    device_->set_budget(*this);
+  }
 
   const KernelTable& kernels;
 
@@ -40,6 +42,10 @@ class Backend {
   Stream& stream() { return stream_; }
 
  private:
+  void take_scratch(size_t bytes) override;
+  void give_back_scratch(size_t bytes) override { pool_.give_back_scratch(bytes); }
+  // Of the pool, without memory yet where it is new. Throws MemoryLimitReached.
+  Block* take_from_pool(size_t bytes);
   void free_blocks(std::vector<Block*> blocks);
   // Until what was enqueued is done.
   void wait();

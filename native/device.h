@@ -35,6 +35,15 @@ struct DeviceProperty {
   std::variant<bool, double, std::string> value;
 };
 
+// Of what tensors and kernels take together, up to a limit.
+class MemoryBudget {
+ public:
+  virtual ~MemoryBudget() = default;
+  // For memory that kernels use besides tensors. Throws a std::runtime_error beyond the limit.
+  virtual void take_scratch(size_t bytes) = 0;
+  virtual void give_back_scratch(size_t bytes) = 0;
+};
+
 class Device {
  public:
   virtual ~Device() = default;
@@ -49,10 +58,15 @@ class Device {
   virtual HostBuffer allocate_host(size_t bytes) = 0;
   // Gives what was freed, where the device has kept it, to the system.
   virtual void trim() {}
+  // Called once, before any work: what kernels use besides tensors is taken from `budget`, where the device
+  // counts it.
+  virtual void set_budget(MemoryBudget&) {}
 
   // The rest is called by the stream's thread alone. Work is done in the order in which it is given, and may
   // be unfinished when a call returns.
   virtual void free(void* data, size_t bytes) = 0;
+  // Frees what kernels have kept besides tensors, between commands.
+  virtual void free_scratch() {}
   virtual void upload(void* target, const HostBuffer& source) = 0;
   virtual void read(const HostBuffer& target, const void* source) = 0;
   // What kernels get; its scratch is valid until end().

@@ -102,7 +102,7 @@ __attribute__((format(printf, 1, 2))) inline Status fail(const char* format, ...
 class ProductChoices;
 
 // What a kernel may use besides its arguments. Scratch is valid until the kernel returns, 64-byte aligned,
-// uninitialised, outside the pool.
+// uninitialised, outside the pool; a device with memory of its own counts it with the pool's.
 struct Context {
   void* device_stream = nullptr;  // what the device's kernels give their work to; null on the CPU
   void* arena = nullptr;

@@ -44,6 +44,7 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   const auto result = Napi::Object::New(info.Env());
   result.Set("live", static_cast<double>(stats.live));
   result.Set("cached", static_cast<double>(stats.cached));
+  result.Set("scratch", static_cast<double>(stats.scratch));
   result.Set("peak", static_cast<double>(stats.peak));
   result.Set("limit", static_cast<double>(stats.limit));
   result.Set("tensors", static_cast<double>(Environment::of(info).live_handles(backend)));

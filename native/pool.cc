@@ -41,22 +41,40 @@ Block* Pool::take(size_t bytes, std::vector<Block*>& evicted) {
   const auto found = cached_.lower_bound(size);
   // A block may have been cached before the limit was lowered.
   if (found != cached_.end() && found->first <= size + size / 4 &&
-      stats_.live + found->first <= stats_.limit) {
+      stats_.live + stats_.scratch + found->first <= stats_.limit) {
     block = found->second;
     cached_.erase(found);
     stats_.cached -= block->bytes;
   } else {
-    if (stats_.live + size > stats_.limit)
-      throw MemoryLimitReached("out of memory: " + mebibytes(bytes) + " asked, " + mebibytes(stats_.live) +
-                               " live, " + mebibytes(stats_.cached) + " cached, the limit is " +
-                               mebibytes(stats_.limit));
-    while (stats_.live + stats_.cached + size > stats_.limit) evicted.push_back(evict_largest());
+    make_room(size, bytes, evicted);
     block = new Block;
     block->bytes = size;
   }
   stats_.live += block->bytes;
-  stats_.peak = std::max(stats_.peak, stats_.live);
+  stats_.peak = std::max(stats_.peak, stats_.live + stats_.scratch);
   return block;
+}
+
+void Pool::take_scratch(size_t bytes, std::vector<Block*>& evicted) {
+  std::lock_guard lock(mutex_);
+  make_room(bytes, bytes, evicted);
+  stats_.scratch += bytes;
+  stats_.peak = std::max(stats_.peak, stats_.live + stats_.scratch);
+}
+
+void Pool::give_back_scratch(size_t bytes) {
+  std::lock_guard lock(mutex_);
+  stats_.scratch -= bytes;
+}
+
+void Pool::make_room(size_t size, size_t asked, std::vector<Block*>& evicted) {
+  const size_t used = stats_.live + stats_.scratch;
+  if (used + size > stats_.limit)
+    throw MemoryLimitReached(
+        "out of memory: " + mebibytes(asked) + " asked, " + mebibytes(stats_.live) + " live, " +
+        (stats_.scratch > 0 ? mebibytes(stats_.scratch) + " scratch of kernels, " : std::string()) +
+        mebibytes(stats_.cached) + " cached, the limit is " + mebibytes(stats_.limit));
+  while (used + stats_.cached + size > stats_.limit) evicted.push_back(evict_largest());
 }
 
 void Pool::give_back(Block* block) {

@@ -44,7 +44,8 @@ struct Block {
 struct MemoryStats {
   size_t live = 0;
   size_t cached = 0;
-  size_t peak = 0;
+  size_t scratch = 0;  // of kernels, besides tensors
+  size_t peak = 0;     // the most of live and scratch together
   size_t limit = 0;
 };
 
@@ -60,6 +61,9 @@ class Pool {
   // caller has the stream free them. Throws MemoryLimitReached.
   Block* take(size_t bytes, std::vector<Block*>& evicted);
   void give_back(Block* block);
+  // The same for memory of kernels besides tensors, which comes from elsewhere and only counts here.
+  void take_scratch(size_t bytes, std::vector<Block*>& evicted);
+  void give_back_scratch(size_t bytes);
   // Undoes take() for a block that got no memory.
   void forget(Block* block);
   // Gives up every cached block; the caller has the stream free them.
@@ -69,6 +73,8 @@ class Pool {
   void set_limit(size_t bytes);
 
  private:
+  // For `size` bytes more, of which `asked` were asked for.
+  void make_room(size_t size, size_t asked, std::vector<Block*>& evicted);
   Block* evict_largest();
 
   mutable std::mutex mutex_;

@@ -40,8 +40,9 @@ CudaDevice::CudaDevice(int ordinal)
   memory_ = std::make_unique<DeviceMemory>(ordinal, device_, stream_);
   host_memory_ = std::make_unique<HostMemory>(cuda_context_);
   completion_ = std::make_unique<Completion>(cuda_context_, synchronous_, health_, failures_);
-  scratch_ = std::make_unique<Scratch>(*memory_);
-  kept_ = std::make_unique<KeptMemory>(*memory_);
+  work_memory_ = std::make_unique<WorkMemory>(*memory_);
+  scratch_ = std::make_unique<Scratch>(*work_memory_);
+  kept_ = std::make_unique<KeptMemory>(*work_memory_);
   context_.device_stream = this;
   context_.arena = scratch_.get();
   context_.allocate = [](void* scratch, size_t bytes) {
@@ -107,6 +108,13 @@ void CudaDevice::enter() {
 void CudaDevice::free(void* data, size_t) {
   enter();
   if (!health_.ended()) note(judge(memory_->free(data), "cuMemFreeAsync"));
+}
+
+void CudaDevice::free_scratch() {
+  enter();
+  if (health_.ended()) return;
+  scratch_->clear();
+  kept_->clear();
 }
 
 void CudaDevice::upload(void* target, const HostBuffer& source) {

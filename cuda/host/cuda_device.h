@@ -27,8 +27,10 @@ class CudaDevice final : public Device {
   void* allocate(size_t bytes) override;
   HostBuffer allocate_host(size_t bytes) override;
   void trim() override;
+  void set_budget(MemoryBudget& budget) override { work_memory_->set_budget(budget); }
 
   void free(void* data, size_t bytes) override;
+  void free_scratch() override;
   void upload(void* target, const HostBuffer& source) override;
   void read(const HostBuffer& target, const void* source) override;
   Context& context() override;
@@ -87,6 +89,7 @@ class CudaDevice final : public Device {
   // Touched by the stream's thread alone.
   bool entered_ = false;
   bool clock_is_set_ = false;
+  std::unique_ptr<WorkMemory> work_memory_;
   std::unique_ptr<Scratch> scratch_;
   std::unique_ptr<KeptMemory> kept_;
   Context context_;

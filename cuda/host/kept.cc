@@ -1,7 +1,6 @@
 #include "host/kept.h"
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 namespace transfusion::cuda {
@@ -29,13 +28,21 @@ KeptMemory::Entry& KeptMemory::renew(size_t bytes) {
   Entry& entry = entries_.back();
   entry.key.clear();
   if (entry.capacity < bytes) {
-    if (entry.data) memory_.free(entry.data);
-    entry.capacity = 0;
+    free(entry);
     entry.data = memory_.allocate(bytes);
-    if (!entry.data) throw std::bad_alloc();
     entry.capacity = bytes;
   }
   return entry;
+}
+
+void KeptMemory::clear() {
+  for (Entry& entry : entries_) free(entry);
+  entries_.clear();
+}
+
+void KeptMemory::free(Entry& entry) {
+  if (entry.data) memory_.free(entry.data, std::exchange(entry.capacity, 0));
+  entry.data = nullptr;
 }
 
 }  // namespace transfusion::cuda

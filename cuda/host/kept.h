@@ -15,12 +15,15 @@ namespace transfusion::cuda {
 // kept now may lie where work that was given before still reads.
 class KeptMemory {
  public:
-  explicit KeptMemory(DeviceMemory& memory) : memory_(memory) {}
+  explicit KeptMemory(WorkMemory& memory) : memory_(memory) {}
 
   // Sets `data` to what `make` wrote to it when it last was called for this key, or to at least `bytes` that
   // it is called for now. Valid until the command ends, if no more than kEntries keys are asked for in it.
-  // Throws std::bad_alloc.
+  // Throws as WorkMemory.
   Status get(std::string key, size_t bytes, void*& data, const std::function<Status(void*)>& make);
+
+  // Between commands.
+  void clear();
 
  private:
   static constexpr size_t kEntries = 32;
@@ -33,8 +36,9 @@ class KeptMemory {
 
   // The one that was asked for longest ago, with room and without a key, as the last.
   Entry& renew(size_t bytes);
+  void free(Entry& entry);
 
-  DeviceMemory& memory_;
+  WorkMemory& memory_;
   std::vector<Entry> entries_;  // the latest one last
 };
 

@@ -42,25 +42,41 @@ CUresult DeviceMemory::free(void* data) {
 
 CUresult DeviceMemory::trim() { return pool_ ? driver().MemPoolTrimTo(pool_, 0) : CUDA_SUCCESS; }
 
+void* WorkMemory::allocate(size_t bytes) {
+  if (budget_) budget_->take_scratch(bytes);
+  void* data = memory_.allocate(bytes);
+  if (data) return data;
+  if (budget_) budget_->give_back_scratch(bytes);
+  throw std::bad_alloc();
+}
+
+CUresult WorkMemory::free(void* data, size_t bytes) {
+  if (budget_) budget_->give_back_scratch(bytes);
+  return memory_.free(data);
+}
+
 void* Scratch::allocate(size_t bytes) {
   bytes = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-  if (chunks_.empty() || used_ + bytes > capacity_) {
-    size_t capacity = std::max({kFirstChunk, 2 * capacity_, bytes});
-    void* data = memory_.allocate(capacity);
-    if (!data) data = memory_.allocate(capacity = bytes);
-    if (!data) throw std::bad_alloc();
-    chunks_.push_back(data);
-    capacity_ = capacity;
+  const size_t capacity = chunks_.empty() ? 0 : chunks_.back().bytes;
+  if (chunks_.empty() || used_ + bytes > capacity) {
+    Chunk chunk{nullptr, std::max({kFirstChunk, 2 * capacity, bytes})};
+    try {
+      chunk.data = memory_.allocate(chunk.bytes);
+    } catch (const std::exception&) {
+      if (chunk.bytes == bytes) throw;
+      chunk = {memory_.allocate(bytes), bytes};
+    }
+    chunks_.push_back(chunk);
     used_ = 0;
   }
-  void* result = static_cast<char*>(chunks_.back()) + used_;
+  void* result = static_cast<char*>(chunks_.back().data) + used_;
   used_ += bytes;
   return result;
 }
 
-void Scratch::reset() {
-  while (chunks_.size() > 1) {
-    memory_.free(chunks_.front());
+void Scratch::keep(size_t most) {
+  while (chunks_.size() > most) {
+    memory_.free(chunks_.front().data, chunks_.front().bytes);
     chunks_.erase(chunks_.begin());
   }
   used_ = 0;

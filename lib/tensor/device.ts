@@ -91,7 +91,7 @@ export function withDevice<R>(device: Device, body: () => R): R {
 
 const numberOf = (device: Device, callee: string) => deviceNumber(parseDevice(device, callee))
 
-/** Memory of a device: live, cached, peak and limit in bytes, and the number of tensors not freed. */
+/** Memory of a device: live, cached, scratch, peak and limit in bytes, and the number of tensors not freed. */
 export const memory = (device = currentDevice()): MemoryInfo => native.memory(numberOf(device, 'memory'))
 
 /**

@@ -79,6 +79,48 @@ describe('its memory', () => {
     expect({ stdout, stderr }).toEqual({ stdout: 'written\nwritten\n', stderr: '' })
   })
 
+  it('counts what kernels hold besides tensors', async () => {
+    const { stdout, stderr } = await runProgram(
+      `const x = native.create(1, [4096, 1], 1), rows = native.create(2, [4096], 1)
+       const y = native.create(1, [2e6, 1], 1)
+       // Scratch of 4 bytes a row.
+       const write = async () => {
+         native.fill(y, 1)
+         native.write_rows(y, x, rows)
+         return native.read(y).then(() => 'written', ({ message }) => message)
+       }
+       const memory = () => native.memory(1)
+       const say = (...values) => console.log(...values)
+       const check = async () => {
+         say(memory().scratch, await write(), memory().scratch, memory().peak - memory().live)
+         // What they hold makes way for a tensor, which then leaves no room for them.
+         native.set_memory_limit(memory().live + 2 ** 23, 1)
+         const large = native.create(0, [2 ** 20], 1)
+         say(memory().scratch, await write(), memory().scratch)
+         try { native.create(0, [2 ** 21], 1) } catch ({ message }) { say(message) }
+         native.release(large)
+         say(await write(), memory().scratch, memory().cached)
+         try { native.create(0, [2 ** 21 + 1], 1) } catch ({ message }) { say(message) }
+         native.trim_memory(1)
+         await native.fence(1)
+         say(memory().scratch)
+       }
+       check()`,
+      { env: { TRANSFUSION_SIMULATOR_RUN: '0' } },
+    )
+    const live = '\\d+\\.\\d MiB live'
+    const limit = 'MiB cached, the limit is \\d+\\.\\d MiB'
+    expect(stderr).toBe('')
+    expect(stdout.trimEnd().split('\n')).toEqual([
+      '0 written 8000000 8000000',
+      expect.stringMatching(`^0 write_rows: out of memory: 7\\.6 MiB asked, ${live}, 0\\.0 ${limit} 0$`),
+      expect.stringMatching(`^out of memory: 8\\.0 MiB asked, ${live}, 0\\.0 ${limit}$`),
+      'written 8000000 0',
+      expect.stringMatching(`^out of memory: 8\\.0 MiB asked, ${live}, 0\\.0 ${limit}$`),
+      '0',
+    ])
+  })
+
   it('is refused by the driver where the limit is above what there is', async () => {
     const { stdout } = await runProgram(
       `native.set_memory_limit(2 ** 40, 1)
