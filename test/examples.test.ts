@@ -67,6 +67,7 @@ it.each([
   ['fashion-mnist', 'transfusion'],
   ['fashion-mnist-autoencoder', 'autoencoder'],
   ['fashion-mnist-latents', 'transfusion'],
+  ['fashion-mnist-rae', 'autoencoder'],
 ])('has a config %s that the command accepts, and shows it in docs/training.md', async (name, type) => {
   const path = join(root, `examples/${name}.json`)
   const config = await readConfig(path, trainConfigSchema)

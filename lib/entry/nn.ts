@@ -90,6 +90,8 @@ export {
 } from '../models/autoencoder/io/folder.js'
 export { AutoencoderCodec, type AutoencoderCodecOptions } from '../models/autoencoder/codec.js'
 export type { Codebook } from '../models/autoencoder/codebook.js'
+export type { FeatureMaps, FrozenEncoder } from '../models/autoencoder/frozen/encoder.js'
+export { loadOnnxEncoder } from '../models/autoencoder/frozen/onnx_encoder.js'
 export type { AutoencoderConfig, AutoencoderOptions } from '../models/autoencoder/config.js'
 export type { LatentCalibration, LatentScaling } from '../image/latent_calibration.js'
 export type { LatentPreview } from '../image/latent_preview.js'

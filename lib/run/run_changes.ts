@@ -13,7 +13,7 @@ const lengths = ['steps', 'minutes'] as const
 /** Keys of the data and the tokenizer that say where files lie: the documents are to be the same. */
 const places = ['path', 'images', 'labels']
 /** Files that a checkpoint has a copy of; whoever goes on checks that it is the same. */
-const copied = ['model.autoencoder']
+const copied = ['model.autoencoder', 'model.frozenEncoder.onnx']
 
 /** For messages. */
 export const changeable = [

@@ -1,8 +1,7 @@
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { writePng } from '../../lib/image/image_io.js'
 import { AutoencoderCodec } from '../../lib/models/autoencoder/codec.js'
 import { encodeLatents } from '../../lib/run/encode_latents.js'
 import { trainFromConfig } from '../../lib/run/train_from_config.js'
@@ -10,39 +9,14 @@ import type { WrittenTrainConfig } from '../../lib/run/train_config.js'
 import { memory } from '../../lib/tensor/device.js'
 import type { StepReport } from '../../lib/training/step_report.js'
 import { Transfusion } from '../../lib/transfusion.js'
-import { temporaryFolder } from '../temporary_folder.js'
+import { picturesWorkplace } from './autoencoder_workplace.js'
 import { tinyRun } from './tiny_run.js'
-
-/** A folder with captioned pictures of 16 x 16 pixels, and a config of an autoencoder for them. */
-async function workplace(training: object = {}, more: object = {}) {
-  const folder = await temporaryFolder()
-  const pictures = join(folder, 'pictures')
-  await mkdir(pictures)
-  for (let i = 0; i < 6; i++) {
-    const data = Uint8Array.from(
-      { length: 16 * 16 * 3 },
-      (_, at) => ((at % 3) * 60 + i * 37 + (at % 48)) % 256,
-    )
-    await writePng(join(pictures, `${i}.png`), { width: 16, height: 16, channels: 3, data })
-    await writeFile(join(pictures, `${i}.txt`), `picture ${i}`)
-  }
-  const config: WrittenTrainConfig = {
-    data: { type: 'folder', path: pictures },
-    model: { type: 'autoencoder', channels: [8, 16], blocks: 1, latentChannels: 2, groups: 4 },
-    imagePreprocessing: { width: 16, height: 16 },
-    training: { steps: 4, batchSize: 4, ema: 0.5, learningRate: { peak: 3e-3, warmupSteps: 2 }, ...training },
-    samples: { every: 2, count: 3 },
-    checkpoints: { every: 2 },
-    ...more,
-  }
-  return { folder, config }
-}
 
 const bytes = (folder: string, ...path: string[]) => readFile(join(folder, ...path))
 
 describe('a run of an autoencoder', () => {
   it('resumes bit for bit, and leaves a model folder whose latents have unit variance', async () => {
-    const { folder, config } = await workplace({ gradientAccumulation: 2 })
+    const { folder, config } = await picturesWorkplace({ gradientAccumulation: 2 })
     // It needs none.
     for (let i = 0; i < 6; i++) await rm(join(folder, 'pictures', `${i}.txt`))
     const before = memory().live
@@ -81,7 +55,7 @@ describe('a run of an autoencoder', () => {
 
   it('trains a discriminator beside it, and both resume bit for bit', async () => {
     const discriminator = { start: 1, channels: 4, layers: 1 }
-    const { folder, config } = await workplace({ loss: { pixels: 'squared', discriminator } })
+    const { folder, config } = await picturesWorkplace({ loss: { pixels: 'squared', discriminator } })
     const terms: string[][] = []
     const onStep = (report: StepReport) => terms.push(Object.keys(report.terms))
     await trainFromConfig(config, { out: join(folder, 'whole'), onStep })
@@ -102,7 +76,7 @@ describe('a run of an autoencoder', () => {
 
   it('trains a VQ-VAE, whose codes and their counts resume bit for bit', async () => {
     const loss = { codebook: { restartAfter: 2 } }
-    const { folder, config } = await workplace({ loss })
+    const { folder, config } = await picturesWorkplace({ loss })
     const model = { ...config.model, codebook: { codes: 16 } }
     const vq = { ...config, model } as WrittenTrainConfig
     const reports: StepReport[] = []
@@ -135,7 +109,10 @@ describe('a run of an autoencoder', () => {
 
   it('compares images by LPIPS, whose weights it reads from a file', async () => {
     const weights = fileURLToPath(new URL('../fixtures/lpips/lpips.safetensors', import.meta.url))
-    const { folder, config } = await workplace({ steps: 1, loss: { perceptual: { weights, weight: 0.5 } } })
+    const { folder, config } = await picturesWorkplace({
+      steps: 1,
+      loss: { perceptual: { weights, weight: 0.5 } },
+    })
     const before = memory().live
     const terms: Readonly<Record<string, number>>[] = []
     await trainFromConfig(config, { out: join(folder, 'run'), onStep: (report) => terms.push(report.terms) })
@@ -151,7 +128,7 @@ describe('a run of an autoencoder', () => {
 
   it('compares what images show by a ResNet, whose weights it reads from a file', async () => {
     const weights = fileURLToPath(new URL('../fixtures/resnet/bottleneck.safetensors', import.meta.url))
-    const { folder, config } = await workplace({ steps: 1, loss: { identity: { weights } } })
+    const { folder, config } = await picturesWorkplace({ steps: 1, loss: { identity: { weights } } })
     const before = memory().live
     const terms: Readonly<Record<string, number>>[] = []
     await trainFromConfig(config, { out: join(folder, 'run'), onStep: (report) => terms.push(report.terms) })
@@ -176,7 +153,7 @@ describe('a run of an autoencoder', () => {
   })
 
   it('gives a model folder that a Transfusion model takes, from the run as well', async () => {
-    const { folder, config } = await workplace()
+    const { folder, config } = await picturesWorkplace()
     await trainFromConfig(config, { out: join(folder, 'vae') })
     for (const autoencoder of ['vae', 'vae/model']) {
       const image = { channels: 2, patch: 2, height: 8, width: 8 }
@@ -200,7 +177,7 @@ describe('a run of an autoencoder', () => {
   })
 
   it('begins with the weights of a folder, whose sizes it takes', async () => {
-    const { folder, config } = await workplace()
+    const { folder, config } = await picturesWorkplace()
     const first = join(folder, 'first')
     await trainFromConfig(config, { out: first })
     const onward = { ...config, model: { type: 'autoencoder' as const } }
@@ -251,13 +228,13 @@ describe('a run of an autoencoder', () => {
       'training.loss.discriminator.layers: expected fewer: images of 16 x 16 pixels are too small for 3 layers',
     ],
   ])('refuses %j before anything is made', async (change, message) => {
-    const { folder, config } = await workplace()
+    const { folder, config } = await picturesWorkplace()
     const changed = { ...config, ...change } as WrittenTrainConfig
     await expect(trainFromConfig(changed, { out: join(folder, 'no') })).rejects.toThrow(message)
   })
 
   it('names documents without an image, and leaves them out where it is told to', async () => {
-    const { folder, config } = await workplace()
+    const { folder, config } = await picturesWorkplace()
     const path = join(folder, 'documents.jsonl')
     const lines = [
       { image: 'pictures/0.png', caption: 'a' },

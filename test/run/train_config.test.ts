@@ -163,6 +163,8 @@ async function configsShown(page: string): Promise<TrainConfig[]> {
     const { $schema: _, ...written } = parseConfigText(shown!, page) as Record<string, unknown>
     const config = parseConfig(trainConfigSchema, written, page)
     if (config.model.type === 'autoencoder') {
+      // Of a frozen encoder, whose file is not the page's.
+      if (config.model.frozenEncoder) continue
       using model = await autoencoderRuns.create(config as AutoencoderTrainConfig)
       await model.save(autoencoder)
     } else if (config.model.autoencoder !== undefined) config.model.autoencoder = autoencoder

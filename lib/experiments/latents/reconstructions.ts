@@ -70,7 +70,7 @@ export async function measureReconstructions(
   const images = imagesOf(heldOut, Infinity)
   const { network } = await loadAutoencoder(folder, { compute, device })
   using _ = network
-  const reconstructions = await reconstruct(network, images)
+  const reconstructions = await reconstruct({ network }, images)
   const momentsOfImages = async (images: readonly Image[]) => momentsOf(await featuresOf(images))
   const real = await momentsOfImages(images)
   const metrics: ReconstructionMetrics = {

@@ -1,10 +1,8 @@
-import { closeSync, fstatSync, openSync } from 'node:fs'
-import { copyFile, link, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { checkArguments, checkOptions } from '../../arguments.js'
 import { replaceFiles } from '../../files/atomic_folder.js'
 import { type Checksums, checksumOf, DamagedFileError } from '../../files/checksum.js'
-import { exists } from '../../files/exists.js'
+import { HeldFiles } from '../../files/held_files.js'
 import {
   type CodecSizes,
   type ImageCodec,
@@ -15,10 +13,12 @@ import {
 import type { EncodedImage, Image, ImageSize } from '../../image/image.js'
 import { imageFromFloats } from '../../image/pixels.js'
 import { type AutoencoderConfig, downscaleOf, latentChannelsOf } from './config.js'
+import { encodeImagesBy } from './encode_images.js'
 import {
   type AutoencoderFiles,
   autoencoderFiles,
   describeAutoencoder,
+  filesOf,
   type LoadAutoencoderOptions,
   loadAutoencoder,
   type LoadedAutoencoder,
@@ -27,7 +27,7 @@ import { calibrationOf, type LatentCalibration, type LatentScaling } from '../..
 import { previewImage } from '../../image/latent_preview.js'
 import { isUnscaled, type LatentScale, scaleLatents, unscaleLatents } from '../../image/latent_scale.js'
 import { addLatent, type LatentStatistics, noStatistics } from '../../image/latent_statistics.js'
-import { defaultTile, type NetworkBody, type NetworkRun, pixelsOf, runNetwork } from './run_network.js'
+import { defaultTile, type NetworkBody, runNetwork } from './run_network.js'
 import type { Field } from './tiles.js'
 
 /** Images that are measured together. */
@@ -67,8 +67,8 @@ export class AutoencoderCodec implements ImageCodec {
   readonly tile: number
   readonly #autoencoder: LoadedAutoencoder
   #calibration: LatentCalibration | undefined
-  /** Descriptors by path: a run outlives what may happen to the folder that it began with. */
-  readonly #open = new Map<string, number>()
+  /** A run outlives what may happen to the folder that it began with. */
+  readonly #files: HeldFiles
 
   /** Reads a folder as `loadAutoencoder` does. Rejects with a DamagedFileError where its files have other checksums. */
   static async load(path: string, options: AutoencoderCodecOptions = {}): Promise<AutoencoderCodec> {
@@ -78,6 +78,7 @@ export class AutoencoderCodec implements ImageCodec {
       device: true,
       checksums: true,
       calibration: true,
+      encoder: true,
       tile: true,
     })
     const { checksums, calibration, tile, ...rest } = options
@@ -91,7 +92,7 @@ export class AutoencoderCodec implements ImageCodec {
       )
     const files = await autoencoderFiles(path)
     const found = await checksumsOf(files)
-    for (const file of [files.config, ...files.weights])
+    for (const file of filesOf(files))
       if (checksums && checksums[basename(file)] !== found[basename(file)])
         throw new DamagedFileError(file, 'is not the one that the model was trained with', dirname(file))
     const codec = new AutoencoderCodec(await loadAutoencoder(path, rest), files, found, side)
@@ -114,7 +115,7 @@ export class AutoencoderCodec implements ImageCodec {
     this.checksums = checksums
     this.tile = tile
     this.#autoencoder = autoencoder
-    for (const file of [files.config, ...files.weights]) this.#open.set(file, openSync(file, 'r'))
+    this.#files = new HeldFiles(Object.fromEntries(filesOf(files).map((file) => [basename(file), file])))
   }
 
   /** What a model's folder records. */
@@ -193,8 +194,7 @@ export class AutoencoderCodec implements ImageCodec {
           `codec.encode: images must have sides that are multiples of ${downscale}, as the autoencoder halves them, ` +
             `received ${width} x ${height}`,
         )
-    const { network } = this.#autoencoder
-    const fields = await runNetwork(network, images.map(pixelsOf), this.#run(1 / downscale), body)
+    const fields = await encodeImagesBy(this.#autoencoder, images, body, { tile: this.tile })
     if (!fields.every(({ values }) => values.every(Number.isFinite)))
       throw new RangeError('codec.encode: the autoencoder gives latents that are not finite')
     return fields
@@ -228,15 +228,11 @@ export class AutoencoderCodec implements ImageCodec {
     }))
     if (!values.every(Number.isFinite)) throw new RangeError('codec.decode: values must be finite')
     const { network } = this.#autoencoder
-    const pixels = await runNetwork(network, latents, this.#run(downscale), (network, z) => network.decode(z))
+    const run = { factor: downscale, tile: this.tile }
+    const pixels = await runNetwork(network, latents, run, (network, z) => network.decode(z))
     return pixels.map(({ values, height, width }) =>
       imageFromFloats(values, { height, width, channels: imageChannels }),
     )
-  }
-
-  /** What it gives has `factor` times the sides of what it is given. */
-  #run(factor: number): NetworkRun {
-    return { factor, tile: this.tile }
   }
 
   /**
@@ -245,20 +241,15 @@ export class AutoencoderCodec implements ImageCodec {
    */
   async saveInto(folder: string): Promise<void> {
     const target = join(folder, autoencoderFolderName)
-    if (await haveSame(this.#open, target)) return
-    await replaceFiles(target, async (aside) => {
-      for (const [file, descriptor] of this.#open) {
-        const copy = join(aside, basename(file))
-        await link(file, copy).catch(() => copyFile(`/proc/self/fd/${descriptor}`, copy))
-      }
-    })
+    if (await this.#files.areIn(target)) return
+    await replaceFiles(target, (aside) => this.#files.saveInto(aside))
   }
 
   /** Frees the weights. */
   [Symbol.dispose](): void {
     this.#autoencoder.network[Symbol.dispose]()
-    for (const descriptor of this.#open.values()) closeSync(descriptor)
-    this.#open.clear()
+    this.#autoencoder.encoder?.[Symbol.dispose]?.()
+    this.#files[Symbol.dispose]()
   }
 }
 
@@ -266,25 +257,14 @@ export class AutoencoderCodec implements ImageCodec {
 export const autoencoderChecksums = async (path: string): Promise<Checksums> =>
   checksumsOf(await autoencoderFiles(path))
 
-async function checksumsOf({ config, weights }: AutoencoderFiles): Promise<Checksums> {
+async function checksumsOf(files: AutoencoderFiles): Promise<Checksums> {
   const sums: Record<string, string> = {}
-  for (const file of [config, ...weights]) sums[basename(file)] = await checksumOf(file)
+  for (const file of filesOf(files)) sums[basename(file)] = await checksumOf(file)
   return sums
 }
 
 /** Where a model's folder has its autoencoder. */
 export const autoencoderFolderName = 'autoencoder'
-
-/** Whether each of the files, by their descriptors, is in the folder already, the very same. */
-async function haveSame(files: ReadonlyMap<string, number>, folder: string): Promise<boolean> {
-  for (const [file, descriptor] of files) {
-    const other = join(folder, basename(file))
-    if (!(await exists(other))) return false
-    const [a, b] = [fstatSync(descriptor), await stat(other)]
-    if (a.ino !== b.ino || a.dev !== b.dev) return false
-  }
-  return true
-}
 
 /** Whether an autoencoder's config has factors for its latents; diffusers has one for a VQModel that nothing says it needs. */
 const hasScale = ({ network, scale }: LoadedAutoencoder): boolean =>

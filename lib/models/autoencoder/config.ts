@@ -12,6 +12,16 @@ const codebookSchema = z.strictObject({
   channels: count.optional(),
 })
 
+const colors = (values: z.ZodNumber) => z.array(values).min(1).max(3)
+
+/** How a frozen encoder reads pixels of 0..1: (pixel - mean) / std. */
+export const normalizationSchema = z.strictObject({
+  /** Of each color, or one of all. */
+  mean: colors(z.number()),
+  /** As `mean`. */
+  std: colors(z.number().positive()),
+})
+
 /**
  * Sizes of an autoencoder of images (Esser et al. 2021; Rombach et al. 2022), as diffusers' AutoencoderKL and VQModel have
  * them under other names.
@@ -34,11 +44,19 @@ export const autoencoderConfigSchema = z
     quantConv: z.boolean().default(true),
     /** Whether a 1 x 1 convolution precedes the decoder. */
     postQuantConv: z.boolean().default(true),
+    /** Present in a representation autoencoder: latents are the features of a frozen network. Absent in others. */
+    frozenEncoder: normalizationSchema.optional(),
     /** Present in a VQ-VAE: latents are rounded to the nearest code. Absent in a KL autoencoder. */
     codebook: codebookSchema.optional(),
   })
   .superRefine((config, context) => {
     const { channels, groups, latentChannels, quantConv, postQuantConv } = config
+    if (config.codebook && config.frozenEncoder)
+      context.addIssue({
+        code: 'custom',
+        path: ['codebook'],
+        message: 'expected none beside frozenEncoder, whose features are the latents',
+      })
     if (latentChannelsOf(config) !== latentChannels && !(quantConv && postQuantConv))
       context.addIssue({
         code: 'custom',

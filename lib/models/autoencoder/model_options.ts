@@ -1,7 +1,13 @@
 import { z } from 'zod'
 import { given } from '../../config/given.js'
 import type { ImageSize } from '../../image/image.js'
-import { autoencoderConfigSchema, autoencoderName, type AutoencoderOptions } from './config.js'
+import { filePath } from '../../config/paths.js'
+import {
+  autoencoderConfigSchema,
+  autoencoderName,
+  type AutoencoderOptions,
+  normalizationSchema,
+} from './config.js'
 import { type AutoencoderPresetName, autoencoderPresets } from './presets.js'
 
 const shape = autoencoderConfigSchema.shape
@@ -31,6 +37,23 @@ export const autoencoderModelSchema = z
     quantConv: shape.quantConv.unwrap().optional(),
     /** Whether a 1 x 1 convolution precedes the decoder; true by default. */
     postQuantConv: shape.postQuantConv.unwrap().optional(),
+    /**
+     * Present in a representation autoencoder: latents are the features that a frozen network has of images, and the decoder alone is
+     * trained. `latentChannels` are its features', and `channels` have as many levels as it halves images, and one more.
+     */
+    frozenEncoder: z
+      .strictObject({
+        /**
+         * The network: images [N, C, H, W] to features [N, latentChannels, h, w], both f32. It is computed by onnxruntime-node, which is
+         * to be installed besides (npm install --ignore-scripts onnxruntime-node).
+         */
+        onnx: filePath,
+        /** Of pixels of 0..1, of each color or one of all; 0.5 by default. The network is given (pixel - mean) / std. */
+        mean: normalizationSchema.shape.mean.optional(),
+        /** As `mean`; 0.5 by default. */
+        std: normalizationSchema.shape.std.optional(),
+      })
+      .optional(),
     codebook: shape.codebook,
   })
   .superRefine(({ preset, channels, latentChannels }, context) => {
@@ -52,10 +75,12 @@ export type WrittenAutoencoderModel = Partial<z.input<typeof autoencoderModelSch
 export function namedAutoencoderSizes({
   type: _type,
   preset,
+  frozenEncoder,
   ...own
 }: WrittenAutoencoderModel): Partial<AutoencoderOptions> {
   const { image: _image, ...sizes } = preset === undefined ? { image: undefined } : autoencoderPresets[preset]
-  return { ...sizes, ...given(own) }
+  const { mean = [0.5], std = [0.5] } = frozenEncoder ?? {}
+  return { ...sizes, ...given(own), ...(frozenEncoder && { frozenEncoder: { mean, std } }) }
 }
 
 /** The size of the images that a config's preset is meant for. */

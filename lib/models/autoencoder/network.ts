@@ -19,7 +19,7 @@ import { AutoencoderEncoder } from './encoder.js'
 
 /** A model's modules; their parameters are collected in `list`, and get memory when an arena is made of it. */
 function makeModules(list: ParameterList, config: AutoencoderConfig) {
-  const { latentChannels, codebook } = config
+  const { latentChannels, codebook, frozenEncoder } = config
   // Of a KL autoencoder a mean and a log-variance.
   const encoded = codebook ? latentChannels : 2 * latentChannels
   const channels = latentChannelsOf(config)
@@ -27,8 +27,8 @@ function makeModules(list: ParameterList, config: AutoencoderConfig) {
   const pointwise = (name: string, inputs: number, outputs: number) =>
     new Linear(list.under(name), inputs, outputs, { bias: true })
   return {
-    encoder: new AutoencoderEncoder(list.under('encoder'), config, encoded),
-    quantConv: config.quantConv ? pointwise('quant_conv', encoded, quantized) : undefined,
+    encoder: frozenEncoder ? undefined : new AutoencoderEncoder(list.under('encoder'), config, encoded),
+    quantConv: config.quantConv && !frozenEncoder ? pointwise('quant_conv', encoded, quantized) : undefined,
     codebook: codebook ? new Codebook(list.under('quantize'), codebook.codes, channels) : undefined,
     postQuantConv: config.postQuantConv ? pointwise('post_quant_conv', channels, latentChannels) : undefined,
     decoder: new AutoencoderDecoder(list.under('decoder'), config),
@@ -52,7 +52,7 @@ export interface LatentDistribution {
 
 /**
  * An autoencoder between images and latents (paper, section 3: "we use a VAE"; Esser et al. 2021): a KL autoencoder, or with
- * a codebook a VQ-VAE. Images are [N, H, W, image channels] of -1 .. 1, latents [N, h, w, C], channels last, with h =
+ * a codebook a VQ-VAE; with a frozen encoder, which lies beside it, a decoder alone. Images are [N, H, W, image channels] of -1 .. 1, latents [N, h, w, C], channels last, with h =
  * floor(H / downscale). Parameters have the names of diffusers' files.
  */
 export class AutoencoderNetwork {
@@ -83,6 +83,7 @@ export class AutoencoderNetwork {
    */
   encoded(x: Tensor): Tensor {
     const { encoder, quantConv } = this.#modules
+    if (!encoder) throw new Error('the encoder of a representation autoencoder is none of its network')
     const h = encoder.forward(x)
     return quantConv?.forward(h) ?? h
   }

@@ -39,7 +39,7 @@ export const pixelsOf = ({ height, width, channels, data }: Image): Field => ({
 })
 
 /** Pixels that go through the network at once: two images of 512 x 512, or 8 of 256 x 256. */
-const pixelsAtOnce = 2 ** 19
+export const pixelsAtOnce = 2 ** 19
 
 /** Runs the network on images or latents; the results are in their order. */
 export async function runNetwork(
@@ -55,7 +55,7 @@ export async function runNetwork(
   const isLarge = ({ height, width }: Field) => Math.max(height, width) > tiling.side
   const run = (alike: readonly Field[]) => runAlike(network, alike, factor, body)
   const results: Field[] = []
-  for (const part of batches(fields, pixelsAtOnce / inPixels ** 2)) {
+  for (const part of together(fields, pixelsAtOnce / inPixels ** 2)) {
     const alike = part.map((index) => fields[index]!)
     const made = isLarge(alike[0]!)
       ? await Promise.all(
@@ -96,7 +96,7 @@ async function runAlike(
 }
 
 /** Indices of neighbours of one size, of so many positions together at most, or one. */
-function batches(sizes: readonly ImageSize[], positions: number): number[][] {
+export function together(sizes: readonly ImageSize[], positions: number): number[][] {
   const parts: number[][] = []
   sizes.forEach(({ height, width }, index) => {
     const part = parts.at(-1)

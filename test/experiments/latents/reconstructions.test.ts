@@ -64,7 +64,7 @@ describe('measureReconstructions', () => {
   it('compares what an autoencoder makes of held-out pictures with these', async () => {
     const { network, folder, metrics, sheet } = await measure(sizes, lpipsWeights)
     using _ = network
-    const made = await reconstruct(network, heldOut)
+    const made = await reconstruct({ network }, heldOut)
     const over = (metric: typeof psnr) => mean(made.map((image, i) => metric(image, heldOut[i]!)))
     expect(metrics.psnr).toBeCloseTo(over(psnr), 10)
     expect(metrics.ssim).toBeCloseTo(over(ssim), 10)

@@ -103,6 +103,38 @@ describe('an autoencoder as the codec of a model', () => {
     )
   })
 
+  it('lies once on the disk where the folder that it was read from is gone, and checkpoints load alone', async () => {
+    const folder = await temporaryFolder()
+    const source = join(folder, 'vae')
+    await cp(autoencoder, source, { recursive: true })
+    const model = await newModel(source)
+    await rm(source, { recursive: true })
+    const checkpoints = new CheckpointFolder(join(folder, 'checkpoints'), 2)
+    using trainer = new Trainer(model, data, { ...settings, steps: 4 })
+    await trainer.run({ checkpoints: { folder: checkpoints, steps: 1 } })
+    const all = await checkpoints.all()
+    expect(all).toHaveLength(2)
+    const weights = 'model/autoencoder/diffusion_pytorch_model.safetensors'
+    const [last, before] = await Promise.all(all.map((path) => stat(join(path, weights))))
+    expect(last!.ino).toBe(before!.ino)
+    await rm(all[1]!, { recursive: true })
+    await rename(all[0]!, join(folder, 'alone'))
+    using loaded = await Transfusion.load(join(folder, 'alone'))
+    expect(await pixelsOf(loaded)).toEqual(await pixelsOf(model))
+  })
+
+  it('never takes another file that came to lie where it was', async () => {
+    const folder = await temporaryFolder()
+    const source = join(folder, 'vae')
+    await cp(autoencoder, source, { recursive: true })
+    const model = await newModel(source)
+    await rm(join(source, 'config.json'))
+    await writeFile(join(source, 'config.json'), '{}')
+    await model.save(join(folder, 'model'))
+    using loaded = await Transfusion.load(join(folder, 'model'))
+    expect(await pixelsOf(loaded)).toEqual(await pixelsOf(model))
+  })
+
   it('is refused where it is another than the model was trained with, damaged or missing', async () => {
     const folder = join(await temporaryFolder(), 'model')
     const model = await newModel()

@@ -1,6 +1,11 @@
 /** diffusers' `config.json` of AutoencoderKL and VQModel, read and written. Defaults are those of the classes in 0.42. */
 import { z } from 'zod'
-import { autoencoderConfigSchema, type AutoencoderConfig, latentChannelsOf } from '../config.js'
+import {
+  autoencoderConfigSchema,
+  type AutoencoderConfig,
+  latentChannelsOf,
+  normalizationSchema,
+} from '../config.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
 import { parseConfig } from '../../../config/parse.js'
 
@@ -54,13 +59,27 @@ const vqSchema = z.object({
     .default(false),
 })
 
+/** Of ours alone: a decoder as AutoencoderKL's, and a frozen network beside it. */
+const raeSchema = z.object({
+  ...shared,
+  _class_name: z.literal('RepresentationAutoencoder'),
+  latent_channels: count,
+  latents_mean: z.array(z.number()).nullish(),
+  latents_std: z.array(z.number().positive()).nullish(),
+  use_post_quant_conv: z.boolean(),
+  encoder: normalizationSchema.extend({
+    /** Of the file encoder.onnx beside this one; absent where the encoder is given in code. */
+    checksum: z.string().optional(),
+  }),
+})
+
 const diffusersConfigSchema = z
-  .discriminatedUnion('_class_name', [klSchema, vqSchema])
+  .discriminatedUnion('_class_name', [klSchema, vqSchema, raeSchema])
   .superRefine((config, context) => {
     const problem = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: [path], message })
     const levels = config.block_out_channels.length
-    for (const types of ['down_block_types', 'up_block_types'] as const)
+    for (const types of 'encoder' in config ? [] : (['down_block_types', 'up_block_types'] as const))
       if (config[types].length !== levels)
         problem(types, `expected ${levels}, one for each of block_out_channels`)
     if (config.in_channels !== config.out_channels)
@@ -78,11 +97,14 @@ export interface AutoencoderDescription {
   readonly config: AutoencoderConfig
   /** Between its latents and what a diffusion model reads. */
   readonly scale: LatentScale
+  /** Of the file of a frozen encoder; absent where there is none. */
+  readonly encoderChecksum?: string | undefined
 }
 
 /** Reads the JSON of a `config.json`; `path` is named in errors. Throws a ConfigError for what is not supported. */
 export function readDiffusersConfig(json: unknown, path: string): AutoencoderDescription {
   const given = parseConfig(diffusersConfigSchema, json, path)
+  const encoder = 'encoder' in given ? given.encoder : undefined
   const config = parseConfig(
     autoencoderConfigSchema,
     {
@@ -99,7 +121,9 @@ export function readDiffusersConfig(json: unknown, path: string): AutoencoderDes
               channels: given.vq_embed_dim ?? given.latent_channels,
             },
           }
-        : { quantConv: given.use_quant_conv, postQuantConv: given.use_post_quant_conv }),
+        : { postQuantConv: given.use_post_quant_conv }),
+      ...('use_quant_conv' in given && { quantConv: given.use_quant_conv }),
+      ...(encoder && { frozenEncoder: { mean: encoder.mean, std: encoder.std } }),
     },
     `${path}, as an autoencoder config`,
   )
@@ -108,14 +132,35 @@ export function readDiffusersConfig(json: unknown, path: string): AutoencoderDes
   const { mean, std } =
     'num_vq_embeddings' in given
       ? { mean: each(0), std: each(1) }
-      : { mean: given.latents_mean ?? each(given.shift_factor ?? 0), std: given.latents_std ?? each(1) }
-  return { config, scale: { mean, std, factor: given.scaling_factor } }
+      : {
+          mean: given.latents_mean ?? each(('shift_factor' in given && given.shift_factor) || 0),
+          std: given.latents_std ?? each(1),
+        }
+  const scale = { mean, std, factor: given.scaling_factor }
+  return { config, scale, ...(encoder?.checksum !== undefined && { encoderChecksum: encoder.checksum }) }
 }
 
-/** The `config.json` with which diffusers loads an autoencoder. */
-export function diffusersConfig({ config, scale }: AutoencoderDescription): object {
-  const { channels, codebook } = config
+/** The `config.json` with which diffusers loads an autoencoder, but for one with a frozen encoder. */
+export function diffusersConfig(description: AutoencoderDescription): object {
+  const { config, scale, encoderChecksum } = description
+  const { channels, codebook, frozenEncoder } = config
   const { mean, std, factor } = scale
+  if (frozenEncoder)
+    return {
+      _class_name: 'RepresentationAutoencoder',
+      block_out_channels: channels,
+      in_channels: config.imageChannels,
+      out_channels: config.imageChannels,
+      latent_channels: config.latentChannels,
+      layers_per_block: config.blocks,
+      mid_block_add_attention: config.attention,
+      norm_num_groups: config.groups,
+      scaling_factor: factor,
+      use_post_quant_conv: config.postQuantConv,
+      latents_mean: mean,
+      latents_std: std,
+      encoder: { ...frozenEncoder, checksum: encoderChecksum },
+    }
   const isShift = std.every((value) => value === 1) && mean.every((value) => value === mean[0])
   return {
     _class_name: codebook ? 'VQModel' : 'AutoencoderKL',

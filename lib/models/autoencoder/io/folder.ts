@@ -23,6 +23,8 @@ import { fromStored, toStored } from '../../../nn/stored_convolution.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { LatentScale } from '../../../image/latent_scale.js'
 import type { Tensor } from '../../../tensor/tensor.js'
+import { encoderFile, type FrozenEncoder } from '../frozen/encoder.js'
+import { loadOnnxEncoder } from '../frozen/onnx_encoder.js'
 import { AutoencoderNetwork } from '../network.js'
 import { type AutoencoderDescription, diffusersConfig, readDiffusersConfig } from './diffusers_config.js'
 import { storedNames, storedShape } from './layout.js'
@@ -37,6 +39,8 @@ export interface LoadedAutoencoder {
   readonly network: AutoencoderNetwork
   /** Between its latents and the values that a diffusion model reads. */
   readonly scale: LatentScale
+  /** Of a representation autoencoder, what encodes its images; absent in others, whose network does. */
+  readonly encoder?: FrozenEncoder | undefined
 }
 
 /** How an autoencoder's folder is read. */
@@ -45,6 +49,8 @@ export interface LoadAutoencoderOptions {
   compute?: ComputeType
   /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
+  /** Of a representation autoencoder, in place of the ONNX file in its folder; disposed of with the autoencoder's codec. */
+  encoder?: FrozenEncoder
 }
 
 /** Where the files of an autoencoder's folder lie. */
@@ -52,7 +58,16 @@ export interface AutoencoderFiles {
   readonly config: string
   /** Of the weights, an index first where there are several. */
   readonly weights: readonly string[]
+  /** Of a representation autoencoder whose encoder is not given in code. */
+  readonly encoder?: string
 }
+
+/** All files of an autoencoder. */
+export const filesOf = ({ config, weights, encoder }: AutoencoderFiles): readonly string[] => [
+  config,
+  ...weights,
+  ...(encoder === undefined ? [] : [encoder]),
+]
 
 /** Whether a folder has the `config.json` of an autoencoder, ours or diffusers'. Rejects where it cannot be read. */
 export async function isAutoencoder(folder: string): Promise<boolean> {
@@ -64,7 +79,12 @@ export async function isAutoencoder(folder: string): Promise<boolean> {
 export async function autoencoderFiles(path: string): Promise<AutoencoderFiles> {
   const { folder, config } = await locate(path)
   await using weights = await openWeights(folder)
-  return { config, weights: weights.files }
+  const { encoderChecksum } = await describe({ config })
+  return {
+    config,
+    weights: weights.files,
+    ...(encoderChecksum !== undefined && { encoder: await currentFile(folder, encoderFile) }),
+  }
 }
 
 /** A pipeline of diffusers has its autoencoder in `vae`, a run of ours in `model`. */
@@ -96,10 +116,11 @@ export async function loadAutoencoder(
   options: LoadAutoencoderOptions = {},
 ): Promise<LoadedAutoencoder> {
   checkArguments('loadAutoencoder', { path: [path, 'string'] })
-  checkOptions('loadAutoencoder', options, { compute: true, device: true })
+  checkOptions('loadAutoencoder', options, { compute: true, device: true, encoder: true })
   const device = parseDevice(options.device ?? currentDevice(), 'loadAutoencoder')
   const located = await locate(path)
-  const { config, scale } = await describe(located)
+  const { config, scale, encoderChecksum } = await describe(located)
+  const encoder = config.frozenEncoder && (await openEncoder(located, encoderChecksum, options.encoder))
   const network = new AutoencoderNetwork(config, options.compute, device)
   try {
     await readFolderWeights(network, located.folder, (parameter, values) =>
@@ -108,9 +129,26 @@ export async function loadAutoencoder(
     network.arena.updated()
   } catch (error) {
     network[Symbol.dispose]()
+    encoder?.[Symbol.dispose]?.()
     throw error
   }
-  return { network, scale }
+  return { network, scale, ...(encoder && { encoder }) }
+}
+
+/** The frozen encoder of a folder: `given` in code, or its ONNX file, whose checksum the config has. */
+async function openEncoder(
+  { folder, config }: { folder: string; config: string },
+  checksum: string | undefined,
+  given: FrozenEncoder | undefined,
+): Promise<FrozenEncoder> {
+  if (given) return given
+  if (checksum === undefined)
+    throw new Error(`${config}: its frozen encoder was given in code; load it with the option \`encoder\``)
+  const path = await currentFile(folder, encoderFile)
+  const encoder = await loadOnnxEncoder(path)
+  if (encoder.checksum === checksum) return encoder
+  encoder[Symbol.dispose]?.()
+  throw new DamagedFileError(path, 'is not the one that the decoder was trained with', config)
 }
 
 /**
@@ -120,7 +158,7 @@ export async function loadAutoencoder(
  * is false.
  */
 export async function loadAutoencoderWeights(
-  network: AutoencoderNetwork,
+  { network, encoder }: Pick<LoadedAutoencoder, 'network' | 'encoder'>,
   path: string,
   { checksums, verify }: { checksums: Checksums | undefined; verify: boolean },
 ): Promise<() => Promise<void>> {
@@ -131,9 +169,10 @@ export async function loadAutoencoderWeights(
       if ((await checksumOf(file)) !== sum)
         throw new DamagedFileError(file, 'is not as it was saved', 'training.json of the checkpoint')
     }
-  const { config, scale } = await describe({ config: configPath })
+  const { config, scale, encoderChecksum } = await describe({ config: configPath })
   // What a config leaves out, files say.
-  const [stored, own] = [config, network.config].map((config) => diffusersConfig({ config, scale }))
+  const stored = diffusersConfig({ config, scale, encoderChecksum })
+  const own = diffusersConfig({ config: network.config, scale, encoderChecksum: encoder?.checksum })
   if (!isDeepStrictEqual(stored, own))
     throw new Error(
       `${configPath}: is of another autoencoder: ${formatValue(stored)}, expected ${formatValue(own)}`,
@@ -184,7 +223,7 @@ export async function saveAutoencoder(
     folder: [folder, 'string'],
     autoencoder: [autoencoder, 'autoencoder'],
   })
-  const { network, scale } = autoencoder
+  const { network, scale, encoder } = autoencoder
   const { arena, config } = network
   using frozen = arena.freeze()
   const tensors = arena.parameters.map((parameter): [string, PendingTensor] => [
@@ -205,7 +244,9 @@ export async function saveAutoencoder(
       format: 'pt',
     })
     const path = join(aside, configFile)
-    await writeJson(path, diffusersConfig({ config, scale }))
+    await writeJson(path, diffusersConfig({ config, scale, encoderChecksum: encoder?.checksum }))
+    await encoder?.saveInto?.(aside)
+    if (encoder?.checksum !== undefined) checksums[encoderFile] = encoder.checksum
     checksums[configFile] = await checksumOf(path)
   })
   return checksums

@@ -7,9 +7,9 @@ import {
   measuredScale,
   noStatistics,
 } from '../../../image/latent_statistics.js'
-import { type AutoencoderConfig, downscaleOf, latentChannelsOf } from '../config.js'
-import type { AutoencoderNetwork } from '../network.js'
-import { pixelsOf, runNetwork } from '../run_network.js'
+import { type AutoencoderConfig, latentChannelsOf } from '../config.js'
+import { encodeImagesBy } from '../encode_images.js'
+import type { LoadedAutoencoder } from '../io/folder.js'
 
 /** Images whose latents are measured together. */
 const atOnce = 64
@@ -26,19 +26,19 @@ export function unscaled(config: Pick<AutoencoderConfig, 'codebook' | 'latentCha
  * channel that is the same everywhere, latents stay as they are.
  */
 export async function measureScale(
-  network: AutoencoderNetwork,
+  autoencoder: LoadedAutoencoder,
   images: AsyncIterable<Image>,
 ): Promise<LatentScale> {
-  const { config } = network
+  const { config } = autoencoder.network
   let statistics = noStatistics(latentChannelsOf(config), config.imageChannels)
   let waiting: Image[] = []
   for await (const image of images) {
     waiting.push(image)
     if (waiting.length < atOnce) continue
-    statistics = await withLatents(statistics, network, waiting)
+    statistics = await withLatents(statistics, autoencoder, waiting)
     waiting = []
   }
-  statistics = await withLatents(statistics, network, waiting)
+  statistics = await withLatents(statistics, autoencoder, waiting)
   if (statistics.positions === 0) return unscaled(config)
   if (config.codebook) return { ...unscaled(config), factor: 1 / measuredDeviation(statistics) }
   return measuredScale(statistics)
@@ -47,12 +47,9 @@ export async function measureScale(
 /** Statistics with those of the latents of further images. */
 async function withLatents(
   statistics: LatentStatistics,
-  network: AutoencoderNetwork,
+  autoencoder: LoadedAutoencoder,
   images: readonly Image[],
 ): Promise<LatentStatistics> {
-  const factor = 1 / downscaleOf(network.config)
-  const latents = await runNetwork(network, images.map(pixelsOf), { factor }, (network, x) =>
-    network.encode(x),
-  )
+  const latents = await encodeImagesBy(autoencoder, images, (network, x) => network.encode(x))
   return latents.reduce((sum, latent, i) => addLatent(sum, latent, images[i]!), statistics)
 }

@@ -7,6 +7,7 @@ import { downscaleOf, latentChannelsOf } from '../config.js'
 import { loadAutoencoder, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
 import { type AutoencoderModelOptions, namedAutoencoderSizes } from '../model_options.js'
 import { AutoencoderNetwork } from '../network.js'
+import { checkEncoder, openEncoder, refuseOtherEncoder } from './frozen_encoder.js'
 import { imagesOf } from '../training/batches.js'
 import type { AutoencoderTrainingOptions } from '../training/options.js'
 import type { AutoencoderData } from '../training/task.js'
@@ -27,24 +28,24 @@ import {
 
 /** An autoencoder while it is trained. */
 export class AutoencoderRunModel {
-  readonly #network: AutoencoderNetwork
+  readonly #autoencoder: LoadedAutoencoder
   #scale: LatentScale
   readonly #images: ImagePreprocessing
   readonly #judges: LoadedJudges
 
-  constructor({ network, scale }: LoadedAutoencoder, images: ImagePreprocessing, judges: LoadedJudges) {
+  constructor(autoencoder: LoadedAutoencoder, images: ImagePreprocessing, judges: LoadedJudges) {
     this.#judges = judges
-    this.#network = network
-    this.#scale = scale
+    this.#autoencoder = autoencoder
+    this.#scale = autoencoder.scale
     this.#images = images
   }
 
   get parameterCount(): number {
-    return this.#network.arena.parameterCount
+    return this.#autoencoder.network.arena.parameterCount
   }
 
   get sizes(): string {
-    const { config } = this.#network
+    const { config } = this.#autoencoder.network
     const { width, height, channels } = this.#images
     const unit = downscaleOf(config)
     return [
@@ -68,29 +69,34 @@ export class AutoencoderRunModel {
   trainer(open: AutoencoderData['open'], options: AutoencoderTrainingOptions): AutoencoderTrainer {
     const { perceptual, identity } = this.#judges
     const data = { open, images: this.#images }
-    return new AutoencoderTrainer(this.#autoencoder, data, options, { perceptual, identity })
+    return new AutoencoderTrainer(this.#scaled, data, options, { perceptual, identity })
   }
 
   reconstruct(images: readonly Image[]): Promise<Image[]> {
-    return reconstruct(this.#network, images)
+    return reconstruct(this.#autoencoder, images)
   }
 
   async measureScale(images: AsyncIterable<Image>): Promise<void> {
-    this.#scale = await measureScale(this.#network, images)
+    this.#scale = await measureScale(this.#autoencoder, images)
   }
 
   async save(folder: string): Promise<void> {
-    await saveAutoencoder(folder, this.#autoencoder)
+    await saveAutoencoder(folder, this.#scaled)
   }
 
-  get #autoencoder(): LoadedAutoencoder {
-    return { network: this.#network, scale: this.#scale }
+  get #scaled(): LoadedAutoencoder {
+    return { ...this.#autoencoder, scale: this.#scale }
   }
 
   [Symbol.dispose](): void {
-    this.#network[Symbol.dispose]()
+    disposeOf(this.#autoencoder)
     this.#judges[Symbol.dispose]()
   }
+}
+
+function disposeOf({ network, encoder }: LoadedAutoencoder): void {
+  network[Symbol.dispose]()
+  encoder?.[Symbol.dispose]?.()
 }
 
 const load = async (folder: string, settings: AutoencoderSettings): Promise<LoadedAutoencoder> =>
@@ -104,16 +110,21 @@ async function runModel(
   const { precision: compute, device, training } = settings
   try {
     const images = preprocessingOf(settings, 'config')
+    await checkEncoder(autoencoder, images)
     return new AutoencoderRunModel(autoencoder, images, await loadJudges(training.loss, { compute, device }))
   } catch (error) {
-    autoencoder.network[Symbol.dispose]()
+    disposeOf(autoencoder)
     throw error
   }
 }
 
 /** What a run does with autoencoders of this type. */
 export const autoencoderRuns = {
-  withSizes: (model: AutoencoderModelOptions) => ({ type: model.type, ...namedAutoencoderSizes(model) }),
+  withSizes: (model: AutoencoderModelOptions) => ({
+    type: model.type,
+    ...namedAutoencoderSizes(model),
+    ...(model.frozenEncoder && { frozenEncoder: model.frozenEncoder }),
+  }),
   settingsOfWeights,
   advice: adviceFor,
   check(settings: AutoencoderSettings, name: string) {
@@ -122,20 +133,29 @@ export const autoencoderRuns = {
   },
   async create(settings: AutoencoderSettings): Promise<AutoencoderRunModel> {
     const { model, precision, device, training } = settings
+    const encoder = await openEncoder(model)
     const network = new AutoencoderNetwork(sizesOf(model, 'config'), precision, device)
     network.arena.initialize(training.seed)
-    return runModel({ network, scale: unscaled(network.config) }, settings)
+    return runModel({ network, scale: unscaled(network.config), ...(encoder && { encoder }) }, settings)
   },
   async initialize(folder: string, settings: AutoencoderSettings): Promise<AutoencoderRunModel> {
     const autoencoder = await load(folder, settings)
     try {
       refuseOtherSizes(sizesOf(settings.model, 'config'), autoencoder.network.config, folder)
     } catch (error) {
-      autoencoder.network[Symbol.dispose]()
+      disposeOf(autoencoder)
       throw error
     }
     return runModel(autoencoder, settings)
   },
-  load: async (folder: string, settings: AutoencoderSettings): Promise<AutoencoderRunModel> =>
-    runModel(await load(folder, settings), settings),
+  async load(folder: string, settings: AutoencoderSettings): Promise<AutoencoderRunModel> {
+    const autoencoder = await load(folder, settings)
+    try {
+      await refuseOtherEncoder(autoencoder, settings.model)
+    } catch (error) {
+      disposeOf(autoencoder)
+      throw error
+    }
+    return runModel(autoencoder, settings)
+  },
 }

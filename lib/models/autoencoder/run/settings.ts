@@ -15,7 +15,7 @@ import { elementsOf } from '../../../tensor/shape.js'
 import { bytesPerParameter } from '../../../training/least_memory.js'
 import { leastSide } from '../../lpips/vgg.js'
 import { type AutoencoderConfig, autoencoderConfigSchema, downscaleOf } from '../config.js'
-import { describeAutoencoder } from '../io/folder.js'
+import { autoencoderFiles, describeAutoencoder } from '../io/folder.js'
 import {
   type AutoencoderModelOptions,
   namedAutoencoderSizes,
@@ -131,11 +131,13 @@ export function leastMemory(
 export async function settingsOfWeights(
   folder: string,
   { preset }: WrittenAutoencoderModel,
-): Promise<{ model: AutoencoderConfig }> {
+): Promise<{ model: object }> {
   const { config } = await describeAutoencoder(folder)
+  const { encoder: onnx } = await autoencoderFiles(folder)
   if (preset !== undefined && Object.hasOwn(autoencoderPresets, preset))
     refuseOtherSizes(namedAutoencoderSizes({ preset }), config, folder, presetProblem(preset))
-  return { model: config }
+  const { frozenEncoder } = config
+  return { model: { ...config, ...(frozenEncoder && { frozenEncoder: { ...frozenEncoder, onnx } }) } }
 }
 
 const presetProblem = (preset: AutoencoderPresetName) => (key: string, value: string, stored: string) =>

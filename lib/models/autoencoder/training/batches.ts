@@ -32,6 +32,8 @@ export interface ImageBatch {
   readonly seeds: Int32Array
   /** Of all batches of the step together. */
   readonly imagesOfStep: number
+  /** [N, h, w, L], what a frozen encoder has made of the images; absent where the network encodes them. */
+  readonly latents?: { readonly shape: readonly number[]; readonly values: Float32Array }
 }
 
 /** What images of a run are. */

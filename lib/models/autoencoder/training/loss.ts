@@ -29,14 +29,14 @@ export interface Judges extends GivenJudges {
  *
  *     pixel error + weight * perceptual + weight * identity + latents + weight * generator's term
  *
- * Of a KL autoencoder latents are sampled (Kingma and Welling 2014), and add kl * KL / values of an image; of a VQ-VAE they are
+ * Latents of a frozen encoder add nothing. Of a KL autoencoder they are sampled (Kingma and Welling 2014), and add kl * KL / values of an image; of a VQ-VAE they are
  * rounded to codes, and add weight * (codebook + commitment's weight * commitment). Terms: `reconstruction`, the pixel error;
  * `perceptual` and `identity`, where there are such judges; `kl`, in nats of a whole latent, or `codebook`, `commitment` and
  * those of {@link CodebookUse}; from its first step on those of {@link adversarialLoss}.
  */
 export function autoencoderLoss(
   network: AutoencoderNetwork,
-  { step, images, values, seeds, imagesOfStep }: ImageBatch,
+  { step, images, values, seeds, imagesOfStep, latents: frozen }: ImageBatch,
   { height, width, channels }: TrainingImages,
   options: AutoencoderLossOptions,
   { discriminator, codes, ...given }: Judges = {},
@@ -44,11 +44,16 @@ export function autoencoderLoss(
   const x = fromArray(values, [images, height, width, channels])
   const mean = (losses: Tensor) => scale(sum(losses), 1 / imagesOfStep)
   const share = images / imagesOfStep
-  const encoded = network.encoded(cast(x, network.arena.compute))
-  const noise = fromArray(seeds, [images, 4])
-  const latents = codes
-    ? quantizedLatents(network.codebook, encoded, { codes, mean, seeds: noise, share }, options.codebook)
-    : sampledLatents(encoded, noise, mean, options.kl / (height * width * channels))
+  const latentsOf = (): Latents => {
+    const { compute } = network.arena
+    if (frozen) return { z: cast(fromArray(frozen.values, frozen.shape), compute), terms: {} }
+    const encoded = network.encoded(cast(x, compute))
+    const noise = fromArray(seeds, [images, 4])
+    return codes
+      ? quantizedLatents(network.codebook, encoded, { codes, mean, seeds: noise, share }, options.codebook)
+      : sampledLatents(encoded, noise, mean, options.kl / (height * width * channels))
+  }
+  const latents = latentsOf()
   const decoded = network.decodeForTraining(latents.z)
   const y = cast(decoded.images, 'f32')
   const reconstructionLoss = (y: Tensor) => {
@@ -60,7 +65,7 @@ export function autoencoderLoss(
     }
   }
   const whole = (loss: Tensor, terms: TaskLoss['terms']): TaskLoss => ({
-    total: add(loss, latents.loss),
+    total: latents.loss ? add(loss, latents.loss) : loss,
     terms: { ...terms, ...latents.terms },
     ...(latents.observed && { observed: latents.observed }),
   })
@@ -82,7 +87,8 @@ export function autoencoderLoss(
 /** Latents as the decoder reads them, and what they add to the loss. */
 interface Latents extends Pick<TaskLoss, 'terms' | 'observed'> {
   readonly z: Tensor
-  readonly loss: Tensor
+  /** Absent where they are a frozen encoder's. */
+  readonly loss?: Tensor
 }
 
 type Mean = (losses: Tensor) => Tensor

@@ -8,6 +8,9 @@ import type {
   TrainingTask,
   UpdatedStep,
 } from '../../../training/task.js'
+import { joinValues } from '../../../image/codec.js'
+import type { AutoencoderConfig } from '../config.js'
+import { encodeFrozen, type FrozenEncoder } from '../frozen/encoder.js'
 import { loadAutoencoderWeights, type LoadedAutoencoder, saveAutoencoder } from '../io/folder.js'
 import {
   type ImageBatch,
@@ -49,7 +52,7 @@ export function autoencoderTask(
     companions: discriminator
       ? [{ name: 'discriminator', arena: discriminator.arena, optimizer: companionOptimizer(options) }]
       : [],
-    begin: (start) => begin(data, options, start),
+    begin: (start) => begin(autoencoder, data, options, start),
     loss: (batch) => autoencoderLoss(network, batch, data.images, options.loss, parts),
     ...(codes && { state: codes.state, afterUpdate: (step: UpdatedStep) => codes.afterUpdate(step) }),
     checkpoint: checkpointOf(autoencoder),
@@ -61,6 +64,7 @@ const companionOptimizer = ({ optimizer }: AutoencoderTrainingOptions) =>
   optimizer.type === 'adamw' ? optimizer : adversarialAdamW
 
 async function begin(
+  { network: { config }, encoder }: LoadedAutoencoder,
   { open, images }: AutoencoderData,
   { batchSize }: AutoencoderTrainingOptions,
   { seed, gradientAccumulation, dataState, onWarning }: RunStart<ImageDataState>,
@@ -77,7 +81,9 @@ async function begin(
         before = undefined
       }
       return {
-        microBatches,
+        microBatches: encoder
+          ? await Promise.all(microBatches.map((batch) => withLatents(encoder, config, images, batch)))
+          : microBatches,
         statistics: {
           counts: { images: batchSize },
           skippedDocuments: sources.reduce((sum, { skipped }) => sum + skipped, 0),
@@ -89,8 +95,33 @@ async function begin(
   }
 }
 
+/** A batch with the features that a frozen encoder has of its images. */
+async function withLatents(
+  encoder: FrozenEncoder,
+  config: AutoencoderConfig,
+  { height, width, channels }: TrainingImages,
+  batch: ImageBatch,
+): Promise<ImageBatch> {
+  const size = height * width * channels
+  const fields = Array.from({ length: batch.images }, (_, i) => ({
+    height,
+    width,
+    channels,
+    values: batch.values.subarray(i * size, (i + 1) * size),
+  }))
+  const latents = await encodeFrozen(encoder, config, fields)
+  const [first] = latents
+  return {
+    ...batch,
+    latents: {
+      shape: [batch.images, first!.height, first!.width, first!.channels],
+      values: joinValues(latents),
+    },
+  }
+}
+
 const checkpointOf = (autoencoder: LoadedAutoencoder): TaskCheckpoint<ImageDataState> => ({
   dataState: imageDataStateSchema,
   save: (folder, weights) => saveAutoencoder(folder, autoencoder, 'f32', weights),
-  load: (folder, options) => loadAutoencoderWeights(autoencoder.network, folder, options),
+  load: (folder, options) => loadAutoencoderWeights(autoencoder, folder, options),
 })
