@@ -20,7 +20,7 @@ export type { ImageGenerationOptions, GenerationOptions, ImageSamplingOptions } 
 export type { ChatMessage, PromptPiece } from './generation/chat.js'
 export type { DocumentPrompt, Prompt } from './generation/prompt.js'
 export type { TransfusionConfig, TransfusionOptions, UNetConfig } from './models/transfusion/config.js'
-export type { FromLlamaOptions } from './models/transfusion/io/from_llama.js'
+export type { FromLlamaOptions, FromPretrainedOptions } from './models/transfusion/io/from_pretrained.js'
 export type { InitializeOptions, WeightSizes } from './models/transfusion/io/initialize.js'
 export { sizeAdvice } from './models/transfusion/size_advice.js'
 export type { SavedPrecision } from './nn/parameter_values.js'

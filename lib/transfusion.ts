@@ -10,7 +10,7 @@ import type { Objective } from './diffusion/objective.js'
 import type { TransfusionOptions } from './models/transfusion/config.js'
 import { type LoadedModel, loadModel, type LoadOptions, saveModel } from './models/transfusion/io/folder.js'
 import { createModel, type NewModelOptions } from './models/transfusion/io/create.js'
-import { fromLlama, type FromLlamaOptions } from './models/transfusion/io/from_llama.js'
+import { fromPretrained, type FromPretrainedOptions } from './models/transfusion/io/from_pretrained.js'
 import { initializeFrom, type InitializeOptions } from './models/transfusion/io/initialize.js'
 import { TransfusionNetwork } from './models/transfusion/model.js'
 import { requireImagePreprocessing } from './sequence/image_model.js'
@@ -26,8 +26,8 @@ import type { Prompt } from './generation/prompt.js'
 
 /**
  * A Transfusion model with its tokenizer: one transformer that writes text token by token and generates images by diffusion
- * (paper, section 3). It is made by `load`, `create`, `fromLlama` or `initializeFrom`, trained by a `Trainer`, and owns native
- * memory, which `using` or `Symbol.dispose` frees.
+ * (paper, section 3). It is made by `load`, `create`, `fromPretrained` or `initializeFrom`, trained by a `Trainer`, and owns
+ * native memory, which `using` or `Symbol.dispose` frees.
  *
  * @example
  * ```js
@@ -60,7 +60,9 @@ export class Transfusion implements LoadedModel {
 
   private constructor(parts: LoadedModel) {
     if (typeof parts !== 'object' || parts === null || !('network' in parts))
-      throw new TypeError('Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom')
+      throw new TypeError(
+        'Transfusion: it is made by Transfusion.load, create, fromPretrained or initializeFrom',
+      )
     const { network, tokenizer, objective, codec, chatTemplate, imagePreprocessing } = parts
     this.network = network
     this.tokenizer = tokenizer
@@ -89,11 +91,12 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * A model to train that begins with the weights of a Hugging Face Llama (`config.json`, `tokenizer.json`, safetensors of
-   * f32, bf16 or f16): it writes text as the Llama does, and its image parts, which a Llama lacks, are initialised at random.
-   * Embeddings of BOI and EOI, where the tokenizer has none, begin as the mean of the others (Hewitt 2021; our choice).
+   * A model to train that begins with a language model of Hugging Face's transformers (`config.json`, `tokenizer.json`,
+   * safetensors of f32, bf16 or f16): Llama 2 and 3, SmolLM2 and 3, Mistral, Qwen2, Qwen3. It writes text as that does, and its
+   * image parts, which a language model lacks, are initialised at random. Embeddings of BOI and EOI, where the tokenizer has
+   * none, begin as the mean of the others (Hewitt 2021; our choice).
    *
-   * @param folder the Llama
+   * @param folder the language model
    * @param options `image`, the sizes of the images to read and generate, is required; sides and `patch` in pixels
    * @throws Error that names the file and the fault: what is missing, does not fit, or is not supported
    * @throws ConfigError that names what is wrong in the options
@@ -101,22 +104,32 @@ export class Transfusion implements LoadedModel {
    * @example
    * ```js
    * const image = { channels: 3, patch: 8, height: 64, width: 64 }
-   * const model = await Transfusion.fromLlama('llama-3.2-1b', { image, compute: 'bf16' })
+   * const model = await Transfusion.fromPretrained('Qwen3-0.6B', { image, compute: 'bf16' })
    * ```
    */
-  static async fromLlama(folder: string, options: FromLlamaOptions): Promise<Transfusion> {
-    return new Transfusion(await fromLlama(folder, options))
+  static async fromPretrained(folder: string, options: FromPretrainedOptions): Promise<Transfusion> {
+    return new Transfusion(await fromPretrained(folder, options))
+  }
+
+  /**
+   * The name of {@link Transfusion.fromPretrained} in earlier versions.
+   *
+   * @param folder the language model
+   * @param options as there
+   */
+  static fromLlama(folder: string, options: FromPretrainedOptions): Promise<Transfusion> {
+    return Transfusion.fromPretrained(folder, options)
   }
 
   /**
    * A model to train that begins with the weights of another: of a model folder (or a run or a checkpoint that has one), or of
-   * a Hugging Face Llama as by `fromLlama`. The tokenizer is the folder's, and so is what the options leave out.
+   * a language model of Hugging Face's as by `fromPretrained`. The tokenizer is the folder's, and so is what the options leave out.
    *
-   * @param folder the model or the Llama
-   * @param options `sizes`, where given, must be those of the weights; a Llama needs `sizes.image`, the sizes of the image
+   * @param folder the model
+   * @param options `sizes`, where given, must be those of the weights; a language model needs `sizes.image`, the sizes of the image
    *   parts that it grows. Another weighting of the objective trains on; another process or prediction is refused, as the
    *   weights would mean something else
-   * @throws Error that names the first size that differs, before any weight is read, and as `load` and `fromLlama`
+   * @throws Error that names the first size that differs, before any weight is read, and as `load` and `fromPretrained`
    *
    * @example
    * ```js
@@ -268,13 +281,13 @@ export class Transfusion implements LoadedModel {
   }
 
   /**
-   * Writes the text part as a Hugging Face Llama, which transformers loads with the same logits on text, and `fromLlama` to the
-   * bit in f32. The vocabulary keeps the rows of BOI and EOI; the image parts are left out. The weights are those of the call,
+   * Writes the text part as a Hugging Face Llama, or as the Qwen2, Qwen3, SmolLM3 or Mistral that its config is, which
+   * transformers loads with the same logits on text, and `fromPretrained` to the bit in f32. The vocabulary keeps the rows of BOI and EOI; the image parts are left out. The weights are those of the call,
    * as by `save`.
    *
    * @param folder made where there is none; a Llama that it holds is replaced
    * @param options `precision` of the weights in the file: f32, or bf16 in half the space
-   * @throws Error where the folder holds a Transfusion model, or a `config.json` that does not say what it is
+   * @throws Error where no model type of these has what the config says, where the folder holds a Transfusion model, or a `config.json` that does not say what it is
    */
   async toLlama(folder: string, options: { precision?: SavedPrecision } = {}): Promise<void> {
     checkArguments('toLlama', { folder: [folder, 'string'] })

@@ -96,7 +96,7 @@ describe('an option that is unknown', () => {
       'devise',
       'device',
     ],
-    ['fromLlama', (options) => library.Transfusion.fromLlama(fixture, options), 'images', 'image'],
+    ['fromPretrained', (options) => library.Transfusion.fromPretrained(fixture, options), 'images', 'image'],
     [
       'initializeFrom',
       (options) => library.Transfusion.initializeFrom('/nowhere', options),
@@ -260,14 +260,14 @@ describe('what is refused by name', () => {
 
   it.each<[string, () => unknown, string]>([
     [
-      'fromLlama',
-      () => library.Transfusion.fromLlama(fixture, undefined as never),
-      'fromLlama: options must be an object, received nothing',
+      'fromPretrained',
+      () => library.Transfusion.fromPretrained(fixture, undefined as never),
+      'fromPretrained: options must be an object, received nothing',
     ],
     [
-      'fromLlama without image',
-      () => library.Transfusion.fromLlama(fixture, {} as never),
-      'fromLlama: options.image is missing',
+      'fromPretrained without image',
+      () => library.Transfusion.fromPretrained(fixture, {} as never),
+      'fromPretrained: options.image is missing',
     ],
     [
       'captionPerplexity',
@@ -307,7 +307,7 @@ describe('what is refused by name', () => {
     [
       'a private constructor',
       () => new (library.Transfusion as unknown as new () => unknown)(),
-      'Transfusion: it is made by Transfusion.load, create, fromLlama or initializeFrom',
+      'Transfusion: it is made by Transfusion.load, create, fromPretrained or initializeFrom',
     ],
   ])('%s', async (_what, call, message) => {
     const failure = await failureOf(call)

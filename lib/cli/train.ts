@@ -11,7 +11,7 @@ export const trainCommand = (): Command =>
     .description('train a model as a JSON config says')
     .argument('<config>', 'the config file')
     .option('--out <folder>', 'where the run is written, and resumed', 'runs/train')
-    .option('--init <folder>', 'weights to begin with: a model folder, or a Hugging Face Llama')
+    .option('--init <folder>', "weights to begin with: a model folder, or a Hugging Face language model's")
     .addOption(settingOption())
     .addOption(deviceOption())
     .addHelpText(

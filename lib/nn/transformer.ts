@@ -2,7 +2,9 @@ import { checkArguments } from '../arguments.js'
 import { recompute } from '../autograd/recompute.js'
 import { add } from '../ops/add.js'
 import { attention, type AttentionSpans } from '../ops/attention.js'
+import { concat } from '../ops/concat.js'
 import { reshape } from '../ops/reshape.js'
+import { split } from '../ops/split.js'
 import { splitRope } from '../ops/split_rope.js'
 import { swigluLinear } from '../ops/swiglu_linear.js'
 import { scope } from '../tensor/scope.js'
@@ -12,11 +14,11 @@ import { Linear } from './linear.js'
 import { RmsNorm } from './norm.js'
 import type { ParameterList } from './parameters.js'
 
-/** Sizes of a Llama block: C channels, H query heads, G key/value heads (C / H each), F feed-forward width. */
+/** Sizes of a Llama block: C channels, H query heads, G key/value heads, D the size of each, F feed-forward width. */
 export interface TransformerSizes {
   /** Blocks. */
   layers: number
-  /** C, a multiple of the heads. */
+  /** C; where there is no head size, a multiple of the heads. */
   channels: number
   /** H. */
   heads: number
@@ -26,12 +28,22 @@ export interface TransformerSizes {
   feedForward: number
   /** Of RMSNorm. */
   normEps: number
+  /** D, an even number; by default C / H. */
+  headSize?: number | undefined
+  /** Biases of attention: of queries, keys and values, or of its output, too; by default none. */
+  attentionBias?: 'qkv' | 'all' | undefined
+  /** Whether RMSNorms, of weights [D], normalise queries and keys in each head before they are rotated. */
+  qkNorm?: boolean | undefined
+  /** Blocks, from 0, in which queries and keys are not rotated; by default none. */
+  unrotatedLayers?: readonly number[] | undefined
 }
 
 /** Which positions see each other, their rotations, and the cache of their keys and values, if there is one. */
 export interface TransformerContext {
   /** Rotary table [T, D]: cosines, then sines. */
   rope: Tensor
+  /** The table of no rotation [T, D], ones and zeros; needed where some layers do not rotate. */
+  unrotated?: Tensor | undefined
   /** Which keys each query sees. */
   spans: AttentionSpans
   /** The cache, and the slot [T] of each position; attention then sees the cache's slots. */
@@ -41,28 +53,47 @@ export interface TransformerContext {
 class SelfAttention {
   readonly #qkv: Linear
   readonly #output: Linear
+  readonly #headSize: number
+  readonly #norms: { query: RmsNorm; key: RmsNorm } | undefined
 
   constructor(
     list: ParameterList,
     readonly layer: number,
     readonly sizes: TransformerSizes,
   ) {
-    const { channels, heads, kvHeads, layers } = sizes
-    const headSize = channels / heads
+    const { channels, heads, kvHeads, layers, normEps, headSize = channels / heads, attentionBias } = sizes
     const matrixRows = [heads, kvHeads, kvHeads].map((count) => count * headSize)
-    this.#qkv = new Linear(list.under('qkv'), channels, (heads + 2 * kvHeads) * headSize, { matrixRows })
-    this.#output = new Linear(list.under('output'), channels, channels, {
-      initial: residualInitial(channels, layers),
+    this.#headSize = headSize
+    this.#qkv = new Linear(list.under('qkv'), channels, (heads + 2 * kvHeads) * headSize, {
+      matrixRows,
+      bias: attentionBias !== undefined,
+    })
+    this.#norms = sizes.qkNorm
+      ? {
+          query: new RmsNorm(list.under('query_norm'), headSize, normEps),
+          key: new RmsNorm(list.under('key_norm'), headSize, normEps),
+        }
+      : undefined
+    this.#output = new Linear(list.under('output'), heads * headSize, channels, {
+      initial: residualInitial(heads * headSize, layers),
       matrixRows: [channels],
+      bias: attentionBias === 'all',
     })
   }
 
   forward(x: Tensor, { rope, spans, cache }: TransformerContext): Tensor {
-    const { channels, heads, kvHeads } = this.sizes
-    const qkv = reshape(this.#qkv.forward(x), [-1, heads + 2 * kvHeads, channels / heads])
-    const { q, k, v } = splitRope(qkv, rope, heads, kvHeads)
+    const { heads, kvHeads } = this.sizes
+    const qkv = reshape(this.#qkv.forward(x), [-1, heads + 2 * kvHeads, this.#headSize])
+    const { q, k, v } = splitRope(this.#normalised(qkv), rope, heads, kvHeads)
     const seen = cache ? cache.kv.write(this.layer, k, v, cache.slots) : { k, v }
-    return this.#output.forward(reshape(attention(q, seen.k, seen.v, spans), [-1, channels]))
+    return this.#output.forward(reshape(attention(q, seen.k, seen.v, spans), [-1, heads * this.#headSize]))
+  }
+
+  #normalised(qkv: Tensor): Tensor {
+    if (!this.#norms) return qkv
+    const { heads, kvHeads } = this.sizes
+    const [q, k, v] = split(qkv, [heads, kvHeads, kvHeads], 1) as [Tensor, Tensor, Tensor]
+    return concat([this.#norms.query.forward(q), this.#norms.key.forward(k), v], 1)
   }
 }
 
@@ -141,7 +172,11 @@ export class Transformer {
    */
   forward(x: Tensor, context: TransformerContext): Tensor {
     let h = x
-    for (const block of this.#blocks) h = this.#forward(block, h, context)
+    const { unrotatedLayers = [] } = this.sizes
+    for (const [layer, block] of this.#blocks.entries()) {
+      const rope = unrotatedLayers.includes(layer) ? context.unrotated! : context.rope
+      h = this.#forward(block, h, { ...context, rope })
+    }
     return this.#norm.forward(h)
   }
 

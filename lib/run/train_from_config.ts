@@ -29,7 +29,7 @@ import { type SessionHooks, trainSession } from './train_session.js'
 export interface TrainRunOptions extends SessionHooks {
   /** The run's folder, which is made, or whose run goes on; by default `runs/train`. */
   out?: string
-  /** A folder whose weights a new run begins with: a model folder, or a Hugging Face Llama. */
+  /** A folder whose weights a new run begins with: a model folder, or a language model of Hugging Face's. */
   init?: string
   /** Where the model is trained, in place of the config's device. */
   device?: Device

@@ -115,7 +115,10 @@ describe('a tensor', () => {
 describe('a model', () => {
   test.each<[string, (device: Device) => Promise<unknown>]>([
     ['load', (device) => Transfusion.load('nowhere', { device })],
-    ['fromLlama', (device) => Transfusion.fromLlama('nowhere', { image: tinyConfig.image, device })],
+    [
+      'fromPretrained',
+      (device) => Transfusion.fromPretrained('nowhere', { image: tinyConfig.image, device }),
+    ],
     ['initializeFrom', (device) => Transfusion.initializeFrom('nowhere', { device })],
   ])('is refused a device that is not there before a file is read: %s', async (_, make) => {
     await expect(make('cuda')).rejects.toThrow(noCuda)

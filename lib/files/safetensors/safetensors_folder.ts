@@ -108,6 +108,11 @@ export class SafetensorsFolder {
     return (this.#places.get(name) ?? this.#readers[0]!).read(name)
   }
 
+  /** See {@link SafetensorsReader.readPieces}. */
+  readPieces(name: string): AsyncGenerator<Float32Array | Uint16Array, void, undefined> {
+    return (this.#places.get(name) ?? this.#readers[0]!).readPieces(name)
+  }
+
   async close(): Promise<void> {
     for (const reader of this.#readers) await reader.close()
   }

@@ -100,17 +100,8 @@ export class SafetensorsReader {
       case 'F32':
         return { dtype: 'f32', shape, data: await read(new Float32Array(count)) }
       case 'F16':
-        return {
-          dtype: 'f32',
-          shape,
-          data: await this.#readPieces(start, count, new Uint16Array(pieceOf(count)), halfToFloat),
-        }
       case 'F64':
-        return {
-          dtype: 'f32',
-          shape,
-          data: await this.#readPieces(start, count, new Float64Array(pieceOf(count)), Number),
-        }
+        return { dtype: 'f32', shape, data: await this.#readWidened(name, count) }
       case 'BF16':
         return { dtype: 'bf16', shape, data: await read(new Uint16Array(count)) }
       case 'I32':
@@ -124,21 +115,41 @@ export class SafetensorsReader {
     }
   }
 
-  /** A piece at a time: the event loop turns between them. */
-  async #readPieces(
-    start: number,
-    count: number,
-    piece: Uint16Array | Float64Array,
-    toFloat: (value: number) => number,
-  ): Promise<Float32Array> {
+  async #readWidened(name: string, count: number): Promise<Float32Array> {
     const floats = new Float32Array(count)
-    for (let done = 0; done < count; done += piece.length) {
-      const values = piece.subarray(0, count - done)
-      const begin = start + done * piece.BYTES_PER_ELEMENT
-      await readFully(this.#file, values, begin, this.path, SafetensorsError)
-      for (let i = 0; i < values.length; i++) floats[done + i] = toFloat(values[i]!)
+    let done = 0
+    for await (const piece of this.readPieces(name)) {
+      floats.set(piece, done)
+      done += piece.length
     }
     return floats
+  }
+
+  /**
+   * The values of a tensor of floats in order, a piece at a time, so that it never lies in memory whole: F32 and the bits of
+   * BF16 as they are, F16 widened and F64 rounded to f32. A piece is valid until the next is asked for.
+   * @throws SafetensorsError as `read`
+   */
+  async *readPieces(name: string): AsyncGenerator<Float32Array | Uint16Array, void, undefined> {
+    const entry = this.entries.get(name)
+    if (!entry) throw new SafetensorsError(`${this.path}: has no tensor "${name}"`)
+    const stored = storedFloats[entry.dtype]
+    if (!stored)
+      throw new SafetensorsError(`${this.path}: tensor "${name}" has the dtype ${entry.dtype}, not of floats`)
+    const count = elementCount(entry.shape)
+    const size = Math.min(count, elementsAtOnce)
+    const piece = stored.of(size)
+    const widened = stored.widen && new Float32Array(size)
+    for (let done = 0; done < count; done += size) {
+      const values = piece.subarray(0, count - done)
+      const start = this.#dataStart + entry.begin + done * piece.BYTES_PER_ELEMENT
+      await readFully(this.#file, values, start, this.path, SafetensorsError)
+      if (!widened) yield values as Float32Array | Uint16Array
+      else {
+        for (let i = 0; i < values.length; i++) widened[i] = stored.widen!(values[i]!)
+        yield widened.subarray(0, values.length)
+      }
+    }
   }
 
   /** Closes the file. */
@@ -152,7 +163,22 @@ export class SafetensorsReader {
   }
 }
 
-const convertedAtOnce = 2 ** 20
-const pieceOf = (count: number): number => Math.min(count, convertedAtOnce)
+const elementsAtOnce = 2 ** 20
 
 const halfToFloat = (bits: number): number => halves[bits]!
+
+/** By dtype the array that its bytes are read into and, where ops do not take these values, what makes f32 of each. */
+const storedFloats: Partial<
+  Record<
+    TensorEntry['dtype'],
+    {
+      of: (count: number) => Float32Array | Uint16Array | Float64Array
+      widen?: (value: number) => number
+    }
+  >
+> = {
+  F32: { of: (count) => new Float32Array(count) },
+  BF16: { of: (count) => new Uint16Array(count) },
+  F16: { of: (count) => new Uint16Array(count), widen: halfToFloat },
+  F64: { of: (count) => new Float64Array(count), widen: Number },
+}

@@ -14,8 +14,8 @@ const outputName = 'lm_head.weight'
  * image parts, which a Llama lacks. Both have rotary pairs as the two halves of a head.
  */
 export function llamaTensors(parameter: string, config: LlamaConfig): readonly LlamaTensor[] | undefined {
-  const { vocabulary, channels, heads, kvHeads, feedForward } = config
-  const keys = (kvHeads * channels) / heads
+  const { vocabulary, channels, heads, kvHeads, feedForward, headSize = channels / heads } = config
+  const [queries, keys] = [heads * headSize, kvHeads * headSize]
   switch (parameter) {
     case 'embedding.weight':
       return [{ name: embeddingName, shape: [vocabulary, channels] }]
@@ -24,22 +24,27 @@ export function llamaTensors(parameter: string, config: LlamaConfig): readonly L
     case 'norm.weight':
       return [{ name: 'model.norm.weight', shape: [channels] }]
   }
-  const [, layer, part] = /^layers\.(\d+)\.(.+)\.weight$/.exec(parameter) ?? []
+  const [, layer, part, kind] = /^layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(parameter) ?? []
   const tensor = (name: string, ...shape: number[]) => ({
-    name: `model.layers.${layer}.${name}.weight`,
-    shape,
+    name: `model.layers.${layer}.${name}.${kind}`,
+    // Of the outputs alone.
+    shape: kind === 'bias' ? shape.slice(0, 1) : shape,
   })
   switch (part) {
     case 'attention_norm':
       return [tensor('input_layernorm', channels)]
     case 'attention.qkv':
       return [
-        tensor('self_attn.q_proj', channels, channels),
+        tensor('self_attn.q_proj', queries, channels),
         tensor('self_attn.k_proj', keys, channels),
         tensor('self_attn.v_proj', keys, channels),
       ]
+    case 'attention.query_norm':
+      return [tensor('self_attn.q_norm', headSize)]
+    case 'attention.key_norm':
+      return [tensor('self_attn.k_norm', headSize)]
     case 'attention.output':
-      return [tensor('self_attn.o_proj', channels, channels)]
+      return [tensor('self_attn.o_proj', channels, queries)]
     case 'feed_forward_norm':
       return [tensor('post_attention_layernorm', channels)]
     case 'feed_forward.gate_up':

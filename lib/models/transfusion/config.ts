@@ -47,6 +47,43 @@ const imageSchema = z.strictObject({
   width: count,
 })
 
+const scaling = {
+  /** How many times longer contexts become. */
+  factor: z.number().min(1),
+  /** Positions of the contexts that it was trained on before. */
+  originalContext: count,
+}
+
+/** Frequencies changed for longer contexts, as by the Hugging Face models of these names; `ropeFrequencies` has the formulas. */
+const ropeScalingSchema = z.discriminatedUnion('type', [
+  /** All frequencies divided by the factor. */
+  z.strictObject({ type: z.literal('linear'), factor: scaling.factor }),
+  /** Frequencies as they are up to the original context; what transformers changes in longer texts, by their length, is not done. */
+  z.strictObject({ type: z.literal('dynamic'), ...scaling }),
+  /** Low frequencies divided by the factor, high ones kept, as in Llama 3.1. */
+  z.strictObject({
+    type: z.literal('llama3'),
+    ...scaling,
+    /** Turns within the original context up to which a frequency is divided by the factor. */
+    lowFrequencyFactor: z.number().positive().default(1),
+    /** Turns within the original context from which on it is kept; more than the low factor. */
+    highFrequencyFactor: z.number().positive().default(4),
+  }),
+  /** Frequencies divided or kept by how often they turn within the original context, and scores scaled (YaRN). */
+  z.strictObject({
+    type: z.literal('yarn'),
+    ...scaling,
+    /** Turns within the original context from which on a frequency is kept. */
+    betaFast: z.number().positive().default(32),
+    /** Turns up to which it is divided by the factor. */
+    betaSlow: z.number().positive().default(1),
+    /** Whether the pairs between the two begin and end at whole numbers. */
+    truncate: z.boolean().default(true),
+    /** Of cosines and sines; by default 0.1 ln(factor) + 1. */
+    attentionFactor: z.number().positive().optional(),
+  }),
+])
+
 /** Everything that determines a model's parameters and what they mean. */
 export const transfusionConfigSchema = z
   .strictObject({
@@ -69,8 +106,18 @@ export const transfusionConfigSchema = z
     kvHeads: count.optional(),
     /** F, the width inside SwiGLU; by default 8/3 of `channels`, rounded up to a multiple of 256, as in Llama. */
     feedForward: count.optional(),
+    /** D, the size of a head, an even number; by default channels / heads. */
+    headSize: z.int().positive().multipleOf(2).optional(),
+    /** Biases of attention: qkv, of queries, keys and values, as in Qwen2, or all, of its output too; by default none. */
+    attentionBias: z.enum(['qkv', 'all']).optional(),
+    /** Whether queries and keys are normalised in each head before they are rotated, as in Qwen3; by default not. */
+    qkNorm: z.boolean().optional(),
+    /** Blocks, from 0, in which queries and keys are not rotated, as in SmolLM3; by default none. */
+    unrotatedLayers: z.array(z.int().min(0)).optional(),
     /** Base of the rotary frequencies, Llama 2's. */
     ropeTheta: z.number().positive().default(10_000),
+    /** How rotary frequencies are changed for contexts longer than those trained on; by default they are not. */
+    ropeScaling: ropeScalingSchema.optional(),
     /** Added to the mean of the squares in RMSNorm, as in Llama. */
     normEps: z.number().positive().default(1e-5),
     /** The images that it reads and generates. */
@@ -79,13 +126,20 @@ export const transfusionConfigSchema = z
   .superRefine((config, context) => {
     const problem = (path: string, message: string) =>
       context.addIssue({ code: 'custom', path: path.split('.'), message })
-    if (config.channels % (2 * config.heads) !== 0)
+    if (config.headSize === undefined && config.channels % (2 * config.heads) !== 0)
       problem(
         'channels',
         `expected a multiple of twice the heads (${2 * config.heads}): rotary pairs need an even head size`,
       )
     if (config.kvHeads !== undefined && config.heads % config.kvHeads !== 0)
       problem('kvHeads', `expected a divisor of the heads (${config.heads})`)
+    if (config.unrotatedLayers?.some((layer) => layer >= config.layers))
+      problem('unrotatedLayers', `expected numbers below that of the layers (${config.layers})`)
+    const { ropeScaling: scaling } = config
+    if (scaling?.type === 'llama3' && scaling.highFrequencyFactor <= scaling.lowFrequencyFactor)
+      problem('ropeScaling.highFrequencyFactor', 'expected more than the lowFrequencyFactor')
+    if (scaling?.type === 'yarn' && config.ropeTheta <= 1)
+      problem('ropeTheta', 'expected more than 1: yarn scales frequencies that fall')
     for (const [name, id] of Object.entries(config.tokens))
       if (id !== undefined && id >= config.vocabulary)
         problem(`tokens.${name}`, `expected an id below the vocabulary's size (${config.vocabulary})`)
@@ -112,3 +166,7 @@ export type TransfusionConfig = z.output<typeof transfusionConfigSchema>
 
 export const feedForwardOf = ({ channels, feedForward }: TransfusionConfig): number =>
   feedForward ?? Math.ceil((channels * 8) / 3 / 256) * 256
+
+/** D, the size of a head. */
+export const headSizeOf = ({ channels, heads, headSize }: TransfusionConfig): number =>
+  headSize ?? channels / heads

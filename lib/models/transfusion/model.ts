@@ -3,19 +3,22 @@ import { type ComputeType, ParameterArena } from '../../nn/arena.js'
 import { type CacheUse, KvCache } from '../../nn/kv_cache.js'
 import { Linear } from '../../nn/linear.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
+import { ropeFrequencies } from '../../nn/rope_frequencies.js'
 import { Transformer } from '../../nn/transformer.js'
 import type { Penalties } from '../../ops/cross_entropy.js'
 import { embedding } from '../../ops/embedding.js'
 import { gatherRows } from '../../ops/gather_rows.js'
 import { linearCrossEntropy } from '../../ops/linear_cross_entropy.js'
 import { ropeTable } from '../../ops/rope_table.js'
+import { scale } from '../../ops/scale.js'
 import { scatterAddRows } from '../../ops/scatter_rows.js'
 import { dtypeBytes } from '../../tensor/dtype.js'
 import { currentDevice, type Device, parseDevice } from '../../tensor/device.js'
 import { keep } from '../../tensor/scope.js'
-import { fromArray, type Tensor } from '../../tensor/tensor.js'
+import { fromArray, type Tensor, zeros } from '../../tensor/tensor.js'
 import {
   feedForwardOf,
+  headSizeOf,
   type TransfusionConfig,
   transfusionConfigSchema,
   type TransfusionOptions,
@@ -46,6 +49,7 @@ function makeDecoder(list: ParameterList, config: TransfusionConfig): PatchDecod
 /** A model's modules; their parameters are collected in `list`, and get memory when an arena is made of it. */
 function makeModules(list: ParameterList, config: TransfusionConfig) {
   const { vocabulary, layers, channels, heads, kvHeads = heads, normEps } = config
+  const { attentionBias, qkNorm, unrotatedLayers } = config
   return {
     // Std 1, like the patches' vectors: only their ratio matters, since the first norm removes a common scale.
     embedding: list.under('embedding').add('weight', [vocabulary, channels], { std: 1 }),
@@ -57,6 +61,10 @@ function makeModules(list: ParameterList, config: TransfusionConfig) {
       kvHeads,
       feedForward: feedForwardOf(config),
       normEps,
+      headSize: headSizeOf(config),
+      attentionBias,
+      qkNorm,
+      unrotatedLayers,
     }),
     decoder: makeDecoder(list.under('patch_decoder'), config),
     output: new Linear(list.under('output'), channels, vocabulary),
@@ -82,6 +90,9 @@ export class TransfusionNetwork {
   readonly #modules: ReturnType<typeof makeModules>
   readonly #frequencies: Tensor
   readonly #axes: Tensor
+  readonly #attentionFactor: number
+  /** Frequencies of 0, for the layers that do not rotate; undefined where all do. */
+  readonly #still: Tensor | undefined
 
   /** Weights are zero until they are initialised or loaded. Throws a ConfigError that names what is wrong in the options. */
   constructor(options: TransfusionOptions, compute: ComputeType = 'f32', device: Device = currentDevice()) {
@@ -89,9 +100,13 @@ export class TransfusionNetwork {
     const list = new ParameterList()
     this.#modules = makeModules(list, this.config)
     this.arena = new ParameterArena(list.parameters, compute, parseDevice(device, 'TransfusionNetwork'))
-    const { frequencies, axes } = rotaryFrequencies(this.headSize, this.config.ropeTheta)
-    this.#frequencies = keep(fromArray(frequencies, [frequencies.length], 'f32', this.device))
-    this.#axes = keep(fromArray(axes, [axes.length], 'i32', this.device))
+    const { ropeTheta, ropeScaling, unrotatedLayers } = this.config
+    const { frequencies, attentionFactor } = ropeFrequencies(this.headSize, ropeTheta, ropeScaling)
+    const pairs = frequencies.length
+    this.#frequencies = keep(fromArray(frequencies, [pairs], 'f32', this.device))
+    this.#axes = keep(fromArray(rotaryAxes(pairs), [pairs], 'i32', this.device))
+    this.#attentionFactor = attentionFactor
+    this.#still = unrotatedLayers?.length ? keep(zeros([pairs], 'f32', this.device)) : undefined
   }
 
   /** The dtype of the computation; the weights are f32. */
@@ -114,9 +129,9 @@ export class TransfusionNetwork {
     this.#modules.transformer.recomputeBlocks = recompute
   }
 
-  /** D = C / H, which is even. */
+  /** D, which is even. */
   get headSize(): number {
-    return this.config.channels / this.config.heads
+    return headSizeOf(this.config)
   }
 
   /** G, the heads of keys and values; divides H. */
@@ -134,7 +149,8 @@ export class TransfusionNetwork {
    * inside one block.
    */
   get activationsPerPosition(): number {
-    return (this.config.layers + 8) * this.config.channels + 3 * feedForwardOf(this.config)
+    const { layers, channels, heads } = this.config
+    return layers * channels + 8 * Math.max(channels, heads * this.headSize) + 3 * feedForwardOf(this.config)
   }
 
   /** Keys and values of `slots` positions for all layers. */
@@ -150,9 +166,11 @@ export class TransfusionNetwork {
     const text = embedding(this.#modules.embedding.tensor, metadata.ids)
     const encoded = images && this.#modules.encoder.forward(images, metadata, this.#computing)
     const x = encoded ? scatterAddRows(text, encoded.vectors, metadata.patchRows) : text
-    const rope = ropeTable(metadata.positions, this.#frequencies, this.#axes)
+    const { positions } = metadata
+    const table = ropeTable(positions, this.#frequencies, this.#axes)
     const hidden = this.#modules.transformer.forward(x, {
-      rope,
+      rope: this.#attentionFactor === 1 ? table : scale(table, this.#attentionFactor),
+      unrotated: this.#still && ropeTable(positions, this.#still, this.#axes),
       spans: metadata.spans,
       ...(cache && { cache }),
     })
@@ -189,18 +207,12 @@ export class TransfusionNetwork {
     this.arena[Symbol.dispose]()
     this.#frequencies.free()
     this.#axes.free()
+    this.#still?.free()
   }
 }
 
 /**
- * RoPE's frequencies theta^(-2i/D), i = 0 .. D/2 - 1; frequency i rotates by the position along axis i mod 3 of sequence, row
- * and column, so that each axis has fast and slow ones. The three positions of a text token are equal: for text this is plain
- * RoPE (our choice, after Qwen2-VL).
+ * Frequency i rotates by the position along axis i mod 3 of sequence, row and column, so that each axis has fast and slow
+ * ones. The three positions of a text token are equal: for text this is plain RoPE (our choice, after Qwen2-VL).
  */
-function rotaryFrequencies(headSize: number, theta: number): { frequencies: Float32Array; axes: Int32Array } {
-  const pairs = headSize / 2
-  return {
-    frequencies: Float32Array.from({ length: pairs }, (_, i) => theta ** (-i / pairs)),
-    axes: Int32Array.from({ length: pairs }, (_, i) => i % 3),
-  }
-}
+const rotaryAxes = (pairs: number): Int32Array => Int32Array.from({ length: pairs }, (_, i) => i % 3)

@@ -16,12 +16,17 @@ export const modelOptionsSchema = z.strictObject({
   layers: modelShape.layers.optional(),
   /** C, the model's width; by default the preset's. */
   channels: modelShape.channels.optional(),
-  /** H, query heads, of channels / heads elements each, an even number; by default the preset's. */
+  /** H, query heads; by default the preset's. */
   heads: modelShape.heads.optional(),
   kvHeads: modelShape.kvHeads,
   /** F, the width inside SwiGLU; by default the preset's, or where channels are set 8/3 of these, rounded up to 256s. */
   feedForward: modelShape.feedForward,
+  headSize: modelShape.headSize,
+  attentionBias: modelShape.attentionBias,
+  qkNorm: modelShape.qkNorm,
+  unrotatedLayers: modelShape.unrotatedLayers,
   ropeTheta: modelShape.ropeTheta,
+  ropeScaling: modelShape.ropeScaling,
   normEps: modelShape.normEps,
   image: modelShape.image,
   /**

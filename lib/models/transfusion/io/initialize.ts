@@ -12,7 +12,7 @@ import { readLlamaConfig } from '../../llama/config.js'
 import { currentDevice, parseDevice } from '../../../tensor/device.js'
 import { feedForwardOf, type TransfusionOptions } from '../config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
-import { fromLlama, type FromLlamaOptions } from './from_llama.js'
+import { fromPretrained, type FromPretrainedOptions } from './from_pretrained.js'
 import { locateModel } from './locate.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
@@ -21,16 +21,16 @@ export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'token
 
 /** Options of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
-  FromLlamaOptions,
+  FromPretrainedOptions,
   'objective' | 'compute' | 'device' | 'seed' | 'codec' | 'imagePreprocessing'
 > {
-  /** What the weights' sizes must be, as far as given. A Llama needs `image`, the sizes of the parts that it grows. */
+  /** What the weights' sizes must be, as far as given. A language model needs `image`, the sizes of the parts that it grows. */
   sizes?: WeightSizes
 }
 
 /**
- * A model to train that begins with the weights of a folder: a model folder of ours, or a Hugging Face Llama (see
- * `fromLlama`). The tokenizer is the folder's, and so is what the options leave out. Throws an Error that names the first
+ * A model to train that begins with the weights of a folder: a model folder of ours, or a language model of Hugging Face's (see
+ * `fromPretrained`). The tokenizer is the folder's, and so is what the options leave out. Throws an Error that names the first
  * size that differs, before any weight is read.
  */
 export async function initializeFrom(named: string, options: InitializeOptions = {}): Promise<LoadedModel> {
@@ -50,9 +50,10 @@ export async function initializeFrom(named: string, options: InitializeOptions =
   const path = join(folder, 'config.json')
   if (kind === 'transformers') {
     const { image, ...transformer } = sizes
-    refuseDifference(path, transformer, (await readSizes(folder)).sizes)
-    if (!image) throw new Error(`${folder}: a Llama has no images; the sizes of its image parts are needed`)
-    return fromLlama(folder, { image, objective, compute, device, ...others })
+    refuseDifference(path, transformer, withHeadSize((await readSizes(folder)).sizes))
+    if (!image)
+      throw new Error(`${folder}: a language model has no images; the sizes of its image parts are needed`)
+    return fromPretrained(folder, { image, objective, compute, device, ...others })
   }
   const { codec } = others
   const stored = await readModelConfig(folder)
@@ -62,7 +63,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     throw new Error(
       `${path}: its weights cannot be taken: they were trained with another codec than the one given`,
     )
-  refuseDifference(path, sizes, (await readSizes(folder)).sizes)
+  refuseDifference(path, sizes, withHeadSize((await readSizes(folder)).sizes))
   // Another weighting trains on; another process or prediction would give what the network sees or says another meaning.
   const { process, prediction } = objective
   refuseDifference(path, { process, prediction }, stored.objective)
@@ -101,6 +102,12 @@ export async function readSizes(named: string): Promise<{
   return { sizes }
 }
 
+/** Sizes with that of the heads, which a config may set to what it is by default. */
+const withHeadSize = (sizes: WeightSizes): WeightSizes => ({
+  headSize: sizes.channels! / sizes.heads!,
+  ...sizes,
+})
+
 function refuseDifference(path: string, wanted: object, stored: object): void {
   const difference = firstDifference(wanted, stored)
   if (difference) throw new Error(`${path}: its weights cannot be taken: ${difference}`)
@@ -111,6 +118,8 @@ function firstDifference(wanted: object, stored: object, prefix = ''): string | 
   for (const [key, value] of Object.entries(wanted)) {
     const found: unknown = stored[key as keyof typeof stored]
     if (value === undefined || value === found) continue
+    // Off and left out are one.
+    if (value === false && found === undefined) continue
     if (typeof value === 'number' && typeof found === 'number' && sameNumber(value, found)) continue
     if (typeof value !== 'object' || typeof found !== 'object' || !found)
       return `${prefix}${key} is ${formatValue(found)}, expected ${formatValue(value)}`

@@ -31,7 +31,7 @@ export async function modelFolderOf(path: string): Promise<string> {
   if (kind === 'transfusion') return folder
   throw new Error(
     `${folder}: a model of Hugging Face's transformers; ${expected}: ` +
-      'transfusion train --init, or Transfusion.fromLlama, makes one of it',
+      'transfusion train --init, or Transfusion.fromPretrained, makes one of it',
   )
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { checkArguments } from '../../../arguments.js'
+import { given } from '../../../config/given.js'
 import { exists } from '../../../files/exists.js'
 import { replaceFiles } from '../../../files/atomic_folder.js'
 import { writeJson } from '../../../files/json_file.js'
@@ -14,11 +15,11 @@ import { locateModel } from './locate.js'
 import { readAs, type SavedPrecision } from '../../../nn/parameter_values.js'
 
 /**
- * Writes the text part of a model as a Hugging Face Llama, which transformers loads with the same logits on text, and
- * `fromLlama` to the bit (of f32): for text the three axes of our rotary positions are one. The vocabulary stays whole, rows
+ * Writes the text part of a model as a Hugging Face Llama, or as the Qwen2, Qwen3, SmolLM3 or Mistral that its config is,
+ * which transformers loads with the same logits on text, and `fromPretrained` to the bit (of f32): for text the three axes of our rotary positions are one. The vocabulary stays whole, rows
  * of BOI and EOI included; the image parts are left out. All files or, whatever happens, none are replaced. The weights are
  * those of one step, the last at the call, even while the model is trained.
- * @throws Error where the folder holds a model of ours, or a run that has one, or a `config.json` that does not say what it is
+ * @throws Error where no model type of these has what the config says, and where the folder holds a model of ours, or a run that has one, or a `config.json` that does not say what it is
  */
 export async function toLlama(
   folder: string,
@@ -37,6 +38,7 @@ export async function toLlama(
       `${folder}: holds a Transfusion model, which its text part would replace: give another folder`,
     )
   const config = llamaConfigOf(network.config)
+  const configJson = llamaConfigJson(config, precision)
   const tensors = new Map<string, PendingTensor>()
   for (const parameter of network.arena.parameters) {
     let start = network.arena.startOf(parameter)
@@ -59,21 +61,25 @@ export async function toLlama(
       tokenizerConfigJson(tokenizer, config, chatTemplate?.text),
     )
     await writeJson(join(aside, 'generation_config.json'), generationConfigJson(config))
-    await writeJson(join(aside, 'config.json'), llamaConfigJson(config, precision))
+    await writeJson(join(aside, 'config.json'), configJson)
   })
 }
 
 function llamaConfigOf(config: TransfusionConfig): LlamaConfig {
-  const { vocabulary, layers, channels, heads, kvHeads = heads, ropeTheta, normEps, tokens } = config
+  const { tokens, image: _, attentionBias, qkNorm, ...sizes } = config
+  const { heads, kvHeads = heads, headSize, unrotatedLayers, ropeScaling } = sizes
   return {
-    vocabulary,
-    layers,
-    channels,
+    ...given({ headSize, unrotatedLayers, ropeScaling }),
+    vocabulary: sizes.vocabulary,
+    layers: sizes.layers,
+    channels: sizes.channels,
     heads,
     kvHeads,
     feedForward: feedForwardOf(config),
-    ropeTheta,
-    normEps,
+    ...(attentionBias && { attentionBias }),
+    ...(qkNorm && { qkNorm }),
+    ropeTheta: sizes.ropeTheta,
+    normEps: sizes.normEps,
     tied: false,
     ...(tokens.bos !== undefined && { bos: tokens.bos }),
     eos: tokens.end,

@@ -1,5 +1,5 @@
 import type { PackedBatch } from '../../../sequence/packing.js'
-import { feedForwardOf, type TransfusionConfig, type UNetConfig } from '../config.js'
+import { feedForwardOf, headSizeOf, type TransfusionConfig, type UNetConfig } from '../config.js'
 
 /**
  * Floating-point operations of the matrix products in one training step on a batch: 2 for each weight and row forward,
@@ -12,8 +12,8 @@ export function trainingFlops(
   { ids, keyStart, keyEnd, labels, patchRows, images }: PackedBatch,
 ): number {
   const { channels: C, heads: H, kvHeads: G = H, layers, vocabulary, image } = config
-  const D = C / H
-  const block = C * (H + 2 * G) * D + C * C + 3 * C * feedForwardOf(config)
+  const D = headSizeOf(config)
+  const block = C * (H + 2 * G) * D + H * D * C + 3 * C * feedForwardOf(config)
   let targets = 0
   let pairs = 0
   for (let row = 0; row < ids.length; row++) {

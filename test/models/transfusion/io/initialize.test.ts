@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { makeCaptionTokenizer } from '../../../../lib/tokenizer/caption_tokenizer.js'
 import { objectiveSchema } from '../../../../lib/diffusion/objective.js'
 import { saveModel } from '../../../../lib/models/transfusion/io/folder.js'
-import { fromLlama } from '../../../../lib/models/transfusion/io/from_llama.js'
+import { fromPretrained } from '../../../../lib/models/transfusion/io/from_pretrained.js'
 import { initializeFrom, type InitializeOptions } from '../../../../lib/models/transfusion/io/initialize.js'
 import { memory } from '../../../../lib/tensor/device.js'
 import { temporaryFolder } from '../../../temporary_folder.js'
@@ -64,13 +64,13 @@ describe('weights to start from', () => {
     const folder = await grownLlamaFolder()
     const { image } = sizes
     const tokenizer = llamaTokenizer({})
-    using wanted = (await fromLlama(folder, { image, tokenizer, seed: 4 })).network
+    using wanted = (await fromPretrained(folder, { image, tokenizer, seed: 4 })).network
     using found = (await initializeFrom(folder, { sizes: { layers: 2, image }, seed: 4 })).network
     expect(await found.arena.values.readFloats()).toEqual(await wanted.arena.values.readFloats())
     await expect(initializeFrom(folder, { sizes: { channels: 128, image } })).rejects.toThrow(
       'channels is 64, expected 128',
     )
-    await expect(initializeFrom(folder)).rejects.toThrow('a Llama has no images')
+    await expect(initializeFrom(folder)).rejects.toThrow('a language model has no images')
   })
 
   it('may have a size in digits that f32 has rounded', async () => {

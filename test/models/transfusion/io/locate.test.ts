@@ -53,7 +53,7 @@ it('tells a Hugging Face model from ours', async () => {
   expect(await locateModel(join(folder, 'config.json'))).toEqual({ folder, kind: 'transformers' })
   await expect(Transfusion.load(folder)).rejects.toThrow(
     `${folder}: a model of Hugging Face's transformers; ${expected}: ` +
-      'transfusion train --init, or Transfusion.fromLlama, makes one of it',
+      'transfusion train --init, or Transfusion.fromPretrained, makes one of it',
   )
 })
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { makeCaptionTokenizer } from '../../../../lib/tokenizer/caption_tokenizer.js'
 import { readSafetensors } from '../../../../lib/files/safetensors/safetensors.js'
 import { Transfusion } from '../../../../lib/transfusion.js'
-import { fromLlama } from '../../../../lib/models/transfusion/io/from_llama.js'
+import { fromPretrained } from '../../../../lib/models/transfusion/io/from_pretrained.js'
 import { toLlama } from '../../../../lib/models/transfusion/io/to_llama.js'
 import { command } from '../../../cli/command.js'
 import { temporaryFolder } from '../../../temporary_folder.js'
@@ -28,11 +28,11 @@ async function textWeights({ network: { arena } }: Pick<Transfusion, 'network'>)
 }
 
 describe('toLlama', () => {
-  it('is read again by fromLlama to the bit, with the same ids and sizes', async () => {
+  it('is read again by fromPretrained to the bit, with the same ids and sizes', async () => {
     using model = Transfusion.create(sizes, tokenizer, { seed: 3 })
     const folder = join(await temporaryFolder(), 'llama')
     await model.toLlama(folder)
-    using again = await Transfusion.fromLlama(folder, { image })
+    using again = await Transfusion.fromPretrained(folder, { image })
     expect(again.network.config).toEqual(model.network.config)
     expect(await again.tokenizer.encode('red bag')).toEqual(await tokenizer.encode('red bag'))
     expect(await textWeights(again)).toEqual(await textWeights(model))
@@ -62,7 +62,7 @@ describe('toLlama', () => {
   })
 
   it("gives a Llama's own tensors back, under their names", async () => {
-    const { network } = await fromLlama(fixture, { image, tokenizer: llamaTokenizer({ images: true }) })
+    const { network } = await fromPretrained(fixture, { image, tokenizer: llamaTokenizer({ images: true }) })
     using own = network
     const folder = await temporaryFolder()
     await toLlama(folder, { network: own, tokenizer: llamaTokenizer({ images: true }) })
@@ -115,7 +115,7 @@ describe('toLlama', () => {
       code: 0,
       stdout: expect.stringContaining('llama: a Llama of 2 layers and'),
     })
-    using again = await Transfusion.fromLlama(join(cwd, 'llama'), { image })
+    using again = await Transfusion.fromPretrained(join(cwd, 'llama'), { image })
     expect(await textWeights(again)).toEqual(await textWeights(model))
     expect(await command(['export', 'model', 'model'], { cwd })).toMatchObject({
       code: 1,

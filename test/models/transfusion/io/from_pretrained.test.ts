@@ -9,7 +9,10 @@ import {
 import { Transfusion } from '../../../../lib/transfusion.js'
 import { readLlamaConfig } from '../../../../lib/models/llama/config.js'
 import { uploadAttentionMetadata } from '../../../../lib/nn/attention_metadata.js'
-import { fromLlama, type FromLlamaOptions } from '../../../../lib/models/transfusion/io/from_llama.js'
+import {
+  fromPretrained,
+  type FromPretrainedOptions,
+} from '../../../../lib/models/transfusion/io/from_pretrained.js'
 import type { TransfusionNetwork } from '../../../../lib/models/transfusion/model.js'
 import { buildMetadata, sequenceStart } from '../../../../lib/sequence/metadata.js'
 import { memory } from '../../../../lib/tensor/device.js'
@@ -52,20 +55,20 @@ async function logitsOf(network: TransfusionNetwork): Promise<Float32Array> {
 /** The first `size` of each row of `width`. */
 const cut = (values: Float32Array, width: number, size: number) => values.filter((_, i) => i % width < size)
 
-const read = async (folder: string, options: Partial<FromLlamaOptions> = {}) =>
-  (await fromLlama(folder, { image, tokenizer: llamaTokenizer({}), ...options })).network
+const read = async (folder: string, options: Partial<FromPretrainedOptions> = {}) =>
+  (await fromPretrained(folder, { image, tokenizer: llamaTokenizer({}), ...options })).network
 
 const valuesOf = async ({ arena }: TransfusionNetwork, name: string) => {
   using values = arena.valuesOf(arena.parameters.find((parameter) => parameter.name === name)!)
   return await values.readFloats()
 }
 
-describe('Transfusion.fromLlama', () => {
+describe('Transfusion.fromPretrained', () => {
   it("keeps a Llama's logits and text, grows rows for BOI and EOI, and makes a folder that loads alone", async () => {
     const folder = await llamaFolder()
     await writeConfig(folder, { bos_token_id: null })
     await writeFile(join(folder, 'tokenizer.json'), JSON.stringify(llamaTokenizerJson({})))
-    using model = await Transfusion.fromLlama(folder, { image })
+    using model = await Transfusion.fromPretrained(folder, { image })
     expect(model.network.config).toMatchObject({
       vocabulary: 302,
       tokens: { end: 2, boi: 300, eoi: 301 },
@@ -224,12 +227,12 @@ describe('Transfusion.fromLlama', () => {
       'it is I32 of [300, 64]',
     ],
     [
-      'a tensor that a Llama has not',
+      'a tensor that such a model has not',
       ([first], map) => {
         first!.set('model.layers.0.self_attn.q_proj.bias', first!.get('lm_head.weight')!)
         map['model.layers.0.self_attn.q_proj.bias'] = map['lm_head.weight']!
       },
-      'a Llama of this config has no tensor "model.layers.0.self_attn.q_proj.bias"',
+      'a model of this config has no tensor "model.layers.0.self_attn.q_proj.bias"',
     ],
     [
       'a tensor missing everywhere',
@@ -297,28 +300,44 @@ describe('Transfusion.fromLlama', () => {
   })
 
   it.each([
-    [{ model_type: 'mistral' }, 'model_type: expected "llama"; received "mistral"'],
+    [
+      { model_type: 'gemma2' },
+      'model_type: expected "llama", "mistral", "qwen2", "qwen3" or "smollm3"; received "gemma2"',
+    ],
     [{ hidden_act: 'gelu' }, 'hidden_act: expected "silu"; received "gelu"'],
-    [{ attention_bias: true }, 'attention_bias: expected false: biases'],
-    [{ mlp_bias: true }, 'mlp_bias: expected false: biases'],
-    [{ head_dim: 32 }, 'head_dim: expected hidden_size / num_attention_heads (16)'],
+    [{ mlp_bias: true }, 'mlp_bias: expected false: biases of the feed-forward'],
+    [{ head_dim: 15 }, 'head_dim: expected an even number: rotary pairs need one; received 15'],
     [
-      { rope_scaling: { type: 'linear', factor: 2 } },
-      'rope_scaling.type: expected "default": scaled positions are not supported; received "linear"',
+      { rope_scaling: { type: 'longrope', factor: 2 } },
+      'rope_scaling.type: expected "default", "linear", "dynamic", "llama3", "yarn": other scaled positions',
     ],
     [
-      { rope_parameters: { rope_type: 'llama3', factor: 8 } },
-      'rope_parameters.rope_type: expected "default": scaled',
+      { rope_scaling: { type: 'default', rope_type: 'su', factor: 2 } },
+      'rope_scaling.rope_type: expected "default", "linear"',
     ],
     [
-      { rope_scaling: { type: 'yarn', factor: 4 } },
-      'rope_scaling.type: expected "default": scaled positions are not',
+      { rope_scaling: { type: 'linear' } },
+      'rope_scaling.factor: expected a number, by which "linear" scales positions',
     ],
-    [{ rope_scaling: { type: 'yarn', factor: 4 } }, 'supported; received "yarn"'],
+    [{ rope_scaling: { type: 'linear', factor: 0.5 } }, 'rope_scaling.factor: expected'],
     [
-      { rope_scaling: { type: 'default', rope_type: 'linear', factor: 2 } },
-      'rope_scaling.rope_type: expected',
+      { rope_parameters: { rope_type: 'llama3', factor: 8, low_freq_factor: 4, high_freq_factor: 1 } },
+      'rope_parameters.high_freq_factor: expected more than low_freq_factor',
     ],
+    [
+      { model_type: 'mistral', sliding_window: 100, max_position_embeddings: 101 },
+      'sliding_window: expected none, or at least the context of 101 positions (max_position_embeddings)',
+    ],
+    [{ model_type: 'mistral', max_position_embeddings: 8192 }, 'sliding_window: expected none'],
+    [
+      { model_type: 'qwen3', use_sliding_window: true, sliding_window: 64, max_window_layers: 0 },
+      'sliding_window: expected none',
+    ],
+    [
+      { model_type: 'qwen2', layer_types: ['full_attention', 'linear_attention'] },
+      'layer_types[1]: expected "full_attention" or "sliding_attention"',
+    ],
+    [{ model_type: 'smollm3', no_rope_layers: [1] }, 'no_rope_layers: expected a number for each of the 2'],
     [
       { rope_parameters: { full_attention: { rope_theta: 1 } } },
       'rope_parameters.full_attention: expected no',
@@ -386,10 +405,10 @@ describe('Transfusion.fromLlama', () => {
     await expect(read(fixture, { tokenizer: llamaTokenizer({ size: 301 }) })).rejects.toThrow(
       "the tokenizer has 301 tokens, the model's vocabulary 300",
     )
-    await expect(fromLlama(fixture, { image })).rejects.toThrow(/tokenizer\.json: no such file$/)
+    await expect(fromPretrained(fixture, { image })).rejects.toThrow(/tokenizer\.json: no such file$/)
     const folder = await llamaFolder()
     await writeFile(join(folder, 'tokenizer.model'), '')
-    await expect(fromLlama(folder, { image })).rejects.toThrow(
+    await expect(fromPretrained(folder, { image })).rejects.toThrow(
       'tokenizer.json: no such file; tokenizer.model is of an older format: AutoTokenizer of transformers reads it',
     )
   })

@@ -24,9 +24,9 @@ import type { LoadedModel } from './folder.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
-/** What a Llama lacks, to be grown on it. */
-export interface FromLlamaOptions {
-  /** The images to read and generate: a Llama has none. */
+/** What a language model lacks, to be grown on it. */
+export interface FromPretrainedOptions {
+  /** The images to read and generate: a language model has none. */
   image: TransfusionOptions['image']
   /** What the network predicts of images, and how its error counts. */
   objective?: Partial<Objective>
@@ -44,9 +44,12 @@ export interface FromLlamaOptions {
   imagePreprocessing?: ImagePreprocessingOptions
 }
 
+/** The name of {@link FromPretrainedOptions} in earlier versions. */
+export type FromLlamaOptions = FromPretrainedOptions
+
 /**
- * Reads a Hugging Face Llama (`config.json`, `tokenizer.json`, safetensors of f32, bf16 or f16 in one file or several)
- * and grows the image parts on it (our choices):
+ * Reads a language model of Hugging Face's transformers (Llama 2 and 3, SmolLM2 and 3, Mistral, Qwen2 and 3: `config.json`,
+ * `tokenizer.json`, safetensors of f32, bf16 or f16 in one file or several) and grows the image parts on it (our choices):
  *
  * - Rows for BOI and EOI where the tokenizer lacks them: the mean of the others, so that their logits begin as ordinary
  *   as any (Hewitt 2021). Rows beyond the tokenizer's ids, which pad some checkpoints, are left out.
@@ -56,9 +59,9 @@ export interface FromLlamaOptions {
  *
  * Throws an Error that names what is missing, does not fit or is not supported.
  */
-export async function fromLlama(folder: string, options: FromLlamaOptions): Promise<LoadedModel> {
-  checkArguments('fromLlama', { folder: [folder, 'string'], options: [options, 'object'] })
-  checkOptions('fromLlama', options, {
+export async function fromPretrained(folder: string, options: FromPretrainedOptions): Promise<LoadedModel> {
+  checkArguments('fromPretrained', { folder: [folder, 'string'], options: [options, 'object'] })
+  checkOptions('fromPretrained', options, {
     image: true,
     objective: true,
     compute: true,
@@ -70,10 +73,10 @@ export async function fromLlama(folder: string, options: FromLlamaOptions): Prom
   })
   if (options.image === undefined)
     throw new TypeError(
-      'fromLlama: options.image is missing: a Llama has no images, and the sizes of those to read and generate are for you ' +
+      'fromPretrained: options.image is missing: a language model has no images, and the sizes of those to read and generate are for you ' +
         'to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
     )
-  const device = parseDevice(options.device ?? currentDevice(), 'fromLlama')
+  const device = parseDevice(options.device ?? currentDevice(), 'fromPretrained')
   const llama = await readLlamaConfig(folder)
   if (!options.tokenizer) await checkTokenizerFile(folder)
   const tokenizer = options.tokenizer ?? (await JsonTokenizer.load(join(folder, 'tokenizer.json')))
@@ -142,24 +145,26 @@ function checkTensors(weights: SafetensorsFolder, tensorsOf: TensorsOf, config: 
   const known = new Set(wanted.map(({ name }) => name))
   const unknown = [...weights.names].find((name) => !known.has(name) && !isDerived(name))
   if (unknown !== undefined)
-    throw new Error(`${weights.pathOf(unknown)}: a Llama of this config has no tensor "${unknown}"`)
+    throw new Error(`${weights.pathOf(unknown)}: a model of this config has no tensor "${unknown}"`)
 }
 
-/** Tensors below each other into one parameter, up to its last row. */
+/** Tensors below each other into one parameter, up to its last row, a piece of them in memory at a time. */
 async function copyTensors(
   weights: SafetensorsFolder,
   tensors: readonly LlamaTensor[],
   arena: ParameterArena,
   parameter: Parameter,
 ): Promise<void> {
+  const end = elementsOf(parameter.shape)
   let offset = 0
-  for (const { name } of tensors) {
-    const data = (await weights.read(name)).data as Float32Array | Uint16Array
-    const fitting = data.subarray(0, elementsOf(parameter.shape) - offset)
-    arena.write(parameter, fitting, offset)
-    offset += fitting.length
-    await fence(arena.device)
-  }
+  for (const { name } of tensors)
+    for await (const piece of weights.readPieces(name)) {
+      const fitting = piece.subarray(0, end - offset)
+      if (fitting.length === 0) return
+      arena.write(parameter, fitting, offset)
+      offset += fitting.length
+      await fence(arena.device)
+    }
 }
 
 /** The embedding and output rows from `given` on: the mean of those before. */
