@@ -153,7 +153,7 @@ Status conv2d(Context& context, Out y, In x, In weight, InOptional bias, InOptio
   one.has_residual = residual.present();
   const Status status = onednn::guarded([&] {
     const Plan& plan = plan_of(one);
-    void* packed = packed_weights(context, one, plan.of_any(), weight);
+    void* packed = packed_weights(context, one, plan.of_any(), weight, x.dim(0));
     run_each(context, plan, x.dim(0), [&](i64 i, i64, const Strip& strip, const Executable& convolution) {
       void* to = image_row(result, i, strip.y_row);
       Arguments arguments{{DNNL_ARG_SRC, at(convolution.x, image_row(x, i, strip.x_row))},
@@ -188,7 +188,7 @@ Status conv2d_backward_input(Context& context, Out dx, In dy, In weight, i64 str
   const Convolution one = convolution_of(Pass::backward_input, result, weight, dy, stride, padding, groups);
   const Status status = onednn::guarded([&] {
     const Plan& plan = plan_of(one);
-    void* packed = packed_weights(context, one, plan.of_any(), weight);
+    void* packed = packed_weights(context, one, plan.of_any(), weight, dx.dim(0));
     run_each(context, plan, dx.dim(0), [&](i64 i, i64, const Strip& strip, const Executable& convolution) {
       return Arguments{{DNNL_ARG_DIFF_DST, at(convolution.y, image_row(dy, i, strip.y_row))},
                        {DNNL_ARG_WEIGHTS, at(convolution.packed, packed)},
@@ -205,11 +205,11 @@ Status conv2d_backward_weight(Context& context, Acc dweight, In dy, In x, i64 st
     if (const Status status = widen_all(context, {&dy, &x}); status.failed) return status;
   const Conv2dShape shape = conv2d_shape_of(x, dweight, dy, padding);
   const auto chunk_images = [&](i64 most) { return images_of_chunk(x.dim(0), dweight.elements(), most); };
+  if (is_plain(shape, stride, groups) && prefers_winograd_weight_gradient(shape, x.dtype))
+    return winograd_conv2d_backward_weight(context, shape, dweight.as<float>(), dy, x);
   if (x.dtype == DType::bf16 && is_plain(shape, stride, groups) && prefers_bf16_weight_gradient(shape))
     return bf16_conv2d_backward_weight(context, shape, chunk_images(16), dweight.as<float>(), dy.as<bf16>(),
                                        x.as<bf16>());
-  if (is_plain(shape, stride, groups) && prefers_winograd_weight_gradient(shape, x.dtype))
-    return winograd_conv2d_backward_weight(context, shape, dweight.as<float>(), dy, x);
   if (by_gemm(shape, stride, groups))
     return gemm_conv2d_backward_weight(context, shape, dweight.as<float>(), dy.as<float>(), x.as<float>());
   Convolution part = convolution_of(Pass::backward_weight, x, dweight, dy, stride, padding, groups);

@@ -125,12 +125,13 @@ inline void reorder(const dnnl::memory::desc& from, void* source, const dnnl::me
   onednn::stream().wait();
 }
 
-// The weights in the format that the convolution's primitives prefer.
+// The weights in the format that the convolution's primitives prefer, for so many images.
 inline void* packed_weights(Context& context, const Convolution& convolution, const Executable& executable,
-                            const In& weight) {
+                            const In& weight, i64 images) {
   if (executable.packed == executable.weight) return weight.data;
   static auto& cache = *new PackedCache<Convolution>(kCachedPlans, kPackedBytes);
-  return cache.get(context, convolution, weight, executable.packed.get_size(),
+  const i64 rows = images * convolution.out_height * convolution.out_width;
+  return cache.get(context, convolution, weight, rows, executable.packed.get_size(),
                    [&](void* packed) { reorder(executable.weight, weight.data, executable.packed, packed); });
 }
 

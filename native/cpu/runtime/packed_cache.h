@@ -1,5 +1,6 @@
 // Weights packed into the format that a primitive prefers. In training they change between two uses and are
-// packed into scratch each time; where they are found unchanged, as in sampling, the packed ones are kept.
+// packed into scratch each time; where they are found unchanged, as in sampling, the packed ones are kept, if
+// packing them again would take a notable part of the time.
 #pragma once
 
 #include <compare>
@@ -19,9 +20,12 @@ class PackedCache {
   // Keeps at most `capacity` packed weights, of at most `limit` bytes together.
   PackedCache(size_t capacity, size_t limit) : limit_(limit), cache_(capacity) {}
 
-  // What pack(target) makes of the weights; valid until the kernel returns.
+  // What pack(target) makes of the weights, which are multiplied with `rows` rows; valid until the kernel
+  // returns.
   template <class Pack>
-  void* get(Context& context, const Primitive& primitive, const In& weight, size_t bytes, const Pack& pack) {
+  void* get(Context& context, const Primitive& primitive, const In& weight, i64 rows, size_t bytes,
+            const Pack& pack) {
+    if (rows >= kManyRows) return packed_to_scratch(context, bytes, pack);
     Entry& entry = cache_.get({primitive, weight.data}, [](const Key&) { return Entry{}; });
     const bool unchanged = weight.version != 0 && entry.version == weight.version;
     if (!unchanged) {
@@ -34,13 +38,12 @@ class PackedCache {
       pack(kept.get());
       entry.kept = std::move(kept);
     }
-    if (entry.kept) return entry.kept.get();
-    void* packed = context.scratch<char>(static_cast<i64>(bytes));
-    pack(packed);
-    return packed;
+    return entry.kept ? entry.kept.get() : packed_to_scratch(context, bytes, pack);
   }
 
  private:
+  // Packing reads and writes each weight once or twice, and takes a few percent of so many products with it.
+  static constexpr i64 kManyRows = 1024;
   static constexpr std::align_val_t kAlignment{64};
 
   struct Key {
@@ -57,6 +60,14 @@ class PackedCache {
     }
   };
   using Kept = std::unique_ptr<void, Release>;
+
+  template <class Pack>
+  static void* packed_to_scratch(Context& context, size_t bytes, const Pack& pack) {
+    void* packed = context.scratch<char>(static_cast<i64>(bytes));
+    pack(packed);
+    return packed;
+  }
+
   struct Entry {
     u64 version = 0;
     Kept kept;
