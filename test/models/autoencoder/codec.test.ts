@@ -2,6 +2,7 @@ import { cp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { readSafetensors, writeSafetensors } from '../../../lib/files/safetensors/safetensors.js'
 import { captionedImage, type ImageDataset } from '../../../lib/data/sources/image_dataset.js'
 import type { Image } from '../../../lib/image/image.js'
 import { AutoencoderCodec } from '../../../lib/models/autoencoder/codec.js'
@@ -150,6 +151,45 @@ describe('an autoencoder as the codec of a model', () => {
     await rm(join(folder, 'autoencoder'), { recursive: true })
     await expect(Transfusion.load(folder)).rejects.toThrow('autoencoder: no such folder')
     expect(memory().live).toBe(before)
+  })
+
+  it('refuses latents that are not finite, as of weights that are not', async () => {
+    const folder = await temporaryFolder()
+    await cp(autoencoder, folder, { recursive: true })
+    const file = join(folder, 'diffusion_pytorch_model.safetensors')
+    const { tensors } = await readSafetensors(file)
+    const bias = tensors.get('encoder.conv_in.bias')!
+    ;(bias.data as Float32Array)[0] = NaN
+    await writeSafetensors(file, tensors)
+    const codec = await loadCodec(folder)
+    await expect(codec.encode([testImage(32, 32, 1)])).rejects.toThrow(
+      'codec.encode: the autoencoder gives latents that are not finite',
+    )
+  })
+
+  it('encodes the images that are shown without noise, at t = 0', async () => {
+    const lossesWith = async (cleanFraction: number) => {
+      const model = await newModel()
+      const timesteps = { noiseLimit: 500, cleanFraction }
+      using trainer = new Trainer(model, data, { ...settings, captionFirst: 0, timesteps })
+      const losses: number[] = []
+      await trainer.run({ onStep: ({ terms }) => void losses.push(terms['diffusion']!, terms['lm']!) })
+      expect(losses.every(Number.isFinite)).toBe(true)
+      return losses
+    }
+    expect(await lossesWith(1)).not.toEqual(await lossesWith(0))
+  })
+
+  it('encodes the image of an editing prompt, by which what is generated differs', async () => {
+    const model = await newModel()
+    // Before it is trained it gives 0 for every image.
+    using trainer = new Trainer(model, data, { ...settings, learningRate: { peak: 0.03, warmupSteps: 1 } })
+    await trainer.run()
+    const edited = async (seed: number) =>
+      (await model.generateImages([[testImage(32, 32, seed), 'up']], [3], { steps: 2 }))[0]!.data
+    const [first, again, other] = [await edited(1), await edited(1), await edited(2)]
+    expect(again).toEqual(first)
+    expect(other).not.toEqual(first)
   })
 
   it('names what does not fit', async () => {

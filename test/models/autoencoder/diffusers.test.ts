@@ -192,6 +192,12 @@ it('names what is missing, malformed and not supported, and keeps nothing', asyn
   expect(await message({ latents_mean: [1, 2] })).toContain('latents_mean: expected 4')
   expect(await message({})).toBe('loaded')
 
+  const bytes = await readFile(join(folder, weightsFile))
+  await writeFile(join(folder, weightsFile), bytes.subarray(0, bytes.length - 100))
+  expect(await message({})).toContain(`/${weightsFile}: `)
+  await writeFile(join(folder, weightsFile), bytes)
+  expect(await message({})).toBe('loaded')
+
   const { tensors } = await readSafetensors(join(folder, weightsFile))
   tensors.delete('encoder.conv_in.bias')
   await writeSafetensors(join(folder, weightsFile), tensors)
