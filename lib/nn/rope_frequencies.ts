@@ -1,6 +1,7 @@
 /** How rotary frequencies are changed for contexts longer than those trained on; contexts in positions. */
 export type RopeScaling =
   | { readonly type: 'linear'; readonly factor: number }
+  | { readonly type: 'divided'; readonly by: number[] }
   | { readonly type: 'dynamic'; readonly factor: number; readonly originalContext: number }
   | {
       readonly type: 'llama3'
@@ -31,6 +32,7 @@ export interface RopeFrequencies {
  * RoPE's frequencies theta^(-2i/D), i = 0 .. D/2 - 1, scaled:
  *
  * - linear: all divided by the factor (Chen et al. 2023).
+ * - divided: each by a number of its own, of which there are D/2 (llama.cpp's `rope_freqs`).
  * - dynamic: as they are up to the original context. What transformers does beyond it depends on a text's length: not done.
  * - llama3: divided where a wave is longer than originalContext / lowFrequencyFactor, kept where it is shorter than
  *   originalContext / highFrequencyFactor, between the two interpolated (Llama 3.1's own code).
@@ -59,6 +61,8 @@ function scalingOf(
     case undefined:
     case 'dynamic':
       return (frequency) => frequency
+    case 'divided':
+      return (frequency, pair) => frequency / scaling.by[pair]!
     case 'linear':
       return (frequency) => frequency / scaling.factor
     case 'llama3': {

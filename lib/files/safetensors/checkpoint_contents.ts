@@ -12,7 +12,11 @@ const kinds: [pattern: RegExp, say: (name: string, weights: string) => string][]
       `${name} is an adapter (LoRA) without the model that it changes: merge the two (merge_and_unload of peft) and save that`,
   ],
   [/^(pytorch_model|diffusion_pytorch_model).*\.bin(\.index\.json)?$/, pickled],
-  [/\.gguf$/i, (name) => `${name} is GGUF, which is not read: take the safetensors that it was made from`],
+  [
+    /\.gguf$/i,
+    (name) =>
+      `${name} is GGUF: transfusion train --init, or Transfusion.fromPretrained, takes the file itself`,
+  ],
   [
     /^consolidated.*\.(pth|safetensors)$/,
     (name) => `${name} is in the layout of Meta's own code: convert it to Hugging Face's`,

@@ -155,7 +155,12 @@ function biasOf({ model_type, attention_bias }: Config): 'qkv' | 'all' | undefin
 export async function readLlamaConfig(folder: string): Promise<LlamaConfig> {
   await checkCheckpointFolder(folder)
   const path = join(folder, 'config.json')
-  const config = parseConfig(llamaConfigSchema, await readJson(path), path)
+  return parseLlamaConfig(await readJson(path), path)
+}
+
+/** As {@link readLlamaConfig}, of the contents of a `config.json`; `path` is for messages. */
+export function parseLlamaConfig(json: unknown, path: string): LlamaConfig {
+  const config = parseConfig(llamaConfigSchema, json, path)
   const family = familyOf(config)
   const heads = config.num_attention_heads
   const idOf = (given: number | number[] | null | undefined) =>

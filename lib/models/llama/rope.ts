@@ -133,6 +133,10 @@ export function ropeJson(theta: number, scaling: RopeScaling | undefined): objec
 }
 
 function scalingJson(scaling: RopeScaling): object {
+  if (scaling.type === 'divided')
+    throw new Error(
+      'no type of model of Hugging Face\'s transformers that is written has ropeScaling "divided" (model config)',
+    )
   const { type: rope_type, factor } = scaling
   switch (scaling.type) {
     case 'linear':
@@ -161,7 +165,7 @@ function scalingJson(scaling: RopeScaling): object {
 
 /** The context for which a scaling is made; undefined where it names none. */
 export const contextOf = (scaling: RopeScaling | undefined): number | undefined => {
-  if (!scaling || scaling.type === 'linear') return undefined
+  if (!scaling || scaling.type === 'linear' || scaling.type === 'divided') return undefined
   const { type, factor, originalContext } = scaling
   return type === 'dynamic' ? originalContext : Math.round(factor * originalContext)
 }

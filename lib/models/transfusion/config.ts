@@ -58,6 +58,12 @@ const scaling = {
 const ropeScalingSchema = z.discriminatedUnion('type', [
   /** All frequencies divided by the factor. */
   z.strictObject({ type: z.literal('linear'), factor: scaling.factor }),
+  /** Each frequency divided by a number of its own, as a GGUF of Llama 3 says. */
+  z.strictObject({
+    type: z.literal('divided'),
+    /** Half as many numbers as a head has elements. */
+    by: z.array(z.number().positive()).min(1),
+  }),
   /** Frequencies as they are up to the original context; what transformers changes in longer texts, by their length, is not done. */
   z.strictObject({ type: z.literal('dynamic'), ...scaling }),
   /** Low frequencies divided by the factor, high ones kept, as in Llama 3.1. */
@@ -138,6 +144,8 @@ export const transfusionConfigSchema = z
     const { ropeScaling: scaling } = config
     if (scaling?.type === 'llama3' && scaling.highFrequencyFactor <= scaling.lowFrequencyFactor)
       problem('ropeScaling.highFrequencyFactor', 'expected more than the lowFrequencyFactor')
+    if (scaling?.type === 'divided' && scaling.by.length !== headSizeOf(config) / 2)
+      problem('ropeScaling.by', `expected ${headSizeOf(config) / 2} numbers, half the head size`)
     if (scaling?.type === 'yarn' && config.ropeTheta <= 1)
       problem('ropeTheta', 'expected more than 1: yarn scales frequencies that fall')
     for (const [name, id] of Object.entries(config.tokens))

@@ -1,13 +1,9 @@
-import { join } from 'node:path'
 import { checkArguments, checkOptions } from '../../../arguments.js'
 import { parseConfig } from '../../../config/parse.js'
-import { checkTokenizerFile } from '../../../files/safetensors/checkpoint_contents.js'
 import type { ImageCodec } from '../../../image/codec.js'
 import type { ImagePreprocessingOptions } from '../../../image/image_preprocessing.js'
-import { SafetensorsFolder } from '../../../files/safetensors/safetensors_folder.js'
-import { checkFloats } from '../../../files/safetensors/safetensors_header.js'
-import { ChatTemplate, readChatTemplate } from '../../../tokenizer/chat_template.js'
-import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
+import { ChatTemplate } from '../../../tokenizer/chat_template.js'
+import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
 import type { ComputeType, ParameterArena } from '../../../nn/arena.js'
 import type { Parameter } from '../../../nn/parameters.js'
@@ -16,8 +12,10 @@ import { mean } from '../../../ops/reduce.js'
 import { currentDevice, type Device, fence, parseDevice } from '../../../tensor/device.js'
 import { scope } from '../../../tensor/scope.js'
 import { elementsOf } from '../../../tensor/shape.js'
-import { type LlamaConfig, readLlamaConfig } from '../../llama/config.js'
-import { isDerived, type LlamaTensor, llamaTensors, storedName } from '../../llama/tensors.js'
+import type { LlamaConfig } from '../../llama/config.js'
+import { openPretrained } from '../../llama/open.js'
+import type { PretrainedWeights } from '../../llama/pretrained.js'
+import { type LlamaTensor, llamaTensors } from '../../llama/tensors.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import { codecFor } from './create.js'
 import type { LoadedModel } from './folder.js'
@@ -49,7 +47,7 @@ export type FromLlamaOptions = FromPretrainedOptions
 
 /**
  * Reads a language model of Hugging Face's transformers (Llama 2 and 3, SmolLM2 and 3, Mistral, Qwen2 and 3: `config.json`,
- * `tokenizer.json`, safetensors of f32, bf16 or f16 in one file or several) and grows the image parts on it (our choices):
+ * `tokenizer.json`, safetensors of f32, bf16 or f16 in one file or several), or one of llama.cpp's GGUF files, and grows the image parts on it (our choices):
  *
  * - Rows for BOI and EOI where the tokenizer lacks them: the mean of the others, so that their logits begin as ordinary
  *   as any (Hewitt 2021). Rows beyond the tokenizer's ids, which pad some checkpoints, are left out.
@@ -59,8 +57,8 @@ export type FromLlamaOptions = FromPretrainedOptions
  *
  * Throws an Error that names what is missing, does not fit or is not supported.
  */
-export async function fromPretrained(folder: string, options: FromPretrainedOptions): Promise<LoadedModel> {
-  checkArguments('fromPretrained', { folder: [folder, 'string'], options: [options, 'object'] })
+export async function fromPretrained(path: string, options: FromPretrainedOptions): Promise<LoadedModel> {
+  checkArguments('fromPretrained', { path: [path, 'string'], options: [options, 'object'] })
   checkOptions('fromPretrained', options, {
     image: true,
     objective: true,
@@ -73,31 +71,32 @@ export async function fromPretrained(folder: string, options: FromPretrainedOpti
   })
   if (options.image === undefined)
     throw new TypeError(
-      'fromPretrained: options.image is missing: a language model has no images, and the sizes of those to read and generate are for you ' +
-        'to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
+      'fromPretrained: options.image is missing: a language model has no images, and the sizes of those to read and generate ' +
+        'are for you to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
     )
   const device = parseDevice(options.device ?? currentDevice(), 'fromPretrained')
-  const llama = await readLlamaConfig(folder)
-  if (!options.tokenizer) await checkTokenizerFile(folder)
-  const tokenizer = options.tokenizer ?? (await JsonTokenizer.load(join(folder, 'tokenizer.json')))
+  const pretrained = await openPretrained(path)
+  const { config: llama } = pretrained
+  const tokenizer = options.tokenizer ?? (await pretrained.readTokenizer())
   if (tokenizer.givenSize > llama.vocabulary)
     throw new Error(
-      `${folder}: the tokenizer has ${tokenizer.givenSize} tokens, the model's vocabulary ${llama.vocabulary}`,
+      `${path}: the tokenizer has ${tokenizer.givenSize} tokens, the model's vocabulary ${llama.vocabulary}`,
     )
-  const template = await readChatTemplate(folder)
+  const template = await pretrained.readChatTemplate()
   const chatTemplate = template === undefined ? undefined : new ChatTemplate(template, tokenizer)
-  const config = grownConfig(llama, tokenizer, options.image, folder)
+  const config = grownConfig(llama, tokenizer, options.image, path)
   const codec = codecFor(config, options.codec)
   const imagePreprocessing = imagePreprocessingOf({ network: { config }, codec }, options.imagePreprocessing)
   const objective = parseConfig(objectiveSchema, options.objective ?? {}, 'objective')
-  await using weights = await SafetensorsFolder.open(folder)
-  const tensorsOf = storedTensors(weights, llama)
-  checkTensors(weights, tensorsOf, config)
+  await using weights = await pretrained.openWeights()
+  const wanted = transfusionParameters(config).flatMap(({ name }) => llamaTensors(name, llama) ?? [])
+  for (const tensor of wanted) weights.check(tensor)
+  weights.refuseOthers(new Set(wanted.map(({ name }) => name)))
   const network = new TransfusionNetwork(config, options.compute, device)
   try {
     network.arena.initialize(options.seed ?? 0)
     for (const parameter of network.arena.parameters) {
-      const tensors = tensorsOf(parameter.name)
+      const tensors = llamaTensors(parameter.name, llama)
       if (tensors) await copyTensors(weights, tensors, network.arena, parameter)
     }
     await growRows(network.arena, tokenizer.givenSize)
@@ -127,30 +126,9 @@ function grownConfig(
   return parseConfig(transfusionConfigSchema, grown, `${folder}, as a model config`)
 }
 
-type TensorsOf = (parameter: string) => readonly LlamaTensor[] | undefined
-
-/** The tensors of each parameter under the names that the checkpoint has. */
-const storedTensors =
-  (weights: SafetensorsFolder, llama: LlamaConfig): TensorsOf =>
-  (parameter) =>
-    llamaTensors(parameter, llama)?.map(({ name, shape }) => ({
-      name: storedName(name, (name) => weights.entry(name) !== undefined, llama),
-      shape,
-    }))
-
-/** That the checkpoint has every tensor that we need, each of the right shape, and no other. */
-function checkTensors(weights: SafetensorsFolder, tensorsOf: TensorsOf, config: TransfusionConfig): void {
-  const wanted = transfusionParameters(config).flatMap(({ name }) => tensorsOf(name) ?? [])
-  for (const { name, shape } of wanted) checkFloats(weights.pathOf(name), name, weights.entry(name), shape)
-  const known = new Set(wanted.map(({ name }) => name))
-  const unknown = [...weights.names].find((name) => !known.has(name) && !isDerived(name))
-  if (unknown !== undefined)
-    throw new Error(`${weights.pathOf(unknown)}: a model of this config has no tensor "${unknown}"`)
-}
-
 /** Tensors below each other into one parameter, up to its last row, a piece of them in memory at a time. */
 async function copyTensors(
-  weights: SafetensorsFolder,
+  weights: PretrainedWeights,
   tensors: readonly LlamaTensor[],
   arena: ParameterArena,
   parameter: Parameter,
@@ -158,7 +136,7 @@ async function copyTensors(
   const end = elementsOf(parameter.shape)
   let offset = 0
   for (const { name } of tensors)
-    for await (const piece of weights.readPieces(name)) {
+    for await (const piece of weights.pieces(name)) {
       const fitting = piece.subarray(0, end - offset)
       if (fitting.length === 0) return
       arena.write(parameter, fitting, offset)

@@ -8,7 +8,7 @@ import { type Objective, objectiveSchema } from '../../../diffusion/objective.js
 import type { ImageCodecConfig } from '../../../image/codec.js'
 import type { LatentScaling } from '../../../image/latent_calibration.js'
 import { autoencoderFolderName } from '../../autoencoder/codec.js'
-import { readLlamaConfig } from '../../llama/config.js'
+import { isGguf, openPretrained } from '../../llama/open.js'
 import { currentDevice, parseDevice } from '../../../tensor/device.js'
 import { feedForwardOf, type TransfusionOptions } from '../config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
@@ -47,8 +47,8 @@ export async function initializeFrom(named: string, options: InitializeOptions =
   parseDevice(options.device ?? currentDevice(), 'initializeFrom')
   const { folder, kind } = await locateModel(named)
   const { sizes = {}, objective = {}, compute, device, ...others } = options
-  const path = join(folder, 'config.json')
-  if (kind === 'transformers') {
+  const path = isGguf(folder) ? folder : join(folder, 'config.json')
+  if (kind === 'pretrained') {
     const { image, ...transformer } = sizes
     refuseDifference(path, transformer, withHeadSize((await readSizes(folder)).sizes))
     if (!image)
@@ -98,7 +98,7 @@ export async function readSizes(named: string): Promise<{
       }),
     }
   }
-  const { vocabulary: _, tied: __, bos: ___, eos: ____, ...sizes } = await readLlamaConfig(folder)
+  const { vocabulary: _, tied: __, bos: ___, eos: ____, ...sizes } = (await openPretrained(folder)).config
   return { sizes }
 }
 

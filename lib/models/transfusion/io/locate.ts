@@ -5,6 +5,7 @@ import { currentFile } from '../../../files/atomic_folder.js'
 import { contentsInstead } from '../../../files/safetensors/checkpoint_contents.js'
 import { readJson } from '../../../files/json_file.js'
 import { isAutoencoder } from '../../autoencoder/io/folder.js'
+import { isGguf } from '../../llama/open.js'
 
 /** What our model folders hold; `architecture` of `config.json` tells them from others. */
 export const modelFiles = {
@@ -17,7 +18,7 @@ export const modelFiles = {
 export interface ModelLocation {
   folder: string
   /** Ours, or one of Hugging Face's transformers. */
-  kind: 'transfusion' | 'transformers'
+  kind: 'transfusion' | 'pretrained'
 }
 
 const expected = 'expected a model folder, which transfusion train writes as RUN/model'
@@ -30,7 +31,7 @@ export async function modelFolderOf(path: string): Promise<string> {
   const { folder, kind } = await locateModel(path)
   if (kind === 'transfusion') return folder
   throw new Error(
-    `${folder}: a model of Hugging Face's transformers; ${expected}: ` +
+    `${folder}: a language model; ${expected}: ` +
       'transfusion train --init, or Transfusion.fromPretrained, makes one of it',
   )
 }
@@ -48,6 +49,7 @@ export async function locateModel(path: string): Promise<ModelLocation> {
     if (inside) return inside
     throw new Error(`${path}: ${await whatElse(path)}`)
   }
+  if (isGguf(path)) return { folder: path, kind: 'pretrained' }
   const isPart = Object.values<string>(modelFiles).includes(basename(path))
   const around = isPart ? await locateIn(dirname(path)) : undefined
   if (around) return around
@@ -68,7 +70,7 @@ async function kindOf(folder: string): Promise<ModelLocation['kind'] | undefined
   if (typeof config !== 'object' || config === null) return undefined
   // Of another architecture it says what it is when it is read.
   if ('architecture' in config) return 'transfusion'
-  return 'model_type' in config || 'architectures' in config ? 'transformers' : undefined
+  return 'model_type' in config || 'architectures' in config ? 'pretrained' : undefined
 }
 
 /** What a folder is that has no model. */

@@ -141,7 +141,7 @@ export const transfusionRuns = {
     const { precision: compute, device, imagePreprocessing, training } = settings
     const { kind } = await locateModel(folder)
     // A model of ours has a codec, and has read its values.
-    const codec = kind === 'transformers' ? await openCodec(settings, images) : await ownCodec(settings)
+    const codec = kind === 'pretrained' ? await openCodec(settings, images) : await ownCodec(settings)
     const options = { sizes, objective, compute, device, seed: training.seed, codec, imagePreprocessing }
     return new TransfusionRunModel(await initializeFrom(folder, options))
   },

@@ -270,7 +270,7 @@ describe('Transfusion.fromPretrained', () => {
       'is an adapter (LoRA) without the model',
     ],
     ['an adapter with a config', ['config.json', 'adapter_model.safetensors'], 'merge the two'],
-    ['GGUF', ['tiny.Q4_K_M.gguf'], 'tiny.Q4_K_M.gguf is GGUF, which is not read'],
+    ['GGUF', ['tiny.Q4_K_M.gguf'], 'tiny.Q4_K_M.gguf is GGUF: transfusion train --init'],
     ["Meta's layout", ['consolidated.00.pth', 'params.json'], "is in the layout of Meta's own code"],
     [
       "a trainer's output",

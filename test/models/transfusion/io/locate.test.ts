@@ -49,10 +49,10 @@ it('takes a run, a checkpoint and the files of a model for the model that they m
 
 it('tells a Hugging Face model from ours', async () => {
   const folder = await folderOf({ 'config.json': '{"model_type": "llama"}', 'model.safetensors': '' })
-  expect(await locateModel(folder)).toEqual({ folder, kind: 'transformers' })
-  expect(await locateModel(join(folder, 'config.json'))).toEqual({ folder, kind: 'transformers' })
+  expect(await locateModel(folder)).toEqual({ folder, kind: 'pretrained' })
+  expect(await locateModel(join(folder, 'config.json'))).toEqual({ folder, kind: 'pretrained' })
   await expect(Transfusion.load(folder)).rejects.toThrow(
-    `${folder}: a model of Hugging Face's transformers; ${expected}: ` +
+    `${folder}: a language model; ${expected}: ` +
       'transfusion train --init, or Transfusion.fromPretrained, makes one of it',
   )
 })
@@ -70,7 +70,7 @@ it('says in one line what anything else is', async () => {
       (error: Error) => error.message.replaceAll(path, '<path>'),
     )
   const trained = await run()
-  const gguf = 'GGUF, which is not read: take the safetensors that it was made from'
+  const gguf = 'GGUF: transfusion train --init, or Transfusion.fromPretrained, takes the file itself'
   const cases: [path: string, message: string][] = [
     [await temporaryFolder(), `<path>: an empty folder; ${expected}`],
     [join(await temporaryFolder(), 'none'), `<path>: no such folder; ${expected}`],
@@ -109,7 +109,10 @@ it('says in one line what anything else is', async () => {
       await folderOf({ 'a.gguf': '', 'README.md': '' }),
       `<path>: no model folder, it has no config.json of one; a.gguf is ${gguf}`,
     ],
-    [join(await folderOf({ 'a.GGUF': '' }), 'a.GGUF'), `<path>: a file; a.GGUF is ${gguf}`],
+    [
+      join(await folderOf({ 'a.GGUF': '' }), 'a.GGUF'),
+      `<path>: a language model; ${expected}: transfusion train --init, or Transfusion.fromPretrained, makes one of it`,
+    ],
     [
       join(await folderOf({ 'unet.ckpt': '' }), 'unet.ckpt'),
       '<path>: a file; unet.ckpt is pickled, which is not read: convert it to safetensors (from_pretrained and save_pretrained of the library that made it do)',

@@ -1,0 +1,12 @@
+import { openGgufModel } from './gguf.js'
+import { openHuggingFaceFolder, type PretrainedModel } from './pretrained.js'
+
+/** Whether a path means a GGUF file rather than a folder. */
+export const isGguf = (path: string): boolean => /\.gguf$/i.test(path)
+
+/**
+ * A pretrained language model: a GGUF file, or a folder of Hugging Face's transformers. Throws an Error that names the file and
+ * what is missing, does not fit or is not supported.
+ */
+export const openPretrained = (path: string): Promise<PretrainedModel> =>
+  isGguf(path) ? openGgufModel(path) : openHuggingFaceFolder(path)

@@ -1,0 +1,80 @@
+/** A pretrained language model as one reads it, whatever its files are: a folder of Hugging Face's, or a GGUF. */
+import { join } from 'node:path'
+import { checkTokenizerFile } from '../../files/safetensors/checkpoint_contents.js'
+import { SafetensorsFolder } from '../../files/safetensors/safetensors_folder.js'
+import { checkFloats } from '../../files/safetensors/safetensors_header.js'
+import { readChatTemplate } from '../../tokenizer/chat_template.js'
+import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
+import { type LlamaConfig, readLlamaConfig } from './config.js'
+import { isDerived, type LlamaTensor, storedName } from './tensors.js'
+
+/** The weights of a pretrained model, by the names that a Hugging Face Llama gives them. */
+export interface PretrainedWeights extends AsyncDisposable {
+  /** Throws an Error that names file and tensor unless the tensor is there, of floats of this shape. */
+  check(tensor: LlamaTensor): void
+  /** The values in row-major order, a piece at a time: bf16 as its bits, all else as f32. */
+  pieces(name: string): AsyncIterable<Float32Array | Uint16Array>
+  /** Throws an Error that names a tensor that is none of `known`. */
+  refuseOthers(known: ReadonlySet<string>): void
+}
+
+/** A pretrained language model. */
+export interface PretrainedModel {
+  /** For messages. */
+  readonly path: string
+  readonly config: LlamaConfig
+  openWeights(): Promise<PretrainedWeights>
+  /** Rejects with an Error that names the file where there is no tokenizer. */
+  readTokenizer(): Promise<JsonTokenizer>
+  /** The text of the chat template, where there is one. */
+  readChatTemplate(): Promise<string | undefined>
+}
+
+/** A folder with `config.json`, `tokenizer.json` and safetensors. Throws as `readLlamaConfig`. */
+export async function openHuggingFaceFolder(folder: string): Promise<PretrainedModel> {
+  const config = await readLlamaConfig(folder)
+  return {
+    path: folder,
+    config,
+    openWeights: async () => new FolderWeights(await SafetensorsFolder.open(folder), config),
+    async readTokenizer() {
+      await checkTokenizerFile(folder)
+      return JsonTokenizer.load(join(folder, 'tokenizer.json'))
+    },
+    readChatTemplate: () => readChatTemplate(folder),
+  }
+}
+
+class FolderWeights implements PretrainedWeights {
+  readonly #files: SafetensorsFolder
+  readonly #config: LlamaConfig
+
+  constructor(files: SafetensorsFolder, config: LlamaConfig) {
+    this.#files = files
+    this.#config = config
+  }
+
+  check({ name, shape }: LlamaTensor): void {
+    const stored = this.#storedName(name)
+    checkFloats(this.#files.pathOf(stored), stored, this.#files.entry(stored), shape)
+  }
+
+  pieces(name: string): AsyncIterable<Float32Array | Uint16Array> {
+    return this.#files.readPieces(this.#storedName(name))
+  }
+
+  refuseOthers(known: ReadonlySet<string>): void {
+    const stored = new Set([...known].map((name) => this.#storedName(name)))
+    const unknown = [...this.#files.names].find((name) => !stored.has(name) && !isDerived(name))
+    if (unknown !== undefined)
+      throw new Error(`${this.#files.pathOf(unknown)}: a model of this config has no tensor "${unknown}"`)
+  }
+
+  #storedName(name: string): string {
+    return storedName(name, (name) => this.#files.entry(name) !== undefined, this.#config)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#files.close()
+  }
+}
