@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { buildCuda } from './cuda/build.mjs'
+import { buildCuda, ptxFolder } from './cuda/build.mjs'
 import { findNvcc } from './cuda/toolkit.mjs'
 import { Failure, main, root, run, runTool, stage } from './run.mjs'
 import { setUp } from './setup.mjs'
@@ -80,8 +80,10 @@ main(() => {
     ]),
   )
   if (!findNvcc()) return console.log('SKIPPED: the CUDA backend with sanitizers: there is no nvcc')
+  // That of `test:cuda`, too.
+  stage('PTX', () => buildCuda({ target: 'ptx' }))
   stage('CUDA build with sanitizers', () =>
-    buildCuda({ simulator: true, sanitize: 'address,undefined', folder: cudaFolder }),
+    buildCuda({ simulator: true, sanitize: 'address,undefined', folder: cudaFolder, ptx: ptxFolder }),
   )
   stage('Checks of the simulator', () =>
     run('ctest', ['--test-dir', cudaFolder, '--output-on-failure'], { env }),

@@ -81,6 +81,8 @@ const argumentsOf = (images) => [
 export async function countBeside(context) {
   const results = openResults(join(context.folder, 'counters.json'), 'counters')
   const left = () => (context.deadline - performance.now()) / 1000 - 5
+  const ncu = findTool('ncu')
+  if (!ncu && !context.driver) return results.skip('there is no ncu in PATH, CUDA_HOME or beside nvcc')
   const simulator = join(program, '../libsimulated_cuda.so')
   if (!existsSync(simulator)) return results.skip('build/cuda has no simulated driver')
   const file = join(context.folder, 'counters.simulated.jsonl')
@@ -91,10 +93,8 @@ export async function countBeside(context) {
     quiet: true,
   })
   if (describeEnd(simulated)) return `the simulated GPU ${describeEnd(simulated)}`
+  if (context.driver) return results.skip('ncu needs a GPU')
   const lines = readFileSync(file, 'utf8').trim().split('\n')
-  const ncu = findTool('ncu')
-  if (!ncu || context.driver)
-    return results.skip(ncu ? 'ncu needs a GPU' : 'there is no ncu in PATH, CUDA_HOME or beside nvcc')
   const options = ['--csv', '--page', 'raw', '--print-units', 'base', '--clock-control', 'none']
   const log = join(context.folder, 'counters.ncu.csv')
   const ended = await runWatched(

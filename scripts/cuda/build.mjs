@@ -10,6 +10,8 @@ import { Failure, main, root, run, stage } from '../run.mjs'
 import { setUp } from '../setup.mjs'
 
 const cudaFolder = join(root, 'build/cuda')
+/** Where a build without a folder of its own has its PTX. */
+export const ptxFolder = join(cudaFolder, 'images')
 
 /** Compute capabilities, times ten, of the GPUs that packages bring machine code for. */
 export const cudaArchitectures = [80, 86, 89, 90, 100, 120]
@@ -24,7 +26,8 @@ export function architecturesHere() {
 
 /**
  * Builds the backend, and for tests the simulated driver. `architectures`: as above; `python`: one that has Triton;
- * `sanitize`: sanitizers; `lineInfo`: with the lines of the sources; others than the usual belong in a `folder` of their own.
+ * `sanitize`: sanitizers; `lineInfo`: with the lines of the sources; others than the usual belong in a `folder` of their own,
+ * which may take its PTX from that of another (`ptx`). `target`: a part of it all.
  */
 export function buildCuda({
   architectures = [],
@@ -34,6 +37,8 @@ export function buildCuda({
   sanitize = '',
   lineInfo = true,
   folder = cudaFolder,
+  ptx = '',
+  target = 'all',
 } = {}) {
   const nvcc = findNvcc()
   if (!nvcc)
@@ -55,9 +60,10 @@ export function buildCuda({
     `-DTRANSFUSION_WERROR=${werror ? 'ON' : 'OFF'}`,
     `-DTRANSFUSION_SANITIZE=${sanitize}`,
     `-DTRANSFUSION_LINE_INFO=${lineInfo ? 'ON' : 'OFF'}`,
+    `-DTRANSFUSION_PTX=${ptx}`,
     ...(python ? [`-DTRANSFUSION_TRITON_PYTHON=${python}`] : []),
   ])
-  run('cmake', ['--build', folder, '--parallel', String(availableParallelism())])
+  run('cmake', ['--build', folder, '--target', target, '--parallel', String(availableParallelism())])
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -69,12 +69,15 @@ const readEnds = (path) => {
 
 main(async () => {
   const { slices } = await import('../../bench/gpu/slices.mjs')
+  const { findTool } = await import('../../bench/gpu/tools.mjs')
   const { summarizeFolder } = await import('../../bench/gpu/summary.mjs')
   const names = chosenSlices(slices)
   const seconds = Number(values.minutes) * 60
   if (!(seconds > 0)) throw new Failure('a-program-failed', `--minutes ${values.minutes} is no time`)
+  // Of the slices one asks the simulator, in a checkout, where its tool is there.
+  const simulator = !isInstalled && names.includes('counters') && findTool('ncu') !== undefined
   if (values.build && names.length > 0)
-    stage('CUDA build', () => buildCuda({ architectures: architecturesHere(), simulator: !isInstalled }))
+    stage('CUDA build', () => buildCuda({ architectures: architecturesHere(), simulator }))
   let packageIsBuilt = !values.build
   const device = values.driver ? 'simulated GPU' : (queryGpu('name') ?? 'unknown GPU')
   const date = new Date().toISOString().slice(0, 10)
