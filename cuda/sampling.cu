@@ -3,7 +3,7 @@
 // top_k most probable, of these the fewest that hold top_p of the probability and, of these, the ones at
 // least min_p times as probable as the most probable; temperature 0 is argmax. A row's draw is a function of
 // its seed (shared/philox.h) and its logits alone; weights and draws are those of the CPU's, whose sums are
-// in f64. A block for a row.
+// in f64. A block for a row, which is read once: weights lie in shared memory, where they fit.
 #include "kernel.h"
 #include "row_threads.h"
 #include "shared/token_failures.h"
@@ -39,13 +39,15 @@ struct SampleArguments {
   const f32 *bias, *temperature, *top_p, *min_p;  // bias may be null
   const i32* top_k;
   const void* seeds;
-  f32* weights;  // [rows, stride]
+  f32* weights;  // [rows, stride], of rows that are too long for shared memory
   i64 columns, stride;
   bool vectors;
   Failures failures;
 };
 
 #ifdef __CUDACC__
+
+extern __shared__ __align__(16) char dynamic_shared[];
 
 struct Min {
   static constexpr int kNeutral = INT32_MAX;
@@ -111,7 +113,7 @@ __device__ __forceinline__ bool check_options(const SampleArguments& arguments, 
          check(min_p >= 0 && min_p <= 1, TokenOption::min_p, __float_as_int(min_p));
 }
 
-template <class T, int kThreads>
+template <class T, int kThreads, bool kInShared = true>
 __device__ void sample(const SampleArguments& arguments) {
   using Weights = TokenWeights<kThreads>;
   const i64 V = arguments.columns, row = blockIdx.x;
@@ -125,7 +127,9 @@ __device__ void sample(const SampleArguments& arguments) {
   }
 
   __shared__ typename Weights::Shared shared;
-  const Weights weights(shared, arguments.weights + row * arguments.stride, arguments.stride);
+  f32* row_weights = reinterpret_cast<f32*>(dynamic_shared);
+  if constexpr (!kInShared) row_weights = arguments.weights + row * arguments.stride;
+  const Weights weights(shared, row_weights, arguments.stride);
   float peak = -INFINITY;
   weights.for_each([&](int id, float* run) {
     float values[kTokenRun], bias[kTokenRun] = {};
@@ -201,6 +205,8 @@ KERNEL(sample_few_f32, SampleArguments, kFewThreads) { sample<f32, kFewThreads>(
 KERNEL(sample_few_bf16, SampleArguments, kFewThreads) { sample<bf16, kFewThreads>(arguments); }
 KERNEL(sample_many_f32, SampleArguments, kManyThreads, 1) { sample<f32, kManyThreads>(arguments); }
 KERNEL(sample_many_bf16, SampleArguments, kManyThreads, 1) { sample<bf16, kManyThreads>(arguments); }
+KERNEL(sample_long_f32, SampleArguments, kManyThreads, 1) { sample<f32, kManyThreads, false>(arguments); }
+KERNEL(sample_long_bf16, SampleArguments, kManyThreads, 1) { sample<bf16, kManyThreads, false>(arguments); }
 
 #else
 
@@ -217,6 +223,8 @@ Status describe(const FailureRecord& record) {
 ROW_KERNELS(argmax_kernel, ArgmaxArguments, "sampling", "argmax")
 FLOAT_KERNELS(sample_few, SampleArguments, "sampling", "sample_few", kFewThreads)
 FLOAT_KERNELS(sample_many, SampleArguments, "sampling", "sample_many", kManyThreads)
+// Of rows whose weights shared memory does not hold.
+FLOAT_KERNELS(sample_long, SampleArguments, "sampling", "sample_long", kManyThreads)
 
 Status argmax(Context& context, Out ids, In logits) {
   const i64 rows = logits.rows(), V = logits.dim(-1);
@@ -227,14 +235,23 @@ Status argmax(Context& context, Out ids, In logits) {
 
 Status sample_tokens(Context& context, Out ids, In logits, InOptional bias, In temperature, In top_k,
                      In top_p, In min_p, In seeds) {
+  // More than a block needs of shared memory besides weights: for the counts of digits, most of all.
+  constexpr size_t kCountBytes = 10 << 10;
   const i64 rows = logits.rows(), V = logits.dim(-1);
-  const Kernel<SampleArguments>& kernel = (V <= kManyThreads ? sample_few : sample_many)(logits.dtype);
-  const i64 step = kTokenRun * i64{kernel.threads}, stride = ceil_div(V, step) * step;
+  const bool few = V <= kManyThreads;
+  const i64 step = kTokenRun * i64{few ? kFewThreads : kManyThreads}, stride = ceil_div(V, step) * step;
+  const size_t row_bytes = static_cast<size_t>(stride) * sizeof(f32);
+  const bool fits = row_bytes + kCountBytes <= limits(context).shared_memory;
   return launch(
-      context, kernel, {rows},
+      context,
+      (few    ? sample_few
+       : fits ? sample_many
+              : sample_long)(logits.dtype),
+      {rows},
       {ids.as<i32>(), logits.data, bias.as<f32>(), temperature.as<f32>(), top_p.as<f32>(), min_p.as<f32>(),
-       top_k.as<i32>(), seeds.data, context.scratch<f32>(rows * stride), V, stride,
-       aligned({logits.data, bias.data}) && V % kTokenRun == 0, expect_failures(context, describe)});
+       top_k.as<i32>(), seeds.data, fits ? nullptr : context.scratch<f32>(rows * stride), V, stride,
+       aligned({logits.data, bias.data}) && V % kTokenRun == 0, expect_failures(context, describe)},
+      fits ? row_bytes : 0);
 }
 
 #endif

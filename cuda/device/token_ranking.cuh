@@ -27,8 +27,8 @@ class TokenWeights {
     RankedKey found;
   };
 
-  // weights [stride], not set yet; a multiple of 16 bytes for each thread. Their sum as whole numbers is
-  // below 2^62.
+  // weights [stride], in shared or global memory, not set yet; a multiple of 16 bytes for each thread. Their
+  // sum as whole numbers is below 2^62.
   __device__ __forceinline__ TokenWeights(Shared& shared, float* weights, i64 stride)
       : shared_(shared), weights_(weights), part_(static_cast<int>(stride / kWarps)) {
     scale_ = __int_as_float((__clzll(stride) - 2 + 127) << 23);
@@ -42,10 +42,11 @@ class TokenWeights {
       body(begin + offset, weights_ + begin + offset);
   }
   static __device__ __forceinline__ void load(float (&values)[kRun], const float* run) {
-    load_run(values, run, kRun, true);
+    const float4 all = *reinterpret_cast<const float4*>(run);
+    values[0] = all.x, values[1] = all.y, values[2] = all.z, values[3] = all.w;
   }
   static __device__ __forceinline__ void store(float* run, const float (&values)[kRun]) {
-    store_run(run, values, kRun, true);
+    *reinterpret_cast<float4*>(run) = make_float4(values[0], values[1], values[2], values[3]);
   }
 
   __device__ __forceinline__ u64 amount(float weight) const { return __float2ull_rn(weight * scale_); }
