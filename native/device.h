@@ -56,6 +56,8 @@ class Device {
   virtual void* allocate(size_t bytes) = 0;
   // Throws std::bad_alloc.
   virtual HostBuffer allocate_host(size_t bytes) = 0;
+  // The same for what is uploaded alone.
+  virtual HostBuffer allocate_upload(size_t bytes) { return allocate_host(bytes); }
   // Gives what was freed, where the device has kept it, to the system.
   virtual void trim() {}
   // Called once, before any work: what kernels use besides tensors is taken from `budget`, where the device

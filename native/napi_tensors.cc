@@ -122,7 +122,7 @@ void upload(const Napi::CallbackInfo& info) {
   Backend& backend = *slot.block->backend;
   HostBuffer staging;
   try {
-    staging = backend.device().allocate_host(array.ByteLength());
+    staging = backend.device().allocate_upload(array.ByteLength());
   } catch (const std::bad_alloc&) {
     throw Napi::RangeError::New(info.Env(), "upload: no memory for a copy of the array");
   }

@@ -40,6 +40,7 @@ CudaDevice::CudaDevice(int ordinal)
   memory_ = std::make_unique<DeviceMemory>(ordinal, device_, stream_);
   host_memory_ = std::make_unique<HostMemory>(cuda_context_);
   completion_ = std::make_unique<Completion>(cuda_context_, synchronous_, health_, failures_);
+  uploads_ = std::make_unique<UploadRing>(*host_memory_, completion_->events(false));
   work_memory_ = std::make_unique<WorkMemory>(*memory_);
   scratch_ = std::make_unique<Scratch>(*work_memory_);
   kept_ = std::make_unique<KeptMemory>(*work_memory_);
@@ -73,65 +74,11 @@ std::vector<DeviceProperty> CudaDevice::properties() const {
           {"cublasltPlace", library.is_there() ? library.path() : library.problem()}};
 }
 
-size_t CudaDevice::memory_limit() const {
-  constexpr size_t kReserve = size_t{512} << 20;
-  size_t free = 0, total = 0;
-  TRANSFUSION_CHECK_DRIVER(MemGetInfo, &free, &total);
-  const size_t most = free / 10 * 9;
-  return std::max(most / 2, most - std::min(most, kReserve));
-}
-
-// ---- memory ----
-
-// Other libraries may have made theirs current on a thread of JavaScript.
-void* CudaDevice::allocate(size_t bytes) {
-  if (health_.ended() || driver().CtxSetCurrent(cuda_context_) != CUDA_SUCCESS) return nullptr;
-  return memory_->allocate(bytes);
-}
-
-HostBuffer CudaDevice::allocate_host(size_t bytes) {
-  if (auto data = health_.ended() ? nullptr : host_memory_->allocate(bytes)) return {std::move(data), bytes};
-  // No copy comes from or to it once the device has ended: what is asked is answered with the reason.
-  void* data = health_.ended() ? std::malloc(std::max<size_t>(bytes, 1)) : nullptr;
-  if (!data) throw std::bad_alloc();
-  return {std::shared_ptr<void>(data, std::free), bytes};
-}
-
-void CudaDevice::trim() {
-  if (!health_.ended()) judge(memory_->trim(), "cuMemPoolTrimTo");
-}
+// ---- work ----
 
 void CudaDevice::enter() {
   if (!std::exchange(entered_, true)) judge(driver().CtxSetCurrent(cuda_context_), "cuCtxSetCurrent");
 }
-
-void CudaDevice::free(void* data, size_t) {
-  enter();
-  if (!health_.ended()) note(judge(memory_->free(data), "cuMemFreeAsync"));
-}
-
-void CudaDevice::free_scratch() {
-  enter();
-  if (health_.ended()) return;
-  scratch_->clear();
-  kept_->clear();
-}
-
-void CudaDevice::upload(void* target, const HostBuffer& source) {
-  enter();
-  if (source.bytes == 0 || health_.ended()) return;
-  note(judge(driver().MemcpyHtoDAsync(address_of(target), source.data.get(), source.bytes, stream_),
-             "cuMemcpyHtoDAsync"));
-}
-
-void CudaDevice::read(const HostBuffer& target, const void* source) {
-  enter();
-  if (target.bytes == 0 || health_.ended()) return;
-  note(judge(driver().MemcpyDtoHAsync(target.data.get(), address_of(source), target.bytes, stream_),
-             "cuMemcpyDtoHAsync"));
-}
-
-// ---- work ----
 
 Context& CudaDevice::context() {
   enter();

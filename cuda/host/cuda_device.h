@@ -10,6 +10,7 @@
 #include "host/kept.h"
 #include "host/launch.h"
 #include "host/memory.h"
+#include "host/upload_ring.h"
 
 namespace transfusion::cuda {
 
@@ -26,6 +27,7 @@ class CudaDevice final : public Device {
 
   void* allocate(size_t bytes) override;
   HostBuffer allocate_host(size_t bytes) override;
+  HostBuffer allocate_upload(size_t bytes) override;
   void trim() override;
   void set_budget(MemoryBudget& budget) override { work_memory_->set_budget(budget); }
 
@@ -89,6 +91,7 @@ class CudaDevice final : public Device {
   // Touched by the stream's thread alone.
   bool entered_ = false;
   bool clock_is_set_ = false;
+  std::unique_ptr<UploadRing> uploads_;
   std::unique_ptr<WorkMemory> work_memory_;
   std::unique_ptr<Scratch> scratch_;
   std::unique_ptr<KeptMemory> kept_;

@@ -121,6 +121,29 @@ describe('its memory', () => {
     ])
   })
 
+  it('takes uploads of any size through a little pinned memory', async () => {
+    const { stdout, stderr } = await runProgram(
+      `const count = 12e6 + 1, piece = 2 ** 21, size = 1000
+       const x = native.create(2, [count], 1)
+       native.upload(x, Int32Array.from({ length: count }, (_, i) => i * 7))
+       const check = async () => {
+         // What is read stays pinned: a little, where two pieces meet and at both ends.
+         const begins = [0, ...[1, 2, 3, 4, 5].map((i) => i * piece - size / 2), count - size]
+         for (const begin of begins) {
+           const read = new Int32Array(await native.read(native.view(x, begin, 2, [size])))
+           if (!read.every((value, i) => value === 7 * (begin + i))) console.log('wrong', begin)
+         }
+         await native.read(x).catch(({ message }) => console.log(message))
+       }
+       check()`,
+      { env: { TRANSFUSION_SIMULATOR_PINNED: String(44 * 2 ** 20) } },
+    )
+    expect({ stdout, stderr }).toEqual({
+      stdout: 'read: no memory for a copy of the tensor\n',
+      stderr: '',
+    })
+  })
+
   it('is refused by the driver where the limit is above what there is', async () => {
     const { stdout } = await runProgram(
       `native.set_memory_limit(2 ** 40, 1)

@@ -1,7 +1,10 @@
 // Pinned memory of the host: devices read and write it at the address that the host uses. Registered memory
 // is for copies alone.
+#include <algorithm>
+
 #include "driver/entry_points.h"
 #include "driver/handed_out.h"
+#include "driver/settings.h"
 
 namespace simulated {
 namespace {
@@ -12,10 +15,19 @@ void wait_for_devices(Lock& lock) {
     if (device->context.retained) finish(device->context, lock);
 }
 
+size_t pinned_bytes() {
+  size_t bytes = 0;
+  for (const auto& [base, memory] : driver().addresses.all())
+    if (memory.kind == HandedOut::Kind::host && !memory.freed) bytes += memory.bytes;
+  return bytes;
+}
+
 CUresult allocate_as(const char* function, void** pointer, size_t bytes, unsigned flags) {
   return call_in_context(function, [&](Context&, Lock&) {
     expect_pointer(pointer, "pp");
     if (!bytes) refuse(CUDA_ERROR_INVALID_VALUE, "0 bytes");
+    if (bytes > settings().pinned - std::min(settings().pinned, pinned_bytes()))
+      refuse(CUDA_ERROR_OUT_OF_MEMORY);
     const uint64_t address = GlobalMemory::reserve(bytes, MemoryKind::pinned);
     *pointer = reinterpret_cast<void*>(address);
     driver().addresses.add({.base = address, .bytes = bytes, .kind = HandedOut::Kind::host, .flags = flags});

@@ -23,6 +23,7 @@ Settings read() {
   settings.seed = static_cast<uint32_t>(number("TRANSFUSION_SIMULATOR_SEED", settings.seed));
   settings.devices = static_cast<int>(number("TRANSFUSION_SIMULATOR_DEVICES", 1));
   settings.memory = number("TRANSFUSION_SIMULATOR_MEMORY", settings.memory);
+  settings.pinned = number("TRANSFUSION_SIMULATOR_PINNED", settings.pinned);
   settings.multiprocessors =
       static_cast<int>(number("TRANSFUSION_SIMULATOR_MULTIPROCESSORS", settings.multiprocessors));
   settings.version = static_cast<int>(number("TRANSFUSION_SIMULATOR_VERSION", 12000));

@@ -12,6 +12,7 @@ struct Settings {
   uint32_t seed = 1;                 // TRANSFUSION_SIMULATOR_SEED: of delays, and of what runs first
   int devices = 1;                   // TRANSFUSION_SIMULATOR_DEVICES
   size_t memory = size_t{40} << 30;  // TRANSFUSION_SIMULATOR_MEMORY: bytes of each device
+  size_t pinned = SIZE_MAX;          // TRANSFUSION_SIMULATOR_PINNED: bytes of the host that can be pinned
   bool run = true;                   // TRANSFUSION_SIMULATOR_RUN=0: kernels are counted, and not run
   std::string counters;              // TRANSFUSION_SIMULATOR_COUNTERS: a file; see counters.h
   int multiprocessors = 108;         // TRANSFUSION_SIMULATOR_MULTIPROCESSORS: by default an A100's
