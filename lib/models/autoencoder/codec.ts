@@ -67,6 +67,8 @@ export class AutoencoderCodec implements ImageCodec {
   readonly tile: number
   readonly #autoencoder: LoadedAutoencoder
   #calibration: LatentCalibration | undefined
+  /** Of the weights' first file, as it was read. */
+  readonly #weights: string
   /** A run outlives what may happen to the folder that it began with. */
   readonly #files: HeldFiles
 
@@ -115,6 +117,7 @@ export class AutoencoderCodec implements ImageCodec {
     this.checksums = checksums
     this.tile = tile
     this.#autoencoder = autoencoder
+    this.#weights = files.weights[0]!
     this.#files = new HeldFiles(Object.fromEntries(filesOf(files).map((file) => [basename(file), file])))
   }
 
@@ -196,7 +199,9 @@ export class AutoencoderCodec implements ImageCodec {
         )
     const fields = await encodeImagesBy(this.#autoencoder, images, body, { tile: this.tile })
     if (!fields.every(({ values }) => values.every(Number.isFinite)))
-      throw new RangeError('codec.encode: the autoencoder gives latents that are not finite')
+      throw new RangeError(
+        `codec.encode: the autoencoder gives latents that are not finite; expected finite weights in ${this.#weights}`,
+      )
     return fields
   }
 

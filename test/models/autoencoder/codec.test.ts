@@ -163,7 +163,7 @@ describe('an autoencoder as the codec of a model', () => {
     await writeSafetensors(file, tensors)
     const codec = await loadCodec(folder)
     await expect(codec.encode([testImage(32, 32, 1)])).rejects.toThrow(
-      'codec.encode: the autoencoder gives latents that are not finite',
+      `codec.encode: the autoencoder gives latents that are not finite; expected finite weights in ${file}`,
     )
   })
 
