@@ -6,7 +6,9 @@ import type { Field } from '../tiles.js'
 
 /** Features [N, C, h, w], f32. */
 export interface FeatureMaps {
+  /** N, C, h and w. */
   readonly shape: readonly number[]
+  /** Row-major. */
   readonly values: Float32Array
 }
 
@@ -21,7 +23,7 @@ export interface FrozenEncoder {
   readonly name?: string
   /** Of the file that an autoencoder's folder takes along; absent where the encoder is given in code. */
   readonly checksum?: string
-  /** Writes that file into a folder, as {@link encoderFile}; absent where there is none. */
+  /** Writes that file into a folder, as encoder.onnx; absent where there is none. */
   saveInto?(folder: string): Promise<void>
   /** Frees what it holds; absent where that is nothing. */
   [Symbol.dispose]?(): void
