@@ -145,9 +145,18 @@ Failures CudaDevice::expect_failures(DescribeFailure describe) {
 
 Status CudaDevice::give(const char* cause, const std::function<void(CUstream)>& work) {
   if (health_.ended()) return health_.status();
-  work(stream_);
-  if (!synchronous_) return ok();
-  return judge(driver().StreamSynchronize(stream_), "cuStreamSynchronize", cause);
+  const auto wait = [&] {
+    return judge(driver().StreamSynchronize(stream_), "cuStreamSynchronize", synchronous_ ? cause : nullptr);
+  };
+  try {
+    work(stream_);
+  } catch (const std::exception&) {
+    // A library that launches several kernels fails itself where one of them has ended the device meanwhile.
+    const Status status = wait();
+    if (health_.ended()) return status;
+    throw;
+  }
+  return synchronous_ ? wait() : ok();
 }
 
 const CublasLt& CudaDevice::cublaslt() const {

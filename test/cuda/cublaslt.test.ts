@@ -143,7 +143,8 @@ const oneOfEach = (devices: readonly number[]) => `
     }
     const times = JSON.parse(Buffer.from(await native.measure_product(shape, 1, device)).toString())
     const choices = native.create_products()
-    native.set_product(choices, shape, times.find(({ way }) => way.startsWith('cublaslt')).way, true)
+    const ways = times.map(({ way }) => way).filter((way) => way.startsWith('cublaslt')).sort()
+    native.set_product(choices, shape, ways[(process.env.WAY ?? 0) % ways.length], true)
     native.use_products(choices)
     const y = made([32, 16], false)
     native.matmul(y, made([32, 64], process.env.FILLED !== 'no'), made([16, 64]), undefined, false, true)
@@ -164,12 +165,15 @@ describe('on the device', () => {
     expect(stdout).toBe(`${bf16Of64},${bf16Of64}\n`)
   })
 
-  it('is named where a fault is its own, with TRANSFUSION_CUDA_SYNC', async () => {
-    const { stdout } = await runProgram(oneOfEach([1]), {
-      env: { ...env, TRANSFUSION_CUDA_SYNC: '1', FILLED: 'no' },
-    })
-    expect(stdout).toMatch(/CUDA_ERROR_LAUNCH_FAILED.*cuBLASLt/)
-  })
+  it.each([0, 1, 2, 3])(
+    'is named where a fault is its own, with TRANSFUSION_CUDA_SYNC: algorithm %s',
+    async (way) => {
+      const { stdout } = await runProgram(oneOfEach([1]), {
+        env: { ...env, TRANSFUSION_CUDA_SYNC: '1', FILLED: 'no', WAY: String(way) },
+      })
+      expect(stdout).toMatch(/CUDA_ERROR_LAUNCH_FAILED.*cuBLASLt/)
+    },
+  )
 })
 
 /** What a large product is computed by, where nothing was measured: known once it is launched, long before it is done. */
