@@ -25,6 +25,7 @@ export class ChatTemplate {
   readonly text: string
   readonly #template: Template
   readonly #tokenizer: JsonTokenizer
+  #endOfTurn: Promise<number | undefined> | undefined
 
   /** @throws Error where `text` is no Jinja template */
   constructor(text: string, tokenizer: JsonTokenizer) {
@@ -57,7 +58,11 @@ export class ChatTemplate {
   }
 
   /** The special token that the template writes after an answer; undefined where it writes none. */
-  async endOfTurn(): Promise<number | undefined> {
+  endOfTurn(): Promise<number | undefined> {
+    return (this.#endOfTurn ??= this.#findEndOfTurn())
+  }
+
+  async #findEndOfTurn(): Promise<number | undefined> {
     const text = this.render(
       [
         { role: 'user', content: 'a question' },

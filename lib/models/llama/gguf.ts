@@ -19,7 +19,6 @@ export async function openGgufModel(path: string): Promise<PretrainedModel> {
   const { metadata } = file
   const template = metadata.get('tokenizer.chat_template')
   return {
-    path,
     config,
     openWeights: async () => new GgufWeights(await GgufFile.open(path), config),
     readTokenizer: async () => {
@@ -130,15 +129,12 @@ class GgufWeights implements PretrainedWeights {
   }
 
   async *pieces(name: string): AsyncGenerator<Float32Array, void, undefined> {
-    const isRotated = /\.self_attn\.[qk]_proj\./.test(name)
     const { channels, heads, headSize = channels / heads } = this.#config
-    if (!this.#pairsAreNeighbours || !isRotated) {
-      yield* this.#file.read(this.#storedName(name))
-      return
-    }
-    const width = name.endsWith('.bias') ? 1 : channels
-    for await (const piece of this.#file.read(this.#storedName(name), name.endsWith('.bias') ? 1 : headSize))
-      yield withHalves(piece, headSize, width)
+    const isRotated = /\.self_attn\.[qk]_proj\.weight$/.test(name)
+    if (!this.#pairsAreNeighbours || !isRotated) yield* this.#file.read(this.#storedName(name))
+    else
+      for await (const piece of this.#file.read(this.#storedName(name), headSize))
+        yield withHalves(piece, headSize, channels)
   }
 
   refuseOthers(known: ReadonlySet<string>): void {

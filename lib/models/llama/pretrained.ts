@@ -20,8 +20,6 @@ export interface PretrainedWeights extends AsyncDisposable {
 
 /** A pretrained language model. */
 export interface PretrainedModel {
-  /** For messages. */
-  readonly path: string
   readonly config: LlamaConfig
   openWeights(): Promise<PretrainedWeights>
   /** Rejects with an Error that names the file where there is no tokenizer. */
@@ -34,7 +32,6 @@ export interface PretrainedModel {
 export async function openHuggingFaceFolder(folder: string): Promise<PretrainedModel> {
   const config = await readLlamaConfig(folder)
   return {
-    path: folder,
     config,
     openWeights: async () => new FolderWeights(await SafetensorsFolder.open(folder), config),
     async readTokenizer() {

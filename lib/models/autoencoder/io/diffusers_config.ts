@@ -145,17 +145,20 @@ export function diffusersConfig(description: AutoencoderDescription): object {
   const { config, scale, encoderChecksum } = description
   const { channels, codebook, frozenEncoder } = config
   const { mean, std, factor } = scale
+  const sizes = {
+    block_out_channels: channels,
+    in_channels: config.imageChannels,
+    out_channels: config.imageChannels,
+    latent_channels: config.latentChannels,
+    layers_per_block: config.blocks,
+    mid_block_add_attention: config.attention,
+    norm_num_groups: config.groups,
+    scaling_factor: factor,
+  }
   if (frozenEncoder)
     return {
       _class_name: 'RepresentationAutoencoder',
-      block_out_channels: channels,
-      in_channels: config.imageChannels,
-      out_channels: config.imageChannels,
-      latent_channels: config.latentChannels,
-      layers_per_block: config.blocks,
-      mid_block_add_attention: config.attention,
-      norm_num_groups: config.groups,
-      scaling_factor: factor,
+      ...sizes,
       use_post_quant_conv: config.postQuantConv,
       latents_mean: mean,
       latents_std: std,
@@ -165,16 +168,9 @@ export function diffusersConfig(description: AutoencoderDescription): object {
   return {
     _class_name: codebook ? 'VQModel' : 'AutoencoderKL',
     act_fn: 'silu',
-    block_out_channels: channels,
     down_block_types: channels.map(() => 'DownEncoderBlock2D'),
     up_block_types: channels.map(() => 'UpDecoderBlock2D'),
-    in_channels: config.imageChannels,
-    out_channels: config.imageChannels,
-    latent_channels: config.latentChannels,
-    layers_per_block: config.blocks,
-    mid_block_add_attention: config.attention,
-    norm_num_groups: config.groups,
-    scaling_factor: factor,
+    ...sizes,
     ...(codebook
       ? {
           num_vq_embeddings: codebook.codes,
