@@ -61,6 +61,7 @@ export type {
 
 // Transfusion: the network, its batches and its loss.
 export type { LoadedModel, ModelParts } from '../models/transfusion/io/folder.js'
+export { isImageParameter } from '../models/transfusion/image_parameters.js'
 export { TransfusionNetwork } from '../models/transfusion/model.js'
 export type { ModelOutput } from '../models/transfusion/model.js'
 export type { ImageSkips, ModelImages } from '../models/transfusion/patch_coder.js'
