@@ -6,6 +6,7 @@ import { currentDevice, type Device, parseDevice, withDevice } from '../tensor/d
 import { keep, scope } from '../tensor/scope.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
+import { type FixedDType, FixedParameters, type FixedStorage } from './fixed_parameters.js'
 import { FrozenValues } from './frozen_values.js'
 import type { Parameter } from './parameters.js'
 
@@ -26,13 +27,18 @@ const alignment = 32
 const align = (elements: number) => Math.ceil(elements / alignment) * alignment
 
 /**
- * The values of a model's parameters in one flat f32 tensor, their gradients in another, and where the model
+ * The values of a model's trained parameters in one flat f32 tensor, their gradients in another, and where the model
  * computes in bf16 their rounded values in a third. Parameters with weight decay come first; each starts on a
- * 64-byte boundary and the padding between them stays zero.
+ * 64-byte boundary and the padding between them stays zero. Parameters that are not trained lie outside, see
+ * {@link FixedParameters}.
  */
 export class ParameterArena {
-  /** In the order that they lie in: those with weight decay first. */
+  /** The trained ones, in the order that they lie in: those with weight decay first. */
   readonly parameters: readonly Parameter[]
+  /** All of the model, those with weight decay first. */
+  readonly everyParameter: readonly Parameter[]
+  /** Those that are not trained. */
+  readonly fixed: FixedParameters
   /** What ops on the parameters compute in. */
   readonly compute: ComputeType
   /** Where values and gradients lie, and so where the model runs. */
@@ -56,13 +62,21 @@ export class ParameterArena {
     parameters: readonly Parameter[],
     compute: ComputeType = 'f32',
     device: Device = currentDevice(),
+    fixed: FixedStorage = () => undefined,
   ) {
     checkArguments('ParameterArena', { parameters: [parameters, 'array'] })
     for (const parameter of parameters)
       checkArguments('ParameterArena', { 'each of parameters': [parameter, 'parameter'] })
-    this.parameters = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
+    this.everyParameter = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
     this.compute = compute
     this.device = parseDevice(device, 'ParameterArena')
+    const kept = new Map<Parameter, FixedDType>()
+    for (const parameter of this.everyParameter) {
+      const dtype = fixed(parameter)
+      if (dtype) kept.set(parameter, dtype)
+    }
+    this.fixed = new FixedParameters(kept, compute, this.device)
+    this.parameters = this.everyParameter.filter((parameter) => !kept.has(parameter))
     let end = 0
     for (const parameter of this.parameters) {
       this.#starts.set(parameter, end)
@@ -110,9 +124,9 @@ export class ParameterArena {
     return result
   }
 
-  /** Number of parameters, padding not counted. */
+  /** Number of parameters, trained or not; padding not counted. */
   get parameterCount(): number {
-    return this.parameters.reduce((total, { shape }) => total + elementsOf(shape), 0)
+    return this.everyParameter.reduce((total, { shape }) => total + elementsOf(shape), 0)
   }
 
   /** Where the parameters that are chosen lie, paddings included: as few ranges as there can be, in order. */
@@ -137,24 +151,38 @@ export class ParameterArena {
   initialize(seed: number): void {
     this.changing()
     const initializeAll = () =>
-      this.parameters.forEach((parameter, index) => {
-        const slice = this.#slice(this.values, parameter)
+      this.everyParameter.forEach((parameter, index) => {
+        const isTrained = !this.fixed.has(parameter)
+        const values = isTrained ? this.valuesOf(parameter) : empty(parameter.shape)
         const { initial } = parameter
-        if ('value' in initial) native.fill(slice.handle, initial.value)
+        if ('value' in initial) native.fill(values.handle, initial.value)
         else {
-          const rows = fromArray(Int32Array.of(0, slice.elements))
+          const rows = fromArray(Int32Array.of(0, values.elements))
           const seeds = fromArray(Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0, index, 0), [1, 4])
-          const flat = slice.view([slice.elements, 1])
+          const flat = values.view([values.elements, 1])
           native.normal(flat.handle, rows.handle, seeds.handle, initial.std)
         }
+        if (isTrained) return
+        native.cast(this.fixed.valuesOf(parameter).handle, values.handle)
+        this.fixed.changed(parameter)
+        values.free()
       })
     withDevice(this.device, () => scope(initializeAll))
     this.updated()
   }
 
-  /** The master values of one parameter, sharing the arena's memory. */
+  /** The master values of one parameter, sharing their memory: f32, or as one that is not trained is kept. */
   valuesOf(parameter: Parameter): Tensor {
-    return this.#slice(this.values, parameter)
+    return this.fixed.has(parameter)
+      ? this.fixed.valuesOf(parameter).view(parameter.shape)
+      : this.#slice(this.values, parameter)
+  }
+
+  /**
+   * The values of one parameter out of `values`, which lie as the arena's do; of one that is not trained its own. To be freed.
+   */
+  valuesAmong(values: Tensor, parameter: Parameter): Tensor {
+    return this.fixed.has(parameter) ? this.valuesOf(parameter) : this.#slice(values, parameter)
   }
 
   /**
@@ -162,6 +190,7 @@ export class ParameterArena {
    * `updated` is to follow. Throws a RangeError beyond the parameter's end.
    */
   write(parameter: Parameter, data: Float32Array | Uint16Array, offset = 0): void {
+    if (this.fixed.has(parameter)) return this.fixed.write(parameter, data, offset)
     this.changing()
     using whole = this.valuesOf(parameter)
     using target = whole.view([data.length], offset)
@@ -194,6 +223,7 @@ export class ParameterArena {
   updated({ rounded = false } = {}): void {
     this.version++
     if (this.rounded && !rounded) native.cast(this.rounded.handle, this.values.handle)
+    this.fixed.updated()
     this.consistent = true
   }
 
@@ -246,6 +276,7 @@ export class ParameterArena {
   [Symbol.dispose](): void {
     if (this.freed) return
     this.changing()
+    this.fixed[Symbol.dispose]()
     for (const { tensor } of this.parameters) tensor.free()
     for (const sum of this.#sums.values()) sum.free()
     this.values.free()

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { backward } from '../../lib/autograd/tape.js'
 import { ParameterArena } from '../../lib/nn/arena.js'
 import { ParameterList } from '../../lib/nn/parameters.js'
+import { cast } from '../../lib/ops/cast.js'
 import { embedding } from '../../lib/ops/embedding.js'
 import { linear } from '../../lib/ops/linear.js'
 import { mul } from '../../lib/ops/mul.js'
@@ -140,4 +141,37 @@ describe('a sum of gradients', () => {
     ).toThrow('a fault')
     expect(await own.gradients.readFloats()).toEqual(new Float32Array(own.elements))
   })
+})
+
+describe('parameters that are not trained', () => {
+  for (const dtype of ['f32', 'bf16'] as const)
+    for (const compute of ['f32', 'bf16'] as const)
+      it(`lie outside, kept as ${dtype}, computed with as ${compute}, and begin as if they were trained`, async () => {
+        const { arena: whole, weight: trained } = newArena(compute)
+        const list = new ParameterList()
+        const bias = list.add('bias', [3], { value: 0.5 })
+        const weight = list.add('weight', [5, 7], { std: 1 })
+        using _ = whole
+        using arena = new ParameterArena(list.parameters, compute, 'cpu', (parameter) =>
+          parameter === weight ? dtype : undefined,
+        )
+        whole.initialize(3)
+        arena.initialize(3)
+        expect([arena.parameters, arena.everyParameter]).toEqual([[bias], [weight, bias]])
+        expect([arena.elements, arena.parameterCount]).toEqual([32, 38])
+        using expected = cast(whole.valuesOf(trained), dtype)
+        using values = arena.valuesAmong(arena.values, weight)
+        expect(values.dtype).toBe(dtype)
+        expect(await values.readFloats()).toEqual(await expected.readFloats())
+        using computed = cast(expected, compute)
+        expect(weight.tensor.dtype).toBe(compute)
+        expect(await weight.tensor.readFloats()).toEqual(await computed.readFloats())
+        expect(arena.gradients.elements).toBe(32)
+        scope(() => expect(() => backward(sum(mul(weight.tensor, weight.tensor)))).toThrow(/must depend/))
+
+        arena.write(weight, Float32Array.of(1.5, -2), 34 - 1)
+        arena.updated()
+        expect((await weight.tensor.readFloats()).subarray(33)).toEqual(Float32Array.of(1.5, -2))
+        expect(() => arena.write(weight, Float32Array.of(1), 35)).toThrow(RangeError)
+      })
 })

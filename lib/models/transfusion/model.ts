@@ -1,6 +1,7 @@
 import { parseConfig } from '../../config/parse.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
 import { type CacheUse, KvCache } from '../../nn/kv_cache.js'
+import type { FixedStorage } from '../../nn/fixed_parameters.js'
 import { Linear } from '../../nn/linear.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { ropeFrequencies } from '../../nn/rope_frequencies.js'
@@ -95,11 +96,17 @@ export class TransfusionNetwork {
   readonly #still: Tensor | undefined
 
   /** Weights are zero until they are initialised or loaded. Throws a ConfigError that names what is wrong in the options. */
-  constructor(options: TransfusionOptions, compute: ComputeType = 'f32', device: Device = currentDevice()) {
+  constructor(
+    options: TransfusionOptions,
+    compute: ComputeType = 'f32',
+    device: Device = currentDevice(),
+    /** Which parameters are not trained, and how those are kept. */
+    fixed?: FixedStorage,
+  ) {
     this.config = parseConfig(transfusionConfigSchema, options, 'model config')
     const list = new ParameterList()
     this.#modules = makeModules(list, this.config)
-    this.arena = new ParameterArena(list.parameters, compute, parseDevice(device, 'TransfusionNetwork'))
+    this.arena = new ParameterArena(list.parameters, compute, parseDevice(device, 'TransfusionNetwork'), fixed)
     const { ropeTheta, ropeScaling, unrotatedLayers } = this.config
     const { frequencies, attentionFactor } = ropeFrequencies(this.headSize, ropeTheta, ropeScaling)
     const pairs = frequencies.length

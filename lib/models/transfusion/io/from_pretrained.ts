@@ -95,7 +95,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
   const network = new TransfusionNetwork(config, options.compute, device)
   try {
     network.arena.initialize(options.seed ?? 0)
-    for (const parameter of network.arena.parameters) {
+    for (const parameter of network.arena.everyParameter) {
       const tensors = llamaTensors(parameter.name, llama)
       if (tensors) await copyTensors(weights, tensors, network.arena, parameter)
     }
@@ -147,7 +147,7 @@ async function copyTensors(
 
 /** The embedding and output rows from `given` on: the mean of those before. */
 async function growRows(arena: ParameterArena, given: number): Promise<void> {
-  for (const parameter of arena.parameters) {
+  for (const parameter of arena.everyParameter) {
     if (parameter.name !== 'embedding.weight' && parameter.name !== 'output.weight') continue
     const [rows, channels] = parameter.shape as [number, number]
     using average = scope(() => mean(arena.valuesOf(parameter).view([given, channels]), [0]))
@@ -158,7 +158,7 @@ async function growRows(arena: ParameterArena, given: number): Promise<void> {
 
 /** Brings the patches' initial vectors to the root mean square of the text embeddings. */
 async function scalePatches({ arena, config }: TransfusionNetwork): Promise<void> {
-  const named = (name: string) => arena.parameters.find((parameter) => parameter.name === name)!
+  const named = (name: string) => arena.everyParameter.find((parameter) => parameter.name === name)!
   using square = scope(() => {
     const embedding = arena.valuesOf(named('embedding.weight'))
     return mean(mul(embedding, embedding))

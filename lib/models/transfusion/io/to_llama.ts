@@ -40,12 +40,13 @@ export async function toLlama(
   const config = llamaConfigOf(network.config)
   const configJson = llamaConfigJson(config, precision)
   const tensors = new Map<string, PendingTensor>()
-  for (const parameter of network.arena.parameters) {
-    let start = network.arena.startOf(parameter)
+  for (const parameter of network.arena.everyParameter) {
+    let start = 0
     for (const { name, shape } of llamaTensors(parameter.name, config) ?? []) {
       const offset = start
       const read = async () => {
-        using part = frozen.tensor.view(shape, offset)
+        using whole = network.arena.valuesAmong(frozen.tensor, parameter)
+        using part = whole.view(shape, offset)
         return await readAs(part, precision)
       }
       tensors.set(name, { dtype: precision, shape, read })

@@ -17,13 +17,13 @@ export function writeWeights(
   precision: SavedPrecision,
   values: () => Tensor,
 ): Promise<string> {
-  const tensors = arena.parameters.map((parameter): [string, PendingTensor] => [
+  const tensors = arena.everyParameter.map((parameter): [string, PendingTensor] => [
     parameter.name,
     {
       dtype: precision,
       shape: parameter.shape,
       read: async () => {
-        using part = values().view(parameter.shape, arena.startOf(parameter))
+        using part = arena.valuesAmong(values(), parameter)
         return await readAs(part, precision)
       },
     },
@@ -42,12 +42,12 @@ export async function readWeights(
   sum?: Checksum,
 ): Promise<void> {
   await using reader = await SafetensorsReader.open(path, sum)
-  const parameters = new Map(arena.parameters.map((parameter) => [parameter.name, parameter]))
+  const parameters = new Map(arena.everyParameter.map((parameter) => [parameter.name, parameter]))
   const entries = new Map([...reader.entries].map(([name, entry]) => [currentName(name), entry]))
   const unknown = [...entries.keys()].filter((name) => !parameters.has(name))
   if (unknown.length > 0)
     throw new Error(`${path}: the model has no parameter ${unknown.slice(0, 5).join(', ')}`)
-  for (const { name, shape } of arena.parameters) checkFloats(path, name, entries.get(name), shape)
+  for (const { name, shape } of arena.everyParameter) checkFloats(path, name, entries.get(name), shape)
   // In the file's order, which the checksum needs.
   for (const name of reader.entries.keys())
     await write(parameters.get(currentName(name))!, (await reader.read(name)).data as ParameterValues)
