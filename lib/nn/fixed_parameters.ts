@@ -61,8 +61,7 @@ export class FixedParameters {
 
   /** To be called after values were changed: renews what ops compute with. */
   updated(): void {
-    for (const parameter of this.#stale)
-      native.cast(parameter.tensor.handle, this.valuesOf(parameter).handle)
+    for (const parameter of this.#stale) native.cast(parameter.tensor.handle, this.valuesOf(parameter).handle)
     this.#stale.clear()
   }
 

@@ -106,7 +106,12 @@ export class TransfusionNetwork {
     this.config = parseConfig(transfusionConfigSchema, options, 'model config')
     const list = new ParameterList()
     this.#modules = makeModules(list, this.config)
-    this.arena = new ParameterArena(list.parameters, compute, parseDevice(device, 'TransfusionNetwork'), fixed)
+    this.arena = new ParameterArena(
+      list.parameters,
+      compute,
+      parseDevice(device, 'TransfusionNetwork'),
+      fixed,
+    )
     const { ropeTheta, ropeScaling, unrotatedLayers } = this.config
     const { frequencies, attentionFactor } = ropeFrequencies(this.headSize, ropeTheta, ropeScaling)
     const pairs = frequencies.length
