@@ -1,5 +1,6 @@
 # The text part of a model folder in PyTorch: python examples/load_in_pytorch.py runs/train/model 1 5 9
-# prints the likeliest next tokens. docs/weights.md describes names, shapes and layouts.
+# prints the likeliest next tokens. docs/weights.md describes names, shapes and layouts. Weights that patches have of their own
+# (image.weights) are not the text's, and left alone.
 import json
 import sys
 

@@ -23,10 +23,12 @@ export { type CacheUse, KvCache } from '../nn/kv_cache.js'
 export {
   type AttentionMetadata,
   type MetadataImages,
+  type TextPositions,
   uploadAttentionMetadata,
 } from '../nn/attention_metadata.js'
 export type { SizeBucket, SizeBuckets } from '../nn/size_buckets.js'
-export { Transformer, type TransformerContext, type TransformerSizes } from '../nn/transformer.js'
+export { type ModalityStreams, Transformer, type TransformerContext } from '../nn/transformer.js'
+export type { Modality, TransformerSizes } from '../nn/transformer_block.js'
 
 // Optimizers.
 export { TaskTrainer } from '../training/task_trainer.js'

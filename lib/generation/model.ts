@@ -21,6 +21,8 @@ export interface GenerativeImages extends ImageSize {
   readonly attention: 'bidirectional' | 'causal'
   /** Present where convolutions read the images. */
   readonly unet?: object | undefined
+  /** What positions of images have weights of their own for; absent: nothing. */
+  readonly weights?: 'shared' | 'feed-forward' | 'all'
 }
 
 /** The sizes and tokens by which sequences are laid out for a network. */

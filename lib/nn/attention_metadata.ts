@@ -17,6 +17,8 @@ export interface AttentionMetadata {
   positions: Tensor
   /** `[P]` i32: row of each patch in the sequence. */
   patchRows: Tensor
+  /** Present where image positions have weights of their own. */
+  text?: TextPositions | undefined
   /** `[P]` i32: the image that each patch belongs to. */
   patchImage: Tensor
   /** `[P]` f32: row of each patch in its image, in patches. */
@@ -35,12 +37,22 @@ export interface AttentionMetadata {
   images: number
 }
 
+/** The positions that are no patches: tokens, those that frame images included. */
+export interface TextPositions {
+  /** `[T - P]` i32: their rows in the sequence. */
+  rows: Tensor
+  /** Whether all positions are patches, and those in the order of the sequence. */
+  isNone: boolean
+}
+
 /** What a model's attention metadata depends on. */
 export interface MetadataImages {
   /** In pixels. */
   patch: number
   /** Present where a U-Net reads the images. */
   unet?: object | undefined
+  /** What positions of images have weights of their own for. */
+  weights?: 'shared' | 'feed-forward' | 'all'
 }
 
 /** Uploads the metadata of sequences for a model of such images; the open scope owns the tensors. */
@@ -61,6 +73,7 @@ export function uploadAttentionMetadata(
     },
     positions: fromArray(metadata.positions, [metadata.ids.length, 3]),
     patchRows: fromArray(metadata.patchRows),
+    ...((image.weights ?? 'shared') !== 'shared' && { text: textPositions(metadata) }),
     patchImage: fromArray(metadata.patchImage),
     patchRow: fromArray(everySecond(patchPositions, 0)),
     patchColumn: fromArray(everySecond(patchPositions, 1)),
@@ -70,6 +83,13 @@ export function uploadAttentionMetadata(
     pixelRows: imageRows.at(-1)!,
     images,
   }
+}
+
+function textPositions({ ids, patchRows }: SequenceMetadata): TextPositions {
+  const isPatch = new Uint8Array(ids.length)
+  for (const row of patchRows) isPatch[row] = 1
+  const rows = Int32Array.from(isPatch.keys()).filter((row) => !isPatch[row])
+  return { rows: fromArray(rows), isNone: rows.length === 0 && patchRows.every((row, i) => row === i) }
 }
 
 function everySecond(pairs: ArrayLike<number>, first: 0 | 1): Float32Array {
@@ -101,6 +121,11 @@ export function firstImages(
 
 /** All tensors of the metadata. */
 export function tensorsOfMetadata(metadata: AttentionMetadata): Tensor[] {
-  const { spans, pixelRows: _rows, images: _images, sizeBuckets, ...tensors } = metadata
-  return [...Object.values({ ...spans }), ...Object.values(tensors), ...tensorsOfBuckets(sizeBuckets)]
+  const { spans, text, pixelRows: _rows, images: _images, sizeBuckets, ...tensors } = metadata
+  return [
+    ...Object.values({ ...spans }),
+    ...(text ? [text.rows] : []),
+    ...Object.values(tensors),
+    ...tensorsOfBuckets(sizeBuckets),
+  ]
 }

@@ -122,6 +122,27 @@ describe('transfusion train', () => {
     expect(other.stderr).toContain('image.positions is "sincos", expected "rotary"')
   })
 
+  it('gives images weights of their own where the config says so, and does not take them away', async () => {
+    const folder = await workplace()
+    const run = (name: string, init: string[], weights?: string) =>
+      train(
+        folder,
+        name,
+        ...init,
+        ...settings('training.steps=1', ...(weights ? [`model.image.weights=${weights}`] : [])),
+      )
+    expect(await run('first', [])).toMatchObject({ code: 0 })
+    const grown = await run('grown', ['--init', 'first/model'], 'all')
+    expect(grown).toMatchObject({ code: 0, stderr: '' })
+    expect(grown.stdout).toContain('image weights all')
+    const further = await run('further', ['--init', 'grown/model'])
+    expect(further).toMatchObject({ code: 0, stderr: '' })
+    const { model } = JSON.parse(await readFile(join(folder, 'further', 'model', 'config.json'), 'utf8'))
+    expect(model.image.weights).toBe('all')
+    const less = await run('less', ['--init', 'grown/model'], 'feed-forward')
+    expect(less.stderr).toContain('image.weights is "all", expected "feed-forward"')
+  })
+
   it("begins with a Llama's sizes where the config does not name them", async () => {
     const folder = await workplace()
     const llama = await llamaFolder()

@@ -1,4 +1,5 @@
 import { type Device, withDevice } from '../../lib/tensor/device.js'
+import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import type { ComputeType } from '../../lib/nn/arena.js'
 import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import { newTraining } from '../training/new_training.js'
@@ -24,4 +25,5 @@ export const tinyTraining = (
   device: Device = 'cuda',
   compute: ComputeType = 'f32',
   data = dataset,
-) => withDevice(device, () => newTraining(tinyConfig, options, data, compute))
+  config: TransfusionOptions = tinyConfig,
+) => withDevice(device, () => newTraining(config, options, data, compute))

@@ -1,11 +1,18 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { ImageWeights } from '../../lib/models/transfusion/config.js'
 import { loadModel, type ModelParts, saveModel } from '../../lib/models/transfusion/io/folder.js'
 import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import { generate } from '../../lib/generation/generate.js'
-import { memory } from '../../lib/tensor/device.js'
+import { type Device, memory } from '../../lib/tensor/device.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { settings, tinyTraining } from './tiny_training.js'
+import { dataset } from '../training/synthetic_dataset.js'
+import { settings, tinyConfig, tinyTraining } from './tiny_training.js'
+
+const configWith = (weights: ImageWeights = 'shared') => ({
+  ...tinyConfig,
+  image: { ...tinyConfig.image, weights },
+})
 
 /** The greatest difference, as a share of the greatest value. */
 function distance(a: Float32Array, b: Float32Array): number {
@@ -27,34 +34,41 @@ async function sample(model: ModelParts) {
 }
 
 describe('a model trained on the GPU', () => {
-  it.each<[string, Partial<TransfusionTrainingSettings>, 'f32' | 'bf16']>([
+  it.each<[string, Partial<TransfusionTrainingSettings>, 'f32' | 'bf16', ImageWeights?]>([
     ['AdamW, an average', {}, 'f32'],
     ['recomputing, in parts', { recompute: true, gradientAccumulation: 3 }, 'f32'],
     ['Muon', { optimizer: { type: 'muon' } }, 'f32'],
     ['bf16', {}, 'bf16'],
-  ])('has the weights of the CPU, to rounding, and resumes bit for bit: %s', async (_, more, compute) => {
-    const { tensors } = memory('cuda')
-    const folder = await temporaryFolder()
-    {
-      using onCpu = tinyTraining(settings(3, more), 'cpu', compute)
-      using onGpu = tinyTraining(settings(3, more), 'cuda', compute)
-      await onCpu.trainer.run()
-      await onGpu.trainer.run({
-        every: {
-          steps: 1,
-          run: async (step) => void (step === 1 && (await onGpu.trainer.save(join(folder, 'one')))),
-        },
-      })
-      const weights = await onGpu.weights()
-      // AdamW's first steps are signs of gradients: where one is nearly 0, rounding decides.
-      expect(distance(await onCpu.weights(), weights)).toBeLessThan(compute === 'f32' ? 1e-3 : 3e-2)
-      using resumed = tinyTraining(settings(3, more), 'cuda', compute)
-      await resumed.trainer.restore(join(folder, 'one'))
-      await resumed.trainer.run()
-      expect(await resumed.weights()).toEqual(weights)
-    }
-    expect(memory('cuda').tensors).toBe(tensors)
-  })
+    ['images with a feed-forward of their own', {}, 'bf16', 'feed-forward'],
+    ['images with all weights of their own', { recompute: true }, 'f32', 'all'],
+  ])(
+    'has the weights of the CPU, to rounding, and resumes bit for bit: %s',
+    async (_, more, compute, imageWeights) => {
+      const { tensors } = memory('cuda')
+      const folder = await temporaryFolder()
+      {
+        const trainingOn = (device: Device) =>
+          tinyTraining(settings(3, more), device, compute, dataset, configWith(imageWeights))
+        using onCpu = trainingOn('cpu')
+        using onGpu = trainingOn('cuda')
+        await onCpu.trainer.run()
+        await onGpu.trainer.run({
+          every: {
+            steps: 1,
+            run: async (step) => void (step === 1 && (await onGpu.trainer.save(join(folder, 'one')))),
+          },
+        })
+        const weights = await onGpu.weights()
+        // AdamW's first steps are signs of gradients: where one is nearly 0, rounding decides.
+        expect(distance(await onCpu.weights(), weights)).toBeLessThan(compute === 'f32' ? 1e-3 : 3e-2)
+        using resumed = trainingOn('cuda')
+        await resumed.trainer.restore(join(folder, 'one'))
+        await resumed.trainer.run()
+        expect(await resumed.weights()).toEqual(weights)
+      }
+      expect(memory('cuda').tensors).toBe(tensors)
+    },
+  )
 
   it('is saved, loaded on the CPU, and writes the same text there and nearly the same image', async () => {
     const folder = join(await temporaryFolder(), 'model')

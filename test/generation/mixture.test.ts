@@ -27,6 +27,17 @@ const networks = {
     'f32',
     2,
   ),
+  // Images through a feed-forward, or all weights, of their own.
+  feedForward: await perturbedNetwork(
+    { ...tinyConfig, image: { ...tinyConfig.image, weights: 'feed-forward' } },
+    'f32',
+    4,
+  ),
+  imageWeights: await perturbedNetwork(
+    { ...tinyConfig, image: { ...tinyConfig.image, weights: 'all' } },
+    'f32',
+    5,
+  ),
   unet: await perturbedNetwork({ ...tinyConfig, image: { ...tinyConfig.image, unet: tinyUNet } }, 'f32', 3),
 }
 
@@ -120,6 +131,8 @@ describe.each([
   ['text', 'ddpm', ['ddpm', 'ddim', 'dpmpp']],
   ['sincos', 'flow', ['euler', 'heun']],
   ['unet', 'ddpm', ['dpmpp', 'ddpm']],
+  ['feedForward', 'flow', ['euler']],
+  ['imageWeights', 'ddpm', ['ddim', 'dpmpp']],
   ['text', 'ddpm', [ddim(halfNoise()), 'ddpm', ddim(halfNoise(), { eta: 0.5 })]],
 ] as const)('generations of the model "%s" by %s', (name, process, samplers) => {
   const model: ModelParts = { network: networks[name], tokenizer, objective: objectives[process] }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { CheckpointFolder } from '../../lib/training/checkpoint_folder.js'
+import type { ImageWeights } from '../../lib/models/transfusion/config.js'
 import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import type { StepReport } from '../../lib/training/step_report.js'
 import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
@@ -20,9 +21,17 @@ type Outcome = { reports: Omit<StepReport, 'seconds'>[]; weights: Float32Array }
 
 async function train(
   options: TransfusionTrainingSettings,
-  { from, until, compute }: { from?: CheckpointFolder; until?: number; compute?: 'f32' | 'bf16' } = {},
+  {
+    from,
+    until,
+    compute,
+    imageWeights = 'shared',
+  }: { from?: CheckpointFolder; until?: number; compute?: 'f32' | 'bf16'; imageWeights?: ImageWeights } = {},
 ): Promise<Outcome> {
-  const model = newModel(trainedConfig, compute)
+  const model = newModel(
+    { ...trainedConfig, image: { ...trainedConfig.image, weights: imageWeights } },
+    compute,
+  )
   using network = model.network
   using trainer = new Trainer(model, dataset, options)
   const latest = await from?.latest()
@@ -41,7 +50,7 @@ async function train(
 }
 
 describe('resumed training', () => {
-  it.each<[string, Partial<TransfusionTrainingSettings>, 'f32' | 'bf16']>([
+  it.each<[string, Partial<TransfusionTrainingSettings>, 'f32' | 'bf16', ImageWeights?]>([
     ['batches by documents', {}, 'f32'],
     [
       'batches by positions, in parts',
@@ -51,14 +60,16 @@ describe('resumed training', () => {
     ['an average of the weights', { ema: 0.9 }, 'f32'],
     ['bf16', { ema: 0.9 }, 'bf16'],
     ['Muon', { optimizer: { type: 'muon' }, ema: 0.9 }, 'f32'],
-  ])('is bit for bit the uninterrupted one: %s', async (_, more, compute) => {
-    const whole = await train(settings(more), { compute })
+    ['images with a feed-forward of their own, recomputed', { recompute: true }, 'f32', 'feed-forward'],
+    ['images with all weights of their own', { optimizer: { type: 'muon' }, ema: 0.9 }, 'bf16', 'all'],
+  ])('is bit for bit the uninterrupted one: %s', async (_, more, compute, imageWeights) => {
+    const whole = await train(settings(more), { compute, imageWeights })
     const folder = new CheckpointFolder(join(await temporaryFolder(), 'checkpoints'), 2)
     const reports: Outcome['reports'] = []
     let weights = new Float32Array()
     // The step in which the signal aborts is finished, and so is the one that was enqueued meanwhile.
     for (const until of [1, 5, undefined]) {
-      const part = await train(settings(more), { from: folder, until, compute })
+      const part = await train(settings(more), { from: folder, until, compute, imageWeights })
       reports.push(...part.reports)
       weights = part.weights as Float32Array<ArrayBuffer>
     }

@@ -18,6 +18,11 @@ const unetSchema = z.strictObject({
 /** Sizes of a U-Net patch encoder and decoder, defaults filled in. @useDeclaredType */
 export type UNetConfig = z.output<typeof unetSchema>
 
+/** What positions of images may have weights of their own for; each has what those before it have. */
+export const imageWeights = ['shared', 'feed-forward', 'all'] as const
+/** What positions of images have weights of their own for. */
+export type ImageWeights = (typeof imageWeights)[number]
+
 const imageSchema = z.strictObject({
   /** Values per pixel (or per latent position, where a VAE stands before the model). */
   channels: count,
@@ -36,6 +41,12 @@ const imageSchema = z.strictObject({
   positions: z.enum(['rotary', 'sincos']).default('rotary'),
   /** Whether the patches of an image see each other, or each those before it alone, as text does (table 5). */
   attention: z.enum(['bidirectional', 'causal']).default('bidirectional'),
+  /**
+   * What positions of images have weights of their own for, beside the text's: nothing; each block's feed-forward and its
+   * norm; or all of the transformer (LMFusion, arXiv 2412.15188). Attention sees all positions in any case, and a step has the
+   * same FLOPs. BOI and EOI are text.
+   */
+  weights: z.enum(imageWeights).default('shared'),
   /**
    * U-Net blocks between the pixels and the transformer instead of linear layers (section 3); the timestep then goes
    * into them. A position of the lowest level is a patch.

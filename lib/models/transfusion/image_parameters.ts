@@ -4,3 +4,12 @@
  */
 export const isImageParameter = (name: string): boolean =>
   /^(patch_encoder|patch_decoder|image|layers\.\d+\.image)\./.test(name)
+
+/**
+ * The text's parameter of which one of an image position's own is the counterpart, "norm.weight" of "image.norm.weight";
+ * undefined for all other parameters.
+ */
+export function textCounterpart(name: string): string | undefined {
+  const [, layer = '', rest] = /^(layers\.\d+\.)?image\.(.+)$/.exec(name) ?? []
+  return rest === undefined ? undefined : layer + rest
+}

@@ -5,7 +5,7 @@ import type { FixedStorage } from '../../nn/fixed_parameters.js'
 import { Linear } from '../../nn/linear.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { ropeFrequencies } from '../../nn/rope_frequencies.js'
-import { Transformer } from '../../nn/transformer.js'
+import { Transformer, type TransformerContext } from '../../nn/transformer.js'
 import type { Penalties } from '../../ops/cross_entropy.js'
 import { embedding } from '../../ops/embedding.js'
 import { gatherRows } from '../../ops/gather_rows.js'
@@ -47,36 +47,40 @@ function makeDecoder(list: ParameterList, config: TransfusionConfig): PatchDecod
   return unet ? new UNetPatchDecoder(list, config, unet) : new LinearPatchDecoder(list, config)
 }
 
-/** A model's modules; their parameters are collected in `list`, and get memory when an arena is made of it. */
-function makeModules(list: ParameterList, config: TransfusionConfig) {
+/** A model's modules and their parameters, which get memory when an arena is made of them. */
+function makeModules(config: TransfusionConfig) {
+  const list = new ParameterList()
+  const imageList = new ParameterList()
   const { vocabulary, layers, channels, heads, kvHeads = heads, normEps } = config
-  const { attentionBias, qkNorm, unrotatedLayers } = config
-  return {
+  const { attentionBias, qkNorm, unrotatedLayers, image } = config
+  const sizes = {
+    layers,
+    channels,
+    heads,
+    kvHeads,
+    feedForward: feedForwardOf(config),
+    normEps,
+    headSize: headSizeOf(config),
+    attentionBias,
+    qkNorm,
+    unrotatedLayers,
+    imageWeights: image.weights,
+  }
+  const modules = {
     // Std 1, like the patches' vectors: only their ratio matters, since the first norm removes a common scale.
     embedding: list.under('embedding').add('weight', [vocabulary, channels], { std: 1 }),
     encoder: makeEncoder(list.under('patch_encoder'), config),
-    transformer: new Transformer(list, {
-      layers,
-      channels,
-      heads,
-      kvHeads,
-      feedForward: feedForwardOf(config),
-      normEps,
-      headSize: headSizeOf(config),
-      attentionBias,
-      qkNorm,
-      unrotatedLayers,
-    }),
+    transformer: new Transformer(list, sizes, imageList),
     decoder: makeDecoder(list.under('patch_decoder'), config),
     output: new Linear(list.under('output'), channels, vocabulary),
   }
+  // Behind all others, so that these begin with the same values for the same seed, whatever images have of their own.
+  return { modules, parameters: [...list.parameters, ...imageList.parameters] }
 }
 
 /** Names and shapes of the parameters of a model with these options; allocates nothing. Throws a ConfigError. */
 export function transfusionParameters(options: TransfusionOptions): readonly Parameter[] {
-  const list = new ParameterList()
-  makeModules(list, parseConfig(transfusionConfigSchema, options, 'model config'))
-  return list.parameters
+  return makeModules(parseConfig(transfusionConfigSchema, options, 'model config')).parameters
 }
 
 /**
@@ -88,7 +92,7 @@ export class TransfusionNetwork {
   readonly config: TransfusionConfig
   /** The weights. */
   readonly arena: ParameterArena
-  readonly #modules: ReturnType<typeof makeModules>
+  readonly #modules: ReturnType<typeof makeModules>['modules']
   readonly #frequencies: Tensor
   readonly #axes: Tensor
   readonly #attentionFactor: number
@@ -104,14 +108,9 @@ export class TransfusionNetwork {
     fixed?: FixedStorage,
   ) {
     this.config = parseConfig(transfusionConfigSchema, options, 'model config')
-    const list = new ParameterList()
-    this.#modules = makeModules(list, this.config)
-    this.arena = new ParameterArena(
-      list.parameters,
-      compute,
-      parseDevice(device, 'TransfusionNetwork'),
-      fixed,
-    )
+    const { modules, parameters } = makeModules(this.config)
+    this.#modules = modules
+    this.arena = new ParameterArena(parameters, compute, parseDevice(device, 'TransfusionNetwork'), fixed)
     const { ropeTheta, ropeScaling, unrotatedLayers } = this.config
     const { frequencies, attentionFactor } = ropeFrequencies(this.headSize, ropeTheta, ropeScaling)
     const pairs = frequencies.length
@@ -161,8 +160,12 @@ export class TransfusionNetwork {
    * inside one block.
    */
   get activationsPerPosition(): number {
-    const { layers, channels, heads } = this.config
-    return layers * channels + 8 * Math.max(channels, heads * this.headSize) + 3 * feedForwardOf(this.config)
+    const { layers, channels, heads, image } = this.config
+    // Rows of each modality apart: queries, keys and values, and what attention gives, once more.
+    const vectors = image.weights === 'shared' ? 8 : 12
+    return (
+      layers * channels + vectors * Math.max(channels, heads * this.headSize) + 3 * feedForwardOf(this.config)
+    )
   }
 
   /** Keys and values of `slots` positions for all layers. */
@@ -175,18 +178,34 @@ export class TransfusionNetwork {
    * and values are written to it and attention sees the cache.
    */
   forward(metadata: AttentionMetadata, images?: ModelImages, cache?: CacheUse): ModelOutput {
-    const text = embedding(this.#modules.embedding.tensor, metadata.ids)
     const encoded = images && this.#modules.encoder.forward(images, metadata, this.#computing)
-    const x = encoded ? scatterAddRows(text, encoded.vectors, metadata.patchRows) : text
     const { positions } = metadata
     const table = ropeTable(positions, this.#frequencies, this.#axes)
-    const hidden = this.#modules.transformer.forward(x, {
+    const hidden = this.#hidden(encoded?.vectors, metadata, {
       rope: this.#attentionFactor === 1 ? table : scale(table, this.#attentionFactor),
       unrotated: this.#still && ropeTable(positions, this.#still, this.#axes),
       spans: metadata.spans,
       ...(cache && { cache }),
     })
     return { hidden, skips: encoded?.skips ?? [] }
+  }
+
+  /** The transformer's output [T, C] where the patches have these vectors [P, C]; undefined: there are no images. */
+  #hidden(patches: Tensor | undefined, metadata: AttentionMetadata, context: TransformerContext): Tensor {
+    const { embedding: weight, transformer } = this.#modules
+    const { ids, patchRows, text } = metadata
+    if (!patches || this.config.image.weights === 'shared') {
+      const x = embedding(weight.tensor, ids)
+      return transformer.forward(patches ? scatterAddRows(x, patches, patchRows) : x, context)
+    }
+    if (!text)
+      throw new Error(
+        'TransfusionNetwork.forward: metadata must have the rows of text, received none: upload it for the model, ' +
+          'uploadAttentionMetadata(metadata, network.config.image)',
+      )
+    if (text.isNone) return transformer.forward(patches, context, 'image')
+    const tokens = { x: embedding(weight.tensor, gatherRows(ids, text.rows)), rows: text.rows }
+    return transformer.forwardStreams({ text: tokens, image: { x: patches, rows: patchRows } }, context)
   }
 
   /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. */

@@ -27,6 +27,8 @@ const variants: Partial<TransfusionOptions['image']>[] = [
   ...(['before', 'after'] as const).flatMap((timestep) =>
     (['rotary', 'sincos'] as const).map((positions) => ({ timestep, positions })),
   ),
+  { weights: 'feed-forward' },
+  { weights: 'all', unet: tinyUNet },
   { unet: tinyUNet },
   { unet: { channels: [8], blocks: 1, heads: 2, stem: 2 }, positions: 'sincos' },
 ]
@@ -59,8 +61,13 @@ const changedRows = (before: Float32Array[], after: Float32Array[]) =>
 const range = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i)
 
 describe('TransfusionNetwork.forward', () => {
-  it.each(['f32', 'bf16'] as const)('keeps packed documents apart, to the bit (%s)', async (compute) => {
-    using network = await perturbedNetwork(tinyConfig, compute)
+  it.each([
+    ['f32', 'shared'],
+    ['bf16', 'shared'],
+    ['f32', 'all'],
+    ['bf16', 'feed-forward'],
+  ] as const)('keeps packed documents apart, to the bit (%s, image weights %s)', async (compute, weights) => {
+    using network = await perturbedNetwork(configOf({ weights }), compute)
     const before = await hiddenRows(network, documents)
     expect(before.flatMap((row) => [...row]).every(Number.isFinite)).toBe(true)
     // The second document's rows: BOS, BOI, six patches, EOI, two tokens, end; the first has 11.

@@ -37,9 +37,15 @@ import { currentDevice, type Device, parseDevice } from '../../../tensor/device.
 import type { Tensor } from '../../../tensor/tensor.js'
 import { AutoencoderCodec, autoencoderFolderName, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
-import { type TransfusionConfig, transfusionConfigSchema, transfusionName } from '../config.js'
+import {
+  type ImageWeights,
+  type TransfusionConfig,
+  transfusionConfigSchema,
+  transfusionName,
+} from '../config.js'
+import { copyTextWeights } from './image_weights.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
-import { TransfusionNetwork } from '../model.js'
+import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { readWeights, writeWeights } from './weights.js'
 
 /** `config.json` of a model folder. */
@@ -170,9 +176,14 @@ async function codecSizes(
 /**
  * Reads what `saveModel` wrote; `path`: the folder, or a run or a checkpoint that has it. Throws when a file is missing or
  * malformed, and when the weights do not fit the config, naming what is missing, unknown or of another shape; a
- * DamagedFileError where a file is not what was saved, unless `verify` is false.
+ * DamagedFileError where a file is not what was saved, unless `verify` is false. `imageWeights`: what image positions are to
+ * have weights of their own for, at least what the folder's have; those that it lacks begin as copies of the text's.
  */
-export async function loadModel(path: string, options: LoadOptions = {}): Promise<LoadedModel> {
+export async function loadModel(
+  path: string,
+  options: LoadOptions = {},
+  imageWeights?: ImageWeights,
+): Promise<LoadedModel> {
   checkOptions('Transfusion.load', options, { compute: true, device: true, verify: true })
   const { compute = 'f32', verify = true } = options
   const device = parseDevice(options.device ?? currentDevice(), 'Transfusion.load')
@@ -205,12 +216,17 @@ export async function loadModel(path: string, options: LoadOptions = {}): Promis
           calibration: recorded.calibration,
         })
       : defaultImageCodec(model.image.channels)
-  const network = new TransfusionNetwork(model, compute, device)
+  const image = { ...model.image, weights: imageWeights ?? model.image.weights }
+  const network = new TransfusionNetwork({ ...model, image }, compute, device)
+  const { arena } = network
   try {
-    await readFolderWeights(network, folder, listed, (parameter, values) =>
-      writeParameter(network.arena, parameter, values),
+    const stored = new Set(transfusionParameters(model).map(({ name }) => name))
+    const isStored = ({ name }: Parameter) => stored.has(name)
+    await readFolderWeights(arena.everyParameter.filter(isStored), folder, listed, (parameter, values) =>
+      writeParameter(arena, parameter, values),
     )
-    network.arena.updated()
+    await copyTextWeights(arena, (parameter) => !isStored(parameter))
+    arena.updated()
   } catch (error) {
     network[Symbol.dispose]()
     codec?.[Symbol.dispose]?.()
@@ -243,7 +259,12 @@ export async function loadWeights(
     sum?.add(await readFile(tokenizer)),
   )
   const read: [Parameter, ParameterValues][] = []
-  await readFolderWeights(network, folder, listed, (...parameter) => void read.push(parameter))
+  await readFolderWeights(
+    network.arena.everyParameter,
+    folder,
+    listed,
+    (...parameter) => void read.push(parameter),
+  )
   return async () => {
     for (const [parameter, values] of read) await writeParameter(network.arena, parameter, values)
     network.arena.updated()
@@ -251,13 +272,13 @@ export async function loadWeights(
 }
 
 async function readFolderWeights(
-  { arena }: TransfusionNetwork,
+  expected: readonly Parameter[],
   folder: string,
   listed: { list: string; checksums: Checksums | undefined },
   write: (parameter: Parameter, values: ParameterValues) => void | Promise<void>,
 ): Promise<void> {
   const path = await currentFile(folder, files.weights)
-  await readListed(path, { ...listed, name: files.weights }, (sum) => readWeights(path, arena, write, sum))
+  await readListed(path, { ...listed, name: files.weights }, (sum) => readWeights(path, expected, write, sum))
 }
 
 /** Of some settings, heads for one, no shape tells. */

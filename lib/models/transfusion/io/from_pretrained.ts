@@ -19,6 +19,7 @@ import { type LlamaTensor, llamaTensors } from '../../llama/tensors.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import { codecFor } from './create.js'
 import type { LoadedModel } from './folder.js'
+import { copyTextWeights } from './image_weights.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
@@ -53,6 +54,8 @@ export type FromLlamaOptions = FromPretrainedOptions
  *   as any (Hewitt 2021). Rows beyond the tokenizer's ids, which pad some checkpoints, are left out.
  * - The patch parts as in a new model, but for the scale of the patches' vectors, which is the text embeddings'. Positions
  *   'rotary', the default, suit it: those of 'sincos' are added at a scale of their own.
+ * - Weights that image positions have of their own (`image.weights`) begin as copies of the text's, so that the outputs are those
+ *   of a model whose weights are shared.
  * - Tied matrices are parted: both begin with the same values, but where the checkpoint has two that differ.
  *
  * Throws an Error that names what is missing, does not fit or is not supported.
@@ -99,6 +102,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
       const tensors = llamaTensors(parameter.name, llama)
       if (tensors) await copyTensors(weights, tensors, network.arena, parameter)
     }
+    await copyTextWeights(network.arena)
     await growRows(network.arena, tokenizer.givenSize)
     await scalePatches(network)
     network.arena.updated()

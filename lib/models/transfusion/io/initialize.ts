@@ -10,7 +10,7 @@ import type { LatentScaling } from '../../../image/latent_calibration.js'
 import { autoencoderFolderName } from '../../autoencoder/codec.js'
 import { isGguf, openPretrained } from '../../llama/open.js'
 import { currentDevice, parseDevice } from '../../../tensor/device.js'
-import { feedForwardOf, type TransfusionOptions } from '../config.js'
+import { feedForwardOf, type ImageWeights, imageWeights, type TransfusionOptions } from '../config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromPretrained, type FromPretrainedOptions } from './from_pretrained.js'
 import { locateModel } from './locate.js'
@@ -30,7 +30,8 @@ export interface InitializeOptions extends Pick<
 
 /**
  * A model to train that begins with the weights of a folder: a model folder of ours, or a language model of Hugging Face's (see
- * `fromPretrained`). The tokenizer is the folder's, and so is what the options leave out. Throws an Error that names the first
+ * `fromPretrained`). Image positions may get weights of their own that the folder has not (`image.weights`): copies of the text's.
+ * The tokenizer is the folder's, and so is what the options leave out. Throws an Error that names the first
  * size that differs, before any weight is read.
  */
 export async function initializeFrom(named: string, options: InitializeOptions = {}): Promise<LoadedModel> {
@@ -63,7 +64,9 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     throw new Error(
       `${path}: its weights cannot be taken: they were trained with another codec than the one given`,
     )
-  refuseDifference(path, sizes, withHeadSize((await readSizes(folder)).sizes))
+  const weights = grownWeights(sizes.image?.weights, stored.model.image.weights)
+  const found = withHeadSize((await readSizes(folder)).sizes)
+  refuseDifference(path, sizes, { ...found, image: { ...found.image, weights } })
   // Another weighting trains on; another process or prediction would give what the network sees or says another meaning.
   const { process, prediction } = objective
   refuseDifference(path, { process, prediction }, stored.objective)
@@ -75,8 +78,12 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     ),
   }
   codec?.[Symbol.dispose]?.()
-  return { ...(await loadModel(folder, { compute, device })), ...merged }
+  return { ...(await loadModel(folder, { compute, device }, weights)), ...merged }
 }
+
+/** Of two the one that has more: what image positions lack begins as a copy of the text's, what they have is not given up. */
+const grownWeights = (wanted: ImageWeights = 'shared', stored: ImageWeights): ImageWeights =>
+  imageWeights[Math.max(...[wanted, stored].map((weights) => imageWeights.indexOf(weights)))]!
 
 /** The sizes that the weights of a folder have, and of a model of ours its objective and autoencoder. Throws as `initializeFrom`. */
 export async function readSizes(named: string): Promise<{

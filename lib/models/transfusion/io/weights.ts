@@ -32,22 +32,22 @@ export function writeWeights(
 }
 
 /**
- * Reads weights of f32, bf16 or f16 and hands them to `write`, one parameter after the other. Throws an Error that names
- * what is missing, unknown or of another shape or dtype, before it has handed over any. `sum` is told all bytes.
+ * Reads weights of f32, bf16 or f16 and hands them to `write`, one parameter of `expected` after the other. Throws an Error that
+ * names what is missing, unknown or of another shape or dtype, before it has handed over any. `sum` is told all bytes.
  */
 export async function readWeights(
   path: string,
-  arena: ParameterArena,
+  expected: readonly Parameter[],
   write: (parameter: Parameter, values: ParameterValues) => void | Promise<void>,
   sum?: Checksum,
 ): Promise<void> {
   await using reader = await SafetensorsReader.open(path, sum)
-  const parameters = new Map(arena.everyParameter.map((parameter) => [parameter.name, parameter]))
+  const parameters = new Map(expected.map((parameter) => [parameter.name, parameter]))
   const entries = new Map([...reader.entries].map(([name, entry]) => [currentName(name), entry]))
   const unknown = [...entries.keys()].filter((name) => !parameters.has(name))
   if (unknown.length > 0)
     throw new Error(`${path}: the model has no parameter ${unknown.slice(0, 5).join(', ')}`)
-  for (const { name, shape } of arena.everyParameter) checkFloats(path, name, entries.get(name), shape)
+  for (const { name, shape } of expected) checkFloats(path, name, entries.get(name), shape)
   // In the file's order, which the checksum needs.
   for (const name of reader.entries.keys())
     await write(parameters.get(currentName(name))!, (await reader.read(name)).data as ParameterValues)

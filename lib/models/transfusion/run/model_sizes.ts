@@ -13,6 +13,7 @@ export function modelSizes({ config, arena }: Pick<TransfusionNetwork, 'config' 
     ...(kvHeads === heads ? [] : [`kvHeads ${kvHeads}`]),
     `feedForward ${feedForwardOf(config)}`,
     `${rows * columns} patches per image (${rows} x ${columns}, ${image.patch ** 2 * image.channels} values each)`,
+    ...(image.weights === 'shared' ? [] : [`image weights ${image.weights}`]),
     `${config.vocabulary} tokens`,
     `${arena.parameterCount.toLocaleString('en')} parameters`,
   ].join(', ')
