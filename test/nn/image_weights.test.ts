@@ -127,8 +127,8 @@ describe.each(['feed-forward', 'all'] as const)('image weights "%s"', (imageWeig
     const { module, arena } = newTransformer(imageWeights)
     const shared = newTransformer('shared')
     using _ = arena
-    using __ = shared.arena
-    const values = await hostWeights(shared.arena)
+    using others = shared.arena
+    const values = await hostWeights(others)
     for (const parameter of arena.parameters)
       arena.write(parameter, Float32Array.from(values.get(parameter.name.replace('image.', ''))!.data))
     arena.updated()
@@ -142,7 +142,7 @@ describe.each(['feed-forward', 'all'] as const)('image weights "%s"', (imageWeig
     const { module, arena } = newTransformer(imageWeights)
     const shared = newTransformer('shared')
     using _ = arena
-    using __ = shared.arena
+    using others = shared.arena
     const dy = random([T, 16], 9)
     const gradientsOf = async (of: ParameterArena, forward: () => Tensor) => {
       of.zeroGradients()
@@ -160,7 +160,7 @@ describe.each(['feed-forward', 'all'] as const)('image weights "%s"', (imageWeig
     const own = () => module.forwardStreams(streamsOf(toTensor(x)), context())
     const kept = await gradientsOf(arena, own)
     expect(kept.gradients.filter((value) => value !== 0).length).toBe(arena.parameterCount)
-    const sharing = await gradientsOf(shared.arena, () => shared.module.forward(toTensor(x), context()))
+    const sharing = await gradientsOf(others, () => shared.module.forward(toTensor(x), context()))
     expect(kept.flops).toBe(sharing.flops)
     expect(kept.flops).toBeGreaterThan(0)
     module.recomputeBlocks = true
