@@ -1,9 +1,9 @@
 // Autoencoders of images of 256 x 256: encoding, decoding and steps of training (L1 and KL, AdamW), with the share of the
 // machine's rate and of each level's convolutions.
 //   npm run bench -- autoencoder [--case sd,86M] [--work encode,decode,train] [--batch 1,8] [--compute f32,bf16] [--side 256]
-//     [--rounds 3] [--peer] [--json FILE]
+//     [--tiled] [--repeats 2] [--rounds 3] [--peer] [--json FILE]
 // sd: the layout of Stable Diffusion's AutoencoderKL. 86M: the preset of the paper's size. --peer: diffusers on PyTorch, eager
-// and compiled, channels last, in turns.
+// and compiled, channels last, in turns. --tiled: in tiles of 512 that share a quarter of it, diffusers' too (AutoencoderKL.enable_tiling).
 import { autoencoderPresets } from '../dist/models/autoencoder/presets.js'
 import { compareSides, withEnded } from './common/compare.mjs'
 import { fixed, giga, mebibytes, milliseconds, text, times, whole } from './common/format.mjs'
@@ -17,6 +17,8 @@ const options = parseOptions({
   batch: { type: 'string', default: '1,8' },
   compute: { type: 'string', default: 'f32,bf16' },
   side: { type: 'string', default: '256' },
+  tiled: { type: 'boolean', default: false },
+  repeats: { type: 'string', default: '2' },
   rounds: { type: 'string', default: '3' },
   peer: { type: 'boolean', default: false },
 })
@@ -27,7 +29,7 @@ const cases = {
   '86M': paper,
 }
 
-const repeats = 2
+const repeats = Number(options.repeats)
 const columns = {
   case: text,
   work: text,
@@ -64,7 +66,7 @@ async function measure(name, subject) {
       'diffusers, compiled': startPeer('autoencoder', { ...subject, compiled: true }),
     }),
   }
-  const turns = { rounds: Number(options.rounds), warmUps: 1 }
+  const turns = { rounds: Number(options.rounds), warmUps: tiled ? 0 : 1 }
   const compared = await withEnded(sides, () => compareSides(sides, { repeats }, turns))
   const { ours } = compared.sides
   const rows = Object.entries(compared.sides).map(([side, { best, peakMemory }]) => ({
@@ -84,12 +86,17 @@ async function measure(name, subject) {
 if (options.peer) installPeers()
 const report = await openReport('autoencoder', options)
 const side = Number(options.side)
+const { tiled } = options
+if (tiled && options.work.split(',').includes('train')) {
+  console.error('autoencoder: --tiled is of encoding and decoding: add --work encode,decode')
+  process.exit(1)
+}
 for (const compute of options.compute.split(','))
   for (const name of options.case.split(','))
     for (const work of options.work.split(',')) {
       const results = new Map()
       for (const batch of options.batch.split(',').map(Number))
-        results.set(batch, await measure(name, { model: cases[name], side, batch, work, compute }))
+        results.set(batch, await measure(name, { model: cases[name], side, batch, work, compute, tiled }))
       const title = `${name}, ${work}, ${compute}`
       report.table(
         title,

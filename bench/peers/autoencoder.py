@@ -24,7 +24,10 @@ def prepare(options):
         layers_per_block=model["blocks"],
         latent_channels=model["latentChannels"],
         norm_num_groups=model.get("groups", 32),
+        sample_size=512,  # of a tile
     )
+    if options["tiled"]:
+        network.enable_tiling()
     # As we train: f32 weights, rounded to bf16 for computing.
     network = network.to(torch.float32 if work == "train" else dtype, memory_format=torch.channels_last)
     random = lambda channels, size: torch.randn(batch, channels, size, size, dtype=dtype).to(

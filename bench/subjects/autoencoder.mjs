@@ -1,10 +1,11 @@
 // An autoencoder on random images (lib/models/autoencoder): its encoder, its decoder, or a step of training, forward and
 // backward with AdamW, of L1 and the KL term.
-//   { model, side, batch, work: encode | decode | train, compute }, then { repeats } -> { seconds (the best), flops, kernels (of
+//   { model, side, batch, work: encode | decode | train, compute, tiled }, then { repeats } -> { seconds (the best), flops, kernels (of
 //   all repeats: name, rows x columns where it is a convolution, calls, time, flops), rate, peakMemory }
 import { cast, fence, fromArray, keep, noGrad, normal, scope, startProfile } from '../../dist/entry/tensor.js'
 import { backward } from '../../dist/autograd/tape.js'
 import { AutoencoderNetwork } from '../../dist/models/autoencoder/network.js'
+import { runNetwork } from '../../dist/models/autoencoder/run_network.js'
 import { autoencoderLoss } from '../../dist/models/autoencoder/training/loss.js'
 import { autoencoderTrainingSchema } from '../../dist/models/autoencoder/training/options.js'
 import { measureMatmulRate } from '../../dist/reporting/matmul_rate.js'
@@ -30,8 +31,10 @@ function byLevel({ kernels }) {
   return [...totals.values()].toSorted((a, b) => b.time - a.time)
 }
 
-await serve(({ model, side, batch, work, compute }) => {
-  const network = new AutoencoderNetwork(model, compute)
+await serve(({ model, side, batch, work, compute, tiled }) => {
+  // As a codec keeps them: f32 weights beside rounded ones are for training alone.
+  const fixed = work === 'train' ? undefined : () => compute
+  const network = new AutoencoderNetwork(model, compute, 'cpu', fixed)
   network.arena.initialize(0)
   const random = (...shape) =>
     scope(() => {
@@ -44,7 +47,8 @@ await serve(({ model, side, batch, work, compute }) => {
       )
       return keep(cast(values.view(shape), compute))
     })
-  const low = side / 2 ** (model.channels.length - 1)
+  const downscale = 2 ** (model.channels.length - 1)
+  const low = side / downscale
   const image = [batch, side, side, 3]
   const works = {
     encode() {
@@ -68,11 +72,24 @@ await serve(({ model, side, batch, work, compute }) => {
       }
     },
   }
-  const once = works[work]()
-  const run = async () => {
-    scope(() => void once())
-    await fence()
+  /** Large images in tiles, as a codec computes them. */
+  const tiledWorks = {
+    encode: () => inTiles(side, 3, 1 / downscale, (network, x) => network.encode(x)),
+    decode: () => inTiles(low, model.latentChannels, downscale, (network, z) => network.decode(z)),
   }
+  function inTiles(side, channels, factor, body) {
+    const values = Float32Array.from({ length: side * side * channels }, (_, i) => Math.sin(i))
+    const fields = Array(batch).fill({ height: side, width: side, channels, values })
+    return () => runNetwork(network, fields, { factor }, body)
+  }
+  function whole() {
+    const once = works[work]()
+    return async () => {
+      scope(() => void once())
+      await fence()
+    }
+  }
+  const run = tiled ? tiledWorks[work]() : whole()
   return async ({ repeats }) => {
     const profile = startProfile()
     for (let i = 0; i < repeats; i++) await run()

@@ -68,7 +68,7 @@ export async function measureReconstructions(
   const imagesOf = ({ pictures }: EmojiDataset, count: number) =>
     evenlySpread(pictures, Math.min(count, pictures.length)).map(({ image }) => image)
   const images = imagesOf(heldOut, Infinity)
-  const { network } = await loadAutoencoder(folder, { compute, device })
+  const { network } = await loadAutoencoder(folder, { compute, device, trainable: false })
   using _ = network
   const reconstructions = await reconstruct({ network }, images)
   const momentsOfImages = async (images: readonly Image[]) => momentsOf(await featuresOf(images))

@@ -41,7 +41,7 @@ export const codecSizesOfAutoencoder = (config: AutoencoderConfig): CodecSizes =
 })
 
 /** How an autoencoder's folder is read, and its images are computed. */
-export interface AutoencoderCodecOptions extends LoadAutoencoderOptions {
+export interface AutoencoderCodecOptions extends Omit<LoadAutoencoderOptions, 'trainable'> {
   /** What the checksums of its files must be, by their names; by default any. */
   checksums?: Readonly<Record<string, string>> | undefined
   /** What was measured of its latents before, see `calibrate`; by default nothing. */
@@ -97,7 +97,13 @@ export class AutoencoderCodec implements ImageCodec {
     for (const file of filesOf(files))
       if (checksums && checksums[basename(file)] !== found[basename(file)])
         throw new DamagedFileError(file, 'is not the one that the model was trained with', dirname(file))
-    const codec = new AutoencoderCodec(await loadAutoencoder(path, rest), files, found, side)
+    const codec = new AutoencoderCodec(
+      // A codec is never trained.
+      await loadAutoencoder(path, { ...rest, trainable: false }),
+      files,
+      found,
+      side,
+    )
     codec.#calibration = calibration
     return codec
   }

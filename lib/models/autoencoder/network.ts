@@ -1,5 +1,6 @@
 import { parseConfig } from '../../config/parse.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
+import type { FixedStorage } from '../../nn/fixed_parameters.js'
 import { Linear } from '../../nn/linear.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { reshape } from '../../ops/reshape.js'
@@ -63,11 +64,17 @@ export class AutoencoderNetwork {
   readonly #modules: ReturnType<typeof makeModules>
 
   /** Makes the modules, with parameters of zero until `arena.initialize` or weights from a file. Throws a ConfigError. */
-  constructor(options: AutoencoderOptions, compute: ComputeType = 'f32', device: Device = currentDevice()) {
+  constructor(
+    options: AutoencoderOptions,
+    compute: ComputeType = 'f32',
+    device: Device = currentDevice(),
+    /** Which parameters are not trained, and how those are kept. */
+    fixed?: FixedStorage,
+  ) {
     this.config = parseConfig(autoencoderConfigSchema, options, 'autoencoder config')
     const list = new ParameterList()
     this.#modules = makeModules(list, this.config)
-    this.arena = new ParameterArena(list.parameters, compute, device)
+    this.arena = new ParameterArena(list.parameters, compute, device, fixed)
   }
 
   /** The codes of a VQ-VAE. Throws an Error for a KL autoencoder. */

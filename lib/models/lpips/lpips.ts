@@ -43,14 +43,15 @@ export class Lpips {
   private constructor(
     widths: readonly (readonly number[])[],
     scaling: ColorScale,
-    compute: ComputeType | undefined,
+    compute: ComputeType = 'f32',
     device: Device,
   ) {
     if (!scaling?.scale) throw new TypeError('Lpips: it is made by Lpips.load')
     const list = new ParameterList()
     this.#network = new Vgg16Features(list, widths)
     this.#heads = widths.map((outputs, slice) => list.add(headName(slice), [outputs.at(-1)!], { value: 0 }))
-    this.#arena = new ParameterArena(list.parameters, compute, device)
+    const fixed = (parameter: Parameter) => (this.#heads.includes(parameter) ? 'f32' : compute)
+    this.#arena = new ParameterArena(list.parameters, compute, device, fixed)
     this.#headWeights = this.#heads.map((head) => keep(this.#arena.valuesOf(head)))
     this.#scaling = new ColorScaling(scaling, device)
   }
@@ -86,7 +87,7 @@ export class Lpips {
   }
 
   async #read(file: SafetensorsReader): Promise<void> {
-    for (const parameter of this.#arena.parameters) {
+    for (const parameter of this.#arena.everyParameter) {
       const { name, shape } = parameter
       const stored = this.#heads.includes(parameter) ? [1, ...shape, 1, 1] : convolutionShape(parameter)
       const values = await readFinite(file, name, stored, remedy)

@@ -41,11 +41,11 @@ export class Resnet {
   readonly #network: ResnetNetwork
   readonly #scaling: ColorScaling
 
-  private constructor(layers: ResnetLayers, compute: ComputeType | undefined, device: Device) {
+  private constructor(layers: ResnetLayers, compute: ComputeType = 'f32', device: Device) {
     if (!layers?.stem) throw new TypeError('Resnet: it is made by Resnet.load')
     const list = new ParameterList()
     this.#network = new ResnetNetwork(list, layers)
-    this.#arena = new ParameterArena(list.parameters, compute, device)
+    this.#arena = new ParameterArena(list.parameters, compute, device, () => compute)
     this.#scaling = new ColorScaling(colors, device)
   }
 
@@ -75,7 +75,7 @@ export class Resnet {
   }
 
   async #read(file: SafetensorsReader, { stem, blocks }: ResnetLayers): Promise<void> {
-    const parameters = new Map(this.#arena.parameters.map((parameter) => [parameter.name, parameter]))
+    const parameters = new Map(this.#arena.everyParameter.map((parameter) => [parameter.name, parameter]))
     const all = [
       stem,
       ...blocks.flatMap(({ convolutions, shortcut }) => [...convolutions, ...(shortcut ? [shortcut] : [])]),

@@ -2,6 +2,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { type Field, runInTiles, tileStarts } from '../../../lib/models/autoencoder/tiles.js'
+import { AutoencoderNetwork } from '../../../lib/models/autoencoder/network.js'
+import { defaultTile, type NetworkBody, runNetwork } from '../../../lib/models/autoencoder/run_network.js'
+import { fence, memory, trimMemory } from '../../../lib/tensor/device.js'
 import { AutoencoderCodec } from '../../../lib/models/autoencoder/codec.js'
 import { generator } from '../../host_array.js'
 
@@ -125,4 +128,39 @@ it('an autoencoder in tiles gives nearly what it gives of the whole', async () =
   await expect(AutoencoderCodec.load(join(fixtures, 'sd'), { tile: 100 })).rejects.toThrow(
     'tile must be a multiple of 16 pixels, received 100',
   )
+})
+
+describe.each(['f32', 'bf16'] as const)('an autoencoder of Stable Diffusion in %s', (compute) => {
+  const layout = { channels: [128, 256, 512, 512], blocks: 2, latentChannels: 4, groups: 32 }
+  const works: [string, number, NetworkBody][] = [
+    ['encodes', 1 / 8, (network, x) => network.encode(x)],
+    ['decodes', 8, (network, z) => network.decode(z)],
+  ]
+  it.each(works)('%s 1024 x 1024 in 4 GiB', async (_, factor, body) => {
+    trimMemory()
+    const before = memory().live
+    using network = new AutoencoderNetwork(layout, compute, 'cpu', () => compute)
+    const weights = memory().live - before
+    expect(weights).toBeLessThan((compute === 'bf16' ? 2 : 4) * 84e6)
+    network.arena.initialize(1)
+    await fence()
+    const [sideOf, channels] = [(pixels: number) => pixels / Math.max(1, factor), factor < 1 ? 3 : 4]
+    /** Bytes beside the weights: held for one image of this side, and for reuse. */
+    const takenBy = async (pixels: number, tile: number) => {
+      trimMemory()
+      const before = memory().live
+      await runNetwork(network, [randomField(sideOf(pixels), sideOf(pixels), channels)], { factor, tile }, body)
+      const { live, cached } = memory()
+      return live + cached - before
+    }
+    const [one, many, larger] = [await takenBy(64, 64), await takenBy(128, 64), await takenBy(128, 128)]
+    // A tile at a time, however many there are.
+    expect(many).toBeLessThan(1.1 * one)
+    // Of the tiles that a codec takes, by what each pixel adds.
+    const side = defaultTile(8)
+    const tile = one + ((larger - one) * (side ** 2 - 64 ** 2)) / (128 ** 2 - 64 ** 2)
+    // Pixels, their sums and weights, and what is made of them.
+    const outside = 1024 ** 2 * 4 * (3 * channels + 1)
+    expect(weights + tile + outside).toBeLessThan(4 * 2 ** 30)
+  })
 })

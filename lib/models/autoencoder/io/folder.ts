@@ -45,10 +45,12 @@ export interface LoadedAutoencoder {
 
 /** How an autoencoder's folder is read. */
 export interface LoadAutoencoderOptions {
-  /** bf16: f32 weights, rounded to bf16 for computing. */
+  /** bf16: f32 weights, rounded to bf16 for computing, unless `trainable` is false. */
   compute?: ComputeType
   /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
+  /** False: the weights are kept as they are computed with alone, and are not trained; true by default. */
+  trainable?: boolean
   /** Of a representation autoencoder, in place of the ONNX file in its folder; disposed of with the autoencoder's codec. */
   encoder?: FrozenEncoder
 }
@@ -116,12 +118,14 @@ export async function loadAutoencoder(
   options: LoadAutoencoderOptions = {},
 ): Promise<LoadedAutoencoder> {
   checkArguments('loadAutoencoder', { path: [path, 'string'] })
-  checkOptions('loadAutoencoder', options, { compute: true, device: true, encoder: true })
+  checkOptions('loadAutoencoder', options, { compute: true, device: true, encoder: true, trainable: true })
   const device = parseDevice(options.device ?? currentDevice(), 'loadAutoencoder')
   const located = await locate(path)
   const { config, scale, encoderChecksum } = await describe(located)
   const encoder = config.frozenEncoder && (await openEncoder(located, encoderChecksum, options.encoder))
-  const network = new AutoencoderNetwork(config, options.compute, device)
+  const { compute = 'f32', trainable = true } = options
+  const fixed = trainable ? undefined : () => compute
+  const network = new AutoencoderNetwork(config, compute, device, fixed)
   try {
     await readFolderWeights(network, located.folder, (parameter, values) =>
       writeParameter(network.arena, parameter, values),
@@ -192,7 +196,7 @@ async function readFolderWeights(
 ): Promise<void> {
   await using weights = await openWeights(folder)
   const stored = new Map(
-    arena.parameters.map((parameter) => {
+    arena.everyParameter.map((parameter) => {
       const { name } = parameter
       return [storedNames(name).find((name) => weights.entry(name)) ?? name, parameter]
     }),
@@ -226,13 +230,13 @@ export async function saveAutoencoder(
   const { network, scale, encoder } = autoencoder
   const { arena, config } = network
   using frozen = arena.freeze()
-  const tensors = arena.parameters.map((parameter): [string, PendingTensor] => [
+  const tensors = arena.everyParameter.map((parameter): [string, PendingTensor] => [
     parameter.name,
     {
       dtype: precision,
       shape: storedShape(parameter),
       read: async () => {
-        using part = (values ?? frozen.tensor).view(parameter.shape, arena.startOf(parameter))
+        using part = arena.valuesAmong(values ?? frozen.tensor, parameter)
         return toStored(await readAs(part, precision), parameter)
       },
     },
