@@ -79,8 +79,8 @@ await serve(({ model, side, batch, work, compute, tiled }) => {
   }
   function inTiles(side, channels, factor, body) {
     const values = Float32Array.from({ length: side * side * channels }, (_, i) => Math.sin(i))
-    const fields = Array(batch).fill({ height: side, width: side, channels, values })
-    return () => runNetwork(network, fields, { factor }, body)
+    const fields = Array.from({ length: batch }, () => ({ height: side, width: side, channels, values }))
+    return async () => void (await runNetwork(network, fields, { factor }, body))
   }
   function whole() {
     const once = works[work]()

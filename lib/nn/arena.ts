@@ -151,23 +151,23 @@ export class ParameterArena {
   initialize(seed: number): void {
     this.changing()
     const initializeAll = () =>
-      this.everyParameter.forEach((parameter, index) => {
-        const isTrained = !this.fixed.has(parameter)
-        const values = isTrained ? this.valuesOf(parameter) : empty(parameter.shape)
-        const { initial } = parameter
-        if ('value' in initial) native.fill(values.handle, initial.value)
-        else {
-          const rows = fromArray(Int32Array.of(0, values.elements))
-          const seeds = fromArray(Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0, index, 0), [1, 4])
-          const flat = values.view([values.elements, 1])
-          native.normal(flat.handle, rows.handle, seeds.handle, initial.std)
-        }
-        if (isTrained) return
-        native.cast(this.fixed.valuesOf(parameter).handle, values.handle)
-        this.fixed.changed(parameter)
-        values.free()
-      })
-    withDevice(this.device, () => scope(initializeAll))
+      this.everyParameter.forEach((parameter, index) => scope(() => initializeOne(parameter, index)))
+    const initializeOne = (parameter: Parameter, index: number) => {
+      const isTrained = !this.fixed.has(parameter)
+      const values = isTrained ? this.valuesOf(parameter) : empty(parameter.shape)
+      const { initial } = parameter
+      if ('value' in initial) native.fill(values.handle, initial.value)
+      else {
+        const rows = fromArray(Int32Array.of(0, values.elements))
+        const seeds = fromArray(Int32Array.of(seed | 0, Math.floor(seed / 2 ** 32) | 0, index, 0), [1, 4])
+        const flat = values.view([values.elements, 1])
+        native.normal(flat.handle, rows.handle, seeds.handle, initial.std)
+      }
+      if (isTrained) return
+      native.cast(this.fixed.valuesOf(parameter).handle, values.handle)
+      this.fixed.changed(parameter)
+    }
+    withDevice(this.device, initializeAll)
     this.updated()
   }
 

@@ -149,7 +149,12 @@ describe.each(['f32', 'bf16'] as const)('an autoencoder of Stable Diffusion in %
     const takenBy = async (pixels: number, tile: number) => {
       trimMemory()
       const before = memory().live
-      await runNetwork(network, [randomField(sideOf(pixels), sideOf(pixels), channels)], { factor, tile }, body)
+      await runNetwork(
+        network,
+        [randomField(sideOf(pixels), sideOf(pixels), channels)],
+        { factor, tile },
+        body,
+      )
       const { live, cached } = memory()
       return live + cached - before
     }
