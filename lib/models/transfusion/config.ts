@@ -23,6 +23,9 @@ export const imageWeights = ['shared', 'feed-forward', 'all'] as const
 /** What positions of images have weights of their own for. */
 export type ImageWeights = (typeof imageWeights)[number]
 
+/** Whether images have an offset of BOI's output row of their own; in the order of {@link imageWeights}. */
+export const boiRows = ['shared', 'own'] as const
+
 const imageSchema = z.strictObject({
   /** Values per pixel (or per latent position, where a VAE stands before the model). */
   channels: count,
@@ -47,6 +50,11 @@ const imageSchema = z.strictObject({
    * same FLOPs. BOI and EOI are text.
    */
   weights: z.enum(imageWeights).default('shared'),
+  /**
+   * Whether images have an offset of their own [1, C], at first 0, that is added to BOI's row of the output matrix: by it a
+   * model whose text is frozen learns when to begin an image, and no other token's logit changes. Our choice.
+   */
+  boi: z.enum(boiRows).default('shared'),
   /**
    * U-Net blocks between the pixels and the transformer instead of linear layers (section 3); the timestep then goes
    * into them. A position of the lowest level is a patch.
@@ -100,6 +108,9 @@ const ropeScalingSchema = z.discriminatedUnion('type', [
     attentionFactor: z.number().positive().optional(),
   }),
 ])
+
+/** What images have weights of their own for. */
+export type OwnWeights = Pick<z.output<typeof imageSchema>, 'weights' | 'boi'>
 
 /** Everything that determines a model's parameters and what they mean. */
 export const transfusionConfigSchema = z

@@ -9,7 +9,9 @@ import { Transformer, type TransformerContext } from '../../nn/transformer.js'
 import type { Penalties } from '../../ops/cross_entropy.js'
 import { embedding } from '../../ops/embedding.js'
 import { gatherRows } from '../../ops/gather_rows.js'
+import { linear } from '../../ops/linear.js'
 import { linearCrossEntropy } from '../../ops/linear_cross_entropy.js'
+import { reshape } from '../../ops/reshape.js'
 import { ropeTable } from '../../ops/rope_table.js'
 import { scale } from '../../ops/scale.js'
 import { scatterAddRows } from '../../ops/scatter_rows.js'
@@ -73,6 +75,7 @@ function makeModules(config: TransfusionConfig) {
     transformer: new Transformer(list, sizes, imageList),
     decoder: makeDecoder(list.under('patch_decoder'), config),
     output: new Linear(list.under('output'), channels, vocabulary),
+    boi: image.boi === 'own' ? imageList.add('image.boi.weight', [1, channels], { value: 0 }) : undefined,
   }
   // Behind all others, so that these begin with the same values for the same seed, whatever images have of their own.
   return { modules, parameters: [...list.parameters, ...imageList.parameters] }
@@ -210,14 +213,28 @@ export class TransfusionNetwork {
 
   /** Logits [R, V] f32 of the tokens that follow the given rows [R] of `hidden`. */
   logits(hidden: Tensor, rows: Tensor): Tensor {
-    return this.#modules.output.forward(gatherRows(hidden, rows), { dtype: 'f32' })
+    const { output, boi } = this.#modules
+    const x = gatherRows(hidden, rows)
+    const logits = output.forward(x, { dtype: 'f32' })
+    if (!boi) return logits
+    const { vocabulary, tokens } = this.config
+    const columns = Int32Array.from({ length: x.size(0) }, (_, row) => row * vocabulary + tokens.boi)
+    const offsets = linear(x, boi.tensor, undefined, { dtype: 'f32' })
+    return reshape(scatterAddRows(reshape(logits, [-1, 1]), offsets, fromArray(columns)), logits.shape)
   }
 
   /**
    * The cross-entropy of the tokens, labels [R], that follow the given rows [R] of `hidden`, see `linearCrossEntropy`.
    */
   tokenLosses(hidden: Tensor, rows: Tensor, labels: Tensor, options: { weights?: Tensor } & Penalties) {
-    return linearCrossEntropy(gatherRows(hidden, rows), this.#modules.output.weight.tensor, labels, options)
+    return linearCrossEntropy(gatherRows(hidden, rows), this.#outputWeight(), labels, options)
+  }
+
+  /** [V, C] */
+  #outputWeight(): Tensor {
+    const { output, boi } = this.#modules
+    if (!boi) return output.weight.tensor
+    return scatterAddRows(output.weight.tensor, boi.tensor, fromArray(Int32Array.of(this.config.tokens.boi)))
   }
 
   /**

@@ -38,7 +38,7 @@ import type { Tensor } from '../../../tensor/tensor.js'
 import { AutoencoderCodec, autoencoderFolderName, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import {
-  type ImageWeights,
+  type OwnWeights,
   type TransfusionConfig,
   transfusionConfigSchema,
   transfusionName,
@@ -176,13 +176,13 @@ async function codecSizes(
 /**
  * Reads what `saveModel` wrote; `path`: the folder, or a run or a checkpoint that has it. Throws when a file is missing or
  * malformed, and when the weights do not fit the config, naming what is missing, unknown or of another shape; a
- * DamagedFileError where a file is not what was saved, unless `verify` is false. `imageWeights`: what image positions are to
- * have weights of their own for, at least what the folder's have; those that it lacks begin as copies of the text's.
+ * DamagedFileError where a file is not what was saved, unless `verify` is false. `grown`: what images are to
+ * have weights of their own for, at least what the folder's have; those that it lacks begin as copies of the text's, or as 0.
  */
 export async function loadModel(
   path: string,
   options: LoadOptions = {},
-  imageWeights?: ImageWeights,
+  grown: Partial<OwnWeights> = {},
 ): Promise<LoadedModel> {
   checkOptions('Transfusion.load', options, { compute: true, device: true, verify: true })
   const { compute = 'f32', verify = true } = options
@@ -216,7 +216,7 @@ export async function loadModel(
           calibration: recorded.calibration,
         })
       : defaultImageCodec(model.image.channels)
-  const image = { ...model.image, weights: imageWeights ?? model.image.weights }
+  const image = { ...model.image, ...grown }
   const network = new TransfusionNetwork({ ...model, image }, compute, device)
   const { arena } = network
   try {

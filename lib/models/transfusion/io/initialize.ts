@@ -10,7 +10,7 @@ import type { LatentScaling } from '../../../image/latent_calibration.js'
 import { autoencoderFolderName } from '../../autoencoder/codec.js'
 import { isGguf, openPretrained } from '../../llama/open.js'
 import { currentDevice, parseDevice } from '../../../tensor/device.js'
-import { feedForwardOf, type ImageWeights, imageWeights, type TransfusionOptions } from '../config.js'
+import { boiRows, feedForwardOf, imageWeights, type OwnWeights, type TransfusionOptions } from '../config.js'
 import { type LoadedModel, loadModel, readModelConfig } from './folder.js'
 import { fromPretrained, type FromPretrainedOptions } from './from_pretrained.js'
 import { locateModel } from './locate.js'
@@ -64,9 +64,9 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     throw new Error(
       `${path}: its weights cannot be taken: they were trained with another codec than the one given`,
     )
-  const weights = grownWeights(sizes.image?.weights, stored.model.image.weights)
+  const grown = grownWeights(sizes.image, stored.model.image)
   const found = withHeadSize((await readSizes(folder)).sizes)
-  refuseDifference(path, sizes, { ...found, image: { ...found.image, weights } })
+  refuseDifference(path, sizes, { ...found, image: { ...found.image, ...grown } })
   // Another weighting trains on; another process or prediction would give what the network sees or says another meaning.
   const { process, prediction } = objective
   refuseDifference(path, { process, prediction }, stored.objective)
@@ -78,12 +78,18 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     ),
   }
   codec?.[Symbol.dispose]?.()
-  return { ...(await loadModel(folder, { compute, device }, weights)), ...merged }
+  return { ...(await loadModel(folder, { compute, device }, grown)), ...merged }
 }
 
-/** Of two the one that has more: what image positions lack begins as a copy of the text's, what they have is not given up. */
-const grownWeights = (wanted: ImageWeights = 'shared', stored: ImageWeights): ImageWeights =>
-  imageWeights[Math.max(...[wanted, stored].map((weights) => imageWeights.indexOf(weights)))]!
+/** Of two the more: what images lack begins as a copy of the text's or as 0, what they have is not given up. */
+const grownWeights = (wanted: Partial<OwnWeights> = {}, stored: OwnWeights): OwnWeights => ({
+  weights: later(imageWeights, wanted.weights, stored.weights),
+  boi: later(boiRows, wanted.boi, stored.boi),
+})
+
+function later<T>(order: readonly T[], wanted: T | undefined, stored: T): T {
+  return wanted !== undefined && order.indexOf(wanted) > order.indexOf(stored) ? wanted : stored
+}
 
 /** The sizes that the weights of a folder have, and of a model of ours its objective and autoencoder. Throws as `initializeFrom`. */
 export async function readSizes(named: string): Promise<{
