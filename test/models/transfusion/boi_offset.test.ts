@@ -89,32 +89,38 @@ describe("images' own offset of BOI's output row", () => {
     compare('losses', losses, Float32Array.from(entropies), 'f32')
   })
 
-  it.each(['f32', 'bf16'] as const)('learns when to begin an image where all else is frozen: %s', async (compute) => {
-    using network = new TransfusionNetwork(own, compute, 'cpu', (parameter) =>
-      parameter.name === name ? undefined : 'f32',
-    )
-    network.arena.initialize(3)
-    expect(network.arena.parameters.map((parameter) => parameter.name)).toEqual([name])
-    network.arena.zeroGradients()
-    scope(() => {
-      const [rows, x] = inputsOf(network)
-      backward(sum(network.tokenLosses(x, rows, fromArray(labels), {}).losses))
-    })
-    const gradient = (await network.arena.gradients.readFloats()).subarray(0, channels)
-    const { logits } = await outputsOf(network)
-    const expected = Float32Array.from({ length: channels }, (_, c) =>
-      [...labels].reduce((total, label, row) => {
-        const own = logits.subarray(row * vocabulary, (row + 1) * vocabulary)
-        const share = Math.exp(own[tokens.boi]!) / own.reduce((sum, logit) => sum + Math.exp(logit), 0)
-        return total + (share - (label === tokens.boi ? 1 : 0)) * hidden[row * channels + c]!
-      }, 0),
-    )
-    compare('gradient', gradient, expected, compute)
-  })
+  it.each(['f32', 'bf16'] as const)(
+    'learns when to begin an image where all else is frozen: %s',
+    async (compute) => {
+      using network = new TransfusionNetwork(own, compute, 'cpu', (parameter) =>
+        parameter.name === name ? undefined : 'f32',
+      )
+      network.arena.initialize(3)
+      expect(network.arena.parameters.map((parameter) => parameter.name)).toEqual([name])
+      network.arena.zeroGradients()
+      scope(() => {
+        const [rows, x] = inputsOf(network)
+        backward(sum(network.tokenLosses(x, rows, fromArray(labels), {}).losses))
+      })
+      const gradient = (await network.arena.gradients.readFloats()).subarray(0, channels)
+      const { logits } = await outputsOf(network)
+      const expected = Float32Array.from({ length: channels }, (_, c) =>
+        [...labels].reduce((total, label, row) => {
+          const own = logits.subarray(row * vocabulary, (row + 1) * vocabulary)
+          const share = Math.exp(own[tokens.boi]!) / own.reduce((sum, logit) => sum + Math.exp(logit), 0)
+          return total + (share - (label === tokens.boi ? 1 : 0)) * hidden[row * channels + c]!
+        }, 0),
+      )
+      compare('gradient', gradient, expected, compute)
+    },
+  )
 
   it('is saved, loaded, and not given up', async () => {
     const { network } = await bothNetworks()
-    network.arena.write(offsetOf(network), Float32Array.from({ length: channels }, (_, c) => c))
+    network.arena.write(
+      offsetOf(network),
+      Float32Array.from({ length: channels }, (_, c) => c),
+    )
     network.arena.updated()
     const folder = await temporaryFolder()
     const tokenizer = makeCaptionTokenizer(['a b c d e f g'])
