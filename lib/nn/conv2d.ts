@@ -1,6 +1,9 @@
 import { checkArguments } from '../arguments.js'
 import { conv2d, conv2dWeightGradient, type Conv2dWindow } from '../ops/conv2d.js'
 import type { Tensor } from '../tensor/tensor.js'
+import { elementsOf } from '../tensor/shape.js'
+import type { ImageSize } from '../image/image.js'
+import type { ConvolutionWork } from './convolution_work.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
 
 /**
@@ -12,7 +15,7 @@ export class Conv2d {
   readonly weight: Parameter
   /** b [O], zeros at first; absent where the caller gives a bias for each image. */
   readonly bias: Parameter | undefined
-  readonly #window: Conv2dWindow
+  readonly #window: Required<Pick<Conv2dWindow, 'stride' | 'padding'>>
 
   /**
    * Adds the convolution's parameters to `list`: I = `inputs`, O = `outputs`, K = `size` (3 by default). The weight begins
@@ -46,6 +49,17 @@ export class Conv2d {
   forward(x: Tensor, { perImage, residual }: { perImage?: Tensor; residual?: Tensor } = {}): Tensor {
     const options = residual ? { ...this.#window, residual } : this.#window
     return conv2d(x, this.weight.tensor, perImage ?? this.bias?.tensor, options)
+  }
+
+  /** What the convolution makes of one image, and the size of that. */
+  workOn({ height, width }: ImageSize): ConvolutionWork & ImageSize {
+    const { stride, padding } = this.#window
+    const [before, after] = typeof padding === 'number' ? [padding, padding] : padding
+    const places = (size: number, window: number) => Math.floor((size + before + after - window) / stride) + 1
+    const [outputs, ...kernel] = this.weight.shape as [number, number, number, number]
+    const made = { height: places(height, kernel[0]), width: places(width, kernel[1]) }
+    const values = made.height * made.width * outputs
+    return { ...made, values, products: values * elementsOf(kernel) }
   }
 
   /**

@@ -1,5 +1,5 @@
 import { wrongArgument } from '../arguments.js'
-import type { Shape } from '../tensor/shape.js'
+import { elementsOf, type Shape } from '../tensor/shape.js'
 import type { Tensor } from '../tensor/tensor.js'
 
 /** How a parameter begins: normal with this standard deviation, or one value everywhere. */
@@ -49,6 +49,11 @@ export class ParameterList {
   /** All of the model, in the order they were added. */
   get parameters(): readonly Parameter[] {
     return this.#all
+  }
+
+  /** Number of values that they have together. */
+  get parameterCount(): number {
+    return this.#all.reduce((total, { shape }) => total + elementsOf(shape), 0)
   }
 
   /** The same list, for a part of the model: names below get `name.` in front. */

@@ -62,8 +62,10 @@ export interface RunModel {
 /** Bytes that training takes at least, and what they are of. */
 export interface LeastMemory {
   readonly parameters: number
-  /** Of the parameters, their gradients, the optimizer's state and the average. */
+  /** Of the parameters, their gradients, the optimizer's state and the average, and of networks beside the model. */
   readonly weights: number
+  /** Which networks those are; absent: none. */
+  readonly beside?: readonly string[]
   /** Of what a batch keeps for its backward pass. */
   readonly batch: number
   /** What the batch is of: "images of 256 patches each". */

@@ -10,9 +10,11 @@ export async function checkNewModel(config: TrainConfig, name: string): Promise<
   checkMemory(await modelRun(config).check(name), config, name)
 }
 
+const listed = (things: readonly string[]) => new Intl.ListFormat('en').format(things)
+
 /** What cannot fit is refused before minutes go into weights and data for it. */
 function checkMemory(
-  { parameters, weights, batch, batchOf, remedies }: LeastMemory,
+  { parameters, weights, beside = [], batch, batchOf, remedies }: LeastMemory,
   { device }: TrainConfig,
   name: string,
 ): void {
@@ -21,7 +23,7 @@ function checkMemory(
   if (weights > limit)
     throw new Error(
       `${name}: model: ${parameters.toLocaleString('en')} parameters take ${formatBytes(weights)} with their gradients ` +
-        `and the optimizer's state, ${most}; take a smaller preset, fewer layers or channels, or a machine with more memory`,
+        `and the optimizer's state${beside.length > 0 ? `, ${listed(beside)} included` : ''}, ${most}; take a smaller preset, fewer layers or channels, or a machine with more memory`,
     )
   if (weights + batch > limit)
     throw new Error(

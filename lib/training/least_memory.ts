@@ -4,7 +4,7 @@ import type { TrainingOptions } from './options.js'
 /** Bytes that a parameter takes at least while it is trained: its value, its gradient, the optimizer's state, the average. */
 export const bytesPerParameter = (
   precision: ComputeType,
-  { optimizer, ema }: Pick<TrainingOptions, 'optimizer' | 'ema'>,
+  { optimizer, ema }: { optimizer: Pick<TrainingOptions['optimizer'], 'type'>; ema: number },
 ): number =>
   8 +
   (precision === 'bf16' ? 2 : 0) +

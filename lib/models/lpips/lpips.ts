@@ -6,6 +6,8 @@ import { SafetensorsError } from '../../files/safetensors/safetensors_header.js'
 import { SafetensorsReader } from '../../files/safetensors/safetensors_reader.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
 import { type ColorScale, ColorScaling } from '../../nn/color_scaling.js'
+import type { ConvolutionWork, NetworkCosts } from '../../nn/convolution_work.js'
+import type { ImageSize } from '../../image/image.js'
 import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { writeParameter } from '../../nn/parameter_values.js'
 import { convolutionShape, fromStored } from '../../nn/stored_convolution.js'
@@ -66,9 +68,7 @@ export class Lpips {
     checkArguments('Lpips.load', { path: [path, 'string'] })
     checkOptions('Lpips.load', options, { compute: true, device: true })
     const device = parseDevice(options.device ?? currentDevice(), 'Lpips.load')
-    await using file = await SafetensorsReader.open(path).catch((error: unknown) => {
-      throw fileError(path, error)
-    })
+    await using file = await openWeights(path)
     const widths = widthsIn(file)
     const shift = await readFinite(file, 'scaling_layer.shift', [1, 3, 1, 1], remedy)
     const scale = await readFinite(file, 'scaling_layer.scale', [1, 3, 1, 1], remedy)
@@ -118,6 +118,11 @@ export class Lpips {
     })
   }
 
+  /** Of the network's convolutions of one image. */
+  workOn(image: ImageSize): ConvolutionWork {
+    return this.#network.workOn(image)
+  }
+
   #features(x: Tensor): Tensor[] {
     return scope(() => this.#network.forward(cast(this.#scaling.forward(x), this.#arena.compute)))
   }
@@ -146,4 +151,17 @@ export class Lpips {
     this.#scaling[Symbol.dispose]()
     this.#arena[Symbol.dispose]()
   }
+}
+
+const openWeights = (path: string) =>
+  SafetensorsReader.open(path).catch((error: unknown) => {
+    throw fileError(path, error)
+  })
+
+/** What a file's network costs, without its weights. Throws as `Lpips.load` where tensors are missing or of other shapes. */
+export async function describeLpips(path: string): Promise<NetworkCosts> {
+  await using file = await openWeights(path)
+  const list = new ParameterList()
+  const network = new Vgg16Features(list, widthsIn(file))
+  return { parameters: list.parameterCount, workOn: (image) => network.workOn(image) }
 }

@@ -1,5 +1,7 @@
 /** The convolutions of VGG16 (Simonyan and Zisserman 2015), as the five slices whose results LPIPS compares. */
+import type { ImageSize } from '../../image/image.js'
 import { Conv2d } from '../../nn/conv2d.js'
+import { type ConvolutionWork, totalWork } from '../../nn/convolution_work.js'
 import type { ParameterList } from '../../nn/parameters.js'
 import { leakyRelu } from '../../ops/leaky_relu.js'
 import { maxPool } from '../../ops/max_pool.js'
@@ -35,6 +37,16 @@ export class Vgg16Features {
         const convolution = new Conv2d(list.under(name), inputs, widths[slice]![i]!)
         inputs = widths[slice]![i]!
         return convolution
+      }),
+    )
+  }
+
+  /** Of the convolutions of one image. */
+  workOn({ height, width }: ImageSize): ConvolutionWork {
+    return totalWork(
+      this.#slices.flatMap((convolutions, slice) => {
+        const halved = (side: number) => Math.floor(side / 2 ** slice)
+        return convolutions.map((layer) => layer.workOn({ height: halved(height), width: halved(width) }))
       }),
     )
   }

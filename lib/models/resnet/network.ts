@@ -1,5 +1,7 @@
 /** The convolutions of ResNets (He et al. 2016) as torchvision has them; batch norms are folded into them. */
+import type { ImageSize } from '../../image/image.js'
 import { Conv2d } from '../../nn/conv2d.js'
+import { type ConvolutionWork, totalWork } from '../../nn/convolution_work.js'
 import type { ParameterList } from '../../nn/parameters.js'
 import { cast } from '../../ops/cast.js'
 import { concat } from '../../ops/concat.js'
@@ -51,6 +53,18 @@ export class ResnetNetwork {
       convolutions: convolutions.map(convolution),
       shortcut: shortcut && convolution(shortcut),
     }))
+  }
+
+  /** Of the convolutions of one image. */
+  workOn(image: ImageSize): ConvolutionWork {
+    const works = [this.#stem.workOn(image)]
+    let { height, width }: ImageSize = works[0]!
+    let size = { height: Math.ceil(height / 2), width: Math.ceil(width / 2) }
+    for (const { convolutions, shortcut } of this.#blocks) {
+      if (shortcut) works.push(shortcut.workOn(size))
+      for (const layer of convolutions) works.push((size = layer.workOn(size)))
+    }
+    return totalWork(works)
   }
 
   /** x [N, H, W, 3] -> features f32 [N, C]. */

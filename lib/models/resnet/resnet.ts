@@ -3,7 +3,9 @@ import { fileError } from '../../files/file_error.js'
 import { readFinite } from '../../files/safetensors/finite_floats.js'
 import { SafetensorsReader } from '../../files/safetensors/safetensors_reader.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
+import type { ImageSize } from '../../image/image.js'
 import { ColorScaling } from '../../nn/color_scaling.js'
+import type { ConvolutionWork, NetworkCosts } from '../../nn/convolution_work.js'
 import { ParameterList } from '../../nn/parameters.js'
 import { writeParameter } from '../../nn/parameter_values.js'
 import { convolutionShape, fromStored } from '../../nn/stored_convolution.js'
@@ -60,9 +62,7 @@ export class Resnet {
     checkArguments('Resnet.load', { path: [path, 'string'] })
     checkOptions('Resnet.load', options, { compute: true, device: true })
     const device = parseDevice(options.device ?? currentDevice(), 'Resnet.load')
-    await using file = await SafetensorsReader.open(path).catch((error: unknown) => {
-      throw fileError(path, error)
-    })
+    await using file = await openWeights(path)
     const layers = layersIn(file)
     const resnet = new Resnet(layers, options.compute, device)
     try {
@@ -72,6 +72,11 @@ export class Resnet {
       throw error
     }
     return resnet
+  }
+
+  /** Of the network's convolutions of one image. */
+  workOn(image: ImageSize): ConvolutionWork {
+    return this.#network.workOn(image)
   }
 
   async #read(file: SafetensorsReader, { stem, blocks }: ResnetLayers): Promise<void> {
@@ -113,6 +118,19 @@ export class Resnet {
     this.#scaling[Symbol.dispose]()
     this.#arena[Symbol.dispose]()
   }
+}
+
+const openWeights = (path: string) =>
+  SafetensorsReader.open(path).catch((error: unknown) => {
+    throw fileError(path, error)
+  })
+
+/** What a file's network costs, without its weights. Throws as `Resnet.load` where tensors are missing. */
+export async function describeResnet(path: string): Promise<NetworkCosts> {
+  await using file = await openWeights(path)
+  const list = new ParameterList()
+  const network = new ResnetNetwork(list, layersIn(file))
+  return { parameters: list.parameterCount, workOn: (image) => network.workOn(image) }
 }
 
 /** A batch norm by its running statistics, as a factor and an offset of each channel. */

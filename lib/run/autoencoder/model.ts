@@ -34,13 +34,13 @@ export interface AutoencoderType {
     written: Partial<AutoencoderTrainConfig['model']>,
   ): Promise<{ model: object }>
   /**
-   * Throws an Error, which begins with `name`, for settings that do not fit each other or the data; returns what training takes
-   * at least, and how the run decodes images.
+   * Rejects with an Error for settings that do not fit each other, the data or the files that they name; resolves with what
+   * training takes at least, and how the run decodes images.
    */
   check(
     config: AutoencoderTrainConfig,
     name: string,
-  ): Pick<LeastMemory, 'parameters' | 'weights' | 'batch'> & { readonly images: ImagePreprocessing }
+  ): Promise<Omit<LeastMemory, 'batchOf' | 'remedies'> & { readonly images: ImagePreprocessing }>
   /** A line for each setting with which the model is expected to learn badly. */
   advice(config: AutoencoderTrainConfig): readonly string[]
   /** A new model, its weights random. */

@@ -29,7 +29,7 @@ export class AutoencoderRun implements ModelRun {
   }
 
   async check(name: string): Promise<LeastMemory> {
-    const { images, ...bytes } = this.#type.check(this.#config, name)
+    const { images, ...bytes } = await this.#type.check(this.#config, name)
     return {
       ...bytes,
       batchOf: `images of ${images.width} x ${images.height} pixels each`,

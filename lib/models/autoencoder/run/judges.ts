@@ -1,9 +1,10 @@
 /** The networks of a run's loss, by the files that its config names. */
 import { extname } from 'node:path'
 import type { ComputeType } from '../../../nn/arena.js'
+import type { NetworkCosts } from '../../../nn/convolution_work.js'
 import type { Device } from '../../../tensor/device.js'
 import { Lpips } from '../../lpips/lpips.js'
-import { Resnet } from '../../resnet/resnet.js'
+import { describeResnet, Resnet } from '../../resnet/resnet.js'
 import type { GivenJudges } from '../training/judges.js'
 import type { AutoencoderLossOptions } from '../training/options.js'
 
@@ -25,13 +26,9 @@ export async function loadJudges(
     given: { weights: string; weight: number },
     load: (path: string) => Promise<N>,
   ) => {
-    try {
-      const network = await load(given.weights)
-      networks.push(network)
-      return { network, weight: given.weight }
-    } catch (error) {
-      throw new Error(`training.loss.${term}.weights: ${(error as Error).message}`, { cause: error })
-    }
+    const network = await ofSetting(term, load(given.weights))
+    networks.push(network)
+    return { network, weight: given.weight }
   }
   try {
     return {
@@ -45,11 +42,30 @@ export async function loadJudges(
   }
 }
 
+/** What reading the file of a term resolves with; where it rejects, its Error begins with the setting. */
+export async function ofSetting<Result>(term: string, read: Promise<Result>): Promise<Result> {
+  try {
+    return await read
+  } catch (error) {
+    throw new Error(`training.loss.${term}.weights: ${(error as Error).message}`, { cause: error })
+  }
+}
+
 async function loadFeatures(path: string, options: { compute: ComputeType; device: Device }) {
+  refuseOnnx(path)
+  return Resnet.load(path, options)
+}
+
+/** What the network of a file costs. Rejects as `loadJudges`, without the setting. */
+export async function describeFeatures(path: string): Promise<NetworkCosts> {
+  refuseOnnx(path)
+  return describeResnet(path)
+}
+
+function refuseOnnx(path: string): void {
   if (extname(path).toLowerCase() === '.onnx')
     throw new Error(
       `${path}: expected safetensors of a ResNet: a loss needs the gradients of its network, and onnxruntime computes none of ` +
         'ONNX; scripts/resnet_weights.py makes safetensors of a checkpoint of PyTorch',
     )
-  return Resnet.load(path, options)
 }

@@ -13,13 +13,13 @@ import type { AutoencoderTrainingOptions } from '../training/options.js'
 import type { AutoencoderData } from '../training/task.js'
 import { AutoencoderTrainer } from '../training/trainer.js'
 import { type LoadedJudges, loadJudges } from './judges.js'
+import { leastMemory } from './least_memory.js'
 import { measureScale, unscaled } from './measure_scale.js'
 import { reconstruct } from './reconstruct.js'
 import {
   adviceFor,
   type AutoencoderSettings,
   checkSettings,
-  leastMemory,
   preprocessingOf,
   refuseOtherSizes,
   settingsOfWeights,
@@ -127,7 +127,7 @@ export const autoencoderRuns = {
   }),
   settingsOfWeights,
   advice: adviceFor,
-  check(settings: AutoencoderSettings, name: string) {
+  async check(settings: AutoencoderSettings, name: string) {
     checkSettings(settings, name)
     return leastMemory(settings, name)
   },

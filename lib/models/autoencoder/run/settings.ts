@@ -11,8 +11,6 @@ import {
 } from '../../../image/image_preprocessing.js'
 import type { ComputeType } from '../../../nn/arena.js'
 import type { Device } from '../../../tensor/device.js'
-import { elementsOf } from '../../../tensor/shape.js'
-import { bytesPerParameter } from '../../../training/least_memory.js'
 import { leastSide } from '../../lpips/vgg.js'
 import { type AutoencoderConfig, autoencoderConfigSchema, downscaleOf } from '../config.js'
 import { autoencoderFiles, describeAutoencoder } from '../io/folder.js'
@@ -22,7 +20,6 @@ import {
   presetImage,
   type WrittenAutoencoderModel,
 } from '../model_options.js'
-import { autoencoderParameters } from '../network.js'
 import { type AutoencoderPresetName, autoencoderPresets } from '../presets.js'
 import { sizeProblem } from '../training/discriminator.js'
 import type { AutoencoderTrainingOptions } from '../training/options.js'
@@ -101,31 +98,6 @@ export const adviceFor = ({ training: { loss, steps } }: Pick<AutoencoderSetting
           'steps, so that there is no discriminator; begin with it at about half of them',
       ]
     : []
-
-/**
- * Bytes that training takes at least: `weights`, those of the parameters, their gradients, the optimizer's state and their
- * average, and `batch`, what the convolutions of residual blocks read, which is kept for their backward pass.
- */
-export function leastMemory(
-  settings: AutoencoderSettings,
-  name: string,
-): { parameters: number; weights: number; batch: number; images: ImagePreprocessing } {
-  const { model, precision, training } = settings
-  const config = sizesOf(model, name)
-  const images = preprocessingOf(settings, name)
-  const parameters = autoencoderParameters(config).reduce((sum, { shape }) => sum + elementsOf(shape), 0)
-  const pixels = images.width * images.height
-  // Of the encoder and the decoder, two convolutions each.
-  const blocks = 2 * (2 * config.blocks + 1)
-  const kept = config.channels.reduce((sum, width, level) => sum + (blocks * pixels * width) / 4 ** level, 0)
-  const computed = precision === 'bf16' ? 2 : 4
-  return {
-    parameters,
-    weights: parameters * bytesPerParameter(precision, training),
-    batch: Math.floor(training.batchSize / training.gradientAccumulation) * kept * computed,
-    images,
-  }
-}
 
 /** The sizes of the weights of a folder. Throws where `written`, the model as the config has it, names a preset of others. */
 export async function settingsOfWeights(

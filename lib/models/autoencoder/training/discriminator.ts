@@ -1,6 +1,7 @@
 import type { ImageSize } from '../../../image/image.js'
 import { type ComputeType, ParameterArena } from '../../../nn/arena.js'
 import { Conv2d } from '../../../nn/conv2d.js'
+import { type ConvolutionWork, type NetworkCosts, totalWork } from '../../../nn/convolution_work.js'
 import { type Parameter, ParameterList } from '../../../nn/parameters.js'
 import { type Layer, Sequential } from '../../../nn/sequential.js'
 import { groupNorm } from '../../../ops/group_norm.js'
@@ -37,29 +38,14 @@ export class PatchDiscriminator {
   /** Sizes. */
   readonly sizes: DiscriminatorSizes
   readonly #layers: Sequential
+  readonly #convolutions: readonly Conv2d[]
 
   constructor(sizes: DiscriminatorSizes, compute: ComputeType = 'f32', device: Device = currentDevice()) {
-    const { imageChannels, channels, layers } = sizes
     const list = new ParameterList()
-    const widths = Array.from({ length: layers + 1 }, (_, level) => channels * Math.min(2 ** level, 8))
-    const window = { size: 4, padding: 1, initial }
+    const layers = layersOf(list, sizes)
     this.sizes = sizes
-    this.#layers = new Sequential([
-      ...widths.flatMap((width, level): Layer[] => {
-        const under = list.under(`layers.${level}`)
-        const stride = level < layers ? 2 : 1
-        // A norm would take a bias away again.
-        const options = { ...window, stride, bias: level === 0 }
-        const convolution = new Conv2d(
-          under.under('conv'),
-          widths[level - 1] ?? imageChannels,
-          width,
-          options,
-        )
-        return [convolution, ...(level === 0 ? [] : [new BatchNorm(under.under('norm'), width)]), activation]
-      }),
-      new Conv2d(list.under('output'), widths.at(-1)!, 1, window),
-    ])
+    this.#layers = new Sequential(layers)
+    this.#convolutions = convolutionsIn(layers)
     this.arena = new ParameterArena(list.parameters, compute, device)
   }
 
@@ -74,10 +60,52 @@ export class PatchDiscriminator {
     return this.#layers.forward(x)
   }
 
+  /** Of the convolutions of one image. */
+  workOn(image: ImageSize): ConvolutionWork {
+    return workOf(this.#convolutions, image)
+  }
+
   /** Frees the weights. */
   [Symbol.dispose](): void {
     this.arena[Symbol.dispose]()
   }
+}
+
+/** The layers; their parameters are added to `list`. */
+function layersOf(list: ParameterList, { imageChannels, channels, layers }: DiscriminatorSizes): Layer[] {
+  const widths = Array.from({ length: layers + 1 }, (_, level) => channels * Math.min(2 ** level, 8))
+  const window = { size: 4, padding: 1, initial }
+  return [
+    ...widths.flatMap((width, level): Layer[] => {
+      const under = list.under(`layers.${level}`)
+      const stride = level < layers ? 2 : 1
+      // A norm would take a bias away again.
+      const options = { ...window, stride, bias: level === 0 }
+      const convolution = new Conv2d(under.under('conv'), widths[level - 1] ?? imageChannels, width, options)
+      return [convolution, ...(level === 0 ? [] : [new BatchNorm(under.under('norm'), width)]), activation]
+    }),
+    new Conv2d(list.under('output'), widths.at(-1)!, 1, window),
+  ]
+}
+
+const convolutionsIn = (layers: readonly Layer[]) => layers.filter((layer) => layer instanceof Conv2d)
+
+function workOf(convolutions: readonly Conv2d[], image: ImageSize): ConvolutionWork {
+  let size = image
+  return totalWork(
+    convolutions.map((layer) => {
+      const work = layer.workOn(size)
+      size = work
+      return work
+    }),
+  )
+}
+
+/** What a discriminator of these sizes costs; allocates nothing. */
+export function describeDiscriminator(sizes: DiscriminatorSizes): NetworkCosts {
+  const list = new ParameterList()
+  const convolutions = convolutionsIn(layersOf(list, sizes))
+  return { parameters: list.parameterCount, workOn: (image) => workOf(convolutions, image) }
 }
 
 /** The side of the smallest images that a discriminator of so many layers has a logit for. */

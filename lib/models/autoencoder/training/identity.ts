@@ -1,4 +1,6 @@
 /** The identity term of an autoencoder's loss (paper: "0.2 ID"), by a network that the user gives. */
+import type { ImageSize } from '../../../image/image.js'
+import type { ConvolutionWork } from '../../../nn/convolution_work.js'
 import { noGrad } from '../../../autograd/tape.js'
 import { add } from '../../../ops/add.js'
 import { cast } from '../../../ops/cast.js'
@@ -19,6 +21,8 @@ import { full, type Tensor } from '../../../tensor/tensor.js'
 export interface FeatureNetwork {
   /** images [N, H, W, C] f32 of -1..1 -> features [N, ...]. */
   features(images: Tensor): Tensor
+  /** Of its convolutions of one image, for the count of a step's products; absent: they are not counted. */
+  workOn?(image: ImageSize): ConvolutionWork
 }
 
 /** Added to the mean square of features: those that are all zeros have a cosine of 0. */

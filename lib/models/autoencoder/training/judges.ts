@@ -1,5 +1,7 @@
 /** Networks that compare an autoencoder's reconstructions with the images, as a caller gives them to its trainer. */
 import { checkArguments, checkOptions, wrongArgument } from '../../../arguments.js'
+import type { ImageSize } from '../../../image/image.js'
+import type { ConvolutionWork } from '../../../nn/convolution_work.js'
 import type { Tensor } from '../../../tensor/tensor.js'
 import { type FeatureNetwork, identityLoss } from './identity.js'
 
@@ -7,6 +9,8 @@ import { type FeatureNetwork, identityLoss } from './identity.js'
 export interface PerceptualNetwork {
   /** reconstructions y and images x [N, H, W, C] f32 of -1..1 -> [N] f32, of ops that are differentiable in y. */
   distance(y: Tensor, x: Tensor): Tensor
+  /** Of its convolutions of one image, for the count of a step's products; absent: they are not counted. */
+  workOn?(image: ImageSize): ConvolutionWork
 }
 
 /** A network and the weight of its term in the loss. */

@@ -19,6 +19,7 @@ import {
   imageDataStateSchema,
   type TrainingImages,
 } from './batches.js'
+import { autoencoderFlops } from './flops.js'
 import { autoencoderLoss, type Judges } from './loss.js'
 import { adversarialAdamW, type AutoencoderTrainingOptions } from './options.js'
 
@@ -52,7 +53,7 @@ export function autoencoderTask(
     companions: discriminator
       ? [{ name: 'discriminator', arena: discriminator.arena, optimizer: companionOptimizer(options) }]
       : [],
-    begin: (start) => begin(autoencoder, data, options, start),
+    begin: (start) => begin(autoencoder, data, options, parts, start),
     loss: (batch) => autoencoderLoss(network, batch, data.images, options.loss, parts),
     ...(codes && { state: codes.state, afterUpdate: (step: UpdatedStep) => codes.afterUpdate(step) }),
     checkpoint: checkpointOf(autoencoder),
@@ -64,9 +65,10 @@ const companionOptimizer = ({ optimizer }: AutoencoderTrainingOptions) =>
   optimizer.type === 'adamw' ? optimizer : adversarialAdamW
 
 async function begin(
-  { network: { config }, encoder }: LoadedAutoencoder,
+  { network, encoder }: LoadedAutoencoder,
   { open, images }: AutoencoderData,
-  { batchSize }: AutoencoderTrainingOptions,
+  { batchSize, loss }: AutoencoderTrainingOptions,
+  parts: Judges,
   { seed, gradientAccumulation, dataState, onWarning }: RunStart<ImageDataState>,
 ): Promise<BatchSource<ImageBatch, ImageDataState>> {
   const stream = await open({ seed, ...(dataState?.stream && { state: dataState.stream }) })
@@ -82,10 +84,13 @@ async function begin(
       }
       return {
         microBatches: encoder
-          ? await Promise.all(microBatches.map((batch) => withLatents(encoder, config, images, batch)))
+          ? await Promise.all(
+              microBatches.map((batch) => withLatents(encoder, network.config, images, batch)),
+            )
           : microBatches,
         statistics: {
           counts: { images: batchSize },
+          flops: batchSize * autoencoderFlops(network, images, step, loss, parts),
           skippedDocuments: sources.reduce((sum, { skipped }) => sum + skipped, 0),
         },
         dataState,
