@@ -30,6 +30,8 @@ export interface Kernels {
   rope_table(table: Handle, positions: Handle, frequencies: Handle, axes: Handle): void
   split_rope(q: Handle, k: Handle, v: Handle, qkv: Handle, table: Handle): void
   split_rope_backward(dqkv: Handle, dq: Handle, dk: Handle, dv: Handle, table: Handle): void
+  split_norm_rope(q: Handle, k: Handle, v: Handle, rstd: Handle | undefined, qkv: Handle, table: Handle, rows: Handle | undefined, queryWeight: Handle | undefined, keyWeight: Handle | undefined, eps: number): void
+  split_norm_rope_backward(dqkv: Handle, dqueryWeight: Handle | undefined, dkeyWeight: Handle | undefined, dq: Handle, dk: Handle, dv: Handle, table: Handle, rows: Handle | undefined, qkv: Handle | undefined, queryWeight: Handle | undefined, keyWeight: Handle | undefined, rstd: Handle | undefined): void
   attention(y: Handle, yLo: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
   attention_backward(dq: Handle, dk: Handle, dv: Handle, dy: Handle, y: Handle, yLo: Handle | undefined, lse: Handle, q: Handle, k: Handle, v: Handle, keyStart: Handle, keyEnd: Handle, queryRows: Handle, keyRows: Handle, scale: number): void
   conv2d(y: Handle, x: Handle, weight: Handle, bias: Handle | undefined, residual: Handle | undefined, stride: number, padding: number, groups: number): void

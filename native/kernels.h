@@ -48,6 +48,10 @@
   K(rope_table,             (Out table, In positions, In frequencies, In axes)) /* positions [T, A] f32, frequencies [D/2] f32, axes [D/2] i32 */ \
   K(split_rope,             (Out q, Out k, Out v, In qkv, In table)) \
   K(split_rope_backward,    (Out dqkv, In dq, In dk, In dv, In table)) \
+  /* split_norm_rope.cc: as split_rope of qkv [R, H + 2 G, D], whose row r becomes row rows[r] of q, k and v, by that row of \
+     the table; where there are weights [D], RMSNorm of each head of q and of k comes first; rstd [R, H + G] f32 of them */ \
+  K(split_norm_rope,        (Part q, Part k, Part v, OutOptional rstd, In qkv, In table, InOptional rows, InOptional query_weight, InOptional key_weight, f32 eps)) \
+  K(split_norm_rope_backward, (Out dqkv, Acc dquery_weight, Acc dkey_weight, In dq, In dk, In dv, In table, InOptional rows, InOptional qkv, InOptional query_weight, InOptional key_weight, InOptional rstd)) \
   /* attention.cc: q [T, H, D], k, v [K, G, D], lse [H, T] f32; the rest i32: key_start, key_end [T] in key \
      positions of the query's own sequence, query_rows, key_rows [B + 1]; y_lo [T, H, D]: what rounding y to \
      bf16 lost */ \

@@ -1,10 +1,8 @@
 import { add } from '../ops/add.js'
 import { attention, type AttentionSpans } from '../ops/attention.js'
-import { concat } from '../ops/concat.js'
 import { reshape } from '../ops/reshape.js'
-import { joinRows, splitRows } from '../ops/row_groups.js'
-import { split } from '../ops/split.js'
-import { splitRope } from '../ops/split_rope.js'
+import { splitRows } from '../ops/row_groups.js'
+import { type HeadsPart, splitNormRope } from '../ops/split_norm_rope.js'
 import { swigluLinear } from '../ops/swiglu_linear.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
@@ -101,14 +99,15 @@ class AttentionLayers {
     })
   }
 
-  /** x [R, C] -> queries, keys and values [R, H + 2 G, D], not yet rotated. */
-  project(x: Tensor): Tensor {
+  /** x [R, C] -> queries, keys and values [R, H + 2 G, D], neither normalised nor rotated yet, and the weights of their norms. */
+  project(x: Tensor): HeadsPart {
     const { heads, kvHeads } = this.sizes
     const projected = this.#qkv.forward(this.#norm.forward(x))
-    const qkv = reshape(projected, [-1, heads + 2 * kvHeads, this.#headSize])
-    if (!this.#headNorms) return qkv
-    const [q, k, v] = split(qkv, [heads, kvHeads, kvHeads], 1) as [Tensor, Tensor, Tensor]
-    return concat([this.#headNorms.query.forward(q), this.#headNorms.key.forward(k), v], 1)
+    const norms = this.#headNorms && {
+      query: this.#headNorms.query.weight.tensor,
+      key: this.#headNorms.key.weight.tensor,
+    }
+    return { qkv: reshape(projected, [-1, heads + 2 * kvHeads, this.#headSize]), norms }
   }
 
   /** y [R, H, D], what attention gives -> [R, C]. */
@@ -178,10 +177,12 @@ export class TransformerBlock {
 
   /** Attention over the whole sequence: what each stream's positions get of it. */
   #attend(streams: readonly Stream[], { rope, spans, rows, cache }: BlockContext): readonly Tensor[] {
-    const { heads, kvHeads } = this.sizes
-    const projected = streams.map(({ modality, x }) => this.#attention[modality].project(x))
-    const qkv = rows ? joinRows(projected, rows) : projected[0]!
-    const { q, k, v } = splitRope(qkv, rope, heads, kvHeads)
+    const { heads, kvHeads, normEps } = this.sizes
+    const parts = streams.map(({ modality, x }, i) => ({
+      ...this.#attention[modality].project(x),
+      rows: rows?.[i],
+    }))
+    const { q, k, v } = splitNormRope(parts, rope, heads, kvHeads, normEps)
     const seen = cache ? cache.kv.write(this.layer, k, v, cache.slots) : { k, v }
     const y = attention(q, seen.k, seen.v, spans)
     return rows ? splitRows(y, rows) : [y]

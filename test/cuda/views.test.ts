@@ -99,6 +99,34 @@ checkCalls({
       views.input([5, 2, 2 * C], views.dtype, 3).handle,
       views.input([5, 2 * C], 'f32', 4).handle,
     ),
+  split_norm_rope: (views, C) =>
+    native.split_norm_rope(
+      views.output([5, 3, 2 * C]).handle,
+      views.output([5, 2, 2 * C]).handle,
+      views.output([5, 2, 2 * C]).handle,
+      views.output([5, 5], 'f32').handle,
+      views.input([5, 7, 2 * C]).handle,
+      views.input([5, 2 * C], 'f32', 2).handle,
+      views.ints([3, 1, 4, 0, 2]).handle,
+      views.input([2 * C], views.dtype, 3).handle,
+      views.input([2 * C], views.dtype, 4).handle,
+      1e-5,
+    ),
+  split_norm_rope_backward: (views, C) =>
+    native.split_norm_rope_backward(
+      views.output([5, 7, 2 * C]).handle,
+      views.output([2 * C], 'f32').handle,
+      views.output([2 * C], 'f32').handle,
+      views.input([5, 3, 2 * C]).handle,
+      views.input([5, 2, 2 * C], views.dtype, 2).handle,
+      views.input([5, 2, 2 * C], views.dtype, 3).handle,
+      views.input([5, 2 * C], 'f32', 4).handle,
+      views.ints([3, 1, 4, 0, 2]).handle,
+      views.input([5, 7, 2 * C], views.dtype, 5).handle,
+      views.input([2 * C], views.dtype, 6).handle,
+      views.input([2 * C], views.dtype, 7).handle,
+      views.input([5, 5], 'f32', 8).handle,
+    ),
   upsample_nearest: (views, C) =>
     native.upsample_nearest(views.output([2, 9, 6, C]).handle, views.input([2, 3, 2, C]).handle, 0.5),
   sum_pool: (views, C) =>

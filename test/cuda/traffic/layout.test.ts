@@ -106,6 +106,57 @@ describe('kernels that memory bounds move each byte once', () => {
         (dqkv, dq, dk, dv, table) => native.split_rope_backward(dqkv!, dq!, dk!, dv!, table!),
       ),
     },
+    split_norm_rope: {
+      // All heads read the angles of their token, and each is read twice.
+      cached: 2.1,
+      prepare: on(
+        (d) => [
+          zeros([T, 8, 64], d),
+          zeros([T, 2, 64], d),
+          zeros([T, 2, 64], d),
+          zeros([T, 10], 'f32'),
+          random([T, 12, 64], d),
+          random([T, 64], 'f32'),
+          random([64], d),
+          random([64], d),
+        ],
+        (q, k, v, rstd, qkv, table, query, key) =>
+          native.split_norm_rope(q!, k!, v!, rstd!, qkv!, table!, undefined, query!, key!, 1e-5),
+      ),
+    },
+    split_norm_rope_backward: {
+      cached: 2.1,
+      prepare: on(
+        (d) => [
+          zeros([T, 12, 64], d),
+          zeros([64], 'f32'),
+          zeros([64], 'f32'),
+          random([T, 8, 64], d),
+          random([T, 2, 64], d),
+          random([T, 2, 64], d),
+          random([T, 64], 'f32'),
+          random([T, 12, 64], d),
+          random([64], d),
+          random([64], d),
+          random([T, 10], 'f32'),
+        ],
+        (dqkv, dquery, dkey, dq, dk, dv, table, qkv, query, key, rstd) =>
+          native.split_norm_rope_backward(
+            dqkv!,
+            dquery!,
+            dkey!,
+            dq!,
+            dk!,
+            dv!,
+            table!,
+            undefined,
+            qkv!,
+            query!,
+            key!,
+            rstd!,
+          ),
+      ),
+    },
     upsample_nearest: {
       // Each pixel of x is read for four of y.
       cached: 1.25,
