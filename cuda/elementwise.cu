@@ -7,6 +7,7 @@
 #else
 #include "cuda_kernels.h"
 #include "host/launch.h"
+#include "quantize.h"
 #endif
 
 namespace transfusion::cuda {
@@ -138,8 +139,8 @@ Grid grid_of(const TensorView& y, const TensorView& x) {
   return {ceil_div(y.elements(), kThreads * vector_size(y.dtype, x.dtype))};
 }
 
-Status launch_map(Context& context, const Kernel<MapArguments>& kernel, const TensorView& y, const In& x,
-                  f32 factor = 1) {
+Status launch_map(Context& context, const Kernel<MapArguments>& kernel, const TensorView& y,
+                  const TensorView& x, f32 factor = 1) {
   return launch(context, kernel, grid_of(y, x),
                 {y.data, x.data, y.elements(), factor, aligned({y.data, x.data})});
 }
@@ -163,8 +164,10 @@ Status zero(Context& context, Part y) {
   return fill(context, whole, 0);
 }
 
-Status cast(Context& context, Out y, In x) {
+Status cast(Context& context, OutAny y, InAny x) {
   if (x.dtype == y.dtype) return copy(context, y.data, x.data, x.bytes());
+  if (is_blocks(x.dtype)) return dequantize(context, y, x);
+  if (is_blocks(y.dtype)) return quantize(context, y, x);
   const auto& to_f32 = x.dtype == DType::i32 ? cast_f32_i32 : cast_f32_bf16;
   const auto& to_bf16 = x.dtype == DType::i32 ? cast_bf16_i32 : cast_bf16_f32;
   return launch_map(context, y.dtype == DType::bf16 ? to_bf16 : to_f32, y, x);

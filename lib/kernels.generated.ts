@@ -20,6 +20,7 @@ export interface Kernels {
   matmul(y: Handle, a: Handle, b: Handle, bias: Handle | undefined, transposeA: boolean, transposeB: boolean): void
   matmul_accumulate(y: Handle | undefined, a: Handle, b: Handle, transposeA: boolean, transposeB: boolean): void
   matmul_part(y: Handle, a: Handle, b: Handle, transposeA: boolean, transposeB: boolean): void
+  quantized_matmul(y: Handle, x: Handle, w: Handle, bias: Handle | undefined): void
   embedding(y: Handle, weight: Handle, ids: Handle): void
   embedding_backward(dweight: Handle | undefined, dy: Handle, ids: Handle): void
   gather_rows(y: Handle, x: Handle, rows: Handle): void

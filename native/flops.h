@@ -44,6 +44,12 @@ inline constexpr auto flops_of<&KernelTable::matmul> = +[](const Out& y, const I
 };
 
 template <>
+inline constexpr auto flops_of<&KernelTable::quantized_matmul> = +[](const Out& y, const In& x, const InAny&,
+                                                                     const InOptional&) {
+  return product_flops(y, x, false);
+};
+
+template <>
 inline constexpr auto flops_of<&KernelTable::matmul_accumulate> = +[](const Acc& y, const In& a, const In&,
                                                                       const bool& transpose_a, const bool&) {
   return product_flops(y, a, transpose_a);

@@ -68,10 +68,11 @@ Kind resolve(Bound<Kind>& bound) {
 inline InList resolve(BoundList& list) { return list.resolve(); }
 
 template <class Kind>
-constexpr bool is_read =
-    std::is_same_v<Kind, In> || std::is_same_v<Kind, InOptional> || std::is_same_v<Kind, InOut>;
+constexpr bool is_read = std::is_same_v<Kind, In> || std::is_same_v<Kind, InAny> ||
+                         std::is_same_v<Kind, InOptional> || std::is_same_v<Kind, InOut>;
 template <class Kind>
-constexpr bool is_overwritten = std::is_same_v<Kind, Out> || std::is_same_v<Kind, OutOptional>;
+constexpr bool is_overwritten =
+    std::is_same_v<Kind, Out> || std::is_same_v<Kind, OutAny> || std::is_same_v<Kind, OutOptional>;
 // Whatever it held before.
 template <class Kind>
 constexpr bool is_new = is_overwritten<Kind> || std::is_same_v<Kind, Part> || std::is_same_v<Kind, StateOut>;

@@ -9,7 +9,25 @@
 
 namespace transfusion {
 
-enum class DType : int32_t { f32 = 0, bf16 = 1, i32 = 2 };
+// From int8 on: block dtypes, for storage alone, see shared/blocks.h.
+enum class DType : int32_t {
+  f32 = 0,
+  bf16 = 1,
+  i32 = 2,
+  int8 = 3,
+  q8_0 = 4,
+  q4_0 = 5,
+  q4_1 = 6,
+  q4_k = 7,
+  q6_k = 8
+};
+inline constexpr int kDTypes = 9;
+
+constexpr const char* dtype_name(DType dtype) {
+  constexpr const char* kNames[kDTypes] = {"f32",  "bf16", "i32",  "int8", "q8_0",
+                                           "q4_0", "q4_1", "q4_k", "q6_k"};
+  return kNames[static_cast<int>(dtype)];
+}
 
 struct bf16 {
   uint16_t bits;
@@ -22,7 +40,25 @@ using u64 = uint64_t;
 
 inline constexpr int kMaxRank = 6;
 
+// Of an element; block dtypes have none.
 inline size_t dtype_size(DType dtype) { return dtype == DType::bf16 ? 2 : 4; }
+
+// A tensor [.., K] of a block dtype is rows of K values, each in blocks of `values` that take `bytes`. A row
+// of int8 is one block: K bytes, padding to a multiple of 4, and a scale.
+struct BlockSize {
+  i64 values, bytes;
+};
+constexpr bool is_blocks(DType dtype) { return dtype >= DType::int8; }
+constexpr BlockSize block_size(DType dtype) {
+  constexpr BlockSize kSizes[] = {{1, 1}, {32, 34}, {32, 18}, {32, 20}, {256, 144}, {256, 210}};
+  return kSizes[static_cast<int>(dtype) - static_cast<int>(DType::int8)];
+}
+// Of a row of K values; K is a multiple of the block's.
+constexpr i64 row_bytes(DType dtype, i64 K) {
+  if (!is_blocks(dtype)) return K * static_cast<i64>(dtype == DType::bf16 ? 2 : 4);
+  if (dtype == DType::int8) return (K + 3) / 4 * 4 + 4;
+  return K / block_size(dtype).values * block_size(dtype).bytes;
+}
 
 // Dense, row-major. An absent optional argument has data == nullptr.
 struct TensorView {
@@ -39,7 +75,10 @@ struct TensorView {
     for (int axis = 0; axis < rank; ++axis) count *= shape[axis];
     return count;
   }
-  size_t bytes() const { return static_cast<size_t>(elements()) * dtype_size(dtype); }
+  size_t bytes() const {
+    if (is_blocks(dtype)) return static_cast<size_t>(rows() * row_bytes(dtype, dim(-1)));
+    return static_cast<size_t>(elements()) * dtype_size(dtype);
+  }
   // Size of an axis; negative axes count from the last.
   i64 dim(int axis) const { return shape[axis < 0 ? rank + axis : axis]; }
   // Everything before the last axis as one: a tensor [..., C] has rows() rows of dim(-1) elements.
@@ -75,6 +114,9 @@ struct InOut : WritableView<InOut> {};  // read and written; marked
 struct State : WritableView<State> {};  // read and written; left as it was and unmarked (parameters, moments)
 struct StateOut : WritableView<StateOut> {};  // written whole, or as State left as it was; may be absent
 struct In : ReadableView<In> {};
+// As Out and In, but of block dtypes too: every other kind refuses those.
+struct OutAny : WritableView<OutAny> {};
+struct InAny : ReadableView<InAny> {};
 struct InOptional : ReadableView<InOptional> {};
 struct InList {
   const In* items;

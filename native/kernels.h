@@ -16,7 +16,7 @@
   /* elementwise.cc: broadcasting as in NumPy, rank <= 6 */ \
   K(fill,                   (Out y, f32 value)) \
   K(zero,                   (Part y)) \
-  K(cast,                   (Out y, In x))  /* any dtype to any float dtype; i32 to f32 too; same dtype copies */ \
+  K(cast,                   (OutAny y, InAny x))  /* any dtype to any float dtype; floats to int8, q8_0, q4_0, q4_1; same dtype copies */ \
   K(add,                    (Out y, In a, In b)) \
   K(mul,                    (Out y, In a, In b))  /* y f32 may take bf16 a, b, here and in add */ \
   K(scale,                  (Out y, In x, f32 factor)) \
@@ -34,8 +34,10 @@
   K(matmul,                 (Out y, In a, In b, InOptional bias, bool transpose_a, bool transpose_b)) \
   K(matmul_accumulate,      (Acc y, In a, In b, bool transpose_a, bool transpose_b)) \
   K(matmul_part,            (Part y, In a, In b, bool transpose_a, bool transpose_b))  /* what is accumulated to next */ \
-  /* embedding.cc: ids [T], -1 gives a row of zeros; weight [V, C], y [T, C] */ \
-  K(embedding,              (Out y, In weight, In ids)) \
+  /* quantized_matmul.cc: x [M, K] f32 or bf16, w [N, K] of a block dtype, bias [N] of x's dtype; y [M, N] f32 or x's dtype */ \
+  K(quantized_matmul,       (Out y, In x, InAny w, InOptional bias)) \
+  /* embedding.cc: ids [T], -1 gives a row of zeros; weight [V, C], y [T, C]; of a block dtype: y f32 or bf16 */ \
+  K(embedding,              (Out y, InAny weight, In ids)) \
   K(embedding_backward,     (Acc dweight, In dy, In ids)) \
   /* rows.cc: x [R, C], y [T, C], rows i32; -1: zeros when gathered, skipped when scattered */ \
   K(gather_rows,            (Out y, In x, In rows)) \

@@ -17,9 +17,19 @@ struct Place {
   reject(value, place.kernel.name, place.kernel.argument(place.argument), expected);
 }
 
+[[noreturn]] inline void reject_dtype(const Napi::Value& value, const Place& place, DType received) {
+  throw Napi::TypeError::New(value.Env(),
+                             std::string(place.kernel.name) + ": " + place.kernel.argument(place.argument) +
+                                 " must not be of a block dtype, received " + dtype_name(received));
+}
+
 template <class Kind>
 constexpr bool may_be_absent = std::is_same_v<Kind, OutOptional> || std::is_same_v<Kind, InOptional> ||
                                std::is_same_v<Kind, Acc> || std::is_same_v<Kind, StateOut>;
+
+// The one place where kernels are kept from block dtypes that they do not know.
+template <class Kind>
+constexpr bool may_be_blocks = std::is_same_v<Kind, InAny> || std::is_same_v<Kind, OutAny>;
 
 template <class Kind>
 Bound<Kind> convert_tensor(Environment& environment, Napi::Value value, const Place& place) {
@@ -30,6 +40,7 @@ Bound<Kind> convert_tensor(Environment& environment, Napi::Value value, const Pl
   static_cast<TensorView&>(bound.view) = slot.view;
   bound.block = slot.block;
   bound.offset = slot.offset;
+  if (!may_be_blocks<Kind> && is_blocks(slot.view.dtype)) reject_dtype(value, place, slot.view.dtype);
   if (std::is_same_v<Kind, Acc> && slot.view.dtype != DType::f32) reject(value, place, "be f32");
   return bound;
 }

@@ -12,8 +12,17 @@
 namespace transfusion {
 namespace {
 
-constexpr int kDTypes = 3;
 constexpr i64 kMaxElements = i64{1} << 48;
+
+// A row is of whole blocks.
+void check_blocks(Napi::Env env, const TensorView& view) {
+  if (!is_blocks(view.dtype)) return;
+  const i64 values = block_size(view.dtype).values;
+  if (view.rank == 0 || view.dim(-1) % values != 0)
+    throw Napi::RangeError::New(env, std::string("shape of ") + dtype_name(view.dtype) +
+                                         " must have a last axis of whole blocks of " +
+                                         std::to_string(values));
+}
 
 TensorView view_from(const Napi::CallbackInfo& info, size_t dtype_index, size_t shape_index) {
   TensorView view;
@@ -38,6 +47,7 @@ TensorView view_from(const Napi::CallbackInfo& info, size_t dtype_index, size_t 
         product > kMaxElements)
       throw Napi::RangeError::New(info.Env(), "shape must have a product of at most 2^48");
   }
+  check_blocks(info.Env(), view);
   return view;
 }
 
@@ -103,7 +113,15 @@ Napi::Value view(const Napi::CallbackInfo& info) {
   if (offset < 0 || offset > slot.view.elements() || view.dtype != slot.view.dtype ||
       view.elements() > slot.view.elements() - offset)
     throw Napi::RangeError::New(info.Env(), "view: it must lie inside its tensor and have its dtype");
-  const size_t byte_offset = slot.offset + static_cast<size_t>(offset) * dtype_size(view.dtype);
+  size_t byte_offset = slot.offset;
+  if (is_blocks(view.dtype)) {
+    const i64 K = view.dim(-1);
+    if (K != slot.view.dim(-1) || (K == 0 ? offset : offset % K) != 0)
+      throw Napi::RangeError::New(info.Env(), "view: of a block dtype it must be of whole rows");
+    if (K > 0) byte_offset += static_cast<size_t>(offset / K * row_bytes(view.dtype, K));
+  } else {
+    byte_offset += static_cast<size_t>(offset) * dtype_size(view.dtype);
+  }
   return Napi::Number::New(info.Env(), Environment::of(info).create(slot.block, byte_offset, view));
 }
 

@@ -42,7 +42,7 @@ std::string Work::text() const {
   std::string text(name);
   for (const auto& [argument, view] : tensors) {
     text += &view == &tensors.front().view ? " " : ", ";
-    text += view.dtype == DType::f32 ? "f32 [" : view.dtype == DType::bf16 ? "bf16 [" : "i32 [";
+    text += std::string(dtype_name(view.dtype)) + " [";
     for (int axis = 0; axis < view.rank; ++axis)
       text += (axis > 0 ? ", " : "") + std::to_string(view.shape[axis]);
     text += "]";

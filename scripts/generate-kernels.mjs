@@ -11,6 +11,7 @@ const target = new URL('lib/kernels.generated.ts', root)
 
 const types = {
   Out: 'Handle',
+  OutAny: 'Handle',
   OutOptional: 'Handle | undefined',
   Part: 'Handle',
   Acc: 'Handle | undefined',
@@ -18,6 +19,7 @@ const types = {
   State: 'Handle',
   StateOut: 'Handle | undefined',
   In: 'Handle',
+  InAny: 'Handle',
   InOptional: 'Handle | undefined',
   InList: 'readonly Handle[]',
   f32: 'number',

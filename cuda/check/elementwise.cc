@@ -64,7 +64,7 @@ void add_elementwise_cases(std::vector<Case>& cases) {
     cases.push_back({"cast to f32 [1003]" + suffix, [=](Run& run) {
                        const Values x = run.random({1003}, dtype);
                        const Out y = run.out({1003}, DType::f32);
-                       run.call(run.kernels().cast, y, run.in(x));
+                       run.call(run.kernels().cast, as_out_any(y), as_in_any(run.in(x)));
                        run.expect(y, x.data, Tolerance::exact);
                      }});
     for (const f32 slope : {0.f, 0.25f})
@@ -109,13 +109,13 @@ void add_elementwise_cases(std::vector<Case>& cases) {
     cases.push_back({"cast of integers [1003]" + suffix, [=](Run& run) {
                        const Values x = run.random_integers({1003}, -1000000, 1000000);
                        const Out y = run.out({1003}, dtype);
-                       run.call(run.kernels().cast, y, run.in(x));
+                       run.call(run.kernels().cast, as_out_any(y), as_in_any(run.in(x)));
                        run.expect(y, x.data, Tolerance::elementwise);
                      }});
     cases.push_back({"cast to bf16 [1003]" + suffix, [=](Run& run) {
                        const Values x = run.random({1003}, dtype);
                        const Out y = run.out({1003}, DType::bf16);
-                       run.call(run.kernels().cast, y, run.in(x));
+                       run.call(run.kernels().cast, as_out_any(y), as_in_any(run.in(x)));
                        run.expect(y, rounded(x.data, DType::bf16), Tolerance::exact);
                      }});
     cases.push_back({"swiglu [33, 2 x 72]" + suffix, [=](Run& run) {

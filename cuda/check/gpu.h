@@ -163,6 +163,7 @@ class Run {
   using Command = std::function<Status()>;
 
   static void collect(std::vector<Written>& written, const Out& view) { written.push_back({view, false}); }
+  static void collect(std::vector<Written>& written, const OutAny& view) { written.push_back({view, false}); }
   static void collect(std::vector<Written>& written, const OutOptional& view) {
     if (view.present()) written.push_back({view, false});
   }
@@ -209,6 +210,16 @@ inline In as_in(const TensorView& view) {
   In in;
   static_cast<TensorView&>(in) = view;
   return in;
+}
+inline InAny as_in_any(const TensorView& view) {
+  InAny in;
+  static_cast<TensorView&>(in) = view;
+  return in;
+}
+inline OutAny as_out_any(const TensorView& view) {
+  OutAny out;
+  static_cast<TensorView&>(out) = view;
+  return out;
 }
 // An output of which a call may as well write a part.
 inline Part as_part(const TensorView& view) {

@@ -95,7 +95,7 @@ void time_rows(Cases& cases, const Sizes& s, DType dtype) {
   });
   add("embedding", [=](Run& run) {
     const Out y = run.out(shape, dtype), table = run.noise({s.V, s.C}, dtype);
-    run.measure({0, 2 * bytes_of({y})}, run.kernels().embedding, y, as_in(table),
+    run.measure({0, 2 * bytes_of({y})}, run.kernels().embedding, y, as_in_any(table),
                 run.in(run.random_integers({s.T}, 0, s.V - 1)));
   });
   add("embedding_backward", [=](Run& run) {

@@ -2,7 +2,7 @@ import type { GradientRequest } from '../autograd/definition.js'
 import { defineOp } from '../autograd/op.js'
 import { native } from '../native.js'
 import { ArgumentError, checkDType, checkFloat, checkRank, checkShape } from '../tensor/check.js'
-import type { DType } from '../tensor/dtype.js'
+import { type DType, isBlockDType } from '../tensor/dtype.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, emptyLike, type Tensor } from '../tensor/tensor.js'
 import { cast } from './cast.js'
@@ -36,10 +36,10 @@ const op = defineOp({
   },
 })
 
-/** Checks that a weight [O, I] has I = `inputs` and this dtype. */
+/** Checks that a weight [O, I] has I = `inputs` and this dtype, or is quantised. */
 export function checkWeight(weight: Tensor, inputs: number, dtype: DType): void {
   checkShape('weight', weight, [-1, inputs])
-  checkDType('weight', weight, dtype)
+  if (!isBlockDType(weight.dtype)) checkDType('weight', weight, dtype)
 }
 
 /** Enqueues y = x W^T + b, in x's dtype or another. */
@@ -47,7 +47,9 @@ export function multiply(x: Tensor, weight: Tensor, bias?: Tensor, dtype: DType 
   const y = empty([...x.shape.slice(0, -1), weight.size(0)], dtype)
   const rows = rowsOf(x)
   const yRows = rowsOf(y)
-  native.matmul(yRows.handle, rows.handle, weight.handle, bias?.handle, false, true)
+  if (isBlockDType(weight.dtype))
+    native.quantized_matmul(yRows.handle, rows.handle, weight.handle, bias?.handle)
+  else native.matmul(yRows.handle, rows.handle, weight.handle, bias?.handle, false, true)
   if (rows !== x) rows.free()
   if (yRows !== y) yRows.free()
   return y
@@ -82,7 +84,11 @@ export interface LinearOptions {
  *
  * x [..., I] of 1 to 6 axes, weight [O, I], bias [O], all f32 or all bf16 -> y [..., O] of their dtype, or f32 where
  * `options.dtype` says so. bf16 is summed in f32; the gradients of weight and bias are added up in f32.
- * @throws ArgumentError unless shapes and dtypes fit
+ *
+ * A weight of a block dtype (see `BlockDType`) is for inference: rows of x are rounded to int8 in groups of 32 with a scale
+ * each (as llama.cpp does), products of a group are exact, groups are added up in f32. A row of x with a value that is not
+ * finite gives NaN.
+ * @throws ArgumentError unless shapes and dtypes fit, and where a gradient through a quantised weight is needed
  */
 export const linear = (x: Tensor, weight: Tensor, bias?: Tensor, options: LinearOptions = {}): Tensor =>
   op({ x, weight, bias }, options)

@@ -2,7 +2,7 @@ import type { Handle } from '../kernels.generated.js'
 import { native } from '../native.js'
 import { ArgumentError, shown } from './argument_error.js'
 import { currentDevice, type Device, deviceNumber, parseDevice } from './device.js'
-import { type DType, dtypeBytes, dtypeCodes } from './dtype.js'
+import { type DType, dtypeBytes, dtypeCodes, isBlockDType, rowBytes } from './dtype.js'
 import { currentOp } from './op_name.js'
 import { Scoped } from './scope.js'
 import { completeShape, elementsOf, formatShape, type Shape } from './shape.js'
@@ -31,7 +31,7 @@ export interface TapeEntry {
 }
 
 /**
- * A dense, row-major array on a device: f32, bf16 or i32, up to 6 axes. It is a handle on native memory: freed by
+ * A dense, row-major array on a device: f32, bf16, i32, or quantised weights (see `BlockDType`), up to 6 axes. It is a handle on native memory: freed by
  * the scope it was made in, by `free()` or `using`, and as a last resort by the garbage collector. Ops return at
  * once and run in order on the device's stream; only reading waits.
  */
@@ -86,7 +86,8 @@ export class Tensor extends Scoped {
 
   /** Of native memory. */
   get bytes(): number {
-    return this.elements * dtypeBytes[this.dtype]
+    if (!isBlockDType(this.dtype)) return this.elements * dtypeBytes[this.dtype]
+    return elementsOf(this.shape.slice(0, -1)) * rowBytes(this.dtype, this.size(-1))
   }
 
   /** The size of an axis; negative axes count from the last. Throws a RangeError when there is no such axis. */
@@ -126,7 +127,7 @@ export class Tensor extends Scoped {
 
   /**
    * `elements(shape)` elements from `offset` on, sharing the memory. Not differentiable: lib/ops/reshape.ts is.
-   * Throws a RangeError when the view leaves the tensor.
+   * Throws a RangeError when the view leaves the tensor, or where quantised weights are not viewed by whole rows.
    */
   view(shape: Shape, offset = 0): Tensor {
     const complete = completeShape(shape, this.elements - offset)
@@ -134,6 +135,13 @@ export class Tensor extends Scoped {
     const inside = Number.isInteger(offset) && offset >= 0 && offset + count <= this.elements
     if (!complete.every((size) => Number.isInteger(size) && size >= 0) || !inside)
       throw new RangeError(`${prefix()}a view of shape ${formatShape(shape)} at ${offset} leaves ${this}`)
+    if (
+      isBlockDType(this.dtype) &&
+      (complete.at(-1) !== this.size(-1) || offset % (this.size(-1) || 1) !== 0)
+    )
+      throw new RangeError(
+        `${prefix()}a view of shape ${formatShape(shape)} at ${offset} is not of whole rows of ${this}`,
+      )
     return new Tensor(
       native.view(this.handle, offset, dtypeCodes[this.dtype], complete),
       complete,
@@ -144,8 +152,8 @@ export class Tensor extends Scoped {
   }
 
   /**
-   * The values, once the ops before have run: Float32Array for f32 and bf16, Int32Array for i32. Rejects when a
-   * kernel that it depends on failed, with that op, the argument and the value received.
+   * The values, once the ops before have run: Float32Array for f32, bf16 and quantised weights, Int32Array for i32. Rejects
+   * when a kernel that it depends on failed, with that op, the argument and the value received.
    */
   async read(): Promise<Float32Array | Int32Array> {
     if (this.dtype === 'i32') return new Int32Array(await native.read(this.handle))
@@ -157,7 +165,7 @@ export class Tensor extends Scoped {
     return new Float32Array(await values)
   }
 
-  /** The values of an f32 or bf16 tensor; see `read`. */
+  /** The values of a tensor that is not i32; see `read`. */
   async readFloats(): Promise<Float32Array> {
     if (this.dtype === 'i32') throw new TypeError(`readFloats: ${this} holds integers`)
     return (await this.read()) as Float32Array
@@ -175,18 +183,26 @@ export class Tensor extends Scoped {
     return new Uint16Array(await native.read(this.handle))
   }
 
+  /** The stored bytes of quantised weights, row after row; see `read`. */
+  async readBytes(): Promise<Uint8Array> {
+    if (!isBlockDType(this.dtype)) throw new TypeError(`readBytes: ${this} is not of a block dtype`)
+    return new Uint8Array(await native.read(this.handle))
+  }
+
   /**
    * Overwrites the values once the ops before have run. The array is copied before this returns. Float32Array for
-   * f32 and bf16 (rounded on the device), Uint16Array for the bits of bf16, Int32Array for i32. Throws a TypeError for
-   * an array of another type or length.
+   * f32 and bf16 (rounded on the device), Uint16Array for the bits of bf16, Int32Array for i32, Uint8Array for the stored
+   * bytes of quantised weights. Throws a TypeError for an array of another type or length.
    */
-  write(data: Float32Array | Int32Array | Uint16Array): void {
+  write(data: TensorData): void {
     checkValues('write', data)
+    const isOfBlocks = isBlockDType(this.dtype)
     const matches =
-      (data instanceof Float32Array && this.dtype !== 'i32') ||
+      (data instanceof Float32Array && this.dtype !== 'i32' && !isOfBlocks) ||
       (data instanceof Int32Array && this.dtype === 'i32') ||
-      (data instanceof Uint16Array && this.dtype === 'bf16')
-    if (!matches || data.length !== this.elements)
+      (data instanceof Uint16Array && this.dtype === 'bf16') ||
+      (data instanceof Uint8Array && isOfBlocks)
+    if (!matches || data.length !== (isOfBlocks ? this.bytes : this.elements))
       throw new TypeError(
         `${prefix()}a ${data.constructor.name} of ${data.length} cannot be written to ${this}`,
       )
@@ -203,9 +219,18 @@ export class Tensor extends Scoped {
   }
 }
 
+/** Values of a tensor: of f32 or bf16, of i32, the bits of bf16, or the bytes of quantised weights. */
+export type TensorData = Float32Array | Int32Array | Uint16Array | Uint8Array
+
 function checkValues(callee: string, data: unknown): void {
-  if (!(data instanceof Float32Array || data instanceof Int32Array || data instanceof Uint16Array))
-    throw new ArgumentError('data', 'be a Float32Array, an Int32Array or a Uint16Array', data, callee)
+  const kinds = [Float32Array, Int32Array, Uint16Array, Uint8Array]
+  if (!kinds.some((kind) => data instanceof kind))
+    throw new ArgumentError(
+      'data',
+      'be a Float32Array, an Int32Array, a Uint16Array or a Uint8Array',
+      data,
+      callee,
+    )
 }
 
 const prefix = () => (currentOp() ? `${currentOp()}: ` : '')
@@ -213,10 +238,14 @@ const prefix = () => (currentOp() ? `${currentOp()}: ` : '')
 const shownShape = (shape: Shape): string =>
   Array.isArray(shape) ? `[${Array.from(shape, shown).join(', ')}]` : shown(shape)
 
-/** A tensor of undefined values on a device: see `withDevice` for the default. Throws a RangeError when memory is out. */
+/**
+ * A tensor of undefined values on a device: see `withDevice` for the default. Throws a RangeError when memory is out, and
+ * where the last axis is not of whole blocks of the dtype.
+ */
 export function empty(shape: Shape, dtype: DType = 'f32', device: Device = currentDevice()): Tensor {
   const place = device === currentDevice() ? device : parseDevice(device, currentOp() || 'empty')
-  if (dtypeCodes[dtype] === undefined) throw new ArgumentError('dtype', 'be f32, bf16 or i32', dtype, 'empty')
+  if (dtypeCodes[dtype] === undefined)
+    throw new ArgumentError('dtype', `be ${Object.keys(dtypeCodes).join(', ')}`, dtype, 'empty')
   try {
     return new Tensor(native.create(dtypeCodes[dtype], shape, deviceNumber(place)), shape, dtype, place)
   } catch (error) {
@@ -248,19 +277,19 @@ export const zeros = (shape: Shape, dtype: 'f32' | 'bf16' = 'f32', device?: Devi
 
 /**
  * A tensor of the array's values: f32 or bf16 from a Float32Array, bf16 from the bits of a Uint16Array, i32 from
- * an Int32Array. One size of the shape may be -1; by default it is [data.length]. The array is copied before this
+ * an Int32Array, a block dtype, which is to be named with the shape, from a Uint8Array of its bytes. One size of the shape may be -1; by default it is [data.length]. The array is copied before this
  * returns; see `withDevice` for the default of the device. Throws a TypeError for an array that does not fill the shape or
  * is of another type, a RangeError when memory is out.
  */
 export function fromArray(
-  data: Float32Array | Int32Array | Uint16Array,
+  data: TensorData,
   shape: Shape = [data?.length],
   dtype: DType = data instanceof Int32Array ? 'i32' : data instanceof Uint16Array ? 'bf16' : 'f32',
   device?: Device,
 ): Tensor {
   checkValues('fromArray', data)
   if (!Array.isArray(shape)) throw new ArgumentError('shape', 'be an array of integers', shape, 'fromArray')
-  const tensor = empty(completeShape(shape, data.length), dtype, device)
+  const tensor = empty(isBlockDType(dtype) ? shape : completeShape(shape, data.length), dtype, device)
   tensor.write(data)
   return tensor
 }

@@ -6,6 +6,7 @@
 
 #include "cpu/broadcast.h"
 #include "cpu/cpu.h"
+#include "cpu/quantize.h"
 #include "cpu/simd/scalar.h"
 #include "cpu/simd/simd.h"
 
@@ -66,7 +67,7 @@ Status Scale(Context&, Out y, In x, f32 factor) {
   });
 }
 
-Status Cast(Context&, Out y, In x) {
+Status Cast(Context&, OutAny y, InAny x) {
   if (x.dtype == y.dtype) {
     parallel_for(static_cast<i64>(x.bytes()), 4 * row_grain(1), [&](i64 begin, i64 end) {
       std::memcpy(y.as<char>() + begin, x.as<char>() + begin, static_cast<size_t>(end - begin));
@@ -141,7 +142,11 @@ Status scale(Context& context, Out y, In x, f32 factor) {
   return HWY_DYNAMIC_DISPATCH(Scale)(context, y, x, factor);
 }
 
-Status cast(Context& context, Out y, In x) { return HWY_DYNAMIC_DISPATCH(Cast)(context, y, x); }
+Status cast(Context& context, OutAny y, InAny x) {
+  if (x.dtype != y.dtype && is_blocks(x.dtype)) return dequantize(y, x);
+  if (x.dtype != y.dtype && is_blocks(y.dtype)) return quantize(y, x);
+  return HWY_DYNAMIC_DISPATCH(Cast)(context, y, x);
+}
 
 Status accumulate(Context& context, InOut y, In x) { return HWY_DYNAMIC_DISPATCH(Accumulate)(context, y, x); }
 

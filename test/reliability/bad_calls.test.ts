@@ -39,7 +39,7 @@ function badTensor(tensor: Tensor, { below, pick }: Choices): unknown {
           Int32Array.from({ length: count }, () => below(3)),
           sizes,
         )
-      : zeros(sizes, tensor.dtype)
+      : zeros(sizes, tensor.dtype as 'f32' | 'bf16')
   }
   switch (below(8)) {
     case 0: {

@@ -14,8 +14,8 @@ inline TensorView scratch_like(Context& context, TensorView tensor, DType dtype)
 }
 
 inline Status convert(Context& context, const TensorView& to, const TensorView& from) {
-  Out out;
-  In in;
+  OutAny out;
+  InAny in;
   static_cast<TensorView&>(out) = to;
   static_cast<TensorView&>(in) = from;
   return cast(context, out, in);

@@ -71,8 +71,9 @@ inline dnnl::memory::data_type data_type(DType dtype) {
       return dnnl::memory::data_type::bf16;
     case DType::i32:
       return dnnl::memory::data_type::s32;
+    default:
+      return dnnl::memory::data_type::undef;  // no kernel gives it block dtypes
   }
-  return dnnl::memory::data_type::undef;
 }
 
 // dst = src weights + bias; an empty bias descriptor means none.
