@@ -233,6 +233,10 @@ function checkValues(callee: string, data: unknown): void {
     )
 }
 
+const dtypeList = Object.keys(dtypeCodes)
+  .join(', ')
+  .replace(/, (\w+)$/, ' or $1')
+
 const prefix = () => (currentOp() ? `${currentOp()}: ` : '')
 
 const shownShape = (shape: Shape): string =>
@@ -244,8 +248,7 @@ const shownShape = (shape: Shape): string =>
  */
 export function empty(shape: Shape, dtype: DType = 'f32', device: Device = currentDevice()): Tensor {
   const place = device === currentDevice() ? device : parseDevice(device, currentOp() || 'empty')
-  if (dtypeCodes[dtype] === undefined)
-    throw new ArgumentError('dtype', `be ${Object.keys(dtypeCodes).join(', ')}`, dtype, 'empty')
+  if (dtypeCodes[dtype] === undefined) throw new ArgumentError('dtype', `be ${dtypeList}`, dtype, 'empty')
   try {
     return new Tensor(native.create(dtypeCodes[dtype], shape, deviceNumber(place)), shape, dtype, place)
   } catch (error) {

@@ -1,5 +1,6 @@
 // y[t] = weight[ids[t]], zeros for an id of -1.  Backward: dweight[ids[t]] += dy[t].
-// The work is that of rows.cc, and of quantize.cc where the weight is quantised. Nothing is kept for backward.
+// The work is that of rows.cc, and of quantize.cc where the weight is quantised. Nothing is kept for
+// backward.
 #include "cpu/cpu.h"
 #include "cpu/quantize.h"
 #include "cpu/rows.h"

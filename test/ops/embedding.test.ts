@@ -24,7 +24,7 @@ describe('embedding', () => {
     const all = await weight.readFloats()
     const ids = fromArray(Int32Array.of(6, -1, 0, 6))
     const expected = [6, -1, 0, 6].flatMap((id) =>
-      id < 0 ? Array<number>(64).fill(0) : [...all.slice(id * 64, id * 64 + 64)],
+      id < 0 ? Array<number>(64).fill(0) : Array.from(all.subarray(id * 64, id * 64 + 64)),
     )
     expect(await embedding(weight, ids).readFloats()).toEqual(Float32Array.from(expected))
     const short = embedding(weight, ids, { dtype: 'bf16' })

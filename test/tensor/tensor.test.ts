@@ -244,7 +244,7 @@ describe('what is no shape, and no values', () => {
 
   it('names what is no array of values, no shape and no dtype', () => {
     const none = undefined as unknown as Float32Array
-    const accepted = 'data must be a Float32Array, an Int32Array or a Uint16Array'
+    const accepted = 'data must be a Float32Array, an Int32Array, a Uint16Array or a Uint8Array'
     expect(() => fromArray(none)).toThrow(`fromArray: ${accepted}, received nothing`)
     expect(() => fromArray([1, 2] as unknown as Float32Array)).toThrow(
       `fromArray: ${accepted}, received [1, 2]`,
@@ -253,7 +253,9 @@ describe('what is no shape, and no values', () => {
     expect(() => fromArray(Float32Array.of(1), 1 as unknown as number[])).toThrow(
       'fromArray: shape must be an array',
     )
-    expect(() => zeros([1], 'f64' as 'f32')).toThrow('empty: dtype must be f32, bf16 or i32, received f64')
+    expect(() => zeros([1], 'f64' as 'f32')).toThrow(
+      'empty: dtype must be f32, bf16, i32, int8, q8_0, q4_0, q4_1, q4_k or q6_k, received f64',
+    )
   })
 
   it('copies values of memory that threads share, and none of memory that was given away', async () => {
