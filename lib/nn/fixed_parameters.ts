@@ -1,12 +1,12 @@
 import { native } from '../native.js'
 import type { Device } from '../tensor/device.js'
-import type { DType } from '../tensor/dtype.js'
+import type { ElementDType } from '../tensor/dtype.js'
 import { keep } from '../tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../tensor/tensor.js'
 import type { Parameter } from './parameters.js'
 
 /** How the values of a parameter that is not trained are kept. */
-export type FixedDType = Exclude<DType, 'i32'>
+export type FixedDType = Exclude<ElementDType, 'i32'>
 
 /** Says of a parameter how its values are kept where it is not trained; undefined: it is trained. */
 export type FixedStorage = (parameter: Parameter) => FixedDType | undefined
