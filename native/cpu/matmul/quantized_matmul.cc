@@ -10,102 +10,146 @@
 //
 // each operation rounded by itself, so that neither M, N, threads nor the CPU can change a bit. Parallel over
 // blocks of rows of w. There is no backward pass: such weights are for inference.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/matmul/quantized_matmul.cc"
+#include <hwy/foreach_target.h>
+
 #include "cpu/cpu.h"
-#include "cpu/matmul/quantized_rows.h"
+#include "cpu/matmul/quantized_kernel.h"
+#include "cpu/matmul/quantized_reference.h"
+#include "cpu/simd/simd.h"
 
-namespace transfusion::cpu {
-namespace {
+HWY_BEFORE_NAMESPACE();
+namespace transfusion::cpu::HWY_NAMESPACE {
 
-// Rows of w of a task.
-constexpr i64 kRows = 16;
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_AVX2
 
-// A row of w, its values as int8, padded to whole groups.
-struct UnpackedRow {
-  int8_t* values;
-  f32 *scales, *minima;  // [groups, 2], [groups]
-};
-
-template <class Blocks>
-void unpack_row(Blocks, const UnpackedRow& to, const uint8_t* row, i64 K, i64 groups) {
-  for (i64 g = 0; g < groups; ++g) {
-    const i64 begin = g * kQuantGroup, count = std::min(kQuantGroup, K - begin);
-    for (i64 i = 0; i < count; ++i) to.values[begin + i] = static_cast<int8_t>(Blocks::value(row, begin + i));
-    std::memset(to.values + begin + count, 0, static_cast<size_t>(kQuantGroup - count));
-    to.scales[2 * g] = Blocks::scale(row, K, begin);
-    to.scales[2 * g + 1] = Blocks::scale(row, K, begin + kQuantGroup - Blocks::kScaleValues);
-    to.minima[g] = Blocks::minimum(row, begin);
+// One group of x; quantize_group of quantized_rows.h in vectors.
+template <class X>
+HWY_INLINE void QuantizeGroup(const QuantizedRows& rows, i64 group, const X* x) {
+  constexpr int kVectors = static_cast<int>(kQuantGroup) / kMaxLanes;
+  Vec values[kVectors];
+  Ints largest = hn::Zero(i32_tag);
+  const Ints magnitude = hn::Set(i32_tag, 0x7fffffff);
+  for (int i = 0; i < kVectors; ++i) {
+    values[i] = load(x + i * kMaxLanes);
+    largest = hn::Max(largest, hn::And(hn::BitCast(i32_tag, values[i]), magnitude));
   }
-}
-
-inline i32 dot(const int8_t* a, const int8_t* b, i64 count) {
-  i32 sum = 0;
-  for (i64 i = 0; i < count; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-template <class Blocks>
-f32 product(Blocks, const QuantizedRows& x, i64 m, const UnpackedRow& w) {
-  constexpr i64 kPart = Blocks::kScaleValues;
-  const int8_t* values = x.row(m);
-  f32 total = 0;
-  for (i64 g = 0; g < x.groups; ++g) {
-    const f32 d = x.row_scales(m)[g];
-    for (i64 begin = 0; begin < kQuantGroup; begin += kPart) {
-      const i64 at = g * kQuantGroup + begin;
-      const f32 sum = static_cast<f32>(dot(values + at, w.values + at, kPart));
-      total += sum * (Blocks::kDType == DType::int8 ? d : d * w.scales[2 * g + begin / kPart]);
-    }
-    if (Blocks::kHasMinimum)
-      total += w.minima[g] * (d * static_cast<f32>(x.row_sums(m)[2 * g] + x.row_sums(m)[2 * g + 1]));
+  const i32 bits = hn::GetLane(hn::MaxOfLanes(i32_tag, largest));
+  const Int8Scale scale = Int8Scale::of(static_cast<uint32_t>(bits));
+  rows.scales[group] = scale.scale;
+  int8_t* to = rows.values + group * kQuantGroup;
+  if (scale.factor == 0) {
+    std::memset(to, 0, static_cast<size_t>(kQuantGroup));
+    rows.sums[2 * group] = rows.sums[2 * group + 1] = 0;
+    return;
   }
-  return Blocks::kDType == DType::int8 && x.groups > 0 ? total * w.scales[0] : total;
-}
-
-template <class Body>
-Status with_float(const TensorView& tensor, const Body& body) {
-  if (tensor.dtype == DType::f32) return body(f32{});
-  if (tensor.dtype == DType::bf16) return body(bf16{});
-  return fail("a tensor must be of dtype f32 or bf16, received %s", dtype_name(tensor.dtype));
+  const Vec factor = set(scale.factor);
+  Ints sums[2] = {hn::Zero(i32_tag), hn::Zero(i32_tag)};
+  for (int i = 0; i < kVectors; ++i) {
+    const Ints rounded = hn::NearestInt(hn::Mul(values[i], factor));
+    sums[2 * i / kVectors] = hn::Add(sums[2 * i / kVectors], rounded);
+    const hn::Rebind<int8_t, I32> bytes;
+    hn::StoreU(hn::DemoteTo(bytes, rounded), bytes, to + i * kMaxLanes);
+  }
+  for (int half = 0; half < 2; ++half)
+    rows.sums[2 * group + half] = hn::GetLane(hn::SumOfLanes(i32_tag, sums[half]));
 }
 
 template <class Blocks, class X, class Y>
-void multiply(Context& context, Blocks blocks, Y* y, const QuantizedRows& x, const uint8_t* w, const X* bias,
-              i64 N, i64 K) {
-  const i64 depth = x.groups * kQuantGroup, floats = depth / 4 + 3 * x.groups;
-  parallel_tasks(context, ceil_div(N, kRows), floats, [&](i64 task, f32* scratch) {
-    const UnpackedRow row{reinterpret_cast<int8_t*>(scratch), scratch + depth / 4,
-                          scratch + depth / 4 + 2 * x.groups};
-    for (i64 n = task * kRows; n < std::min(N, (task + 1) * kRows); ++n) {
-      unpack_row(blocks, row, w + n * row_bytes(Blocks::kDType, K), K, x.groups);
-      for (i64 m = 0; m < x.M; ++m) {
-        const f32 total = product(blocks, x, m, row);
-        store_float(bias ? total + to_float(bias[n]) : total, y + m * N + n);
-      }
+void Multiply(Context& context, Y* y, const QuantizedRows& x, const uint8_t* w, const X* bias, i64 N, i64 K) {
+  const i64 stride = row_bytes(Blocks::kDType, K), blocks = ceil_div(N, lanes());
+  const i64 vectors = 3 * x.groups + (x.M > kSideBySide ? kColumns * x.groups : 0) + 1;
+  const i64 rest = round_up(ceil_div(lanes() * stride, static_cast<i64>(sizeof(f32))), lanes());
+  const i64 own = vectors * lanes() + rest;
+  f32* scratch = context.scratch<f32>(omp_get_max_threads() * own);
+  // Static: each thread reads contiguous rows of w, and prefetches only what it reads itself.
+#pragma omp parallel for schedule(static)
+  for (i64 block = 0; block < blocks; ++block) {
+    f32* at = scratch + omp_get_thread_num() * own;
+    f32* minima = at + 2 * x.groups * lanes() + lanes();
+    f32* tile = minima + x.groups * lanes();
+    const RowsOfWeights rows{at, minima, reinterpret_cast<int32_t*>(tile)};
+    const i64 first = block * lanes(), count = std::min(lanes(), N - first);
+    const uint8_t* from = w + first * stride;
+    if (count < lanes()) {
+      auto* copy = reinterpret_cast<uint8_t*>(at + own - rest);
+      std::memset(copy, 0, static_cast<size_t>(lanes() * stride));
+      std::memcpy(copy, from, static_cast<size_t>(count * stride));
+      from = copy;
+    }
+    MultiplyBlock<Blocks>(x, rows, from, stride, K, [&](i64 m, const f32* totals) HWY_ATTR {
+      Y* to = y + m * N + first;
+      for_each(count, [&](i64 n, auto io) HWY_ATTR {
+        const Vec total = load(totals + n);
+        io.store(bias ? hn::Add(total, io.load(bias + first + n)) : total, to + n);
+      });
+    });
+  }
+}
+
+#else
+
+template <class X>
+void QuantizeGroup(const QuantizedRows& rows, i64 group, const X* x) {
+  quantize_group(rows, group, x, kQuantGroup);
+}
+
+template <class Blocks, class X, class Y>
+void Multiply(Context& context, Y* y, const QuantizedRows& x, const uint8_t* w, const X* bias, i64 N, i64 K) {
+  reference::multiply(context, Blocks{}, y, x, w, bias, N, K);
+}
+
+#endif
+
+template <class X>
+void QuantizeRows(const QuantizedRows& rows, const X* x, i64 K) {
+  parallel_for(rows.M * rows.groups, row_grain(kQuantGroup), [&](i64 begin, i64 end) HWY_ATTR {
+    for (i64 group = begin; group < end; ++group) {
+      const i64 m = group / rows.groups, k = group % rows.groups * kQuantGroup;
+      if (k + kQuantGroup <= K)
+        QuantizeGroup(rows, group, x + m * K + k);
+      else
+        quantize_group(rows, group, x + m * K + k, K - k);
     }
   });
 }
 
-}  // namespace
-
-Status quantized_matmul(Context& context, Out y, In x, InAny w, InOptional bias) {
+Status QuantizedMatmul(Context& context, Out y, In x, InAny w, InOptional bias) {
   const i64 M = x.dim(0), K = x.dim(1), N = w.dim(0);
   const QuantizedRows rows = QuantizedRows::in_scratch(context, M, K);
-  return with_float(x, [&](auto x_element) {
+  return with_float(x, [&](auto x_element) HWY_ATTR {
     using X = decltype(x_element);
-    parallel_for(M * rows.groups, row_grain(kQuantGroup), [&](i64 begin, i64 end) {
-      for (i64 group = begin; group < end; ++group) {
-        const i64 m = group / rows.groups, k = group % rows.groups * kQuantGroup;
-        quantize_group(rows, group, x.as<X>() + m * K + k, std::min(kQuantGroup, K - k));
-      }
-    });
-    return with_float(y, [&](auto y_element) {
+    QuantizeRows(rows, x.as<X>(), K);
+    return with_float(y, [&](auto y_element) HWY_ATTR {
       using Y = decltype(y_element);
-      return with_blocks(w.dtype, [&](auto blocks) {
-        multiply(context, blocks, y.as<Y>(), rows, w.as<uint8_t>(), bias.as<X>(), N, K);
+      return with_blocks(w.dtype, [&](auto blocks) HWY_ATTR {
+        if (K == 0)
+          reference::multiply(context, blocks, y.as<Y>(), rows, w.as<uint8_t>(), bias.as<X>(), N, K);
+        else
+          Multiply<decltype(blocks)>(context, y.as<Y>(), rows, w.as<uint8_t>(), bias.as<X>(), N, K);
         return ok();
       });
     });
   });
 }
 
+}  // namespace transfusion::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace transfusion::cpu {
+
+HWY_EXPORT(QuantizedMatmul);
+
+Status quantized_matmul(Context& context, Out y, In x, InAny w, InOptional bias) {
+#if HWY_ARCH_X86 && (HWY_TARGETS & HWY_AVX3) && (HWY_TARGETS & HWY_AVX2)
+  // The first CPUs with AVX-512 have no products of int8.
+  if ((hwy::SupportedTargets() & HWY_AVX3) && !has_int8_products())
+    return N_AVX2::QuantizedMatmul(context, y, x, w, bias);
+#endif
+  return HWY_DYNAMIC_DISPATCH(QuantizedMatmul)(context, y, x, w, bias);
+}
+
 }  // namespace transfusion::cpu
+#endif

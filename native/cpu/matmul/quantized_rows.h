@@ -7,8 +7,11 @@
 
 namespace transfusion::cpu {
 
-// `groups` of each of M rows; a last one that is short is padded with zeros.
+// `groups` of each of M rows; a last one that is short is padded with zeros. Rows of zeros follow, up to a
+// multiple of kRowStep: kernels may multiply them, too.
 struct QuantizedRows {
+  static constexpr i64 kRowStep = 8;
+
   i64 M, groups;
   int8_t* values;  // [M, groups, 32]
   f32* scales;     // [M, groups]
@@ -19,9 +22,15 @@ struct QuantizedRows {
   const i32* row_sums(i64 m) const { return sums + m * groups * 2; }
 
   static QuantizedRows in_scratch(Context& context, i64 M, i64 K) {
-    const i64 groups = ceil_div(K, kQuantGroup);
-    return {M, groups, context.scratch<int8_t>(M * groups * kQuantGroup), context.scratch<f32>(M * groups),
-            context.scratch<i32>(M * groups * 2)};
+    const i64 groups = ceil_div(K, kQuantGroup), padded = M <= 2 ? M : round_up(M, kRowStep);
+    const QuantizedRows rows{M, groups, context.scratch<int8_t>(padded * groups * kQuantGroup),
+                             context.scratch<f32>(padded * groups),
+                             context.scratch<i32>(padded * groups * 2)};
+    const i64 begin = M * groups, count = (padded - M) * groups;
+    std::fill_n(rows.values + begin * kQuantGroup, count * kQuantGroup, int8_t{0});
+    std::fill_n(rows.scales + begin, count, 0.0f);
+    std::fill_n(rows.sums + begin * 2, count * 2, 0);
+    return rows;
   }
 };
 

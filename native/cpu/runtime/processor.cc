@@ -47,6 +47,8 @@ void choose_simd() {
 
 bool has_native_bf16() { return onednn::may_use(dnnl::cpu_isa::avx512_core_bf16); }
 
+bool has_int8_products() { return onednn::may_use(dnnl::cpu_isa::avx512_core_vnni); }
+
 bool has_amx() {
 #if defined(__linux__) && defined(__x86_64__)
   static const bool granted = [] {

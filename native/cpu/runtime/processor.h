@@ -10,6 +10,8 @@ const char* simd_name();
 void choose_simd();
 // True where bf16 products run in hardware and dispatch is not forced below it.
 bool has_native_bf16();
+// True where AVX-512 multiplies bytes in hardware (VNNI) and dispatch is not forced below it.
+bool has_int8_products();
 // As has_native_bf16(), for inner loops: such CPUs round f32 to bf16 in an instruction.
 extern bool rounds_natively;
 // True where the CPU has Intel AMX for bf16, the system lets the process use it, and dispatch is not forced
