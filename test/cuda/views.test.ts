@@ -1,6 +1,14 @@
 import { native } from '../../lib/native.js'
-import { full } from '../../lib/tensor/tensor.js'
-import { checkCalls } from './views.js'
+import { full, type Tensor } from '../../lib/tensor/tensor.js'
+import { checkCalls, type Views } from './views.js'
+
+/** Of codes, half of which are not used. */
+const countsOf = (views: Views, K: number): Tensor => {
+  const counts = views.ints(Array.from({ length: K }, (_, k) => (k % 2) * (k % 7)))
+  const floats = views.output([K], 'f32')
+  native.cast(floats.handle, counts.handle)
+  return floats
+}
 
 checkCalls({
   fill: (views, C) => native.fill(views.output([3, C]).handle, 1.5),
@@ -76,6 +84,39 @@ checkCalls({
         views.ints(Array.from({ length: count }, (_, i) => ((i * 5) % 39) - 1)).handle,
       )
   },
+  code_usage: (views, C) => {
+    for (const K of [C, 70 * C])
+      native.code_usage(
+        views.output([1], 'f32').handle,
+        views.output([1], 'f32').handle,
+        countsOf(views, K).handle,
+        0.5,
+      )
+  },
+  restart_codes: (views, C) => {
+    for (const taken of [0, 1]) {
+      const unused = views.ints(Array.from({ length: C }, (_, k) => k % 4))
+      const rows = views.ints(Array<number>(C).fill(0))
+      native.restart_codes(
+        unused.handle,
+        views.state([C], 'f32').handle,
+        rows.handle,
+        countsOf(views, C).handle,
+        full([1], taken).handle,
+        views.ints([1, 2, 3, 4], [1, 4]).handle,
+        70,
+        3,
+        0.9,
+      )
+      for (const written of [unused, rows]) native.cast(views.output([C], 'f32').handle, written.handle)
+    }
+  },
+  replace_rows: (views, C) =>
+    native.replace_rows(
+      views.state([7, C], 'f32').handle,
+      views.input([5, C], 'f32', 2).handle,
+      views.ints([4, -1, 0, 3, 3, -1, 2]).handle,
+    ),
   rope_table: (views, C) =>
     native.rope_table(
       views.output([5, 2 * C], 'f32').handle,

@@ -6,6 +6,7 @@ import { ints, on, permutation, random, testTraffic, zeros } from './traffic.js'
 
 const [T, C] = [128, 1024]
 const rowsOfStep = 4096
+const codes = 16_384
 
 describe('kernels that memory bounds move each byte once', () => {
   testTraffic(import.meta.url, {
@@ -63,6 +64,41 @@ describe('kernels that memory bounds move each byte once', () => {
       prepare: on(
         (d) => [zeros([T, C], d), random([T, C], d), permutation(T)],
         (y, x, rows) => native.write_rows(y!, x!, rows!),
+      ),
+    },
+    code_usage: {
+      // Counts are read for their sum, and again for the entropy.
+      cached: 2.1,
+      dtypes: ['f32'],
+      prepare: on(
+        () => [full([1], 0), full([1], 0), random([codes], 'f32')],
+        (used, perplexity, counts) => native.code_usage(used!, perplexity!, counts!, 1),
+      ),
+    },
+    restart_codes: {
+      // All warps read whether the step is taken.
+      cached: 1.1,
+      dtypes: ['f32'],
+      prepare: on(
+        () => [
+          ints(Array<number>(codes).fill(0)),
+          full([codes], 1),
+          ints(Array<number>(codes).fill(0)),
+          full([codes], 1),
+          full([1], 1),
+          ints([1, 2, 3, 4], [1, 4]),
+        ],
+        (unused, recent, rows, counts, taken, seeds) =>
+          native.restart_codes(unused!, recent!, rows!, counts!, taken!, seeds!, 100, 100, 0.99),
+      ),
+    },
+    replace_rows: {
+      // All elements of a row read its number.
+      cached: 1.2,
+      dtypes: ['f32'],
+      prepare: on(
+        () => [full([T, C], 0), random([T, C], 'f32'), permutation(T)],
+        (y, x, rows) => native.replace_rows(y!, x!, rows!),
       ),
     },
     rope_table: {
