@@ -13,6 +13,9 @@ import type { Parameter } from './parameters.js'
 /** What a model computes in; its weights stay f32. */
 export type ComputeType = 'f32' | 'bf16'
 
+const countOf = (parameters: readonly Parameter[]): number =>
+  parameters.reduce((total, { shape }) => total + elementsOf(shape), 0)
+
 /** A contiguous range of an arena, in elements. */
 export interface Range {
   /** First element. */
@@ -126,7 +129,12 @@ export class ParameterArena {
 
   /** Number of parameters, trained or not; padding not counted. */
   get parameterCount(): number {
-    return this.everyParameter.reduce((total, { shape }) => total + elementsOf(shape), 0)
+    return countOf(this.everyParameter)
+  }
+
+  /** Number of parameters that are trained; padding not counted. */
+  get trainedCount(): number {
+    return countOf(this.parameters)
   }
 
   /** Where the parameters that are chosen lie, paddings included: as few ranges as there can be, in order. */

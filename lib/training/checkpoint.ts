@@ -16,6 +16,8 @@ const trainingStateSchema = z.strictObject({
   seconds: z.number().min(0),
   skippedSteps: count,
   gradientNorms: z.strictObject({ mean: z.number(), count }),
+  /** The parameters that are not trained; absent where all are. */
+  frozen: z.array(z.string()).optional(),
   /** Of training on a GPU. */
   products: storedProductsSchema.optional(),
 })
@@ -74,6 +76,17 @@ export interface StoredTraining {
   write(tensors: ReadonlyMap<string, Tensor>): Promise<void>
 }
 
+/** Moments and average lie in memory by the parameters that are trained. */
+function refuseOtherFrozen(path: string, earlier: readonly string[], now: readonly string[]): void {
+  const freed = earlier.find((name) => !now.includes(name))
+  const other = freed ?? now.find((name) => !earlier.includes(name))
+  if (other === undefined) return
+  const [was, is] = freed === undefined ? ['trained', 'frozen'] : ['frozen', 'trained']
+  throw new Error(
+    `${path}: ${other} was ${was} in the run and is ${is} now: freeze what it froze, or begin a run with its weights`,
+  )
+}
+
 /**
  * Reads what `writeTrainingState` wrote, for tensors like `tensors`, of which none is overwritten yet, and data states of
  * `dataState`. Throws an Error that
@@ -82,13 +95,14 @@ export interface StoredTraining {
  */
 export async function readTrainingState(
   folder: string,
-  tensors: ReadonlyMap<string, Tensor>,
+  { tensors, state: { frozen = [] } }: { tensors: ReadonlyMap<string, Tensor>; state: TrainingState },
   dataState: z.ZodType,
   verify = true,
 ): Promise<StoredTraining> {
   const path = join(folder, stateFile)
   const parse = (json: unknown) => parseConfig(checkpointSchema(dataState), json, path)
   const { checksums, ...state } = await readSealed(path, { name: stateFile, parse, verify })
+  refuseOtherFrozen(path, state.frozen ?? [], frozen)
   const listed = { list: path, name: tensorFile, checksums: verify ? checksums : undefined }
   const tensorPath = join(folder, tensorFile)
   const { tensors: stored } = await readListed(tensorPath, listed, (sum) => readSafetensors(tensorPath, sum))

@@ -43,10 +43,12 @@ export async function addGradients(
   )
   const passes = { terms, observed, companions: Object.keys(others) }
   const losses = [total, ...Object.values(others)]
+  const hasFrozen = task.arena.fixed.parameters.length > 0
   try {
     for (const loss of losses) {
       await setImmediate()
-      withProducts(products, () => scope(() => backward(loss)))
+      // With frozen parameters some losses, of text alone say, depend on none that is trained.
+      if (loss.tapeEntry || !hasFrozen) withProducts(products, () => scope(() => backward(loss)))
     }
   } catch (error) {
     freePasses(passes)

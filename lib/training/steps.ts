@@ -73,11 +73,13 @@ export class TrainingSteps {
   /** Where training stands, without what tensors hold. */
   get state(): TrainingState {
     const products = this.#products?.stored ?? this.#storedProducts
+    const frozen = this.#task.arena.fixed.parameters.map(({ name }) => name)
     return {
       step: this.#done,
       seconds: this.#clock.seconds,
       skippedSteps: this.#skipped.count,
       gradientNorms: this.#spikes.state,
+      ...(frozen.length > 0 && { frozen }),
       ...(this.#dataState !== undefined && { data: this.#dataState }),
       ...(products && { products }),
     }

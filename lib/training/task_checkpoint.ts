@@ -24,7 +24,7 @@ export async function restoreCheckpoint(
   steps: TrainingSteps,
   verify: boolean,
 ): Promise<void> {
-  const stored = await readTrainingState(folder, steps.tensors, checkpoint.dataState, verify)
+  const stored = await readTrainingState(folder, steps, checkpoint.dataState, verify)
   const checksums = stored.checksums && ofModel(stored.checksums)
   const writeModel = await checkpoint.load(join(folder, modelFolder), { checksums, verify })
   await steps.restore(stored.state, writeModel, (tensors) => stored.write(tensors))

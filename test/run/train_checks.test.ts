@@ -4,6 +4,8 @@ import { checkNewModel } from '../../lib/run/train_checks.js'
 import { modelOptions } from '../../lib/models/transfusion/model_options.js'
 import { generativeTrainConfigSchema } from '../../lib/run/generative/config.js'
 import { paperImages, paperVocabulary } from '../../lib/models/transfusion/presets.js'
+import { transfusionParameters } from '../../lib/models/transfusion/model.js'
+import { elementsOf } from '../../lib/tensor/shape.js'
 import { transfusionConfigSchema } from '../../lib/models/transfusion/config.js'
 import { memory, setMemoryLimit } from '../../lib/tensor/device.js'
 
@@ -37,6 +39,13 @@ it('counts what the weights and the inputs of the blocks take', () => {
     batch: 2 * 256 * 4096 * 32 * 2,
   })
   expect(leastOf('7B', { batchTokens: 4096 }).batch).toBe(0)
+  // What is frozen has its values alone, and keeps no input for a backward pass that does not come there.
+  const frozen = leastOf('7B', { batchSize: 4, freeze: ['embedding.*', 'patch_encoder.*', 'layers.*'] })
+  const trained = transfusionParameters({ ...modelOptions(config({ preset: '7B', image: paperImages }).model), ...paperVocabulary })
+    .filter(({ name }) => /^(norm|output|patch_decoder)\./.test(name))
+    .reduce((sum, { shape }) => sum + elementsOf(shape), 0)
+  expect(frozen.weights).toBe((parameters - trained) * 4 + trained * 16)
+  expect(frozen.batch).toBe(0)
 })
 
 it('refuses a model and a batch that memory cannot hold, before they are made', async () => {
@@ -49,4 +58,7 @@ it('refuses a model and a batch that memory cannot hold, before they are made', 
     /^a\.json: training\.batchSize: images of 1,048,576 patches each take at least 137 GB in a step/,
   )
   await checkNewModel(config({}), 'a.json')
+  await expect(checkNewModel(config({}, { freeze: ['layer.*'] }), 'a.json')).rejects.toThrow(
+    /^a\.json: training\.freeze: no parameter is "layer\.\*"; /,
+  )
 })

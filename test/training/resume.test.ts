@@ -31,6 +31,7 @@ async function train(
   const model = newModel(
     { ...trainedConfig, image: { ...trainedConfig.image, weights: imageWeights } },
     compute,
+    options.freeze,
   )
   using network = model.network
   using trainer = new Trainer(model, dataset, options)
@@ -61,6 +62,13 @@ describe('resumed training', () => {
     ['bf16', { ema: 0.9 }, 'bf16'],
     ['Muon', { optimizer: { type: 'muon' }, ema: 0.9 }, 'f32'],
     ['images with a feed-forward of their own, recomputed', { recompute: true }, 'f32', 'feed-forward'],
+    [
+      'frozen text',
+      { freeze: 'text', optimizer: { type: 'muon' }, ema: 0.9, recompute: true, gradientAccumulation: 2 },
+      'bf16',
+      'all',
+    ],
+    ['frozen layers', { freeze: ['embedding.*', 'patch_encoder.*', 'layers.0.*'], ema: 0.9 }, 'f32'],
     ['images with all weights of their own', { optimizer: { type: 'muon' }, ema: 0.9 }, 'bf16', 'all'],
   ])('is bit for bit the uninterrupted one: %s', async (_, more, compute, imageWeights) => {
     const whole = await train(settings(more), { compute, imageWeights })

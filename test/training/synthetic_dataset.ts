@@ -3,7 +3,8 @@ import { captionedImage, type ImageDataset } from '../../lib/data/sources/image_
 import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import type { ModelParts } from '../../lib/models/transfusion/io/folder.js'
-import { TransfusionNetwork } from '../../lib/models/transfusion/model.js'
+import { type Freeze, frozenStorage } from '../../lib/models/transfusion/freeze.js'
+import { TransfusionNetwork, transfusionParameters } from '../../lib/models/transfusion/model.js'
 import type { ComputeType } from '../../lib/nn/arena.js'
 import { transfusionTrainingSchema } from '../../lib/models/transfusion/training/options.js'
 
@@ -40,8 +41,10 @@ export const trainedConfig: TransfusionOptions = {
 export function newModel(
   config: TransfusionOptions = trainedConfig,
   compute: ComputeType = 'f32',
+  freeze?: Freeze,
 ): ModelParts {
-  const network = new TransfusionNetwork(config, compute)
+  const fixed = frozenStorage(transfusionParameters(config), freeze, 'freeze')
+  const network = new TransfusionNetwork(config, compute, undefined, fixed)
   network.arena.initialize(1)
   return { network, tokenizer, objective: objectiveSchema.parse({}) }
 }

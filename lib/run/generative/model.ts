@@ -5,8 +5,6 @@ import type { GenerativeModel } from '../../generation/model.js'
 import type { EncodedImage, Image } from '../../image/image.js'
 import type { ImagePreprocessing } from '../../image/image_preprocessing.js'
 import { generativeModels, type GenerativeModelName } from '../../models/registry.js'
-import type { ComputeType } from '../../nn/arena.js'
-import type { Device } from '../../tensor/device.js'
 import type { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import type { TaskTrainer } from '../../training/task_trainer.js'
 import type { LeastMemory, ModelStreamOptions, OpenTrainingStream } from '../run_model.js'
@@ -90,7 +88,7 @@ export interface GenerativeModelType {
     images: FirstImages,
   ): Promise<TrainedGenerativeModel>
   /** The model of a folder that `save` or a checkpoint wrote. */
-  load(folder: string, options: { compute: ComputeType; device: Device }): Promise<TrainedGenerativeModel>
+  load(folder: string, config: GenerativeTrainConfig): Promise<TrainedGenerativeModel>
 }
 
 const types: Readonly<Record<GenerativeModelName, GenerativeModelType>> = generativeModels

@@ -66,8 +66,7 @@ export class GenerativeRun implements ModelRun {
   }
 
   async load(folder: string): Promise<RunModel> {
-    const { precision: compute, device } = this.#config
-    return this.#trained(await this.#type.load(folder, { compute, device }))
+    return this.#trained(await this.#type.load(folder, this.#config))
   }
 
   #imagesOf({ sources }: RunData): FirstImages {

@@ -8,7 +8,8 @@ import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
-import { TransfusionNetwork } from '../model.js'
+import { TransfusionNetwork, transfusionParameters } from '../model.js'
+import { type Freeze, frozenStorage } from '../freeze.js'
 import type { LoadedModel } from './folder.js'
 
 /** What a new model has besides its sizes and its tokenizer. */
@@ -25,6 +26,8 @@ export interface NewModelOptions {
   codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
   imagePreprocessing?: ImagePreprocessingOptions
+  /** Which parameters are not trained, see {@link Freeze}; by default all are. */
+  freeze?: Freeze | undefined
 }
 
 /** A new model with random weights; `callee` is named in errors. Throws a ConfigError that names what is wrong. */
@@ -41,6 +44,7 @@ export function createModel(
     objective: true,
     codec: true,
     imagePreprocessing: true,
+    freeze: true,
   } as const
   checkOptions(callee, options, keys)
   const { seed = 0, compute = 'f32', device = currentDevice(), objective = {}, imagePreprocessing } = options
@@ -53,7 +57,8 @@ export function createModel(
   )
   const codec = codecFor(config, options.codec)
   const preprocessing = imagePreprocessingOf({ network: { config }, codec }, imagePreprocessing)
-  const network = new TransfusionNetwork(config, compute, place)
+  const fixed = frozenStorage(transfusionParameters(config), options.freeze, `${callee}: freeze`)
+  const network = new TransfusionNetwork(config, compute, place, fixed)
   network.arena.initialize(seed)
   return { network, tokenizer, objective: parsedObjective, codec, imagePreprocessing: preprocessing }
 }

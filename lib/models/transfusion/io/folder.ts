@@ -44,6 +44,7 @@ import {
   transfusionName,
 } from '../config.js'
 import { copyTextWeights } from './image_weights.js'
+import { type Freeze, frozenStorage } from '../freeze.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { readWeights, writeWeights } from './weights.js'
@@ -87,6 +88,8 @@ export interface LoadOptions {
   device?: Device
   /** False: checksums are left alone, which saves a little time. */
   verify?: boolean
+  /** Which parameters are not trained, see {@link Freeze}; by default all are. */
+  freeze?: Freeze | undefined
 }
 
 /** A model as its folder describes it. */
@@ -184,7 +187,7 @@ export async function loadModel(
   options: LoadOptions = {},
   grown: Partial<OwnWeights> = {},
 ): Promise<LoadedModel> {
-  checkOptions('Transfusion.load', options, { compute: true, device: true, verify: true })
+  checkOptions('Transfusion.load', options, { compute: true, device: true, verify: true, freeze: true })
   const { compute = 'f32', verify = true } = options
   const device = parseDevice(options.device ?? currentDevice(), 'Transfusion.load')
   const folder = await modelFolderOf(path)
@@ -216,8 +219,9 @@ export async function loadModel(
           calibration: recorded.calibration,
         })
       : defaultImageCodec(model.image.channels)
-  const image = { ...model.image, ...grown }
-  const network = new TransfusionNetwork({ ...model, image }, compute, device)
+  const sizes = { ...model, image: { ...model.image, ...grown } }
+  const fixed = frozenStorage(transfusionParameters(sizes), options.freeze, 'Transfusion.load: freeze')
+  const network = new TransfusionNetwork(sizes, compute, device, fixed)
   const { arena } = network
   try {
     const stored = new Set(transfusionParameters(model).map(({ name }) => name))

@@ -20,6 +20,7 @@ import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOption
 import { codecFor } from './create.js'
 import type { LoadedModel } from './folder.js'
 import { copyTextWeights } from './image_weights.js'
+import { type Freeze, frozenStorage } from '../freeze.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
@@ -41,6 +42,8 @@ export interface FromPretrainedOptions {
   codec?: ImageCodec | undefined
   /** How image files become what the model reads; by default to the size that it generates. */
   imagePreprocessing?: ImagePreprocessingOptions
+  /** Which parameters are not trained, see {@link Freeze}; by default all are. With 'text' the rows of BOI and EOI stay as they begin. */
+  freeze?: Freeze | undefined
 }
 
 /** The name of {@link FromPretrainedOptions} in earlier versions. */
@@ -71,6 +74,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
     tokenizer: true,
     codec: true,
     imagePreprocessing: true,
+    freeze: true,
   })
   if (options.image === undefined)
     throw new TypeError(
@@ -95,7 +99,8 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
   const wanted = transfusionParameters(config).flatMap(({ name }) => llamaTensors(name, llama) ?? [])
   for (const tensor of wanted) weights.check(tensor)
   weights.refuseOthers(new Set(wanted.map(({ name }) => name)))
-  const network = new TransfusionNetwork(config, options.compute, device)
+  const fixed = frozenStorage(transfusionParameters(config), options.freeze, 'fromPretrained: freeze')
+  const network = new TransfusionNetwork(config, options.compute, device, fixed)
   try {
     network.arena.initialize(options.seed ?? 0)
     for (const parameter of network.arena.everyParameter) {

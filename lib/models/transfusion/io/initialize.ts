@@ -22,7 +22,7 @@ export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'token
 /** Options of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromPretrainedOptions,
-  'objective' | 'compute' | 'device' | 'seed' | 'codec' | 'imagePreprocessing'
+  'objective' | 'compute' | 'device' | 'seed' | 'codec' | 'imagePreprocessing' | 'freeze'
 > {
   /** What the weights' sizes must be, as far as given. A language model needs `image`, the sizes of the parts that it grows. */
   sizes?: WeightSizes
@@ -44,6 +44,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     seed: true,
     codec: true,
     imagePreprocessing: true,
+    freeze: true,
   })
   parseDevice(options.device ?? currentDevice(), 'initializeFrom')
   const { folder, kind } = await locateModel(named)
@@ -78,7 +79,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     ),
   }
   codec?.[Symbol.dispose]?.()
-  return { ...(await loadModel(folder, { compute, device }, grown)), ...merged }
+  return { ...(await loadModel(folder, { compute, device, freeze: others.freeze }, grown)), ...merged }
 }
 
 /** Of two the more: what images lack begins as a copy of the text's or as 0, what they have is not given up. */

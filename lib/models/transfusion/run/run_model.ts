@@ -5,7 +5,7 @@ import type { ImagePreprocessing } from '../../../image/image_preprocessing.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { AutoencoderCodec } from '../../autoencoder/codec.js'
 import { createModel } from '../io/create.js'
-import { type LoadedModel, loadModel, type LoadOptions, saveModel } from '../io/folder.js'
+import { type LoadedModel, loadModel, saveModel } from '../io/folder.js'
 import { initializeFrom } from '../io/initialize.js'
 import { locateModel } from '../io/locate.js'
 import { type ModelOptions, modelOptions, namedSizes, type WrittenModelOptions } from '../model_options.js'
@@ -127,7 +127,8 @@ export const transfusionRuns = {
   async create(settings: RunSettings, tokenizer: JsonTokenizer, images: FirstImages) {
     const { objective, precision: compute, device, model, imagePreprocessing, training } = settings
     const codec = await openCodec(settings, images)
-    const options = { objective, compute, device, seed: training.seed, codec, imagePreprocessing }
+    const { seed, freeze } = training
+    const options = { objective, compute, device, seed, codec, imagePreprocessing, freeze }
     return new TransfusionRunModel(createModel('model', modelOptions(model), tokenizer, options))
   },
   async initialize(
@@ -142,9 +143,10 @@ export const transfusionRuns = {
     const { kind } = await locateModel(folder)
     // A model of ours has a codec, and has read its values.
     const codec = kind === 'pretrained' ? await openCodec(settings, images) : await ownCodec(settings)
-    const options = { sizes, objective, compute, device, seed: training.seed, codec, imagePreprocessing }
+    const { seed, freeze } = training
+    const options = { sizes, objective, compute, device, seed, codec, imagePreprocessing, freeze }
     return new TransfusionRunModel(await initializeFrom(folder, options))
   },
-  load: async (folder: string, options: LoadOptions) =>
-    new TransfusionRunModel(await loadModel(folder, options)),
+  load: async (folder: string, { precision: compute, device, training: { freeze } }: RunSettings) =>
+    new TransfusionRunModel(await loadModel(folder, { compute, device, freeze })),
 }

@@ -23,6 +23,8 @@ import {
 } from '../../autoencoder/codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
+import { frozenNames } from '../freeze.js'
+import { transfusionParameters } from '../model.js'
 import { readModelConfig } from '../io/folder.js'
 import { readSizes, type WeightSizes } from '../io/initialize.js'
 import { type ModelOptions, modelOptions, namedSizes, type WrittenModelOptions } from '../model_options.js'
@@ -83,6 +85,8 @@ export async function checkSettings(
 ): Promise<{ sizes: TransfusionConfig; patches: number }> {
   const { data, model, training } = settings
   const sizes = sizesOf(settings, name)
+  if (training.freeze)
+    frozenNames(transfusionParameters(sizes), training.freeze, `${name}: training.freeze`)
   for (const source of data.type === 'mixture' ? data.sources : [data])
     if (source.type === 'latents') await checkLatents(source.path, model, name)
   const codec = await codecSizesOf(model)

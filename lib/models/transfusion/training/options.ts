@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { withRenamedKeys } from '../../../config/renamed.js'
 import { timestepsSchema } from '../../../diffusion/timesteps.js'
 import { captionFirstShare } from '../../../sequence/order.js'
+import { freezeSchema } from '../freeze.js'
 import { trainingOptionsSchema } from '../../../training/options.js'
 
 /** How a Transfusion model is trained: what any model needs, and what this one has; the paper's choices are the defaults. */
@@ -30,6 +31,12 @@ const optionsSchema = trainingOptionsSchema
     conditionDropout: z.number().min(0).max(1).default(0.1),
     /** Weight of a caption's tokens as targets where the caption precedes the image. */
     captionFirstTextWeight: z.number().min(0).default(1),
+    /**
+     * Which parameters are not trained: 'text', all but those that positions of images alone use (LMFusion, arXiv 2412.15188), or
+     * names of parameters, in which `*` stands for any characters: 'layers.*.attention.*'. They have no gradients, moments or
+     * average, in memory either. A Trainer has a model that was made with the same `freeze`.
+     */
+    freeze: freezeSchema.optional(),
     /** Keeps only what goes into each block for the backward pass and computes the rest again: less memory, a third more time. */
     recompute: z.boolean().default(false),
   })

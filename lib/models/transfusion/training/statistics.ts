@@ -1,5 +1,5 @@
 import type { BatchStatistics } from '../../../training/task.js'
-import type { TransfusionConfig } from '../config.js'
+import type { TransfusionNetwork } from '../model.js'
 import type { TransfusionBatch } from './batches.js'
 import { trainingFlops } from './flops.js'
 import type { TrainingBatch } from './loss.js'
@@ -7,8 +7,10 @@ import type { TrainingBatch } from './loss.js'
 /** What a step's batch is in numbers. */
 export function batchStatistics(
   { microBatches, denominators, dataState }: TransfusionBatch,
-  config: TransfusionConfig,
+  { config, arena }: Pick<TransfusionNetwork, 'config' | 'arena'>,
 ): BatchStatistics {
+  const trained =
+    arena.fixed.parameters.length > 0 ? new Set(arena.parameters.map(({ name }) => name)) : undefined
   const total = (count: (packed: TrainingBatch['packed']) => number) =>
     microBatches.reduce((sum, { packed }) => sum + count(packed), 0)
   return {
@@ -19,7 +21,7 @@ export function batchStatistics(
       targets: total(({ labels }) => labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0)),
       images: denominators.images,
     },
-    flops: total((packed) => trainingFlops(config, packed)),
+    flops: total((packed) => trainingFlops(config, packed, trained)),
     skippedDocuments: dataState.sources.reduce((sum, { skipped }) => sum + skipped, 0),
   }
 }

@@ -2,6 +2,8 @@ import { checkArguments } from '../../../arguments.js'
 import type { StreamState } from '../../../data/document_stream.js'
 import { changedSources, streamStateSchema } from '../../../data/stream_state.js'
 import type { BatchSource, RunStart, TaskCheckpoint, TaskLoss, TrainingTask } from '../../../training/task.js'
+import { ConfigError } from '../../../config/parse.js'
+import { type Freeze, frozenNames } from '../freeze.js'
 import { loadWeights, type ModelParts, saveModel } from '../io/folder.js'
 import { modelFiles } from '../io/locate.js'
 import { BatchMaker } from './batches.js'
@@ -29,12 +31,24 @@ export function transfusionTask(
     data: [data, 'trainingData'],
     options: [options, 'object'],
   })
+  if (options.freeze !== undefined) requireFrozen(model, options.freeze)
   return {
     arena: model.network.arena,
     begin: (start) => begin(model, data, options, start),
     loss: ({ batch, denominators }) => lossOf(model, batch, options, denominators),
     checkpoint: checkpointOf(model),
   }
+}
+
+/** Parameters lie in memory as the model was made, so it is then that they are frozen. */
+function requireFrozen({ network: { arena } }: ModelParts, freeze: Freeze): void {
+  const frozen = frozenNames(arena.everyParameter, freeze, 'training options: freeze')
+  const other = arena.everyParameter.find((parameter) => arena.fixed.has(parameter) !== frozen.has(parameter.name))
+  if (other)
+    throw new ConfigError(
+      `training options: freeze: ${other.name} is ${frozen.has(other.name) ? 'trained' : 'frozen'} in this model: give the same ` +
+        '`freeze` to Transfusion.create, load, fromPretrained or initializeFrom, which make the model',
+    )
 }
 
 async function begin(
@@ -62,7 +76,7 @@ async function begin(
       before = undefined
       return {
         microBatches: microBatches.map((batch) => ({ batch, denominators })),
-        statistics: batchStatistics(made, network.config),
+        statistics: batchStatistics(made, network),
         dataState,
       }
     },

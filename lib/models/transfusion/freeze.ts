@@ -1,0 +1,52 @@
+import { z } from 'zod'
+import { ConfigError } from '../../config/parse.js'
+import type { FixedStorage } from '../../nn/fixed_parameters.js'
+import { matchingNames, patternsSchema } from '../../nn/parameter_patterns.js'
+import type { Parameter } from '../../nn/parameters.js'
+import { isImageParameter } from './image_parameters.js'
+
+/** Which parameters are not trained. */
+export const freezeSchema = z.union([
+  /** All that text uses. */
+  z.literal('text'),
+  patternsSchema,
+])
+/**
+ * Which parameters are not trained: 'text', all but those that positions of images alone use; or names, in which `*` stands for
+ * any characters.
+ */
+export type Freeze = 'text' | readonly string[]
+
+/**
+ * How a model's parameters are kept where some are frozen: those in f32, as they are, outside the arena. `where`: what `freeze`
+ * is in messages.
+ * @throws ConfigError that names a pattern which no parameter has, or says that nothing is left to train
+ */
+export function frozenStorage(
+  parameters: readonly Parameter[],
+  freeze: Freeze | undefined,
+  where: string,
+): FixedStorage | undefined {
+  if (freeze === undefined) return undefined
+  const frozen = frozenNames(parameters, freeze, where)
+  return ({ name }) => (frozen.has(name) ? 'f32' : undefined)
+}
+
+/** The names of those that are frozen. Throws as `frozenStorage`. */
+export function frozenNames(
+  parameters: readonly Parameter[],
+  freeze: Freeze,
+  where: string,
+): ReadonlySet<string> {
+  const checked = freezeSchema.safeParse(freeze)
+  if (!checked.success)
+    throw new ConfigError(`${where}: expected "text" or a list of names of parameters, received ${JSON.stringify(freeze)}`)
+  const names = parameters.map(({ name }) => name)
+  const frozen =
+    freeze === 'text'
+      ? new Set(names.filter((name) => !isImageParameter(name)))
+      : matchingNames(names, freeze, where)
+  if (frozen.size === names.length)
+    throw new ConfigError(`${where}: expected some parameter to be left to train, received all of them`)
+  return frozen
+}
