@@ -23,7 +23,9 @@ export function matchingNames(
   for (const pattern of patterns) {
     const matching = names.filter((name) => matchesPattern(name, pattern))
     if (matching.length === 0)
-      throw new ConfigError(`${where}: no parameter is "${pattern}"${suggestion(pattern, similarPatterns(pattern, names))}`)
+      throw new ConfigError(
+        `${where}: no parameter is "${pattern}"${suggestion(pattern, similarPatterns(pattern, names))}`,
+      )
     for (const name of matching) found.add(name)
   }
   return found

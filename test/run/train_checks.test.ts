@@ -41,7 +41,10 @@ it('counts what the weights and the inputs of the blocks take', () => {
   expect(leastOf('7B', { batchTokens: 4096 }).batch).toBe(0)
   // What is frozen has its values alone, and keeps no input for a backward pass that does not come there.
   const frozen = leastOf('7B', { batchSize: 4, freeze: ['embedding.*', 'patch_encoder.*', 'layers.*'] })
-  const trained = transfusionParameters({ ...modelOptions(config({ preset: '7B', image: paperImages }).model), ...paperVocabulary })
+  const trained = transfusionParameters({
+    ...modelOptions(config({ preset: '7B', image: paperImages }).model),
+    ...paperVocabulary,
+  })
     .filter(({ name }) => /^(norm|output|patch_decoder)\./.test(name))
     .reduce((sum, { shape }) => sum + elementsOf(shape), 0)
   expect(frozen.weights).toBe((parameters - trained) * 4 + trained * 16)

@@ -81,7 +81,10 @@ describe('frozen text', () => {
   })
 
   it('goes on over documents that nothing trained is needed for', async () => {
-    const texts: ImageDataset = { ...dataset, get: () => ({ parts: [{ type: 'text', text: 'bars that stand' }] }) }
+    const texts: ImageDataset = {
+      ...dataset,
+      get: () => ({ parts: [{ type: 'text', text: 'bars that stand' }] }),
+    }
     const model = newModel(trainedConfig, 'f32', 'text')
     using network = model.network
     using trainer = new Trainer(model, texts, settings({ optimizer: { weightDecay: 0 } }))
@@ -165,8 +168,7 @@ describe('the backward pass', () => {
 })
 
 describe('refuses', () => {
-  const create = (freeze: unknown) => () =>
-    Transfusion.create(sizes, tokenizer, { freeze: freeze as Freeze })
+  const create = (freeze: unknown) => () => Transfusion.create(sizes, tokenizer, { freeze: freeze as Freeze })
   const { vocabulary: _, tokens: __, ...sizes } = trainedConfig
 
   it('patterns of no parameter, of all, and what is no pattern', () => {
@@ -174,7 +176,9 @@ describe('refuses', () => {
       /^Transfusion\.create: freeze: no parameter is "layers\.\*\.atention\.\*"; did you mean "layers\.\*\.attention\.\*"/,
     )
     expect(create(['*'])).toThrow(/^Transfusion\.create: freeze: expected some parameter to be left to train/)
-    expect(create('images')).toThrow(/freeze: expected "text" or a list of names of parameters, received "images"/)
+    expect(create('images')).toThrow(
+      /freeze: expected "text" or a list of names of parameters, received "images"/,
+    )
     expect(create([])).toThrow(/freeze: expected "text" or a list/)
   })
 

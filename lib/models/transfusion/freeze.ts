@@ -40,7 +40,9 @@ export function frozenNames(
 ): ReadonlySet<string> {
   const checked = freezeSchema.safeParse(freeze)
   if (!checked.success)
-    throw new ConfigError(`${where}: expected "text" or a list of names of parameters, received ${JSON.stringify(freeze)}`)
+    throw new ConfigError(
+      `${where}: expected "text" or a list of names of parameters, received ${JSON.stringify(freeze)}`,
+    )
   const names = parameters.map(({ name }) => name)
   const frozen =
     freeze === 'text'

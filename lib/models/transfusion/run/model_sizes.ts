@@ -16,6 +16,8 @@ export function modelSizes({ config, arena }: Pick<TransfusionNetwork, 'config' 
     ...(image.weights === 'shared' ? [] : [`image weights ${image.weights}`]),
     `${config.vocabulary} tokens`,
     `${arena.parameterCount.toLocaleString('en')} parameters`,
-    ...(arena.fixed.parameters.length === 0 ? [] : [`${arena.trainedCount.toLocaleString('en')} of them trained`]),
+    ...(arena.fixed.parameters.length === 0
+      ? []
+      : [`${arena.trainedCount.toLocaleString('en')} of them trained`]),
   ].join(', ')
 }

@@ -43,7 +43,9 @@ export function transfusionTask(
 /** Parameters lie in memory as the model was made, so it is then that they are frozen. */
 function requireFrozen({ network: { arena } }: ModelParts, freeze: Freeze): void {
   const frozen = frozenNames(arena.everyParameter, freeze, 'training options: freeze')
-  const other = arena.everyParameter.find((parameter) => arena.fixed.has(parameter) !== frozen.has(parameter.name))
+  const other = arena.everyParameter.find(
+    (parameter) => arena.fixed.has(parameter) !== frozen.has(parameter.name),
+  )
   if (other)
     throw new ConfigError(
       `training options: freeze: ${other.name} is ${frozen.has(other.name) ? 'trained' : 'frozen'} in this model: give the same ` +
