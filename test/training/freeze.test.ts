@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { ImageDataset } from '../../lib/data/sources/image_dataset.js'
@@ -60,9 +61,9 @@ describe('frozen text', () => {
     using trainer = new Trainer(model, dataset, settings({ ...more, freeze: 'text' }))
     await trainer.run()
     expect(await textLogits(model)).toEqual(before.logits)
-    for (const [name, values] of await valuesOf(network.arena))
-      if (isImageParameter(name)) expect(values, name).not.toEqual(before.values.get(name))
-      else expect(values, name).toEqual(before.values.get(name))
+    const after = await valuesOf(network.arena)
+    const changed = [...after].filter(([name, values]) => !isDeepStrictEqual(values, before.values.get(name)))
+    expect(changed.map(([name]) => name)).toEqual([...after.keys()].filter(isImageParameter))
   })
 
   it('learns what a model whose text is not frozen would, where the loss has images alone', async () => {
@@ -76,8 +77,9 @@ describe('frozen text', () => {
       await trainer.run()
       trained.push(await valuesOf(network.arena))
     }
-    for (const [name, values] of trained[1]!)
-      if (isImageParameter(name)) expect(values, name).toEqual(trained[0]!.get(name))
+    const ofImages = trained.map((all) => [...all].filter(([name]) => isImageParameter(name)))
+    expect(ofImages[1]!.length).toBeGreaterThan(0)
+    expect(ofImages[1]).toEqual(ofImages[0])
   })
 
   it('goes on over documents that nothing trained is needed for', async () => {
