@@ -77,6 +77,16 @@ it.each([
   expect(parseConfig(trainConfigSchema, config, 'example').model.type).toBe(type)
 })
 
+it('has a config that teaches a language model to draw with its text frozen, and shows its pictures', async () => {
+  const folder = join(root, 'examples/teach-smollm2')
+  // What it leaves out are the sizes of the language model.
+  expect(await readConfig(join(folder, 'hour.json'), trainConfigSchema)).toMatchObject({
+    model: { image: { weights: 'all', boi: 'own' } },
+    training: { freeze: 'text' },
+  })
+  expect(existsSync(join(folder, 'drawn.png'))).toBe(true)
+})
+
 it('trains on a folder of pictures, stops on Ctrl-C, and goes on where it was', async () => {
   const folder = await temporaryFolder()
   for (const [i, name] of ['red', 'green', 'blue'].entries()) {
