@@ -1,3 +1,5 @@
+import { formatValue } from '../describe.js'
+
 /** Types of elements. bf16 is a storage type: arithmetic accumulates in f32 everywhere. */
 export type ElementDType = 'f32' | 'bf16' | 'i32'
 
@@ -48,9 +50,13 @@ export const blockValues = (dtype: DType): number =>
 
 /**
  * Bytes of a row of K values: of the last axis of a tensor of this dtype.
- * @throws RangeError unless K is a multiple of the dtype's block (32 or 256; 1 for int8)
+ * @throws TypeError where `dtype` is none, RangeError unless K is a multiple of the dtype's block (32 or 256; 1 for int8)
  */
 export function rowBytes(dtype: DType, K: number): number {
+  if (!Object.hasOwn(dtypeCodes, dtype))
+    throw new TypeError(
+      `rowBytes: dtype must be ${Object.keys(dtypeCodes).join(', ')}, received ${formatValue(dtype)}`,
+    )
   const values = blockValues(dtype)
   if (!Number.isInteger(K) || K < 0 || K % values !== 0)
     throw new RangeError(`a row of ${dtype} must be whole blocks of ${values}, received ${K} values`)
