@@ -257,6 +257,7 @@ void add_image_cases(Cases& cases);
 void add_diffusion_cases(Cases& cases);
 void add_autoencoder_cases(Cases& cases);
 void add_row_cases(Cases& cases);
+void add_quantized_cases(Cases& cases);
 void add_rope_cases(Cases& cases);
 void add_optimizer_cases(Cases& cases);
 void add_muon_cases(Cases& cases);
