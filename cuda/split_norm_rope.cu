@@ -202,11 +202,18 @@ __device__ void split_norm_rope_backward(const HeadsArguments& arguments) {
     const float mean = arguments.rstd ? reduce_head(products, lanes) / static_cast<float>(D) : 0;
     if (!head.exists) continue;
     if (normed) {
-      Values& sums = head.is_query ? of_queries : of_keys;
+      // Both by their values: chosen by reference they would lie in memory.
+      const auto add = [&](Values& sums, bool own) {
+#pragma unroll
+        for (int i = 0; i < kRun; ++i) {
+          sums.a[i] += own ? g.a[i] * u.a[i] : 0;
+          sums.b[i] += own ? g.b[i] * u.b[i] : 0;
+        }
+      };
+      add(of_queries, head.is_query);
+      add(of_keys, !head.is_query);
 #pragma unroll
       for (int i = 0; i < kRun; ++i) {
-        sums.a[i] += g.a[i] * u.a[i];
-        sums.b[i] += g.b[i] * u.b[i];
         g.a[i] = rstd * (g.a[i] * weight.a[i] - u.a[i] * mean);
         g.b[i] = rstd * (g.b[i] * weight.b[i] - u.b[i] * mean);
       }
