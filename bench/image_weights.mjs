@@ -6,7 +6,7 @@ import { compareSides, withEnded } from './common/compare.mjs'
 import { fixed, giga, mebibytes, milliseconds, text, whole } from './common/format.mjs'
 import { image, sizes } from './common/models.mjs'
 import { openReport, parseOptions } from './common/report.mjs'
-import { casesOf } from './common/step_sides.mjs'
+import { casesOf, stepsOf } from './common/step_sides.mjs'
 import { startOurs } from './common/subject.mjs'
 
 const options = parseOptions({
@@ -14,8 +14,6 @@ const options = parseOptions({
   compute: { type: 'string', default: 'f32,bf16' },
   rounds: { type: 'string', default: '5' },
 })
-
-const stepsOf = { '0.16B': 2, '50M': 4, '5M': 20 }
 
 const columns = {
   weights: text,

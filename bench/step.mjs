@@ -6,16 +6,13 @@ import { compareSides } from './common/compare.mjs'
 import { fixed, giga, mebibytes, milliseconds, text, times, whole } from './common/format.mjs'
 import { installPeers } from './common/peers.mjs'
 import { openReport, parseOptions } from './common/report.mjs'
-import { casesOf, stepOptions, withSides } from './common/step_sides.mjs'
+import { casesOf, stepOptions, stepsOf, withSides } from './common/step_sides.mjs'
 
 const options = parseOptions({
   ...stepOptions,
   rounds: { type: 'string', default: '3' },
   peer: { type: 'boolean', default: false },
 })
-
-/** So many that a round takes about as long for each size. */
-const stepsOf = { '0.16B': 2, '50M': 4, '5M': 20 }
 
 const columns = {
   side: text,

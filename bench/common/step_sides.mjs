@@ -12,6 +12,9 @@ export const stepOptions = {
   compute: { type: 'string', default: 'f32,bf16' },
 }
 
+/** Steps that are measured at once: so many that a round takes about as long for each size. */
+export const stepsOf = { '0.16B': 2, '50M': 4, '5M': 20 }
+
 /** The { size, compute } that were asked for. */
 export const casesOf = ({ size, compute }) =>
   size.split(',').flatMap((size) => compute.split(',').map((compute) => ({ size, compute })))

@@ -209,6 +209,15 @@ export class ParameterArena {
     }
   }
 
+  /** Gives a parameter the values of another of its shape; `updated` is to follow. */
+  copy(parameter: Parameter, from: Parameter): void {
+    this.changing()
+    using source = this.valuesOf(from)
+    using target = this.valuesOf(parameter)
+    native.cast(target.handle, source.handle)
+    if (this.fixed.has(parameter)) this.fixed.changed(parameter)
+  }
+
   /**
    * The values as they are now, to be read over a time in which they may change: they are copied when they do. To be
    * freed.

@@ -1,5 +1,12 @@
+import { fileError } from '../file_error.js'
 import { checkFloats, SafetensorsError } from './safetensors_header.js'
-import type { SafetensorsReader } from './safetensors_reader.js'
+import { SafetensorsReader } from './safetensors_reader.js'
+
+/** Opens the weights of a network that a user names. Rejects with an Error that names the file. */
+export const openWeights = (path: string): Promise<SafetensorsReader> =>
+  SafetensorsReader.open(path).catch((error: unknown) => {
+    throw fileError(path, error)
+  })
 
 /**
  * The values of a tensor of this shape, as floats. Throws a SafetensorsError unless it is there and all are finite; `remedy`

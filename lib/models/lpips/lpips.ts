@@ -1,7 +1,6 @@
 import { checkArguments, checkOptions } from '../../arguments.js'
 import { noGrad } from '../../autograd/tape.js'
-import { fileError } from '../../files/file_error.js'
-import { readFinite } from '../../files/safetensors/finite_floats.js'
+import { openWeights, readFinite } from '../../files/safetensors/finite_floats.js'
 import { SafetensorsError } from '../../files/safetensors/safetensors_header.js'
 import { SafetensorsReader } from '../../files/safetensors/safetensors_reader.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
@@ -152,11 +151,6 @@ export class Lpips {
     this.#arena[Symbol.dispose]()
   }
 }
-
-const openWeights = (path: string) =>
-  SafetensorsReader.open(path).catch((error: unknown) => {
-    throw fileError(path, error)
-  })
 
 /** What a file's network costs, without its weights. Throws as `Lpips.load` where tensors are missing or of other shapes. */
 export async function describeLpips(path: string): Promise<NetworkCosts> {

@@ -1,6 +1,5 @@
 import { checkArguments, checkOptions } from '../../arguments.js'
-import { fileError } from '../../files/file_error.js'
-import { readFinite } from '../../files/safetensors/finite_floats.js'
+import { openWeights, readFinite } from '../../files/safetensors/finite_floats.js'
 import { SafetensorsReader } from '../../files/safetensors/safetensors_reader.js'
 import { type ComputeType, ParameterArena } from '../../nn/arena.js'
 import type { ImageSize } from '../../image/image.js'
@@ -119,11 +118,6 @@ export class Resnet {
     this.#arena[Symbol.dispose]()
   }
 }
-
-const openWeights = (path: string) =>
-  SafetensorsReader.open(path).catch((error: unknown) => {
-    throw fileError(path, error)
-  })
 
 /** What a file's network costs, without its weights. Throws as `Resnet.load` where tensors are missing. */
 export async function describeResnet(path: string): Promise<NetworkCosts> {

@@ -229,7 +229,7 @@ export async function loadModel(
     await readFolderWeights(arena.everyParameter.filter(isStored), folder, listed, (parameter, values) =>
       writeParameter(arena, parameter, values),
     )
-    await copyTextWeights(arena, (parameter) => !isStored(parameter))
+    copyTextWeights(arena, (parameter) => !isStored(parameter))
     arena.updated()
   } catch (error) {
     network[Symbol.dispose]()

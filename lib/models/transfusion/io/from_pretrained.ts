@@ -107,7 +107,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
       const tensors = llamaTensors(parameter.name, llama)
       if (tensors) await copyTensors(weights, tensors, network.arena, parameter)
     }
-    await copyTextWeights(network.arena)
+    copyTextWeights(network.arena)
     await growRows(network.arena, tokenizer.givenSize)
     await scalePatches(network)
     network.arena.updated()

@@ -1,5 +1,4 @@
 import { type ParameterArena } from '../../../nn/arena.js'
-import { writeParameter } from '../../../nn/parameter_values.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { textCounterpart } from '../image_parameters.js'
 
@@ -7,15 +6,13 @@ import { textCounterpart } from '../image_parameters.js'
  * Gives parameters that image positions have of their own the values of the text's, those that are chosen, so that the model
  * computes what it would with shared weights (LMFusion, arXiv 2412.15188, section 3.1). `updated` is to follow.
  */
-export async function copyTextWeights(
+export function copyTextWeights(
   arena: ParameterArena,
   chosen: (parameter: Parameter) => boolean = () => true,
-): Promise<void> {
+): void {
   const byName = new Map(arena.everyParameter.map((parameter) => [parameter.name, parameter]))
   for (const parameter of arena.everyParameter.filter(chosen)) {
     const text = byName.get(textCounterpart(parameter.name) ?? '')
-    if (!text) continue
-    using values = arena.valuesOf(text)
-    await writeParameter(arena, parameter, await values.readFloats())
+    if (text) arena.copy(parameter, text)
   }
 }
