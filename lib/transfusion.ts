@@ -76,7 +76,8 @@ export class Transfusion implements LoadedModel {
    * Loads a model: weights, tokenizer, objective, codec and image preprocessing.
    *
    * @param folder a model folder, as `save` and `transfusion train` write it, or a run or a checkpoint that has one
-   * @param options the type to compute in, the device, and whether checksums are verified
+   * @param options the type to compute in, how the weights are kept (`weights`: 'bf16', 'int8' or 'int4' for inference in less
+   *   memory), the device, and whether checksums are verified
    * @throws Error that names the file and the fault: a file is missing or malformed, a weight is missing, unknown or of another
    *   shape, or the device is not there
    * @throws DamagedFileError where the bytes of a file are not those that were saved, unless `verify` is false
@@ -84,6 +85,7 @@ export class Transfusion implements LoadedModel {
    * @example
    * ```js
    * const model = await Transfusion.load('runs/demo/model', { compute: 'bf16' })
+   * const small = await Transfusion.load('runs/demo/model', { weights: 'int8' })
    * ```
    */
   static async load(folder: string, options: LoadOptions = {}): Promise<Transfusion> {
@@ -97,7 +99,8 @@ export class Transfusion implements LoadedModel {
    * none, begin as the mean of the others (Hewitt 2021; our choice).
    *
    * @param folder the language model
-   * @param options `image`, the sizes of the images to read and generate, is required; sides and `patch` in pixels
+   * @param options `image`, the sizes of the images to read and generate, is required; sides and `patch` in pixels. With
+   *   `weights: 'stored'` the model is for inference, and a GGUF's quantised blocks are used as they lie
    * @throws Error that names the file and the fault: what is missing, does not fit, or is not supported
    * @throws ConfigError that names what is wrong in the options
    *
@@ -271,7 +274,8 @@ export class Transfusion implements LoadedModel {
    * trained: training goes on, and where it changes them before they are written they are copied first.
    *
    * @param folder made where there is none
-   * @param options `precision` of the weights in the file: f32, or bf16 in half the space
+   * @param options `precision` of the weights in the file: f32, or bf16 in half the space. Quantised weights are written as they
+   *   lie
    * @throws Error that names the file which cannot be written
    */
   async save(folder: string, options: { precision?: SavedPrecision } = {}): Promise<void> {

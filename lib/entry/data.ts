@@ -97,6 +97,7 @@ export {
   type SafetensorsFile,
   type SafetensorsTensor,
   writeSafetensors,
+  type WrittenTensor,
 } from '../files/safetensors/safetensors.js'
 export type { Checksum } from '../files/checksum.js'
 export { SafetensorsReader } from '../files/safetensors/safetensors_reader.js'

@@ -9,7 +9,13 @@ import '../profiling/environment.js'
 
 // Parameters: where they live, and in which type they compute.
 export { type ComputeType, ParameterArena, type Range } from '../nn/arena.js'
-export type { FixedDType, FixedParameters, FixedStorage } from '../nn/fixed_parameters.js'
+export type {
+  FixedDType,
+  FixedParameters,
+  FixedStorage,
+  FixedValues,
+  KeptAs,
+} from '../nn/fixed_parameters.js'
 export type { ConvolutionWork } from '../nn/convolution_work.js'
 export type { FrozenValues } from '../nn/frozen_values.js'
 export { type Initial, Parameter, ParameterList } from '../nn/parameters.js'

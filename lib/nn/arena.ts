@@ -6,7 +6,7 @@ import { currentDevice, type Device, parseDevice, withDevice } from '../tensor/d
 import { keep, scope } from '../tensor/scope.js'
 import { elementsOf } from '../tensor/shape.js'
 import { empty, fromArray, type Tensor, zeros } from '../tensor/tensor.js'
-import { type FixedDType, FixedParameters, type FixedStorage } from './fixed_parameters.js'
+import { FixedParameters, type FixedStorage, type FixedValues, type KeptAs } from './fixed_parameters.js'
 import { FrozenValues } from './frozen_values.js'
 import type { Parameter } from './parameters.js'
 
@@ -73,10 +73,10 @@ export class ParameterArena {
     this.everyParameter = [...parameters.filter((p) => p.decay), ...parameters.filter((p) => !p.decay)]
     this.compute = compute
     this.device = parseDevice(device, 'ParameterArena')
-    const kept = new Map<Parameter, FixedDType>()
+    const kept = new Map<Parameter, KeptAs>()
     for (const parameter of this.everyParameter) {
-      const dtype = fixed(parameter)
-      if (dtype) kept.set(parameter, dtype)
+      const as = fixed(parameter)
+      if (as) kept.set(parameter, as)
     }
     this.fixed = new FixedParameters(kept, compute, this.device)
     this.parameters = this.everyParameter.filter((parameter) => !kept.has(parameter))
@@ -155,14 +155,19 @@ export class ParameterArena {
     return this.#starts.get(parameter)!
   }
 
-  /** Samples the initial values: the same for the same seed, order and shapes of the parameters. */
-  initialize(seed: number): void {
+  /**
+   * Samples the initial values: the same for the same seed, order and shapes of the parameters. `chosen`: of which; the
+   * values of one do not depend on the others.
+   */
+  initialize(seed: number, chosen: (parameter: Parameter) => boolean = () => true): void {
     this.changing()
     const initializeAll = () =>
-      this.everyParameter.forEach((parameter, index) => scope(() => initializeOne(parameter, index)))
+      this.everyParameter.forEach((parameter, index) => {
+        if (chosen(parameter)) scope(() => initializeOne(parameter, index))
+      })
     const initializeOne = (parameter: Parameter, index: number) => {
-      const isTrained = !this.fixed.has(parameter)
-      const values = isTrained ? this.valuesOf(parameter) : empty(parameter.shape)
+      const isInPlace = !this.fixed.has(parameter) || this.fixed.dtypeOf(parameter) === 'f32'
+      const values = isInPlace ? this.valuesOf(parameter) : empty(parameter.shape)
       const { initial } = parameter
       if ('value' in initial) native.fill(values.handle, initial.value)
       else {
@@ -171,19 +176,19 @@ export class ParameterArena {
         const flat = values.view([values.elements, 1])
         native.normal(flat.handle, rows.handle, seeds.handle, initial.std)
       }
-      if (isTrained) return
-      native.cast(this.fixed.valuesOf(parameter).handle, values.handle)
-      this.fixed.changed(parameter)
+      if (!isInPlace) this.fixed.assign(parameter, values)
+      else if (this.fixed.has(parameter)) this.fixed.changed(parameter)
     }
     withDevice(this.device, initializeAll)
     this.updated()
   }
 
-  /** The master values of one parameter, sharing their memory: f32, or as one that is not trained is kept. */
+  /**
+   * The master values of one parameter, sharing their memory: f32, or as one that is not trained is kept; a copy in f32 of one
+   * that is in parts of several dtypes. To be freed.
+   */
   valuesOf(parameter: Parameter): Tensor {
-    return this.fixed.has(parameter)
-      ? this.fixed.valuesOf(parameter).view(parameter.shape)
-      : this.#slice(this.values, parameter)
+    return this.fixed.has(parameter) ? this.fixed.valuesOf(parameter) : this.#slice(this.values, parameter)
   }
 
   /**
@@ -194,11 +199,13 @@ export class ParameterArena {
   }
 
   /**
-   * Overwrites the master values of one parameter from its element `offset` on, with floats or the bits of bf16;
-   * `updated` is to follow. Throws a RangeError beyond the parameter's end.
+   * Overwrites the master values of one parameter from its element `offset` on, with floats, the bits of bf16, or, of one that
+   * is kept in a block dtype, the bytes of whole rows; `updated` is to follow. Throws a RangeError beyond the parameter's end.
    */
-  write(parameter: Parameter, data: Float32Array | Uint16Array, offset = 0): void {
+  write(parameter: Parameter, data: FixedValues, offset = 0): void {
     if (this.fixed.has(parameter)) return this.fixed.write(parameter, data, offset)
+    if (data instanceof Uint8Array)
+      throw new TypeError(`parameter ${parameter.name}: it is trained, and takes no blocks`)
     this.changing()
     using whole = this.valuesOf(parameter)
     using target = whole.view([data.length], offset)
@@ -213,9 +220,9 @@ export class ParameterArena {
   copy(parameter: Parameter, from: Parameter): void {
     this.changing()
     using source = this.valuesOf(from)
+    if (this.fixed.has(parameter)) return this.fixed.assign(parameter, source)
     using target = this.valuesOf(parameter)
     native.cast(target.handle, source.handle)
-    if (this.fixed.has(parameter)) this.fixed.changed(parameter)
   }
 
   /**

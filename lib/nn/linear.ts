@@ -1,4 +1,5 @@
 import { checkArguments } from '../arguments.js'
+import { concat } from '../ops/concat.js'
 import { linear, type LinearOptions } from '../ops/linear.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { Initial, Parameter, ParameterList } from './parameters.js'
@@ -30,6 +31,15 @@ export class Linear {
 
   /** x [..., I] of the parameters' dtype -> y [..., O]; options and errors as in {@link linear}. */
   forward(x: Tensor, options?: LinearOptions): Tensor {
-    return linear(x, this.weight.tensor, this.bias?.tensor, options)
+    const bias = this.bias?.tensor
+    const { parts } = this.weight
+    if (!parts) return linear(x, this.weight.tensor, bias, options)
+    let row = 0
+    const ys = parts.map((part) => {
+      const own = bias?.view([part.size(0)], row)
+      row += part.size(0)
+      return linear(x, part, own, options)
+    })
+    return concat(ys, -1)
   }
 }

@@ -8,6 +8,11 @@ export type Initial = { std: number } | { value: number }
 /** A named part of a model's arena (see arena.ts), which gives it its tensor. */
 export class Parameter {
   #tensor: Tensor | undefined
+  /**
+   * Its matrices below each other (`matrixRows`), where each is of a dtype of its own and there is no one tensor of them:
+   * weights that are not trained, see fixed_parameters.ts.
+   */
+  parts: readonly Tensor[] | undefined
 
   constructor(
     /** By which files know it: "embedding.weight". */
@@ -25,8 +30,9 @@ export class Parameter {
     readonly matrixRows?: readonly number[],
   ) {}
 
-  /** The values that ops use: f32, or bf16 where the model computes in bf16. */
+  /** The values that ops use: f32, bf16 where the model computes in bf16, or quantised. */
   get tensor(): Tensor {
+    if (this.parts) throw new Error(`parameter ${this.name} is in parts of several dtypes, and no one tensor`)
     if (!this.#tensor) throw new Error(`parameter ${this.name} has no arena yet`)
     return this.#tensor
   }

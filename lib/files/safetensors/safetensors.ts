@@ -29,14 +29,18 @@ export async function readSafetensors(path: string, sum?: Checksum): Promise<Saf
   return { metadata: reader.metadata, tensors }
 }
 
+/** Tensors that are written: those that are read, and bytes. */
+export type WrittenTensor =
+  SafetensorsTensor | { readonly shape: readonly number[]; readonly dtype: 'u8'; readonly data: Uint8Array }
+
 /** A tensor whose values are read when they are written: of many, only one has to be in memory. */
 export interface PendingTensor {
   /** Sizes of the axes, row-major. */
   readonly shape: readonly number[]
   /** As the file names it. */
-  readonly dtype: SafetensorsTensor['dtype']
+  readonly dtype: WrittenTensor['dtype']
   /** Called once, when it is written. */
-  readonly read: () => Promise<SafetensorsTensor['data']>
+  readonly read: () => Promise<WrittenTensor['data']>
 }
 
 const fileDtypes = {
@@ -44,7 +48,8 @@ const fileDtypes = {
   bf16: { dtype: 'BF16', array: Uint16Array },
   i32: { dtype: 'I32', array: Int32Array },
   i64: { dtype: 'I64', array: BigInt64Array },
-} as const satisfies Record<SafetensorsTensor['dtype'], { dtype: FileDtype; array: unknown }>
+  u8: { dtype: 'U8', array: Uint8Array },
+} as const satisfies Record<WrittenTensor['dtype'], { dtype: FileDtype; array: unknown }>
 
 /**
  * Writes a safetensors file, whole or not at all. The bytes depend on the content alone: wide elements first, so
@@ -53,7 +58,7 @@ const fileDtypes = {
  */
 export async function writeSafetensors(
   path: string,
-  tensors: ReadonlyMap<string, SafetensorsTensor | PendingTensor>,
+  tensors: ReadonlyMap<string, WrittenTensor | PendingTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   checkArguments('writeSafetensors', { path: [path, 'string'], tensors: [tensors, 'map'] })
@@ -106,14 +111,9 @@ async function writeFully(file: FileHandle, array: NodeJS.TypedArray, sum: Check
   }
 }
 
-type Typed = Pick<SafetensorsTensor, 'dtype' | 'shape'>
+type Typed = Pick<WrittenTensor, 'dtype' | 'shape'>
 
-function checkData(
-  name: string,
-  { dtype, shape }: Typed,
-  data: SafetensorsTensor['data'],
-  path: string,
-): void {
+function checkData(name: string, { dtype, shape }: Typed, data: WrittenTensor['data'], path: string): void {
   const { array } = fileDtypes[dtype]
   if (!(data instanceof array)) {
     throw new SafetensorsError(`${path}: tensor "${name}" is ${dtype}, whose values are a ${array.name}`)

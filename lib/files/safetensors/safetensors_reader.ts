@@ -34,6 +34,7 @@ export class SafetensorsReader {
   readonly entries: ReadonlyMap<string, TensorEntry>
   readonly #file: ReadableFile
   readonly #dataStart: number
+  readonly #buffers: ArrayBuffer[] = []
 
   /**
    * Reads the header, and checks it against the file's size before any tensor is allocated. `sum` is told the file's bytes
@@ -127,7 +128,7 @@ export class SafetensorsReader {
 
   /**
    * The values of a tensor of floats in order, a piece at a time, so that it never lies in memory whole: F32 and the bits of
-   * BF16 as they are, F16 widened and F64 rounded to f32. A piece is valid until the next is asked for.
+   * BF16 as they are, F16 widened and F64 rounded to f32. A piece has whole rows, and is valid until the next is asked for.
    * @throws SafetensorsError as `read`
    */
   async *readPieces(name: string): AsyncGenerator<Float32Array | Uint16Array, void, undefined> {
@@ -137,19 +138,57 @@ export class SafetensorsReader {
     if (!stored)
       throw new SafetensorsError(`${this.path}: tensor "${name}" has the dtype ${entry.dtype}, not of floats`)
     const count = elementCount(entry.shape)
-    const size = Math.min(count, elementsAtOnce)
-    const piece = stored.of(size)
-    const widened = stored.widen && new Float32Array(size)
-    for (let done = 0; done < count; done += size) {
-      const values = piece.subarray(0, count - done)
-      const start = this.#dataStart + entry.begin + done * piece.BYTES_PER_ELEMENT
-      await readFully(this.#file, values, start, this.path, SafetensorsError)
-      if (!widened) yield values as Float32Array | Uint16Array
-      else {
-        for (let i = 0; i < values.length; i++) widened[i] = stored.widen!(values[i]!)
-        yield widened.subarray(0, values.length)
+    const size = Math.min(count, rowsAtOnce(entry))
+    const buffer = this.#takeBuffer(size * stored.array.BYTES_PER_ELEMENT)
+    const widening = stored.widen && this.#takeBuffer(size * 4)
+    try {
+      const piece = new stored.array(buffer, 0, size)
+      const widened = widening && new Float32Array(widening, 0, size)
+      for (let done = 0; done < count; done += size) {
+        const values = piece.subarray(0, count - done)
+        const start = this.#dataStart + entry.begin + done * piece.BYTES_PER_ELEMENT
+        await readFully(this.#file, values, start, this.path, SafetensorsError)
+        if (!widened) yield values as Float32Array | Uint16Array
+        else {
+          for (let i = 0; i < values.length; i++) widened[i] = stored.widen!(values[i]!)
+          yield widened.subarray(0, values.length)
+        }
       }
+    } finally {
+      this.#buffers.push(buffer, ...(widening ? [widening] : []))
     }
+  }
+
+  /** The bytes of a tensor of U8, as `readPieces`. */
+  async *readBytes(name: string): AsyncGenerator<Uint8Array, void, undefined> {
+    const entry = this.entries.get(name)
+    if (entry?.dtype !== 'U8')
+      throw new SafetensorsError(
+        `${this.path}: tensor "${name}" is ${entry?.dtype ?? 'missing'}, expected U8`,
+      )
+    const count = elementCount(entry.shape)
+    const size = Math.min(count, rowsAtOnce(entry))
+    const buffer = this.#takeBuffer(size)
+    try {
+      for (let done = 0; done < count; done += size) {
+        const bytes = new Uint8Array(buffer, 0, Math.min(size, count - done))
+        yield await readFully(
+          this.#file,
+          bytes,
+          this.#dataStart + entry.begin + done,
+          this.path,
+          SafetensorsError,
+        )
+      }
+    } finally {
+      this.#buffers.push(buffer)
+    }
+  }
+
+  /** One that no tensor is being read into: new ones for each tensor would pile up until they are collected. */
+  #takeBuffer(bytes: number): ArrayBuffer {
+    const found = this.#buffers.findIndex(({ byteLength }) => byteLength >= bytes)
+    return found < 0 ? new ArrayBuffer(bytes) : this.#buffers.splice(found, 1)[0]!
   }
 
   /** Closes the file. */
@@ -163,7 +202,13 @@ export class SafetensorsReader {
   }
 }
 
-const elementsAtOnce = 2 ** 20
+const elementsAtOnce = 2 ** 18
+
+/** About so many elements, in whole rows. */
+function rowsAtOnce({ shape }: TensorEntry): number {
+  const row = shape.at(-1) || 1
+  return row * Math.max(1, Math.floor(elementsAtOnce / row))
+}
 
 const halfToFloat = (bits: number): number => halves[bits]!
 
@@ -172,13 +217,13 @@ const storedFloats: Partial<
   Record<
     TensorEntry['dtype'],
     {
-      of: (count: number) => Float32Array | Uint16Array | Float64Array
+      array: typeof Float32Array | typeof Uint16Array | typeof Float64Array
       widen?: (value: number) => number
     }
   >
 > = {
-  F32: { of: (count) => new Float32Array(count) },
-  BF16: { of: (count) => new Uint16Array(count) },
-  F16: { of: (count) => new Uint16Array(count), widen: halfToFloat },
-  F64: { of: (count) => new Float64Array(count), widen: Number },
+  F32: { array: Float32Array },
+  BF16: { array: Uint16Array },
+  F16: { array: Uint16Array, widen: halfToFloat },
+  F64: { array: Float64Array, widen: Number },
 }

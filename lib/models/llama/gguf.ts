@@ -2,6 +2,7 @@
 import { formatValue } from '../../describe.js'
 import { GgufFile } from '../../files/gguf/gguf_file.js'
 import { GgufError } from '../../files/gguf/header.js'
+import type { BlockDType } from '../../tensor/dtype.js'
 import { ggufTokenizer } from '../../tokenizer/gguf_tokenizer.js'
 import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import { type LlamaConfig, parseLlamaConfig } from './config.js'
@@ -20,7 +21,7 @@ export async function openGgufModel(path: string): Promise<PretrainedModel> {
   const template = metadata.get('tokenizer.chat_template')
   return {
     config,
-    openWeights: async () => new GgufWeights(await GgufFile.open(path), config),
+    openWeights: async () => new GgufWeights(await file.reopen(), config),
     readTokenizer: async () => {
       const { json, names } = ggufTokenizer(metadata, path)
       return new JsonTokenizer(json, names)
@@ -107,6 +108,15 @@ const whole: Readonly<Record<string, string>> = {
   'lm_head.weight': 'output.weight',
 }
 
+/** The block types of a file that products take as they lie, under their names here. */
+const blockDTypesByName: Readonly<Record<string, BlockDType>> = {
+  Q8_0: 'q8_0',
+  Q4_0: 'q4_0',
+  Q4_1: 'q4_1',
+  Q4_K: 'q4_k',
+  Q6_K: 'q6_k',
+}
+
 class GgufWeights implements PretrainedWeights {
   readonly #file: GgufFile
   readonly #config: LlamaConfig
@@ -129,12 +139,46 @@ class GgufWeights implements PretrainedWeights {
   }
 
   async *pieces(name: string): AsyncGenerator<Float32Array, void, undefined> {
+    for await (const piece of this.#file.read(this.#storedName(name), this.#rowsAtOnce(name)))
+      yield this.#ordered(name, piece)
+  }
+
+  blockType(name: string): BlockDType | undefined {
+    return blockDTypesByName[this.#file.tensors.get(this.#storedName(name))!.type.name]
+  }
+
+  async *blockPieces(name: string): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const piece of this.#file.readBlocks(this.#storedName(name), this.#rowsAtOnce(name)))
+      yield this.#ordered(name, piece)
+  }
+
+  get storesHalves(): boolean {
+    const { tensors } = this.#file
+    return [...tensors.values()].some(
+      ({ shape, type }) => shape.length === 2 && type.name !== 'F32' && !(type.name in blockDTypesByName),
+    )
+  }
+
+  isSame(name: string, other: string): boolean {
+    return this.#storedName(name) === this.#storedName(other)
+  }
+
+  /** Whether the rows of a tensor are those of rotary pairs whose elements are neighbours. */
+  #hasNeighbours(name: string): boolean {
+    return this.#pairsAreNeighbours && /\.self_attn\.[qk]_proj\.weight$/.test(name)
+  }
+
+  #rowsAtOnce(name: string): number {
     const { channels, heads, headSize = channels / heads } = this.#config
-    const isRotated = /\.self_attn\.[qk]_proj\.weight$/.test(name)
-    if (!this.#pairsAreNeighbours || !isRotated) yield* this.#file.read(this.#storedName(name))
-    else
-      for await (const piece of this.#file.read(this.#storedName(name), headSize))
-        yield withHalves(piece, headSize, channels)
+    return this.#hasNeighbours(name) ? headSize : 1
+  }
+
+  #ordered<Values extends Float32Array | Uint8Array>(name: string, rows: Values): Values {
+    if (!this.#hasNeighbours(name)) return rows
+    const { type } = this.#file.tensors.get(this.#storedName(name))!
+    const { channels } = this.#config
+    const width = rows instanceof Uint8Array ? (channels / type.values) * type.bytes : channels
+    return withHalves(rows, this.#rowsAtOnce(name), width)
   }
 
   refuseOthers(known: ReadonlySet<string>): void {
@@ -159,8 +203,12 @@ class GgufWeights implements PretrainedWeights {
 }
 
 /** Rows of heads whose pairs are neighbours, with pairs in the two halves of a head. */
-function withHalves(rows: Float32Array, headSize: number, width: number): Float32Array {
-  const ordered = new Float32Array(rows.length)
+function withHalves<Values extends Float32Array | Uint8Array>(
+  rows: Values,
+  headSize: number,
+  width: number,
+): Values {
+  const ordered = rows.slice() as Values
   const half = headSize / 2
   for (let row = 0; row < rows.length / width; row++) {
     const inside = row % headSize

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { checkTokenizerFile } from '../../files/safetensors/checkpoint_contents.js'
 import { SafetensorsFolder } from '../../files/safetensors/safetensors_folder.js'
 import { checkFloats } from '../../files/safetensors/safetensors_header.js'
+import type { BlockDType } from '../../tensor/dtype.js'
 import { readChatTemplate } from '../../tokenizer/chat_template.js'
 import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
 import { type LlamaConfig, readLlamaConfig } from './config.js'
@@ -14,6 +15,14 @@ export interface PretrainedWeights extends AsyncDisposable {
   check(tensor: LlamaTensor): void
   /** The values in row-major order, a piece at a time: bf16 as its bits, all else as f32. */
   pieces(name: string): AsyncIterable<Float32Array | Uint16Array>
+  /** The block dtype that a tensor is stored in, where there are products of it. */
+  blockType(name: string): BlockDType | undefined
+  /** The bytes of a tensor of a block dtype: whole rows in their order, a piece at a time. */
+  blockPieces(name: string): AsyncIterable<Uint8Array>
+  /** Whether matrices are stored in bf16 or f16, or in blocks of which there are no products. */
+  readonly storesHalves: boolean
+  /** Whether two names, both there, mean one stored tensor: tied matrices. */
+  isSame(name: string, other: string): boolean
   /** Throws an Error that names a tensor that is none of `known`. */
   refuseOthers(known: ReadonlySet<string>): void
 }
@@ -58,6 +67,18 @@ class FolderWeights implements PretrainedWeights {
 
   pieces(name: string): AsyncIterable<Float32Array | Uint16Array> {
     return this.#files.readPieces(this.#storedName(name))
+  }
+
+  blockType(): undefined {}
+
+  async *blockPieces(): AsyncGenerator<Uint8Array, void, undefined> {}
+
+  get storesHalves(): boolean {
+    return [...this.#files.names].some((name) => ['BF16', 'F16'].includes(this.#files.entry(name)!.dtype))
+  }
+
+  isSame(name: string, other: string): boolean {
+    return this.#storedName(name) === this.#storedName(other)
   }
 
   refuseOthers(known: ReadonlySet<string>): void {

@@ -7,7 +7,7 @@ import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { ropeFrequencies } from '../../nn/rope_frequencies.js'
 import { Transformer, type TransformerContext } from '../../nn/transformer.js'
 import type { Penalties } from '../../ops/cross_entropy.js'
-import { embedding } from '../../ops/embedding.js'
+import { embedding, type EmbeddingOptions } from '../../ops/embedding.js'
 import { gatherRows } from '../../ops/gather_rows.js'
 import { linear } from '../../ops/linear.js'
 import { linearCrossEntropy } from '../../ops/linear_cross_entropy.js'
@@ -123,7 +123,7 @@ export class TransfusionNetwork {
     this.#still = unrotatedLayers?.length ? keep(zeros([pairs], 'f32', this.device)) : undefined
   }
 
-  /** The dtype of the computation; the weights are f32. */
+  /** The dtype of the computation; weights that are trained are f32. */
   get compute(): ComputeType {
     return this.arena.compute
   }
@@ -198,7 +198,7 @@ export class TransfusionNetwork {
     const { embedding: weight, transformer } = this.#modules
     const { ids, patchRows, text } = metadata
     if (!patches || this.config.image.weights === 'shared') {
-      const x = embedding(weight.tensor, ids)
+      const x = embedding(weight.tensor, ids, this.#embedded)
       return transformer.forward(patches ? scatterAddRows(x, patches, patchRows) : x, context)
     }
     if (!text)
@@ -207,7 +207,10 @@ export class TransfusionNetwork {
           'uploadAttentionMetadata(metadata, network.config.image)',
       )
     if (text.isNone) return transformer.forward(patches, context, 'image')
-    const tokens = { x: embedding(weight.tensor, gatherRows(ids, text.rows)), rows: text.rows }
+    const tokens = {
+      x: embedding(weight.tensor, gatherRows(ids, text.rows), this.#embedded),
+      rows: text.rows,
+    }
     return transformer.forwardStreams({ text: tokens, image: { x: patches, rows: patchRows } }, context)
   }
 
@@ -244,6 +247,10 @@ export class TransfusionNetwork {
   imagePrediction({ hidden, skips }: ModelOutput, metadata: AttentionMetadata): Tensor {
     const vectors = gatherRows(hidden, metadata.patchRows)
     return this.#modules.decoder.forward(vectors, metadata, skips, this.#computing)
+  }
+
+  get #embedded(): EmbeddingOptions {
+    return { dtype: this.compute }
   }
 
   get #computing(): Computing {

@@ -31,7 +31,7 @@ import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
 import type { ComputeType } from '../../../nn/arena.js'
-import { type ParameterValues, type SavedPrecision, writeParameter } from '../../../nn/parameter_values.js'
+import type { SavedPrecision } from '../../../nn/parameter_values.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { Tensor } from '../../../tensor/tensor.js'
@@ -47,7 +47,10 @@ import { copyTextWeights } from './image_weights.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
-import { readWeights, writeWeights } from './weights.js'
+import { checkWeightOptions, computeOf, storageOf, type WeightKind } from '../weight_storage.js'
+import { quantisedAs, quantisedKinds } from './quantised_weights.js'
+import { readWeights, readWeightTypes, type WeightPiece, writeWeights } from './weights.js'
+import { copyShared, writePiece } from './write_pieces.js'
 
 /** `config.json` of a model folder. */
 const folderConfigSchema = z.strictObject({
@@ -60,6 +63,8 @@ const folderConfigSchema = z.strictObject({
   chatTemplate: z.string().optional(),
   /** Of image files; by default to the size that the model generates. */
   preprocessing: imagePreprocessingSchema.optional(),
+  /** How the weights are quantised, for inference alone; absent where they are floats. */
+  weights: z.enum(quantisedKinds).optional(),
   /** Of the folder's files, this one included; absent in folders made before there were any. */
   checksums: z.record(z.string(), z.string()).optional(),
 })
@@ -82,8 +87,13 @@ export interface ModelParts {
 
 /** How a model folder is read. */
 export interface LoadOptions {
-  /** bf16: f32 weights, rounded to bf16 for computing. */
+  /** What is computed in. bf16, where the weights are trained: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
+  /**
+   * How the weights are kept, see {@link weightKinds}: f32 for training, all others for inference alone, read piece by piece
+   * without a copy in f32. By default f32, or stored where the folder's weights are quantised.
+   */
+  weights?: WeightKind
   /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
   /** False: checksums are left alone, which saves a little time. */
@@ -123,6 +133,7 @@ export async function saveModel(
     codec: codec?.config,
     chatTemplate: model.chatTemplate?.text,
     preprocessing,
+    weights: quantisedAs(network.arena),
   }
   let seal = ''
   await codec?.saveInto?.(folder)
@@ -148,15 +159,27 @@ export async function saveModel(
 export async function readModelConfig(folder: string, verify = true) {
   const path = await currentFile(folder, files.config)
   const parse = (json: unknown) => parseConfig(folderConfigSchema, json, path)
-  const { model, objective, codec, chatTemplate, preprocessing, checksums } = await readSealed(path, {
-    name: files.config,
-    parse,
-    verify,
-  })
+  const { model, objective, codec, chatTemplate, preprocessing, weights, checksums } = await readSealed(
+    path,
+    {
+      name: files.config,
+      parse,
+      verify,
+    },
+  )
   const listed = { list: path, checksums: verify ? checksums : undefined }
   const image = { codec: await codecSizes(codec, folder, model, path), network: { config: model } }
   const imagePreprocessing = imagePreprocessingOf(image, preprocessing)
-  return { model, objective, codec, codecSizes: codecOf(image), chatTemplate, imagePreprocessing, listed }
+  return {
+    model,
+    objective,
+    codec,
+    codecSizes: codecOf(image),
+    chatTemplate,
+    imagePreprocessing,
+    weights,
+    listed,
+  }
 }
 
 /** The sizes of the codec that a folder records; undefined where it records none. Throws where they are not the model's. */
@@ -187,8 +210,10 @@ export async function loadModel(
   options: LoadOptions = {},
   grown: Partial<OwnWeights> = {},
 ): Promise<LoadedModel> {
-  checkOptions('Transfusion.load', options, { compute: true, device: true, verify: true, freeze: true })
-  const { compute = 'f32', verify = true } = options
+  const keys = { compute: true, weights: true, device: true, verify: true, freeze: true } as const
+  checkOptions('Transfusion.load', options, keys)
+  checkWeightOptions('Transfusion.load', options)
+  const { verify = true } = options
   const device = parseDevice(options.device ?? currentDevice(), 'Transfusion.load')
   const folder = await modelFolderOf(path)
   const {
@@ -197,8 +222,18 @@ export async function loadModel(
     codec: recorded,
     codecSizes: _,
     chatTemplate: template,
+    weights: quantised,
     ...rest
   } = await readModelConfig(folder, verify)
+  const weights = options.weights ?? (quantised ? 'stored' : 'f32')
+  if (quantised && !['f32', 'stored', quantised].includes(weights))
+    throw new Error(
+      `${folder}: its weights are quantised (${quantised}) and cannot be kept as ${weights}: leave weights out, or ` +
+        'widen them by "f32"',
+    )
+  const types =
+    weights === 'f32' ? undefined : await readWeightTypes(await currentFile(folder, files.weights))
+  const compute = computeOf({ ...options, weights }, types?.storesHalves)
   const { end: eos, ...ids } = model.tokens
   const tokenizerPath = await currentFile(folder, files.tokenizer)
   const tokenizer = await readListed(tokenizerPath, { ...listed, name: files.tokenizer }, async (sum) => {
@@ -220,15 +255,17 @@ export async function loadModel(
         })
       : defaultImageCodec(model.image.channels)
   const sizes = { ...model, image: { ...model.image, ...grown } }
-  const fixed = frozenStorage(transfusionParameters(sizes), options.freeze, 'Transfusion.load: freeze')
-  const network = new TransfusionNetwork(sizes, compute, device, fixed)
+  const frozen = frozenStorage(transfusionParameters(sizes), options.freeze, 'Transfusion.load: freeze')
+  const storage = storageOf(weights, compute, types?.storedAs) ?? frozen
+  const network = new TransfusionNetwork(sizes, compute, device, storage)
   const { arena } = network
   try {
     const stored = new Set(transfusionParameters(model).map(({ name }) => name))
     const isStored = ({ name }: Parameter) => stored.has(name)
-    await readFolderWeights(arena.everyParameter.filter(isStored), folder, listed, (parameter, values) =>
-      writeParameter(arena, parameter, values),
+    await readFolderWeights(arena.everyParameter.filter(isStored), folder, listed, (parameter, piece) =>
+      writePiece(arena, parameter, piece),
     )
+    if (quantised) await copyShared(arena, await currentFile(folder, files.weights))
     copyTextWeights(arena, (parameter) => !isStored(parameter))
     arena.updated()
   } catch (error) {
@@ -249,7 +286,8 @@ export async function loadWeights(
   verify = true,
   seal?: string,
 ): Promise<() => Promise<void>> {
-  const { model, listed } = await readModelConfig(folder, verify)
+  const { model, weights, listed } = await readModelConfig(folder, verify)
+  if (weights) throw new Error(`${listed.list}: its weights are quantised (${weights}), for inference alone`)
   const found = listed.checksums?.[files.config]
   if (seal && found && found !== seal)
     throw new DamagedFileError(
@@ -262,15 +300,12 @@ export async function loadWeights(
   await readListed(tokenizer, { ...listed, name: files.tokenizer }, async (sum) =>
     sum?.add(await readFile(tokenizer)),
   )
-  const read: [Parameter, ParameterValues][] = []
-  await readFolderWeights(
-    network.arena.everyParameter,
-    folder,
-    listed,
-    (...parameter) => void read.push(parameter),
-  )
+  const read: [Parameter, WeightPiece][] = []
+  await readFolderWeights(network.arena.everyParameter, folder, listed, (parameter, piece) => {
+    read.push([parameter, { ...piece, data: piece.data.slice() }])
+  })
   return async () => {
-    for (const [parameter, values] of read) await writeParameter(network.arena, parameter, values)
+    for (const [parameter, piece] of read) await writePiece(network.arena, parameter, piece)
     network.arena.updated()
   }
 }
@@ -279,7 +314,7 @@ async function readFolderWeights(
   expected: readonly Parameter[],
   folder: string,
   listed: { list: string; checksums: Checksums | undefined },
-  write: (parameter: Parameter, values: ParameterValues) => void | Promise<void>,
+  write: (parameter: Parameter, piece: WeightPiece) => void | Promise<void>,
 ): Promise<void> {
   const path = await currentFile(folder, files.weights)
   await readListed(path, { ...listed, name: files.weights }, (sum) => readWeights(path, expected, write, sum))

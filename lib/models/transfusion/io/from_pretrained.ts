@@ -8,7 +8,18 @@ import { type Objective, objectiveSchema } from '../../../diffusion/objective.js
 import type { ComputeType, ParameterArena } from '../../../nn/arena.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { mul } from '../../../ops/mul.js'
-import { mean } from '../../../ops/reduce.js'
+import { cast } from '../../../ops/cast.js'
+import { mean, sum } from '../../../ops/reduce.js'
+import { type BlockDType, isBlockDType, rowBytes } from '../../../tensor/dtype.js'
+import type { Tensor } from '../../../tensor/tensor.js'
+import { encodeRow } from '../../../files/gguf/encode_row.js'
+import {
+  checkWeightOptions,
+  computeOf,
+  storageOf,
+  type StoredAs,
+  type WeightKind,
+} from '../weight_storage.js'
 import { currentDevice, type Device, fence, parseDevice } from '../../../tensor/device.js'
 import { scope } from '../../../tensor/scope.js'
 import { elementsOf } from '../../../tensor/shape.js'
@@ -24,14 +35,19 @@ import { type Freeze, frozenStorage } from '../freeze.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
+const embeddingName = 'embedding.weight'
+const outputName = 'output.weight'
+
 /** What a language model lacks, to be grown on it. */
 export interface FromPretrainedOptions {
   /** The images to read and generate: a language model has none. */
   image: TransfusionOptions['image']
   /** What the network predicts of images, and how its error counts. */
   objective?: Partial<Objective>
-  /** bf16: f32 weights, rounded to bf16 for computing. */
+  /** What is computed in. bf16, where the weights are trained: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
+  /** How the weights are kept, see {@link weightKinds}; f32, the default, is for training, all others for inference alone. */
+  weights?: WeightKind
   /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
   /** The image parts' initial weights follow from it. */
@@ -75,7 +91,9 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
     codec: true,
     imagePreprocessing: true,
     freeze: true,
+    weights: true,
   })
+  checkWeightOptions('fromPretrained', options)
   if (options.image === undefined)
     throw new TypeError(
       'fromPretrained: options.image is missing: a language model has no images, and the sizes of those to read and generate ' +
@@ -99,13 +117,16 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
   const wanted = transfusionParameters(config).flatMap(({ name }) => llamaTensors(name, llama) ?? [])
   for (const tensor of wanted) weights.check(tensor)
   weights.refuseOthers(new Set(wanted.map(({ name }) => name)))
-  const fixed = frozenStorage(transfusionParameters(config), options.freeze, 'fromPretrained: freeze')
-  const network = new TransfusionNetwork(config, options.compute, device, fixed)
+  const compute = computeOf(options, weights.storesHalves)
+  const frozen = frozenStorage(transfusionParameters(config), options.freeze, 'fromPretrained: freeze')
+  const storage = storageOf(options.weights ?? 'f32', compute, storedAs(weights, llama)) ?? frozen
+  const network = new TransfusionNetwork(config, compute, device, storage)
+  const { arena } = network
   try {
-    network.arena.initialize(options.seed ?? 0)
-    for (const parameter of network.arena.everyParameter) {
+    arena.initialize(options.seed ?? 0, ({ name }) => !llamaTensors(name, llama))
+    for (const parameter of arena.everyParameter) {
       const tensors = llamaTensors(parameter.name, llama)
-      if (tensors) await copyTensors(weights, tensors, network.arena, parameter)
+      if (tensors && !arena.fixed.sharedWith(parameter)) await copyTensors(weights, tensors, arena, parameter)
     }
     copyTextWeights(network.arena)
     await growRows(network.arena, tokenizer.givenSize)
@@ -135,6 +156,22 @@ function grownConfig(
   return parseConfig(transfusionConfigSchema, grown, `${folder}, as a model config`)
 }
 
+/** How the checkpoint has a parameter: in block dtypes, or as the one that it is tied to; undefined: as floats. */
+const storedAs =
+  (weights: PretrainedWeights, llama: LlamaConfig): StoredAs =>
+  ({ name }) => {
+    const tensors = llamaTensors(name, llama)
+    if (!tensors) return undefined
+    if (name === outputName) {
+      const embedding = llamaTensors(embeddingName, llama)![0]!
+      if (weights.isSame(tensors[0]!.name, embedding.name)) return { sharedWith: embeddingName }
+    }
+    const types = tensors.map((tensor) => weights.blockType(tensor.name))
+    if (types.some((type) => type === undefined)) return undefined
+    const dtypes = types as BlockDType[]
+    return new Set(dtypes).size === 1 ? dtypes[0] : dtypes
+  }
+
 /** Tensors below each other into one parameter, up to its last row, a piece of them in memory at a time. */
 async function copyTensors(
   weights: PretrainedWeights,
@@ -143,36 +180,84 @@ async function copyTensors(
   parameter: Parameter,
 ): Promise<void> {
   const end = elementsOf(parameter.shape)
+  const row = parameter.shape.at(-1)!
+  const parts = arena.fixed.has(parameter) ? arena.fixed.partsOf(parameter) : []
   let offset = 0
-  for (const { name } of tensors)
-    for await (const piece of weights.pieces(name)) {
-      const fitting = piece.subarray(0, end - offset)
+  for (const [i, { name }] of tensors.entries()) {
+    const { dtype } = parts[i] ?? parts[0] ?? { dtype: 'f32' }
+    // Blocks as they lie, where they are kept so.
+    const asBlocks = isBlockDType(dtype) && weights.blockType(name) === dtype
+    const [pieces, width] = asBlocks
+      ? [weights.blockPieces(name), rowBytes(dtype, row)]
+      : [weights.pieces(name), row]
+    for await (const piece of pieces) {
+      const fitting = piece.subarray(0, ((end - offset) / row) * width)
       if (fitting.length === 0) return
       arena.write(parameter, fitting, offset)
-      offset += fitting.length
+      offset += (fitting.length / width) * row
       await fence(arena.device)
     }
+  }
 }
 
 /** The embedding and output rows from `given` on: the mean of those before. */
 async function growRows(arena: ParameterArena, given: number): Promise<void> {
   for (const parameter of arena.everyParameter) {
-    if (parameter.name !== 'embedding.weight' && parameter.name !== 'output.weight') continue
+    if (parameter.name !== embeddingName && parameter.name !== outputName) continue
+    if (arena.fixed.sharedWith(parameter)) continue
     const [rows, channels] = parameter.shape as [number, number]
-    using average = scope(() => mean(arena.valuesOf(parameter).view([given, channels]), [0]))
-    const row = await average.readFloats()
-    for (let i = given; i < rows; i++) arena.write(parameter, row, i * channels)
+    if (given === rows) continue
+    using values = arena.valuesOf(parameter)
+    const row = await meanRow(values, given)
+    const { dtype } = values
+    const encoded = dtype === 'q4_k' || dtype === 'q6_k' ? encodeRow(dtype, row) : row
+    for (let i = given; i < rows; i++) arena.write(parameter, encoded, i * channels)
   }
+}
+
+/** Rows of quantised weights that are widened at once. */
+const widenedRows = 1024
+
+/** The mean of the first `count` rows. */
+async function meanRow(values: Tensor, count: number): Promise<Float32Array> {
+  const channels = values.size(-1)
+  if (!isBlockDType(values.dtype)) {
+    using average = scope(() => mean(values.view([count, channels]), [0]))
+    return average.readFloats()
+  }
+  const total = new Float64Array(channels)
+  for (let start = 0; start < count; start += widenedRows) {
+    const rows = Math.min(widenedRows, count - start)
+    using sums = scope(() => sum(cast(values.view([rows, channels], start * channels), 'f32'), [0]))
+    for (const [i, value] of (await sums.readFloats()).entries()) total[i]! += value
+  }
+  return Float32Array.from(total, (value) => value / count)
+}
+
+/** The mean of the squares. */
+async function meanSquare(values: Tensor): Promise<number> {
+  if (!isBlockDType(values.dtype)) {
+    using square = scope(() => mean(mul(values, values)))
+    return (await square.readFloats())[0]!
+  }
+  const [count, channels] = values.shape as [number, number]
+  let total = 0
+  for (let start = 0; start < count; start += widenedRows) {
+    const rows = Math.min(widenedRows, count - start)
+    using square = scope(() => {
+      const floats = cast(values.view([rows, channels], start * channels), 'f32')
+      return sum(mul(floats, floats))
+    })
+    total += (await square.readFloats())[0]!
+  }
+  return total / values.elements
 }
 
 /** Brings the patches' initial vectors to the root mean square of the text embeddings. */
 async function scalePatches({ arena, config }: TransfusionNetwork): Promise<void> {
   const named = (name: string) => arena.everyParameter.find((parameter) => parameter.name === name)!
-  using square = scope(() => {
-    const embedding = arena.valuesOf(named('embedding.weight'))
-    return mean(mul(embedding, embedding))
-  })
-  const factor = Math.sqrt((await square.readFloats())[0]!)
+  using embedding = arena.valuesOf(named(embeddingName))
+  const factor = Math.sqrt(await meanSquare(embedding))
   const scaled = ['patch_encoder.projection.weight']
   if (config.image.timestep === 'after') scaled.push('patch_encoder.timestep.outer.weight')
   for (const parameter of scaled.map(named)) {

@@ -59,6 +59,11 @@ export async function initializeFrom(named: string, options: InitializeOptions =
   }
   const { codec } = others
   const stored = await readModelConfig(folder)
+  if (stored.weights)
+    throw new Error(
+      `${path}: its weights cannot be taken: they are quantised (${stored.weights}), for inference alone; ` +
+        "Transfusion.load(folder, { weights: 'f32' }) widens them",
+    )
   // What the weights have read was scaled as it was measured then.
   const identity = (config: ImageCodecConfig | undefined) => ({ ...config, calibration: undefined })
   if (codec && !isDeepStrictEqual(identity(codec.config), identity(stored.codec)))

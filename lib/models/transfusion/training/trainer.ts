@@ -17,6 +17,11 @@ export class Trainer extends TaskTrainer {
    */
   constructor(model: ModelParts, data: TrainingData, settings: TransfusionTrainingSettings) {
     checkArguments('Trainer', { model: [model, 'model'], data: [data, 'trainingData'] })
+    if (model.network.arena.parameters.length === 0)
+      throw new Error(
+        'Trainer: the model was loaded for inference, and none of its weights is to be trained: load it without `weights`, or ' +
+          'with weights: "f32"',
+      )
     const options = parseConfig(transfusionTrainingSchema, settings, 'training options')
     super(transfusionTask(model, data, options), trainerOptions(options))
   }

@@ -10,9 +10,9 @@ import { temporaryFolder } from '../../../temporary_folder.js'
 
 const script = fileURLToPath(new URL('read_checkpoint.mjs', import.meta.url))
 const { vocabularySize: vocabulary } = makeCaptionTokenizer(['a'])
-const config = {
+const configOf = (layers: number) => ({
   vocabulary,
-  layers: 2,
+  layers,
   channels: 2048,
   heads: 8,
   kvHeads: 2,
@@ -22,16 +22,21 @@ const config = {
   tied: false,
   bos: 0,
   eos: 1,
-}
-const layer = ['attention_norm', 'attention.qkv', 'attention.output', 'feed_forward_norm']
-  .concat('feed_forward.gate_up', 'feed_forward.down')
-  .flatMap((part) => [0, 1].map((layer) => `layers.${layer}.${part}.weight`))
-const tensors = ['embedding.weight', ...layer, 'norm.weight', 'output.weight'].flatMap((name) =>
-  llamaTensors(name, config)!,
+})
+const layerParts = ['attention_norm', 'attention.qkv', 'attention.output', 'feed_forward_norm'].concat(
+  'feed_forward.gate_up',
+  'feed_forward.down',
 )
 
 /** A checkpoint of zeros, in a file that takes no space. */
-async function writeZeros(folder: string, dtype: 'BF16' | 'F16'): Promise<void> {
+async function writeZeros(folder: string, dtype: 'BF16' | 'F16', layers: number): Promise<void> {
+  const config = configOf(layers)
+  const parameters = Array.from({ length: layers }, (_, layer) =>
+    layerParts.map((part) => `layers.${layer}.${part}.weight`),
+  ).flat()
+  const tensors = ['embedding.weight', ...parameters, 'norm.weight', 'output.weight'].flatMap((name) =>
+    llamaTensors(name, config)!,
+  )
   let end = 0
   const entries = tensors.map(({ name, shape }) => {
     const begin = end
@@ -47,13 +52,20 @@ async function writeZeros(folder: string, dtype: 'BF16' | 'F16'): Promise<void> 
   await writeFile(join(folder, 'config.json'), JSON.stringify(llamaConfigJson(config, 'bf16')))
 }
 
-it.each(['BF16', 'F16'] as const)(
-  'weights of %s are read with at most 15% more memory than the model keeps',
-  async (dtype) => {
+it.each([
+  ['BF16', 'f32', 2],
+  ['F16', 'f32', 2],
+  ['BF16', 'bf16', 3],
+  ['F16', 'int8', 6],
+  ['BF16', 'int4', 10],
+] as const)(
+  'weights of %s are read with at most 15% more memory than the model keeps in %s',
+  async (dtype, weights, layers) => {
     const folder = await temporaryFolder()
-    await writeZeros(folder, dtype)
-    const { peak, kept } = JSON.parse(execFileSync(process.execPath, [script, folder], { encoding: 'utf8' }))
-    expect(kept).toBeGreaterThan(300e6)
+    await writeZeros(folder, dtype, layers)
+    const output = execFileSync(process.execPath, [script, folder, weights], { encoding: 'utf8' })
+    const { peak, kept } = JSON.parse(output)
+    expect(kept).toBeGreaterThan(250e6)
     expect(peak / kept).toBeGreaterThan(0.9)
     expect(peak / kept).toBeLessThan(1.15)
   },
