@@ -46,18 +46,20 @@ struct Dot {
   }
 };
 
-// 16 bytes of each of 16 rows, as four vectors of one word of each row.
+// 16 bytes of each of 16 rows, as four vectors of one word of each row; those that are not used cost nothing.
 HWY_INLINE void LoadWords(Ints* words, const uint8_t* from, i64 stride) {
+  // Addresses of a base and a multiple of the stride are part of the instruction.
+  const uint8_t* bases[4] = {from, from + 4 * stride, from + 8 * stride, from + 12 * stride};
   __m512i rows[4];
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
-    const auto load = [&](int row) HWY_ATTR {
-      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + (j + row) * stride));
+    const auto load = [&](int base) HWY_ATTR {
+      return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bases[base] + j * stride));
     };
     __m512i v = _mm512_castsi128_si512(load(0));
-    v = _mm512_mask_broadcast_i32x4(v, 0x00f0, load(4));
-    v = _mm512_mask_broadcast_i32x4(v, 0x0f00, load(8));
-    rows[j] = _mm512_mask_broadcast_i32x4(v, 0xf000, load(12));
+    v = _mm512_mask_broadcast_i32x4(v, 0x00f0, load(1));
+    v = _mm512_mask_broadcast_i32x4(v, 0x0f00, load(2));
+    rows[j] = _mm512_mask_broadcast_i32x4(v, 0xf000, load(3));
   }
   const __m512i a = _mm512_unpacklo_epi32(rows[0], rows[1]), b = _mm512_unpackhi_epi32(rows[0], rows[1]);
   const __m512i c = _mm512_unpacklo_epi32(rows[2], rows[3]), d = _mm512_unpackhi_epi32(rows[2], rows[3]);
@@ -67,9 +69,8 @@ HWY_INLINE void LoadWords(Ints* words, const uint8_t* from, i64 stride) {
   words[3] = Ints{_mm512_unpackhi_epi64(b, d)};
 }
 
-HWY_INLINE Vec FloatsOfHalves(const uint16_t* halves) {
-  return Vec{_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves)))};
-}
+// Of the lower half of each word.
+HWY_INLINE Vec FloatsOfHalves(Ints words) { return Vec{_mm512_cvtph_ps(_mm512_cvtepi32_epi16(words.raw))}; }
 #else
 // With VPMADDUBSW, which takes one side without a sign and has sums of two products in 16 bits.
 struct Dot {
@@ -120,10 +121,18 @@ HWY_INLINE void LoadWords(Ints* words, const uint8_t* from, i64 stride) {
   words[3] = Ints{_mm256_unpackhi_epi64(b, d)};
 }
 
-HWY_INLINE Vec FloatsOfHalves(const uint16_t* halves) {
-  return Vec{_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(halves)))};
+// Of the lower half of each word.
+HWY_INLINE Vec FloatsOfHalves(Ints words) {
+  return Vec{_mm256_cvtph_ps(hn::TruncateTo(U16(), hn::BitCast(U32(), words)).raw)};
 }
 #endif
+
+// One word of each row.
+HWY_INLINE Ints LoadWord(const uint8_t* from, i64 stride) {
+  Ints words[4];
+  LoadWords(words, from, stride);
+  return words[0];
+}
 
 HWY_INLINE Ints Masked(Ints bytes, int mask) { return hn::And(bytes, hn::Set(i32_tag, mask * 0x01010101)); }
 template <int kShift>

@@ -29,6 +29,36 @@ struct RowsOfWeights {
 template <class Blocks>
 inline constexpr int kParts = static_cast<int>(kQuantGroup / Blocks::kScaleValues);
 
+// Those of one group.
+struct Scales {
+  Vec of_parts[2], minimum;
+};
+
+// From where they were filled in.
+template <class Blocks>
+HWY_INLINE Scales ScalesOf(const RowsOfWeights& w, i64 g) {
+  Scales scales;
+  if (Blocks::kDType == DType::int8) return scales;  // once, at the end
+  for (int part = 0; part < kParts<Blocks>; ++part)
+    scales.of_parts[part] = load(w.scales + (g * kParts<Blocks> + part) * lanes());
+  if (Blocks::kHasMinimum) scales.minimum = load(w.minima + g * lanes());
+  return scales;
+}
+
+// From blocks of 32 values themselves.
+template <class Blocks>
+HWY_INLINE Scales LoadScales(const uint8_t* rows, i64 stride, i64 g) {
+  const Ints words = LoadWord(rows + g * Blocks::kBytes, stride);
+  Scales scales;
+  scales.of_parts[0] = FloatsOfHalves(words);
+  if (Blocks::kHasMinimum) scales.minimum = FloatsOfHalves(hn::ShiftRight<16>(words));
+  return scales;
+}
+
+template <class Blocks>
+inline constexpr bool kScalesInBlocks =
+    Blocks::kDType == DType::q8_0 || Blocks::kDType == DType::q4_0 || Blocks::kDType == DType::q4_1;
+
 // What a row of x adds a group's products to, so that values are taken as if kZero were subtracted.
 template <class Blocks>
 HWY_INLINE Ints StartOf(const QuantizedRows& x, i64 m, i64 g, int part) {
@@ -40,7 +70,7 @@ HWY_INLINE Ints StartOf(const QuantizedRows& x, i64 m, i64 g, int part) {
 
 template <class Blocks, int M>
 HWY_INLINE void AddGroup(Vec* totals, const QuantizedRows& x, i64 first, i64 g, const Ints* columns,
-                         const RowsOfWeights& w) {
+                         const Scales& scales) {
   constexpr int kCount = kColumns / kParts<Blocks>;
 #pragma GCC unroll 8
   for (int m = 0; m < M; ++m) {
@@ -51,14 +81,13 @@ HWY_INLINE void AddGroup(Vec* totals, const QuantizedRows& x, i64 first, i64 g, 
       const Ints sum = Dot::Sum<Columns<Blocks>::kBits, kCount>(
           StartOf<Blocks>(x, first + m, g, part), columns + part * kCount, values + 4 * part * kCount);
       Vec factor = set(d);
-      if (Blocks::kDType != DType::int8)
-        factor = hn::Mul(factor, load(w.scales + (g * kParts<Blocks> + part) * lanes()));
+      if (Blocks::kDType != DType::int8) factor = hn::Mul(factor, scales.of_parts[part]);
       totals[m] = hn::Add(totals[m], hn::Mul(hn::ConvertTo(f32_tag, sum), factor));
     }
     if (Blocks::kHasMinimum) {
       const i32* sums = x.row_sums(first + m) + 2 * g;
       const f32 weighted = d * static_cast<f32>(sums[0] + sums[1]);
-      totals[m] = hn::Add(totals[m], hn::Mul(load(w.minima + g * lanes()), set(weighted)));
+      totals[m] = hn::Add(totals[m], hn::Mul(scales.minimum, set(weighted)));
     }
   }
 }
@@ -69,16 +98,11 @@ void FillScales(const RowsOfWeights& w, const uint8_t* rows, i64 stride, i64 gro
   if constexpr (Blocks::kDType == DType::int8) {
     for (i64 i = 0; i < lanes(); ++i)
       std::memcpy(w.scales + i, rows + (i + 1) * stride - static_cast<i64>(sizeof(f32)), sizeof(f32));
-  } else if constexpr (Blocks::kValues == 32) {
-    HWY_ALIGN uint16_t halves[2][kMaxLanes];
+  } else if constexpr (kScalesInBlocks<Blocks>) {
     for (i64 g = 0; g < groups; ++g) {
-      for (i64 i = 0; i < lanes(); ++i) {
-        const uint8_t* block = rows + i * stride + g * Blocks::kBytes;
-        std::memcpy(&halves[0][i], block, 2);
-        if (Blocks::kHasMinimum) std::memcpy(&halves[1][i], block + 2, 2);
-      }
-      store(FloatsOfHalves(halves[0]), w.scales + g * lanes());
-      if (Blocks::kHasMinimum) store(FloatsOfHalves(halves[1]), w.minima + g * lanes());
+      const Scales scales = LoadScales<Blocks>(rows, stride, g);
+      store(scales.of_parts[0], w.scales + g * lanes());
+      if (Blocks::kHasMinimum) store(scales.minimum, w.minima + g * lanes());
     }
   } else {
     constexpr i64 kGroups = Blocks::kValues / kQuantGroup;
@@ -120,7 +144,10 @@ void MultiplyFew(f32* totals, const QuantizedRows& x, const RowsOfWeights& w, co
     for (i64 at = g * share; at < (g + 1) * share; at += 64) __builtin_prefetch(next + at, 0, 2);
     Ints columns[kColumns];
     LoadGroup<Blocks>(columns, rows, stride, g, K);
-    AddGroup<Blocks, M>(sums, x, 0, g, columns, w);
+    if constexpr (kScalesInBlocks<Blocks>)
+      AddGroup<Blocks, M>(sums, x, 0, g, columns, LoadScales<Blocks>(rows, stride, g));
+    else
+      AddGroup<Blocks, M>(sums, x, 0, g, columns, ScalesOf<Blocks>(w, g));
   }
   for (int m = 0; m < M; ++m) store(sums[m], totals + m * lanes());
 }
@@ -143,7 +170,7 @@ void MultiplyTile(f32* totals, const QuantizedRows& x, i64 first, const RowsOfWe
     Ints columns[kColumns];
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) columns[c] = hn::LoadU(i32_tag, w.tile + (g * kColumns + c) * lanes());
-    AddGroup<Blocks, kSideBySide>(sums, x, first, g, columns, w);
+    AddGroup<Blocks, kSideBySide>(sums, x, first, g, columns, ScalesOf<Blocks>(w, g));
   }
   for (int m = 0; m < kSideBySide; ++m) store(sums[m], totals + m * lanes());
 }
@@ -153,7 +180,7 @@ template <class Blocks, class Finish>
 HWY_INLINE void MultiplyBlock(const QuantizedRows& x, const RowsOfWeights& w, const uint8_t* rows, i64 stride,
                               i64 K, const Finish& finish) {
   HWY_ALIGN f32 totals[kSideBySide * kMaxLanes];
-  FillScales<Blocks>(w, rows, stride, x.groups);
+  if (x.M > kSideBySide || !kScalesInBlocks<Blocks>) FillScales<Blocks>(w, rows, stride, x.groups);
   const auto finish_rows = [&](i64 first) HWY_ATTR {
     for (i64 m = first; m < std::min<i64>(x.M, first + kSideBySide); ++m) {
       f32* own = totals + (m - first) * lanes();
