@@ -10,7 +10,7 @@ import { largestValue, measuredScale } from '../../lib/image/latent_statistics.j
 import { readImage, writePng } from '../../lib/image/image_io.js'
 import { AutoencoderCodec } from '../../lib/models/autoencoder/codec.js'
 import { describeAutoencoder } from '../../lib/models/autoencoder/io/folder.js'
-import { readModelConfig } from '../../lib/models/transfusion/io/folder.js'
+import { readModelConfig } from '../../lib/models/transfusion/io/folder_config.js'
 import { encodeLatents, type EncodeLatentsOptions } from '../../lib/run/encode_latents.js'
 import { trainFromConfig } from '../../lib/run/train_from_config.js'
 import type { WrittenTrainConfig } from '../../lib/run/train_config.js'

@@ -1,73 +1,40 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { checkOptions } from '../../../arguments.js'
-import { parseConfig } from '../../../config/parse.js'
 import { currentFile, replaceFiles } from '../../../files/atomic_folder.js'
 import {
   type Checksums,
   checksumOf,
   DamagedFileError,
   readListed,
-  readSealed,
   writeSealed,
 } from '../../../files/checksum.js'
 import {
   type ImagePreprocessing,
   type ImagePreprocessingOptions,
-  imagePreprocessingSchema,
 } from '../../../image/image_preprocessing.js'
-import {
-  type CodecSizes,
-  defaultImageCodec,
-  type ImageCodec,
-  type ImageCodecConfig,
-  imageCodecConfigSchema,
-} from '../../../image/codec.js'
+import { defaultImageCodec, type ImageCodec } from '../../../image/codec.js'
 import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { ChatTemplate } from '../../../tokenizer/chat_template.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
-import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
 import type { ComputeType } from '../../../nn/arena.js'
 import type { SavedPrecision } from '../../../nn/parameter_values.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { Tensor } from '../../../tensor/tensor.js'
-import { AutoencoderCodec, autoencoderFolderName, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
-import { describeAutoencoder } from '../../autoencoder/io/folder.js'
-import {
-  type OwnWeights,
-  type TransfusionConfig,
-  transfusionConfigSchema,
-  transfusionName,
-} from '../config.js'
+import { AutoencoderCodec, autoencoderFolderName } from '../../autoencoder/codec.js'
+import { type OwnWeights, transfusionName } from '../config.js'
 import { copyTextWeights } from './image_weights.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
+import { readModelConfig, refuseOtherConfig } from './folder_config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { checkWeightOptions, computeOf, storageOf, type WeightKind } from '../weight_storage.js'
-import { quantisedAs, quantisedKinds } from './quantised_weights.js'
+import { quantisedAs } from './quantised_weights.js'
 import { readWeights, readWeightTypes, type WeightPiece, writeWeights } from './weights.js'
 import { copyShared, writePiece } from './write_pieces.js'
-
-/** `config.json` of a model folder. */
-const folderConfigSchema = z.strictObject({
-  architecture: z.literal(transfusionName),
-  model: transfusionConfigSchema,
-  objective: objectiveSchema,
-  /** Between images and the model's values; absent in folders made before there was one, and where the model has none. */
-  codec: imageCodecConfigSchema.optional(),
-  /** Makes a document of messages: Jinja, as transformers has it. */
-  chatTemplate: z.string().optional(),
-  /** Of image files; by default to the size that the model generates. */
-  preprocessing: imagePreprocessingSchema.optional(),
-  /** How the weights are quantised, for inference alone; absent where they are floats. */
-  weights: z.enum(quantisedKinds).optional(),
-  /** Of the folder's files, this one included; absent in folders made before there were any. */
-  checksums: z.record(z.string(), z.string()).optional(),
-})
 
 /** A model and what it takes to use it. */
 export interface ModelParts {
@@ -150,53 +117,6 @@ export async function saveModel(
     seal = await writeSealed(path('config'), files.config, { ...config, checksums })
   })
   return seal
-}
-
-/**
- * The `config.json` of a model folder. Throws a ConfigError that names what is wrong in it, and a DamagedFileError where it
- * is not what was saved.
- */
-export async function readModelConfig(folder: string, verify = true) {
-  const path = await currentFile(folder, files.config)
-  const parse = (json: unknown) => parseConfig(folderConfigSchema, json, path)
-  const { model, objective, codec, chatTemplate, preprocessing, weights, checksums } = await readSealed(
-    path,
-    {
-      name: files.config,
-      parse,
-      verify,
-    },
-  )
-  const listed = { list: path, checksums: verify ? checksums : undefined }
-  const image = { codec: await codecSizes(codec, folder, model, path), network: { config: model } }
-  const imagePreprocessing = imagePreprocessingOf(image, preprocessing)
-  return {
-    model,
-    objective,
-    codec,
-    codecSizes: codecOf(image),
-    chatTemplate,
-    imagePreprocessing,
-    weights,
-    listed,
-  }
-}
-
-/** The sizes of the codec that a folder records; undefined where it records none. Throws where they are not the model's. */
-async function codecSizes(
-  codec: ImageCodecConfig | undefined,
-  folder: string,
-  { image }: TransfusionConfig,
-  path: string,
-): Promise<CodecSizes | undefined> {
-  if (!codec) return undefined
-  const sizes =
-    codec.type === 'pixels'
-      ? defaultImageCodec(image.channels)
-      : codecSizesOfAutoencoder((await describeAutoencoder(join(folder, autoencoderFolderName))).config)
-  if (sizes?.channels === image.channels) return sizes
-  const expected = sizes ? `has ${sizes.channels} channels` : 'have 1 or 3 channels'
-  throw new Error(`${path}: codec: ${codec.type} ${expected}, received a model of ${image.channels}`)
 }
 
 /**
@@ -318,13 +238,4 @@ async function readFolderWeights(
 ): Promise<void> {
   const path = await currentFile(folder, files.weights)
   await readListed(path, { ...listed, name: files.weights }, (sum) => readWeights(path, expected, write, sum))
-}
-
-/** Of some settings, heads for one, no shape tells. */
-function refuseOtherConfig(stored: TransfusionConfig, own: TransfusionConfig, path: string): void {
-  for (const key of new Set([...Object.keys(stored), ...Object.keys(own)] as (keyof TransfusionConfig)[]))
-    if (!isDeepStrictEqual(stored[key], own[key]))
-      throw new Error(
-        `${path}: is of another model: ${key} is ${formatValue(stored[key])}, expected ${formatValue(own[key])}`,
-      )
 }
