@@ -30,6 +30,8 @@ export interface EvaluateOptions {
   sampler?: string
   steps?: number
   guidance?: number
+  captions?: string
+  images?: string
   text?: string[]
   questions?: string[]
   seed?: number
@@ -50,6 +52,8 @@ export const evaluateCommand = (): Command =>
     .addOption(samplerOption('ddim'))
     .addOption(stepsOption())
     .addOption(guidanceOption())
+    .option('--captions <file>', "describe the images of COCO's captions, or of Karpathy's test split")
+    .option('--images <folder>', 'where the images of --captions are, by default beside the file')
     .option('--text <files...>', 'perplexity on plain text or JSON Lines')
     .option('--questions <files...>', 'rank the options of questions in JSON Lines')
     .addOption(seedOption())
@@ -90,7 +94,12 @@ export async function runEvaluate(
 /** A config's JSON with what the options add to it; without any task, classes on Fashion-MNIST. */
 function withOptions(config: unknown, options: EvaluateOptions): unknown {
   if (typeof config !== 'object' || config === null || Array.isArray(config)) return config
-  const added = [...classTasks(options), ...textTasks(options), ...questionTasks(options)]
+  const added = [
+    ...classTasks(options),
+    ...captionTasks(options),
+    ...textTasks(options),
+    ...questionTasks(options),
+  ]
   const { tasks = [] } = config as { tasks?: unknown }
   return {
     ...config,
@@ -106,6 +115,12 @@ function classTasks({ data, perClass, sampler, steps, guidance }: EvaluateOption
   const generation = { ...given({ perClass }), ...(Object.keys(images).length > 0 && { images }) }
   if (data === undefined && Object.keys(generation).length === 0) return []
   return [{ type: 'classes', ...(data !== undefined && { data: { type: data } }), ...generation }]
+}
+
+function captionTasks({ captions: path, images }: EvaluateOptions): object[] {
+  if (path !== undefined) return [{ type: 'captions', path, ...given({ images }) }]
+  if (images === undefined) return []
+  throw new Error('--images says where the images of --captions are: add --captions FILE')
 }
 
 const textTasks = ({ text = [] }: EvaluateOptions): object[] =>

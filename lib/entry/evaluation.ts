@@ -63,6 +63,19 @@ export {
 } from '../evaluation/image_metrics/statistics.js'
 export type { StandardErrors } from '../evaluation/image_metrics/standard_errors.js'
 
+// Captions: against those that people wrote.
+export {
+  captionMetrics,
+  type CaptionMetrics,
+  type JudgedCaption,
+} from '../evaluation/captions/caption_metrics.js'
+export { captionWords } from '../evaluation/captions/caption_words.js'
+export {
+  type CocoOptions,
+  type DescribedImage,
+  readCocoCaptions,
+} from '../evaluation/captions/coco_captions.js'
+
 // Text: perplexity, and answers ranked by likelihood.
 export type { Likelihood, LikelihoodOptions } from '../evaluation/text/likelihood.js'
 export { type CaptionedImage, captionPerplexity } from '../evaluation/text/perplexity.js'

@@ -4,7 +4,9 @@ import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { runEvaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
 import type { EvaluationResult } from '../../lib/evaluation/tasks/evaluation_result.js'
 import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
-import { writePng } from '../../lib/image/image_io.js'
+import { readImage, writePng } from '../../lib/image/image_io.js'
+import { captionMetrics } from '../../lib/evaluation/captions/caption_metrics.js'
+import { describeImages } from '../../lib/evaluation/describe_images.js'
 import { IdxDataset } from '../../lib/data/sources/idx/idx_dataset.js'
 import { evaluateClasses } from '../../lib/evaluation/classes/evaluate_classes.js'
 import { Transfusion } from '../../lib/transfusion.js'
@@ -37,6 +39,46 @@ async function run(config?: object, options: EvaluateOptions = {}) {
 }
 
 describe('transfusion eval', () => {
+  it("describes images, and compares what it wrote with people's captions", async () => {
+    const pictures = join(folder, 'pictures')
+    await mkdir(pictures)
+    const names = Array.from({ length: 70 }, (_, i) => `${i}.png`)
+    for (const [i, name] of names.entries())
+      await writePng(join(pictures, name), {
+        width: 8,
+        height: 8,
+        channels: 1,
+        data: new Uint8Array(64).fill(3 * i),
+      })
+    const path = join(folder, 'captions.json')
+    const annotations = {
+      images: names.map((file_name, id) => ({ id, file_name })),
+      annotations: names.map((_, id) => ({ image_id: id, caption: id % 2 ? 'A stripe.' : 'an arch' })),
+    }
+    await writeFile(path, JSON.stringify(annotations))
+    const { results } = await run(undefined, { captions: path, images: pictures })
+    using model = await Transfusion.load(join(folder, 'model'))
+    const read = (name: string) => readImage(join(pictures, name), model.imagePreprocessing!)
+    const written = await describeImages(model, await Promise.all(names.map(read)))
+    const { each, ...expected } = captionMetrics(
+      written.map((text, i) => ({ written: text, references: [i % 2 ? 'A stripe.' : 'an arch'] })),
+    )
+    const [{ task, metrics, settings }] = results as [EvaluationResult]
+    expect(task).toBe('captions')
+    expect(settings).toMatchObject({ count: 70, maxTokens: 64 })
+    const { cider: _cider, ...shown } = expected
+    for (const [name, value] of Object.entries(shown))
+      expect(metrics[name]).toMatchObject({ value, count: 70 })
+    const deviation = Math.sqrt(
+      each.rouge_l.reduce((sum, value) => sum + (value - expected.rouge_l) ** 2, 0) / 69 / 70,
+    )
+    expect(metrics['rouge_l']!.standard_error).toBeCloseTo(deviation, 12)
+
+    await expect(run(undefined, { images: pictures })).rejects.toThrow('add --captions FILE')
+    const few = { tasks: [{ type: 'captions', path, images: pictures, count: 2, maxTokens: 1 }] }
+    expect((await run(few)).results[0]!.settings).toMatchObject({ count: 2, maxTokens: 1 })
+  })
+
   it('gives the metrics of classes that the library gives, with their errors and settings', async () => {
     const task = await classTask()
     const { results, ...rest } = await run({ seed: 5, tasks: [task] })

@@ -40,6 +40,21 @@ export const textTaskSchema = z.strictObject({
   stride: z.int().min(1).optional(),
 })
 
+/** Describes images, and compares the greedy captions with those that people wrote. */
+export const captionTaskSchema = z.strictObject({
+  type: z.literal('captions'),
+  /** Captions as COCO's annotations have them, or Karpathy's dataset_coco.json. */
+  path: filePath,
+  /** The folder that the images' names are relative to; by default the one that the captions are in. */
+  images: filePath.optional(),
+  /** Of Karpathy's splits; by default test. */
+  split: z.string().min(1).optional(),
+  /** Images, from the first; by default all. */
+  count: z.int().min(1).optional(),
+  /** A longer caption is cut. */
+  maxTokens: z.int().min(1).default(64),
+})
+
 /** Ranks the options of questions. */
 export const questionTaskSchema = z.strictObject({
   type: z.literal('questions'),
@@ -58,7 +73,11 @@ export const evaluateConfigSchema = z.strictObject({
   /** Where the model runs: cpu, cuda or cuda:1, as far as the build has it. */
   device: deviceSchema,
   /** What is measured. */
-  tasks: z.array(z.discriminatedUnion('type', [classTaskSchema, textTaskSchema, questionTaskSchema])).min(1),
+  tasks: z
+    .array(
+      z.discriminatedUnion('type', [classTaskSchema, captionTaskSchema, textTaskSchema, questionTaskSchema]),
+    )
+    .min(1),
 })
 
 /** How to evaluate, defaults filled in. @useDeclaredType */
@@ -67,5 +86,6 @@ export type EvaluateConfig = z.output<typeof evaluateConfigSchema>
 export type EvaluateSettings = z.input<typeof evaluateConfigSchema>
 export type EvaluationTask = EvaluateConfig['tasks'][number]
 export type ClassTask = z.output<typeof classTaskSchema>
+export type CaptionTask = z.output<typeof captionTaskSchema>
 export type TextTask = z.output<typeof textTaskSchema>
 export type QuestionTask = z.output<typeof questionTaskSchema>

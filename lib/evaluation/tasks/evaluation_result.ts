@@ -22,6 +22,14 @@ export interface EvaluationResult {
   seconds: number
 }
 
+/** The mean of independent values, with its standard error: their sample standard deviation over sqrt(n). */
+export function meanMetric(values: readonly number[]): Metric {
+  const count = values.length
+  const value = values.reduce((sum, x) => sum + x, 0) / count
+  const squares = values.reduce((sum, x) => sum + (x - value) ** 2, 0)
+  return { value, ...(count > 1 && { standard_error: Math.sqrt(squares / (count - 1) / count) }), count }
+}
+
 /** A share of `count` independent trials, with its standard error sqrt(p (1 - p) / n). */
 export const shareMetric = (value: number, count: number): Metric => ({
   value,

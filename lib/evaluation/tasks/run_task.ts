@@ -12,15 +12,9 @@ import { LeftOutReport } from '../../run/left_out_report.js'
 import { unreadablePolicy } from '../../run/train_data.js'
 import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
 import { type EvaluationResult, type Metric, shareMetric } from './evaluation_result.js'
+import type { Outcome, TaskOptions } from './task.js'
+import { runCaptions } from './run_captions.js'
 import { requireImagePreprocessing } from '../../sequence/image_model.js'
-
-export interface TaskOptions {
-  seed: number
-  signal: AbortSignal | undefined
-  onMessage: (line: string) => void
-}
-
-type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
 
 /** How a task's images are generated: by the sampler that needs few steps where none is named. */
 const imagesOf = ({ images }: ClassTask, { objective }: GenerativeModel): ImageGenerationOptions => ({
@@ -48,6 +42,8 @@ function outcomeOf(model: GenerativeModel, task: EvaluationTask, options: TaskOp
   switch (task.type) {
     case 'classes':
       return runClasses(model, task, options)
+    case 'captions':
+      return runCaptions(model, task, options)
     case 'text':
       return runText(model, task, options)
     case 'questions':

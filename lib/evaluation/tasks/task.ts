@@ -1,0 +1,11 @@
+import type { EvaluationResult } from './evaluation_result.js'
+
+/** What every task is told. */
+export interface TaskOptions {
+  seed: number
+  signal: AbortSignal | undefined
+  onMessage: (line: string) => void
+}
+
+/** What a task's measuring gives. */
+export type Outcome = Omit<EvaluationResult, 'task' | 'seconds'>
