@@ -85,11 +85,5 @@ export {
   textPerplexity,
   type TextPerplexityOptions,
 } from '../evaluation/text/text_perplexity.js'
-export {
-  type Question,
-  type Ranking,
-  rankAccuracy,
-  type RankMetrics,
-  rankOptions,
-  type RankOptions,
-} from '../evaluation/text/rank.js'
+export { rankOptions, type RankOptions } from '../evaluation/text/rank.js'
+export { type Question, type Ranking, rankAccuracy, type RankMetrics } from '../evaluation/text/ranking.js'

@@ -8,7 +8,8 @@ import { ClassReference } from './class_reference.js'
 import { captionedImages, describePairs } from '../describe_images.js'
 import type { ImageMetrics } from '../image_metrics/image_metrics.js'
 import { captionPerplexity } from '../text/perplexity.js'
-import { rankAccuracy, type RankMetrics, rankOptions } from '../text/rank.js'
+import { rankOptions } from '../text/rank.js'
+import { rankAccuracy, type RankMetrics } from '../text/ranking.js'
 
 /** How many images are generated, described and ranked, and how. */
 export interface ClassEvaluationOptions {
@@ -39,7 +40,8 @@ const optionKeys = {
 } as const satisfies Record<keyof ClassEvaluationOptions, true>
 
 /** Metrics of images in classes; those that were not computed are absent. */
-export interface ClassMetrics extends Partial<ImageMetrics>, Partial<RankMetrics> {
+export interface ClassMetrics
+  extends Partial<ImageMetrics>, Partial<Pick<RankMetrics, 'rank_accuracy' | 'rank_accuracy_per_token'>> {
   /** Share of the described test images whose greedy caption is their class's. */
   caption_accuracy?: number
   /** Per caption token, given the image. */
@@ -109,7 +111,9 @@ export async function evaluateClasses(
     onMessage(`Ranking the captions of ${rankedPairs.length} test images ...`)
     const questions = rankedPairs.map(({ image }) => ({ context: [image], options: captions }))
     const targets = rankedPairs.map(({ caption }) => captions.indexOf(caption))
-    Object.assign(metrics, await rankAccuracy(rankOptions(model, questions, { end: true, signal }), targets))
+    const rankings = rankOptions(model, questions, { end: true, signal })
+    const { rank_accuracy, rank_accuracy_per_token } = await rankAccuracy(rankings, targets)
+    Object.assign(metrics, { rank_accuracy, rank_accuracy_per_token })
   }
   return { metrics, generated, described }
 }

@@ -58,10 +58,12 @@ export const captionTaskSchema = z.strictObject({
 /** Ranks the options of questions. */
 export const questionTaskSchema = z.strictObject({
   type: z.literal('questions'),
-  /** JSON Lines: {"context": "Two and two are", "options": [" four", " five"], "answer": 0}. */
+  /** JSON Lines: {"context": "Two and two are", "options": [" four", " five"], "answer": 0}, or those of a public test set. */
   path: filePath,
   /** Whether an option ends the document. */
   end: z.boolean().default(false),
+  /** Whether options are ranked by what the context adds to their likelihoods, too: twice the work. */
+  unconditional: z.boolean().default(false),
 })
 
 /** The file that `transfusion eval` reads. */

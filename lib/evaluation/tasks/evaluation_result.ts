@@ -27,13 +27,17 @@ export function meanMetric(values: readonly number[]): Metric {
   const count = values.length
   const value = values.reduce((sum, x) => sum + x, 0) / count
   const squares = values.reduce((sum, x) => sum + (x - value) ** 2, 0)
-  return { value, ...(count > 1 && { standard_error: Math.sqrt(squares / (count - 1) / count) }), count }
+  return withError(value, squares / count, count)
 }
 
-/** A share of `count` independent trials, with its standard error sqrt(p (1 - p) / n). */
-export const shareMetric = (value: number, count: number): Metric => ({
+/** A share of `count` independent trials, with its standard error as that of a mean of ones and zeros. */
+export const shareMetric = (value: number, count: number): Metric =>
+  withError(value, value * (1 - value), count)
+
+/** One value has no standard error. */
+const withError = (value: number, variance: number, count: number): Metric => ({
   value,
-  standard_error: Math.sqrt((value * (1 - value)) / count),
+  ...(count > 1 && { standard_error: Math.sqrt(variance / (count - 1)) }),
   count,
 })
 

@@ -2,7 +2,8 @@ import { openSource } from '../../datasets/data_config.js'
 import { PreprocessorPool } from '../../data/stream/preprocessor_pool.js'
 import { evaluateClasses } from '../classes/evaluate_classes.js'
 import { readQuestions } from '../text/question_file.js'
-import { rankAccuracy, rankOptions } from '../text/rank.js'
+import { rankOptions } from '../text/rank.js'
+import { rankAccuracy } from '../text/ranking.js'
 import { textPerplexity } from '../text/text_perplexity.js'
 import { checkImageGeneration } from '../../generation/generate_images.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
@@ -115,7 +116,7 @@ async function runText(
 
 async function runQuestions(
   model: GenerativeModel,
-  { path, end }: QuestionTask,
+  { path, end, unconditional }: QuestionTask,
   { signal, onMessage }: TaskOptions,
 ): Promise<Outcome> {
   onMessage(`Answering ${path} ...`)
@@ -127,11 +128,11 @@ async function runQuestions(
     }
   }
   const found = await rankAccuracy(
-    rankOptions(model, questions(), { end, ...(signal && { signal }) }),
+    rankOptions(model, questions(), { end, unconditional, ...(signal && { signal }) }),
     answers,
   )
   const metrics = Object.fromEntries(
     Object.entries(found).map(([name, value]) => [name, shareMetric(value, answers.length)]),
   )
-  return { data: path, settings: { end }, metrics }
+  return { data: path, settings: { end, unconditional }, metrics }
 }

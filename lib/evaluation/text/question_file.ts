@@ -5,7 +5,7 @@ import type { ImagePreprocessingOptions } from '../../image/image_preprocessing.
 import { parseJson } from '../../files/json_file.js'
 import { documentOf } from '../../data/sources/jsonl/json_document.js'
 import { RecordFiles } from '../../data/sources/records/record_files.js'
-import type { Question } from './rank.js'
+import { type AnsweredQuestion, publicQuestion } from './question_layouts.js'
 
 const text = z.string().min(1)
 
@@ -22,16 +22,11 @@ const lineSchema = z
     error: 'expected the number of an option, from 0',
   })
 
-/** A question with the number of its right option, from 0. */
-export interface AnsweredQuestion extends Question {
-  readonly answer: number
-}
-
 /**
  * Reads questions from JSON Lines: {"context": "Two and two are", "options": [" four", " five"], "answer": 0}. A context
  * with images is a list: ["What is this?", {"image": "a.png"}], files being relative to the file. Context and option
- * are joined as they stand: where a space belongs between them, one of them has it. Rejects with an Error that names
- * file and line.
+ * are joined as they stand: where a space belongs between them, one of them has it. Lines of HellaSwag, PIQA, Social IQa,
+ * WinoGrande and ARC are known by their keys. Rejects with an Error that names file and line.
  */
 export async function* readQuestions(
   path: string,
@@ -42,11 +37,13 @@ export async function* readQuestions(
   try {
     for (let index = 0; index < records.length; index++) {
       const name = `${path}:${records.place(index).number + 1}`
-      const { context, options, answer } = parseConfig(
-        lineSchema,
-        parseJson((await reader.read(index)).trimEnd(), name),
-        name,
-      )
+      const record = parseJson((await reader.read(index)).trimEnd(), name)
+      const known = publicQuestion(record, name)
+      if (known) {
+        yield known
+        continue
+      }
+      const { context, options, answer } = parseConfig(lineSchema, record, name)
       const parts = documentOf({ parts: [context].flat() }, name, path)
       const prompt = parts.map((part) =>
         part.type === 'text' ? part.text : readImage('path' in part ? part.path : part.bytes, preprocessing),

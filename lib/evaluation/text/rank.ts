@@ -3,45 +3,22 @@ import { formatValue } from '../../describe.js'
 import { type DocumentPrompt, promptParts, textPart } from '../../generation/prompt.js'
 import type { GenerativeModel } from '../../generation/model.js'
 import type { EncodedPart } from '../../sequence/image_parts.js'
-import type { DocumentParts } from '../../sequence/document.js'
-import { accuracy } from '../image_metrics/image_metrics.js'
+import type { DocumentParts, Part } from '../../sequence/document.js'
 import { documentLikelihoods, type Likelihood, type LikelihoodOptions } from './likelihood.js'
-
-/** A question with the answers to choose from. */
-export interface Question {
-  /** What precedes every option. */
-  readonly context: DocumentPrompt
-  /** Continuations of the context, tokenized by themselves. */
-  readonly options: readonly string[]
-}
-
-/** The likelihoods of a question's options, and the best ones. */
-export interface Ranking {
-  /** One for each option, in the order of the question. */
-  readonly likelihoods: readonly Likelihood[]
-  /** The index of the likeliest option, the first of equal ones. */
-  readonly best: number
-  /** The index of the option whose tokens are the likeliest on average. */
-  readonly bestPerToken: number
-}
-
-/** How often the right option ranks first. */
-export interface RankMetrics {
-  /** Share of the questions whose right option is the likeliest. */
-  readonly rank_accuracy: number
-  /** Share of those of whose right option the tokens are the likeliest on average. */
-  readonly rank_accuracy_per_token: number
-}
+import { type Question, type Ranking, rankingOf } from './ranking.js'
 
 /** How options are ranked. */
 export interface RankOptions extends LikelihoodOptions {
   /** Whether the option ends the document, its end token counting as one of its own. Default false. */
   end?: boolean
+  /** Whether the likelihood of each option without the context is computed too: `bestByInformation`. Default false. */
+  unconditional?: boolean
 }
 
 /**
  * Answers questions by rank classification: the likelihood of each option after the context. Yields one ranking a
- * question, in order. Rejects with a RangeError for a question without options or an option without tokens.
+ * question, in order. Rejects with a RangeError for a question without options, an option without tokens, or another number of
+ * contexts than of options.
  */
 export async function* rankOptions(
   model: GenerativeModel,
@@ -52,53 +29,33 @@ export async function* rankOptions(
     model: [model, 'model'],
     questions: [questions, 'iterable'],
   })
-  checkOptions('rankOptions', settings, { end: true, positions: true, signal: true })
-  const { end = false, ...options } = settings
-  /** The number of options of each question that is not ranked yet. */
-  const pending: number[] = []
+  checkOptions('rankOptions', settings, { end: true, unconditional: true, positions: true, signal: true })
+  const { end = false, unconditional = false, ...options } = settings
+  /** Those whose options have no likelihoods yet. */
+  const pending: Question[] = []
   let count = 0
   async function* documents() {
     for await (const question of questions) {
-      checkArguments(`rankOptions: question ${count}`, { question: [question, 'object'] })
-      checkArguments(`rankOptions: question ${count}`, { options: [question.options, 'strings'] })
-      if (question.options.length === 0)
-        throw new RangeError(`rankOptions: question ${count} must have options, received none`)
-      pending.push(question.options.length)
-      yield* await optionDocuments(model, question, `rankOptions: question ${count}`, end)
+      const name = `rankOptions: question ${count}`
+      checkArguments(name, { question: [question, 'object'] })
+      checkArguments(name, { options: [question.options, 'strings'] })
+      if (question.options.length === 0) throw new RangeError(`${name} must have options, received none`)
+      pending.push(question)
+      yield* await optionDocuments(model, question, name, end)
+      if (unconditional) yield* await optionDocuments(model, { ...question, context: [] }, name, end)
       count++
     }
   }
   let likelihoods: Likelihood[] = []
   for await (const likelihood of documentLikelihoods(model.network, documents(), options)) {
     likelihoods.push(likelihood)
-    if (likelihoods.length < pending[0]!) continue
+    const answers = pending[0]!.options
+    if (likelihoods.length < answers.length * (unconditional ? 2 : 1)) continue
     pending.shift()
-    yield {
-      likelihoods,
-      best: leastOf(likelihoods.map(({ nll }) => nll)),
-      bestPerToken: leastOf(likelihoods.map(({ nll, tokens }) => nll / tokens)),
-    }
+    const given = likelihoods.slice(0, answers.length)
+    yield rankingOf(answers, given, unconditional ? likelihoods.slice(answers.length) : undefined)
     likelihoods = []
   }
-}
-
-/**
- * How often the right option ranks first. `targets`: the index of the right option of each question. Rejects with a
- * RangeError for another number of rankings.
- */
-export async function rankAccuracy(
-  rankings: AsyncIterable<Ranking>,
-  targets: readonly number[],
-): Promise<RankMetrics> {
-  checkArguments('rankAccuracy', { rankings: [rankings, 'iterable'], targets: [targets, 'numbers'] })
-  const best: number[] = []
-  const bestPerToken: number[] = []
-  for await (const ranking of rankings) {
-    checkArguments('rankAccuracy', { 'each of rankings': [ranking, 'object'] })
-    best.push(ranking.best)
-    bestPerToken.push(ranking.bestPerToken)
-  }
-  return { rank_accuracy: accuracy(best, targets), rank_accuracy_per_token: accuracy(bestPerToken, targets) }
 }
 
 async function optionDocuments(
@@ -107,18 +64,41 @@ async function optionDocuments(
   name: string,
   end: boolean,
 ): Promise<DocumentParts<EncodedPart>[]> {
-  const given = await promptParts(context, model)
-  const parts = given.map((part) => (part.type === 'text' ? { ...part, weight: 0 } : part))
+  const contexts = await contextsOf(context, options.length, model, name)
   return Promise.all(
-    options.map(async (option) => {
+    options.map(async (option, i) => {
       const answer = await textPart(option, model.tokenizer)
       if (answer.ids.length === 0)
         throw new RangeError(
           `${name} must have options of one token or more, received ${formatValue(option)}`,
         )
-      return { parts: [...parts, answer], end }
+      return { parts: [...contexts[i]!, answer], end }
     }),
   )
 }
 
-const leastOf = (values: readonly number[]): number => values.indexOf(Math.min(...values))
+/** What precedes each option, none of it counting. */
+async function contextsOf(
+  context: Question['context'],
+  count: number,
+  model: GenerativeModel,
+  name: string,
+): Promise<Part<EncodedPart>[][]> {
+  const partsOf = async (prompt: DocumentPrompt) => {
+    const parts = await promptParts(prompt, model)
+    const { bos, end } = model.network.config.tokens
+    // Without anything before it an option's first token would have no likelihood.
+    const before = parts.length === 0 && bos === undefined ? [{ type: 'text' as const, ids: [end] }] : parts
+    return before.map((part) => (part.type === 'text' ? { ...part, weight: 0 } : part))
+  }
+  if (typeof context !== 'object' || !('each' in context)) {
+    const parts = await partsOf(context)
+    return Array.from({ length: count }, () => parts)
+  }
+  checkArguments(name, { 'context.each': [context.each, 'array'] })
+  if (context.each.length !== count)
+    throw new RangeError(
+      `${name} must have a context for each of its ${count} options, received ${context.each.length}`,
+    )
+  return Promise.all(context.each.map(partsOf))
+}

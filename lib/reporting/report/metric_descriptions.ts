@@ -4,6 +4,11 @@ export interface MetricDescription {
   meaning: string
 }
 
+const bleu = (n: number): MetricDescription => ({
+  label: `Captions: BLEU-${n}`,
+  meaning: `Share of what was written that people's captions have, too, in runs of up to ${n} words. Higher is better, 1 is the same text.`,
+})
+
 /** The metrics of `eval.json` and of the demo's `final_metrics.json`, by their names there. */
 export const metricDescriptions: Readonly<Record<string, MetricDescription>> = {
   image_accuracy: {
@@ -136,6 +141,32 @@ export const metricDescriptions: Readonly<Record<string, MetricDescription>> = {
     label: 'Ranked first, per token',
     meaning:
       'The same where options are compared by the mean over their tokens, so that length does not count.',
+  },
+  rank_accuracy_per_character: {
+    label: 'Ranked first, per character',
+    meaning: 'The same by the mean over their characters: acc_norm of lm-evaluation-harness.',
+  },
+  rank_accuracy_per_byte: {
+    label: 'Ranked first, per byte',
+    meaning: 'The same by the mean over their bytes: acc_bytes of lm-evaluation-harness.',
+  },
+  rank_accuracy_by_information: {
+    label: 'Ranked first, by what the question adds',
+    meaning:
+      'The same by how much likelier the question makes an option: acc_mutual_info of lm-evaluation-harness.',
+  },
+  cider_d: {
+    label: 'Captions: CIDEr-D',
+    meaning:
+      "How near captions are to people's, rare words counting more; 0 to 10, in papers times 100. Higher is better.",
+  },
+  bleu_1: bleu(1),
+  bleu_2: bleu(2),
+  bleu_3: bleu(3),
+  bleu_4: bleu(4),
+  rouge_l: {
+    label: 'Captions: ROUGE-L',
+    meaning: "How much of people's captions comes in the same order. Higher is better, 1 is the same text.",
   },
   psnr: {
     label: 'Reconstructions: PSNR',

@@ -2,7 +2,8 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { writePng } from '../../../lib/image/image_io.js'
-import { type AnsweredQuestion, readQuestions } from '../../../lib/evaluation/text/question_file.js'
+import { readQuestions } from '../../../lib/evaluation/text/question_file.js'
+import type { AnsweredQuestion } from '../../../lib/evaluation/text/question_layouts.js'
 import { testImage } from '../../models/transfusion/tiny_model.js'
 import { temporaryFolder } from '../../temporary_folder.js'
 
@@ -29,6 +30,17 @@ it('reads contexts of text, and of text and images beside the file', async () =>
     { context: ['Two and two are'], options: [' four', ' five'], answer: 0 },
     { context: ['What is this?', image], options: ['a', 'b', 'c'], answer: 2 },
   ])
+})
+
+it('knows the lines of public test sets', async () => {
+  const { questions } = await read(
+    '{"goal": "Dry a plate", "sol1": "Use a towel", "sol2": "Use a hose", "label": 0}',
+    '{"context": "a", "options": ["b", "c"], "answer": 1}',
+  )
+  expect(questions.map(({ answer, options }) => options[answer])).toEqual([' Use a towel', 'c'])
+  await expect(read('{"goal": "a", "sol1": "b", "sol2": "c", "label": 2}')).rejects.toThrow(
+    /questions\.jsonl:1/,
+  )
 })
 
 it('names the line and what is wrong with it', async () => {
