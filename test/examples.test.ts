@@ -8,6 +8,7 @@ import { expect, it } from 'vitest'
 import { readImage, writePng } from '../lib/image/image_io.js'
 import { parseConfig } from '../lib/config/parse.js'
 import { readConfig } from '../lib/files/config_file.js'
+import { evaluateConfigSchema } from '../lib/evaluation/tasks/evaluate_config.js'
 import { trainConfigSchema } from '../lib/run/train_config.js'
 import { temporaryFolder } from './temporary_folder.js'
 
@@ -80,9 +81,13 @@ it.each([
 it('has a config that teaches a language model to draw with its text frozen, and shows its pictures', async () => {
   const folder = join(root, 'examples/teach-smollm2')
   // What it leaves out are the sizes of the language model.
-  expect(await readConfig(join(folder, 'hour.json'), trainConfigSchema)).toMatchObject({
-    model: { image: { weights: 'all', boi: 'own' } },
-    training: { freeze: 'text' },
+  for (const name of ['hour', 'night', 'gpu'])
+    expect(await readConfig(join(folder, `${name}.json`), trainConfigSchema)).toMatchObject({
+      model: { image: { weights: 'all', boi: 'own' } },
+      training: { freeze: 'text' },
+    })
+  expect(await readConfig(join(folder, 'eval.json'), evaluateConfigSchema)).toMatchObject({
+    tasks: [{ type: 'text' }, { type: 'classes' }],
   })
   expect(existsSync(join(folder, 'drawn.png'))).toBe(true)
 })

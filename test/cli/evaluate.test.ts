@@ -111,7 +111,7 @@ describe('transfusion eval', () => {
     expect(Object.values(values).every(Number.isFinite)).toBe(true)
     const { value, standard_error, count } = metrics['image_accuracy']!
     expect(count).toBe(8)
-    expect(standard_error).toBeCloseTo(Math.sqrt((value * (1 - value)) / 8), 12)
+    expect(standard_error).toBeCloseTo(Math.sqrt((value * (1 - value)) / 7), 12)
     expect(metrics['caption_accuracy']!.count).toBe(30)
     expect(metrics['rank_accuracy']!.count).toBe(10)
   })
