@@ -25,7 +25,7 @@ export type { Freeze } from './models/transfusion/freeze.js'
 export type { InitializeOptions, WeightSizes } from './models/transfusion/io/initialize.js'
 export { sizeAdvice } from './models/transfusion/size_advice.js'
 export type { SavedPrecision } from './nn/parameter_values.js'
-export { type WeightKind, weightKinds } from './models/transfusion/weight_storage.js'
+export { type WeightKind, weightKinds } from './nn/weight_kinds.js'
 export {
   paperImages,
   paperUNet,

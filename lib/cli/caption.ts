@@ -1,20 +1,16 @@
 import { Command } from 'commander'
 import type { GenerationOptions } from '../generation/options.js'
-import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
-import type { ComputeType } from '../nn/arena.js'
 import { addTextOptions, type GenerationFlags, generationOptionsOf } from './options/generation.js'
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
-import { deviceOption, precisionOption } from './options/shared.js'
+import { addLoadOptions, type LoadFlags, loadOptionsOf } from './options/shared.js'
 
 /** Files that are described together. */
 const atOnce = 16
 
 /** Options of the command line. */
-export interface CaptionFlags extends GenerationFlags {
+export interface CaptionFlags extends GenerationFlags, LoadFlags {
   json?: true
-  precision: ComputeType
-  device?: Device
 }
 
 export function captionCommand(): Command {
@@ -23,9 +19,7 @@ export function captionCommand(): Command {
     .argument('<model>', 'the model folder')
     .argument('<images...>', 'image files of any size')
     .option('--json', 'one JSON object for each file, {"file", "caption"} or {"file", "error"}')
-    .addOption(precisionOption().default('f32'))
-    .addOption(deviceOption())
-  return addTextOptions(command, { maxTokens: 64, seed: 0 })
+  return addTextOptions(addLoadOptions(command), { maxTokens: 64, seed: 0 })
     .addHelpText(
       'after',
       '\nWrites a line for each file, in their order: its name, a tab and what the model writes after the image. A file that\n' +
@@ -41,7 +35,7 @@ export function captionCommand(): Command {
 export async function caption(folder: string, files: readonly string[], flags: CaptionFlags): Promise<void> {
   const wanted = { ...generationOptionsOf(flags), maxImages: 0 }
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
-  using model = await Transfusion.load(folder, { compute: flags.precision, device: flags.device })
+  using model = await Transfusion.load(folder, loadOptionsOf(flags))
   const { signal, fail } = sharedSignal(interrupt.signal)
   const options = { ...wanted, signal }
   const coming: Promise<Described>[] = []

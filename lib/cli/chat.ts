@@ -1,9 +1,7 @@
 import { Command } from 'commander'
 import { on } from 'node:events'
 import { createInterface } from 'node:readline'
-import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
-import type { ComputeType } from '../nn/arena.js'
 import { Conversation } from '../generation/conversation/conversation.js'
 import { ChatSession } from './terminal/chat_session.js'
 import {
@@ -13,17 +11,15 @@ import {
   type GenerationFlags,
   generationOptionsOf,
 } from './options/generation.js'
-import { deviceOption, precisionOption, showOption } from './options/shared.js'
+import { addLoadOptions, type LoadFlags, loadOptionsOf, showOption } from './options/shared.js'
 import { PictureFolder } from '../image/picture_folder.js'
 import { detectProtocol, type ImageProtocol } from './terminal/image.js'
 import { TerminalWriter } from './terminal/writer.js'
 
 /** Options of the command line. */
-export interface ChatFlags extends GenerationFlags {
+export interface ChatFlags extends GenerationFlags, LoadFlags {
   out: string
   show?: ImageProtocol
-  precision: ComputeType
-  device?: Device
   system?: string
   /** False: the model's chat template is left alone. */
   template: boolean
@@ -37,9 +33,7 @@ export function chatCommand(): Command {
     .option('--system <text>', 'how the model is to answer, for its chat template')
     .option('--no-template', 'leave the chat template alone: one document in turns')
     .addOption(showOption())
-    .addOption(precisionOption().default('f32'))
-    .addOption(deviceOption())
-  return addImageOptions(addTextOptions(command))
+  return addImageOptions(addTextOptions(addLoadOptions(command)))
     .addHelpText(
       'after',
       '\nA model with a chat template, as one that began from a language model may have, answers to what you type. With\n' +
@@ -58,7 +52,7 @@ export async function chat(folder: string, flags: ChatFlags): Promise<void> {
   const { stdin: input, stdout: output, stderr: notes } = process
   const { seed = randomSeed(), ...options } = generationOptionsOf(flags)
   const pictures = await PictureFolder.open(flags.out)
-  using model = await Transfusion.load(folder, { compute: flags.precision, device: flags.device })
+  using model = await Transfusion.load(folder, loadOptionsOf(flags))
   const interactive = Boolean(input.isTTY && output.isTTY)
   const protocol = flags.show ?? detectProtocol(output)
   if (flags.seed === undefined) notes.write(`seeds from ${seed} on\n`)

@@ -1,4 +1,4 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { dirname, join, resolve } from 'node:path'
 import { given } from '../config/given.js'
 import { parseConfig } from '../config/parse.js'
@@ -6,10 +6,11 @@ import { readConfig } from '../files/config_file.js'
 import { writeJson } from '../files/json_file.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/io/locate.js'
+import { type WeightKind, weightKinds } from '../nn/weight_kinds.js'
 import { evaluate } from '../evaluation/evaluate.js'
 import { type Device, parseDevice } from '../tensor/device.js'
 import { evaluateConfigSchema } from '../evaluation/tasks/evaluate_config.js'
-import { formatResults } from '../evaluation/tasks/evaluation_result.js'
+import { formatResults, type MeasuredModel } from '../evaluation/tasks/evaluation_result.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
 import {
@@ -36,6 +37,7 @@ export interface EvaluateOptions {
   questions?: string[]
   seed?: number
   precision?: string
+  weights?: WeightKind[]
   device?: Device
   json?: string
 }
@@ -58,13 +60,20 @@ export const evaluateCommand = (): Command =>
     .option('--questions <files...>', 'rank the options of questions in JSON Lines')
     .addOption(seedOption())
     .addOption(precisionOption())
+    .addOption(
+      new Option(
+        '--weights <kinds...>',
+        'how weights are kept in memory; several are measured in turn and shown beside each other',
+      ).choices(weightKinds),
+    )
     .addOption(deviceOption())
     .option('--json <file>', 'where the metrics go, by default eval.json beside the model')
     .addHelpText(
       'after',
       '\nExamples:\n' +
         '  transfusion eval runs/demo/model --per-class 100 --steps 50\n' +
-        '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl',
+        '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl\n' +
+        '  transfusion eval runs/train/model --text held-out.txt --weights f32 int8 int4',
     )
     .action(runEvaluate)
 
@@ -78,17 +87,24 @@ export async function runEvaluate(
   const folder = await modelFolderOf(named)
   const file = configPath === undefined ? {} : await readConfig(configPath, evaluateConfigSchema)
   const config = parseConfig(evaluateConfigSchema, withOptions(file, options), configPath ?? 'options')
-  const { precision, device } = config
+  const { precision, device, seed, weights = [undefined] } = config
   parseDevice(device, configPath ?? 'options')
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
-  using model = await Transfusion.load(folder, { compute: precision, device })
-  const { seed, results } = await evaluate(model, config, { signal: interrupt.signal, onMessage: say })
+  const measured: MeasuredModel[] = []
+  for (const kind of weights) {
+    if (kind) say(`Weights kept as ${kind}:`)
+    using model = await Transfusion.load(folder, given({ compute: precision, weights: kind, device }))
+    const { results } = await evaluate(model, config, { signal: interrupt.signal, onMessage: say })
+    const { parameterCount: parameters } = model
+    measured.push({ parameters, precision: model.network.compute, ...(kind && { weights: kind }), results })
+  }
 
   const path = options.json ?? join(dirname(resolve(folder)), 'eval.json')
   const seconds = (performance.now() - started) / 1000
-  const { parameterCount: parameters } = model
-  await writeJson(path, { model: folder, parameters, precision, seed, results, seconds })
-  say(`\n${formatResults(results)}\n\nseed ${seed}, ${precision}; metrics: ${path}`)
+  const [first, ...others] = measured as [MeasuredModel, ...MeasuredModel[]]
+  const compared = others.length > 0 && { compared: others }
+  await writeJson(path, { model: folder, ...first, seed, ...compared, seconds })
+  say(`\n${formatResults(measured)}\n\nseed ${seed}, ${first.precision}; metrics: ${path}`)
 }
 
 /** A config's JSON with what the options add to it; without any task, classes on Fashion-MNIST. */
@@ -106,7 +122,12 @@ function withOptions(config: unknown, options: EvaluateOptions): unknown {
     tasks: Array.isArray(tasks)
       ? [...tasks, ...added, ...(tasks.length + added.length === 0 ? [{ type: 'classes' }] : [])]
       : tasks,
-    ...given({ seed: options.seed, precision: options.precision, device: options.device }),
+    ...given({
+      seed: options.seed,
+      precision: options.precision,
+      weights: options.weights,
+      device: options.device,
+    }),
   }
 }
 

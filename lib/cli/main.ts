@@ -10,6 +10,7 @@ import { encodeCommand } from './encode.js'
 import { evaluateCommand } from './evaluate.js'
 import { leaveWithoutOutput } from './terminal/interrupt.js'
 import { exportCommand } from './export.js'
+import { quantizeCommand } from './quantize.js'
 import { reportCommand } from './report.js'
 import { sampleCommand } from './sample.js'
 import { samplersCommand } from './samplers.js'
@@ -42,6 +43,7 @@ const commands = [
   compareCommand,
   tokenizerCommand,
   exportCommand,
+  quantizeCommand,
   reportCommand,
   demoCommand,
   doctorCommand,

@@ -2,9 +2,7 @@ import { Command, Option } from 'commander'
 import { Readable } from 'node:stream'
 import type { ChatMessage } from '../generation/chat.js'
 import type { GenerationEvent } from '../generation/events.js'
-import type { Device } from '../tensor/device.js'
 import { Transfusion } from '../transfusion.js'
-import type { ComputeType } from '../nn/arena.js'
 import {
   addImageOptions,
   addTextOptions,
@@ -13,7 +11,7 @@ import {
   generationOptionsOf,
 } from './options/generation.js'
 import { onInterrupt, sharedSignal } from './terminal/interrupt.js'
-import { deviceOption, numberOption, precisionOption, showOption } from './options/shared.js'
+import { addLoadOptions, type LoadFlags, loadOptionsOf, numberOption, showOption } from './options/shared.js'
 import { PictureFolder } from '../image/picture_folder.js'
 import { parsePrompt, readPromptImages } from '../generation/conversation/prompt_syntax.js'
 import { eventJson, savePictures, type SavedEvent } from '../generation/saved_events.js'
@@ -22,15 +20,13 @@ import { TerminalWriter } from './terminal/writer.js'
 import { unknownWordsOf } from '../generation/unknown_words.js'
 
 /** Options of the command line. */
-export interface SampleFlags extends GenerationFlags {
+export interface SampleFlags extends GenerationFlags, LoadFlags {
   count: number
   out: string
   chat?: true
   system?: string
   json?: true
   show?: ImageProtocol
-  precision: ComputeType
-  device?: Device
 }
 
 export function sampleCommand(): Command {
@@ -44,9 +40,7 @@ export function sampleCommand(): Command {
     .option('--system <text>', 'with --chat, how the model is to answer')
     .option('--json', 'one JSON object for each event, and nothing else, on standard output')
     .addOption(showOption())
-    .addOption(precisionOption().default('f32'))
-    .addOption(deviceOption())
-  addTextOptions(command).addOption(
+  addTextOptions(addLoadOptions(command)).addOption(
     new Option('--start-with <what>', 'image: generate one after the prompt, whatever the model would do')
       .choices(['text', 'image'])
       .default('text')
@@ -68,14 +62,14 @@ export function sampleCommand(): Command {
 
 /** `transfusion sample MODEL [PROMPT...]`: answers from consecutive seeds, computed together. */
 export async function sample(folder: string, words: readonly string[], flags: SampleFlags): Promise<void> {
-  const { count, out, json, precision, device } = flags
+  const { count, out, json } = flags
   if (!Number.isInteger(count) || count < 1)
     throw new RangeError(`--count: expected a positive integer, received ${count}`)
   const { seed = randomSeed(), ...options } = generationOptionsOf(flags)
   if (flags.system !== undefined && !flags.chat) throw new Error('--system: is of use with --chat')
   using interrupt = onInterrupt('Stopping. Press Ctrl-C again to leave at once.')
   const pictures = await PictureFolder.open(out)
-  using model = await Transfusion.load(folder, { compute: precision, device })
+  using model = await Transfusion.load(folder, loadOptionsOf(flags))
   const typed = await readPromptImages(parsePrompt(words), (path) => model.readImage(path))
   const unknown = await unknownWordsOf(model.tokenizer, typed)
   if (unknown !== undefined) process.stderr.write(`transfusion: ${unknown}\n`)

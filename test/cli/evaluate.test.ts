@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { runEvaluate, type EvaluateOptions } from '../../lib/cli/evaluate.js'
+import { evaluate } from '../../lib/evaluation/evaluate.js'
 import type { EvaluationResult } from '../../lib/evaluation/tasks/evaluation_result.js'
 import { makeCaptionTokenizer } from '../../lib/tokenizer/caption_tokenizer.js'
 import { readImage, writePng } from '../../lib/image/image_io.js'
@@ -39,6 +40,30 @@ async function run(config?: object, options: EvaluateOptions = {}) {
 }
 
 describe('transfusion eval', () => {
+  it('measures several ways to keep weights in turn', async () => {
+    const text = join(folder, 'held-out.txt')
+    await writeFile(text, 'a stripe\nan arch\n')
+    const say = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    const written = await run(undefined, { text: [text], weights: ['f32', 'int8', 'bf16'] })
+    const table = say.mock.calls.map(([chunk]) => String(chunk)).join('')
+    say.mockRestore()
+    expect(table).toMatch(/\n +f32 +int8 +bf16\n +perplexity +[\d.]+ +[\d.]+ +[\d.]+ +n = \d+\n/)
+    expect(written).toMatchObject({
+      weights: 'f32',
+      precision: 'f32',
+      results: [{ task: 'text' }],
+      compared: [
+        { weights: 'int8', precision: 'f32', results: [{ task: 'text' }] },
+        { weights: 'bf16', precision: 'bf16', results: [{ task: 'text' }] },
+      ],
+    })
+    using model = await Transfusion.load(join(folder, 'model'), { weights: 'int8' })
+    const data = { type: 'text', path: text } as const
+    const { results } = await evaluate(model, { tasks: [{ type: 'text', data }] })
+    const compared = (written as unknown as { compared: { results: EvaluationResult[] }[] }).compared
+    expect(compared[0]!.results[0]!.metrics).toEqual(results[0]!.metrics)
+  })
+
   it("describes images, and compares what it wrote with people's captions", async () => {
     const pictures = join(folder, 'pictures')
     await mkdir(pictures)

@@ -1,6 +1,10 @@
 /** Options that several commands have, each declared once. */
-import { InvalidArgumentError, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { given } from '../../config/given.js'
 import { samplerSchema } from '../../diffusion/samplers.js'
+import type { LoadOptions } from '../../models/transfusion/io/folder.js'
+import { type WeightKind, weightKinds } from '../../nn/weight_kinds.js'
+import type { ComputeType } from '../../nn/arena.js'
 import { type Device, parseDevice } from '../../tensor/device.js'
 import { imageProtocols } from '../terminal/image.js'
 
@@ -41,6 +45,24 @@ export const deviceOption = (): Option =>
 
 export const precisionOption = (): Option =>
   new Option('--precision <type>', 'that the network computes in').choices(['f32', 'bf16'])
+
+const weightsText = 'how weights are kept in memory; stored: as the folder has them'
+
+export const weightsOption = (): Option => new Option('--weights <kind>', weightsText).choices(weightKinds)
+
+/** How a command is to load its model, as far as the command line says. */
+export interface LoadFlags {
+  precision?: ComputeType
+  weights?: WeightKind
+  device?: Device
+}
+
+/** For commands that use one model: what they load it by. */
+export const addLoadOptions = (command: Command): Command =>
+  command.addOption(precisionOption()).addOption(weightsOption()).addOption(deviceOption())
+
+export const loadOptionsOf = ({ precision, weights, device }: LoadFlags): LoadOptions =>
+  given({ compute: precision, weights, device })
 
 /** `usual`: the sampler that the command takes where none is named and the model is no flow. */
 export const samplerOption = (usual = 'ddpm'): Option =>

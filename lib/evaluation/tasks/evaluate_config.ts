@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
 import { sourceSchema } from '../../datasets/data_config.js'
 import { imageGenerationConfigSchema } from '../../generation/options.js'
+import { weightKinds } from '../../nn/weight_kinds.js'
 import { deviceSchema } from '../../tensor/device_config.js'
 import { classDataSchema } from './class_data_config.js'
 
@@ -70,8 +71,10 @@ export const questionTaskSchema = z.strictObject({
 export const evaluateConfigSchema = z.strictObject({
   /** Everything random follows from it: the generated images and the classifier. */
   seed: z.int().min(0).default(0),
-  /** bf16: f32 weights, rounded to bf16 for computing. */
-  precision: z.enum(['f32', 'bf16']).default('f32'),
+  /** What is computed in; by default f32, or bf16 where the weights are kept so. bf16: f32 weights, rounded to bf16 for computing. */
+  precision: z.enum(['f32', 'bf16']).optional(),
+  /** How weights are kept; several are measured in turn, with the same seed, and shown beside each other. By default as the model's are. */
+  weights: z.array(z.enum(weightKinds)).min(1).optional(),
   /** Where the model runs: cpu, cuda or cuda:1, as far as the build has it. */
   device: deviceSchema,
   /** What is measured. */

@@ -1,3 +1,6 @@
+import type { WeightKind } from '../../nn/weight_kinds.js'
+import type { ComputeType } from '../../nn/arena.js'
+
 /** One number, with the count of what it was measured on and its standard error where there are such. */
 export interface Metric {
   /** What was measured. */
@@ -41,24 +44,41 @@ const withError = (value: number, variance: number, count: number): Metric => ({
   count,
 })
 
-/** A table for the terminal: a heading for each task, a line for each metric. */
-export function formatResults(results: readonly EvaluationResult[]): string {
-  const names = results.flatMap(({ metrics }) => Object.keys(metrics))
+/** What was measured of a model whose weights are kept in one way. */
+export interface MeasuredModel {
+  /** How many it has. */
+  readonly parameters: number
+  /** What it computed in. */
+  readonly precision: ComputeType
+  /** Absent where they are kept as the model's folder has them. */
+  readonly weights?: WeightKind
+  /** One for each task. */
+  readonly results: readonly EvaluationResult[]
+}
+
+/** A table for the terminal: a heading for each task, a line for each metric, a column for each model. */
+export function formatResults(models: readonly MeasuredModel[]): string {
+  const [first, ...others] = models as [MeasuredModel, ...MeasuredModel[]]
+  const names = first.results.flatMap(({ metrics }) => Object.keys(metrics))
   const width = Math.max(...names.map((name) => name.length))
-  return results
-    .map(({ task, data, metrics, seconds }) => {
-      const lines = Object.entries(metrics).map(
-        ([name, metric]) => `  ${name.padEnd(width)}  ${format(metric)}`,
-      )
-      return [`${task}: ${data} (${seconds.toFixed(1)} s)`, ...lines].join('\n')
+  const heads = `  ${' '.repeat(width)}  ${models.map(({ weights = '' }) => weights.padStart(9).padEnd(21)).join('  ')}`
+  return first.results
+    .map(({ task, data, metrics, seconds }, i) => {
+      const lines = Object.entries(metrics).map(([name, metric]) => {
+        const columns = [metric, ...others.map(({ results }) => results[i]!.metrics[name]!)].map(formatValue)
+        const { count } = metric
+        const of = count === undefined ? '' : `n = ${count.toLocaleString('en')}`
+        return `  ${name.padEnd(width)}  ${[...columns, of].join('  ')}`.trimEnd()
+      })
+      const head = others.length > 0 ? [heads.trimEnd()] : []
+      return [`${task}: ${data} (${seconds.toFixed(1)} s)`, ...head, ...lines].join('\n')
     })
     .join('\n\n')
 }
 
-function format({ value, standard_error, count }: Metric): string {
+function formatValue({ value, standard_error }: Metric): string {
   const error = standard_error === undefined ? '' : `± ${significant(standard_error, 2)}`
-  const of = count === undefined ? '' : `n = ${count.toLocaleString('en')}`
-  return [significant(value, 4).padStart(9), error.padEnd(10), of].join('  ').trimEnd()
+  return `${significant(value, 4).padStart(9)}  ${error.padEnd(10)}`
 }
 
 const significant = (value: number, digits: number): string =>

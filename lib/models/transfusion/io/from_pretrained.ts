@@ -7,19 +7,14 @@ import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
 import type { ComputeType, ParameterArena } from '../../../nn/arena.js'
 import type { Parameter } from '../../../nn/parameters.js'
+import type { WeightKind } from '../../../nn/weight_kinds.js'
 import { mul } from '../../../ops/mul.js'
 import { cast } from '../../../ops/cast.js'
 import { mean, sum } from '../../../ops/reduce.js'
 import { type BlockDType, isBlockDType, rowBytes } from '../../../tensor/dtype.js'
 import type { Tensor } from '../../../tensor/tensor.js'
 import { encodeRow } from '../../../files/gguf/encode_row.js'
-import {
-  checkWeightOptions,
-  computeOf,
-  storageOf,
-  type StoredAs,
-  type WeightKind,
-} from '../weight_storage.js'
+import { checkWeightOptions, computeOf, storageOf, type StoredAs } from '../weight_storage.js'
 import { currentDevice, type Device, fence, parseDevice } from '../../../tensor/device.js'
 import { scope } from '../../../tensor/scope.js'
 import { elementsOf } from '../../../tensor/shape.js'
