@@ -1,4 +1,5 @@
 import { checkArguments } from '../arguments.js'
+import { add } from '../ops/add.js'
 import { concat } from '../ops/concat.js'
 import { linear, type LinearOptions } from '../ops/linear.js'
 import type { Tensor } from '../tensor/tensor.js'
@@ -31,6 +32,12 @@ export class Linear {
 
   /** x [..., I] of the parameters' dtype -> y [..., O]; options and errors as in {@link linear}. */
   forward(x: Tensor, options?: LinearOptions): Tensor {
+    const y = this.#product(x, options)
+    const { update } = this.weight
+    return update ? add(y, update.forward(x)) : y
+  }
+
+  #product(x: Tensor, options?: LinearOptions): Tensor {
     const bias = this.bias?.tensor
     const { parts } = this.weight
     if (!parts) return linear(x, this.weight.tensor, bias, options)

@@ -5,6 +5,26 @@ import type { Tensor } from '../tensor/tensor.js'
 /** How a parameter begins: normal with this standard deviation, or one value everywhere. */
 export type Initial = { std: number } | { value: number }
 
+/** The update of one of the matrices of a weight. */
+export interface LowRankFactors {
+  /** A [r, I]. */
+  readonly a: Parameter
+  /** B [O, r]. */
+  readonly b: Parameter
+  /** The weight's rows that it is of. */
+  readonly rows: { readonly start: number; readonly count: number }
+}
+
+/** What is trained beside the weight W of a linear layer: y = x W^T + `forward`(x), see `LowRankUpdate`. */
+export interface WeightUpdate {
+  /** One for each matrix of the weight, in its order. */
+  readonly factors: readonly LowRankFactors[]
+  /** alpha / r: W + `scale` B A is what the layer computes with. */
+  readonly scale: number
+  /** x [..., I] of the parameters' dtype -> what is added to y [..., O]. */
+  forward(x: Tensor): Tensor
+}
+
 /** A named part of a model's arena (see arena.ts), which gives it its tensor. */
 export class Parameter {
   #tensor: Tensor | undefined
@@ -13,6 +33,8 @@ export class Parameter {
    * weights that are not trained, see fixed_parameters.ts.
    */
   parts: readonly Tensor[] | undefined
+  /** What is trained beside a linear layer's weight, see low_rank.ts. */
+  update: WeightUpdate | undefined
 
   constructor(
     /** By which files know it: "embedding.weight". */

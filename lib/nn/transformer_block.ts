@@ -3,6 +3,7 @@ import { attention, type AttentionSpans } from '../ops/attention.js'
 import { reshape } from '../ops/reshape.js'
 import { splitRows } from '../ops/row_groups.js'
 import { type HeadsPart, splitNormRope } from '../ops/split_norm_rope.js'
+import { swiglu } from '../ops/swiglu.js'
 import { swigluLinear } from '../ops/swiglu_linear.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
@@ -133,7 +134,9 @@ class FeedForward {
   }
 
   forward(x: Tensor): Tensor {
-    return swigluLinear(this.#gateUp.forward(this.#norm.forward(x)), this.#down.weight.tensor)
+    const gateUp = this.#gateUp.forward(this.#norm.forward(x))
+    if (this.#down.weight.update) return this.#down.forward(swiglu(gateUp))
+    return swigluLinear(gateUp, this.#down.weight.tensor)
   }
 }
 

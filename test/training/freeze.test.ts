@@ -6,16 +6,13 @@ import type { Freeze } from '../../lib/models/transfusion/freeze.js'
 import { isImageParameter } from '../../lib/models/transfusion/image_parameters.js'
 import type { TransfusionTrainingSettings } from '../../lib/models/transfusion/training/options.js'
 import { Trainer } from '../../lib/models/transfusion/training/trainer.js'
-import type { ComputeType, ParameterArena } from '../../lib/nn/arena.js'
-import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
+import type { ComputeType } from '../../lib/nn/arena.js'
 import { startProfile } from '../../lib/profiling/profile.js'
 import { fence, memory } from '../../lib/tensor/device.js'
 import { elementsOf } from '../../lib/tensor/shape.js'
-import { fromArray } from '../../lib/tensor/tensor.js'
 import { Transfusion } from '../../lib/transfusion.js'
-import { packDocuments } from '../sequence/pack_documents.js'
 import { temporaryFolder } from '../temporary_folder.js'
-import { dataset, newModel, tokenizer, trainedConfig } from './synthetic_dataset.js'
+import { dataset, newModel, textLogits, tokenizer, trainedConfig, valuesOf } from './synthetic_dataset.js'
 
 const settings = (more: Partial<TransfusionTrainingSettings> = {}): TransfusionTrainingSettings => ({
   steps: 4,
@@ -28,26 +25,6 @@ const withWeights = (weights: 'shared' | 'all') => ({
   ...trainedConfig,
   image: { ...trainedConfig.image, weights },
 })
-
-/** Every parameter's values by name. */
-async function valuesOf(arena: ParameterArena): Promise<Map<string, Float32Array>> {
-  const values = new Map<string, Float32Array>()
-  for (const parameter of arena.everyParameter) {
-    using tensor = arena.valuesOf(parameter)
-    values.set(parameter.name, await tensor.readFloats())
-  }
-  return values
-}
-
-/** The logits after each token of a text. */
-async function textLogits({ network }: ReturnType<typeof newModel>): Promise<Float32Array> {
-  const packed = packDocuments([{ parts: [{ type: 'text', ids: [5, 6, 7, 8] }] }], {
-    patch: 2,
-    tokens: network.config.tokens,
-  })
-  const { hidden } = network.forward(uploadAttentionMetadata(packed, network.config.image))
-  return network.logits(hidden, fromArray(Int32Array.from(packed.ids.keys()))).readFloats()
-}
 
 describe('frozen text', () => {
   it.each<[string, Partial<TransfusionTrainingSettings>, ComputeType]>([

@@ -32,6 +32,7 @@ async function train(
     { ...trainedConfig, image: { ...trainedConfig.image, weights: imageWeights } },
     compute,
     options.freeze,
+    options.lora,
   )
   using network = model.network
   using trainer = new Trainer(model, dataset, options)
@@ -69,6 +70,17 @@ describe('resumed training', () => {
       'all',
     ],
     ['frozen layers', { freeze: ['embedding.*', 'patch_encoder.*', 'layers.0.*'], ema: 0.9 }, 'f32'],
+    [
+      'low-rank updates',
+      {
+        lora: { rank: 2, alpha: 4, targets: ['qkv', 'down'] },
+        freeze: 'text',
+        optimizer: { type: 'muon' },
+        ema: 0.9,
+        gradientAccumulation: 2,
+      },
+      'bf16',
+    ],
     ['images with all weights of their own', { optimizer: { type: 'muon' }, ema: 0.9 }, 'bf16', 'all'],
   ])('is bit for bit the uninterrupted one: %s', async (_, more, compute, imageWeights) => {
     const whole = await train(settings(more), { compute, imageWeights })

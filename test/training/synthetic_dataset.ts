@@ -4,8 +4,12 @@ import { objectiveSchema } from '../../lib/diffusion/objective.js'
 import type { TransfusionOptions } from '../../lib/models/transfusion/config.js'
 import type { ModelParts } from '../../lib/models/transfusion/io/folder.js'
 import { type Freeze, frozenStorage } from '../../lib/models/transfusion/freeze.js'
+import { type LoraSettings, parseLora } from '../../lib/models/transfusion/lora.js'
 import { TransfusionNetwork, transfusionParameters } from '../../lib/models/transfusion/model.js'
-import type { ComputeType } from '../../lib/nn/arena.js'
+import type { ComputeType, ParameterArena } from '../../lib/nn/arena.js'
+import { uploadAttentionMetadata } from '../../lib/nn/attention_metadata.js'
+import { fromArray } from '../../lib/tensor/tensor.js'
+import { packDocuments } from '../sequence/pack_documents.js'
 import { transfusionTrainingSchema } from '../../lib/models/transfusion/training/options.js'
 
 const captions = ['bars that stand', 'bars that lie', 'a slope']
@@ -42,11 +46,33 @@ export function newModel(
   config: TransfusionOptions = trainedConfig,
   compute: ComputeType = 'f32',
   freeze?: Freeze,
+  loraSettings?: LoraSettings,
 ): ModelParts {
-  const fixed = frozenStorage(transfusionParameters(config), freeze, 'freeze')
-  const network = new TransfusionNetwork(config, compute, undefined, fixed)
+  const lora = parseLora(loraSettings, 'lora')
+  const fixed = frozenStorage(transfusionParameters(config), { freeze, lora }, 'model: ')
+  const network = new TransfusionNetwork(config, compute, undefined, fixed, lora)
   network.arena.initialize(1)
   return { network, tokenizer, objective: objectiveSchema.parse({}) }
+}
+
+/** Every parameter's values by name. */
+export async function valuesOf(arena: ParameterArena): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>()
+  for (const parameter of arena.everyParameter) {
+    using tensor = arena.valuesOf(parameter)
+    values.set(parameter.name, await tensor.readFloats())
+  }
+  return values
+}
+
+/** The logits after each token of a text. */
+export async function textLogits({ network }: Pick<ModelParts, 'network'>): Promise<Float32Array> {
+  const packed = packDocuments([{ parts: [{ type: 'text', ids: [5, 6, 7, 8] }] }], {
+    patch: 2,
+    tokens: network.config.tokens,
+  })
+  const { hidden } = network.forward(uploadAttentionMetadata(packed, network.config.image))
+  return network.logits(hidden, fromArray(Int32Array.from(packed.ids.keys()))).readFloats()
 }
 
 export const trainingOptions = (steps: number, batchSize: number) =>

@@ -28,6 +28,7 @@ import {
 } from './config.js'
 import type { AttentionMetadata } from '../../nn/attention_metadata.js'
 import { LinearPatchDecoder, LinearPatchEncoder } from './linear_patches.js'
+import { addUpdates, type Lora } from './lora.js'
 import type { Computing, ImageSkips, ModelImages, PatchDecoder, PatchEncoder } from './patch_coder.js'
 import { UNetPatchDecoder, UNetPatchEncoder } from './unet_patches.js'
 
@@ -50,9 +51,10 @@ function makeDecoder(list: ParameterList, config: TransfusionConfig): PatchDecod
 }
 
 /** A model's modules and their parameters, which get memory when an arena is made of them. */
-function makeModules(config: TransfusionConfig) {
+function makeModules(config: TransfusionConfig, lora?: Lora) {
   const list = new ParameterList()
   const imageList = new ParameterList()
+  const updateList = new ParameterList()
   const { vocabulary, layers, channels, heads, kvHeads = heads, normEps } = config
   const { attentionBias, qkNorm, unrotatedLayers, image } = config
   const sizes = {
@@ -78,12 +80,17 @@ function makeModules(config: TransfusionConfig) {
     boi: image.boi === 'own' ? imageList.add('image.boi.weight', [1, channels], { value: 0 }) : undefined,
   }
   // Behind all others, so that these begin with the same values for the same seed, whatever images have of their own.
-  return { modules, parameters: [...list.parameters, ...imageList.parameters] }
+  const parameters = [...list.parameters, ...imageList.parameters]
+  if (lora) addUpdates(updateList, parameters, lora)
+  return { modules, parameters: [...parameters, ...updateList.parameters] }
 }
 
-/** Names and shapes of the parameters of a model with these options; allocates nothing. Throws a ConfigError. */
-export function transfusionParameters(options: TransfusionOptions): readonly Parameter[] {
-  return makeModules(parseConfig(transfusionConfigSchema, options, 'model config')).parameters
+/**
+ * Names and shapes of the parameters of a model with these options, with `lora` its factors too; allocates nothing. Throws a
+ * ConfigError.
+ */
+export function transfusionParameters(options: TransfusionOptions, lora?: Lora): readonly Parameter[] {
+  return makeModules(parseConfig(transfusionConfigSchema, options, 'model config'), lora).parameters
 }
 
 /**
@@ -109,9 +116,11 @@ export class TransfusionNetwork {
     device: Device = currentDevice(),
     /** Which parameters are not trained, and how those are kept. */
     fixed?: FixedStorage,
+    /** Low-rank updates that are trained beside weights that are not. */
+    readonly lora?: Lora,
   ) {
     this.config = parseConfig(transfusionConfigSchema, options, 'model config')
-    const { modules, parameters } = makeModules(this.config)
+    const { modules, parameters } = makeModules(this.config, lora)
     this.#modules = modules
     this.arena = new ParameterArena(parameters, compute, parseDevice(device, 'TransfusionNetwork'), fixed)
     const { ropeTheta, ropeScaling, unrotatedLayers } = this.config

@@ -15,17 +15,20 @@ export interface WeightOptions {
   compute?: ComputeType | undefined
   /** Goes with weights that are trained alone. */
   freeze?: unknown
+  /** As `freeze`. */
+  lora?: unknown
 }
 
-/** Throws a ConfigError unless `weights` is one of the kinds, and goes with `compute` and `freeze`. */
-export function checkWeightOptions(callee: string, { weights, compute, freeze }: WeightOptions): void {
+/** Throws a ConfigError unless `weights` is one of the kinds, and goes with `compute`, `freeze` and `lora`. */
+export function checkWeightOptions(callee: string, { weights, compute, freeze, lora }: WeightOptions): void {
   if (weights !== undefined && !weightKinds.includes(weights))
     throw new ConfigError(
       `${callee}: weights must be one of ${weightKinds.join(', ')}, received ${formatValue(weights)}`,
     )
-  if (freeze !== undefined && weights !== undefined && weights !== 'f32')
+  const training = freeze !== undefined ? 'freeze' : lora !== undefined ? 'lora' : undefined
+  if (training && weights !== undefined && weights !== 'f32')
     throw new ConfigError(
-      `${callee}: weights of ${weights} are for inference, none of them is trained: leave freeze out`,
+      `${callee}: weights of ${weights} are for inference, none of them is trained: leave ${training} out`,
     )
   if (weights === 'bf16' && compute === 'f32')
     throw new ConfigError(

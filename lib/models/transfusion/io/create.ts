@@ -10,6 +10,7 @@ import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
+import { type LoraSettings, parseLora } from '../lora.js'
 import type { LoadedModel } from './folder.js'
 
 /** What a new model has besides its sizes and its tokenizer. */
@@ -28,6 +29,8 @@ export interface NewModelOptions {
   imagePreprocessing?: ImagePreprocessingOptions
   /** Which parameters are not trained, see {@link Freeze}; by default all are. */
   freeze?: Freeze | undefined
+  /** Low-rank updates, trained beside weights that are frozen then. */
+  lora?: LoraSettings | undefined
 }
 
 /** A new model with random weights; `callee` is named in errors. Throws a ConfigError that names what is wrong. */
@@ -45,6 +48,7 @@ export function createModel(
     codec: true,
     imagePreprocessing: true,
     freeze: true,
+    lora: true,
   } as const
   checkOptions(callee, options, keys)
   const { seed = 0, compute = 'f32', device = currentDevice(), objective = {}, imagePreprocessing } = options
@@ -57,8 +61,9 @@ export function createModel(
   )
   const codec = codecFor(config, options.codec)
   const preprocessing = imagePreprocessingOf({ network: { config }, codec }, imagePreprocessing)
-  const fixed = frozenStorage(transfusionParameters(config), options.freeze, `${callee}: freeze`)
-  const network = new TransfusionNetwork(config, compute, place, fixed)
+  const lora = parseLora(options.lora, `${callee}: lora`)
+  const fixed = frozenStorage(transfusionParameters(config), { ...options, lora }, `${callee}: `)
+  const network = new TransfusionNetwork(config, compute, place, fixed, lora)
   network.arena.initialize(seed)
   return { network, tokenizer, objective: parsedObjective, codec, imagePreprocessing: preprocessing }
 }

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { checkOptions } from '../../../arguments.js'
 import { currentFile, replaceFiles } from '../../../files/atomic_folder.js'
@@ -19,7 +20,8 @@ import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { ChatTemplate } from '../../../tokenizer/chat_template.js'
 import { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
-import type { ComputeType } from '../../../nn/arena.js'
+import { type ComputeType, ParameterArena } from '../../../nn/arena.js'
+import { mergeUpdate } from '../../../nn/low_rank.js'
 import type { SavedPrecision } from '../../../nn/parameter_values.js'
 import type { WeightKind } from '../../../nn/weight_kinds.js'
 import type { Parameter } from '../../../nn/parameters.js'
@@ -29,6 +31,7 @@ import { AutoencoderCodec, autoencoderFolderName } from '../../autoencoder/codec
 import { type OwnWeights, transfusionName } from '../config.js'
 import { copyTextWeights } from './image_weights.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
+import { isFactor, type LoraSettings, parseLora, refuseOtherLora } from '../lora.js'
 import { readModelConfig, refuseOtherConfig } from './folder_config.js'
 import { modelFiles as files, modelFolderOf } from './locate.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
@@ -68,6 +71,10 @@ export interface LoadOptions {
   verify?: boolean
   /** Which parameters are not trained, see {@link Freeze}; by default all are. */
   freeze?: Freeze | undefined
+  /** Low-rank updates, trained beside weights that are frozen then; a checkpoint's are merged unless they are the same. */
+  lora?: LoraSettings | undefined
+  /** Those updates' initial weights follow from it. */
+  seed?: number | undefined
 }
 
 /** A model as its folder describes it. */
@@ -82,13 +89,15 @@ export interface LoadedModel extends ModelParts {
  * Writes `config.json`, `tokenizer.json` and `model.safetensors` into a folder, in place of a model that it has: all or,
  * whatever happens, none. An interrupted save is made good by the next one. The weights are those at the call, even where
  * they are trained on meanwhile: they are copied once they change. `values`: others in their place, f32, as they lie in the
- * arena; nobody changes these. Resolves with the checksum of all.
+ * arena; nobody changes these. Low-rank updates are `merged`, or written beside the weights, for training to go on. Resolves with
+ * the checksum of all.
  */
 export async function saveModel(
   folder: string,
   model: ModelParts,
   precision: SavedPrecision = 'f32',
   values?: Tensor,
+  merged = true,
 ): Promise<string> {
   const { network, tokenizer, objective } = model
   using frozen = network.arena.freeze()
@@ -102,6 +111,7 @@ export async function saveModel(
     chatTemplate: model.chatTemplate?.text,
     preprocessing,
     weights: quantisedAs(network.arena),
+    lora: merged ? undefined : network.lora,
   }
   let seal = ''
   await codec?.saveInto?.(folder)
@@ -112,6 +122,7 @@ export async function saveModel(
       network.arena,
       precision,
       () => values ?? frozen.tensor,
+      merged,
     )
     await tokenizer.save(path('tokenizer'))
     const checksums = { [files.weights]: weights, [files.tokenizer]: await checksumOf(path('tokenizer')) }
@@ -131,8 +142,15 @@ export async function loadModel(
   options: LoadOptions = {},
   grown: Partial<OwnWeights> = {},
 ): Promise<LoadedModel> {
-  const keys = { compute: true, weights: true, device: true, verify: true, freeze: true } as const
-  checkOptions('Transfusion.load', options, keys)
+  checkOptions('Transfusion.load', options, {
+    compute: true,
+    weights: true,
+    device: true,
+    verify: true,
+    freeze: true,
+    lora: true,
+    seed: true,
+  })
   checkWeightOptions('Transfusion.load', options)
   const { verify = true } = options
   const device = parseDevice(options.device ?? currentDevice(), 'Transfusion.load')
@@ -144,6 +162,7 @@ export async function loadModel(
     codecSizes: _,
     chatTemplate: template,
     weights: quantised,
+    lora: storedLora,
     ...rest
   } = await readModelConfig(folder, verify)
   const weights = options.weights ?? (quantised ? 'stored' : 'f32')
@@ -176,18 +195,29 @@ export async function loadModel(
         })
       : defaultImageCodec(model.image.channels)
   const sizes = { ...model, image: { ...model.image, ...grown } }
-  const frozen = frozenStorage(transfusionParameters(sizes), options.freeze, 'Transfusion.load: freeze')
+  const lora = parseLora(options.lora, 'Transfusion.load: lora')
+  const frozen = frozenStorage(transfusionParameters(sizes), { ...options, lora }, 'Transfusion.load: ')
   const storage = storageOf(weights, compute, types?.storedAs) ?? frozen
-  const network = new TransfusionNetwork(sizes, compute, device, storage)
+  const network = new TransfusionNetwork(sizes, compute, device, storage, lora)
   const { arena } = network
   try {
-    const stored = new Set(transfusionParameters(model).map(({ name }) => name))
-    const isStored = ({ name }: Parameter) => stored.has(name)
-    await readFolderWeights(arena.everyParameter.filter(isStored), folder, listed, (parameter, piece) =>
-      writePiece(arena, parameter, piece),
+    const goesOn = isDeepStrictEqual(lora, storedLora)
+    const storedParameters = transfusionParameters(model, storedLora)
+    const stored = new Set(storedParameters.map(({ name }) => name))
+    const isStored = ({ name }: Parameter) => stored.has(name) && (goesOn || !isFactor(name))
+    using earlier = new ParameterArena(
+      storedParameters.filter(({ name }) => !goesOn && isFactor(name)),
+      'f32',
+      device,
+    )
+    const expected = [...arena.everyParameter.filter(isStored), ...earlier.parameters]
+    await readFolderWeights(expected, folder, listed, (parameter, piece) =>
+      writePiece(earlier.parameters.includes(parameter) ? earlier : arena, parameter, piece),
     )
     if (quantised) await copyShared(arena, await currentFile(folder, files.weights))
+    if (!goesOn) mergeStored(arena, storedParameters, earlier)
     copyTextWeights(arena, (parameter) => !isStored(parameter))
+    if (!goesOn) arena.initialize(options.seed ?? 0, ({ name }) => isFactor(name))
     arena.updated()
   } catch (error) {
     network[Symbol.dispose]()
@@ -195,6 +225,17 @@ export async function loadModel(
     throw error
   }
   return { network, tokenizer, codec, chatTemplate, ...rest }
+}
+
+/** Merges the updates that a folder has beside its weights. */
+function mergeStored(arena: ParameterArena, stored: readonly Parameter[], factors: ParameterArena): void {
+  const byName = new Map(arena.everyParameter.map((parameter) => [parameter.name, parameter]))
+  for (const { name, update } of stored)
+    for (const { a, b, rows } of update?.factors ?? []) {
+      using aValues = factors.valuesOf(a)
+      using bValues = factors.valuesOf(b)
+      mergeUpdate(arena, byName.get(name)!, { rows, a: aValues, b: bValues, factor: update!.scale })
+    }
 }
 
 /**
@@ -207,7 +248,7 @@ export async function loadWeights(
   verify = true,
   seal?: string,
 ): Promise<() => Promise<void>> {
-  const { model, weights, listed } = await readModelConfig(folder, verify)
+  const { model, weights, lora, listed } = await readModelConfig(folder, verify)
   if (weights) throw new Error(`${listed.list}: its weights are quantised (${weights}), for inference alone`)
   const found = listed.checksums?.[files.config]
   if (seal && found && found !== seal)
@@ -217,6 +258,7 @@ export async function loadWeights(
       listed.list,
     )
   refuseOtherConfig(model, network.config, listed.list)
+  refuseOtherLora(lora, network.lora, listed.list, 'go on with the same, or begin a run with its weights')
   const tokenizer = await currentFile(folder, files.tokenizer)
   await readListed(tokenizer, { ...listed, name: files.tokenizer }, async (sum) =>
     sum?.add(await readFile(tokenizer)),

@@ -17,6 +17,7 @@ import { objectiveSchema } from '../../../diffusion/objective.js'
 import { autoencoderFolderName, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema, transfusionName } from '../config.js'
+import { loraSchema } from '../lora.js'
 import { modelFiles as files } from './locate.js'
 import { quantisedKinds } from './quantised_weights.js'
 
@@ -33,6 +34,8 @@ const folderConfigSchema = z.strictObject({
   preprocessing: imagePreprocessingSchema.optional(),
   /** How the weights are quantised, for inference alone; absent where they are floats. */
   weights: z.enum(quantisedKinds).optional(),
+  /** Of a checkpoint whose weights have low-rank updates beside them; absent where these are merged. */
+  lora: loraSchema.optional(),
   /** Of the folder's files, this one included; absent in folders made before there were any. */
   checksums: z.record(z.string(), z.string()).optional(),
 })
@@ -44,7 +47,7 @@ const folderConfigSchema = z.strictObject({
 export async function readModelConfig(folder: string, verify = true) {
   const path = await currentFile(folder, files.config)
   const parse = (json: unknown) => parseConfig(folderConfigSchema, json, path)
-  const { model, objective, codec, chatTemplate, preprocessing, weights, checksums } = await readSealed(
+  const { model, objective, codec, chatTemplate, preprocessing, weights, lora, checksums } = await readSealed(
     path,
     {
       name: files.config,
@@ -63,6 +66,7 @@ export async function readModelConfig(folder: string, verify = true) {
     chatTemplate,
     imagePreprocessing,
     weights,
+    lora,
     listed,
   }
 }

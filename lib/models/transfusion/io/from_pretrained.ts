@@ -27,6 +27,7 @@ import { codecFor } from './create.js'
 import type { LoadedModel } from './folder.js'
 import { copyTextWeights } from './image_weights.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
+import { type LoraSettings, parseLora } from '../lora.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
@@ -55,6 +56,8 @@ export interface FromPretrainedOptions {
   imagePreprocessing?: ImagePreprocessingOptions
   /** Which parameters are not trained, see {@link Freeze}; by default all are. With 'text' the rows of BOI and EOI stay as they begin. */
   freeze?: Freeze | undefined
+  /** Low-rank updates, trained beside weights that are frozen then. */
+  lora?: LoraSettings | undefined
 }
 
 /** The name of {@link FromPretrainedOptions} in earlier versions. */
@@ -86,6 +89,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
     codec: true,
     imagePreprocessing: true,
     freeze: true,
+    lora: true,
     weights: true,
   })
   checkWeightOptions('fromPretrained', options)
@@ -113,9 +117,10 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
   for (const tensor of wanted) weights.check(tensor)
   weights.refuseOthers(new Set(wanted.map(({ name }) => name)))
   const compute = computeOf(options, weights.storesHalves)
-  const frozen = frozenStorage(transfusionParameters(config), options.freeze, 'fromPretrained: freeze')
+  const lora = parseLora(options.lora, 'fromPretrained: lora')
+  const frozen = frozenStorage(transfusionParameters(config), { ...options, lora }, 'fromPretrained: ')
   const storage = storageOf(options.weights ?? 'f32', compute, storedAs(weights, llama)) ?? frozen
-  const network = new TransfusionNetwork(config, compute, device, storage)
+  const network = new TransfusionNetwork(config, compute, device, storage, lora)
   const { arena } = network
   try {
     arena.initialize(options.seed ?? 0, ({ name }) => !llamaTensors(name, llama))

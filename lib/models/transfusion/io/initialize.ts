@@ -23,7 +23,7 @@ export type WeightSizes = Partial<Omit<TransfusionOptions, 'vocabulary' | 'token
 /** Options of a model that begins with the weights of another. */
 export interface InitializeOptions extends Pick<
   FromPretrainedOptions,
-  'objective' | 'compute' | 'device' | 'seed' | 'codec' | 'imagePreprocessing' | 'freeze'
+  'objective' | 'compute' | 'device' | 'seed' | 'codec' | 'imagePreprocessing' | 'freeze' | 'lora'
 > {
   /** What the weights' sizes must be, as far as given. A language model needs `image`, the sizes of the parts that it grows. */
   sizes?: WeightSizes
@@ -46,6 +46,7 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     codec: true,
     imagePreprocessing: true,
     freeze: true,
+    lora: true,
   })
   parseDevice(options.device ?? currentDevice(), 'initializeFrom')
   const { folder, kind } = await locateModel(named)
@@ -85,7 +86,8 @@ export async function initializeFrom(named: string, options: InitializeOptions =
     ),
   }
   codec?.[Symbol.dispose]?.()
-  return { ...(await loadModel(folder, { compute, device, freeze: others.freeze }, grown)), ...merged }
+  const { freeze, lora, seed } = others
+  return { ...(await loadModel(folder, { compute, device, freeze, lora, seed }, grown)), ...merged }
 }
 
 /** Of two the more: what images lack begins as a copy of the text's or as 0, what they have is not given up. */

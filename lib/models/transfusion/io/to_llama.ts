@@ -12,6 +12,7 @@ import { generationConfigJson, llamaConfigJson, tokenizerConfigJson } from '../.
 import { feedForwardOf, type TransfusionConfig } from '../config.js'
 import type { ModelParts } from './folder.js'
 import { locateModel } from './locate.js'
+import { mergedValues } from '../../../nn/low_rank.js'
 import { readAs, type SavedPrecision } from '../../../nn/parameter_values.js'
 
 /**
@@ -45,7 +46,7 @@ export async function toLlama(
     for (const { name, shape } of llamaTensors(parameter.name, config) ?? []) {
       const offset = start
       const read = async () => {
-        using whole = network.arena.valuesAmong(frozen.tensor, parameter)
+        using whole = mergedValues(network.arena, frozen.tensor, parameter)
         using part = whole.view(shape, offset)
         return await readAs(part, precision)
       }

@@ -5,14 +5,17 @@ import { SafetensorsReader } from '../../../files/safetensors/safetensors_reader
 import type { ParameterArena } from '../../../nn/arena.js'
 import type { FixedValues, KeptAs } from '../../../nn/fixed_parameters.js'
 import { readAs, type SavedPrecision } from '../../../nn/parameter_values.js'
+import { mergedValues } from '../../../nn/low_rank.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { type BlockDType, isBlockDType, rowBytes } from '../../../tensor/dtype.js'
 import type { Tensor } from '../../../tensor/tensor.js'
+import { isFactor } from '../lora.js'
 import { blocksOf, checkBlocks, describeBlocks, partName } from './quantised_weights.js'
 
 /**
  * Writes a model's weights, one parameter in memory at a time; the file is whole or not there at all. `values`: f32
  * [elements] that lie as the arena's do, read at each parameter. Quantised weights are written as they lie (docs/weights.md).
+ * Low-rank updates are `merged` into the weights, or written beside them.
  * Resolves with the file's checksum.
  */
 export function writeWeights(
@@ -20,20 +23,25 @@ export function writeWeights(
   arena: ParameterArena,
   precision: SavedPrecision,
   values: () => Tensor,
+  merged = true,
 ): Promise<string> {
   const metadata = describeBlocks(arena)
-  const tensors = arena.everyParameter.flatMap((parameter): [string, PendingTensor][] => {
+  const written = arena.everyParameter.filter(({ name }) => !merged || !isFactor(name))
+  const tensors = written.flatMap((parameter): [string, PendingTensor][] => {
     const { name, shape } = parameter
     if (metadata[name] !== undefined)
       return arena.fixed.sharedWith(parameter) ? [] : blockTensors(arena, parameter)
     const read = async () => {
-      using part = arena.valuesAmong(values(), parameter)
+      using part = (merged ? mergedValues : valuesAlone)(arena, values(), parameter)
       return await readAs(part, precision)
     }
     return [[name, { dtype: precision, shape, read }]]
   })
   return writeSafetensors(path, new Map(tensors), metadata)
 }
+
+const valuesAlone = (arena: ParameterArena, values: Tensor, parameter: Parameter): Tensor =>
+  arena.valuesAmong(values, parameter)
 
 function blockTensors({ fixed }: ParameterArena, parameter: Parameter): [string, PendingTensor][] {
   const parts = fixed.partsOf(parameter)

@@ -22,8 +22,8 @@ export function leastMemory(
   { data, precision, training }: Pick<RunSettings, 'data' | 'precision' | 'training'>,
   patches: number,
 ): { parameters: number; weights: number; batch: number } {
-  const all = transfusionParameters(sizes)
-  const frozen = training.freeze ? frozenNames(all, training.freeze, 'training.freeze') : new Set<string>()
+  const all = transfusionParameters(sizes, training.lora)
+  const frozen = frozenNames(transfusionParameters(sizes), training, 'training.')
   const trained = all.filter(({ name }) => !frozen.has(name))
   const [parameters, trainedParameters] = [all, trained].map((some) =>
     some.reduce((sum, { shape }) => sum + elementsOf(shape), 0),

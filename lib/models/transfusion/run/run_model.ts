@@ -127,8 +127,8 @@ export const transfusionRuns = {
   async create(settings: RunSettings, tokenizer: JsonTokenizer, images: FirstImages) {
     const { objective, precision: compute, device, model, imagePreprocessing, training } = settings
     const codec = await openCodec(settings, images)
-    const { seed, freeze } = training
-    const options = { objective, compute, device, seed, codec, imagePreprocessing, freeze }
+    const { seed, freeze, lora } = training
+    const options = { objective, compute, device, seed, codec, imagePreprocessing, freeze, lora }
     return new TransfusionRunModel(createModel('model', modelOptions(model), tokenizer, options))
   },
   async initialize(
@@ -143,10 +143,10 @@ export const transfusionRuns = {
     const { kind } = await locateModel(folder)
     // A model of ours has a codec, and has read its values.
     const codec = kind === 'pretrained' ? await openCodec(settings, images) : await ownCodec(settings)
-    const { seed, freeze } = training
-    const options = { sizes, objective, compute, device, seed, codec, imagePreprocessing, freeze }
+    const { seed, freeze, lora } = training
+    const options = { sizes, objective, compute, device, seed, codec, imagePreprocessing, freeze, lora }
     return new TransfusionRunModel(await initializeFrom(folder, options))
   },
-  load: async (folder: string, { precision: compute, device, training: { freeze } }: RunSettings) =>
-    new TransfusionRunModel(await loadModel(folder, { compute, device, freeze })),
+  load: async (folder: string, { precision: compute, device, training: { freeze, lora } }: RunSettings) =>
+    new TransfusionRunModel(await loadModel(folder, { compute, device, freeze, lora })),
 }

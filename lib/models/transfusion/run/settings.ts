@@ -85,7 +85,7 @@ export async function checkSettings(
 ): Promise<{ sizes: TransfusionConfig; patches: number }> {
   const { data, model, training } = settings
   const sizes = sizesOf(settings, name)
-  if (training.freeze) frozenNames(transfusionParameters(sizes), training.freeze, `${name}: training.freeze`)
+  frozenNames(transfusionParameters(sizes), training, `${name}: training.`)
   for (const source of data.type === 'mixture' ? data.sources : [data])
     if (source.type === 'latents') await checkLatents(source.path, model, name)
   const codec = await codecSizesOf(model)

@@ -18,12 +18,12 @@ interface Rows {
  * weights have no gradients, and rows none where nothing below them is trained; patch encoder and decoder are
  * counted as a half of the patch parts each, whole where one of their parameters is trained. What is computed again (attention's scores, recomputed blocks) is not
  * counted, nor is what is no matrix product: the usual count for a share of a machine's rate (PaLM, appendix B).
- * `trained`: the names of the parameters that are; by default all.
+ * `trained`: the parameters that are, with their elements; by default all.
  */
 export function trainingFlops(
   config: TransfusionConfig,
   { ids, keyStart, keyEnd, labels, patchRows, images }: PackedBatch,
-  trained?: ReadonlySet<string>,
+  trained?: ReadonlyMap<string, number>,
 ): number {
   const { channels: C, heads: H, kvHeads: G = H, layers, vocabulary, image } = config
   const D = headSizeOf(config)
@@ -39,18 +39,21 @@ export function trainingFlops(
     ? images.reduce((sum, size) => sum + unetProducts(image.unet!, config, size), 0)
     : linearPatchProducts(config, images.length, patchRows.length)
   const isPartTrained = (part: string) =>
-    trained === undefined || [...trained].some((name) => name.startsWith(`${part}.`))
+    trained === undefined || [...trained.keys()].some((name) => name.startsWith(`${part}.`))
   const encoderTrained = isPartTrained('patch_encoder')
   const streams = streamsOf(config, ids.length, images.length > 0 ? patchRows.length : 0)
   for (const stream of streams)
     stream.differentiated =
       (stream === streams[0] && isTrained('embedding.weight')) ||
       (encoderTrained && images.length > 0 && (streams.length === 1 || stream === streams[1]))
+  const updates = updatesAmong(trained)
   let flops = 0
   const multiply = (stream: Rows, name: string, elements: number, rows = stream.count) => {
     const weight = isTrained(`${name}.weight`)
     flops += 2 * rows * elements * (1 + (weight ? 1 : 0) + (stream.differentiated ? 1 : 0))
-    stream.differentiated ||= weight || (trained?.has(`${name}.bias`) ?? false)
+    const { A, B } = updates.get(name) ?? { A: 0, B: 0 }
+    flops += 2 * rows * (A * (2 + (stream.differentiated ? 1 : 0)) + B * 3)
+    stream.differentiated ||= weight || A > 0 || (trained?.has(`${name}.bias`) ?? false)
   }
   const normalise = (stream: Rows, name: string) => (stream.differentiated ||= isTrained(`${name}.weight`))
   for (let layer = 0; layer < layers; layer++) {
@@ -78,6 +81,19 @@ export function trainingFlops(
   if (image.boi === 'own' && isTrained('image.boi.weight') && !isTrained('output.weight'))
     flops += 2 * targets * C * vocabulary
   return flops + ofImages * ((encoderTrained ? 3 : 1) + ofDecoder)
+}
+
+/** Elements of the factors of LoRA by the name of their linear layer. */
+function updatesAmong(trained: ReadonlyMap<string, number> = new Map()) {
+  const updates = new Map<string, { A: number; B: number }>()
+  for (const [name, elements] of trained) {
+    const [, layer, factor] = /^(.+)\.lora_([AB])\.\d+$/.exec(name) ?? []
+    if (layer === undefined) continue
+    const sums = updates.get(layer) ?? { A: 0, B: 0 }
+    sums[factor as 'A' | 'B'] += elements
+    updates.set(layer, sums)
+  }
+  return updates
 }
 
 /** The rows of a sequence, text's first; of images alone, where those have weights of their own. */

@@ -3,6 +3,7 @@ import { withRenamedKeys } from '../../../config/renamed.js'
 import { timestepsSchema } from '../../../diffusion/timesteps.js'
 import { captionFirstShare } from '../../../sequence/order.js'
 import { freezeSchema } from '../freeze.js'
+import { loraSchema } from '../lora.js'
 import { trainingOptionsSchema } from '../../../training/options.js'
 
 /** How a Transfusion model is trained: what any model needs, and what this one has; the paper's choices are the defaults. */
@@ -37,6 +38,12 @@ const optionsSchema = trainingOptionsSchema
      * average, in memory either. A Trainer has a model that was made with the same `freeze`.
      */
     freeze: freezeSchema.optional(),
+    /**
+     * Low-rank updates that are trained beside frozen weights (LoRA, arXiv 2106.09685), `{}` for all linear layers of the blocks;
+     * what else is trained follows `freeze`. Models are saved with them merged. A Trainer has a model that was made with the
+     * same `lora`.
+     */
+    lora: loraSchema.optional(),
     /** Keeps only what goes into each block for the backward pass and computes the rest again: less memory, a third more time. */
     recompute: z.boolean().default(false),
   })

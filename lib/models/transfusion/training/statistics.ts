@@ -1,4 +1,5 @@
 import type { BatchStatistics } from '../../../training/task.js'
+import { elementsOf } from '../../../tensor/shape.js'
 import type { TransfusionNetwork } from '../model.js'
 import type { TransfusionBatch } from './batches.js'
 import { trainingFlops } from './flops.js'
@@ -10,7 +11,9 @@ export function batchStatistics(
   { config, arena }: Pick<TransfusionNetwork, 'config' | 'arena'>,
 ): BatchStatistics {
   const trained =
-    arena.fixed.parameters.length > 0 ? new Set(arena.parameters.map(({ name }) => name)) : undefined
+    arena.fixed.parameters.length > 0
+      ? new Map(arena.parameters.map(({ name, shape }) => [name, elementsOf(shape)]))
+      : undefined
   const total = (count: (packed: TrainingBatch['packed']) => number) =>
     microBatches.reduce((sum, { packed }) => sum + count(packed), 0)
   return {

@@ -3,7 +3,8 @@ import type { StreamState } from '../../../data/document_stream.js'
 import { changedSources, streamStateSchema } from '../../../data/stream_state.js'
 import type { BatchSource, RunStart, TaskCheckpoint, TaskLoss, TrainingTask } from '../../../training/task.js'
 import { ConfigError } from '../../../config/parse.js'
-import { type Freeze, frozenNames } from '../freeze.js'
+import { frozenNames, type Trained } from '../freeze.js'
+import { isFactor, refuseOtherLora } from '../lora.js'
 import { loadWeights, type ModelParts, saveModel } from '../io/folder.js'
 import { modelFiles } from '../io/locate.js'
 import { BatchMaker } from './batches.js'
@@ -31,7 +32,7 @@ export function transfusionTask(
     data: [data, 'trainingData'],
     options: [options, 'object'],
   })
-  if (options.freeze !== undefined) requireFrozen(model, options.freeze)
+  if (options.freeze !== undefined || options.lora !== undefined) requireTrained(model, options)
   return {
     arena: model.network.arena,
     begin: (start) => begin(model, data, options, start),
@@ -41,15 +42,17 @@ export function transfusionTask(
 }
 
 /** Parameters lie in memory as the model was made, so it is then that they are frozen. */
-function requireFrozen({ network: { arena } }: ModelParts, freeze: Freeze): void {
-  const frozen = frozenNames(arena.everyParameter, freeze, 'training options: freeze')
-  const other = arena.everyParameter.find(
-    (parameter) => arena.fixed.has(parameter) !== frozen.has(parameter.name),
-  )
+function requireTrained({ network: { arena, lora } }: ModelParts, trained: Trained): void {
+  const maker = 'Transfusion.create, load, fromPretrained or initializeFrom, which make the model'
+  if (trained.lora)
+    refuseOtherLora(trained.lora, lora, 'training options', `give the same \`lora\` to ${maker}`)
+  const parameters = arena.everyParameter.filter(({ name }) => !isFactor(name))
+  const frozen = frozenNames(parameters, { freeze: trained.freeze, lora }, 'training options: ')
+  const other = parameters.find((parameter) => arena.fixed.has(parameter) !== frozen.has(parameter.name))
   if (other)
     throw new ConfigError(
       `training options: freeze: ${other.name} is ${frozen.has(other.name) ? 'trained' : 'frozen'} in this model: give the same ` +
-        '`freeze` to Transfusion.create, load, fromPretrained or initializeFrom, which make the model',
+        `\`freeze\` to ${maker}`,
     )
 }
 
@@ -99,7 +102,9 @@ function lossOf(
 /** Checksums are that of the folder's config, which lists those of the other files. */
 const checkpointOf = (model: ModelParts): TaskCheckpoint<StreamState> => ({
   dataState: streamStateSchema,
-  save: async (folder, weights) => ({ [modelFiles.config]: await saveModel(folder, model, 'f32', weights) }),
+  save: async (folder, weights) => ({
+    [modelFiles.config]: await saveModel(folder, model, 'f32', weights, false),
+  }),
   load: (folder, { checksums, verify }) =>
     loadWeights(model.network, folder, verify, checksums?.[modelFiles.config]),
 })
