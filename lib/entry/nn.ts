@@ -18,10 +18,17 @@ export type {
 } from '../nn/fixed_parameters.js'
 export type { ConvolutionWork } from '../nn/convolution_work.js'
 export type { FrozenValues } from '../nn/frozen_values.js'
-export { type Initial, Parameter, ParameterList } from '../nn/parameters.js'
+export {
+  type Initial,
+  type LowRankFactors,
+  Parameter,
+  ParameterList,
+  type WeightUpdate,
+} from '../nn/parameters.js'
 
 // Modules: ops with parameters.
 export { Linear } from '../nn/linear.js'
+export { LowRankUpdate } from '../nn/low_rank.js'
 export { Conv2d } from '../nn/conv2d.js'
 export { GroupNorm, LayerNorm, RmsNorm } from '../nn/norm.js'
 export { ImageAttention } from '../nn/image_attention.js'

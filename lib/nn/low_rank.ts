@@ -26,7 +26,7 @@ export class LowRankUpdate implements WeightUpdate {
   readonly scale: number
 
   /**
-   * Adds the factors to `list` and itself to the weight.
+   * Adds the factors to `list`; it counts once it is the weight's `update`.
    * @throws TypeError where `list` is no ParameterList
    */
   constructor(list: ParameterList, weight: Parameter, { rank, alpha }: { rank: number; alpha: number }) {
@@ -44,7 +44,6 @@ export class LowRankUpdate implements WeightUpdate {
       }
     })
     this.scale = alpha / rank
-    weight.update = this
   }
 
   /** x [..., I] of the parameters' dtype -> what the update adds to y [..., O]. */

@@ -61,7 +61,11 @@ export function addUpdates(list: ParameterList, parameters: readonly Parameter[]
   const adapted = adaptedNames(parameters, lora, 'lora')
   for (const parameter of parameters)
     if (adapted.has(parameter.name))
-      new LowRankUpdate(list.under(parameter.name.replace(/\.weight$/, '')), parameter, lora)
+      parameter.update = new LowRankUpdate(
+        list.under(parameter.name.replace(/\.weight$/, '')),
+        parameter,
+        lora,
+      )
 }
 
 /** Whether a parameter is a factor of an update. */
