@@ -26,11 +26,16 @@ export class LowRankUpdate implements WeightUpdate {
   readonly scale: number
 
   /**
-   * Adds the factors to `list`; it counts once it is the weight's `update`.
-   * @throws TypeError where `list` is no ParameterList
+   * Adds the factors to `list`; it counts once it is the weight's `update`. `options`: r and alpha.
+   * @throws TypeError where an argument is none of these
    */
-  constructor(list: ParameterList, weight: Parameter, { rank, alpha }: { rank: number; alpha: number }) {
-    checkArguments('LowRankUpdate', { list: [list, 'parameters'], weight: [weight, 'parameter'] })
+  constructor(list: ParameterList, weight: Parameter, options: { rank: number; alpha: number }) {
+    checkArguments('LowRankUpdate', {
+      list: [list, 'parameters'],
+      weight: [weight, 'parameter'],
+      options: [options, 'object'],
+    })
+    const { rank, alpha } = options
     const [outputs, inputs] = weight.shape as [number, number]
     let start = 0
     this.factors = (weight.matrixRows ?? [outputs]).map((count, i) => {
