@@ -15,6 +15,7 @@ import { initializeFrom, type InitializeOptions } from './models/transfusion/io/
 import { TransfusionNetwork } from './models/transfusion/model.js'
 import { requireImagePreprocessing } from './sequence/image_model.js'
 import { toLlama } from './models/transfusion/io/to_llama.js'
+import { mergeAdapter, saveAdapter } from './models/transfusion/io/adapter.js'
 import type { SavedPrecision } from './nn/parameter_values.js'
 import type { Device } from './tensor/device.js'
 import { completeTexts } from './generation/batch.js'
@@ -297,6 +298,32 @@ export class Transfusion implements LoadedModel {
     checkArguments('toLlama', { folder: [folder, 'string'] })
     checkOptions('toLlama', options, { precision: true })
     await toLlama(folder, this, options.precision)
+  }
+
+  /**
+   * Adds low-rank updates of the text part, a LoRA adapter as Hugging Face's PEFT writes it (`adapter_config.json`,
+   * `adapter_model.safetensors`), to the weights. With weights of images' own these stay as they are: `fromPretrained` with the
+   * option `adapter` has them begin as copies of the text's with the updates.
+   *
+   * @param folder the adapter
+   * @throws ConfigError that names what of its config is not supported: DoRA, trained biases, modules_to_save
+   * @throws Error that names the file and what of it is missing or does not fit, or says that the weights are quantised; nothing
+   *   is changed then
+   */
+  async mergeAdapter(folder: string): Promise<void> {
+    await mergeAdapter(folder, this.network)
+  }
+
+  /**
+   * Writes the low-rank updates of the text part, those that `lora` has made, as a LoRA adapter that Hugging Face's PEFT
+   * reads beside the language model that they were trained on. What else of the text was trained is not in it: with `freeze`
+   * 'text' nothing is. The values are those of the call, as by `save`.
+   *
+   * @param folder made where there is none; an adapter that it holds is replaced
+   * @throws Error where the model has none
+   */
+  async saveAdapter(folder: string): Promise<void> {
+    await saveAdapter(folder, this.network)
   }
 
   /** Frees the weights, those of its codec too; the model is of no use afterwards. */

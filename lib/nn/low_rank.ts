@@ -91,13 +91,13 @@ export function mergedValues(arena: ParameterArena, values: Tensor, parameter: P
 }
 
 /**
- * Adds `factor` B A to some rows of a parameter's values, A [r, I] and B [rows, r] f32; `updated` is to follow.
- * @throws Error where these are kept in blocks
+ * Adds `factor` B A to some rows of a parameter's values, A and B those that another arena has; `updated` is to follow.
+ * @throws Error where the parameter's values are kept in blocks
  */
 export function mergeUpdate(
   arena: ParameterArena,
   parameter: Parameter,
-  { rows, a, b, factor }: { rows: LowRankFactors['rows']; a: Tensor; b: Tensor; factor: number },
+  { rows, a, b, factor, values }: LowRankFactors & { factor: number; values: ParameterArena },
 ): void {
   const isFixed = arena.fixed.has(parameter)
   const dtype = isFixed ? arena.fixed.dtypeOf(parameter) : 'f32'
@@ -107,9 +107,11 @@ export function mergeUpdate(
         "the model with weights 'f32'",
     )
   arena.changing()
-  using values = arena.valuesOf(parameter)
-  using target = rowsOf(values, rows)
-  addProduct(target, a, b, factor)
+  using whole = arena.valuesOf(parameter)
+  using target = rowsOf(whole, rows)
+  using aValues = values.valuesOf(a)
+  using bValues = values.valuesOf(b)
+  addProduct(target, aValues, bValues, factor)
   if (isFixed) arena.fixed.changed(parameter)
 }
 

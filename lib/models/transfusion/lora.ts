@@ -31,6 +31,10 @@ export const parseLora = (lora: LoraSettings | undefined, where: string): Lora |
 
 const adaptable = /^layers\.\d+\.(image\.)?(attention\.(qkv|output)|feed_forward\.(gate_up|down))\.weight$/
 
+/** The names of the weights that may have updates: of the linear layers of the blocks. */
+export const adaptableNames = (parameters: readonly Parameter[]): string[] =>
+  parameters.map(({ name }) => name).filter((name) => adaptable.test(name))
+
 /**
  * The names of the weights that the updates stand beside; none without `lora`.
  * @throws ConfigError that names a target which no linear layer of a block is
@@ -41,10 +45,7 @@ export function adaptedNames(
   where: string,
 ): ReadonlySet<string> {
   if (!lora) return new Set()
-  const layers = parameters
-    .map(({ name }) => name)
-    .filter((name) => adaptable.test(name))
-    .map((name) => name.slice(0, -'.weight'.length))
+  const layers = adaptableNames(parameters).map((name) => name.slice(0, -'.weight'.length))
   const isLinear = (target: string) => linears.some((name) => name === target)
   const named = (target: string) =>
     layers.filter((name) => name.endsWith(`.${target}`) && !isImageParameter(name))

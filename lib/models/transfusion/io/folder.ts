@@ -231,11 +231,8 @@ export async function loadModel(
 function mergeStored(arena: ParameterArena, stored: readonly Parameter[], factors: ParameterArena): void {
   const byName = new Map(arena.everyParameter.map((parameter) => [parameter.name, parameter]))
   for (const { name, update } of stored)
-    for (const { a, b, rows } of update?.factors ?? []) {
-      using aValues = factors.valuesOf(a)
-      using bValues = factors.valuesOf(b)
-      mergeUpdate(arena, byName.get(name)!, { rows, a: aValues, b: bValues, factor: update!.scale })
-    }
+    for (const each of update?.factors ?? [])
+      mergeUpdate(arena, byName.get(name)!, { ...each, factor: update!.scale, values: factors })
 }
 
 /**

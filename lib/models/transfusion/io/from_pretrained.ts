@@ -25,6 +25,7 @@ import { type LlamaTensor, llamaTensors } from '../../llama/tensors.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import { codecFor } from './create.js'
 import type { LoadedModel } from './folder.js'
+import { mergeAdapter } from './adapter.js'
 import { copyTextWeights } from './image_weights.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
 import { type LoraSettings, parseLora } from '../lora.js'
@@ -56,6 +57,8 @@ export interface FromPretrainedOptions {
   imagePreprocessing?: ImagePreprocessingOptions
   /** Which parameters are not trained, see {@link Freeze}; by default all are. With 'text' the rows of BOI and EOI stay as they begin. */
   freeze?: Freeze | undefined
+  /** Folder of low-rank updates, as Hugging Face's PEFT writes them, that are merged into the weights. */
+  adapter?: string | undefined
   /** Low-rank updates, trained beside weights that are frozen then. */
   lora?: LoraSettings | undefined
 }
@@ -89,6 +92,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
     codec: true,
     imagePreprocessing: true,
     freeze: true,
+    adapter: true,
     lora: true,
     weights: true,
   })
@@ -128,6 +132,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
       const tensors = llamaTensors(parameter.name, llama)
       if (tensors && !arena.fixed.sharedWith(parameter)) await copyTensors(weights, tensors, arena, parameter)
     }
+    if (options.adapter !== undefined) await mergeAdapter(options.adapter, network)
     copyTextWeights(network.arena)
     await growRows(network.arena, tokenizer.givenSize)
     await scalePatches(network)

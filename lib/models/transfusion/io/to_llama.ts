@@ -67,7 +67,8 @@ export async function toLlama(
   })
 }
 
-function llamaConfigOf(config: TransfusionConfig): LlamaConfig {
+/** The config of the text part as a language model's. */
+export function llamaConfigOf(config: TransfusionConfig): LlamaConfig {
   const { tokens, image: _, attentionBias, qkNorm, ...sizes } = config
   const { heads, kvHeads = heads, headSize, unrotatedLayers, ropeScaling } = sizes
   return {
