@@ -35,6 +35,9 @@ export const rateOf = async (compute) => (onCpu() ? measureMatmulRate(compute) :
 export const peakMemory = () =>
   onCpu() ? process.resourceUsage().maxRSS * 1024 : memory(currentDevice()).peak
 
+/** Of the process, in bytes, now. */
+export const residentMemory = () => process.memoryUsage.rss()
+
 /** How many processes want a processor, as the system counts them over the last minute. */
 export const load = () => loadavg()[0]
 
