@@ -15,6 +15,8 @@ export interface MetricsRecord {
   /** The mean norm of each companion's gradients, by its name; absent where steps have trained none. */
   companion_norms?: Record<string, number>
   learning_rate: number
+  /** Of each of the groups of parameters that have one of their own; absent where there are none. */
+  group_learning_rates?: readonly number[]
   /** Amounts by name, positions and images say, of all steps together, and per second. */
   counts: Record<string, number>
   per_second: Record<string, number>
@@ -79,6 +81,7 @@ export class Interval {
       gradient_spikes: sum(reports.map(({ gradientSpike }) => Number(gradientSpike))),
       ...(Object.keys(companionNorms).length > 0 && { companion_norms: companionNorms }),
       learning_rate: last.learningRate,
+      ...(last.groupLearningRates && { group_learning_rates: last.groupLearningRates }),
       counts: Object.fromEntries(counts),
       per_second: Object.fromEntries(counts.map(([name, amount]) => [name, perSecond(amount)])),
       flops_per_second: flopsPerSecond,

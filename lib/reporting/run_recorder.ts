@@ -144,6 +144,10 @@ function scalarsOf(record: MetricsRecord): Record<string, number> {
     ...prefixed('gradient/norm_of_', record.companion_norms ?? {}),
     'gradient/spikes': record.gradient_spikes,
     'training/learning_rate': record.learning_rate,
+    ...prefixed(
+      'training/learning_rate_of_group_',
+      Object.fromEntries((record.group_learning_rates ?? []).entries()),
+    ),
     ...prefixed('training/', record.per_second, '_per_second'),
     'training/matmul_share': record.matmul_share,
     'training/skipped_steps': record.skipped_steps,

@@ -6,6 +6,7 @@ import type { Parameter } from '../nn/parameters.js'
 import { keep } from '../tensor/scope.js'
 import { type Tensor, zeros } from '../tensor/tensor.js'
 import { Optimizer } from './optimizer_step.js'
+import { ParameterGroups, rateOf, type StepRates } from './parameter_groups.js'
 
 /** AdamW with decoupled weight decay; the paper's values (section 4.1) are the defaults. */
 export const adamwSchema = z.strictObject({
@@ -31,10 +32,11 @@ export type AdamWOptions = z.output<typeof adamwSchema>
 export class AdamW extends Optimizer {
   readonly #moments: AdamWMoments
 
-  constructor(arena: ParameterArena, options: AdamWOptions) {
+  /** `groups`: parameters with settings of their own, see {@link ParameterGroups}. */
+  constructor(arena: ParameterArena, options: AdamWOptions, groups = new ParameterGroups()) {
     checkArguments('AdamW', { arena: [arena, 'arena'], options: [options, 'object'] })
     super(arena, options.clip)
-    this.#moments = new AdamWMoments(arena, options)
+    this.#moments = new AdamWMoments(arena, options, groups)
   }
 
   /** All that steps depend on besides the arena's values: moments f32 [elements], steps taken i32 [1]. */
@@ -42,36 +44,56 @@ export class AdamW extends Optimizer {
     return new Map([...this.#moments.state, ...super.state])
   }
 
-  protected override apply(clip: Tensor, steps: Tensor, learningRate: number): void {
-    this.#moments.update(clip, steps, learningRate)
+  protected override apply(clip: Tensor, steps: Tensor, rates: StepRates): void {
+    this.#moments.update(clip, steps, rates)
   }
+}
+
+/** A range of the arena that is updated with the same settings. */
+interface MomentsRange extends Range {
+  readonly group: number | undefined
+  readonly decay: number
+  /** Where its moments begin. */
+  readonly moments: number
 }
 
 /** AdamW's moments of some of an arena's parameters, and their updates. */
 export class AdamWMoments {
   readonly #arena: ParameterArena
   readonly #options: AdamWOptions
-  readonly #ranges: readonly (Range & { decay: number; moments: number })[]
+  readonly #ranges: readonly MomentsRange[]
   readonly #first: Tensor
   readonly #second: Tensor
 
   constructor(
     arena: ParameterArena,
     options: AdamWOptions,
+    groups: ParameterGroups,
     chosen: (parameter: Parameter) => boolean = () => true,
   ) {
     this.#arena = arena
     this.#options = options
     let elements = 0
-    this.#ranges = [true, false].flatMap((decays) =>
-      arena
-        .ranges((parameter) => parameter.decay === decays && chosen(parameter))
-        .map((range) => {
-          const moments = elements
-          elements += range.length
-          return { ...range, decay: decays ? options.weightDecay : 0, moments }
+    this.#ranges = [true, false].flatMap((decays) => {
+      const rangesOf = (also: (parameter: Parameter) => boolean) =>
+        arena.ranges((parameter) => parameter.decay === decays && chosen(parameter) && also(parameter))
+      // Where moments lie does not depend on the groups.
+      const wholes = rangesOf(() => true).map((whole) => {
+        const moments = elements
+        elements += whole.length
+        return { ...whole, moments }
+      })
+      return [undefined, ...Array(groups.count).keys()].flatMap((group) =>
+        rangesOf((parameter) => groups.of(parameter) === group).map((range) => {
+          const whole = wholes.find(
+            ({ start, length }) => range.start >= start && range.start < start + length,
+          )!
+          const moments = whole.moments + range.start - whole.start
+          const decay = decays ? groups.weightDecay(group, options.weightDecay) : 0
+          return { ...range, group, decay, moments }
         }),
-    )
+      )
+    })
     this.#first = keep(zeros([elements], 'f32', arena.device))
     this.#second = keep(zeros([elements], 'f32', arena.device))
   }
@@ -85,10 +107,10 @@ export class AdamWMoments {
   }
 
   /** To be called by a step, in a scope, with its clip and the steps taken. */
-  update(clip: Tensor, steps: Tensor, learningRate: number): void {
+  update(clip: Tensor, steps: Tensor, rates: StepRates): void {
     const { beta1, beta2, epsilon } = this.#options
     const { values, rounded, gradients } = this.#arena
-    for (const { start, length, moments, decay } of this.#ranges) {
+    for (const { start, length, moments, decay, group } of this.#ranges) {
       const at = (flat: Tensor, begin: number) => flat.view([length], begin).handle
       native.adamw(
         at(values, start),
@@ -98,7 +120,7 @@ export class AdamWMoments {
         at(gradients, start),
         clip.handle,
         steps.handle,
-        learningRate,
+        rateOf(rates, group),
         beta1,
         beta2,
         epsilon,

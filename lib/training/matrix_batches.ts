@@ -1,4 +1,5 @@
 import type { ParameterArena } from '../nn/arena.js'
+import type { Parameter } from '../nn/parameters.js'
 import { elementsOf } from '../tensor/shape.js'
 
 /** Matrices of one shape, which are computed together. */
@@ -7,6 +8,8 @@ export interface MatrixBatch {
   readonly columns: number
   /** Where each begins in the arena, in elements. */
   readonly starts: readonly number[]
+  /** Which each is of. */
+  readonly parameters: readonly Parameter[]
 }
 
 /** Elements beyond which a batch takes no further matrix: small products gain from company, large ones take memory. */
@@ -14,7 +17,7 @@ const batchElements = 2 ** 22
 
 /** The matrices that an arena's parameters are made of, see `Parameter.matrixRows`, in batches of equal shapes. */
 export function matrixBatches(arena: ParameterArena): MatrixBatch[] {
-  const filling = new Map<string, { rows: number; columns: number; starts: number[] }>()
+  const filling = new Map<string, MatrixBatch & { starts: number[]; parameters: Parameter[] }>()
   const batches: MatrixBatch[] = []
   for (const parameter of arena.parameters) {
     // A convolution's filters are the rows of one matrix.
@@ -24,11 +27,12 @@ export function matrixBatches(arena: ParameterArena): MatrixBatch[] {
       const shape = `${rows} x ${columns}`
       let batch = filling.get(shape)
       if (!batch || (batch.starts.length + 1) * rows * columns > batchElements) {
-        batch = { rows, columns, starts: [] }
+        batch = { rows, columns, starts: [], parameters: [] }
         filling.set(shape, batch)
         batches.push(batch)
       }
       batch.starts.push(start)
+      batch.parameters.push(parameter)
       start += rows * columns
     }
   }

@@ -7,6 +7,7 @@ import { empty, type Tensor, zeros } from '../tensor/tensor.js'
 import { AdamWMoments, adamwSchema } from './adamw.js'
 import { type MatrixBatch, matrixBatches } from './matrix_batches.js'
 import { Optimizer } from './optimizer_step.js'
+import { ParameterGroups, rateOf, type StepRates } from './parameter_groups.js'
 
 /** Muon for the blocks' matrices; AdamW, with the values of the other options, for the rest. */
 export const muonSchema = z.strictObject({
@@ -52,11 +53,15 @@ export class Muon extends Optimizer {
   readonly #batches: readonly MatrixBatch[]
   readonly #momentum: Tensor
 
-  constructor(arena: ParameterArena, options: MuonOptions) {
+  readonly #groups: ParameterGroups
+
+  /** `groups`: parameters with settings of their own, see {@link ParameterGroups}. */
+  constructor(arena: ParameterArena, options: MuonOptions, groups = new ParameterGroups()) {
     checkArguments('Muon', { arena: [arena, 'arena'], options: [options, 'object'] })
     super(arena, options.clip)
     this.#options = options
-    this.#rest = new AdamWMoments(arena, options, ({ matrixRows }) => !matrixRows)
+    this.#groups = groups
+    this.#rest = new AdamWMoments(arena, options, groups, ({ matrixRows }) => !matrixRows)
     this.#batches = matrixBatches(arena)
     const elements = this.#batches.reduce(
       (sum, { starts, rows, columns }) => sum + starts.length * rows * columns,
@@ -74,18 +79,18 @@ export class Muon extends Optimizer {
     this.#batches.forEach((batch) => scope(() => void workspaceOf(batch, this.arena)))
   }
 
-  /** One learning rate serves the matrices and the rest. */
-  protected override apply(clip: Tensor, steps: Tensor, learningRate: number): void {
-    this.#rest.update(clip, steps, learningRate)
+  /** A learning rate serves matrices and the rest alike. */
+  protected override apply(clip: Tensor, steps: Tensor, rates: StepRates): void {
+    this.#rest.update(clip, steps, rates)
     let momentum = 0
     for (const batch of this.#batches) {
-      scope(() => this.#update(batch, momentum, clip, learningRate))
+      scope(() => this.#update(batch, momentum, clip, rates))
       momentum += batch.starts.length * batch.rows * batch.columns
     }
   }
 
-  #update(batch: MatrixBatch, momentum: number, clip: Tensor, learningRate: number): void {
-    const { rows, columns, starts } = batch
+  #update(batch: MatrixBatch, momentum: number, clip: Tensor, rates: StepRates): void {
+    const { rows, columns, starts, parameters } = batch
     const { values, rounded, gradients } = this.arena
     const elements = rows * columns
     const workspace = workspaceOf(batch, this.arena)
@@ -99,17 +104,18 @@ export class Muon extends Optimizer {
       ),
     )
     const direction = orthogonalize(workspace, this.#options.iterations)
-    starts.forEach((start, i) =>
+    starts.forEach((start, i) => {
+      const group = this.#groups.of(parameters[i]!)
       native.muon_update(
         values.view([elements], start).handle,
         rounded?.view([elements], start).handle,
         direction.view([elements], i * elements).handle,
         clip.handle,
-        learningRate,
+        rateOf(rates, group),
         updateSize * Math.sqrt(Math.max(rows, columns)),
-        this.#options.weightDecay,
-      ),
-    )
+        this.#groups.weightDecay(group, this.#options.weightDecay),
+      )
+    })
     // Nobody reads the direction: of a product that failed the clip's reader is to hear.
     native.accumulate(clip.view([0]).handle, direction.view([0]).handle)
   }

@@ -3,6 +3,7 @@ import type { ParameterArena } from '../nn/arena.js'
 import { AdamW, adamwSchema } from './adamw.js'
 import { Muon, muonSchema } from './muon.js'
 import type { Optimizer } from './optimizer_step.js'
+import type { ParameterGroups } from './parameter_groups.js'
 
 /** AdamW, the paper's and the default, or Muon. */
 export const optimizerSchema = z.discriminatedUnion('type', [
@@ -17,5 +18,9 @@ export type OptimizerOptions = z.output<typeof optimizerSchema>
 export type OptimizerSettings = z.input<typeof optimizerSchema>
 
 /** The optimizer that the options name. */
-export const createOptimizer = (arena: ParameterArena, options: OptimizerOptions): Optimizer =>
-  options.type === 'muon' ? new Muon(arena, options) : new AdamW(arena, options)
+export const createOptimizer = (
+  arena: ParameterArena,
+  options: OptimizerOptions,
+  groups?: ParameterGroups,
+): Optimizer =>
+  options.type === 'muon' ? new Muon(arena, options, groups) : new AdamW(arena, options, groups)

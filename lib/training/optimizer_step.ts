@@ -1,6 +1,7 @@
 import { native } from '../native.js'
 import type { ParameterArena } from '../nn/arena.js'
 import { keep, scope } from '../tensor/scope.js'
+import type { StepRates } from './parameter_groups.js'
 import { empty, fromArray, type Tensor } from '../tensor/tensor.js'
 
 /**
@@ -30,19 +31,20 @@ export abstract class Optimizer {
   }
 
   /**
-   * Clips the arena's gradients, updates all its parameters, and zeroes the gradients. `learningRate`: of this step. Returns
+   * Clips the arena's gradients, updates all its parameters, and zeroes the gradients. `learningRate`: of this step; `groups`:
+   * those of parameters with settings of their own, one for each group. Returns
    * f32 [3], which the caller frees: the gradients' norm before clipping, the factor that they were scaled by, and 1; or 0
    * where the norm was not finite and nothing was updated.
    * @throws Error where memory is out, with nothing changed; after any other error the arena's values and the state are of no
    *   step, see `ParameterArena.consistent`
    */
-  step(learningRate: number): Tensor {
+  step(learningRate: number, groups: readonly number[] = []): Tensor {
     const { arena } = this
     return scope(() => {
       const clip = this.measure()
       this.rehearse()
       arena.changing()
-      this.update(clip, learningRate)
+      this.update(clip, { run: learningRate, groups })
       arena.zeroGradients()
       arena.updated({ rounded: true })
       return clip
@@ -63,13 +65,13 @@ export abstract class Optimizer {
    * Updates the parameters, unless the third value of `clip`, which `measure` has returned, is 0. The arena is told by the
    * caller: `changing` before, `updated` after.
    */
-  update(clip: Tensor, learningRate: number): void {
+  update(clip: Tensor, rates: StepRates): void {
     native.count_step(this.#steps.handle, clip.handle)
-    scope(() => this.apply(clip, this.#steps, learningRate))
+    scope(() => this.apply(clip, this.#steps, rates))
   }
 
   /** Enqueues the update itself, of values and of `ParameterArena.rounded`. `steps`: with this one. */
-  protected abstract apply(clip: Tensor, steps: Tensor, learningRate: number): void
+  protected abstract apply(clip: Tensor, steps: Tensor, rates: StepRates): void
 
   /** Frees its state. */
   [Symbol.dispose](): void {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { learningRateSchema } from './learning_rate.js'
 import { optimizerSchema } from './optimizer.js'
+import { parameterGroupSchema } from './parameter_groups.js'
 
 /** How any task is trained; the paper's choices are the defaults. */
 export const trainingOptionsSchema = z
@@ -17,6 +18,11 @@ export const trainingOptionsSchema = z
     optimizer: optimizerSchema.prefault({}),
     /** The schedule of the learning rate. */
     learningRate: learningRateSchema.prefault({}),
+    /**
+     * Parameters with a learning rate, a warm-up or a weight decay of their own: image parts that a language model grows, say, beside
+     * its text's.
+     */
+    groups: z.array(parameterGroupSchema).default([]),
     /** Largest decay of the average of weights that is sampled from and saved; 0: the weights themselves. */
     ema: z.number().min(0).lt(1).default(0),
     /**

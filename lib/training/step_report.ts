@@ -18,6 +18,8 @@ export interface StepReport extends BatchStatistics {
   gradientSpike: boolean
   /** Of this step. */
   learningRate: number
+  /** The like of each of `groups`; absent where there are none. */
+  groupLearningRates?: readonly number[]
   /** Steps so far that were not applied. */
   skippedSteps: number
   /** Seconds of training so far. */

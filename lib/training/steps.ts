@@ -6,9 +6,10 @@ import type { TrainingState } from './checkpoint.js'
 import type { Clock } from './clock.js'
 import { Ema } from './ema.js'
 import { GradientSpikes } from './gradient_spikes.js'
-import { learningRateAt } from './learning_rate.js'
+import { learningRateAt, type LearningRateOptions } from './learning_rate.js'
 import { addGradients, freeObserved, freePasses, type Passes, readTerms } from './loss_terms.js'
 import type { TrainingOptions } from './options.js'
+import { groupSchedule } from './parameter_groups.js'
 import { Readers } from './readers.js'
 import { SkippedSteps } from './skipped_steps.js'
 import type { StepReport } from './step_report.js'
@@ -48,7 +49,7 @@ export class TrainingSteps {
     this.#task = task
     this.#options = options
     this.#clock = clock
-    this.#networks = new TrainedNetworks(task, options.optimizer)
+    this.#networks = new TrainedNetworks(task, options.optimizer, options.groups)
     this.#ema = options.ema > 0 ? new Ema(arena, options.ema) : undefined
     this.#skipped = new SkippedSteps(options.onNonFinite)
     this.#spikes = new GradientSpikes(options.spikeFactor)
@@ -198,11 +199,16 @@ export class TrainingSteps {
 
   /** Enqueues a step's update. */
   #update(batch: AnyBatch, passes: readonly Passes[]): { report: Promise<StepReport> } {
-    const learningRate = learningRateAt(this.#options.learningRate, this.#done, this.progress)
+    const rateAt = (schedule: LearningRateOptions) => learningRateAt(schedule, this.#done, this.progress)
+    const { learningRate: schedule, groups } = this.#options
+    const rates = {
+      run: rateAt(schedule),
+      groups: groups.map((group) => rateAt(groupSchedule(group, schedule))),
+    }
     let clips
     try {
       clips = withProducts(this.products, () =>
-        scope(() => this.#networks.update(learningRate, passes, this.#ema?.average)),
+        scope(() => this.#networks.update(rates, passes, this.#ema?.average)),
       )
     } catch (error) {
       if (!this.#networks.consistent) this.#broken = `the update of step ${this.#done + 1} ended half way`
@@ -213,7 +219,8 @@ export class TrainingSteps {
     const report = this.#report(clips, batch.dataState, passes, {
       step: this.#enqueued,
       progress: this.progress,
-      learningRate,
+      learningRate: rates.run,
+      ...(groups.length > 0 && { groupLearningRates: rates.groups }),
       ...batch.statistics,
     })
     // The next step, or whoever awaits the report, handles its rejection: Node must not take it for unhandled.

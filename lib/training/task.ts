@@ -4,6 +4,7 @@ import type { Checksums } from '../files/checksum.js'
 import type { ParameterArena } from '../nn/arena.js'
 import type { Tensor } from '../tensor/tensor.js'
 import type { OptimizerSettings } from './optimizer.js'
+import type { ParameterKinds } from './parameter_groups.js'
 
 /**
  * A model and its data, as a trainer drives them. The trainer hands a task only what it got from that task, so it leaves
@@ -13,6 +14,8 @@ import type { OptimizerSettings } from './optimizer.js'
 export interface TrainingTask<MicroBatch = unknown, DataState = unknown> {
   /** The parameters that are trained. */
   readonly arena: ParameterArena
+  /** Which of them are the text's and the images', in models that have both: for groups of parameters. */
+  readonly parameterKinds?: ParameterKinds
   /** Networks that the same steps train beside the model, each on a loss of its own: a discriminator, say. */
   readonly companions?: readonly Companion[]
   /**

@@ -7,6 +7,7 @@ import type { ProductChoices } from '../tensor/product_choices.js'
 import type { CheckpointFolder } from './checkpoint_folder.js'
 import { Clock } from './clock.js'
 import { learningRateWarnings } from './learning_rate.js'
+import { groupSchedule } from './parameter_groups.js'
 import { type TrainingOptions, trainingOptionsSchema, type TrainingSettings } from './options.js'
 import { checkHooks, type RunHooks } from './run_hooks.js'
 import { TrainingSteps } from './steps.js'
@@ -71,8 +72,11 @@ export class TaskTrainer {
   run(hooks: RunHooks = {}): Promise<void> {
     return this.#alone('run', async () => {
       checkHooks(hooks)
-      const { learningRate, steps } = this.#options
+      const { learningRate, groups, steps } = this.#options
       for (const warning of learningRateWarnings(learningRate, steps)) hooks.onWarning?.(warning)
+      for (const [i, group] of groups.entries())
+        for (const warning of learningRateWarnings(groupSchedule(group, learningRate), steps))
+          hooks.onWarning?.(`groups[${i}].${warning}`)
       await this.#steps.begin((warning) => hooks.onWarning?.(warning))
       await this.#steps.swapAverage(false)
       try {

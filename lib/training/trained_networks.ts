@@ -8,6 +8,7 @@ import { checkCompanions, companionOptimizer } from './companions.js'
 import { type Passes, readAndFree } from './loss_terms.js'
 import { createOptimizer, type OptimizerOptions } from './optimizer.js'
 import type { Optimizer } from './optimizer_step.js'
+import { type ParameterGroupOptions, ParameterGroups, type StepRates } from './parameter_groups.js'
 import type { StepReport } from './step_report.js'
 import type { TrainingTask, UpdatedStep } from './task.js'
 
@@ -41,11 +42,13 @@ export class TrainedNetworks {
   readonly #model: Network
   readonly #companions: readonly TrainedCompanion[]
 
-  /** `options`: of the model's optimizer. Throws where companions or state are not what they must be. */
-  constructor(task: TrainingTask, options: OptimizerOptions) {
+  /** `options`: of the model's optimizer, `groups` of parameters with settings of their own. Throws where companions or state are not what they must be. */
+  constructor(task: TrainingTask, options: OptimizerOptions, groups: readonly ParameterGroupOptions[]) {
     checkCompanions(task)
     this.#task = task
-    this.#model = { arena: task.arena, optimizer: createOptimizer(task.arena, options) }
+    const { arena, parameterKinds } = task
+    const grouped = new ParameterGroups(arena.parameters, groups, parameterKinds)
+    this.#model = { arena, optimizer: createOptimizer(arena, options, grouped) }
     this.#companions = (task.companions ?? []).map((companion) => {
       const { name, arena, learningRate: rate = 1 } = companion
       const weights = arena.parameters.map((parameter): [string, Tensor] => [
@@ -110,7 +113,7 @@ export class TrainedNetworks {
    * with the model. `average`: that of the model's weights, which the task may change, too.
    * @throws Error where memory is out, with nothing changed; after any other error see `consistent`
    */
-  update(learningRate: number, passes: readonly Passes[], average: Tensor | undefined): Clips {
+  update(rates: StepRates, passes: readonly Passes[], average: Tensor | undefined): Clips {
     const companions = this.#companions.filter(({ name }) =>
       passes.some(({ companions }) => companions.includes(name)),
     )
@@ -122,8 +125,10 @@ export class TrainedNetworks {
     for (const { optimizer } of networks) optimizer.rehearse()
     this.changing(changed)
     const [model, ...others] = clips as [Tensor, ...Tensor[]]
-    this.#model.optimizer.update(model, learningRate)
-    companions.forEach(({ optimizer, rate }, i) => optimizer.update(others[i]!, rate * learningRate))
+    this.#model.optimizer.update(model, rates)
+    companions.forEach(({ optimizer, rate }, i) =>
+      optimizer.update(others[i]!, { run: rate * rates.run, groups: [] }),
+    )
     if (heard) {
       const observed = passes.map((pass) => pass.observed)
       this.#afterUpdate({ taken: model.view([1], 2), observed, average })

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { type ComputeType, ParameterArena } from '../../lib/nn/arena.js'
-import { ParameterList } from '../../lib/nn/parameters.js'
+import { type Parameter, ParameterList } from '../../lib/nn/parameters.js'
 import { setThreads } from '../../lib/tensor/device.js'
 import { elementsOf } from '../../lib/tensor/shape.js'
 import { parseConfig } from '../../lib/config/parse.js'
@@ -70,11 +70,13 @@ afterEach(() => setThreads(2))
 describe('matrixBatches', () => {
   it('finds the matrices that parameters are made of, those of one shape together', () => {
     using arena = newArena()
-    const start = (name: string) => arena.startOf(arena.parameters.find((p) => p.name === name)!)
+    const named = (name: string) => arena.parameters.find((p) => p.name === name)!
+    const [fused, square, wide] = [named('fused'), named('square'), named('wide')]
+    const start = (parameter: Parameter) => arena.startOf(parameter)
     expect(matrixBatches(arena)).toEqual([
-      { rows: 4, columns: 4, starts: [start('fused'), start('square')] },
-      { rows: 5, columns: 4, starts: [start('fused') + 16] },
-      { rows: 4, columns: 33, starts: [start('wide')] },
+      { rows: 4, columns: 4, starts: [start(fused), start(square)], parameters: [fused, square] },
+      { rows: 5, columns: 4, starts: [start(fused) + 16], parameters: [fused] },
+      { rows: 4, columns: 33, starts: [start(wide)], parameters: [wide] },
     ])
   })
 })

@@ -5,6 +5,7 @@ import type { BatchSource, RunStart, TaskCheckpoint, TaskLoss, TrainingTask } fr
 import { ConfigError } from '../../../config/parse.js'
 import { frozenNames, type Trained } from '../freeze.js'
 import { isFactor, refuseOtherLora } from '../lora.js'
+import { isImageParameter } from '../image_parameters.js'
 import { loadWeights, type ModelParts, saveModel } from '../io/folder.js'
 import { modelFiles } from '../io/locate.js'
 import { BatchMaker } from './batches.js'
@@ -35,6 +36,10 @@ export function transfusionTask(
   if (options.freeze !== undefined || options.lora !== undefined) requireTrained(model, options)
   return {
     arena: model.network.arena,
+    parameterKinds: {
+      image: ({ name }) => isImageParameter(name),
+      text: ({ name }) => !isImageParameter(name),
+    },
     begin: (start) => begin(model, data, options, start),
     loss: ({ batch, denominators }) => lossOf(model, batch, options, denominators),
     checkpoint: checkpointOf(model),
