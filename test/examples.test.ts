@@ -86,6 +86,9 @@ it('has a config that teaches a language model to draw with its text frozen, and
       model: { image: { weights: 'all', boi: 'own' } },
       training: { freeze: 'text' },
     })
+  expect(await readConfig(join(folder, 'lora.json'), trainConfigSchema)).toMatchObject({
+    training: { freeze: 'text', lora: { rank: 16, alpha: 32 } },
+  })
   expect(await readConfig(join(folder, 'eval.json'), evaluateConfigSchema)).toMatchObject({
     tasks: [{ type: 'text' }, { type: 'classes' }],
   })

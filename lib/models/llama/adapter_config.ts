@@ -2,13 +2,13 @@
 import { z } from 'zod'
 
 const isOff = (value: unknown) =>
-  value === undefined ||
-  value === null ||
-  value === false ||
-  (typeof value === 'object' && Object.keys(value).length === 0)
+  value === null || value === false || (typeof value === 'object' && Object.keys(value).length === 0)
 
 const off = (what: string) =>
-  z.unknown().refine(isOff, { error: `expected none: ${what} cannot be merged here` })
+  z
+    .unknown()
+    .refine(isOff, { error: `expected none: ${what} cannot be merged here` })
+    .optional()
 
 /** Initial values that leave the base model's weights as they are. */
 const plainInitial = [true, false, 'gaussian', 'eva', 'orthogonal'] as const
@@ -41,9 +41,10 @@ export const adapterConfigSchema = z.object({
   velora_config: off('VeLoRA'),
   init_lora_weights: z
     .unknown()
-    .refine((value) => value === undefined || plainInitial.some((one) => one === value), {
+    .refine((value) => plainInitial.some((one) => one === value), {
       error: `expected one of ${plainInitial.join(', ')}: others have changed the weights that the update is of`,
-    }),
+    })
+    .optional(),
 })
 
 /** What its updates are multiplied by. */

@@ -6,10 +6,12 @@ import { describe, expect, it } from 'vitest'
 import { readSafetensors, writeSafetensors } from '../../../../lib/files/safetensors/safetensors.js'
 import { llamaTensors } from '../../../../lib/models/llama/tensors.js'
 import type { TransfusionOptions } from '../../../../lib/models/transfusion/config.js'
+import { saveModel } from '../../../../lib/models/transfusion/io/folder.js'
 import type { FromPretrainedOptions } from '../../../../lib/models/transfusion/io/from_pretrained.js'
 import { llamaConfigOf } from '../../../../lib/models/transfusion/io/to_llama.js'
 import { Transfusion } from '../../../../lib/transfusion.js'
 import { compare } from '../../../check_op.js'
+import { command } from '../../../cli/command.js'
 import { temporaryFolder } from '../../../temporary_folder.js'
 import { textGradients, trainedText } from '../text_training.js'
 import { llamaTokenizer } from './llama_folder.js'
@@ -99,6 +101,34 @@ describe('low-rank updates', () => {
       ...['q_proj', 'k_proj', 'v_proj'].map((name) => `model.layers.1.self_attn.${name}`),
       'model.layers.1.mlp.down_proj',
     ])
+  })
+})
+
+describe('transfusion export', () => {
+  it('writes the adapter of a checkpoint, and merges one', async () => {
+    const cwd = await temporaryFolder()
+    using model = await adaptedModel()
+    await saveModel(join(cwd, 'checkpoint'), model, 'f32', undefined, false)
+    using plain = await load()
+    await plain.save(join(cwd, 'plain'))
+    expect(await command(['export', 'checkpoint', 'adapter', '--adapter'], { cwd })).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('adapter: a LoRA adapter of rank 4'),
+    })
+    const file = 'adapter_model.safetensors'
+    expect(await readSafetensors(join(cwd, 'adapter', file))).toEqual(
+      await readSafetensors(join(peft('lora'), file)),
+    )
+    expect(await command(['export', 'plain', 'merged', '--merge', 'adapter'], { cwd })).toMatchObject({
+      code: 0,
+    })
+    using merged = await Transfusion.fromPretrained(join(cwd, 'merged'), { image })
+    const { ids, floats } = await expected('lora')
+    compare('logits', (await trainedText(merged.network, ids, false)).logits, floats('logits'), 'f32')
+    expect(await command(['export', 'plain', 'other', '--adapter'], { cwd })).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('plain: has no low-rank updates'),
+    })
   })
 })
 
