@@ -303,7 +303,7 @@ export class Transfusion implements LoadedModel {
   /**
    * Adds low-rank updates of the text part, a LoRA adapter as Hugging Face's PEFT writes it (`adapter_config.json`,
    * `adapter_model.safetensors`), to the weights. With weights of images' own these stay as they are: `fromPretrained` with the
-   * option `adapter` has them begin as copies of the text's with the updates.
+   * option `adapter` has them begin as copies of the text's with the updates. Not while a `save` of frozen weights is under way.
    *
    * @param folder the adapter
    * @throws ConfigError that names what of its config is not supported: DoRA, trained biases, modules_to_save

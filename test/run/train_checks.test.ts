@@ -49,6 +49,12 @@ it('counts what the weights and the inputs of the blocks take', () => {
     .reduce((sum, { shape }) => sum + elementsOf(shape), 0)
   expect(frozen.weights).toBe((parameters - trained) * 4 + trained * 16)
   expect(frozen.batch).toBe(0)
+  // With low-rank updates the factors alone are trained: of queries, keys, values and output.
+  const lora = { rank: 4, targets: ['layers.0.attention.qkv', 'layers.0.attention.output'] }
+  const adapted = leastOf('7B', { batchSize: 4, freeze: ['*'], lora })
+  const factors = 4 * 4 * (4096 + 4096)
+  expect(adapted.parameters).toBe(parameters + factors)
+  expect(adapted.weights).toBe(parameters * 4 + factors * 16)
 })
 
 it('refuses a model and a batch that memory cannot hold, before they are made', async () => {

@@ -76,6 +76,33 @@ describe('low-rank updates', () => {
     expect(factorsOf({ targets: ['output', 'layers.1.*'] })).toHaveLength(2 * (1 + 2 * 7))
   })
 
+  it('stand beside any linear layer, and mean the same merged', async () => {
+    const image = { ...trainedConfig.image, weights: 'all' as const, unet: { channels: [8, 16], heads: 2 } }
+    const all: LoraSettings = { rank: 2, alpha: 4, targets: ['*'] }
+    using model = Transfusion.create({ ...sizes, image }, tokenizer, { lora: all })
+    const { arena } = model.network
+    const linear = arena.everyParameter.filter(({ update }) => update).map(({ name }) => name)
+    const matrices = arena.everyParameter.filter(({ name, shape }) => shape.length === 2 && !isFactor(name))
+    expect(matrices.map(({ name }) => name).filter((name) => !linear.includes(name))).toEqual([
+      'embedding.weight',
+      'output.weight',
+    ])
+    expect(linear.filter((name) => name.startsWith('patch_')).length).toBeGreaterThan(8)
+    using trainer = new Trainer(model, dataset, settings({ lora: all }))
+    await trainer.run()
+    const folder = await temporaryFolder()
+    await model.save(folder)
+    using merged = await Transfusion.load(folder)
+    const termsOf = async (model: Transfusion) => {
+      using next = new Trainer(model, dataset, settings({ steps: 1 }))
+      let terms: Readonly<Record<string, number>> = {}
+      await next.run({ onStep: (report) => void (terms = report.terms) })
+      return terms
+    }
+    const [own, stored] = [await termsOf(model), await termsOf(merged)]
+    for (const term of ['lm', 'diffusion']) expect(stored[term]! / own[term]!).toBeCloseTo(1, 5)
+  })
+
   it('count in the operations of a step', async () => {
     const stepOf = async (lora?: LoraSettings) => {
       const model = newModel(trainedConfig, 'f32', ['*'].slice(lora ? 0 : 1), lora)

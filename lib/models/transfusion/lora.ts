@@ -5,7 +5,7 @@ import { matchingNames, patternsSchema } from '../../nn/parameter_patterns.js'
 import type { Parameter, ParameterList } from '../../nn/parameters.js'
 import { isImageParameter } from './image_parameters.js'
 
-/** The linear layers of a block, as they are called by `targets`. */
+/** The linear layers of a block that text goes through, as they are called by `targets`. */
 const linears = ['qkv', 'output', 'gate_up', 'down'] as const
 
 /** Low-rank updates that are trained beside frozen weights (LoRA, arXiv 2106.09685). */
@@ -15,8 +15,8 @@ export const loraSchema = z.strictObject({
   /** The updates count alpha / rank times. PEFT's default. */
   alpha: z.number().positive().default(8),
   /**
-   * Linear layers of the blocks: `qkv`, `output`, `gate_up` and `down` are those that text goes through, in all blocks; or
-   * names, in which `*` stands for any characters: 'layers.0.attention.*', 'layers.*.image.*'.
+   * Linear layers: `qkv`, `output`, `gate_up` and `down` are those that text goes through, in all blocks; or names, in which
+   * `*` stands for any characters: 'layers.0.attention.*', 'layers.*.image.*', 'patch_encoder.*'.
    */
   targets: patternsSchema.default([...linears]),
 })
@@ -29,15 +29,18 @@ export type LoraSettings = z.input<typeof loraSchema>
 export const parseLora = (lora: LoraSettings | undefined, where: string): Lora | undefined =>
   lora === undefined ? undefined : parseConfig(loraSchema, lora, where)
 
-const adaptable = /^layers\.\d+\.(image\.)?(attention\.(qkv|output)|feed_forward\.(gate_up|down))\.weight$/
+/** Matrices that are no linear layer's, or, the output, are used by themselves. */
+const otherMatrices = ['embedding.weight', 'output.weight', 'image.boi.weight']
 
-/** The names of the weights that may have updates: of the linear layers of the blocks. */
+/** The names of the weights that may have updates: of all linear layers but the output. */
 export const adaptableNames = (parameters: readonly Parameter[]): string[] =>
-  parameters.map(({ name }) => name).filter((name) => adaptable.test(name))
+  parameters
+    .filter(({ name, shape }) => shape.length === 2 && !isFactor(name) && !otherMatrices.includes(name))
+    .map(({ name }) => name)
 
 /**
  * The names of the weights that the updates stand beside; none without `lora`.
- * @throws ConfigError that names a target which no linear layer of a block is
+ * @throws ConfigError that names a target which no linear layer is
  */
 export function adaptedNames(
   parameters: readonly Parameter[],
@@ -48,7 +51,7 @@ export function adaptedNames(
   const layers = adaptableNames(parameters).map((name) => name.slice(0, -'.weight'.length))
   const isLinear = (target: string) => linears.some((name) => name === target)
   const named = (target: string) =>
-    layers.filter((name) => name.endsWith(`.${target}`) && !isImageParameter(name))
+    layers.filter((name) => name.endsWith(`.${target}`) && !isImageParameter(`${name}.weight`))
   const patterns = lora.targets.filter((target) => !isLinear(target))
   const chosen = [
     ...lora.targets.filter(isLinear).flatMap(named),
