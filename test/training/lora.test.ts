@@ -150,7 +150,10 @@ describe('a model with low-rank updates', () => {
     const create = (lora: unknown) => () =>
       Transfusion.create(sizes, tokenizer, { lora: lora as LoraSettings })
     expect(create({ targets: ['q_proj'] })).toThrow(
-      /^Transfusion\.create: lora: targets: no parameter is "q_proj"/,
+      /^Transfusion\.create: lora: targets: expected qkv, output, gate_up, down, or names like \S+, .* received "q_proj"$/,
+    )
+    expect(create({ targets: ['layers.*.attention.qvk'] })).toThrow(
+      /^Transfusion\.create: lora: targets: no parameter is "layers\.\*\.attention\.qvk"; did you mean "layers\.\*\.attention\.qkv"/,
     )
     expect(create({ rank: 0 })).toThrow(/^Transfusion\.create: lora:\s+rank: expected/)
     using model = Transfusion.create(sizes, tokenizer, { lora })

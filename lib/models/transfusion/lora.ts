@@ -53,6 +53,12 @@ export function adaptedNames(
   const named = (target: string) =>
     layers.filter((name) => name.endsWith(`.${target}`) && !isImageParameter(`${name}.weight`))
   const patterns = lora.targets.filter((target) => !isLinear(target))
+  const unknown = patterns.find((pattern) => /^\w+$/.test(pattern))
+  if (unknown !== undefined)
+    throw new ConfigError(
+      `${where}: targets: expected ${linears.join(', ')}, or names like layers.0.attention.qkv, in which * stands for any ` +
+        `characters; received "${unknown}"`,
+    )
   const chosen = [
     ...lora.targets.filter(isLinear).flatMap(named),
     ...matchingNames(layers, patterns, `${where}: targets`),
