@@ -10,7 +10,7 @@ import { say } from './terminal/output.js'
 export const exportCommand = (): Command =>
   new Command('export')
     .description(
-      "write a model's text part as a Hugging Face Llama, which transformers and train --init read",
+      "write a model's text part as a language model of Hugging Face's (a Llama, or what its config says), which transformers and train --init read",
     )
     .argument('<model>', 'the model folder')
     .argument('<out>', 'the folder to write')
@@ -46,8 +46,8 @@ export async function exportModel(
     return
   }
   if (merge !== undefined) await mergeAdapter(merge, network)
-  await toLlama(out, model, precision)
+  const kind = await toLlama(out, model, precision)
   say(
-    `${out}: a Llama of ${layers} layers and ${vocabulary} tokens in ${precision}; the image parts are left out`,
+    `${out}: a ${kind} of ${layers} layers and ${vocabulary} tokens in ${precision}; the image parts are left out`,
   )
 }

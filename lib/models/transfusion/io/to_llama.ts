@@ -19,14 +19,14 @@ import { readAs, type SavedPrecision } from '../../../nn/parameter_values.js'
  * Writes the text part of a model as a Hugging Face Llama, or as the Qwen2, Qwen3, SmolLM3 or Mistral that its config is,
  * which transformers loads with the same logits on text, and `fromPretrained` to the bit (of f32): for text the three axes of our rotary positions are one. The vocabulary stays whole, rows
  * of BOI and EOI included; the image parts are left out. All files or, whatever happens, none are replaced. The weights are
- * those of one step, the last at the call, even while the model is trained.
+ * those of one step, the last at the call, even while the model is trained. Resolves with what it is: "Llama".
  * @throws Error where no model type of these has what the config says, and where the folder holds a model of ours, or a run that has one, or a `config.json` that does not say what it is
  */
 export async function toLlama(
   folder: string,
   { network, tokenizer, chatTemplate }: Pick<ModelParts, 'network' | 'tokenizer' | 'chatTemplate'>,
   precision: SavedPrecision = 'f32',
-): Promise<void> {
+): Promise<string> {
   checkArguments('toLlama', { folder: [folder, 'string'] })
   using frozen = network.arena.freeze()
   const found = await locateModel(folder).catch(async (cause: Error) => {
@@ -65,6 +65,7 @@ export async function toLlama(
     await writeJson(join(aside, 'generation_config.json'), generationConfigJson(config))
     await writeJson(join(aside, 'config.json'), configJson)
   })
+  return configJson.architectures[0]!.replace('ForCausalLM', '')
 }
 
 /** The config of the text part as a language model's. */

@@ -117,6 +117,11 @@ describe('toLlama', () => {
     })
     using again = await Transfusion.fromPretrained(join(cwd, 'llama'), { image })
     expect(await textWeights(again)).toEqual(await textWeights(model))
+    using normed = Transfusion.create({ ...sizes, qkNorm: true }, tokenizer)
+    await normed.save(join(cwd, 'normed'))
+    expect((await command(['export', 'normed', 'qwen'], { cwd })).stdout).toContain(
+      'qwen: a Qwen3 of 2 layers',
+    )
     expect(await command(['export', 'model', 'model'], { cwd })).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('model: holds a Transfusion model'),
