@@ -40,7 +40,10 @@ function typeOf(config: LlamaConfig): { model_type: string; architecture: string
  * `config.json` as both versions 4 and 5 of transformers read it.
  * @throws Error that names what no model type that is written has
  */
-export function llamaConfigJson(config: LlamaConfig, precision: 'f32' | 'bf16'): { architectures: string[]; [key: string]: unknown } {
+export function llamaConfigJson(
+  config: LlamaConfig,
+  precision: 'f32' | 'bf16',
+): { architectures: string[]; [key: string]: unknown } {
   const { model_type, architecture, keys } = typeOf(config)
   const { channels, heads, ropeTheta, ropeScaling } = config
   return {
