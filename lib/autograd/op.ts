@@ -1,11 +1,10 @@
 import { checkArguments } from '../arguments.js'
 import { ArgumentError, shown } from '../tensor/argument_error.js'
 import { currentDevice, type Device, withDevice } from '../tensor/device.js'
-import { isBlockDType } from '../tensor/dtype.js'
 import { withOpName } from '../tensor/op_name.js'
 import { Tensor } from '../tensor/tensor.js'
 import type { Inputs, OpDefinition, Outputs, Saved } from './definition.js'
-import { edgesTo, listOf } from './graph.js'
+import { edgesTo } from './graph.js'
 import { isDifferentiated, record } from './tape.js'
 
 /** Makes the function that runs an op and, where an input needs a gradient, records it on the tape. */
@@ -20,23 +19,10 @@ export function defineOp<I extends Inputs, O, Y extends Outputs, S extends Saved
       checkInputs(inputs, listNames, optionalNames)
       const { output, saved } = withDevice(deviceOf(inputs), () => forward(inputs, options))
       if (isDifferentiated(inputs)) {
-        refuseQuantised(inputs)
         record(definition, edgesTo(inputs), output, saved)
       }
       return output
     })
-}
-
-/** No op has a derivative that goes through quantised weights. */
-function refuseQuantised(inputs: Inputs): void {
-  for (const argument in inputs)
-    for (const tensor of listOf(inputs[argument]))
-      if (tensor && isBlockDType(tensor.dtype))
-        throw new ArgumentError(
-          argument,
-          'be f32 or bf16 where a gradient is needed, as quantised weights are for inference (noGrad)',
-          tensor,
-        )
 }
 
 /** The device of an op's outputs and scratch: that of its first tensor. The addon refuses tensors of several devices. */

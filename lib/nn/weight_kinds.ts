@@ -1,5 +1,5 @@
 /**
- * How weights are kept. f32: to be trained, with what that takes. The others are for inference alone:
+ * How weights are kept. f32: to be trained, with what that takes. The others are for inference, or for what is frozen:
  *
  * - bf16: half the memory; the model computes in bf16.
  * - int8: matrices in 8 bits and a scale for each row.

@@ -69,7 +69,11 @@ export function multiplyBackward(
   })
   if (!request.wants('x')) return undefined
   const dx = emptyLike(x)
-  native.matmul(rowsOf(dx).handle, dy.handle, weight.handle, undefined, false, false)
+  // Through quantised weights as if rows of x had not been rounded.
+  const floats = isBlockDType(weight.dtype) ? empty(weight.shape, dy.dtype) : weight
+  if (floats !== weight) native.cast(floats.handle, weight.handle)
+  native.matmul(rowsOf(dx).handle, dy.handle, floats.handle, undefined, false, false)
+  if (floats !== weight) floats.free()
   return dx
 }
 
@@ -85,10 +89,10 @@ export interface LinearOptions {
  * x [..., I] of 1 to 6 axes, weight [O, I], bias [O], all f32 or all bf16 -> y [..., O] of their dtype, or f32 where
  * `options.dtype` says so. bf16 is summed in f32; the gradients of weight and bias are added up in f32.
  *
- * A weight of a block dtype (see `BlockDType`) is for inference: rows of x are rounded to int8 in groups of 32 with a scale
+ * With a weight of a block dtype (see `BlockDType`) rows of x are rounded to int8 in groups of 32 with a scale
  * each (as llama.cpp does), products of a group are exact, groups are added up in f32. A row of x with a value that is not
- * finite gives NaN.
- * @throws ArgumentError unless shapes and dtypes fit, and where a gradient through a quantised weight is needed
+ * finite gives NaN. The gradient of x is that of the weight's widened values, as if x had not been rounded; the weight has none.
+ * @throws ArgumentError unless shapes and dtypes fit
  */
 export const linear = (x: Tensor, weight: Tensor, bias?: Tensor, options: LinearOptions = {}): Tensor =>
   op({ x, weight, bias }, options)

@@ -9,26 +9,17 @@ import { blockValues } from '../../tensor/dtype.js'
 
 /** What of a model's options says how its weights are kept. */
 export interface WeightOptions {
-  /** f32, to be trained, or for inference alone bf16, int8, int4, or stored: as the files have them. */
+  /** f32, to be trained, or for inference and what is frozen bf16, int8, int4, or stored: as the files have them. */
   weights?: WeightKind | undefined
   /** What is computed in; by default bf16 where the weights are kept in bf16, else f32. */
   compute?: ComputeType | undefined
-  /** Goes with weights that are trained alone. */
-  freeze?: unknown
-  /** As `freeze`. */
-  lora?: unknown
 }
 
-/** Throws a ConfigError unless `weights` is one of the kinds, and goes with `compute`, `freeze` and `lora`. */
-export function checkWeightOptions(callee: string, { weights, compute, freeze, lora }: WeightOptions): void {
+/** Throws a ConfigError unless `weights` is one of the kinds, and goes with `compute`. */
+export function checkWeightOptions(callee: string, { weights, compute }: WeightOptions): void {
   if (weights !== undefined && !weightKinds.includes(weights))
     throw new ConfigError(
       `${callee}: weights must be one of ${weightKinds.join(', ')}, received ${formatValue(weights)}`,
-    )
-  const training = freeze !== undefined ? 'freeze' : lora !== undefined ? 'lora' : undefined
-  if (training && weights !== undefined && weights !== 'f32')
-    throw new ConfigError(
-      `${callee}: weights of ${weights} are for inference, none of them is trained: leave ${training} out`,
     )
   if (weights === 'bf16' && compute === 'f32')
     throw new ConfigError(
@@ -49,14 +40,19 @@ export const mayBeQuantised = ({ name, shape }: Parameter): boolean =>
 /** Where a parameter's values are: the dtypes that its files have it in, or the parameter whose values are its own too. */
 export type StoredAs = (parameter: Parameter) => KeptAs | undefined
 
-/** Undefined for f32: all parameters are trained. `storedAs`: undefined for what the files do not have in blocks. */
+/**
+ * How a model's parameters are kept: those that are `frozen`, or without that all, as `weights` says; f32 are trained but for
+ * the frozen ones. `storedAs`: undefined for what the files do not have in blocks.
+ */
 export function storageOf(
   weights: WeightKind,
   compute: ComputeType,
   storedAs: StoredAs = () => undefined,
+  frozen?: FixedStorage,
 ): FixedStorage | undefined {
-  if (weights === 'f32') return undefined
+  if (weights === 'f32') return frozen
   return (parameter) => {
+    if (frozen && !frozen(parameter)) return undefined
     const stored = storedAs(parameter)
     if (typeof stored === 'object' && 'sharedWith' in stored) return stored
     if (weights === 'stored' && mayBeQuantised(parameter)) return stored ?? compute

@@ -61,7 +61,7 @@ export interface LoadOptions {
   /** What is computed in. bf16, where the weights are trained: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
   /**
-   * How the weights are kept, see {@link weightKinds}: f32 for training, all others for inference alone, read piece by piece
+   * How the weights are kept, see {@link weightKinds}: f32 for training, all others for inference and for what is frozen, read piece by piece
    * without a copy in f32. By default f32, or stored where the folder's weights are quantised.
    */
   weights?: WeightKind
@@ -110,7 +110,7 @@ export async function saveModel(
     codec: codec?.config,
     chatTemplate: model.chatTemplate?.text,
     preprocessing,
-    weights: quantisedAs(network.arena),
+    weights: quantisedAs(network.arena, merged),
     lora: merged ? undefined : network.lora,
   }
   let seal = ''
@@ -197,7 +197,7 @@ export async function loadModel(
   const sizes = { ...model, image: { ...model.image, ...grown } }
   const lora = parseLora(options.lora, 'Transfusion.load: lora')
   const frozen = frozenStorage(transfusionParameters(sizes), { ...options, lora }, 'Transfusion.load: ')
-  const storage = storageOf(weights, compute, types?.storedAs) ?? frozen
+  const storage = storageOf(weights, compute, types?.storedAs, frozen)
   const network = new TransfusionNetwork(sizes, compute, device, storage, lora)
   const { arena } = network
   try {
@@ -246,7 +246,11 @@ export async function loadWeights(
   seal?: string,
 ): Promise<() => Promise<void>> {
   const { model, weights, lora, listed } = await readModelConfig(folder, verify)
-  if (weights) throw new Error(`${listed.list}: its weights are quantised (${weights}), for inference alone`)
+  const own = quantisedAs(network.arena, false)
+  if (weights !== own)
+    throw new Error(
+      `${listed.list}: its weights are ${weights ?? 'floats'}, the model has them as ${own ?? 'floats'}`,
+    )
   const found = listed.checksums?.[files.config]
   if (seal && found && found !== seal)
     throw new DamagedFileError(

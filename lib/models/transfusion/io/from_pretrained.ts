@@ -43,7 +43,7 @@ export interface FromPretrainedOptions {
   objective?: Partial<Objective>
   /** What is computed in. bf16, where the weights are trained: f32 weights, rounded to bf16 for computing. */
   compute?: ComputeType
-  /** How the weights are kept, see {@link weightKinds}; f32, the default, is for training, all others for inference alone. */
+  /** How the weights are kept, see {@link weightKinds}; f32, the default, is for training, all others for inference and for what is frozen. */
   weights?: WeightKind
   /** Where the weights will lie and the model runs; by default TRANSFUSION_DEVICE, else 'cpu'. */
   device?: Device
@@ -123,7 +123,7 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
   const compute = computeOf(options, weights.storesHalves)
   const lora = parseLora(options.lora, 'fromPretrained: lora')
   const frozen = frozenStorage(transfusionParameters(config), { ...options, lora }, 'fromPretrained: ')
-  const storage = storageOf(options.weights ?? 'f32', compute, storedAs(weights, llama)) ?? frozen
+  const storage = storageOf(options.weights ?? 'f32', compute, storedAs(weights, llama), frozen)
   const network = new TransfusionNetwork(config, compute, device, storage, lora)
   const { arena } = network
   try {

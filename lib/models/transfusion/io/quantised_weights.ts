@@ -17,10 +17,15 @@ import { type BlockDType, blockDTypes, blockValues, isBlockDType, rowBytes } fro
 const shared = 'same as '
 const storedDTypes: readonly string[] = ['f32', 'bf16', ...blockDTypes]
 
+/** The parameters that are written as they are kept: those that are not trained, without updates where these are `merged`. */
+const keptOf = ({ everyParameter, fixed }: ParameterArena, merged: boolean): Parameter[] =>
+  everyParameter.filter((parameter) => fixed.has(parameter) && !(merged && parameter.update))
+
 /** The metadata of a file of an arena's weights: one text for each parameter that is quantised. */
-export function describeBlocks({ everyParameter, fixed }: ParameterArena): Record<string, string> {
-  const quantised = everyParameter.filter(
-    (parameter) => fixed.has(parameter) && fixed.partsOf(parameter).some(({ dtype }) => isBlockDType(dtype)),
+export function describeBlocks(arena: ParameterArena, merged: boolean): Record<string, string> {
+  const { fixed } = arena
+  const quantised = keptOf(arena, merged).filter((parameter) =>
+    fixed.partsOf(parameter).some(({ dtype }) => isBlockDType(dtype)),
   )
   return Object.fromEntries(
     quantised.map((parameter) => {
@@ -35,11 +40,11 @@ export function describeBlocks({ everyParameter, fixed }: ParameterArena): Recor
 export const quantisedKinds = ['int8', 'int4', 'stored'] as const
 
 /** How weights are quantised, by what there is of them; undefined where none are. */
-export function quantisedAs({
-  everyParameter,
-  fixed,
-}: ParameterArena): (typeof quantisedKinds)[number] | undefined {
-  const parts = everyParameter.filter((parameter) => fixed.has(parameter)).flatMap((p) => fixed.partsOf(p))
+export function quantisedAs(
+  arena: ParameterArena,
+  merged: boolean,
+): (typeof quantisedKinds)[number] | undefined {
+  const parts = keptOf(arena, merged).flatMap((parameter) => arena.fixed.partsOf(parameter))
   const [dtype, ...others] = new Set(parts.map(({ dtype }) => dtype).filter(isBlockDType))
   if (dtype === undefined) return undefined
   if (others.length > 0) return 'stored'

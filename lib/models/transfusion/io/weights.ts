@@ -25,7 +25,7 @@ export function writeWeights(
   values: () => Tensor,
   merged = true,
 ): Promise<string> {
-  const metadata = describeBlocks(arena)
+  const metadata = describeBlocks(arena, merged)
   const written = arena.everyParameter.filter(({ name }) => !merged || !isFactor(name))
   const tensors = written.flatMap((parameter): [string, PendingTensor][] => {
     const { name, shape } = parameter
