@@ -63,7 +63,7 @@ export { type MicroBatch, transfusionTask } from '../models/transfusion/training
 export type { OptimizerOptions, OptimizerSettings } from '../training/optimizer.js'
 export type { Optimizer } from '../training/optimizer_step.js'
 export { AdamW, adamwSchema, type AdamWOptions } from '../training/adamw.js'
-export { ParameterGroups, type ParameterGroupSettings } from '../training/parameter_groups.js'
+export { ParameterGroups, type ParameterGroupSettings, type StepRates } from '../training/parameter_groups.js'
 export { Muon, type MuonOptions, muonSchema } from '../training/muon.js'
 export { Ema } from '../training/ema.js'
 export { learningRateAt, type LearningRateOptions } from '../training/learning_rate.js'

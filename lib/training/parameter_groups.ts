@@ -94,6 +94,7 @@ export class ParameterGroups {
 
 /** The learning rates of a step: the run's, and those of its groups. */
 export interface StepRates {
+  /** Of parameters that are in none. */
   readonly run: number
   /** One for each. */
   readonly groups: readonly number[]

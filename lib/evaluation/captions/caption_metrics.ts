@@ -19,10 +19,13 @@ export interface CaptionMetrics {
   readonly cider_d: number
   /** CIDEr without clipping of repeated n-grams and without penalty for length. */
   readonly cider: number
-  /** BLEU of 1 to 4 words of all captions together, the nearest reference's length being compared (Papineni et al. 2002). */
+  /** BLEU of single words of all captions together, the nearest reference's length being compared (Papineni et al. 2002). */
   readonly bleu_1: number
+  /** Of up to two words. */
   readonly bleu_2: number
+  /** Of up to three. */
   readonly bleu_3: number
+  /** Of up to four. */
   readonly bleu_4: number
   /** ROUGE-L with beta 1.2: the mean over the images (Lin 2004). */
   readonly rouge_l: number

@@ -20,9 +20,9 @@ export const loraSchema = z.strictObject({
    */
   targets: patternsSchema.default([...linears]),
 })
-/** See {@link loraSchema}; defaults filled in. */
+/** Low-rank updates (LoRA): rank, alpha and the layers that have them, defaults filled in. */
 export type Lora = z.output<typeof loraSchema>
-/** As written by a user, defaults left out. */
+/** Low-rank updates (LoRA) as written by a user, defaults left out. @useDeclaredType */
 export type LoraSettings = z.input<typeof loraSchema>
 
 /** Throws a ConfigError that begins with `where`. */
