@@ -146,6 +146,26 @@ describe('a model with low-rank updates', () => {
     expect(await textLogits(other)).toEqual(stored)
   })
 
+  it.each(['int8', 'int4'] as const)('learns to begin images beside an output of %s', async (weights) => {
+    const image = { ...sizes.image, boi: 'own' } as const
+    using first = Transfusion.create({ ...sizes, feedForward: 192, image }, tokenizer)
+    const folder = await temporaryFolder()
+    await first.save(folder)
+    const trained = { freeze: 'text' } as const
+    const losses: number[][] = []
+    for (const kept of [{}, { weights }]) {
+      using model = await Transfusion.load(folder, { ...trained, ...kept })
+      using trainer = new Trainer(model, dataset, settings(trained))
+      const lm: number[] = []
+      await trainer.run({ onStep: ({ terms }) => void lm.push(terms['lm']!) })
+      losses.push(lm)
+      const boi = (await valuesOf(model.network.arena)).get('image.boi.weight')!
+      expect(boi.some((value) => value !== 0)).toBe(true)
+    }
+    for (const [i, loss] of losses[1]!.entries())
+      expect(Math.abs(loss / losses[0]![i]! - 1)).toBeLessThan(0.05)
+  })
+
   it.each(['int8', 'bf16'] as const)('is trained beside frozen weights of %s', async (weights) => {
     using first = Transfusion.create({ ...sizes, feedForward: 192 }, tokenizer)
     const folder = await temporaryFolder()

@@ -7,6 +7,7 @@ import { type Parameter, ParameterList } from '../../nn/parameters.js'
 import { ropeFrequencies } from '../../nn/rope_frequencies.js'
 import { Transformer, type TransformerContext } from '../../nn/transformer.js'
 import type { Penalties } from '../../ops/cross_entropy.js'
+import { cast } from '../../ops/cast.js'
 import { embedding, type EmbeddingOptions } from '../../ops/embedding.js'
 import { gatherRows } from '../../ops/gather_rows.js'
 import { linear } from '../../ops/linear.js'
@@ -15,7 +16,7 @@ import { reshape } from '../../ops/reshape.js'
 import { ropeTable } from '../../ops/rope_table.js'
 import { scale } from '../../ops/scale.js'
 import { scatterAddRows } from '../../ops/scatter_rows.js'
-import { dtypeBytes } from '../../tensor/dtype.js'
+import { dtypeBytes, isBlockDType } from '../../tensor/dtype.js'
 import { currentDevice, type Device, parseDevice } from '../../tensor/device.js'
 import { keep } from '../../tensor/scope.js'
 import { fromArray, type Tensor, zeros } from '../../tensor/tensor.js'
@@ -245,8 +246,10 @@ export class TransfusionNetwork {
   /** [V, C] */
   #outputWeight(): Tensor {
     const { output, boi } = this.#modules
-    if (!boi) return output.weight.tensor
-    return scatterAddRows(output.weight.tensor, boi.tensor, fromArray(Int32Array.of(this.config.tokens.boi)))
+    const weight = output.weight.tensor
+    if (!boi) return weight
+    const floats = isBlockDType(weight.dtype) ? cast(weight, this.compute) : weight
+    return scatterAddRows(floats, boi.tensor, fromArray(Int32Array.of(this.config.tokens.boi)))
   }
 
   /**
