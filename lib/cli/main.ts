@@ -4,6 +4,7 @@ import { captionCommand } from './caption.js'
 import { chatCommand } from './chat.js'
 import { helpArguments, hintAtHelp } from './terminal/command_help.js'
 import { compareCommand } from './compare.js'
+import { convertCommand } from './convert.js'
 import { demoCommand } from './demo.js'
 import { doctorCommand } from './doctor.js'
 import { encodeCommand } from './encode.js'
@@ -35,6 +36,7 @@ const program = new Command('transfusion')
 const commands = [
   trainCommand,
   encodeCommand,
+  convertCommand,
   sampleCommand,
   captionCommand,
   chatCommand,

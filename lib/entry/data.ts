@@ -100,5 +100,6 @@ export {
   type WrittenTensor,
 } from '../files/safetensors/safetensors.js'
 export type { Checksum } from '../files/checksum.js'
+export { type ConversionOptions, parquetToJsonl } from '../data/parquet/parquet_to_jsonl.js'
 export { SafetensorsReader } from '../files/safetensors/safetensors_reader.js'
 export type { TensorEntry } from '../files/safetensors/safetensors_header.js'

@@ -18,9 +18,7 @@ const formats = [
   { magic: '526172211a07', what: 'is a RAR archive, which is not read: unpack it with "unrar x FILE"' },
   {
     magic: '50415231',
-    what:
-      'is a Parquet file, which is not read: convert it to JSON Lines, with ' +
-      `"python3 -c \\"import pandas, sys; pandas.read_parquet(sys.argv[1]).to_json('data.jsonl', orient='records', lines=True)\\" FILE"`,
+    what: 'is a Parquet file, which is not read: convert it to JSON Lines, with "transfusion convert FILE --out data.jsonl"',
   },
   { magic: '4152524f5731', what: 'is an Arrow file, which is not read: convert it to JSON Lines' },
   { magic: 'ffffffff', what: 'looks like an Arrow stream, which is not read: convert it to JSON Lines' },
