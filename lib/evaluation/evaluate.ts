@@ -25,7 +25,7 @@ export interface Evaluation {
 
 /**
  * Measures a model as the config of `transfusion eval` says, and returns what that command writes. The config's
- * `precision` and `device` are for whoever loads the model. Throws a ConfigError that names what is wrong in the config;
+ * `precision`, `weights` and `device` are for whoever loads the model. Throws a ConfigError that names what is wrong in the config;
  * rejects with an Error that names what the model cannot do before any task is run, and with the signal's reason when it
  * aborts.
  */
