@@ -9,7 +9,7 @@ import { basename } from 'node:path'
 import { compareSides, withEnded } from './common/compare.mjs'
 import { fixed, text, times, whole } from './common/format.mjs'
 import { installLlamaCpp, startLlamaCpp } from './common/llama_cpp.mjs'
-import { openReport, parseOptions } from './common/report.mjs'
+import { numbersOf, openReport, parseOptions } from './common/report.mjs'
 import { startOurs } from './common/subject.mjs'
 import { inTurns } from './common/turns.mjs'
 
@@ -28,7 +28,6 @@ if (options.model === undefined) {
   )
   process.exit(1)
 }
-const numbers = (list) => list.split(',').filter(Boolean).map(Number)
 const [rounds, tokens] = [Number(options.rounds), Number(options.tokens)]
 const folder = options.peer ? installLlamaCpp(options['peer-folder']) : undefined
 
@@ -44,7 +43,7 @@ const short = 12
 /** About 512 tokens. */
 const long = 470
 const requests = [
-  ...numbers(options.texts).map((texts) => ({ what: 'write', words: short, texts, tokens })),
+  ...numbersOf(options.texts).map((texts) => ({ what: 'write', words: short, texts, tokens })),
   { what: 'read', words: long, texts: 1, tokens: 1 },
 ]
 
@@ -114,7 +113,7 @@ const report = await openReport('decode', options)
 for (const model of options.model.split(',')) {
   const name = basename(model)
   const rows = []
-  for (const threads of numbers(options.threads)) rows.push(...(await speedRows(model, threads)))
+  for (const threads of numbersOf(options.threads)) rows.push(...(await speedRows(model, threads)))
   report.table(`${name}: tokens/s`, speedColumns, rows)
   report.table(`${name}: start and memory, 2 threads`, startColumns, await startRows(model))
 }

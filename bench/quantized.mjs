@@ -4,7 +4,7 @@
 //     [--dtypes int8,q8_0,q4_1] [--rounds 9] [--json FILE]
 import { cast, fence, fromArray, linear, noGrad, scope, setThreads } from '../dist/entry/tensor.js'
 import { giga, milliseconds, text, times, whole } from './common/format.mjs'
-import { openReport, parseOptions } from './common/report.mjs'
+import { numbersOf, openReport, parseOptions } from './common/report.mjs'
 import { inTurns } from './common/turns.mjs'
 
 const options = parseOptions({
@@ -22,8 +22,7 @@ const [C, F, layers, rounds] = [
   options.layers,
   options.rounds,
 ].map(Number)
-const listOf = (list) => list.split(',').filter(Boolean)
-const dtypes = ['bf16', ...listOf(options.dtypes)]
+const dtypes = ['bf16', ...options.dtypes.split(',').filter(Boolean)]
 
 function randomMatrix(shape, dtype) {
   const wide = fromArray(
@@ -59,9 +58,9 @@ const columns = {
 }
 const report = await openReport('quantized', options)
 const table = []
-for (const threads of listOf(options.threads).map(Number)) {
+for (const threads of numbersOf(options.threads)) {
   setThreads(threads)
-  for (const rows of listOf(options.rows).map(Number)) {
+  for (const rows of numbersOf(options.rows)) {
     const inputs = new Map([C, F].map((width) => [width, randomMatrix([rows, width], 'bf16')]))
     const cases = Object.fromEntries(
       dtypes.map((dtype) => [

@@ -7,7 +7,7 @@ import { cosineSchedule, ddim } from '../dist/index.js'
 import { compareSides, withEnded } from './common/compare.mjs'
 import { fixed, giga, mebibytes, text, times, whole } from './common/format.mjs'
 import { installPeers, startPeer } from './common/peers.mjs'
-import { openReport, parseOptions } from './common/report.mjs'
+import { numbersOf, openReport, parseOptions } from './common/report.mjs'
 import { startOurs } from './common/subject.mjs'
 
 const options = parseOptions({
@@ -21,7 +21,6 @@ const options = parseOptions({
 const { size } = options
 const steps = 25
 const [imagePrompt, textPrompt, textTokens] = [128, 8, 96]
-const countsOf = (list) => list.split(',').filter(Boolean).map(Number)
 
 /** The steps of DDIM with what noise there is at each. */
 function ddimSteps() {
@@ -84,7 +83,7 @@ const textColumns = {
 const imageRows = (sides) =>
   rowsOf(
     sides,
-    countsOf(options.images),
+    numbersOf(options.images),
     (count) => ({ image: { count, promptTokens: imagePrompt, steps } }),
     ({ best }, count, _rate, alone) => ({
       's an image': best / count,
@@ -95,7 +94,7 @@ const imageRows = (sides) =>
 const textRows = (sides) =>
   rowsOf(
     sides,
-    countsOf(options.texts),
+    numbersOf(options.texts),
     (count) => ({ text: { count, promptTokens: textPrompt, tokens: textTokens } }),
     ({ best, tokens, weightBytes }, count, rate, alone) => ({
       'tokens/s': tokens / best,

@@ -13,7 +13,7 @@ import {
 } from '../dist/index.js'
 import { drawContactSheet } from '../dist/entry/data.js'
 import { fixed, text, whole } from './common/format.mjs'
-import { openReport, parseOptions } from './common/report.mjs'
+import { numbersOf, openReport, parseOptions } from './common/report.mjs'
 
 const options = parseOptions({
   side: { type: 'string', default: '32' },
@@ -24,7 +24,6 @@ const options = parseOptions({
   sheet: { type: 'string' },
 })
 const side = Number(options.side)
-const numbers = (list) => list.split(',').map(Number)
 
 const shapes = {
   circle: '<circle cx="8" cy="8" r="7"/>',
@@ -111,8 +110,8 @@ const columns = {
 const report = await openReport('sizes', options)
 const rows = []
 const sheetRows = []
-for (const patch of numbers(options.patch))
-  for (const channels of numbers(options.channels))
+for (const patch of numbersOf(options.patch))
+  for (const channels of numbersOf(options.channels))
     for (const prediction of options.prediction.split(',')) {
       const { row, images } = await measure(patch, channels, prediction)
       rows.push(row)

@@ -17,6 +17,9 @@ export function parseOptions(options = {}) {
   }
 }
 
+/** The numbers of an option that is a list: '1,8'. */
+export const numbersOf = (list) => list.split(',').filter(Boolean).map(Number)
+
 /** Lines of a table. `columns`: { name: format }; `rows`: { name: value } each. A column that no row has is left out. */
 export function formatTable(columns, rows) {
   const names = Object.keys(columns).filter((name) => rows.some((row) => row[name] !== undefined))

@@ -2,6 +2,7 @@ import { Command, Option } from 'commander'
 import { stat } from 'node:fs/promises'
 import { modelFiles, modelFolderOf } from '../models/transfusion/io/locate.js'
 import { currentFile } from '../files/atomic_folder.js'
+import { exists } from '../files/exists.js'
 import { formatBytes } from '../reporting/report/numbers.js'
 import { Transfusion } from '../transfusion.js'
 import { say } from './terminal/output.js'
@@ -32,12 +33,9 @@ export const quantizeCommand = (): Command =>
 /** `transfusion quantize MODEL OUT`: the layout is described in docs/weights.md. */
 export async function quantize(named: string, out: string, { weights }: QuantizeFlags): Promise<void> {
   const folder = await modelFolderOf(named)
-  const isTaken = await stat(await currentFile(out, modelFiles.config)).then(
-    () => true,
-    () => false,
-  )
   // What is rounded cannot be brought back, and a model to train on is not to be lost.
-  if (isTaken) throw new Error(`${out}: a model is there already; name a folder that is not there yet`)
+  if (await exists(await currentFile(out, modelFiles.config)))
+    throw new Error(`${out}: a model is there already; name a folder that is not there yet`)
   using model = await Transfusion.load(folder, { weights })
   await model.save(out)
   const [before, after] = await Promise.all([folder, out].map(bytesOfWeights))

@@ -1,9 +1,9 @@
-import { access } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { checkArguments, checkOptions } from '../../arguments.js'
 import { parseConfig } from '../../config/parse.js'
 import { formatKeys, formatValue } from '../../describe.js'
+import { exists } from '../../files/exists.js'
 import { readJson } from '../../files/json_file.js'
 
 /** An image file with the captions that people wrote of it. */
@@ -111,10 +111,7 @@ async function fromKarpathy(
   }
   // Its paths begin with COCO's folder, which may be the one that is given.
   const { filepath = '', filename } = chosen[0]!
-  const isBelow = await access(join(folder, filepath, filename)).then(
-    () => true,
-    () => false,
-  )
+  const isBelow = await exists(join(folder, filepath, filename))
   return chosen.map((image) => ({
     path: join(folder, isBelow ? (image.filepath ?? '') : '', image.filename),
     references: image.sentences.map(({ raw }) => raw),

@@ -13,15 +13,24 @@ const index = z
   .union([z.int(), z.string().regex(/^\d+$/, { error: 'expected a whole number' })])
   .transform(Number)
 
-/** A layout: the keys by which it is known, and what it says. */
-interface Layout<Schema extends z.ZodType = z.ZodType> {
+/** A layout: the keys by which it is known, and the question that a record is. */
+interface Layout {
   readonly keys: readonly string[]
-  readonly schema: Schema
-  readonly read: (record: z.output<Schema>) => AnsweredQuestion
+  readonly schema: z.ZodType<AnsweredQuestion>
 }
 
-const layout = <Schema extends z.ZodType>(keys: string[], schema: Schema, read: Layout<Schema>['read']) =>
-  ({ keys, schema, read }) as Layout
+const isAnswered = ({ answer, options }: AnsweredQuestion) => options[answer] !== undefined
+
+const layout = <Schema extends z.ZodType>(
+  keys: readonly string[],
+  schema: Schema,
+  read: (record: z.output<Schema>) => AnsweredQuestion,
+): Layout => ({
+  keys,
+  schema: schema
+    .transform(read)
+    .refine(isAnswered, { error: 'expected the answer to be one of the options' }),
+})
 
 /** After a context that ends without a space. */
 const spaced = (options: readonly string[]) => options.map((option) => ` ${option}`)
@@ -127,10 +136,5 @@ export function publicQuestion(record: unknown, name: string): AnsweredQuestion 
   const found = layouts.find(({ keys }) =>
     keys.every((key) => typeof record === 'object' && record !== null && Object.hasOwn(record, key)),
   )
-  if (!found) return undefined
-  const isAnswered = ({ answer, options }: AnsweredQuestion) => options[answer] !== undefined
-  const schema = found.schema
-    .transform(found.read)
-    .refine(isAnswered, { error: 'expected the answer to be one of the options' })
-  return parseConfig(schema, record, name)
+  return found && parseConfig(found.schema, record, name)
 }

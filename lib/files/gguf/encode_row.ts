@@ -2,6 +2,7 @@
  * Values as blocks of ggml's types Q4_K and Q6_K, rounded to nearest with the scales that the extremes of each group give: for a
  * few rows that are added to a file's own. (ggml searches for better scales, our choice does not.)
  */
+import { halves } from '../halves.js'
 
 const superBlock = 256
 const floatView = new DataView(new ArrayBuffer(4))
@@ -15,14 +16,6 @@ export function halfBits(value: number): number {
   const exponent = Math.max(size === 0 ? -14 : Math.floor(Math.log2(size)), -14)
   const steps = Math.round(size / 2 ** (exponent - 10))
   return (sign << 8) | (exponent === -14 ? steps : ((exponent + 14) << 10) + steps)
-}
-
-/** What a half of these bits is. */
-function halfOf(bits: number): number {
-  const size = bits & 0x7fff
-  const exponent = size >> 10
-  const value = exponent === 0 ? size * 2 ** -24 : (1024 + (size & 1023)) * 2 ** (exponent - 25)
-  return bits & 0x8000 ? -value : value
 }
 
 const clamp = (value: number, least: number, most: number) =>
@@ -42,7 +35,7 @@ function setHalf(block: Uint8Array, at: number, value: number): number {
   const bits = halfBits(value)
   block[at] = bits & 255
   block[at + 1] = bits >> 8
-  return halfOf(bits)
+  return halves[bits]!
 }
 
 /** 128 bytes of low nibbles, 64 of high pairs of bits, 16 scales of 8 bits, and theirs. */

@@ -31,7 +31,10 @@ export function checkWeightOptions(callee: string, { weights, compute }: WeightO
 export const computeOf = ({ weights, compute }: WeightOptions, storesHalves = false): ComputeType =>
   compute ?? (weights === 'bf16' || (weights === 'stored' && storesHalves) ? 'bf16' : 'f32')
 
-const quantised = { int8: 'int8', int4: 'q4_1' } as const satisfies Partial<Record<WeightKind, FixedDType>>
+/** What matrices are kept in where they are quantised in one way. */
+export const quantisedDTypes = { int8: 'int8', int4: 'q4_1' } as const satisfies Partial<
+  Record<WeightKind, FixedDType>
+>
 
 /** Whether a parameter is a matrix of the transformer, the embedding or the output: those that are quantised. */
 export const mayBeQuantised = ({ name, shape }: Parameter): boolean =>
@@ -56,7 +59,7 @@ export function storageOf(
     const stored = storedAs(parameter)
     if (typeof stored === 'object' && 'sharedWith' in stored) return stored
     if (weights === 'stored' && mayBeQuantised(parameter)) return stored ?? compute
-    const dtype = quantised[weights as keyof typeof quantised]
+    const dtype = quantisedDTypes[weights as keyof typeof quantisedDTypes]
     if (!dtype || !mayBeQuantised(parameter)) return compute
     return parameter.shape.at(-1)! % blockValues(dtype) === 0 ? dtype : compute
   }

@@ -13,6 +13,7 @@ import type { ParameterArena } from '../../../nn/arena.js'
 import type { FixedDType, KeptAs } from '../../../nn/fixed_parameters.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { type BlockDType, blockDTypes, blockValues, isBlockDType, rowBytes } from '../../../tensor/dtype.js'
+import { quantisedDTypes } from '../weight_storage.js'
 
 const shared = 'same as '
 const storedDTypes: readonly string[] = ['f32', 'bf16', ...blockDTypes]
@@ -48,7 +49,7 @@ export function quantisedAs(
   const [dtype, ...others] = new Set(parts.map(({ dtype }) => dtype).filter(isBlockDType))
   if (dtype === undefined) return undefined
   if (others.length > 0) return 'stored'
-  return ({ int8: 'int8', q4_1: 'int4' } as Partial<Record<BlockDType, 'int8' | 'int4'>>)[dtype] ?? 'stored'
+  return quantisedKinds.find((kind) => kind !== 'stored' && quantisedDTypes[kind] === dtype) ?? 'stored'
 }
 
 /** The name of a part of a parameter in a file. */
