@@ -14,6 +14,8 @@ const purposes = {
   initialize: 6,
   token: 7,
   attempt: 8,
+  scene: 9,
+  heldOutScene: 10,
 } as const
 export type Purpose = keyof typeof purposes
 
@@ -55,6 +57,41 @@ export function rowSeeds(seeds: readonly number[], purpose: Purpose, step: numbe
   const values = new Int32Array(seeds.length * 4)
   seeds.forEach((seed, i) => values.set(randomWords(seed, purpose, step, 0), i * 4))
   return values
+}
+
+/** Draws one after the other from the sequence of (seed, purpose, step): for what needs an unknown number of them. */
+export class RandomDraws {
+  #index = 0
+
+  constructor(
+    private readonly seed: number,
+    private readonly purpose: Purpose,
+    private readonly step: number,
+  ) {}
+
+  /** In [low, high), by default in [0, 1). */
+  uniform(low = 0, high = 1): number {
+    return low + (high - low) * randomUniform(this.seed, this.purpose, this.step, this.#index++)
+  }
+
+  /** From low to high, both included. */
+  integer(low: number, high: number): number {
+    return low + Math.floor(this.uniform() * (high - low + 1))
+  }
+
+  /** One of the items, each as likely as the others. @throws RangeError where there is none */
+  pick<T>(items: readonly T[]): T {
+    if (items.length === 0) throw new RangeError('RandomDraws.pick: items must be one or more, received none')
+    return items[this.integer(0, items.length - 1)]!
+  }
+
+  /** A key, by its weight. At least one weight is positive. */
+  pickWeighted<Key extends string>(weights: Readonly<Record<Key, number>>): Key {
+    const entries = Object.entries(weights) as [Key, number][]
+    let left = this.uniform() * entries.reduce((sum, [, weight]) => sum + weight, 0)
+    const chosen = entries.find(([, weight]) => (left -= weight) < 0)
+    return (chosen ?? entries.findLast(([, weight]) => weight > 0)!)[0]
+  }
 }
 
 type Words2 = readonly [number, number]

@@ -11,6 +11,8 @@ import { openJsonlSource } from '../data/sources/jsonl/jsonl_source.js'
 import { openLatentsSource } from '../data/sources/latents/latents_source.js'
 import { openTarSource } from '../data/sources/tar/tar_source.js'
 import { openTextSource } from '../data/sources/text_source.js'
+import { smallestSide } from './shapes/render.js'
+import { shapesSource } from './shapes/shapes_source.js'
 import type { WeightedSource } from '../data/stream/open_stream.js'
 
 /** A file, a folder, a pattern (*, ?, **, {000..127}, {a,b}), or a list of these. */
@@ -90,6 +92,27 @@ const latents = z.strictObject({
   path: filePath,
 })
 
+/** A task's share of the documents, to those of the others. */
+const taskWeight = z.number().min(0)
+
+/** Pictures of coloured shapes, rendered as they are read, with captions in GenEval's six kinds. */
+const shapes = z.strictObject({
+  type: z.literal('shapes'),
+  /** Width and height of the pictures, pixels. */
+  size: z.int().min(smallestSide).default(smallestSide),
+  /** Each document follows from it and from its number alone. */
+  seed: z.int().min(0).default(0),
+  /** What the documents are, as weights: a caption of a picture, a question on one with its answer, an edit of one. */
+  tasks: z
+    .strictObject({ caption: taskWeight.default(1), question: taskWeight.default(0), edit: taskWeight.default(0) })
+    .refine((weights) => Object.values(weights).some((weight) => weight > 0), {
+      error: 'expected a weight above 0',
+    })
+    .prefault({}),
+  /** Documents of an epoch; without it, every document is new. */
+  count: z.int().positive().optional(),
+})
+
 /** Positions (tokens and patches) taken from a source for each that is taken from a source of weight 1. */
 const weight = z.number().positive().default(1)
 
@@ -107,6 +130,7 @@ const mixture = z.strictObject({
         text.extend({ weight }),
         tar.extend({ weight }),
         latents.extend({ weight }),
+        shapes.extend({ weight }),
       ]),
     )
     .min(1),
@@ -121,6 +145,7 @@ export const sourceSchema = z.discriminatedUnion('type', [
   text,
   tar,
   latents,
+  shapes,
 ])
 
 /** What to train on: one source of documents, or several with their weights. Paths are relative to the config file. */
@@ -176,6 +201,10 @@ export async function openSource(
     }
     case 'latents':
       return openLatentsSource(config.path)
+    case 'shapes': {
+      const { type: _type, count, ...options } = config
+      return shapesSource(options, count)
+    }
   }
 }
 
@@ -195,6 +224,6 @@ export async function openSources(
 
 /** How many threads preprocess documents where the config does not say: none for images that are in memory. */
 export function defaultWorkers(data: DataConfig): number {
-  const inMemory = ({ type }: { type: string }) => type === 'fashion-mnist' || type === 'idx'
+  const inMemory = ({ type }: { type: string }) => ['fashion-mnist', 'idx', 'shapes'].includes(type)
   return (data.type === 'mixture' ? data.sources : [data]).every(inMemory) ? 0 : 1
 }
