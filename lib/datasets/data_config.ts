@@ -104,7 +104,11 @@ const shapes = z.strictObject({
   seed: z.int().min(0).default(0),
   /** What the documents are, as weights: a caption of a picture, a question on one with its answer, an edit of one. */
   tasks: z
-    .strictObject({ caption: taskWeight.default(1), question: taskWeight.default(0), edit: taskWeight.default(0) })
+    .strictObject({
+      caption: taskWeight.default(1),
+      question: taskWeight.default(0),
+      edit: taskWeight.default(0),
+    })
     .refine((weights) => Object.values(weights).some((weight) => weight > 0), {
       error: 'expected a weight above 0',
     })

@@ -42,7 +42,12 @@ const countPhrase = ({ class: shape, count }: Requirement, draws: RandomDraws): 
   `${draws.pick([numberWord(count), numberWord(count), String(count), `exactly ${numberWord(count)}`])} ${plural(shape)}`
 
 /** "a circle left of a square", "a square with a circle to its left", "a square right of a circle". */
-function positionPhrase(subject: Requirement, target: Requirement, relation: Relation, draws: RandomDraws): string {
+function positionPhrase(
+  subject: Requirement,
+  target: Requirement,
+  relation: Relation,
+  draws: RandomDraws,
+): string {
   const a = phrase(subject, draws)
   const b = phrase(target, draws)
   return draws.pick([

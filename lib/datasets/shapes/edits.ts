@@ -121,7 +121,9 @@ function pickNamed(scene: Scene, draws: RandomDraws): readonly [SceneObject, str
     scene.every((other) => other === object || by.some((key) => other[key] !== object[key]))
   const candidates = scene.flatMap((object) => [
     ...(isAlone(object, 'shape') ? [[object, `the ${object.shape}`] as const] : []),
-    ...(isAlone(object, 'shape', 'colour') ? [[object, `the ${object.colour} ${object.shape}`] as const] : []),
+    ...(isAlone(object, 'shape', 'colour')
+      ? [[object, `the ${object.colour} ${object.shape}`] as const]
+      : []),
   ])
   return candidates.length === 0 ? undefined : draws.pick(candidates)
 }

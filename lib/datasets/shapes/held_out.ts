@@ -36,7 +36,9 @@ export function isHeldOutRelation(a: ShapeName, relation: Relation, b: ShapeName
 export function showsHeldOut(scene: Scene): boolean {
   return (
     scene.some(({ shape, colour }) => colour === heldOutColour(shape)) ||
-    shapeNames.some((shape) => isHeldOutCount(shape, scene.filter((object) => object.shape === shape).length)) ||
+    shapeNames.some((shape) =>
+      isHeldOutCount(shape, scene.filter((object) => object.shape === shape).length),
+    ) ||
     scene.some((a, i) =>
       scene
         .slice(i + 1)

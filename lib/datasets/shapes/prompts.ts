@@ -1,14 +1,15 @@
 import type { RandomDraws } from '../../random.js'
-import {
-  heldOutColour,
-  isHeldOutCount,
-  isHeldOutPair,
-  isHeldOutRelation,
-  showsHeldOut,
-} from './held_out.js'
+import { heldOutColour, isHeldOutCount, isHeldOutPair, isHeldOutRelation, showsHeldOut } from './held_out.js'
 import { type ObjectKind, mostObjects, placeObjects } from './layout.js'
 import { type Relation, relations, relationsBetween } from './relations.js'
-import { type ColourName, colourNames, type Scene, type SceneObject, shapeNames, type ShapeName } from './scene.js'
+import {
+  type ColourName,
+  colourNames,
+  type Scene,
+  type SceneObject,
+  shapeNames,
+  type ShapeName,
+} from './scene.js'
 
 /** The kinds of prompts, by GenEval's tags. */
 export const promptTags = [
@@ -67,7 +68,10 @@ export function drawMeaning(tag: PromptTag, combinations: Combinations, draws: R
 export function drawScene({ include }: PromptMeaning, combinations: Combinations, draws: RandomDraws): Scene {
   for (;;) {
     const kinds = include.flatMap(({ class: shape, count, color }) =>
-      Array.from({ length: count }, (): ObjectKind => ({ shape, colour: color ?? trainedColour(shape, draws) })),
+      Array.from({ length: count }, (): ObjectKind => ({
+        shape,
+        colour: color ?? trainedColour(shape, draws),
+      })),
     )
     const scene = placeObjects(kinds, draws)
     const accepted = combinations === 'held-out' || !showsHeldOut(scene)
@@ -80,7 +84,11 @@ export const trainedColour = (shape: ShapeName, draws: RandomDraws): ColourName 
   draws.pick(colourNames.filter((colour) => colour !== heldOutColour(shape)))
 
 /** Whether each object of a requirement stands in its relation to each of the target's. */
-function isPlaced({ class: shape, position }: Requirement, include: readonly Requirement[], scene: Scene): boolean {
+function isPlaced(
+  { class: shape, position }: Requirement,
+  include: readonly Requirement[],
+  scene: Scene,
+): boolean {
   if (!position) return true
   const [relation, target] = position
   const ofShape = (name: ShapeName): readonly SceneObject[] => scene.filter((object) => object.shape === name)

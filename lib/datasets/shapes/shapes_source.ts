@@ -1,5 +1,10 @@
 import type { RawDocument } from '../../data/document.js'
-import { cursorNumber, type DocumentSource, type SourceCursor, type SourceItem } from '../../data/sources/document_source.js'
+import {
+  cursorNumber,
+  type DocumentSource,
+  type SourceCursor,
+  type SourceItem,
+} from '../../data/sources/document_source.js'
 import { indexedSource } from '../../data/sources/indexed_source.js'
 import { shapesDocument, type ShapesOptions } from './documents.js'
 

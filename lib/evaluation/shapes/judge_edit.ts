@@ -24,8 +24,7 @@ export function judgeEdit(image: Image, edit: SceneEdit): Verdict {
     if (index < 0) reasons.push(`expected ${nameOf(expected)} ${what}`)
     else found.splice(index, 1)
   }
-  for (const kept of source)
-    if (kept !== before) take(kept, (object) => isAt(object, kept), 'where it was')
+  for (const kept of source) if (kept !== before) take(kept, (object) => isAt(object, kept), 'where it was')
   if (after) {
     const { isPlaced, what } = placeOf(edit, after)
     take(after, isPlaced, what)

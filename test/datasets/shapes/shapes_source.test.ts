@@ -26,7 +26,9 @@ describe('shapesSource', () => {
     expect(await take(5, 15, shapesSource(options), 99)).toEqual(documents.slice(15))
     expect(await take(1, 2 ** 40)).toEqual([shapesDocument(options, 2 ** 40)])
     expect(shapesDocument({ ...options, seed: 1 }, 0)).not.toEqual(documents[0])
-    const texts = new Set(Array.from({ length: 500 }, (_, i) => JSON.stringify(shapesDocument(options, i).parts)))
+    const texts = new Set(
+      Array.from({ length: 500 }, (_, i) => JSON.stringify(shapesDocument(options, i).parts)),
+    )
     expect(texts.size).toBe(500)
   })
 
@@ -35,7 +37,12 @@ describe('shapesSource', () => {
     expect(source.length).toBe(10)
     const epochs = await take(20, 0, source, 5)
     const names = Array.from({ length: 10 }, (_, i) => `shapes ${i}`)
-    expect(epochs.slice(0, 10).map(({ name }) => name).toSorted()).toEqual(names)
+    expect(
+      epochs
+        .slice(0, 10)
+        .map(({ name }) => name)
+        .toSorted(),
+    ).toEqual(names)
     expect(epochs.slice(0, 10)).not.toEqual(epochs.slice(10))
     expect(await collect(source.once())).toEqual(names.map((_, i) => shapesDocument(options, i)))
   })
@@ -62,20 +69,26 @@ describe('data of type shapes', () => {
   const parse = (data: object) => parseConfig(dataSchema, { type: 'shapes', ...data }, 'data')
 
   it('has defaults, and says what is wrong with tasks and sizes', async () => {
-    expect(parse({})).toEqual({ type: 'shapes', size: 32, seed: 0, tasks: { caption: 1, question: 0, edit: 0 } })
+    expect(parse({})).toEqual({
+      type: 'shapes',
+      size: 32,
+      seed: 0,
+      tasks: { caption: 1, question: 0, edit: 0 },
+    })
     expect(() => parse({ tasks: { caption: 0 } })).toThrow(/tasks: expected a weight above 0/)
     expect(() => parse({ tasks: { edits: 1 } })).toThrow(/tasks.*edits/s)
     expect(() => parse({ size: 31 })).toThrow(/size: .*32/)
     const [opened] = await openSources(parse({ size: 40, count: 3, tasks: { edit: 1, caption: 0 } }))
     const documents = (await collect(opened!.source.once())) as RawDocument[]
-    expect(documents.map(({ parts }) => parts.map((part) => ('image' in part ? part.image.width : part.type)))).toEqual(
-      Array.from({ length: 3 }, () => [40, 'text', 40]),
-    )
+    expect(
+      documents.map(({ parts }) => parts.map((part) => ('image' in part ? part.image.width : part.type))),
+    ).toEqual(Array.from({ length: 3 }, () => [40, 'text', 40]))
   })
 
   it('gives texts from which a tokenizer learns every word', async () => {
     const [opened] = await openSources(parse({ tasks: { question: 1, edit: 1 } }))
     const words = new Set((await collect(textsOf(opened!.source))).flatMap((text) => text.match(/\w+/g)!))
-    for (const word of ['diamond', 'crosses', 'purple', 'zero', 'four', 'shift', 'below']) expect(words).toContain(word)
+    for (const word of ['diamond', 'crosses', 'purple', 'zero', 'four', 'shift', 'below'])
+      expect(words).toContain(word)
   })
 })

@@ -2,12 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { drawCaptionedScene, type CaptionedScene } from '../../../lib/datasets/shapes/documents.js'
 import { promptTags } from '../../../lib/datasets/shapes/prompts.js'
 import { renderScene } from '../../../lib/datasets/shapes/render.js'
-import {
-  colourNames,
-  type Scene,
-  type SceneObject,
-  shapeNames,
-} from '../../../lib/datasets/shapes/scene.js'
+import { colourNames, type Scene, type SceneObject, shapeNames } from '../../../lib/datasets/shapes/scene.js'
 import { findShapes } from '../../../lib/evaluation/shapes/find_shapes.js'
 import { judgePicture } from '../../../lib/evaluation/shapes/judge.js'
 import type { Image } from '../../../lib/image/image.js'
@@ -25,8 +20,14 @@ const scenesOf = (count: number): CaptionedScene[] =>
   )
 
 /** The share of scenes whose pictures the judge takes for right. */
-function shareRight(scenes: readonly CaptionedScene[], side: number, spoil = (image: Image, _i: number) => image) {
-  const right = scenes.filter((each, i) => judgePicture(spoil(renderScene(each.scene, side), i), each).correct)
+function shareRight(
+  scenes: readonly CaptionedScene[],
+  side: number,
+  spoil = (image: Image, _i: number) => image,
+) {
+  const right = scenes.filter(
+    (each, i) => judgePicture(spoil(renderScene(each.scene, side), i), each).correct,
+  )
   return right.length / scenes.length
 }
 
@@ -34,7 +35,10 @@ describe('judgePicture', () => {
   it('finds every rendered scene right', () => {
     const scenes = scenesOf(2400)
     for (const { prompt, scene, include } of scenes)
-      expect(judgePicture(renderScene(scene, 32), { include }), prompt).toEqual({ correct: true, reasons: [] })
+      expect(judgePicture(renderScene(scene, 32), { include }), prompt).toEqual({
+        correct: true,
+        reasons: [],
+      })
     for (const side of [33, 48, 64]) expect(shareRight(scenes.slice(0, 600), side)).toBe(1)
   })
 
@@ -59,12 +63,19 @@ describe('judgePicture', () => {
       reject(scene.slice(1), /^expected \w+>=\d, found \d$/m, tag === 'counting' ? 'count' : 'missing')
       const others = shapeNames.filter((shape) => scene.every((object) => object.shape !== shape))
       for (const shape of others)
-        reject([{ ...first, shape }, ...scene.slice(1)], new RegExp(`^expected ${shape}<1, found 1$`, 'm'), 'shape')
+        reject(
+          [{ ...first, shape }, ...scene.slice(1)],
+          new RegExp(`^expected ${shape}<1, found 1$`, 'm'),
+          'shape',
+        )
       const named = include.find((requirement) => requirement.color && requirement.class === first.shape)
       for (const colour of named ? colourNames.filter((name) => name !== first.colour) : [])
         reject(
           [{ ...first, colour }, ...scene.slice(1)],
-          new RegExp(`^expected ${first.colour} ${first.shape}>=1, found 0 ${first.colour}; and 1 ${colour}$`, 'm'),
+          new RegExp(
+            `^expected ${first.colour} ${first.shape}>=1, found 0 ${first.colour}; and 1 ${colour}$`,
+            'm',
+          ),
           'colour',
         )
       if (tag === 'position') {
@@ -84,7 +95,9 @@ describe('judgePicture', () => {
       const small = { ...first, size: 0.25 }
       const corners = [0.16, 0.84].flatMap((x) => [0.16, 0.84].map((y) => ({ ...small, x, y })))
       const free = corners.find((corner) =>
-        scene.every(({ x, y, size }) => Math.max(Math.abs(x - corner.x), Math.abs(y - corner.y)) > size / 2 + 0.22),
+        scene.every(
+          ({ x, y, size }) => Math.max(Math.abs(x - corner.x), Math.abs(y - corner.y)) > size / 2 + 0.22,
+        ),
       )
       if (free) reject([...scene, free], /^expected \w+<\d, found \d$/m, 'extra')
     }
@@ -106,7 +119,9 @@ describe('judgePicture', () => {
 
     const grey = renderScene([circle], 64)
     for (let i = 0; i < grey.data.length; i++) if (grey.data[i]! < 128) grey.data[i] = 128
-    expect(judgePicture(grey, { include }).reasons[0]).toMatch(/^expected red circle>=1, found 0 red; and 1 unrecognised$/)
+    expect(judgePicture(grey, { include }).reasons[0]).toMatch(
+      /^expected red circle>=1, found 0 red; and 1 unrecognised$/,
+    )
   })
 
   it('reads places and sizes to half a pixel', () => {
@@ -123,7 +138,9 @@ describe('judgePicture', () => {
 
   it('refuses pictures that are not square or not in colour', () => {
     const grey: Image = { width: 32, height: 32, channels: 1, data: new Uint8Array(32 * 32) }
-    expect(() => findShapes(grey)).toThrow(/^findShapes: image must be square and of 3 channels, received 32 x 32 of 1$/)
+    expect(() => findShapes(grey)).toThrow(
+      /^findShapes: image must be square and of 3 channels, received 32 x 32 of 1$/,
+    )
     const wide: Image = { width: 40, height: 32, channels: 3, data: new Uint8Array(40 * 32 * 3) }
     expect(() => findShapes(wide)).toThrow(RangeError)
   })

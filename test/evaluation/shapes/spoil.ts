@@ -15,7 +15,9 @@ export function withNoise(image: Image, deviation: number, seed: number): Image 
 export function blurred(image: Image, deviation: number): Image {
   const { width: side, data } = image
   const reach = Math.ceil(3 * deviation)
-  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) => Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)))
+  const weights = Array.from({ length: 2 * reach + 1 }, (_, i) =>
+    Math.exp(-((i - reach) ** 2) / (2 * deviation ** 2)),
+  )
   const total = weights.reduce((sum, weight) => sum + weight, 0)
   const inside = (position: number) => Math.min(side - 1, Math.max(0, position))
   const pass = (source: Float64Array, dx: number, dy: number) =>
