@@ -46,27 +46,58 @@ struct Dot {
   }
 };
 
-// 16 bytes of each of 16 rows, as four vectors of one word of each row; those that are not used cost nothing.
+// Words c of the rows in each of four vectors, a vector for each c; words that are not used cost nothing.
+HWY_INLINE void TransposeWords(__m512i* words, const __m512i* rows) {
+  const __m512i a = _mm512_unpacklo_epi32(rows[0], rows[1]), b = _mm512_unpackhi_epi32(rows[0], rows[1]);
+  const __m512i c = _mm512_unpacklo_epi32(rows[2], rows[3]), d = _mm512_unpackhi_epi32(rows[2], rows[3]);
+  words[0] = _mm512_unpacklo_epi64(a, c);
+  words[1] = _mm512_unpackhi_epi64(a, c);
+  words[2] = _mm512_unpacklo_epi64(b, d);
+  words[3] = _mm512_unpackhi_epi64(b, d);
+}
+
+// 16 bytes of each of 16 rows, as four vectors of one word of each row.
 HWY_INLINE void LoadWords(Ints* words, const uint8_t* from, i64 stride) {
   // Addresses of a base and a multiple of the stride are part of the instruction.
   const uint8_t* bases[4] = {from, from + 4 * stride, from + 8 * stride, from + 12 * stride};
-  __m512i rows[4];
+  __m512i rows[4], transposed[4];
 #pragma GCC unroll 4
   for (int j = 0; j < 4; ++j) {
     const auto load = [&](int base) HWY_ATTR {
       return _mm_loadu_si128(reinterpret_cast<const __m128i*>(bases[base] + j * stride));
     };
     __m512i v = _mm512_castsi128_si512(load(0));
-    v = _mm512_mask_broadcast_i32x4(v, 0x00f0, load(1));
-    v = _mm512_mask_broadcast_i32x4(v, 0x0f00, load(2));
-    rows[j] = _mm512_mask_broadcast_i32x4(v, 0xf000, load(3));
+    v = _mm512_inserti32x4(v, load(1), 1);
+    v = _mm512_inserti32x4(v, load(2), 2);
+    rows[j] = _mm512_inserti32x4(v, load(3), 3);
   }
-  const __m512i a = _mm512_unpacklo_epi32(rows[0], rows[1]), b = _mm512_unpackhi_epi32(rows[0], rows[1]);
-  const __m512i c = _mm512_unpacklo_epi32(rows[2], rows[3]), d = _mm512_unpackhi_epi32(rows[2], rows[3]);
-  words[0] = Ints{_mm512_unpacklo_epi64(a, c)};
-  words[1] = Ints{_mm512_unpackhi_epi64(a, c)};
-  words[2] = Ints{_mm512_unpacklo_epi64(b, d)};
-  words[3] = Ints{_mm512_unpackhi_epi64(b, d)};
+  TransposeWords(transposed, rows);
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) words[c] = Ints{transposed[c]};
+}
+
+// 32 bytes of each of 16 rows, as eight vectors: half the loads of LoadWords twice, which take most of its time.
+HWY_INLINE void LoadEightWords(Ints* words, const uint8_t* from, i64 stride) {
+  const uint8_t* bases[4] = {from, from + 4 * stride, from + 8 * stride, from + 12 * stride};
+  // Of 8 rows each: words c and c + 4 of four rows, then of the other four.
+  __m512i halves[2][4];
+#pragma GCC unroll 2
+  for (int half = 0; half < 2; ++half) {
+    __m512i rows[4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      const auto load = [&](int base) HWY_ATTR {
+        return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bases[base] + j * stride));
+      };
+      rows[j] = _mm512_inserti64x4(_mm512_castsi256_si512(load(2 * half)), load(2 * half + 1), 1);
+    }
+    TransposeWords(halves[half], rows);
+  }
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) {
+    words[c] = Ints{_mm512_shuffle_i32x4(halves[0][c], halves[1][c], 0x88)};
+    words[c + 4] = Ints{_mm512_shuffle_i32x4(halves[0][c], halves[1][c], 0xdd)};
+  }
 }
 
 // Of the lower half of each word.
@@ -121,6 +152,11 @@ HWY_INLINE void LoadWords(Ints* words, const uint8_t* from, i64 stride) {
   words[3] = Ints{_mm256_unpackhi_epi64(b, d)};
 }
 
+HWY_INLINE void LoadEightWords(Ints* words, const uint8_t* from, i64 stride) {
+  LoadWords(words, from, stride);
+  LoadWords(words + 4, from + 16, stride);
+}
+
 // Of the lower half of each word.
 HWY_INLINE Vec FloatsOfHalves(Ints words) {
   return Vec{_mm256_cvtph_ps(hn::TruncateTo(U16(), hn::BitCast(U32(), words)).raw)};
@@ -148,8 +184,7 @@ HWY_INLINE Ints BitsFrom(Ints bytes, int shift, int mask) {
 struct SignedBytes {
   static constexpr int kBits = 8, kZero = Dot::kIsSigned ? 0 : 128;
   static HWY_INLINE void Load(Ints* columns, const uint8_t* from, i64 stride) {
-    LoadWords(columns, from, stride);
-    LoadWords(columns + 4, from + 16, stride);
+    LoadEightWords(columns, from, stride);
     if (Dot::kIsSigned) return;
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c)
@@ -159,10 +194,13 @@ struct SignedBytes {
 
 struct Nibbles {
   static constexpr int kBits = 4;
-  // `shift`: of the 32 bytes' halves the wanted one, or both of 16.
   static HWY_INLINE void Load(Ints* columns, const uint8_t* from, i64 stride) {
     Ints words[4];
     LoadWords(words, from, stride);
+    Split(columns, words);
+  }
+  // Both halves of the bytes of four words.
+  static HWY_INLINE void Split(Ints* columns, const Ints* words) {
 #pragma GCC unroll 4
     for (int c = 0; c < 4; ++c) {
       columns[c] = Masked(words[c], 15);
@@ -199,14 +237,21 @@ struct Columns<Q4_1Blocks> : Nibbles {
   static HWY_INLINE void Load(Ints* columns, const uint8_t* rows, i64 stride, i64 g) {
     Nibbles::Load(columns, rows + g * Q4_1Blocks::kBytes + 4, stride);
   }
+  // Two groups from g on: a word of scale and minimum and four of values, twice.
+  static HWY_INLINE void LoadPair(Ints* words, const uint8_t* rows, i64 stride, i64 g) {
+    const uint8_t* from = rows + g * Q4_1Blocks::kBytes;
+    Ints last[4];
+    LoadEightWords(words, from, stride);
+    LoadWords(last, from + 24, stride);
+    words[8] = last[2];
+    words[9] = last[3];
+  }
 };
 template <>
 struct Columns<Q4KBlocks> {
   static constexpr int kBits = 4, kZero = 0;
   static HWY_INLINE void Load(Ints* columns, const uint8_t* rows, i64 stride, i64 g) {
-    const uint8_t* from = rows + g / 8 * Q4KBlocks::kBytes + 16 + g % 8 / 2 * 32;
-    LoadWords(columns, from, stride);
-    LoadWords(columns + 4, from + 16, stride);
+    LoadEightWords(columns, rows + g / 8 * Q4KBlocks::kBytes + 16 + g % 8 / 2 * 32, stride);
     const int shift = static_cast<int>(4 * (g % 2));
 #pragma GCC unroll 8
     for (int c = 0; c < kColumns; ++c) columns[c] = BitsFrom(columns[c], shift, 15);
@@ -220,16 +265,13 @@ struct Columns<Q6KBlocks> {
     const uint8_t* block = rows + g / 8 * Q6KBlocks::kBytes;
     const uint8_t *low = block + 64 * side + 32 * (quarter % 2), *high = block + 128 + 32 * side;
     const int low_shift = static_cast<int>(4 * (quarter / 2)), high_shift = static_cast<int>(2 * quarter);
-#pragma GCC unroll 2
-    for (int half = 0; half < 2; ++half) {
-      Ints lows[4], highs[4];
-      LoadWords(lows, low + 16 * half, stride);
-      LoadWords(highs, high + 16 * half, stride);
-#pragma GCC unroll 4
-      for (int c = 0; c < 4; ++c)
-        columns[4 * half + c] =
-            hn::Or(BitsFrom(lows[c], low_shift, 15), hn::ShiftLeft<4>(BitsFrom(highs[c], high_shift, 3)));
-    }
+    Ints lows[kColumns], highs[kColumns];
+    LoadEightWords(lows, low, stride);
+    LoadEightWords(highs, high, stride);
+#pragma GCC unroll 8
+    for (int c = 0; c < kColumns; ++c)
+      columns[c] =
+          hn::Or(BitsFrom(lows[c], low_shift, 15), hn::ShiftLeft<4>(BitsFrom(highs[c], high_shift, 3)));
   }
 };
 

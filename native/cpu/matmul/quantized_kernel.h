@@ -45,14 +45,18 @@ HWY_INLINE Scales ScalesOf(const RowsOfWeights& w, i64 g) {
   return scales;
 }
 
-// From blocks of 32 values themselves.
+// From the words that blocks of 32 values begin with.
 template <class Blocks>
-HWY_INLINE Scales LoadScales(const uint8_t* rows, i64 stride, i64 g) {
-  const Ints words = LoadWord(rows + g * Blocks::kBytes, stride);
+HWY_INLINE Scales ScalesIn(Ints words) {
   Scales scales;
   scales.of_parts[0] = FloatsOfHalves(words);
   if (Blocks::kHasMinimum) scales.minimum = FloatsOfHalves(hn::ShiftRight<16>(words));
   return scales;
+}
+
+template <class Blocks>
+HWY_INLINE Scales LoadScales(const uint8_t* rows, i64 stride, i64 g) {
+  return ScalesIn<Blocks>(LoadWord(rows + g * Blocks::kBytes, stride));
 }
 
 template <class Blocks>
@@ -137,11 +141,29 @@ void MultiplyFew(f32* totals, const QuantizedRows& x, const RowsOfWeights& w, co
                  i64 K) {
   Vec sums[M];
   for (Vec& sum : sums) sum = zero();
-  // The rows that come next lie behind these.
+  // Behind these rows lie the next. Two blocks of rows ahead is as far as memory's latency needs: what is one
+  // block ahead comes too late, however it is spread.
   const i64 share = ceil_div(lanes() * stride, x.groups);
-  const uint8_t* next = rows + lanes() * stride;
-  for (i64 g = 0; g < x.groups; ++g) {
-    for (i64 at = g * share; at < (g + 1) * share; at += 64) __builtin_prefetch(next + at, 0, 2);
+  const uint8_t* ahead = rows + 2 * lanes() * stride;
+  const auto prefetch = [&](i64 g) HWY_ATTR {
+    for (i64 at = g * share; at < (g + 1) * share; at += 64) __builtin_prefetch(ahead + at, 0, 2);
+  };
+  i64 g = 0;
+  if constexpr (Blocks::kDType == DType::q4_1)
+    for (; g + 2 <= x.groups; g += 2) {
+      prefetch(g);
+      prefetch(g + 1);
+      Ints words[10];
+      Columns<Blocks>::LoadPair(words, rows, stride, g);
+#pragma GCC unroll 2
+      for (int i = 0; i < 2; ++i) {
+        Ints columns[kColumns];
+        Nibbles::Split(columns, words + 5 * i + 1);
+        AddGroup<Blocks, M>(sums, x, 0, g + i, columns, ScalesIn<Blocks>(words[5 * i]));
+      }
+    }
+  for (; g < x.groups; ++g) {
+    prefetch(g);
     Ints columns[kColumns];
     LoadGroup<Blocks>(columns, rows, stride, g, K);
     if constexpr (kScalesInBlocks<Blocks>)

@@ -144,9 +144,10 @@ HWY_EXPORT(QuantizedMatmul);
 
 Status quantized_matmul(Context& context, Out y, In x, InAny w, InOptional bias) {
 #if HWY_ARCH_X86 && (HWY_TARGETS & HWY_AVX3) && (HWY_TARGETS & HWY_AVX2)
-  // The first CPUs with AVX-512 have no products of int8.
-  if ((hwy::SupportedTargets() & HWY_AVX3) && !has_int8_products())
-    return N_AVX2::QuantizedMatmul(context, y, x, w, bias);
+  // The first CPUs with AVX-512 have no products of int8. Found out once: CPUID, which Highway executes each
+  // time, takes 20 us on a virtual machine.
+  static const bool falls_back = (hwy::SupportedTargets() & HWY_AVX3) && !has_int8_products();
+  if (falls_back) return N_AVX2::QuantizedMatmul(context, y, x, w, bias);
 #endif
   return HWY_DYNAMIC_DISPATCH(QuantizedMatmul)(context, y, x, w, bias);
 }
