@@ -76,7 +76,8 @@ HWY_INLINE void LoadWords(Ints* words, const uint8_t* from, i64 stride) {
   for (int c = 0; c < 4; ++c) words[c] = Ints{transposed[c]};
 }
 
-// 32 bytes of each of 16 rows, as eight vectors: half the loads of LoadWords twice, which take most of its time.
+// 32 bytes of each of 16 rows, as eight vectors: half the loads of LoadWords twice, which take most of its
+// time.
 HWY_INLINE void LoadEightWords(Ints* words, const uint8_t* from, i64 stride) {
   const uint8_t* bases[4] = {from, from + 4 * stride, from + 8 * stride, from + 12 * stride};
   // Of 8 rows each: words c and c + 4 of four rows, then of the other four.
