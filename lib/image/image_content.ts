@@ -1,12 +1,12 @@
-import { fileTypeFromBuffer } from 'file-type'
 import { open } from 'node:fs/promises'
+import { fileTypeOf } from './file_type.js'
 
 /** Bytes of a file's beginning that tell its format. */
 const headSize = 4100
 
 /** Whether a file that begins with `bytes` is an image, of a format that is decoded or of another. */
 export async function beginsAsImage(bytes: Uint8Array): Promise<boolean> {
-  const type = await fileTypeFromBuffer(bytes.subarray(0, headSize))
+  const type = await fileTypeOf(bytes.subarray(0, headSize))
   return type?.mime.startsWith('image/') ?? false
 }
 

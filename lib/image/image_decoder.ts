@@ -1,6 +1,7 @@
 /** What stands between an image file's bytes and sharp: what is read, how far damage is forgiven, and what errors say. */
-import { fileTypeFromBuffer } from 'file-type'
-import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
+import type { Metadata, Sharp, SharpOptions } from 'sharp'
+import { loadSharp } from './load_sharp.js'
+import { fileTypeOf } from './file_type.js'
 import { largestImage } from './image_preprocessing.js'
 import { wordsOfFile } from './unread_file.js'
 
@@ -31,6 +32,7 @@ export async function openImage(
     // calls damage inside a frame a warning.
     failOn: bytes.toString('latin1', 0, 4) === 'GIF8' ? 'warning' : 'error',
   }
+  const sharp = await loadSharp()
   const image = sharp(bytes, options)
   const metadata = await image.metadata()
   const { width, height, format, space, depth, icc } = metadata
@@ -67,7 +69,7 @@ const mostPerByte: Partial<Record<string, number>> = { png: 8 * 1032, jpeg: 8 * 
  */
 async function isRaw(bytes: Buffer, { format, subifds = 0 }: Metadata): Promise<boolean> {
   if (format !== 'tiff') return false
-  const ending = (await fileTypeFromBuffer(bytes))?.ext
+  const ending = (await fileTypeOf(bytes))?.ext
   return ending === 'cr2' || ending === 'nef' || (subifds > 0 && ending !== undefined && ending !== 'tif')
 }
 
@@ -99,6 +101,7 @@ async function floatSamples(image: Sharp, space: string): Promise<Sharp> {
   const scale = values.every((value) => !(value > 1)) ? 255 : 1
   const bytes = Uint8ClampedArray.from(values, (value) => value * scale)
   const { width, height } = info
+  const sharp = await loadSharp()
   return sharp(bytes, { raw: { width, height, channels: 1 }, limitInputPixels: false }).pipelineColourspace(
     'srgb',
   )

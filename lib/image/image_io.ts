@@ -1,4 +1,4 @@
-import sharp, { type Sharp } from 'sharp'
+import type { Sharp } from 'sharp'
 import { parseConfig } from '../config/parse.js'
 import { writeAtomically } from '../files/atomic_file.js'
 import type { Image } from './image.js'
@@ -9,6 +9,7 @@ import {
   imagePreprocessingSchema,
 } from './image_preprocessing.js'
 import { checkPixels, type ImageSource, openImageSource } from './image_source.js'
+import { loadSharp } from './load_sharp.js'
 
 /**
  * Decodes an image (PNG, JPEG, WebP, GIF, TIFF, AVIF or SVG, by its content; the first frame of an animation, the first page
@@ -28,6 +29,7 @@ export async function readImage(
   try {
     if (opened.kind === 'pixels') {
       const { data, ...raw } = checkPixels(opened.pixels)
+      const sharp = await loadSharp()
       return await prepared(
         sharp(data, { raw, limitInputPixels: false }).pipelineColourspace('srgb'),
         settings,
@@ -79,6 +81,7 @@ async function unreadable(name: string, error: unknown, bytes?: Buffer): Promise
  */
 export async function encodePng(image: Image): Promise<Buffer> {
   const { data, ...raw } = checkPixels(image)
+  const sharp = await loadSharp()
   return sharp(data, { raw, limitInputPixels: false }).png().toBuffer()
 }
 
@@ -89,6 +92,7 @@ export async function writePng(path: string, image: Image): Promise<void> {
 
 /** Writes images, one below the other on white, as one PNG file, whole or not at all. */
 export async function stackPngs(paths: readonly string[], target: string): Promise<void> {
+  const sharp = await loadSharp()
   const parts = await Promise.all(paths.map(async (input) => ({ input, ...(await sharp(input).metadata()) })))
   const width = Math.max(...parts.map((part) => part.width))
   let height = 0

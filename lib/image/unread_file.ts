@@ -1,5 +1,5 @@
-import { fileTypeFromBuffer } from 'file-type'
 import { gitLfsPointer } from '../files/file_formats.js'
+import { fileTypeOf } from './file_type.js'
 
 const damaged = 'that is damaged or cut short'
 /** Formats that are read: what sharp could not decode of one is damaged, or a part of the format that is rare. */
@@ -48,7 +48,7 @@ const beginnings: readonly [begin: RegExp, words: string][] = [
 export async function wordsOfFile(bytes: Buffer): Promise<string> {
   if (bytes.length === 0) return 'it is empty'
   if (bytes.every((byte) => byte === 0)) return 'it is nothing but zeros'
-  const { ext, mime } = (await fileTypeFromBuffer(bytes)) ?? { ext: tiffEnding(bytes), mime: 'image/tiff' }
+  const { ext, mime } = (await fileTypeOf(bytes)) ?? { ext: tiffEnding(bytes), mime: 'image/tiff' }
   if (ext === undefined || mime === 'application/xml') return wordsOfBeginning(bytes)
   if (ext in readFormats) return `it is ${readFormats[ext]}`
   if (mime.startsWith('image/'))

@@ -4,7 +4,7 @@
  */
 import { Tokenizer as NativeTokenizer } from 'tokenizers'
 import { formatValue } from '../describe.js'
-import type { TokenizerJson } from './tokenizer_json.js'
+import { checkMerges, type TokenizerJson } from './tokenizer_json.js'
 
 /**
  * The library's tokenizer for a JSON that has been checked.
@@ -14,6 +14,7 @@ export function parseNative(json: TokenizerJson): NativeTokenizer {
   try {
     return NativeTokenizer.fromString(JSON.stringify(json))
   } catch (error) {
+    checkMerges(json.model)
     throw refusedPart(json) ?? new Error(reasonOf(error), { cause: error })
   }
 }

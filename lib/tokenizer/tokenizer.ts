@@ -6,6 +6,7 @@ import { writeAtomically } from '../files/atomic_file.js'
 import { EncodingQueue } from './encoding_queue.js'
 import { readJson } from '../files/json_file.js'
 import { checkAddedTokens, parseNative } from './native_tokenizer.js'
+import { TokenIds } from './token_ids.js'
 import { checkTokenizerJson, nativeJson, specialToken, type TokenizerJson } from './tokenizer_json.js'
 
 /** Text to token ids and back, with the ids that frame documents and images. */
@@ -117,8 +118,8 @@ export class JsonTokenizer implements Tokenizer {
     checkOptions('JsonTokenizer', names, nameKeys, 'names')
     this.definition = [json, names]
     const given = withUnknownToken(json)
-    const ids = tokenIds(given)
-    this.givenSize = sizeOf(ids)
+    const ids = new TokenIds(given)
+    this.givenSize = ids.size
     const added = (given.added_tokens ?? []).map((token) => ({
       ...token,
       id: ids.get(token.content) ?? token.id,
@@ -126,8 +127,7 @@ export class JsonTokenizer implements Tokenizer {
     const findOrAdd = (name: string | number) => {
       const found = typeof name === 'number' ? findToken(ids, name, []) : ids.get(name)
       if (found !== undefined) return found
-      const id = sizeOf(ids)
-      ids.set(name as string, id)
+      const id = ids.add(name as string)
       added.push(specialToken(id, name as string))
       return id
     }
@@ -135,10 +135,11 @@ export class JsonTokenizer implements Tokenizer {
     this.eoi = findOrAdd(names.eoi ?? endOfImage)
     this.bos = findToken(ids, names.bos, beginOfDocument)
     this.eos = findToken(ids, names.eos, endOfDocument)
-    this.vocabularySize = sizeOf(ids)
+    this.vocabularySize = ids.size
+    if (!ids.hasGaps) this.#idsWithoutToken = []
     const { unk_id, unk_token } = given.model
     this.unknown = unk_id ?? ids.get(unk_token ?? '')
-    this.#json = withPinnedIds({ ...given, added_tokens: added }, ids)
+    this.#json = ids.pinnedIn({ ...given, added_tokens: added })
     // Some files list the byte tokens of byte fallback as special, but they spell text.
     const special = added.filter((token) => token.special && !byteToken.test(token.content))
     this.#special = new Set(special.map(({ content }) => content))
@@ -220,51 +221,19 @@ export class JsonTokenizer implements Tokenizer {
   }
 }
 
-const sizeOf = (ids: ReadonlyMap<string, number>): number =>
-  [...ids.values()].reduce((size, id) => (Number.isInteger(id) ? Math.max(size, id + 1) : size), 0)
-
 /** A word-level model must name its unknown token, though the vocabulary may lack it. */
 function withUnknownToken(json: TokenizerJson): TokenizerJson {
   if (json.model.type !== 'WordLevel' || typeof json.model.unk_token === 'string') return json
   return { ...json, model: { ...json.model, unk_token: '<unk>' } }
 }
 
-/**
- * The ids of the tokens as the library gives them: those beside the vocabulary, in their order, have the ids after its
- * number of tokens, whatever ids the file says.
- */
-function tokenIds({ model, added_tokens = [] }: TokenizerJson): Map<string, number> {
-  const words = Array.isArray(model.vocab)
-    ? model.vocab.map(([token], id) => [token, id] as const)
-    : Object.entries(model.vocab)
-  const ids = new Map(words)
-  let next = words.length
-  for (const { content } of added_tokens) if (content !== '' && !ids.has(content)) ids.set(content, next++)
-  return ids
-}
-
-/**
- * Where a vocabulary has gaps, the library would give BOI and EOI ids within it: there all tokens beside the vocabulary
- * stand in it too, with their ids.
- */
-function withPinnedIds(json: TokenizerJson, ids: ReadonlyMap<string, number>): TokenizerJson {
-  const own = tokenIds(json)
-  const added = json.added_tokens ?? []
-  if (Array.isArray(json.model.vocab) || added.every(({ content }) => own.get(content) === ids.get(content)))
-    return json
-  const pinned = added
-    .filter(({ content }) => content !== '')
-    .map(({ content }) => [content, ids.get(content)!])
-  return { ...json, model: { ...json.model, vocab: { ...json.model.vocab, ...Object.fromEntries(pinned) } } }
-}
-
 function findToken(
-  ids: Map<string, number>,
+  ids: TokenIds,
   name: string | number | undefined,
   usual: string[],
 ): number | undefined {
-  if (name === undefined) return ids.get(usual.find((token) => ids.has(token)) ?? '')
-  const id = typeof name === 'string' ? ids.get(name) : [...ids.values()].find((known) => known === name)
+  if (name === undefined) return ids.get(usual.find((token) => ids.get(token) !== undefined) ?? '')
+  const id = typeof name === 'string' ? ids.get(name) : ids.has(name) ? name : undefined
   if (id === undefined) throw new Error(`its vocabulary has no special token ${formatValue(name)}`)
   return id
 }

@@ -144,16 +144,16 @@ function checkModel(model: TokenizerModel): void {
     for (const [id, entry] of model.vocab.entries())
       if (!Array.isArray(entry))
         throw new Error(`model.vocab[${id}]: expected a token and its score, received ${formatValue(entry)}`)
-  const merges = model['merges']
-  if (Array.isArray(merges) && !Array.isArray(model.vocab)) checkMerges(merges, model, model.vocab)
+  // A prefix may be cut within a character, at which the library would panic; all else it refuses itself.
+  if (model['continuing_subword_prefix']) checkMerges(model)
 }
 
-/** Merges of tokens that the vocabulary lacks; the others' form is the library's to check. */
-function checkMerges(
-  merges: readonly unknown[],
-  { continuing_subword_prefix: prefix }: TokenizerModel,
-  vocab: Record<string, number>,
-): void {
+/**
+ * Says which merge needs a token that the vocabulary lacks, where the library only says that there is one.
+ * @throws Error that names the first such merge
+ */
+export function checkMerges({ merges, vocab, continuing_subword_prefix: prefix }: TokenizerModel): void {
+  if (!Array.isArray(merges) || Array.isArray(vocab)) return
   const cut = typeof prefix === 'string' ? Buffer.byteLength(prefix) : 0
   for (const [i, merge] of merges.entries()) {
     const pair: unknown = typeof merge === 'string' ? merge.split(' ') : merge
