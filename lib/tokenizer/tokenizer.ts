@@ -227,11 +227,7 @@ function withUnknownToken(json: TokenizerJson): TokenizerJson {
   return { ...json, model: { ...json.model, unk_token: '<unk>' } }
 }
 
-function findToken(
-  ids: TokenIds,
-  name: string | number | undefined,
-  usual: string[],
-): number | undefined {
+function findToken(ids: TokenIds, name: string | number | undefined, usual: string[]): number | undefined {
   if (name === undefined) return ids.get(usual.find((token) => ids.get(token) !== undefined) ?? '')
   const id = typeof name === 'string' ? ids.get(name) : ids.has(name) ? name : undefined
   if (id === undefined) throw new Error(`its vocabulary has no special token ${formatValue(name)}`)
