@@ -1,23 +1,10 @@
 #!/usr/bin/env node
 import { Command } from 'commander'
-import { captionCommand } from './caption.js'
-import { chatCommand } from './chat.js'
+import * as module from 'node:module'
+import { join } from 'node:path'
+import { cacheFolder } from '../cache_folder.js'
 import { helpArguments, hintAtHelp } from './terminal/command_help.js'
-import { compareCommand } from './compare.js'
-import { convertCommand } from './convert.js'
-import { demoCommand } from './demo.js'
-import { doctorCommand } from './doctor.js'
-import { encodeCommand } from './encode.js'
-import { evaluateCommand } from './evaluate.js'
 import { leaveWithoutOutput } from './terminal/interrupt.js'
-import { exportCommand } from './export.js'
-import { quantizeCommand } from './quantize.js'
-import { reportCommand } from './report.js'
-import { sampleCommand } from './sample.js'
-import { samplersCommand } from './samplers.js'
-import { tokenizerCommand } from './tokenizer.js'
-import { trainCommand } from './train.js'
-import { tuneCommand } from './tune.js'
 import { version } from '../version.js'
 import { profileOptionsOf, profileProcess } from '../profiling/process_profile.js'
 
@@ -33,32 +20,43 @@ const program = new Command('transfusion')
     profileProcess({ ...profileOptionsOf(process.env), ...program.opts<{ trace?: string }>() })
   })
 
-const commands = [
-  trainCommand,
-  encodeCommand,
-  convertCommand,
-  sampleCommand,
-  captionCommand,
-  chatCommand,
-  evaluateCommand,
-  samplersCommand,
-  compareCommand,
-  tokenizerCommand,
-  exportCommand,
-  quantizeCommand,
-  reportCommand,
-  demoCommand,
-  doctorCommand,
-  tuneCommand,
-]
-for (const command of commands) program.addCommand(command().copyInheritedSettings(program))
+/** By name, in the order of the help: each imported where it is asked for, as all of them take half a second. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  train: async () => (await import('./train.js')).trainCommand(),
+  encode: async () => (await import('./encode.js')).encodeCommand(),
+  convert: async () => (await import('./convert.js')).convertCommand(),
+  sample: async () => (await import('./sample.js')).sampleCommand(),
+  caption: async () => (await import('./caption.js')).captionCommand(),
+  chat: async () => (await import('./chat.js')).chatCommand(),
+  eval: async () => (await import('./evaluate.js')).evaluateCommand(),
+  samplers: async () => (await import('./samplers.js')).samplersCommand(),
+  compare: async () => (await import('./compare.js')).compareCommand(),
+  tokenizer: async () => (await import('./tokenizer.js')).tokenizerCommand(),
+  export: async () => (await import('./export.js')).exportCommand(),
+  quantize: async () => (await import('./quantize.js')).quantizeCommand(),
+  report: async () => (await import('./report.js')).reportCommand(),
+  demo: async () => (await import('./demo.js')).demoCommand(),
+  doctor: async () => (await import('./doctor.js')).doctorCommand(),
+  tune: async () => (await import('./tune.js')).tuneCommand(),
+}
+
+// Compiled code of the modules that follow is kept for the next start, where Node can (from 22.1 on).
+const { enableCompileCache } = module as { enableCompileCache?: (folder: string) => unknown }
+enableCompileCache?.(join(cacheFolder(), 'compiled'))
+
+const args = process.argv.slice(2)
+// What begins with a command is for it alone; help, and what is wrong with a name, are about all of them.
+const name = args[0] === '--trace' ? args[2] : args[0]?.startsWith('--trace=') ? args[1] : args[0]
+const wanted = Object.hasOwn(commands, name ?? '') ? [commands[name!]!] : Object.values(commands)
+for (const command of await Promise.all(wanted.map((make) => make())))
+  program.addCommand(command.copyInheritedSettings(program))
 hintAtHelp(program)
 
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => leaveWithoutOutput(error, stream === process.stderr))
 
 try {
-  await program.parseAsync(helpArguments(program, process.argv.slice(2)), { from: 'user' })
+  await program.parseAsync(helpArguments(program, args), { from: 'user' })
 } catch (error) {
   process.stderr.write(`transfusion: ${error instanceof Error ? error.message : String(error)}\n`)
   if (process.env['TRANSFUSION_DEBUG']) console.error(error)

@@ -5,6 +5,8 @@ import { GgufError, type GgufHeader, type GgufTensor, type GgufValue, readHeader
 
 /** Values that are decoded at once: the event loop turns between them. */
 const decodedAtOnce = 2 ** 18
+/** Values whose blocks are read at once. */
+const readAtOnce = 2 ** 20
 
 /** An open GGUF file, llama.cpp's format: metadata and tensors, which are read piece by piece. To be closed. */
 export class GgufFile {
@@ -68,7 +70,7 @@ export class GgufFile {
    */
   async *read(name: string, rows = 1): AsyncGenerator<Float32Array, void, undefined> {
     const { type } = this.#tensor(name)
-    for await (const bytes of this.readBlocks(name, rows)) {
+    for await (const bytes of this.#pieces(name, rows, decodedAtOnce)) {
       const values = new Float32Array((bytes.length / type.bytes) * type.values)
       const view = new DataView(bytes.buffer)
       for (let i = 0, at = 0; i < bytes.length; i += type.bytes, at += type.values)
@@ -77,15 +79,25 @@ export class GgufFile {
     }
   }
 
-  /** As `read`, but the bytes of the blocks as the file has them. */
-  async *readBlocks(name: string, rows = 1): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  /** As `read`, but the bytes of the blocks as the file has them. A piece is valid until the next is asked for. */
+  readBlocks(name: string, rows = 1): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    return this.#pieces(name, rows, readAtOnce)
+  }
+
+  async *#pieces(
+    name: string,
+    rows: number,
+    atOnce: number,
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     const { shape, type, begin } = this.#tensor(name)
     const row = shape.at(-1) ?? 1
     const count = shape.reduce((product, extent) => product * extent, 1)
     const least = row * rows
-    const piece = least * Math.max(1, Math.floor(decodedAtOnce / least))
+    const piece = least * Math.max(1, Math.floor(atOnce / least))
+    // One buffer for all: new ones would pile up until they are collected.
+    const buffer = new Uint8Array((Math.min(piece, count) / type.values) * type.bytes)
     for (let done = 0; done < count; done += piece) {
-      const bytes = new Uint8Array((Math.min(piece, count - done) / type.values) * type.bytes)
+      const bytes = buffer.subarray(0, (Math.min(piece, count - done) / type.values) * type.bytes)
       const start = begin + (done / type.values) * type.bytes
       yield await readFully(this.#file, bytes, start, this.path, GgufError)
     }

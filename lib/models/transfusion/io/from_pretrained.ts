@@ -188,6 +188,8 @@ async function copyTensors(
   const row = parameter.shape.at(-1)!
   const parts = arena.fixed.has(parameter) ? arena.fixed.partsOf(parameter) : []
   let offset = 0
+  // A piece is read while the one before is written: two of them are in memory.
+  let written: Promise<void> | undefined
   for (const [i, { name }] of tensors.entries()) {
     const { dtype } = parts[i] ?? parts[0] ?? { dtype: 'f32' }
     // Blocks as they lie, where they are kept so.
@@ -197,12 +199,14 @@ async function copyTensors(
       : [weights.pieces(name), row]
     for await (const piece of pieces) {
       const fitting = piece.subarray(0, ((end - offset) / row) * width)
-      if (fitting.length === 0) return
+      if (fitting.length === 0) return written
       arena.write(parameter, fitting, offset)
       offset += (fitting.length / width) * row
-      await fence(arena.device)
+      await written
+      written = fence(arena.device)
     }
   }
+  return written
 }
 
 /** The embedding and output rows from `given` on: the mean of those before. */
