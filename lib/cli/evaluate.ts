@@ -7,6 +7,7 @@ import { writeJson } from '../files/json_file.js'
 import { Transfusion } from '../transfusion.js'
 import { modelFolderOf } from '../models/transfusion/io/locate.js'
 import { type WeightKind, weightKinds } from '../nn/weight_kinds.js'
+import { ClassReferences } from '../evaluation/classes/class_references.js'
 import { evaluate } from '../evaluation/evaluate.js'
 import { type Device, parseDevice } from '../tensor/device.js'
 import { evaluateConfigSchema } from '../evaluation/tasks/evaluate_config.js'
@@ -90,11 +91,16 @@ export async function runEvaluate(
   const { precision, device, seed, weights = [undefined] } = config
   parseDevice(device, configPath ?? 'options')
   using interrupt = onInterrupt('Stopping; nothing is written. Press Ctrl-C again to leave at once.')
+  using references = new ClassReferences()
   const measured: MeasuredModel[] = []
   for (const kind of weights) {
     if (kind) say(`Weights kept as ${kind}:`)
     using model = await Transfusion.load(folder, given({ compute: precision, weights: kind, device }))
-    const { results } = await evaluate(model, config, { signal: interrupt.signal, onMessage: say })
+    const { results } = await evaluate(model, config, {
+      signal: interrupt.signal,
+      onMessage: say,
+      references,
+    })
     const { parameterCount: parameters } = model
     measured.push({ parameters, precision: model.network.compute, ...(kind && { weights: kind }), results })
   }

@@ -20,6 +20,7 @@ export {
   type GeneratedClassImages,
 } from '../evaluation/classes/class_images.js'
 export { ClassReference } from '../evaluation/classes/class_reference.js'
+export { ClassReferences } from '../evaluation/classes/class_references.js'
 export { describeImages, type DescribingOptions } from '../evaluation/describe_images.js'
 export {
   type ClassEvaluation,

@@ -1,6 +1,7 @@
 import { checkArguments, checkOptions } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import type { GenerativeModel } from '../generation/model.js'
+import { ClassReferences } from './classes/class_references.js'
 import { type EvaluateSettings, evaluateConfigSchema } from './tasks/evaluate_config.js'
 import type { EvaluationResult } from './tasks/evaluation_result.js'
 import { checkTask, runTask } from './tasks/run_task.js'
@@ -11,6 +12,8 @@ export interface EvaluateOptions {
   signal?: AbortSignal
   /** Receives a line on each part that begins, and on the progress of long ones. */
   onMessage?: (line: string) => void
+  /** The classifiers that measure generated images, where several models are measured on the same data; the caller frees them. */
+  references?: ClassReferences
 }
 
 /** The results of a config's tasks. */
@@ -35,12 +38,14 @@ export async function evaluate(
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
   checkArguments('evaluate', { model: [model, 'model'], config: [config, 'object'] })
-  checkOptions('evaluate', options, { signal: true, onMessage: true })
+  checkOptions('evaluate', options, { signal: true, onMessage: true, references: true })
   const { signal, onMessage = () => {} } = options
   const { seed, tasks } = parseConfig(evaluateConfigSchema, config, 'evaluate')
   const started = performance.now()
+  using own = new ClassReferences()
+  const { references = own } = options
   for (const task of tasks) await checkTask(model, task)
   const results: EvaluationResult[] = []
-  for (const task of tasks) results.push(await runTask(model, task, { seed, signal, onMessage }))
+  for (const task of tasks) results.push(await runTask(model, task, { seed, signal, onMessage, references }))
   return { seed, results, seconds: (performance.now() - started) / 1000 }
 }

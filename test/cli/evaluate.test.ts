@@ -64,6 +64,22 @@ describe('transfusion eval', () => {
     expect(compared[0]!.results[0]!.metrics).toEqual(results[0]!.metrics)
   })
 
+  it('trains the classifier of generated images once for all ways to keep weights', async () => {
+    const task = { ...(await classTask()), described: 0, ranked: 0 }
+    const say = vi.spyOn(process.stdout, 'write').mockReturnValue(true)
+    const { results, ...rest } = await run({ seed: 5, weights: ['f32', 'int8'], tasks: [task] })
+    const lines = say.mock.calls.map(([chunk]) => String(chunk)).join('')
+    say.mockRestore()
+    expect(lines.match(/Training a classifier/g)).toHaveLength(1)
+    const { compared } = rest as unknown as { compared: { results: EvaluationResult[] }[] }
+    const measured = [results, compared[0]!.results]
+    for (const [i, weights] of (['f32', 'int8'] as const).entries()) {
+      using model = await Transfusion.load(join(folder, 'model'), { weights })
+      const alone = await evaluate(model, { seed: 5, tasks: [task] } as never)
+      expect(measured[i]![0]!.metrics).toEqual(alone.results[0]!.metrics)
+    }
+  })
+
   it("describes images, and compares what it wrote with people's captions", async () => {
     const pictures = join(folder, 'pictures')
     await mkdir(pictures)

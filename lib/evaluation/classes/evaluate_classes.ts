@@ -23,6 +23,8 @@ export interface ClassEvaluationOptions {
   described: number
   /** Test images, from the first, for which all captions are ranked; 0: none. */
   ranked: number
+  /** Gives the classifier, which stays the caller's: by `train`, or one that it made for the same data, `perClass` and seed. */
+  reference?: (train: () => Promise<ClassReference>) => Promise<ClassReference>
   /** Stops the evaluation, which then rejects with the signal's reason. */
   signal?: AbortSignal
   /** Receives a line on each part that begins, and on the progress of long generations. */
@@ -35,6 +37,7 @@ const optionKeys = {
   images: true,
   described: true,
   ranked: true,
+  reference: true,
   signal: true,
   onMessage: true,
 } as const satisfies Record<keyof ClassEvaluationOptions, true>
@@ -71,7 +74,16 @@ export async function evaluateClasses(
   checkArguments('evaluateClasses', { model: [model, 'model'], options: [settings, 'object'] })
   checkOptions('evaluateClasses', settings, optionKeys)
   checkClassData('evaluateClasses', data)
-  const { perClass, described: count, ranked, onMessage = () => {}, seed, images, signal } = settings
+  const {
+    perClass,
+    described: count,
+    ranked,
+    onMessage = () => {},
+    seed,
+    images,
+    reference: given,
+    signal,
+  } = settings
   checkArguments('evaluateClasses', {
     'options.seed': [seed, 'number'],
     'options.perClass': [perClass, 'number'],
@@ -88,9 +100,13 @@ export async function evaluateClasses(
 
   let generated: GeneratedClassImages | undefined
   if (perClass > 0) {
+    const train = () => {
+      onMessage('Training a classifier on the real images ...')
+      return ClassReference.prepare(data, { perClass, seed, signal })
+    }
     // First, as it refuses data that the metrics cannot be computed from.
-    onMessage('Training a classifier on the real images ...')
-    using reference = await ClassReference.prepare(data, { perClass, seed, signal })
+    using own = given ? undefined : await train()
+    const reference = own ?? (await given!(train))
     onMessage(`Generating ${captions.length * perClass} images ...`)
     generated = await generateClassImages(model, captions, { perClass, seed, images, signal, onMessage })
     Object.assign(metrics, await reference.metrics(generated))

@@ -55,9 +55,10 @@ function outcomeOf(model: GenerativeModel, task: EvaluationTask, options: TaskOp
 async function runClasses(
   model: GenerativeModel,
   task: ClassTask,
-  { seed, signal, onMessage }: TaskOptions,
+  { seed, signal, onMessage, references }: TaskOptions,
 ): Promise<Outcome> {
-  const { testName, ...data } = await openClasses(task.data, task.caption, generatedPreprocessing(model))
+  const preprocessing = generatedPreprocessing(model)
+  const { testName, ...data } = await openClasses(task.data, task.caption, preprocessing)
   const settings = { ...task, images: imagesOf(task, model) }
   const { perClass, images, ranked } = settings
   const { metrics, generated, described } = await evaluateClasses(model, data, {
@@ -66,6 +67,8 @@ async function runClasses(
     images,
     described: task.described,
     ranked,
+    reference: (train) =>
+      references.get({ data: task.data, caption: task.caption, preprocessing, perClass, seed }, train),
     onMessage,
     ...(signal && { signal }),
   })

@@ -171,8 +171,8 @@ export async function loadModel(
       `${folder}: its weights are quantised (${quantised}) and cannot be kept as ${weights}: leave weights out, or ` +
         'widen them by "f32"',
     )
-  const types =
-    weights === 'f32' ? undefined : await readWeightTypes(await currentFile(folder, files.weights))
+  const weightsPath = await currentFile(folder, files.weights)
+  const types = quantised || weights !== 'f32' ? await readWeightTypes(weightsPath) : undefined
   const compute = computeOf({ ...options, weights }, types?.storesHalves)
   const { end: eos, ...ids } = model.tokens
   const tokenizerPath = await currentFile(folder, files.tokenizer)
@@ -214,7 +214,7 @@ export async function loadModel(
     await readFolderWeights(expected, folder, listed, (parameter, piece) =>
       writePiece(earlier.parameters.includes(parameter) ? earlier : arena, parameter, piece),
     )
-    if (quantised) await copyShared(arena, await currentFile(folder, files.weights))
+    if (quantised) await copyShared(arena, weightsPath, types!.storedAs)
     if (!goesOn) mergeStored(arena, storedParameters, earlier)
     copyTextWeights(arena, (parameter) => !isStored(parameter))
     if (!goesOn) arena.initialize(options.seed ?? 0, ({ name }) => isFactor(name))

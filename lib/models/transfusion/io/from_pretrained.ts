@@ -227,6 +227,22 @@ async function growRows(arena: ParameterArena, given: number): Promise<void> {
 /** Rows of quantised weights that are widened at once. */
 const widenedRows = 1024
 
+/** What `reduce` makes of quantised rows, in order, some of them widened at a time; all is enqueued before any is read. */
+async function reduceWidened(
+  values: Tensor,
+  count: number,
+  reduce: (floats: Tensor) => Tensor,
+): Promise<Float32Array[]> {
+  const channels = values.size(-1)
+  const reduced: Promise<Float32Array>[] = []
+  for (let start = 0; start < count; start += widenedRows) {
+    const rows = Math.min(widenedRows, count - start)
+    using result = scope(() => reduce(cast(values.view([rows, channels], start * channels), 'f32')))
+    reduced.push(result.readFloats())
+  }
+  return Promise.all(reduced)
+}
+
 /** The mean of the first `count` rows. */
 async function meanRow(values: Tensor, count: number): Promise<Float32Array> {
   const channels = values.size(-1)
@@ -235,11 +251,8 @@ async function meanRow(values: Tensor, count: number): Promise<Float32Array> {
     return average.readFloats()
   }
   const total = new Float64Array(channels)
-  for (let start = 0; start < count; start += widenedRows) {
-    const rows = Math.min(widenedRows, count - start)
-    using sums = scope(() => sum(cast(values.view([rows, channels], start * channels), 'f32'), [0]))
-    for (const [i, value] of (await sums.readFloats()).entries()) total[i]! += value
-  }
+  for (const sums of await reduceWidened(values, count, (floats) => sum(floats, [0])))
+    for (const [i, value] of sums.entries()) total[i]! += value
   return Float32Array.from(total, (value) => value / count)
 }
 
@@ -249,17 +262,8 @@ async function meanSquare(values: Tensor): Promise<number> {
     using square = scope(() => mean(mul(values, values)))
     return (await square.readFloats())[0]!
   }
-  const [count, channels] = values.shape as [number, number]
-  let total = 0
-  for (let start = 0; start < count; start += widenedRows) {
-    const rows = Math.min(widenedRows, count - start)
-    using square = scope(() => {
-      const floats = cast(values.view([rows, channels], start * channels), 'f32')
-      return sum(mul(floats, floats))
-    })
-    total += (await square.readFloats())[0]!
-  }
-  return total / values.elements
+  const squares = await reduceWidened(values, values.shape[0]!, (floats) => sum(mul(floats, floats)))
+  return squares.reduce((total, [square]) => total + square!, 0) / values.elements
 }
 
 /** Brings the patches' initial vectors to the root mean square of the text embeddings. */

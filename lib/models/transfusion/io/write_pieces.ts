@@ -1,11 +1,12 @@
 /** Values of a weights file on their way into an arena. */
 import type { ParameterArena } from '../../../nn/arena.js'
+import type { KeptAs } from '../../../nn/fixed_parameters.js'
 import { writeParameter } from '../../../nn/parameter_values.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { fence } from '../../../tensor/device.js'
 import { rowBytes } from '../../../tensor/dtype.js'
 import { fromArray } from '../../../tensor/tensor.js'
-import { readWeightTypes, type WeightPiece } from './weights.js'
+import type { WeightPiece } from './weights.js'
 
 /** Writes values that were read, widened where they are blocks and are kept as floats. */
 export async function writePiece(
@@ -24,9 +25,15 @@ export async function writePiece(
   await fence(arena.device)
 }
 
-/** Gives parameters that a file has as the same as others the values of those, where they are not theirs already. */
-export async function copyShared(arena: ParameterArena, path: string): Promise<void> {
-  const { storedAs } = await readWeightTypes(path)
+/**
+ * Gives parameters that a file, `path`, has as the same as others the values of those, where they are not theirs already.
+ * `storedAs`: how it has a parameter.
+ */
+export async function copyShared(
+  arena: ParameterArena,
+  path: string,
+  storedAs: (parameter: Parameter) => KeptAs | undefined,
+): Promise<void> {
   for (const parameter of arena.everyParameter) {
     const stored = storedAs(parameter)
     if (typeof stored !== 'object' || !('sharedWith' in stored)) continue
