@@ -56,11 +56,13 @@ export type {
 export type { Features } from '../evaluation/image_metrics/features.js'
 export type { LabelledFeatures } from '../evaluation/image_metrics/diversity.js'
 export type { KernelDistance } from '../evaluation/image_metrics/kid.js'
+export type { PrecisionRecall } from '../evaluation/image_metrics/precision_recall.js'
 export {
   diversity,
   frechetDistance,
   imageMetrics,
   kernelDistance,
+  precisionRecall,
 } from '../evaluation/image_metrics/statistics.js'
 export type { StandardErrors } from '../evaluation/image_metrics/standard_errors.js'
 

@@ -21,6 +21,12 @@ export async function kernelDistance(a: Features, b: Features) {
   return run('kernelDistance', a, b)
 }
 
+/** Precision and recall of generated vectors, of the nearest 3 neighbours as published by default; see precision_recall.ts. */
+export async function precisionRecall(generated: Features, real: Features, neighbours = 3) {
+  checkArguments('precisionRecall', { generated: [generated, 'features'], real: [real, 'features'] })
+  return run('precisionRecall', generated, real, neighbours)
+}
+
 /** How much vectors of one class differ, relative to real ones; see diversity.ts. */
 export async function diversity(generated: LabelledFeatures, real: LabelledFeatures) {
   checkArguments('diversity', {

@@ -5,6 +5,7 @@ import type { Features } from './features.js'
 import { imageMetrics } from './image_metrics.js'
 import { frechetDistance, momentsOf } from './frechet.js'
 import { kernelDistance } from './kid.js'
+import { precisionRecall } from './precision_recall.js'
 import { standardErrors } from './standard_errors.js'
 
 const statistics = {
@@ -12,6 +13,7 @@ const statistics = {
   frechetDistance: (a: Features, b: Features) => frechetDistance(momentsOf(a), momentsOf(b)),
   imageMetrics,
   kernelDistance,
+  precisionRecall,
   standardErrors,
 }
 
