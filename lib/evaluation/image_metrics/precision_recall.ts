@@ -18,7 +18,9 @@ export interface PrecisionRecall {
  */
 export function precisionRecall(generated: Features, real: Features, neighbours = 3): PrecisionRecall {
   if (!Number.isSafeInteger(neighbours) || neighbours < 1)
-    throw new RangeError(`precisionRecall: neighbours must be an integer of 1 or more, received ${neighbours}`)
+    throw new RangeError(
+      `precisionRecall: neighbours must be an integer of 1 or more, received ${neighbours}`,
+    )
   const [n, m] = [countOf(generated), countOf(real)]
   if (generated.width !== real.width || Math.min(n, m) <= neighbours)
     throw new RangeError(
@@ -47,5 +49,5 @@ function squaredRadius(set: Features, row: number, neighbours: number): number {
   const squares = Float64Array.from({ length: countOf(set) }, (_, other) =>
     other === row ? Infinity : squaredDistance(set, row, set, other),
   )
-  return squares.sort()[neighbours - 1]!
+  return squares.toSorted()[neighbours - 1]!
 }
