@@ -16,6 +16,7 @@ const purposes = {
   attempt: 8,
   scene: 9,
   heldOutScene: 10,
+  code: 11,
 } as const
 export type Purpose = keyof typeof purposes
 

@@ -14,6 +14,8 @@ export interface Usage {
   images: number
   /** Denoising steps of all images: calls of the network, in which guidance takes part. */
   denoisingSteps: number
+  /** Codes of all images, where these are tokens. */
+  imageTokens: number
 }
 
 /** What a generation spent its time on, in milliseconds by the clock; time in which it waited for others is included. */
@@ -24,7 +26,7 @@ export interface Timings {
   prompt: number
   /** Sampling text, and committing finished images to the sequence. */
   text: number
-  /** Denoising images. */
+  /** Denoising images, or sampling their codes. */
   images: number
   /** The sum of these. */
   total: number
@@ -43,8 +45,9 @@ export type EndReason = 'end' | 'stop' | 'maxTokens' | 'maxImages'
 /** What a generation yields, in order; `done` comes last. `index` counts images from 0; sizes are in pixels. */
 export type GenerationEvent =
   | { type: 'text'; text: string }
+  /** `steps`: of denoising, or the number of the image's codes. */
   | { type: 'image-start'; index: number; width: number; height: number; steps: number }
-  /** The estimate of the clean image after `step` of `steps` denoising steps. */
+  /** The estimate of the clean image after `step` of `steps` denoising steps, or codes. */
   | { type: 'preview'; index: number; image: Image; step: number; steps: number }
   | { type: 'image'; index: number; image: Image }
   /** In place of `image` where the model reads latents and has no codec: the values, for a decoder of the user's own. */

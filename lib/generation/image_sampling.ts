@@ -17,6 +17,16 @@ export interface ImageSampling {
   readonly guidanceInterval: readonly [number, number]
   /** The range to which the estimate of the clean image is clipped at every step; undefined: it is not. */
   readonly clip: ValueRange | undefined
+  /** How codes are sampled, where images are these. */
+  readonly codes: CodeSampling
+}
+
+/** How the codes of an image are sampled: temperature, the most likely k, those of a share of the probability. */
+export interface CodeSampling {
+  readonly temperature: number
+  readonly topK: number
+  readonly topP: number
+  readonly minP: number
 }
 
 /**
@@ -25,10 +35,12 @@ export interface ImageSampling {
  * user's own do not lead from T to 0.
  */
 export function imageSamplingOf(
-  { sampler, steps, guidance, guidanceInterval, clip }: ImageSamplingSettings,
+  settings: ImageSamplingSettings,
   objective: Objective,
   range?: ValueRange,
 ): ImageSampling {
+  const { sampler, steps, guidance, guidanceInterval, clip } = settings
+  const { imageTemperature: temperature, imageTopK: topK, imageTopP: topP } = settings
   const chosen = typeof sampler === 'object' ? sampler : createSampler(sampler, objective)
   return {
     schedule: chosen.schedule,
@@ -37,6 +49,7 @@ export function imageSamplingOf(
     guidance,
     guidanceInterval,
     clip: typeof clip === 'object' ? clip : clip ? range : undefined,
+    codes: { temperature, topK, topP, minP: 0 },
   }
 }
 

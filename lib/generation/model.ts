@@ -23,6 +23,8 @@ export interface GenerativeImages extends ImageSize {
   readonly unet?: object | undefined
   /** What positions of images have weights of their own for; absent: nothing. */
   readonly weights?: 'shared' | 'feed-forward' | 'all'
+  /** K, where images are tokens, the codes of a VQ-VAE: a position is a code. Absent: images are patches, which are denoised. */
+  readonly codes?: number | undefined
 }
 
 /** The sizes and tokens by which sequences are laid out for a network. */

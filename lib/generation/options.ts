@@ -15,9 +15,9 @@ function isSampler(value: unknown): boolean {
 export const imageSamplingSchema = z.strictObject({
   /** ddpm, ddim or dpmpp; for flow euler or heun; or one of your own, see `Sampler`. By default the first of these. */
   sampler: z.union([samplerSchema, ownSampler]).optional(),
-  /** Denoising steps of the schedule's 1000; the paper has 250. */
+  /** Denoising steps of the schedule's 1000; the paper has 250. Images that are codes have a step for each. */
   steps: z.int().min(1).max(1000).default(250),
-  /** Scale of classifier-free guidance; 1 is none, the paper has 5 and, in its ablations, 3. */
+  /** Scale of classifier-free guidance, of codes' logits too; 1 is none, the paper has 5 and, in its ablations, 3. */
   guidance: z.number().min(0).default(3),
   /** Where guidance applies, as shares of T: at other t the scale is 1 (Kynkäänniemi et al. 2024). */
   guidanceInterval: z
@@ -38,6 +38,12 @@ export const imageSamplingSchema = z.strictObject({
         .readonly(),
     ])
     .default(true),
+  /** Temperature of images that are codes, as in Chameleon; 0 takes the most likely code. */
+  imageTemperature: z.number().min(0).default(1),
+  /** Of codes, only the k most likely; 0: all. */
+  imageTopK: z.int().min(0).default(0),
+  /** Of codes, only the most likely that together have this probability. */
+  imageTopP: z.number().gt(0).max(1).default(1),
 })
 
 export const imageGenerationSchema = imageSamplingSchema.extend({
@@ -83,7 +89,10 @@ export const generationOptionsSchema = z
     maxTokens: z.int().min(0).default(256),
     /** Most images. */
     maxImages: z.int().min(0).default(1),
-    /** Yields a preview, the estimate of the clean image, after every so many denoising steps; 0: none. */
+    /**
+     * Yields a preview, the estimate of the clean image, after every so many denoising steps, or codes, those that are missing
+     * like the last; 0: none.
+     */
     previewEvery: z.int().min(0).default(0),
     /**
      * What previews are decoded by where the model reads latents. linear: colours that follow from each position alone, which

@@ -1,10 +1,11 @@
 import { describe } from '../describe.js'
 import type { Tokenizer } from '../tokenizer/tokenizer.js'
+import { codeTokensOf, imagesAsTokens } from '../sequence/code_tokens.js'
 import { encodedImagePart, type EncodedPart } from '../sequence/image_parts.js'
 import { documentSpans, type Part, type SpecialTokens, type TextPart } from '../sequence/document.js'
 import { advance, sequenceStart } from '../sequence/metadata.js'
 import { type ChatMessage, chatPieces, isChat, type PromptPiece } from './chat.js'
-import type { GenerativeModel } from './model.js'
+import type { GenerativeConfig, GenerativeModel } from './model.js'
 
 /** A text, or texts and images in any order; an image may be the values that the model's codec would make of it. */
 export type DocumentPrompt = string | readonly PromptPiece[]
@@ -62,9 +63,9 @@ export function checkPrompts(prompts: readonly Prompt[]): void {
  * with an Error for messages to a model without a template, and for those that the template refuses.
  */
 export async function preparePrompt(prompt: Prompt, model: PromptModel): Promise<PreparedPrompt> {
-  const { tokens } = model.network.config
+  const { config } = model.network
   if (!isChat(prompt))
-    return { prompt: spansOf(await promptParts(prompt, model), tokens), endOfTurn: undefined }
+    return { prompt: spansOf(await promptParts(prompt, model), config), endOfTurn: undefined }
   const { chatTemplate } = model
   if (!chatTemplate)
     throw new Error(
@@ -72,13 +73,19 @@ export async function preparePrompt(prompt: Prompt, model: PromptModel): Promise
     )
   const parts = await promptParts(chatPieces(prompt, chatTemplate), model)
   return {
-    prompt: spansOf(parts, { ...tokens, bos: undefined }),
+    prompt: spansOf(parts, config, { ...config.tokens, bos: undefined }),
     endOfTurn: await chatTemplate.endOfTurn(),
   }
 }
 
-const spansOf = (parts: readonly Part<EncodedPart>[], tokens: SpecialTokens): Part<EncodedPart>[] =>
-  documentSpans({ parts, end: false }, tokens).filter((part) => part.type === 'image' || part.ids.length > 0)
+const spansOf = (
+  parts: readonly Part<EncodedPart>[],
+  config: GenerativeConfig,
+  tokens: SpecialTokens = config.tokens,
+): Part<EncodedPart>[] =>
+  imagesAsTokens(documentSpans({ parts, end: false }, tokens), codeTokensOf(config)).filter(
+    (part) => part.type === 'image' || part.ids.length > 0,
+  )
 
 /**
  * The first parts of at most `budget` positions, at least one, and the rest. A text may be cut anywhere; an image is

@@ -10,6 +10,12 @@ export const imageCodecConfigSchema = z.discriminatedUnion('type', [
     type: z.literal('pixels'),
   }),
   z.strictObject({
+    /** codes: those of a VQ-VAE, which lies in the folder `autoencoder` of the model's. */
+    type: z.literal('codes'),
+    /** Of its files. */
+    checksums: z.record(z.string(), z.string()),
+  }),
+  z.strictObject({
     /** autoencoder: the latents of a network, which lies in the folder `autoencoder` of the model's. */
     type: z.literal('autoencoder'),
     /** Of its files. */
@@ -32,6 +38,8 @@ export interface CodecSizes {
   readonly channels: number
   /** Pixels for each position along each side of an image: 1 for pixels, 8 for the paper's autoencoder. */
   readonly downscale: number
+  /** K, where the value of a position is a code, 0 .. K - 1; absent where values are numbers of any size. */
+  readonly codes?: number | undefined
 }
 
 /**
@@ -87,10 +95,10 @@ export function pixelCodec(channels: Image['channels']): ImageCodec {
 
 /**
  * The codec that a model with `channels` values per position has where its folder records none: pixels for the channels of
- * an image, and none for others, which are those of a latent.
+ * an image, and none for others, which are those of a latent, or for codes.
  */
-export const defaultImageCodec = (channels: number): ImageCodec | undefined =>
-  channels === 1 || channels === 3 ? pixelCodec(channels) : undefined
+export const defaultImageCodec = (channels: number, codes?: number): ImageCodec | undefined =>
+  codes === undefined && (channels === 1 || channels === 3) ? pixelCodec(channels) : undefined
 
 /** Values `[S, C]` of images in a row, one image after the other, without copies. Throws a RangeError for another number. */
 export function splitValues(

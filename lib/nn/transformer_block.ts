@@ -1,12 +1,15 @@
 import { add } from '../ops/add.js'
 import { attention, type AttentionSpans } from '../ops/attention.js'
+import { concat } from '../ops/concat.js'
 import { reshape } from '../ops/reshape.js'
 import { splitRows } from '../ops/row_groups.js'
+import { split } from '../ops/split.js'
 import { type HeadsPart, splitNormRope } from '../ops/split_norm_rope.js'
 import { swiglu } from '../ops/swiglu.js'
 import { swigluLinear } from '../ops/swiglu_linear.js'
 import { scope } from '../tensor/scope.js'
 import type { Tensor } from '../tensor/tensor.js'
+import { HeadLayerNorm } from './head_norm.js'
 import type { CacheUse } from './kv_cache.js'
 import { Linear } from './linear.js'
 import { RmsNorm } from './norm.js'
@@ -30,8 +33,13 @@ export interface TransformerSizes {
   headSize?: number | undefined
   /** Biases of attention: of queries, keys and values, or of its output, too; by default none. */
   attentionBias?: 'qkv' | 'all' | undefined
-  /** Whether RMSNorms, of weights [D], normalise queries and keys in each head before they are rotated. */
-  qkNorm?: boolean | undefined
+  /**
+   * Whether RMSNorms, of weights [D], normalise queries and keys in each head before they are rotated; 'layer': layer norms of
+   * weights and biases [H, D] and [G, D], as in Chameleon.
+   */
+  qkNorm?: boolean | 'layer' | undefined
+  /** Whether norms stand before attention and feed-forward, the default, or behind them, before the residual sum. */
+  normOrder?: 'pre' | 'post' | undefined
   /** Blocks, from 0, in which queries and keys are not rotated; by default none. */
   unrotatedLayers?: readonly number[] | undefined
   /**
@@ -66,13 +74,14 @@ export interface BlockContext {
 /** The layers that add to the residual stream begin smaller in deeper models, as in GPT-2 (our choice). */
 const residualInitial = (inputs: number, layers: number) => ({ std: 1 / Math.sqrt(inputs * 2 * layers) })
 
-/** What each position does by itself for attention: norm, queries, keys and values before it, the output behind it. */
+/** What each position does by itself for attention: queries, keys and values before it, the output behind it, and a norm. */
 class AttentionLayers {
   readonly #norm: RmsNorm
   readonly #qkv: Linear
   readonly #output: Linear
   readonly #headSize: number
   readonly #headNorms: { query: RmsNorm; key: RmsNorm } | undefined
+  readonly #headLayerNorms: { query: HeadLayerNorm; key: HeadLayerNorm } | undefined
 
   constructor(
     list: ParameterList,
@@ -87,12 +96,17 @@ class AttentionLayers {
       matrixRows,
       bias: attentionBias !== undefined,
     })
-    this.#headNorms = sizes.qkNorm
-      ? {
-          query: new RmsNorm(own.under('query_norm'), headSize, normEps),
-          key: new RmsNorm(own.under('key_norm'), headSize, normEps),
-        }
-      : undefined
+    const [query, key] = [own.under('query_norm'), own.under('key_norm')]
+    if (sizes.qkNorm === 'layer')
+      this.#headLayerNorms = {
+        query: new HeadLayerNorm(query, heads, headSize),
+        key: new HeadLayerNorm(key, kvHeads, headSize),
+      }
+    else if (sizes.qkNorm)
+      this.#headNorms = {
+        query: new RmsNorm(query, headSize, normEps),
+        key: new RmsNorm(key, headSize, normEps),
+      }
     this.#output = new Linear(own.under('output'), heads * headSize, channels, {
       initial: residualInitial(heads * headSize, layers),
       matrixRows: [channels],
@@ -100,20 +114,28 @@ class AttentionLayers {
     })
   }
 
-  /** x [R, C] -> queries, keys and values [R, H + 2 G, D], neither normalised nor rotated yet, and the weights of their norms. */
+  /**
+   * x [R, C] -> queries, keys and values [R, H + 2 G, D], not rotated yet, and the weights of RMSNorms of each head, which are not
+   * applied yet either.
+   */
   project(x: Tensor): HeadsPart {
     const { heads, kvHeads } = this.sizes
-    const projected = this.#qkv.forward(this.#norm.forward(x))
+    const projected = this.#qkv.forward(this.sizes.normOrder === 'post' ? x : this.#norm.forward(x))
     const norms = this.#headNorms && {
       query: this.#headNorms.query.weight.tensor,
       key: this.#headNorms.key.weight.tensor,
     }
-    return { qkv: reshape(projected, [-1, heads + 2 * kvHeads, this.#headSize]), norms }
+    const qkv = reshape(projected, [-1, heads + 2 * kvHeads, this.#headSize])
+    if (!this.#headLayerNorms) return { qkv, norms }
+    const { query, key } = this.#headLayerNorms
+    const [q, k, v] = split(qkv, [heads, kvHeads, kvHeads], 1) as [Tensor, Tensor, Tensor]
+    return { qkv: concat([query.forward(q), key.forward(k), v], 1) }
   }
 
   /** y [R, H, D], what attention gives -> [R, C]. */
   output(y: Tensor): Tensor {
-    return this.#output.forward(reshape(y, [-1, this.sizes.heads * this.#headSize]))
+    const x = this.#output.forward(reshape(y, [-1, this.sizes.heads * this.#headSize]))
+    return this.sizes.normOrder === 'post' ? this.#norm.forward(x) : x
   }
 }
 
@@ -122,7 +144,11 @@ class FeedForward {
   readonly #gateUp: Linear
   readonly #down: Linear
 
-  constructor(list: ParameterList, { channels, feedForward, layers, normEps }: TransformerSizes) {
+  constructor(
+    list: ParameterList,
+    readonly sizes: TransformerSizes,
+  ) {
+    const { channels, feedForward, layers, normEps } = sizes
     const matrixRows = [feedForward, feedForward]
     const own = list.under('feed_forward')
     this.#norm = new RmsNorm(list.under('feed_forward_norm'), channels, normEps)
@@ -134,7 +160,13 @@ class FeedForward {
   }
 
   forward(x: Tensor): Tensor {
-    const gateUp = this.#gateUp.forward(this.#norm.forward(x))
+    return this.sizes.normOrder === 'post'
+      ? this.#norm.forward(this.#project(x))
+      : this.#project(this.#norm.forward(x))
+  }
+
+  #project(x: Tensor): Tensor {
+    const gateUp = this.#gateUp.forward(x)
     if (this.#down.weight.update) return this.#down.forward(swiglu(gateUp))
     return swigluLinear(gateUp, this.#down.weight.tensor)
   }
@@ -142,7 +174,7 @@ class FeedForward {
 
 type OfModality<Layers> = Readonly<Record<Modality, Layers>>
 
-/** A block of attention and feed-forward, each behind a norm and added to the residual stream. */
+/** A block of attention and feed-forward, each behind a norm, or before it, and added to the residual stream. */
 export class TransformerBlock {
   readonly #attention: OfModality<AttentionLayers>
   readonly #feedForward: OfModality<FeedForward>

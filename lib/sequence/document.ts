@@ -42,6 +42,8 @@ export interface SpecialTokens {
   readonly boi: number
   /** Ends an image. */
   readonly eoi: number
+  /** The codes of images, where these are tokens: that of the first, which the others follow, or that of each. */
+  readonly codes?: number | readonly number[] | undefined
 }
 
 const text = (...ids: number[]): TextPart => ({ type: 'text', ids })

@@ -16,6 +16,8 @@ export interface ImageReader {
         readonly channels: number
         /** Side of a patch. */
         readonly patch: number
+        /** Number of codes; absent where images are no tokens. */
+        readonly codes?: number | undefined
         /** Of an image that the model generates. */
         readonly height: number
         /** Of an image that the model generates. */
@@ -33,12 +35,12 @@ export interface ImageModel extends ImageReader {
   readonly codec?: ImageCodec | undefined
 }
 
-/** The codec of a model, or its sizes alone; undefined where it reads latents and has no autoencoder. */
+/** The codec of a model, or its sizes alone; undefined where it reads latents or codes and has no autoencoder. */
 export const codecOf = <Codec extends CodecSizes = ImageCodec>({
   codec,
   network: { config },
 }: ImageReader & { readonly codec?: Codec | undefined }): Codec | ImageCodec | undefined =>
-  codec ?? defaultImageCodec(config.image.channels)
+  codec ?? defaultImageCodec(config.image.channels, config.image.codes)
 
 /** The codec of a model. Throws an Error, which begins with `what`, where it has none. */
 export function requireCodec(model: ImageModel, what: string): ImageCodec {
@@ -58,9 +60,11 @@ export function requireImagePreprocessing(
 }
 
 function noCodec(model: ImageReader, what: string): Error {
-  const { channels } = model.network.config.image
+  const { channels, codes } = model.network.config.image
+  const read =
+    codes === undefined ? `${channels} values per position (image.channels)` : 'codes (image.codes)'
   return new Error(
-    `${what}: the model reads ${channels} values per position (image.channels) and has no autoencoder, so it neither reads ` +
+    `${what}: the model reads ${read} and has no autoencoder, so it neither reads ` +
       'nor makes pixels; an image must be its values, { height, width, values: Float32Array }',
   )
 }

@@ -4,6 +4,7 @@ import { uploadAttentionMetadata } from '../../nn/attention_metadata.js'
 import type { GenerativeNetwork } from '../../generation/model.js'
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import { crossEntropy } from '../../ops/cross_entropy.js'
+import { codeTokensOf, sequenceOfTokens } from '../../sequence/code_tokens.js'
 import type { DocumentParts } from '../../sequence/document.js'
 import { packSequences } from '../../sequence/packing.js'
 import { packingOf } from '../../sequence/packing_options.js'
@@ -42,6 +43,7 @@ export async function* documentLikelihoods(
   { positions = 2048, signal }: LikelihoodOptions = {},
 ): AsyncGenerator<Likelihood, void, undefined> {
   const options = packingOf(network.config)
+  const codes = codeTokensOf(network.config)
   // One batch is packed while another is computed.
   let computed: Promise<Likelihood[]> | undefined
   let batch: TrainingSequence<EncodedPart>[] = []
@@ -55,7 +57,8 @@ export async function* documentLikelihoods(
     return next
   }
   for await (const document of documents) {
-    const sequence = trainingSequence(document, options)
+    const framed = trainingSequence(document, options)
+    const sequence = codes ? sequenceOfTokens(framed, framed.images, codes, false) : framed
     if (batch.length > 0 && total + sequence.length > positions) {
       signal?.throwIfAborted()
       const previous = computed

@@ -8,6 +8,7 @@
  * `Generation` for what happens to a token that is not read yet.
  */
 import type { ImagePart } from '../../sequence/document.js'
+import { codeTokensOf } from '../../sequence/code_tokens.js'
 import { Job } from '../../tensor/job.js'
 import { Generation, type DocumentFormat } from './generation.js'
 import type { GenerationListener, GenerationRequest } from './generation_request.js'
@@ -41,7 +42,7 @@ export class Engine {
   constructor(network: GenerativeNetwork, limits: Limits = limitsOf(network)) {
     const { height, width, patch } = network.config.image
     const image: ImagePart = { type: 'image', height, width }
-    this.#format = { tokens: network.config.tokens, image, patch }
+    this.#format = { tokens: network.config.tokens, image, patch, codes: codeTokensOf(network.config) }
     this.#cache = new SequenceCache(network, limits.slots)
     this.#scheduler = new Scheduler(this.#format, limits, this.#cache)
     this.#runner = new ModelRunner(network, this.#cache)

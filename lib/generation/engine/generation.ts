@@ -1,13 +1,17 @@
 import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../../sequence/document.js'
+import type { CodeTokens } from '../../sequence/code_tokens.js'
 import { advance, sequenceStart } from '../../sequence/metadata.js'
 import type { EndReason, GenerationEvent, Usage } from '../events.js'
 import type { GenerationListener, GenerationRequest } from './generation_request.js'
 import { PhaseTimer, usageOfPrompt } from './generation_usage.js'
 import { OrderedEvents } from './ordered_events.js'
 import { firstParts } from '../prompt.js'
+import type { Image } from '../../image/image.js'
+import { CodeImage } from './code_image.js'
+import { decodeImage } from './image_decoding.js'
 import type { CachedSequence } from './sequence_cache.js'
-import type { AppendInput, DenoiseInput, StepInput, StepOutput } from './step_input.js'
+import type { AppendInput, CodeInput, DenoiseInput, StepInput, StepOutput } from './step_input.js'
 import type { OutputText } from '../text_output.js'
 
 /** Images of a generation that are decoded at once before it waits for them: what bounds their memory. */
@@ -20,11 +24,14 @@ export interface DocumentFormat {
   readonly image: ImagePart
   /** Side of a patch in pixels. */
   readonly patch: number
+  /** The tokens of codes, where images are these; undefined where images are denoised. */
+  readonly codes: CodeTokens | undefined
 }
 
 /**
  * One generation: in LM mode a token at a time until BOI; then in diffusion mode, which denoises an image; then the image
- * is committed with EOI, and LM mode goes on (paper, section 3).
+ * is committed with EOI, and LM mode goes on (paper, section 3). Where images are tokens (Chameleon) LM mode goes on at BOI too,
+ * among the codes alone, see `CodeImage`.
  *
  * The engine asks for the input of the next step (`nextInput`), reports that it is enqueued (`onEnqueued`), and later
  * hands over what came of it (`receive`), which becomes events. Steps are enqueued before the output of the one before is
@@ -60,7 +67,7 @@ export class Generation {
   position = 0
 
   /** What the next step does; `await`: nothing before the sampled token is read, but for async scheduling. */
-  #next: 'prompt' | 'token' | 'denoise' | 'commit' | 'await' | 'nothing'
+  #next: 'prompt' | 'token' | 'image' | 'commit' | 'await' | 'nothing'
   #unread: readonly Part<EncodedPart>[]
   /** The last token that was read. */
   #token = 0
@@ -69,7 +76,10 @@ export class Generation {
   /** An input with a placeholder that did not stand for text: its output is ignored. */
   #discarded: StepInput | undefined
   #step = 0
-  #imagesDenoised = 0
+  /** The image that is being generated as tokens, until EOI follows it. */
+  #codeImage: CodeImage | undefined
+  /** Images whose last step is enqueued. */
+  #imagesEnqueued = 0
   readonly #usage: Usage
   readonly #timer = new PhaseTimer()
   readonly #events: OrderedEvents
@@ -80,8 +90,8 @@ export class Generation {
     readonly listener: GenerationListener,
   ) {
     this.#unread = request.prompt
-    this.#next = request.prompt.length > 0 ? 'prompt' : 'denoise'
-    this.#usage = usageOfPrompt(request, format.tokens)
+    this.#next = request.prompt.length > 0 ? 'prompt' : 'image'
+    this.#usage = usageOfPrompt(request, format.tokens, format.codes)
     this.#events = new OrderedEvents((event) => {
       if (!this.failure) listener.onEvent(event)
     })
@@ -112,12 +122,18 @@ export class Generation {
 
   /** Whether another image may follow. */
   get mayGenerateImage(): boolean {
-    return this.#imagesDenoised < this.request.settings.maxImages
+    return this.#imagesEnqueued < this.request.settings.maxImages
   }
 
-  /** The seed of the image that is being denoised, or is next. */
+  /** The seed of the image that is being generated, or is next. */
   get imageSeed(): number {
-    return this.request.imageSeed(this.#imagesDenoised)
+    return this.request.imageSeed(this.#imagesEnqueued)
+  }
+
+  /** Steps that an image takes. */
+  get imageSteps(): number {
+    const { codes, image } = this.format
+    return codes ? image.height * image.width : this.request.imageSampling.steps.length
   }
 
   /** The most positions that its sequence can come to, the prompt included. */
@@ -150,16 +166,25 @@ export class Generation {
       }
       case 'token':
         return { ...append, parts: [text(this.#token)] }
-      case 'commit':
-        return { ...append, parts: [image, text(tokens.eoi)], commitsImage: true }
-      case 'denoise':
-        return this.#denoiseInput()
+      case 'commit': {
+        if (!this.#codeImage) return { ...append, parts: [image, text(tokens.eoi)], commitsImage: true }
+        const { isComplete, lastId } = this.#codeImage
+        return isComplete ? { ...append, parts: [text(lastId), text(tokens.eoi)] } : undefined
+      }
+      case 'image':
+        return this.format.codes ? this.#codeInput(this.format.codes) : this.#denoiseInput()
       case 'await':
         if (!async || !this.allowsPlaceholder) return undefined
         return { ...append, parts: [text(0)], placeholderAt: this.conditional!.cursor }
       case 'nothing':
         return undefined
     }
+  }
+
+  #codeInput(codes: CodeTokens): CodeInput {
+    const { tokens, image } = this.format
+    this.#codeImage ??= new CodeImage(codes, image, tokens.boi)
+    return this.#codeImage.nextInput()
   }
 
   #denoiseInput(): DenoiseInput {
@@ -177,13 +202,17 @@ export class Generation {
       if (input.commitsImage) this.hasImageState = false
       if (input.next === 'token') this.position++
       if (input.placeholderAt) this.#placeholder = input
-      this.#next = ({ token: 'await', image: 'denoise', prompt: 'prompt' } as const)[input.next]
+      if (this.#next === 'commit') this.#codeImage = undefined
+      this.#next = ({ token: 'await', image: 'image', prompt: 'prompt' } as const)[input.next]
       return
     }
-    this.hasImageState = true
-    this.#step = input.isLast ? 0 : input.step + 1
+    if (input.type === 'code') this.#codeImage!.onEnqueued()
+    else {
+      this.hasImageState = true
+      this.#step = input.isLast ? 0 : input.step + 1
+    }
     if (!input.isLast) return
-    this.#imagesDenoised++
+    this.#imagesEnqueued++
     // The last image is not committed where no text may follow it.
     const ends = !this.mayGenerateImage && this.#usage.textTokens >= this.request.settings.maxTokens
     this.#next = ends ? 'nothing' : 'commit'
@@ -210,14 +239,34 @@ export class Generation {
       return
     }
     if (this.#timer.phase !== 'images') this.#startImage()
+    if (input.type === 'code') return this.#receiveCode(input, token!)
     this.#usage.denoisingSteps++
-    const index = this.#usage.images
-    const { length: steps } = this.request.imageSampling.steps
-    const step = input.step + 1
-    if (input.preview)
-      this.#emit(image!.then((image) => ({ type: 'preview', index, image, step, steps }) as const))
-    if (!input.isLast) return
-    this.#usage.images++
+    if (input.preview) this.#emitPreview(image!, input.step + 1)
+    if (input.isLast) this.#receiveImage({ image, latent })
+  }
+
+  #receiveCode({ index, isLast }: CodeInput, id: number): void {
+    const { codec, settings } = this.request
+    const codes = this.#codeImage!
+    codes.receive(id)
+    this.#usage.imageTokens++
+    if (isLast)
+      return this.#receiveImage(
+        codec ? { image: decodeImage(codec, codes.encoded) } : { latent: codes.encoded },
+      )
+    const count = index + 1
+    if (settings.previewEvery > 0 && count % settings.previewEvery === 0)
+      this.#emitPreview(decodeImage(codec!, codes.encoded), count)
+  }
+
+  #emitPreview(image: Promise<Image>, step: number): void {
+    const { images: index } = this.#usage
+    const { imageSteps: steps } = this
+    this.#emit(image.then((image) => ({ type: 'preview', index, image, step, steps }) as const))
+  }
+
+  #receiveImage({ image, latent }: Pick<StepOutput, 'image' | 'latent'>): void {
+    const index = this.#usage.images++
     this.#timer.enter('text')
     this.#emit(
       latent
@@ -236,7 +285,7 @@ export class Generation {
     if (id === tokens.boi) {
       if (!this.#emitText(text.flush())) return
       this.#discardPlaceholder()
-      this.#next = 'denoise'
+      this.#next = 'image'
       return this.#startImage()
     }
     if (this.#usage.textTokens >= settings.maxTokens) return this.#endText('maxTokens')
@@ -262,14 +311,13 @@ export class Generation {
   #startImage(): void {
     const { height, width } = this.format.image
     const { downscale } = this.request.codec ?? { downscale: 1 }
-    const { length: steps } = this.request.imageSampling.steps
     this.#timer.enter('images')
     this.#emit({
       type: 'image-start',
       index: this.#usage.images,
       width: width * downscale,
       height: height * downscale,
-      steps,
+      steps: this.imageSteps,
     })
   }
 

@@ -1,3 +1,4 @@
+import type { CodeTokens } from '../../sequence/code_tokens.js'
 import type { SpecialTokens } from '../../sequence/document.js'
 import type { Timings, Usage } from '../events.js'
 import type { GenerationRequest } from './generation_request.js'
@@ -6,6 +7,7 @@ import type { GenerationRequest } from './generation_request.js'
 export function usageOfPrompt(
   { prompt, tokenizer }: Pick<GenerationRequest, 'prompt' | 'tokenizer'>,
   { bos, boi, eoi }: SpecialTokens,
+  codes?: CodeTokens,
 ): Usage {
   const usage = {
     promptTokens: 0,
@@ -14,12 +16,14 @@ export function usageOfPrompt(
     textTokens: 0,
     images: 0,
     denoisingSteps: 0,
+    imageTokens: 0,
   }
   for (const [i, part] of prompt.entries())
     if (part.type === 'image') usage.promptImages++
     else
       for (const id of part.ids) {
-        if (id !== boi && id !== eoi && !(i === 0 && id === bos)) usage.promptTokens++
+        if (id === boi && codes) usage.promptImages++
+        if (id !== boi && id !== eoi && !(i === 0 && id === bos) && !codes?.has(id)) usage.promptTokens++
         if (tokenizer && id === tokenizer.unknown) usage.unknownTokens++
       }
   return usage

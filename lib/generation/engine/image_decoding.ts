@@ -54,6 +54,10 @@ function decodeInto(members: readonly Member[], decode: Decode): void {
   })
 }
 
+/** Decodes one image by a codec. */
+export const decodeImage = async (codec: ImageCodec, encoded: EncodedImage): Promise<Image> =>
+  (await decodeAll([encoded], (values, sizes) => codec.decode(values, sizes)))[0]!
+
 async function decodeAll(encoded: readonly EncodedImage[], decode: Decode): Promise<Image[]> {
   const images = await decode(joinValues(encoded), encoded)
   if (images?.length !== encoded.length)

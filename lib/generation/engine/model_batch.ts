@@ -11,11 +11,16 @@ import { type SpecialTokens, unconditionalPrefix } from '../../sequence/document
 import { advance, type Cursor, orderImages } from '../../sequence/metadata.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import type { Generation } from './generation.js'
-import { isGuidedAt } from '../image_sampling.js'
+import { isGuided, isGuidedAt } from '../image_sampling.js'
 import type { GenerativeConfig } from '../model.js'
 import type { CachedSequence } from './sequence_cache.js'
 import type { AppendedPart } from './step_input.js'
-import { type DenoisingRequest, isDenoising, type ScheduledRequest } from './scheduled_request.js'
+import {
+  type DenoisingRequest,
+  isDenoising,
+  isSamplingCode,
+  type ScheduledRequest,
+} from './scheduled_request.js'
 
 /** What a step adds to one cached sequence, and where the sequence stands afterwards. */
 export interface SequenceExtension {
@@ -67,6 +72,8 @@ export interface ModelBatch {
   readonly isRepeatable: boolean
   /** The row of each request's last position, whose logits give its next token. */
   readonly lastRows: ReadonlyMap<ScheduledRequest, number>
+  /** Of requests that sample a code with guidance, that row in the sequence without the condition. */
+  readonly unconditionalRows: ReadonlyMap<ScheduledRequest, number>
 }
 
 /** Parts that a request's input adds to the generation's sequences. */
@@ -76,16 +83,30 @@ export interface InputParts {
   readonly kept: readonly AppendedPart[]
   /** For the sequence without the condition; empty where guidance does not apply. */
   readonly unconditional: readonly AppendedPart[]
+  /** Those of `unconditional` that stay in it. */
+  readonly unconditionalKept: readonly AppendedPart[]
 }
 
 export function partsOf({ generation, input }: ScheduledRequest, tokens: SpecialTokens): InputParts {
-  if (input.type === 'append') return { conditional: input.parts, kept: input.parts, unconditional: [] }
+  const none = { unconditional: [], unconditionalKept: [] }
+  if (input.type === 'append') return { conditional: input.parts, kept: input.parts, ...none }
+  if (input.type === 'code') {
+    const kept: AppendedPart[] = [{ type: 'text', ids: [input.id] }]
+    if (!isGuided(generation.request.imageSampling)) return { conditional: kept, kept, ...none }
+    const unconditional = input.index === 0 ? [unconditionalPrefix(tokens)] : kept
+    return { conditional: kept, kept, unconditional, unconditionalKept: unconditional }
+  }
   const { image } = generation.format
   const kept: AppendedPart[] = input.step === 0 ? [{ type: 'text', ids: [tokens.boi] }] : []
   const hasBegun = (generation.unconditional?.cursor.length ?? 0) > 0
   const prefix = hasBegun ? [] : [unconditionalPrefix(tokens)]
   const guided = isGuidedAt(generation.request.imageSampling, input.step)
-  return { conditional: [...kept, image], kept, unconditional: guided ? [...prefix, image] : [] }
+  return {
+    conditional: [...kept, image],
+    kept,
+    unconditional: guided ? [...prefix, image] : [],
+    unconditionalKept: prefix,
+  }
 }
 
 /** Lays out a step for a cache of `slots` slots. The open scope owns what it uploads. */
@@ -112,6 +133,12 @@ export function makeModelBatch(
   const { places, promptImages } = placeImages(extensions, denoising.length + guided + committed.length)
   const ordered = orderImages(decoded, inverse(places))
   const metadata = uploadAttentionMetadata(ordered, config.image)
+  const rowsOf = (isWanted: (extension: PlacedExtension) => boolean) =>
+    new Map(
+      extensions.flatMap((extension, i) =>
+        isWanted(extension) ? [[extension.request, decoded.lastRows[i]!] as const] : [],
+      ),
+    )
   return {
     requests,
     denoising,
@@ -123,15 +150,16 @@ export function makeModelBatch(
     denoisingMetadata: firstImages(metadata, ordered, denoising.length + guided, config.image),
     slots: fromArray(decoded.slots),
     isRepeatable: denoising.length === requests.length && extensions.every(({ parts }) => parts.length === 1),
-    lastRows: new Map(
-      extensions.flatMap(({ request }, i) => (request ? [[request, decoded.lastRows[i]!]] : [])),
-    ),
+    lastRows: rowsOf(({ isConditional }) => isConditional),
+    unconditionalRows: rowsOf(({ isConditional, request }) => !isConditional && isSamplingCode(request)),
   }
 }
 
 interface PlacedExtension extends SequenceExtension {
-  /** The request of a conditional sequence. */
-  readonly request: ScheduledRequest | undefined
+  /** What it is of. */
+  readonly request: ScheduledRequest
+  /** Whether it has the condition: the generation's own sequence. */
+  readonly isConditional: boolean
   /** The place in the batch of its image that is denoised or committed; undefined where it has none. */
   readonly place: number | undefined
 }
@@ -147,7 +175,7 @@ function extensionsOf(
   )
   return requests.flatMap((request) => {
     const { generation, input } = request
-    const { conditional, kept, unconditional } = partsOf(request, tokens)
+    const { conditional, kept, unconditional, unconditionalKept } = partsOf(request, tokens)
     const place = denoisingPlaces.get(request)
     const commits = input.type === 'append' && input.commitsImage
     const own: PlacedExtension = {
@@ -155,18 +183,20 @@ function extensionsOf(
       parts: conditional,
       end: advance(generation.conditional!.cursor, kept, patch),
       request,
+      isConditional: true,
       place: commits ? committedPlaces.get(generation) : place,
     }
-    if (place === undefined || unconditional.length === 0) return [own]
+    if (unconditional.length === 0) return [own]
     const sequence = generation.unconditional!
     return [
       own,
       {
         sequence,
         parts: unconditional,
-        end: advance(sequence.cursor, unconditional.slice(0, -1), patch),
-        request: undefined,
-        place: denoising.length + place,
+        end: advance(sequence.cursor, unconditionalKept, patch),
+        request,
+        isConditional: false,
+        place: place === undefined ? undefined : denoising.length + place,
       },
     ]
   })

@@ -133,7 +133,7 @@ export class Scheduler {
   /** Frees the slots that the requests of an enqueued step need no longer. */
   releaseUnconditional(requests: readonly ScheduledRequest[]): void {
     for (const { generation, input } of requests) {
-      if (input.type !== 'denoise' || !input.isLast || !generation.unconditional) continue
+      if (input.type === 'append' || !input.isLast || !generation.unconditional) continue
       this.#cache.close(generation.unconditional)
       generation.unconditional = undefined
     }
@@ -156,6 +156,7 @@ export class Scheduler {
   #weight({ request: { settings, imageSampling } }: Generation): number {
     const token = this.#limits.token + 1
     if (settings.maxImages === 0) return token
+    if (this.#format.codes) return (isGuided(imageSampling) ? 2 : 1) * token
     return Math.max((isGuided(imageSampling) ? 2 : 1) * (this.#patches + 2), this.#patches + token)
   }
 
@@ -179,7 +180,9 @@ export class Scheduler {
     const { patch, tokens } = this.#format
     const { conditional, unconditional } = partsOf(request, tokens)
     if (unconditional.length > 0) {
-      generation.unconditional ??= this.#cache.open(positionsOf(unconditional, patch), must)
+      // Where images are tokens they follow, one a step.
+      const size = positionsOf(unconditional, patch) + (this.#format.codes ? this.#patches : 0)
+      generation.unconditional ??= this.#cache.open(size, must)
       if (!generation.unconditional) return false
     }
     const sequence = generation.conditional!

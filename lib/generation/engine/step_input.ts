@@ -36,12 +36,24 @@ export interface DenoiseInput {
   readonly preview: boolean
 }
 
+/** A code of the generation's image, where images are tokens. */
+export interface CodeInput {
+  readonly type: 'code'
+  /** Of the code that this step samples, from 0. */
+  readonly index: number
+  readonly isLast: boolean
+  /** What precedes it: BOI, or the code before it. */
+  readonly id: number
+  /** Async scheduling: `id` stands for the code that the step before samples, which is known on the device alone. */
+  readonly isPlaceholder: boolean
+}
+
 /** What a generation adds to one call of the network. */
-export type StepInput = AppendInput | DenoiseInput
+export type StepInput = AppendInput | DenoiseInput | CodeInput
 
 /** What a step gives to one of its generations. */
 export interface StepOutput {
-  /** The sampled token, after an input that is followed by one. */
+  /** The sampled token or code, after an input that is followed by one. */
   token?: number
   /** The finished image, or a preview, once it is decoded; rejects where the request's codec cannot decode it. */
   image?: Promise<Image>

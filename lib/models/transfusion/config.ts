@@ -60,6 +60,12 @@ const imageSchema = z.strictObject({
    * into them. A position of the lowest level is a patch.
    */
   unet: unetSchema.optional(),
+  /**
+   * K: images are tokens, the codes of a VQ-VAE in one vocabulary with the text, in raster order between BOI and EOI, and learnt
+   * by the same loss (Chameleon, arXiv 2405.09818; the paper's baseline); a position is a code, so that `channels` and
+   * `patch` are 1. By default images are patches that are denoised.
+   */
+  codes: count.optional(),
   /** The size, in pixels or positions of a latent, of an image that the model decides to generate. */
   height: count,
   /** See height; both are multiples of the patch. */
@@ -112,87 +118,133 @@ const ropeScalingSchema = z.discriminatedUnion('type', [
 /** What images have weights of their own for. */
 export type OwnWeights = Pick<z.output<typeof imageSchema>, 'weights' | 'boi'>
 
+/** The keys of {@link transfusionConfigSchema}. */
+const configShape = z.strictObject({
+  /** V, the special tokens included. */
+  vocabulary: count,
+  /** Ids of the special tokens; without `bos` a document begins with its first part. */
+  tokens: z.strictObject({
+    bos: z.int().min(0).optional(),
+    end: z.int().min(0),
+    boi: z.int().min(0),
+    eoi: z.int().min(0),
+    /** Of the codes of images: that of the first, which the others follow, or that of each. */
+    codes: z.union([z.int().min(0), z.array(z.int().min(0)).min(1)]).optional(),
+  }),
+  /** Transformer blocks. */
+  layers: count,
+  /** C, the model's width. */
+  channels: count,
+  /** H, query heads. */
+  heads: count,
+  /** G, heads of keys and values; by default as many as `heads`. */
+  kvHeads: count.optional(),
+  /** F, the width inside SwiGLU; by default 8/3 of `channels`, rounded up to a multiple of 256, as in Llama. */
+  feedForward: count.optional(),
+  /** D, the size of a head, an even number; by default channels / heads. */
+  headSize: z.int().positive().multipleOf(2).optional(),
+  /** Biases of attention: qkv, of queries, keys and values, as in Qwen2, or all, of its output too; by default none. */
+  attentionBias: z.enum(['qkv', 'all']).optional(),
+  /**
+   * Whether queries and keys are normalised in each head before they are rotated: by an RMSNorm, as in Qwen3, or, 'layer', by a
+   * layer norm with weights and biases of each head's own, as in Chameleon; by default not.
+   */
+  qkNorm: z.union([z.boolean(), z.literal('layer')]).optional(),
+  /**
+   * Where the norms of attention and feed-forward stand: before them, as in Llama, or after them, before the residual sum, as
+   * in Swin Transformer v2 and Chameleon's 34B; by default before.
+   */
+  normOrder: z.enum(['pre', 'post']).optional(),
+  /** Blocks, from 0, in which queries and keys are not rotated, as in SmolLM3; by default none. */
+  unrotatedLayers: z.array(z.int().min(0)).optional(),
+  /** Base of the rotary frequencies, Llama 2's. */
+  ropeTheta: z.number().positive().default(10_000),
+  /** How rotary frequencies are changed for contexts longer than those trained on; by default they are not. */
+  ropeScaling: ropeScalingSchema.optional(),
+  /** Added to the mean of the squares in RMSNorm, as in Llama. */
+  normEps: z.number().positive().default(1e-5),
+  /** The images that it reads and generates. */
+  image: imageSchema,
+})
+
 /** Everything that determines a model's parameters and what they mean. */
-export const transfusionConfigSchema = z
-  .strictObject({
-    /** V, the special tokens included. */
-    vocabulary: count,
-    /** Ids of the special tokens; without `bos` a document begins with its first part. */
-    tokens: z.strictObject({
-      bos: z.int().min(0).optional(),
-      end: z.int().min(0),
-      boi: z.int().min(0),
-      eoi: z.int().min(0),
-    }),
-    /** Transformer blocks. */
-    layers: count,
-    /** C, the model's width. */
-    channels: count,
-    /** H, query heads. */
-    heads: count,
-    /** G, heads of keys and values; by default as many as `heads`. */
-    kvHeads: count.optional(),
-    /** F, the width inside SwiGLU; by default 8/3 of `channels`, rounded up to a multiple of 256, as in Llama. */
-    feedForward: count.optional(),
-    /** D, the size of a head, an even number; by default channels / heads. */
-    headSize: z.int().positive().multipleOf(2).optional(),
-    /** Biases of attention: qkv, of queries, keys and values, as in Qwen2, or all, of its output too; by default none. */
-    attentionBias: z.enum(['qkv', 'all']).optional(),
-    /** Whether queries and keys are normalised in each head before they are rotated, as in Qwen3; by default not. */
-    qkNorm: z.boolean().optional(),
-    /** Blocks, from 0, in which queries and keys are not rotated, as in SmolLM3; by default none. */
-    unrotatedLayers: z.array(z.int().min(0)).optional(),
-    /** Base of the rotary frequencies, Llama 2's. */
-    ropeTheta: z.number().positive().default(10_000),
-    /** How rotary frequencies are changed for contexts longer than those trained on; by default they are not. */
-    ropeScaling: ropeScalingSchema.optional(),
-    /** Added to the mean of the squares in RMSNorm, as in Llama. */
-    normEps: z.number().positive().default(1e-5),
-    /** The images that it reads and generates. */
-    image: imageSchema,
-  })
-  .superRefine((config, context) => {
-    const problem = (path: string, message: string) =>
-      context.addIssue({ code: 'custom', path: path.split('.'), message })
-    if (config.headSize === undefined && config.channels % (2 * config.heads) !== 0)
-      problem(
-        'channels',
-        `expected a multiple of twice the heads (${2 * config.heads}): rotary pairs need an even head size`,
-      )
-    if (config.kvHeads !== undefined && config.heads % config.kvHeads !== 0)
-      problem('kvHeads', `expected a divisor of the heads (${config.heads})`)
-    if (config.unrotatedLayers?.some((layer) => layer >= config.layers))
-      problem('unrotatedLayers', `expected numbers below that of the layers (${config.layers})`)
-    const { ropeScaling: scaling } = config
-    if (scaling?.type === 'llama3' && scaling.highFrequencyFactor <= scaling.lowFrequencyFactor)
-      problem('ropeScaling.highFrequencyFactor', 'expected more than the lowFrequencyFactor')
-    if (scaling?.type === 'divided' && scaling.by.length !== headSizeOf(config) / 2)
-      problem('ropeScaling.by', `expected ${headSizeOf(config) / 2} numbers, half the head size`)
-    if (scaling?.type === 'yarn' && config.ropeTheta <= 1)
-      problem('ropeTheta', 'expected more than 1: yarn scales frequencies that fall')
-    for (const [name, id] of Object.entries(config.tokens))
-      if (id !== undefined && id >= config.vocabulary)
-        problem(`tokens.${name}`, `expected an id below the vocabulary's size (${config.vocabulary})`)
-    for (const side of ['height', 'width'] as const)
-      if (config.image[side] % config.image.patch !== 0)
-        problem(`image.${side}`, `expected a multiple of the patch size (${config.image.patch})`)
-    const { unet, patch } = config.image
-    if (unet && patch !== unet.stem * 2 ** (unet.channels.length - 1))
-      problem(
-        'image.patch',
-        `expected ${unet.stem * 2 ** (unet.channels.length - 1)}: the U-Net's stem of ${unet.stem}, doubled by each of ` +
-          `its ${unet.channels.length} levels but the first`,
-      )
-    if (unet && unet.channels.at(-1)! % unet.heads !== 0)
-      problem('image.unet.heads', `expected a divisor of the lowest level's ${unet.channels.at(-1)} channels`)
-    if (config.image.positions === 'sincos' && config.channels % 4 !== 0)
-      problem('channels', 'expected a multiple of 4: the embeddings of row and column share the channels')
-  })
+export const transfusionConfigSchema = configShape.superRefine((config, context) => {
+  const problem = (path: string, message: string) =>
+    context.addIssue({ code: 'custom', path: path.split('.'), message })
+  if (config.headSize === undefined && config.channels % (2 * config.heads) !== 0)
+    problem(
+      'channels',
+      `expected a multiple of twice the heads (${2 * config.heads}): rotary pairs need an even head size`,
+    )
+  if (config.kvHeads !== undefined && config.heads % config.kvHeads !== 0)
+    problem('kvHeads', `expected a divisor of the heads (${config.heads})`)
+  if (config.unrotatedLayers?.some((layer) => layer >= config.layers))
+    problem('unrotatedLayers', `expected numbers below that of the layers (${config.layers})`)
+  const { ropeScaling: scaling } = config
+  if (scaling?.type === 'llama3' && scaling.highFrequencyFactor <= scaling.lowFrequencyFactor)
+    problem('ropeScaling.highFrequencyFactor', 'expected more than the lowFrequencyFactor')
+  if (scaling?.type === 'divided' && scaling.by.length !== headSizeOf(config) / 2)
+    problem('ropeScaling.by', `expected ${headSizeOf(config) / 2} numbers, half the head size`)
+  if (scaling?.type === 'yarn' && config.ropeTheta <= 1)
+    problem('ropeTheta', 'expected more than 1: yarn scales frequencies that fall')
+  for (const [name, ids] of Object.entries(config.tokens))
+    if ([ids].flat().some((id) => id !== undefined && id >= config.vocabulary))
+      problem(`tokens.${name}`, `expected an id below the vocabulary's size (${config.vocabulary})`)
+  for (const [path, message] of codeProblems(config)) problem(path, message)
+  for (const side of ['height', 'width'] as const)
+    if (config.image[side] % config.image.patch !== 0)
+      problem(`image.${side}`, `expected a multiple of the patch size (${config.image.patch})`)
+  const { unet, patch } = config.image
+  if (unet && patch !== unet.stem * 2 ** (unet.channels.length - 1))
+    problem(
+      'image.patch',
+      `expected ${unet.stem * 2 ** (unet.channels.length - 1)}: the U-Net's stem of ${unet.stem}, doubled by each of ` +
+        `its ${unet.channels.length} levels but the first`,
+    )
+  if (unet && unet.channels.at(-1)! % unet.heads !== 0)
+    problem('image.unet.heads', `expected a divisor of the lowest level's ${unet.channels.at(-1)} channels`)
+  if (config.image.positions === 'sincos' && config.channels % 4 !== 0)
+    problem('channels', 'expected a multiple of 4: the embeddings of row and column share the channels')
+})
 
 /** As written by a user, defaults left out. @useDeclaredType */
 export type TransfusionOptions = z.input<typeof transfusionConfigSchema>
 /** The sizes of a model, defaults filled in. @useDeclaredType */
 export type TransfusionConfig = z.output<typeof transfusionConfigSchema>
+
+/** What does not fit together where images are codes: paths and messages. */
+function codeProblems({
+  vocabulary,
+  tokens,
+  image,
+}: Pick<z.output<typeof configShape>, 'vocabulary' | 'tokens' | 'image'>): [path: string, message: string][] {
+  const { codes, unet, weights, boi } = image
+  if (codes === undefined)
+    return tokens.codes === undefined
+      ? []
+      : [['image.codes', 'expected their number, as tokens.codes has ids of them']]
+  const problems: [boolean, string, string][] = [
+    [image.channels !== 1, 'image.channels', 'expected 1: a position is a code'],
+    [image.patch !== 1, 'image.patch', 'expected 1: a position is a code'],
+    [unet !== undefined, 'image.unet', 'expected none beside image.codes, which are tokens'],
+    [weights !== 'shared', 'image.weights', 'expected "shared" beside image.codes, which are tokens'],
+    [boi !== 'shared', 'image.boi', 'expected "shared" beside image.codes, which are tokens'],
+    [tokens.codes === undefined, 'tokens.codes', 'expected the ids of the codes'],
+  ]
+  if (typeof tokens.codes === 'number')
+    problems.push([
+      tokens.codes + codes > vocabulary,
+      'tokens.codes',
+      `expected at most ${vocabulary - codes}, as ${codes} codes follow it in a vocabulary of ${vocabulary}`,
+    ])
+  else if (tokens.codes)
+    problems.push([
+      new Set(tokens.codes).size !== codes || tokens.codes.length !== codes,
+      'tokens.codes',
+      `expected ${codes} different ids, one of each code`,
+    ])
+  return problems.flatMap(([isWrong, path, message]) => (isWrong ? [[path, message]] : []))
+}
 
 export const feedForwardOf = ({ channels, feedForward }: TransfusionConfig): number =>
   feedForward ?? Math.ceil((channels * 8) / 3 / 256) * 256

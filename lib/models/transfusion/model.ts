@@ -41,13 +41,16 @@ export interface ModelOutput {
   skips: readonly ImageSkips[]
 }
 
-function makeEncoder(list: ParameterList, config: TransfusionConfig): PatchEncoder {
-  const { unet } = config.image
+/** Undefined where images are tokens. */
+function makeEncoder(list: ParameterList, config: TransfusionConfig): PatchEncoder | undefined {
+  const { unet, codes } = config.image
+  if (codes !== undefined) return undefined
   return unet ? new UNetPatchEncoder(list, config, unet) : new LinearPatchEncoder(list, config)
 }
 
-function makeDecoder(list: ParameterList, config: TransfusionConfig): PatchDecoder {
-  const { unet } = config.image
+function makeDecoder(list: ParameterList, config: TransfusionConfig): PatchDecoder | undefined {
+  const { unet, codes } = config.image
+  if (codes !== undefined) return undefined
   return unet ? new UNetPatchDecoder(list, config, unet) : new LinearPatchDecoder(list, config)
 }
 
@@ -57,7 +60,7 @@ function makeModules(config: TransfusionConfig, lora?: Lora) {
   const imageList = new ParameterList()
   const updateList = new ParameterList()
   const { vocabulary, layers, channels, heads, kvHeads = heads, normEps } = config
-  const { attentionBias, qkNorm, unrotatedLayers, image } = config
+  const { attentionBias, qkNorm, normOrder, unrotatedLayers, image } = config
   const sizes = {
     layers,
     channels,
@@ -68,6 +71,7 @@ function makeModules(config: TransfusionConfig, lora?: Lora) {
     headSize: headSizeOf(config),
     attentionBias,
     qkNorm,
+    normOrder,
     unrotatedLayers,
     imageWeights: image.weights,
   }
@@ -191,7 +195,7 @@ export class TransfusionNetwork {
    * and values are written to it and attention sees the cache.
    */
   forward(metadata: AttentionMetadata, images?: ModelImages, cache?: CacheUse): ModelOutput {
-    const encoded = images && this.#modules.encoder.forward(images, metadata, this.#computing)
+    const encoded = images && imageModule(this.#modules.encoder).forward(images, metadata, this.#computing)
     const { positions } = metadata
     const table = ropeTable(positions, this.#frequencies, this.#axes)
     const hidden = this.#hidden(encoded?.vectors, metadata, {
@@ -258,7 +262,7 @@ export class TransfusionNetwork {
    */
   imagePrediction({ hidden, skips }: ModelOutput, metadata: AttentionMetadata): Tensor {
     const vectors = gatherRows(hidden, metadata.patchRows)
-    return this.#modules.decoder.forward(vectors, metadata, skips, this.#computing)
+    return imageModule(this.#modules.decoder).forward(vectors, metadata, skips, this.#computing)
   }
 
   get #embedded(): EmbeddingOptions {
@@ -276,6 +280,14 @@ export class TransfusionNetwork {
     this.#axes.free()
     this.#still?.free()
   }
+}
+
+/** A module of images that are patches. */
+function imageModule<Module extends PatchEncoder | PatchDecoder>(module: Module | undefined): Module {
+  if (module) return module
+  throw new Error(
+    'TransfusionNetwork: images of this model are codes, tokens like those of text, and have no patches',
+  )
 }
 
 /**

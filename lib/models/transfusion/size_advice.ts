@@ -17,7 +17,7 @@ export function sizeAdvice(config: TransfusionConfig, objective: Objective): str
   const { prediction } = objective
   const valuesOf = (patch: number) => patch ** 2 * image.channels
   const values = valuesOf(image.patch)
-  if (image.unet || prediction === 'x0' || values <= channels) return []
+  if (image.codes || image.unet || prediction === 'x0' || values <= channels) return []
   const smaller = largest(image.patch, (patch) => image.patch % patch === 0 && valuesOf(patch) <= channels)
   const wider = 2 * heads * Math.ceil(values / (2 * heads))
   return [

@@ -56,7 +56,7 @@ export function createModel(
   const parsedObjective = parseConfig(objectiveSchema, objective, 'objective')
   const config = parseConfig(
     transfusionConfigSchema,
-    { ...sizes, ...tokenizerIds(tokenizer) },
+    { ...sizes, ...tokenizerIds(tokenizer, sizes.image?.codes) },
     'model config',
   )
   const codec = codecFor(config, options.codec)
@@ -70,23 +70,36 @@ export function createModel(
 
 /** The codec that is given, or the default. Throws a ConfigError where it has not the channels of the model. */
 export function codecFor(
-  { image: { channels } }: TransfusionConfig,
-  codec: ImageCodec | undefined = defaultImageCodec(channels),
+  { image: { channels, codes } }: TransfusionConfig,
+  codec: ImageCodec | undefined = defaultImageCodec(channels, codes),
 ): ImageCodec | undefined {
+  if (codec && codec.codes !== codes)
+    throw new ConfigError(
+      `model config:\n  image.codes: expected ${codec.codes ?? 'none'}, as the codec has; received ${codes ?? 'none'}`,
+    )
   if (!codec || codec.channels === channels) return codec
   throw new ConfigError(
     `model config:\n  image.channels: expected ${codec.channels}, as the codec has; received ${channels}`,
   )
 }
 
-/** What a model's config takes from its tokenizer. Throws when it has no end-of-document token. */
-function tokenizerIds({
-  vocabularySize,
-  bos,
-  eos,
-  boi,
-  eoi,
-}: JsonTokenizer): Pick<TransfusionOptions, 'vocabulary' | 'tokens'> {
+/**
+ * What a model's config takes from its tokenizer; the codes of images, where these are tokens, follow its own. Throws when it has no
+ * end-of-document token.
+ */
+function tokenizerIds(
+  { vocabularySize, bos, eos, boi, eoi }: JsonTokenizer,
+  codes: number | undefined,
+): Pick<TransfusionOptions, 'vocabulary' | 'tokens'> {
   if (eos === undefined) throw new Error('tokenizer: it has no end-of-document token, which a model needs')
-  return { vocabulary: vocabularySize, tokens: { ...(bos !== undefined && { bos }), end: eos, boi, eoi } }
+  return {
+    vocabulary: vocabularySize + (codes ?? 0),
+    tokens: {
+      ...(bos !== undefined && { bos }),
+      end: eos,
+      boi,
+      eoi,
+      ...(codes !== undefined && { codes: vocabularySize }),
+    },
+  }
 }

@@ -27,7 +27,8 @@ import type { WeightKind } from '../../../nn/weight_kinds.js'
 import type { Parameter } from '../../../nn/parameters.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { Tensor } from '../../../tensor/tensor.js'
-import { AutoencoderCodec, autoencoderFolderName } from '../../autoencoder/codec.js'
+import { autoencoderFolderName } from '../../autoencoder/held_autoencoder.js'
+import { loadImageCodec } from '../../autoencoder/image_codec.js'
 import { type OwnWeights, transfusionName } from '../config.js'
 import { copyTextWeights } from './image_weights.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
@@ -102,6 +103,8 @@ export async function saveModel(
   const { network, tokenizer, objective } = model
   using frozen = network.arena.freeze()
   const codec = codecOf(model)
+  // Of a codec whose files are none yet, its config tells of them once they are saved.
+  await codec?.saveInto?.(folder)
   const preprocessing = imagePreprocessingOf(model, model.imagePreprocessing)
   const config = {
     architecture: transfusionName,
@@ -114,7 +117,6 @@ export async function saveModel(
     lora: merged ? undefined : network.lora,
   }
   let seal = ''
-  await codec?.saveInto?.(folder)
   await replaceFiles(folder, async (aside) => {
     const path = (file: keyof typeof files) => join(aside, files[file])
     const weights = await writeWeights(
@@ -180,20 +182,22 @@ export async function loadModel(
     sum?.add(await readFile(tokenizerPath))
     return JsonTokenizer.load(tokenizerPath, { ...ids, eos })
   })
-  if (tokenizer.vocabularySize !== model.vocabulary)
+  // Codes follow the tokenizer's tokens, unless they are among these.
+  const ofText = typeof model.tokens.codes === 'number' ? model.tokens.codes : model.vocabulary
+  if (tokenizer.vocabularySize !== ofText)
     throw new Error(
-      `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${model.vocabulary}`,
+      `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${ofText}`,
     )
   const chatTemplate = template === undefined ? undefined : new ChatTemplate(template, tokenizer)
   const codec =
-    recorded?.type === 'autoencoder'
-      ? await AutoencoderCodec.load(join(folder, autoencoderFolderName), {
+    recorded && recorded.type !== 'pixels'
+      ? await loadImageCodec(join(folder, autoencoderFolderName), model.image, {
           compute,
           device,
           checksums: verify ? recorded.checksums : undefined,
-          calibration: recorded.calibration,
+          calibration: recorded.type === 'autoencoder' ? recorded.calibration : undefined,
         })
-      : defaultImageCodec(model.image.channels)
+      : defaultImageCodec(model.image.channels, model.image.codes)
   const sizes = { ...model, image: { ...model.image, ...grown } }
   const lora = parseLora(options.lora, 'Transfusion.load: lora')
   const frozen = frozenStorage(transfusionParameters(sizes), { ...options, lora }, 'Transfusion.load: ')

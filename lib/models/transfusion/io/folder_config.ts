@@ -14,7 +14,8 @@ import {
 import { codecOf, imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { formatValue } from '../../../describe.js'
 import { objectiveSchema } from '../../../diffusion/objective.js'
-import { autoencoderFolderName, codecSizesOfAutoencoder } from '../../autoencoder/codec.js'
+import { autoencoderFolderName } from '../../autoencoder/held_autoencoder.js'
+import { imageCodecSizes } from '../../autoencoder/image_codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema, transfusionName } from '../config.js'
 import { loraSchema } from '../lora.js'
@@ -81,8 +82,12 @@ async function codecSizes(
   if (!codec) return undefined
   const sizes =
     codec.type === 'pixels'
-      ? defaultImageCodec(image.channels)
-      : codecSizesOfAutoencoder((await describeAutoencoder(join(folder, autoencoderFolderName))).config)
+      ? defaultImageCodec(image.channels, image.codes)
+      : imageCodecSizes((await describeAutoencoder(join(folder, autoencoderFolderName))).config, image)
+  if (sizes?.codes !== image.codes)
+    throw new Error(
+      `${path}: codec: ${codec.type} has ${sizes?.codes ?? 'no'} codes, received a model of ${image.codes ?? 'none'}`,
+    )
   if (sizes?.channels === image.channels) return sizes
   const expected = sizes ? `has ${sizes.channels} channels` : 'have 1 or 3 channels'
   throw new Error(`${path}: codec: ${codec.type} ${expected}, received a model of ${image.channels}`)

@@ -7,7 +7,7 @@ import { formatValue } from '../../../describe.js'
 import { type Objective, objectiveSchema } from '../../../diffusion/objective.js'
 import type { ImageCodecConfig } from '../../../image/codec.js'
 import type { LatentScaling } from '../../../image/latent_calibration.js'
-import { autoencoderFolderName } from '../../autoencoder/codec.js'
+import { autoencoderFolderName } from '../../autoencoder/held_autoencoder.js'
 import { isGguf, openPretrained } from '../../llama/open.js'
 import { currentDevice, parseDevice } from '../../../tensor/device.js'
 import { boiRows, feedForwardOf, imageWeights, type OwnWeights, type TransfusionOptions } from '../config.js'
@@ -114,8 +114,8 @@ export async function readSizes(named: string): Promise<{
     return {
       sizes: { ...sizes, kvHeads, feedForward: feedForwardOf(model) },
       objective,
+      ...(codec && codec.type !== 'pixels' && { autoencoder: join(folder, autoencoderFolderName) }),
       ...(codec?.type === 'autoencoder' && {
-        autoencoder: join(folder, autoencoderFolderName),
         latentScale: codec.calibration?.scale ? 'measured' : 'autoencoder',
       }),
     }

@@ -70,7 +70,12 @@ export async function toLlama(
 
 /** The config of the text part as a language model's. */
 export function llamaConfigOf(config: TransfusionConfig): LlamaConfig {
-  const { tokens, image: _, attentionBias, qkNorm, ...sizes } = config
+  const { tokens, image, attentionBias, qkNorm, normOrder, ...sizes } = config
+  const refused = image.codes !== undefined ? 'image.codes' : normOrder === 'post' ? 'normOrder' : undefined
+  if (refused !== undefined || qkNorm === 'layer')
+    throw new Error(
+      `the model has ${refused ?? 'qkNorm "layer"'}, which no language model of these types has`,
+    )
   const { heads, kvHeads = heads, headSize, unrotatedLayers, ropeScaling } = sizes
   return {
     ...given({ headSize, unrotatedLayers, ropeScaling }),

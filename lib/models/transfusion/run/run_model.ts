@@ -1,9 +1,11 @@
 /** A Transfusion model as lib/run drives any model: it has the shape of `RunModelType` there. */
 import type { StreamOptions } from '../../../data/stream/open_stream.js'
+import type { ImageCodec } from '../../../image/codec.js'
 import type { Image } from '../../../image/image.js'
 import type { ImagePreprocessing } from '../../../image/image_preprocessing.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
 import { AutoencoderCodec } from '../../autoencoder/codec.js'
+import { loadImageCodec } from '../../autoencoder/image_codec.js'
 import { createModel } from '../io/create.js'
 import { type LoadedModel, loadModel, saveModel } from '../io/folder.js'
 import { initializeFrom } from '../io/initialize.js'
@@ -63,8 +65,8 @@ class TransfusionRunModel {
   }
 }
 
-const loadCodec = ({ precision: compute, device }: RunSettings, autoencoder: string) =>
-  AutoencoderCodec.load(autoencoder, { compute, device })
+const loadCodec = ({ precision: compute, device, model }: RunSettings, autoencoder: string) =>
+  loadImageCodec(autoencoder, model.image, { compute, device })
 
 type FirstImages = (count: number, preprocessing: ImagePreprocessing) => Promise<Image[]>
 
@@ -72,10 +74,11 @@ type FirstImages = (count: number, preprocessing: ImagePreprocessing) => Promise
 const measuredImages = 64
 
 /** The codec of a new model where its config names an autoencoder, its latents measured. */
-async function openCodec(settings: RunSettings, images: FirstImages): Promise<AutoencoderCodec | undefined> {
+async function openCodec(settings: RunSettings, images: FirstImages): Promise<ImageCodec | undefined> {
   const { autoencoder, latentScale } = settings.model
   if (autoencoder === undefined) return undefined
   const codec = await loadCodec(settings, autoencoder)
+  if (!(codec instanceof AutoencoderCodec)) return codec
   try {
     const statistics =
       (await statisticsOfLatents(settings)) ??
@@ -112,7 +115,12 @@ export const transfusionRuns = {
         `${name}: model.autoencoder: expected the folder of one; without it there is nothing to encode by`,
       )
     const preprocessing = await preprocessingOf(settings, name)
-    const codec = await loadCodec(settings, autoencoder)
+    if (settings.model.image.codes !== undefined)
+      throw new Error(
+        `${name}: model.image.codes: images become codes as they are trained on; expected a config without, whose model reads latents`,
+      )
+    const { precision: compute, device } = settings
+    const codec = await AutoencoderCodec.load(autoencoder, { compute, device })
     const { channels, imageChannels, downscale, checksums } = codec
     return {
       checksums,

@@ -16,11 +16,8 @@ import { joinStatistics, type LatentStatistics } from '../../../image/latent_sta
 import { requireImagePreprocessing } from '../../../sequence/image_model.js'
 import { patchGrid } from '../../../sequence/metadata.js'
 import type { Device } from '../../../tensor/device.js'
-import {
-  autoencoderChecksums,
-  autoencoderFolderName,
-  codecSizesOfAutoencoder,
-} from '../../autoencoder/codec.js'
+import { autoencoderChecksums, autoencoderFolderName } from '../../autoencoder/held_autoencoder.js'
+import { imageCodecSizes } from '../../autoencoder/image_codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
 import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
 import { frozenNames } from '../freeze.js'
@@ -45,18 +42,27 @@ export interface RunSettings {
 /** Stands for a tokenizer that is not there yet. */
 const anyVocabulary = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
 
+/** Stands for the vocabulary of a tokenizer that is not there yet, codes behind it. */
+const vocabularyWith = ({ codes }: { codes?: number | undefined }) =>
+  codes === undefined
+    ? anyVocabulary
+    : {
+        vocabulary: anyVocabulary.vocabulary + codes,
+        tokens: { ...anyVocabulary.tokens, codes: anyVocabulary.vocabulary },
+      }
+
 /** The sizes of a run's model, all but the vocabulary. Throws a ConfigError that begins with `name`, the config's. */
 const sizesOf = ({ model }: RunSettings, name: string): TransfusionConfig =>
   parseConfig(
     z.object({ model: transfusionConfigSchema }),
-    { model: { ...modelOptions(model), ...anyVocabulary } },
+    { model: { ...modelOptions(model), ...vocabularyWith(model.image) } },
     name,
   ).model
 
 /** The sizes of the codec that a run's model reads images by. Rejects where there is no such autoencoder. */
 async function codecSizesOf({ autoencoder, image }: ModelOptions): Promise<CodecSizes | undefined> {
-  if (autoencoder === undefined) return defaultImageCodec(image.channels)
-  return codecSizesOfAutoencoder((await describeAutoencoder(autoencoder)).config)
+  if (autoencoder === undefined) return defaultImageCodec(image.channels, image.codes)
+  return imageCodecSizes((await describeAutoencoder(autoencoder)).config, image)
 }
 
 /** How images are decoded for a model of these sizes. Throws an Error that begins with `name`. */
@@ -89,6 +95,7 @@ export async function checkSettings(
   for (const source of data.type === 'mixture' ? data.sources : [data])
     if (source.type === 'latents') await checkLatents(source.path, model, name)
   const codec = await codecSizesOf(model)
+  checkCodes(data, model, codec, name)
   checkChannels(data, model, codec, name)
   const { height, width } = preprocessingFor(settings, sizes, codec, name)
   const { downscale } = codec!
@@ -114,7 +121,7 @@ export async function continuedModel(
   const { autoencoder } = model
   if (autoencoder === undefined) return model
   const stored = await readModelConfig(folder).catch(() => undefined)
-  if (stored?.codec?.type !== 'autoencoder') return undefined
+  if (!stored?.codec || stored.codec.type === 'pixels') return undefined
   if (
     (await exists(autoencoder)) &&
     !isDeepStrictEqual(await autoencoderChecksums(autoencoder), stored.codec.checksums)
@@ -124,6 +131,29 @@ export async function continuedModel(
         `received another, ${autoencoder}`,
     )
   return { ...model, autoencoder: join(folder, autoencoderFolderName) }
+}
+
+/** That images which are to be tokens have codes: those of an autoencoder with as many. */
+function checkCodes(
+  data: DataConfig,
+  { autoencoder, image: { codes } }: ModelOptions,
+  codec: CodecSizes | undefined,
+  name: string,
+): void {
+  if (codes === undefined) return
+  if (autoencoder === undefined)
+    throw new Error(
+      `${name}: model.autoencoder: expected the folder of a VQ-VAE, whose codes images are to become (model.image.codes)`,
+    )
+  if (codec?.codes !== codes)
+    throw new Error(
+      codec?.codes === undefined
+        ? `${name}: model.autoencoder: expected a VQ-VAE, as model.image.codes asks for; ${autoencoder} has no codebook`
+        : `${name}: model.image.codes: expected ${codec.codes}, as ${autoencoder} has; received ${codes}`,
+    )
+  const sources = data.type === 'mixture' ? data.sources : [data]
+  if (sources.some(({ type }) => type === 'latents'))
+    throw new Error(`${name}: data: expected images, of which the autoencoder makes codes; latents are none`)
 }
 
 /** Image files are gray or have three colours, MNIST's are gray. */

@@ -8,6 +8,8 @@ import type { ModelParts } from '../io/folder.js'
 import type { TrainingBatch } from './loss.js'
 import { encodeImages, type ImageInput } from '../../../sequence/image_parts.js'
 import { randomSeeds } from '../../../random.js'
+import { type CodeTokens, codeTokensOf, sequenceOfTokens } from '../../../sequence/code_tokens.js'
+import { splitValues } from '../../../image/codec.js'
 import { packSequences } from '../../../sequence/packing.js'
 import { packingOf } from '../../../sequence/packing_options.js'
 import type { TrainingSequence } from '../../../sequence/training_sequence.js'
@@ -46,7 +48,9 @@ export async function trainingBatch(
   const { network, objective } = model
   checkArguments('trainingBatch', { 'model.network.config': [network?.config, 'config'] })
   const { schedule = scheduleOf(objective), timesteps = {}, seed = 0, step = 0, firstImage = 0 } = noise
-  const packed = packSequences(sequences, packingOf(network.config))
+  const codes = codeTokensOf(network.config)
+  const read = codes ? await asTokens(sequences, model, codes) : sequences
+  const packed = packSequences(read, packingOf(network.config))
   const settings = parseConfig(timestepsSchema, timesteps, 'timesteps')
   const t = sampleTimesteps(settings, schedule, packed.limitNoise, seed, step, firstImage)
   return {
@@ -55,4 +59,19 @@ export async function trainingBatch(
     targets: diffusionTargets(schedule, objective, t),
     seeds: randomSeeds(seed, 'noise', step, packed.images.length, firstImage),
   }
+}
+
+/** Sequences with their images as tokens, LM targets all. */
+async function asTokens(
+  sequences: readonly TrainingSequence<ImageInput>[],
+  model: Parameters<typeof encodeImages>[1],
+  codes: CodeTokens,
+): Promise<TrainingSequence<never>[]> {
+  const images = sequences.flatMap(({ images }) => images)
+  const encoded = splitValues(await encodeImages(images, model), images, 1)
+  let first = 0
+  return sequences.map((sequence) => {
+    const own = encoded.slice(first, (first += sequence.images.length))
+    return sequenceOfTokens(sequence, own, codes, true)
+  })
 }
