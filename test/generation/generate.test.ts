@@ -135,6 +135,7 @@ describe('generate', () => {
     expect(reason).toBe('end')
     expect(usage).toEqual({
       promptTokens: 2,
+      imageTokens: 0,
       unknownTokens: 0,
       promptImages: 1,
       textTokens: 4,

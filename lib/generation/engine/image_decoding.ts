@@ -1,11 +1,8 @@
-import { type ImageCodec, joinValues } from '../../image/codec.js'
-import type { EncodedImage, Image, ImageSize } from '../../image/image.js'
+import type { ImageCodec } from '../../image/codec.js'
+import type { EncodedImage, ImageSize } from '../../image/image.js'
+import { type Decode, decodeAll } from './decode_images.js'
 import type { StepOutput } from './step_input.js'
-import { describe } from '../../describe.js'
 import type { DenoisingRequest, ScheduledRequest } from './scheduled_request.js'
-
-/** How values become images. */
-type Decode = (values: Float32Array, sizes: readonly ImageSize[]) => Image[] | Promise<Image[]>
 
 /**
  * Begins to decode images by the codecs of their requests, those of one codec together, and puts promises of them into the
@@ -52,17 +49,4 @@ function decodeInto(members: readonly Member[], decode: Decode): void {
     // Nobody awaits it where the generation has failed meanwhile.
     output.image.catch(() => {})
   })
-}
-
-/** Decodes one image by a codec. */
-export const decodeImage = async (codec: ImageCodec, encoded: EncodedImage): Promise<Image> =>
-  (await decodeAll([encoded], (values, sizes) => codec.decode(values, sizes)))[0]!
-
-async function decodeAll(encoded: readonly EncodedImage[], decode: Decode): Promise<Image[]> {
-  const images = await decode(joinValues(encoded), encoded)
-  if (images?.length !== encoded.length)
-    throw new RangeError(
-      `codec.decode: must return as many images as sizes, ${encoded.length}, received ${describe(images)}`,
-    )
-  return images
 }

@@ -106,7 +106,8 @@ export interface LlamaConfig {
   readonly headSize?: number
   readonly feedForward: number
   readonly attentionBias?: 'qkv' | 'all'
-  readonly qkNorm?: true
+  readonly qkNorm?: true | 'layer'
+  readonly normOrder?: 'post'
   readonly unrotatedLayers?: number[]
   readonly ropeTheta: number
   readonly ropeScaling?: RopeScaling

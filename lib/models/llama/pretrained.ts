@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { checkTokenizerFile } from '../../files/safetensors/checkpoint_contents.js'
 import { SafetensorsFolder } from '../../files/safetensors/safetensors_folder.js'
 import { checkFloats } from '../../files/safetensors/safetensors_header.js'
+import type { ImageCodec } from '../../image/codec.js'
+import type { ComputeType } from '../../nn/arena.js'
+import type { Device } from '../../tensor/device.js'
 import type { BlockDType } from '../../tensor/dtype.js'
 import { readChatTemplate } from '../../tokenizer/chat_template.js'
 import { JsonTokenizer } from '../../tokenizer/tokenizer.js'
@@ -27,9 +30,25 @@ export interface PretrainedWeights extends AsyncDisposable {
   refuseOthers(known: ReadonlySet<string>): void
 }
 
+/** The images of a pretrained model that has any: codes of a VQ-VAE among its tokens, as in Chameleon. */
+export interface PretrainedImages {
+  /** Of those that it was trained on, as the config of a model of ours has them. */
+  readonly image: { channels: 1; patch: 1; codes: number; height: number; width: number }
+  /** Ids of the special tokens, and that of each code. */
+  readonly tokens: { bos: number; end: number; boi: number; eoi: number; codes: number[] }
+  /** Reads the VQ-VAE; `imageDecoder`: a safetensors file with its decoder, where the model's own files lack it. */
+  openCodec(options: {
+    compute: ComputeType
+    device: Device
+    imageDecoder: string | undefined
+  }): Promise<ImageCodec>
+}
+
 /** A pretrained language model. */
 export interface PretrainedModel {
   readonly config: LlamaConfig
+  /** Absent where it reads text alone. */
+  readonly images?: PretrainedImages
   openWeights(): Promise<PretrainedWeights>
   /** Rejects with an Error that names the file where there is no tokenizer. */
   readTokenizer(): Promise<JsonTokenizer>
@@ -51,13 +70,17 @@ export async function openHuggingFaceFolder(folder: string): Promise<PretrainedM
   }
 }
 
-class FolderWeights implements PretrainedWeights {
+/** The weights of a folder of safetensors. */
+export class FolderWeights implements PretrainedWeights {
   readonly #files: SafetensorsFolder
   readonly #config: LlamaConfig
+  readonly #isOther: (name: string) => boolean
 
-  constructor(files: SafetensorsFolder, config: LlamaConfig) {
+  /** `isOther`: tells the tensors of another part of the model, which are not read here. */
+  constructor(files: SafetensorsFolder, config: LlamaConfig, isOther = (_name: string): boolean => false) {
     this.#files = files
     this.#config = config
+    this.#isOther = isOther
   }
 
   check({ name, shape }: LlamaTensor): void {
@@ -83,7 +106,9 @@ class FolderWeights implements PretrainedWeights {
 
   refuseOthers(known: ReadonlySet<string>): void {
     const stored = new Set([...known].map((name) => this.#storedName(name)))
-    const unknown = [...this.#files.names].find((name) => !stored.has(name) && !isDerived(name))
+    const unknown = [...this.#files.names].find(
+      (name) => !stored.has(name) && !isDerived(name) && !this.#isOther(name),
+    )
     if (unknown !== undefined)
       throw new Error(`${this.#files.pathOf(unknown)}: a model of this config has no tensor "${unknown}"`)
   }

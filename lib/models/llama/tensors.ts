@@ -15,6 +15,7 @@ const outputName = 'lm_head.weight'
  */
 export function llamaTensors(parameter: string, config: LlamaConfig): readonly LlamaTensor[] | undefined {
   const { vocabulary, channels, heads, kvHeads, feedForward, headSize = channels / heads } = config
+  const ofEachHead = config.qkNorm === 'layer'
   const [queries, keys] = [heads * headSize, kvHeads * headSize]
   switch (parameter) {
     case 'embedding.weight':
@@ -30,6 +31,10 @@ export function llamaTensors(parameter: string, config: LlamaConfig): readonly L
     // Of the outputs alone.
     shape: kind === 'bias' ? shape.slice(0, 1) : shape,
   })
+  const headNorm = (name: string, count: number) => ({
+    name: `model.layers.${layer}.${name}.${kind}`,
+    shape: ofEachHead ? [count, headSize] : [headSize],
+  })
   switch (part) {
     case 'attention_norm':
       return [tensor('input_layernorm', channels)]
@@ -40,9 +45,9 @@ export function llamaTensors(parameter: string, config: LlamaConfig): readonly L
         tensor('self_attn.v_proj', keys, channels),
       ]
     case 'attention.query_norm':
-      return [tensor('self_attn.q_norm', headSize)]
+      return [headNorm('self_attn.q_norm', heads)]
     case 'attention.key_norm':
-      return [tensor('self_attn.k_norm', headSize)]
+      return [headNorm('self_attn.k_norm', kvHeads)]
     case 'attention.output':
       return [tensor('self_attn.o_proj', channels, queries)]
     case 'feed_forward_norm':

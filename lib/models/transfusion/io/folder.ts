@@ -176,14 +176,14 @@ export async function loadModel(
   const weightsPath = await currentFile(folder, files.weights)
   const types = quantised || weights !== 'f32' ? await readWeightTypes(weightsPath) : undefined
   const compute = computeOf({ ...options, weights }, types?.storesHalves)
-  const { end: eos, ...ids } = model.tokens
+  const { end: eos, codes, ...ids } = model.tokens
   const tokenizerPath = await currentFile(folder, files.tokenizer)
   const tokenizer = await readListed(tokenizerPath, { ...listed, name: files.tokenizer }, async (sum) => {
     sum?.add(await readFile(tokenizerPath))
     return JsonTokenizer.load(tokenizerPath, { ...ids, eos })
   })
   // Codes follow the tokenizer's tokens, unless they are among these.
-  const ofText = typeof model.tokens.codes === 'number' ? model.tokens.codes : model.vocabulary
+  const ofText = typeof codes === 'number' ? codes : model.vocabulary
   if (tokenizer.vocabularySize !== ofText)
     throw new Error(
       `${folder}: the tokenizer has ${tokenizer.vocabularySize} tokens, the model's vocabulary ${ofText}`,

@@ -20,7 +20,7 @@ import { scope } from '../../../tensor/scope.js'
 import { elementsOf } from '../../../tensor/shape.js'
 import type { LlamaConfig } from '../../llama/config.js'
 import { openPretrained } from '../../llama/open.js'
-import type { PretrainedWeights } from '../../llama/pretrained.js'
+import type { PretrainedImages, PretrainedWeights } from '../../llama/pretrained.js'
 import { type LlamaTensor, llamaTensors } from '../../llama/tensors.js'
 import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
 import { codecFor } from './create.js'
@@ -32,13 +32,23 @@ import { type LoraSettings, parseLora } from '../lora.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 
+type ImageOptions = TransfusionOptions['image']
+
 const embeddingName = 'embedding.weight'
 const outputName = 'output.weight'
 
 /** What a language model lacks, to be grown on it. */
 export interface FromPretrainedOptions {
-  /** The images to read and generate: a language model has none. */
-  image: TransfusionOptions['image']
+  /**
+   * The images to read and generate: a language model has none. A Chameleon's are codes of the size that it was trained on, and
+   * height and width alone, in codes, may be given.
+   */
+  image?: TransfusionOptions['image'] | Partial<Pick<TransfusionConfig['image'], 'height' | 'width'>>
+  /**
+   * Of a Chameleon, a safetensors file with the decoder of its VQGAN, tensors named as in taming-transformers' checkpoint:
+   * transformers' files lack it, and without it the model generates codes, no pixels.
+   */
+  imageDecoder?: string
   /** What the network predicts of images, and how its error counts. */
   objective?: Partial<Objective>
   /** What is computed in. bf16, where the weights are trained: f32 weights, rounded to bf16 for computing. */
@@ -78,12 +88,15 @@ export type FromLlamaOptions = FromPretrainedOptions
  *   of a model whose weights are shared.
  * - Tied matrices are parted: both begin with the same values, but where the checkpoint has two that differ.
  *
+ * A Chameleon of transformers is read as it is: it has images, codes among its tokens, and nothing is grown.
+ *
  * Throws an Error that names what is missing, does not fit or is not supported.
  */
 export async function fromPretrained(path: string, options: FromPretrainedOptions): Promise<LoadedModel> {
   checkArguments('fromPretrained', { path: [path, 'string'], options: [options, 'object'] })
   checkOptions('fromPretrained', options, {
     image: true,
+    imageDecoder: true,
     objective: true,
     compute: true,
     device: true,
@@ -97,14 +110,16 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
     weights: true,
   })
   checkWeightOptions('fromPretrained', options)
-  if (options.image === undefined)
+  const device = parseDevice(options.device ?? currentDevice(), 'fromPretrained')
+  const pretrained = await openPretrained(path)
+  const { config: llama, images } = pretrained
+  if (options.image === undefined && !images)
     throw new TypeError(
       'fromPretrained: options.image is missing: a language model has no images, and the sizes of those to read and generate ' +
         'are for you to choose, { channels: 3, patch: 8, height: 64, width: 64 } say',
     )
-  const device = parseDevice(options.device ?? currentDevice(), 'fromPretrained')
-  const pretrained = await openPretrained(path)
-  const { config: llama } = pretrained
+  if (options.imageDecoder !== undefined && !images)
+    throw new TypeError('fromPretrained: options.imageDecoder is for a Chameleon, whose images are codes')
   const tokenizer = options.tokenizer ?? (await pretrained.readTokenizer())
   if (tokenizer.givenSize > llama.vocabulary)
     throw new Error(
@@ -112,15 +127,23 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
     )
   const template = await pretrained.readChatTemplate()
   const chatTemplate = template === undefined ? undefined : new ChatTemplate(template, tokenizer)
-  const config = grownConfig(llama, tokenizer, options.image, path)
-  const codec = codecFor(config, options.codec)
-  const imagePreprocessing = imagePreprocessingOf({ network: { config }, codec }, options.imagePreprocessing)
+  const config = grownConfig(
+    llama,
+    tokenizer,
+    { ...images?.image, ...options.image } as ImageOptions,
+    images,
+    path,
+  )
   const objective = parseConfig(objectiveSchema, options.objective ?? {}, 'objective')
   await using weights = await pretrained.openWeights()
   const wanted = transfusionParameters(config).flatMap(({ name }) => llamaTensors(name, llama) ?? [])
   for (const tensor of wanted) weights.check(tensor)
   weights.refuseOthers(new Set(wanted.map(({ name }) => name)))
   const compute = computeOf(options, weights.storesHalves)
+  const { imageDecoder } = options
+  const own = options.codec ? undefined : await images?.openCodec({ compute, device, imageDecoder })
+  const codec = codecFor(config, options.codec ?? own)
+  const imagePreprocessing = imagePreprocessingOf({ network: { config }, codec }, options.imagePreprocessing)
   const lora = parseLora(options.lora, 'fromPretrained: lora')
   const frozen = frozenStorage(transfusionParameters(config), { ...options, lora }, 'fromPretrained: ')
   const storage = storageOf(options.weights ?? 'f32', compute, storedAs(weights, llama), frozen)
@@ -135,10 +158,11 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
     if (options.adapter !== undefined) await mergeAdapter(options.adapter, network)
     copyTextWeights(network.arena)
     await growRows(network.arena, tokenizer.givenSize)
-    await scalePatches(network)
+    if (config.image.codes === undefined) await scalePatches(network)
     network.arena.updated()
   } catch (error) {
     network[Symbol.dispose]()
+    own?.[Symbol.dispose]?.()
     throw error
   }
   return { network, tokenizer, objective, codec, chatTemplate, imagePreprocessing }
@@ -147,17 +171,21 @@ export async function fromPretrained(path: string, options: FromPretrainedOption
 function grownConfig(
   { bos, eos, tied: _tied, vocabulary: _vocabulary, ...sizes }: LlamaConfig,
   tokenizer: JsonTokenizer,
-  image: TransfusionOptions['image'],
+  image: ImageOptions,
+  images: PretrainedImages | undefined,
   folder: string,
 ): TransfusionConfig {
   const first = bos ?? tokenizer.bos
-  const tokens = {
+  const { vocabularySize } = tokenizer
+  const grownCodes = images ? undefined : image.codes
+  const tokens = images?.tokens ?? {
     ...(first !== undefined && { bos: first }),
     end: eos ?? tokenizer.eos,
     boi: tokenizer.boi,
     eoi: tokenizer.eoi,
+    ...(grownCodes !== undefined && { codes: vocabularySize }),
   }
-  const grown = { ...sizes, vocabulary: tokenizer.vocabularySize, tokens, image }
+  const grown = { ...sizes, vocabulary: vocabularySize + (grownCodes ?? 0), tokens, image }
   return parseConfig(transfusionConfigSchema, grown, `${folder}, as a model config`)
 }
 
