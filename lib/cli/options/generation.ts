@@ -67,6 +67,17 @@ export function addImageOptions(command: Command): Command {
       .argParser(toInterval)
       .default(defaults.guidanceInterval, defaults.guidanceInterval.join(',')),
     numberOption(
+      '--image-temperature <number>',
+      'of images that are codes; 0 takes the most likely code',
+    ).default(defaults.imageTemperature),
+    numberOption('--image-top-k <number>', 'of codes, only the k most likely; 0: all').default(
+      defaults.imageTopK,
+    ),
+    numberOption(
+      '--image-top-p <share>',
+      'of codes, only the most likely that together have this probability',
+    ).default(defaults.imageTopP),
+    numberOption(
       '--preview-every <steps>',
       'show an image while it is denoised; where the terminal cannot, write NUMBER-step-STEP.png',
     ).default(defaults.previewEvery),

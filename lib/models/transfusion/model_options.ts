@@ -24,14 +24,15 @@ export const modelOptionsSchema = z.strictObject({
   headSize: modelShape.headSize,
   attentionBias: modelShape.attentionBias,
   qkNorm: modelShape.qkNorm,
+  normOrder: modelShape.normOrder,
   unrotatedLayers: modelShape.unrotatedLayers,
   ropeTheta: modelShape.ropeTheta,
   ropeScaling: modelShape.ropeScaling,
   normEps: modelShape.normEps,
   image: modelShape.image,
   /**
-   * Folder of a frozen autoencoder of diffusers, AutoencoderKL or VQModel, whose latents the model reads in place of pixels:
-   * the sizes of `image` are then those of latents. Without one the model reads pixels.
+   * Folder of a frozen autoencoder of diffusers, AutoencoderKL or VQModel, whose latents, or with `image.codes` codes, the model
+   * reads in place of pixels: the sizes of `image` are then those of latents. Without one the model reads pixels.
    */
   autoencoder: filePath.optional(),
   /**
