@@ -55,14 +55,15 @@ export function placeObject(
   const { fixed, accept = () => true } = options
   const nearest = edge + size / 2
   for (let i = 0; i < tries; i++) {
-    const x = draws.uniform(nearest, 1 - nearest)
-    const y = draws.uniform(nearest, 1 - nearest)
-    const object = { ...kind, size, x, y, ...fixed }
-    if (others.every((other) => areApart(object, other)) && accept(object)) return object
+    const x = fixed?.x ?? draws.uniform(nearest, 1 - nearest)
+    const y = fixed?.y ?? draws.uniform(nearest, 1 - nearest)
+    if (!others.every((other) => isApart(x, y, size, other))) continue
+    const object = { shape: kind.shape, colour: kind.colour, x, y, size }
+    if (accept(object)) return object
   }
   return undefined
 }
 
-/** Whether the boxes of two objects have the least distance. */
-const areApart = (a: SceneObject, b: SceneObject): boolean =>
-  Math.max(Math.abs(a.x - b.x), Math.abs(a.y - b.y)) >= (a.size + b.size) / 2 + gap
+/** Whether the box of an object at this place has the least distance from another's. */
+const isApart = (x: number, y: number, size: number, other: SceneObject): boolean =>
+  Math.max(Math.abs(x - other.x), Math.abs(y - other.y)) >= (size + other.size) / 2 + gap
