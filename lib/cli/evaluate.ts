@@ -50,8 +50,13 @@ export const evaluateCommand = (): Command =>
     )
     .argument('<model>', 'the model folder')
     .argument('[config]', 'a JSON file with the tasks')
-    .option('--data <name>', 'generate and describe the classes of: fashion-mnist')
-    .addOption(numberOption('--per-class <number>', 'images to generate of each class'))
+    .option(
+      '--data <name>',
+      'generate and describe the classes of: fashion-mnist; or draw and answer: shapes',
+    )
+    .addOption(
+      numberOption('--per-class <number>', 'images to generate of each class, or of each kind of prompts'),
+    )
     .addOption(samplerOption('ddim'))
     .addOption(stepsOption())
     .addOption(guidanceOption())
@@ -140,6 +145,8 @@ function withOptions(config: unknown, options: EvaluateOptions): unknown {
 function classTasks({ data, perClass, sampler, steps, guidance }: EvaluateOptions): object[] {
   const images = given({ sampler, steps, guidance })
   const generation = { ...given({ perClass }), ...(Object.keys(images).length > 0 && { images }) }
+  if (data === 'shapes')
+    return [{ type: 'shapes', ...given({ perKind: perClass }), ...(generation.images && { images }) }]
   if (data === undefined && Object.keys(generation).length === 0) return []
   return [{ type: 'classes', ...(data !== undefined && { data: { type: data } }), ...generation }]
 }

@@ -62,6 +62,11 @@ export {
 } from '../datasets/emoji/emoji.js'
 export type { EmojiStyle } from '../datasets/emoji/emoji_names.js'
 
+export { renderScene } from '../datasets/shapes/render.js'
+export type { Scene, SceneObject } from '../datasets/shapes/scene.js'
+export type { Combinations, PromptMeaning, PromptTag, Requirement } from '../datasets/shapes/prompts.js'
+export type { SceneEdit } from '../datasets/shapes/edits.js'
+
 // Tokenizers: learning one, and what tokenizer.json holds.
 export type { AddedToken, TokenizerJson, TokenizerModel } from '../tokenizer/tokenizer_json.js'
 export { type BpeHooks, type BpeProgress, trainTokenizer } from '../tokenizer/bpe/train_tokenizer.js'

@@ -79,6 +79,18 @@ export {
   readCocoCaptions,
 } from '../evaluation/captions/coco_captions.js'
 
+// Pictures of coloured shapes, judged by their pixels.
+export {
+  evaluateShapes,
+  type JudgedAnswer,
+  type JudgedPrompt,
+  type ShapesEvaluationOptions,
+} from '../evaluation/shapes/evaluate_shapes.js'
+export { findShapes, type FoundObject } from '../evaluation/shapes/find_shapes.js'
+export { judgePicture } from '../evaluation/shapes/judge.js'
+export { judgeEdit } from '../evaluation/shapes/judge_edit.js'
+export type { Verdict } from '../evaluation/geneval/rules.js'
+
 // Text: perplexity, and answers ranked by likelihood.
 export type { Likelihood, LikelihoodOptions } from '../evaluation/text/likelihood.js'
 export { type CaptionedImage, captionPerplexity } from '../evaluation/text/perplexity.js'

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import type { PromptMeaning } from '../../datasets/shapes/prompts.js'
 import { boxOf, shapeNames } from '../../datasets/shapes/scene.js'
 import type { Image } from '../../image/image.js'
@@ -25,6 +26,8 @@ export function strictRequirements({ include }: Pick<PromptMeaning, 'include'>):
  * by GenEval's rules. Throws as `findShapes`.
  */
 export function judgePicture(image: Image, meaning: Pick<PromptMeaning, 'include'>): Verdict {
+  checkArguments('judgePicture', { image: [image, 'image'], meaning: [meaning, 'object'] })
+  checkArguments('judgePicture', { 'meaning.include': [meaning.include, 'array'] })
   const objects = new Map<string, DetectedObject[]>()
   for (const found of findShapes(image)) {
     const others = objects.get(found.shape) ?? []

@@ -1,3 +1,4 @@
+import { checkArguments } from '../../arguments.js'
 import { type Direction, leastMove, type SceneEdit } from '../../datasets/shapes/edits.js'
 import type { SceneObject } from '../../datasets/shapes/scene.js'
 import type { Image } from '../../image/image.js'
@@ -16,7 +17,9 @@ const leastFoundMove = (leastMove + placeTolerance) / 2
  * else. An added object may be at any free place and of any size, a moved one anywhere on its line in the direction. Throws as `findShapes`.
  */
 export function judgeEdit(image: Image, edit: SceneEdit): Verdict {
+  checkArguments('judgeEdit', { image: [image, 'image'], edit: [edit, 'object'] })
   const { source, before, after } = edit
+  checkArguments('judgeEdit', { 'edit.source': [source, 'array'] })
   const found = findShapes(image)
   const reasons: string[] = []
   const take = (expected: SceneObject, isPlaced: (object: FoundObject) => boolean, what: string) => {

@@ -6,6 +6,14 @@ import { weightKinds } from '../../nn/weight_kinds.js'
 import { deviceSchema } from '../../tensor/device_config.js'
 import { classDataSchema } from './class_data_config.js'
 
+/** How images are generated for a measurement. */
+const generatedImagesSchema = imageGenerationConfigSchema
+  .extend({
+    steps: imageGenerationConfigSchema.shape.steps.default(50),
+    guidance: imageGenerationConfigSchema.shape.guidance.default(1.5),
+  })
+  .prefault({})
+
 /** Generates, describes and ranks images of known classes. */
 export const classTaskSchema = z.strictObject({
   type: z.literal('classes'),
@@ -16,12 +24,7 @@ export const classTaskSchema = z.strictObject({
   /** Images to generate of each class; 0: none. */
   perClass: z.int().min(0).default(100),
   /** How they are generated; the defaults are the demo's, and for flow Euler's sampler. */
-  images: imageGenerationConfigSchema
-    .extend({
-      steps: imageGenerationConfigSchema.shape.steps.default(50),
-      guidance: imageGenerationConfigSchema.shape.guidance.default(1.5),
-    })
-    .prefault({}),
+  images: generatedImagesSchema,
   /** Test images, from the first, to describe; 0: none. */
   described: z.int().min(0).default(10_000),
   /** Test images, from the first, to rank all captions for; 0: none. */
@@ -67,6 +70,19 @@ export const questionTaskSchema = z.strictObject({
   unconditional: z.boolean().default(false),
 })
 
+/** Draws prompts of coloured shapes in GenEval's six kinds and answers questions on them; the judge reads the pixels. */
+export const shapesTaskSchema = z.strictObject({
+  type: z.literal('shapes'),
+  /** Prompts of each kind, with a picture each; 0: none. */
+  perKind: z.int().min(0).default(50),
+  /** Questions of each kind: counts, colours, shapes; 0: none. */
+  questions: z.int().min(0).default(50),
+  /** What is asked for: combinations of shapes, colours, counts and relations that training never shows, or such as it does. */
+  combinations: z.enum(['held-out', 'trained']).default('held-out'),
+  /** How they are generated. */
+  images: generatedImagesSchema,
+})
+
 /** The file that `transfusion eval` reads. */
 export const evaluateConfigSchema = z.strictObject({
   /** Everything random follows from it: the generated images and the classifier. */
@@ -80,7 +96,13 @@ export const evaluateConfigSchema = z.strictObject({
   /** What is measured. */
   tasks: z
     .array(
-      z.discriminatedUnion('type', [classTaskSchema, captionTaskSchema, textTaskSchema, questionTaskSchema]),
+      z.discriminatedUnion('type', [
+        classTaskSchema,
+        captionTaskSchema,
+        textTaskSchema,
+        questionTaskSchema,
+        shapesTaskSchema,
+      ]),
     )
     .min(1),
 })
@@ -94,3 +116,4 @@ export type ClassTask = z.output<typeof classTaskSchema>
 export type CaptionTask = z.output<typeof captionTaskSchema>
 export type TextTask = z.output<typeof textTaskSchema>
 export type QuestionTask = z.output<typeof questionTaskSchema>
+export type ShapesTask = z.output<typeof shapesTaskSchema>

@@ -37,6 +37,17 @@ export function meanMetric(values: readonly number[]): Metric {
 export const shareMetric = (value: number, count: number): Metric =>
   withError(value, value * (1 - value), count)
 
+/** The mean of independent shares, each counting alike. */
+export function meanOfShares(shares: readonly Metric[]): Metric {
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0)
+  const variance = sum(shares.map(({ standard_error = 0 }) => standard_error ** 2))
+  return {
+    value: sum(shares.map(({ value }) => value)) / shares.length,
+    standard_error: Math.sqrt(variance) / shares.length,
+    count: sum(shares.map(({ count = 0 }) => count)),
+  }
+}
+
 /** One value has no standard error. */
 const withError = (value: number, variance: number, count: number): Metric => ({
   value,

@@ -11,21 +11,28 @@ import type { GenerativeModel } from '../../generation/model.js'
 import { generatedPreprocessing, openClasses } from './class_data_config.js'
 import { LeftOutReport } from '../../run/left_out_report.js'
 import { unreadablePolicy } from '../../run/train_data.js'
-import type { ClassTask, EvaluationTask, QuestionTask, TextTask } from './evaluate_config.js'
+import type { ClassTask, EvaluationTask, QuestionTask, ShapesTask, TextTask } from './evaluate_config.js'
 import { type EvaluationResult, type Metric, shareMetric } from './evaluation_result.js'
 import type { Outcome, TaskOptions } from './task.js'
 import { runCaptions } from './run_captions.js'
+import { runShapes } from './run_shapes.js'
+import { shapesSide } from '../shapes/evaluate_shapes.js'
 import { requireImagePreprocessing } from '../../sequence/image_model.js'
 
 /** How a task's images are generated: by the sampler that needs few steps where none is named. */
-const imagesOf = ({ images }: ClassTask, { objective }: GenerativeModel): ImageGenerationOptions => ({
+const imagesOf = (
+  { images }: ClassTask | ShapesTask,
+  { objective }: GenerativeModel,
+): ImageGenerationOptions => ({
   ...images,
   sampler: images.sampler ?? (objective.process === 'flow' ? 'euler' : 'ddim'),
 })
 
 /** Rejects with an Error that names what a task asks of a model that it cannot do, before any task is run. */
 export async function checkTask(model: GenerativeModel, task: EvaluationTask): Promise<void> {
-  if (task.type === 'classes') await checkImageGeneration(model, [], imagesOf(task, model))
+  if (task.type === 'shapes') shapesSide(model)
+  if (task.type === 'classes' || task.type === 'shapes')
+    await checkImageGeneration(model, [], imagesOf(task, model))
 }
 
 /** Runs one task of a config. Rejects with the signal's reason when it aborts. */
@@ -47,6 +54,8 @@ function outcomeOf(model: GenerativeModel, task: EvaluationTask, options: TaskOp
       return runCaptions(model, task, options)
     case 'text':
       return runText(model, task, options)
+    case 'shapes':
+      return runShapes(model, { ...task, images: imagesOf(task, model) }, options)
     case 'questions':
       return runQuestions(model, task, options)
   }
