@@ -17,6 +17,7 @@ const purposes = {
   scene: 9,
   heldOutScene: 10,
   code: 11,
+  emoji: 12,
 } as const
 export type Purpose = keyof typeof purposes
 

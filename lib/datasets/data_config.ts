@@ -2,6 +2,8 @@ import { z } from 'zod'
 import { checkArguments } from '../arguments.js'
 import { parseConfig } from '../config/parse.js'
 import { filePath } from '../config/paths.js'
+import { emojiSide } from './emoji/emoji.js'
+import { openEmojiSource } from './emoji/emoji_source.js'
 import { findFashionMnist, openMnist } from './fashion_mnist.js'
 import { datasetSource } from '../data/sources/dataset_source.js'
 import type { CaptionPolicy, DocumentSource } from '../data/sources/document_source.js'
@@ -117,6 +119,27 @@ const shapes = z.strictObject({
   count: z.int().positive().optional(),
 })
 
+/** Emoji in the styles of Noto and Fluent, in colour; those that are held out are in no document. */
+const emoji = z.strictObject({
+  type: z.literal('emoji'),
+  /** Width and height of the pictures, pixels. */
+  size: z.int().min(1).default(emojiSide),
+  /** Each document follows from it and from its number alone. */
+  seed: z.int().min(0).default(0),
+  /** What the documents are, as weights: a caption of a picture, an edit of one (grey, turned, mirrored, inverted, other style). */
+  tasks: z
+    .strictObject({
+      caption: taskWeight.default(1),
+      edit: taskWeight.default(0),
+    })
+    .refine((weights) => Object.values(weights).some((weight) => weight > 0), {
+      error: 'expected a weight above 0',
+    })
+    .prefault({}),
+  /** Documents of an epoch; the paper fine-tunes on 8,000 edits (section 4.5). */
+  count: z.int().positive().default(8000),
+})
+
 /** Positions (tokens and patches) taken from a source for each that is taken from a source of weight 1. */
 const weight = z.number().positive().default(1)
 
@@ -135,6 +158,7 @@ const mixture = z.strictObject({
         tar.extend({ weight }),
         latents.extend({ weight }),
         shapes.extend({ weight }),
+        emoji.extend({ weight }),
       ]),
     )
     .min(1),
@@ -150,6 +174,7 @@ export const sourceSchema = z.discriminatedUnion('type', [
   tar,
   latents,
   shapes,
+  emoji,
 ])
 
 /** What to train on: one source of documents, or several with their weights. Paths are relative to the config file. */
@@ -205,6 +230,10 @@ export async function openSource(
     }
     case 'latents':
       return openLatentsSource(config.path)
+    case 'emoji': {
+      const { type: _type, ...options } = config
+      return openEmojiSource(options)
+    }
     case 'shapes': {
       const { type: _type, count, ...options } = config
       return shapesSource(options, count)
@@ -228,6 +257,6 @@ export async function openSources(
 
 /** How many threads preprocess documents where the config does not say: none for images that are in memory. */
 export function defaultWorkers(data: DataConfig): number {
-  const inMemory = ({ type }: { type: string }) => ['fashion-mnist', 'idx', 'shapes'].includes(type)
+  const inMemory = ({ type }: { type: string }) => ['fashion-mnist', 'idx', 'shapes', 'emoji'].includes(type)
   return (data.type === 'mixture' ? data.sources : [data]).every(inMemory) ? 0 : 1
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
 import { sourceSchema } from '../../datasets/data_config.js'
+import { smallestSide } from '../../datasets/shapes/render.js'
 import { imageGenerationConfigSchema } from '../../generation/options.js'
 import { weightKinds } from '../../nn/weight_kinds.js'
 import { deviceSchema } from '../../tensor/device_config.js'
@@ -83,6 +84,21 @@ export const shapesTaskSchema = z.strictObject({
   images: generatedImagesSchema,
 })
 
+/** Edits pictures that training has not seen, by an instruction. */
+export const editTaskSchema = z.strictObject({
+  type: z.literal('edits'),
+  /** Scenes of coloured shapes, whose judge reads the pixels, or held-out emoji, compared with the true edit. */
+  data: z.enum(['shapes', 'emoji']),
+  /** Width and height of the pictures, pixels: those that the model generates. */
+  size: z.int().min(smallestSide).default(smallestSide),
+  /** Edits. */
+  count: z.int().min(2).default(200),
+  /** Of emoji: the root mean square error, as a share of the range of values, up to which an answer is right. */
+  tolerance: z.number().gt(0).max(1).default(0.1),
+  /** How they are generated. */
+  images: generatedImagesSchema,
+})
+
 /** The file that `transfusion eval` reads. */
 export const evaluateConfigSchema = z.strictObject({
   /** Everything random follows from it: the generated images and the classifier. */
@@ -102,6 +118,7 @@ export const evaluateConfigSchema = z.strictObject({
         textTaskSchema,
         questionTaskSchema,
         shapesTaskSchema,
+        editTaskSchema,
       ]),
     )
     .min(1),
@@ -117,3 +134,4 @@ export type CaptionTask = z.output<typeof captionTaskSchema>
 export type TextTask = z.output<typeof textTaskSchema>
 export type QuestionTask = z.output<typeof questionTaskSchema>
 export type ShapesTask = z.output<typeof shapesTaskSchema>
+export type EditTask = z.output<typeof editTaskSchema>

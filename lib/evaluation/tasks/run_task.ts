@@ -11,17 +11,25 @@ import type { GenerativeModel } from '../../generation/model.js'
 import { generatedPreprocessing, openClasses } from './class_data_config.js'
 import { LeftOutReport } from '../../run/left_out_report.js'
 import { unreadablePolicy } from '../../run/train_data.js'
-import type { ClassTask, EvaluationTask, QuestionTask, ShapesTask, TextTask } from './evaluate_config.js'
+import type {
+  ClassTask,
+  EditTask,
+  EvaluationTask,
+  QuestionTask,
+  ShapesTask,
+  TextTask,
+} from './evaluate_config.js'
 import { type EvaluationResult, type Metric, shareMetric } from './evaluation_result.js'
 import type { Outcome, TaskOptions } from './task.js'
 import { runCaptions } from './run_captions.js'
+import { runEdits } from './run_edits.js'
 import { runShapes } from './run_shapes.js'
 import { shapesSide } from '../shapes/evaluate_shapes.js'
 import { requireImagePreprocessing } from '../../sequence/image_model.js'
 
 /** How a task's images are generated: by the sampler that needs few steps where none is named. */
 const imagesOf = (
-  { images }: ClassTask | ShapesTask,
+  { images }: ClassTask | EditTask | ShapesTask,
   { objective }: GenerativeModel,
 ): ImageGenerationOptions => ({
   ...images,
@@ -31,7 +39,7 @@ const imagesOf = (
 /** Rejects with an Error that names what a task asks of a model that it cannot do, before any task is run. */
 export async function checkTask(model: GenerativeModel, task: EvaluationTask): Promise<void> {
   if (task.type === 'shapes') shapesSide(model)
-  if (task.type === 'classes' || task.type === 'shapes')
+  if (task.type === 'classes' || task.type === 'edits' || task.type === 'shapes')
     await checkImageGeneration(model, [], imagesOf(task, model))
 }
 
@@ -56,6 +64,8 @@ function outcomeOf(model: GenerativeModel, task: EvaluationTask, options: TaskOp
       return runText(model, task, options)
     case 'shapes':
       return runShapes(model, { ...task, images: imagesOf(task, model) }, options)
+    case 'edits':
+      return runEdits(model, { ...task, images: imagesOf(task, model) }, options)
     case 'questions':
       return runQuestions(model, task, options)
   }
