@@ -69,6 +69,8 @@ it.each([
   ['fashion-mnist-autoencoder', 'autoencoder'],
   ['fashion-mnist-latents', 'transfusion'],
   ['fashion-mnist-rae', 'autoencoder'],
+  ['fashion-mnist-vqvae', 'autoencoder'],
+  ['fashion-mnist-chameleon', 'transfusion'],
 ])('has a config %s that the command accepts, and shows it in docs/training.md', async (name, type) => {
   const path = join(root, `examples/${name}.json`)
   const config = await readConfig(path, trainConfigSchema)
