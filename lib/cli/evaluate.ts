@@ -9,9 +9,10 @@ import { modelFolderOf } from '../models/transfusion/io/locate.js'
 import { type WeightKind, weightKinds } from '../nn/weight_kinds.js'
 import { ClassReferences } from '../evaluation/classes/class_references.js'
 import { evaluate } from '../evaluation/evaluate.js'
-import { type Device, parseDevice } from '../tensor/device.js'
+import { parseDevice } from '../tensor/device.js'
 import { evaluateConfigSchema } from '../evaluation/tasks/evaluate_config.js'
 import { formatResults, type MeasuredModel } from '../evaluation/tasks/evaluation_result.js'
+import { type GenEvalOptions, runGenEval } from './geneval.js'
 import { onInterrupt } from './terminal/interrupt.js'
 import { say } from './terminal/output.js'
 import {
@@ -26,21 +27,15 @@ import {
 import { textData } from './options/text_data.js'
 
 /** Options of the command line. */
-export interface EvaluateOptions {
+export interface EvaluateOptions extends GenEvalOptions {
   data?: string
   perClass?: number
-  sampler?: string
-  steps?: number
-  guidance?: number
   captions?: string
   images?: string
   text?: string[]
   questions?: string[]
-  seed?: number
-  precision?: string
+  geneval?: string
   weights?: WeightKind[]
-  device?: Device
-  json?: string
 }
 
 export const evaluateCommand = (): Command =>
@@ -48,7 +43,7 @@ export const evaluateCommand = (): Command =>
     .description(
       'measure a model on data that it was not trained on; without options, on the test images of Fashion-MNIST',
     )
-    .argument('<model>', 'the model folder')
+    .argument('[model]', 'the model folder')
     .argument('[config]', 'a JSON file with the tasks')
     .option(
       '--data <name>',
@@ -64,6 +59,13 @@ export const evaluateCommand = (): Command =>
     .option('--images <folder>', 'where the images of --captions are, by default beside the file')
     .option('--text <files...>', 'perplexity on plain text or JSON Lines')
     .option('--questions <files...>', 'rank the options of questions in JSON Lines')
+    .option('--geneval <folder>', "draw GenEval's prompts there, or score the pictures that are there")
+    .option('--prompts <file>', "GenEval's evaluation_metadata.jsonl, to draw")
+    .addOption(numberOption('--samples <number>', 'pictures of each of --prompts, by default 4'))
+    .option(
+      '--detections <file>',
+      'a JSON file of what was detected in the pictures, to score them without a model',
+    )
     .addOption(seedOption())
     .addOption(precisionOption())
     .addOption(
@@ -79,16 +81,23 @@ export const evaluateCommand = (): Command =>
       '\nExamples:\n' +
         '  transfusion eval runs/demo/model --per-class 100 --steps 50\n' +
         '  transfusion eval runs/train/model --text held-out.txt --questions questions.jsonl\n' +
-        '  transfusion eval runs/train/model --text held-out.txt --weights f32 int8 int4',
+        '  transfusion eval runs/train/model --text held-out.txt --weights f32 int8 int4\n' +
+        '  transfusion eval runs/shapes/model --data shapes --per-class 100\n' +
+        '  transfusion eval --geneval pictures --detections detections.json',
     )
     .action(runEvaluate)
 
 /** `transfusion eval MODEL [config.json]`: measures a model on held-out data, as the config or the options say. */
 export async function runEvaluate(
-  named: string,
+  named: string | undefined,
   configPath: string | undefined,
   options: EvaluateOptions,
 ): Promise<void> {
+  if (options.geneval !== undefined) return runGenEval(options.geneval, named, options)
+  for (const name of ['prompts', 'samples', 'detections'] as const)
+    if (options[name] !== undefined) throw new Error(`--${name} is for --geneval FOLDER, which is missing`)
+  if (named === undefined)
+    throw new Error('expected a model folder; only --geneval FOLDER --detections FILE needs none')
   const started = performance.now()
   const folder = await modelFolderOf(named)
   const file = configPath === undefined ? {} : await readConfig(configPath, evaluateConfigSchema)

@@ -91,6 +91,10 @@ export { judgePicture } from '../evaluation/shapes/judge.js'
 export { judgeEdit } from '../evaluation/shapes/judge_edit.js'
 export type { Verdict } from '../evaluation/geneval/rules.js'
 
+// GenEval: its prompts drawn, its pictures scored by detections.
+export { drawGenEval, type GenEvalDrawing } from '../evaluation/geneval/draw.js'
+export { type GenEvalPicture, scoreGenEval } from '../evaluation/geneval/score.js'
+
 // Text: perplexity, and answers ranked by likelihood.
 export type { Likelihood, LikelihoodOptions } from '../evaluation/text/likelihood.js'
 export { type CaptionedImage, captionPerplexity } from '../evaluation/text/perplexity.js'

@@ -67,9 +67,12 @@ export interface MeasuredModel {
   readonly results: readonly EvaluationResult[]
 }
 
+/** What of a model's results is shown. */
+type ShownModel = Pick<MeasuredModel, 'weights' | 'results'>
+
 /** A table for the terminal: a heading for each task, a line for each metric, a column for each model. */
-export function formatResults(models: readonly MeasuredModel[]): string {
-  const [first, ...others] = models as [MeasuredModel, ...MeasuredModel[]]
+export function formatResults(models: readonly ShownModel[]): string {
+  const [first, ...others] = models as [ShownModel, ...ShownModel[]]
   const names = first.results.flatMap(({ metrics }) => Object.keys(metrics))
   const width = Math.max(...names.map((name) => name.length))
   const heads = `  ${' '.repeat(width)}  ${models.map(({ weights = '' }) => weights.padStart(9).padEnd(21)).join('  ')}`
