@@ -64,6 +64,7 @@ export type { EmojiStyle } from '../datasets/emoji/emoji_names.js'
 
 export { renderScene } from '../datasets/shapes/render.js'
 export type { Scene, SceneObject } from '../datasets/shapes/scene.js'
+export { promptTags } from '../datasets/shapes/prompts.js'
 export type { Combinations, PromptMeaning, PromptTag, Requirement } from '../datasets/shapes/prompts.js'
 export type { SceneEdit } from '../datasets/shapes/edits.js'
 

@@ -107,7 +107,9 @@ export {
   type LoadedAutoencoder,
   saveAutoencoder,
 } from '../models/autoencoder/io/folder.js'
+export { CodeCodec } from '../models/autoencoder/code_codec.js'
 export { AutoencoderCodec, type AutoencoderCodecOptions } from '../models/autoencoder/codec.js'
+export type { HeldAutoencoderOptions } from '../models/autoencoder/held_autoencoder.js'
 export type { Codebook } from '../models/autoencoder/codebook.js'
 export type { FeatureMaps, FrozenEncoder } from '../models/autoencoder/frozen/encoder.js'
 export { loadOnnxEncoder } from '../models/autoencoder/frozen/onnx_encoder.js'
