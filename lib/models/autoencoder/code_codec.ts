@@ -4,7 +4,7 @@ import type { Image, ImageSize } from '../../image/image.js'
 import { withDevice } from '../../tensor/device.js'
 import { scope } from '../../tensor/scope.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
-import { checkOptions } from '../../arguments.js'
+import { checkArguments, checkOptions } from '../../arguments.js'
 import { type AutoencoderConfig, downscaleOf, latentChannelsOf } from './config.js'
 import { HeldAutoencoder, heldAutoencoderKeys, type HeldAutoencoderOptions } from './held_autoencoder.js'
 import type { LoadedAutoencoder } from './io/folder.js'
@@ -42,6 +42,7 @@ export class CodeCodec implements ImageCodec {
 
   /** A VQ-VAE that was read from elsewhere, `name`; `canDecode`: whether its decoder has weights. */
   static of(autoencoder: LoadedAutoencoder, name: string, canDecode: boolean): CodeCodec {
+    checkArguments('CodeCodec.of', { autoencoder: [autoencoder, 'autoencoder'], name: [name, 'string'] })
     return new CodeCodec(HeldAutoencoder.of(autoencoder, name), canDecode)
   }
 
