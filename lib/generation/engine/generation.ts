@@ -2,12 +2,11 @@ import type { EncodedPart } from '../../sequence/image_parts.js'
 import type { ImagePart, Part, SpecialTokens } from '../../sequence/document.js'
 import type { CodeTokens } from '../../sequence/code_tokens.js'
 import { advance, sequenceStart } from '../../sequence/metadata.js'
-import type { EndReason, GenerationEvent, Usage } from '../events.js'
+import type { EndReason } from '../events.js'
 import type { GenerationListener, GenerationRequest } from './generation_request.js'
-import { PhaseTimer, usageOfPrompt } from './generation_usage.js'
-import { OrderedEvents } from './ordered_events.js'
+import { GenerationOutput } from './generation_output.js'
+import { usageOfPrompt } from './generation_usage.js'
 import { firstParts } from '../prompt.js'
-import type { Image } from '../../image/image.js'
 import { CodeImage } from './code_image.js'
 import { decodeImage } from './decode_images.js'
 import type { CachedSequence } from './sequence_cache.js'
@@ -80,9 +79,7 @@ export class Generation {
   #codeImage: CodeImage | undefined
   /** Images whose last step is enqueued. */
   #imagesEnqueued = 0
-  readonly #usage: Usage
-  readonly #timer = new PhaseTimer()
-  readonly #events: OrderedEvents
+  readonly #output: GenerationOutput
 
   constructor(
     readonly request: GenerationRequest,
@@ -91,21 +88,20 @@ export class Generation {
   ) {
     this.#unread = request.prompt
     this.#next = request.prompt.length > 0 ? 'prompt' : 'image'
-    this.#usage = usageOfPrompt(request, format.tokens, format.codes)
-    this.#events = new OrderedEvents((event) => {
+    this.#output = new GenerationOutput(usageOfPrompt(request, format.tokens, format.codes), (event) => {
       if (!this.failure) listener.onEvent(event)
     })
   }
 
   /** Resolves once the images that are being decoded are, and their events are given; undefined where there is none. */
   get decoding(): Promise<void> | undefined {
-    const { delivered } = this.#events
+    const { delivered } = this.#output
     return delivered?.catch((error: unknown) => void (this.failure ??= { error }))
   }
 
   /** Whether it takes part in steps: not while its listener, or what decodes its images, is behind. */
   get isReady(): boolean {
-    return !this.failure && !this.listener.isFull && this.#events.pending < mostDecoding
+    return !this.failure && !this.listener.isFull && this.#output.pending < mostDecoding
   }
 
   // ---- what is enqueued ----
@@ -147,7 +143,7 @@ export class Generation {
   /** Whether it awaits a token that text may follow, so that async scheduling may append a placeholder for it. */
   get allowsPlaceholder(): boolean {
     const { maxTokens } = this.request.settings
-    return this.#next === 'await' && (this.mayGenerateImage || this.#usage.textTokens + 1 < maxTokens)
+    return this.#next === 'await' && (this.mayGenerateImage || this.#output.usage.textTokens + 1 < maxTokens)
   }
 
   /**
@@ -214,7 +210,7 @@ export class Generation {
     if (!input.isLast) return
     this.#imagesEnqueued++
     // The last image is not committed where no text may follow it.
-    const ends = !this.mayGenerateImage && this.#usage.textTokens >= this.request.settings.maxTokens
+    const ends = !this.mayGenerateImage && this.#output.usage.textTokens >= this.request.settings.maxTokens
     this.#next = ends ? 'nothing' : 'commit'
     if (ends) this.hasImageState = false
   }
@@ -223,7 +219,7 @@ export class Generation {
 
   /** It leaves the queue. */
   onStarted(): void {
-    this.#timer.enter('prompt')
+    this.#output.enter('prompt')
   }
 
   /** Takes what a step gave, in the order in which the steps were enqueued. */
@@ -238,10 +234,10 @@ export class Generation {
       else if (input.next === 'image') this.#startImage()
       return
     }
-    if (this.#timer.phase !== 'images') this.#startImage()
+    if (!this.#output.isInImage) this.#startImage()
     if (input.type === 'code') return this.#receiveCode(input, token!)
-    this.#usage.denoisingSteps++
-    if (input.preview) this.#emitPreview(image!, input.step + 1)
+    this.#output.usage.denoisingSteps++
+    if (input.preview) this.#output.preview(image!, input.step + 1, this.imageSteps)
     if (input.isLast) this.#receiveImage({ image, latent })
   }
 
@@ -249,37 +245,25 @@ export class Generation {
     const { codec, settings } = this.request
     const codes = this.#codeImage!
     codes.receive(id)
-    this.#usage.imageTokens++
+    this.#output.usage.imageTokens++
     if (isLast)
       return this.#receiveImage(
         codec ? { image: decodeImage(codec, codes.encoded) } : { latent: codes.encoded },
       )
     const count = index + 1
     if (settings.previewEvery > 0 && count % settings.previewEvery === 0)
-      this.#emitPreview(decodeImage(codec!, codes.encoded), count)
+      this.#output.preview(decodeImage(codec!, codes.encoded), count, this.imageSteps)
   }
 
-  #emitPreview(image: Promise<Image>, step: number): void {
-    const { images: index } = this.#usage
-    const { imageSteps: steps } = this
-    this.#emit(image.then((image) => ({ type: 'preview', index, image, step, steps }) as const))
-  }
-
-  #receiveImage({ image, latent }: Pick<StepOutput, 'image' | 'latent'>): void {
-    const index = this.#usage.images++
-    this.#timer.enter('text')
-    this.#emit(
-      latent
-        ? { type: 'latent', index, latent }
-        : image!.then((image) => ({ type: 'image', index, image }) as const),
-    )
+  #receiveImage(image: Pick<StepOutput, 'image' | 'latent'>): void {
+    this.#output.image(image)
     if (this.#next === 'nothing') this.#end('maxImages')
   }
 
   #receiveToken(id: number): void {
     const { settings, text, endOfTurn } = this.request
     const { tokens } = this.format
-    this.#timer.enter('text')
+    this.#output.enter('text')
     if (id === tokens.end || id === endOfTurn) return this.#endText('end')
     if (settings.stopTokens.includes(id)) return this.#endText('stop', id)
     if (id === tokens.boi) {
@@ -288,11 +272,11 @@ export class Generation {
       this.#next = 'image'
       return this.#startImage()
     }
-    if (this.#usage.textTokens >= settings.maxTokens) return this.#endText('maxTokens')
-    this.#usage.textTokens++
+    if (this.#output.usage.textTokens >= settings.maxTokens) return this.#endText('maxTokens')
+    this.#output.usage.textTokens++
     if (!this.#emitText(text.push(id))) return
     // Where nothing may follow, another step would only find out what the model would have written.
-    if (this.#usage.textTokens >= settings.maxTokens && !this.mayGenerateImage)
+    if (this.#output.usage.textTokens >= settings.maxTokens && !this.mayGenerateImage)
       return this.#endText('maxTokens')
     this.#token = id
     this.#next = this.#placeholder ? 'await' : 'token'
@@ -311,14 +295,7 @@ export class Generation {
   #startImage(): void {
     const { height, width } = this.format.image
     const { downscale } = this.request.codec ?? { downscale: 1 }
-    this.#timer.enter('images')
-    this.#emit({
-      type: 'image-start',
-      index: this.#usage.images,
-      width: width * downscale,
-      height: height * downscale,
-      steps: this.imageSteps,
-    })
+    this.#output.startImage({ height: height * downscale, width: width * downscale }, this.imageSteps)
   }
 
   /** Ends with the text that was held back. */
@@ -328,7 +305,7 @@ export class Generation {
 
   /** Ends the generation and returns false where the text holds a stop string. */
   #emitText({ text, stop }: OutputText): boolean {
-    if (text !== '') this.#emit({ type: 'text', text })
+    this.#output.text(text)
     if (stop === undefined) return true
     this.#end('stop', stop)
     return false
@@ -337,12 +314,6 @@ export class Generation {
   #end(reason: EndReason, stop?: string | number): void {
     this.#next = 'nothing'
     this.done = true
-    const timings = this.#timer.read()
-    this.#emit({ type: 'done', reason, ...(stop !== undefined && { stop }), usage: this.#usage, timings })
-  }
-
-  /** Events after one of an image that is still decoded wait for it; the generation goes on. */
-  #emit(event: GenerationEvent | Promise<GenerationEvent>): void {
-    this.#events.add(event)
+    this.#output.end(reason, stop)
   }
 }
