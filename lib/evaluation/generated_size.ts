@@ -11,3 +11,13 @@ export function generatedSize(
   const { height, width } = model.network.config.image
   return { height: height * downscale, width: width * downscale, channels }
 }
+
+/** The side of the images that a model generates. Throws a RangeError unless they are square, in colour, and of `least` pixels or more. */
+export function squareSide(callee: string, model: GenerativeModel, least: number): number {
+  const { height, width, channels } = generatedSize(callee, model)
+  if (height === width && channels === 3 && width >= least) return width
+  throw new RangeError(
+    `${callee}: the model must generate square pictures in colour from ${least} pixels, it generates ` +
+      `${width} x ${height} ${channels === 3 ? 'in colour' : 'in grayscale'}`,
+  )
+}

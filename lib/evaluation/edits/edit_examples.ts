@@ -30,10 +30,14 @@ export function shapesEdits(size: number, count: number, seed: number): EditExam
   })
 }
 
+/** Edits that are drawn at most for each that is wanted: most change enough. */
+const drawnForEach = 100
+
 /**
  * Edits of held-out emoji: right is what differs from the true edit by a root mean square error of at most `tolerance`. Edits that
  * change less than that, as mirroring a ball does, are not asked for: to copy the source is never right. The other style of a
- * held-out emoji is one that training has seen, if not from this source. Rejects as `openEmoji`.
+ * held-out emoji is one that training has seen, if not from this source. Rejects as `openEmoji`, and with a RangeError for a
+ * tolerance that hardly an edit exceeds.
  */
 export async function emojiEdits(
   size: number,
@@ -45,7 +49,11 @@ export async function emojiEdits(
   const pictures = editedPictures(heldOut.pictures, training.pictures)
   const draws = new RandomDraws(seed, 'emoji', 0)
   const examples: EditExample[] = []
-  while (examples.length < count) {
+  for (let drawn = 0; examples.length < count; drawn++) {
+    if (drawn === drawnForEach * count)
+      throw new RangeError(
+        `edits: tolerance must be less than what edits change, received ${tolerance}, which leaves ${examples.length} of ${drawn}`,
+      )
     const edit = drawEmojiEdit(pictures, draws)
     const isRight = (answer: Image) => pixelError(answer, edit.target) <= tolerance
     if (!isRight(edit.source)) examples.push({ ...edit, isRight })

@@ -9,7 +9,7 @@ import type { GenerativeModel } from '../../generation/model.js'
 import type { ImageGenerationOptions } from '../../generation/options.js'
 import { RandomDraws } from '../../random.js'
 import { mostTokens } from '../../tokenizer/tokenizer.js'
-import { generatedSize } from '../generated_size.js'
+import { squareSide } from '../generated_size.js'
 import { generationProgress } from '../generation_progress.js'
 import { judgePicture } from './judge.js'
 
@@ -78,19 +78,9 @@ export async function evaluateShapes(
 ): Promise<{ prompts: JudgedPrompt[]; answers: JudgedAnswer[] }> {
   checkArguments('evaluateShapes', { model: [model, 'model'], options: [options, 'object'] })
   checkOptions('evaluateShapes', options, optionKeys)
-  const side = shapesSide(model)
+  const side = squareSide('shapes', model, smallestSide)
   const prompts = await judgePrompts(model, options)
   return { prompts, answers: await judgeAnswers(model, side, options) }
-}
-
-/** The side of the pictures that a model generates. Throws a RangeError where the judge cannot read such. */
-export function shapesSide(model: GenerativeModel): number {
-  const { height, width, channels } = generatedSize('shapes', model)
-  if (height === width && channels === 3 && width >= smallestSide) return width
-  throw new RangeError(
-    `shapes: the model must generate square pictures in colour from ${smallestSide} pixels, it generates ` +
-      `${width} x ${height} ${channels === 3 ? 'in colour' : 'in grayscale'}`,
-  )
 }
 
 async function judgePrompts(

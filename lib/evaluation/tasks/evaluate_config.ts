@@ -1,7 +1,6 @@
 import { z } from 'zod'
 import { filePath } from '../../config/paths.js'
 import { sourceSchema } from '../../datasets/data_config.js'
-import { smallestSide } from '../../datasets/shapes/render.js'
 import { imageGenerationConfigSchema } from '../../generation/options.js'
 import { weightKinds } from '../../nn/weight_kinds.js'
 import { deviceSchema } from '../../tensor/device_config.js'
@@ -89,12 +88,10 @@ export const editTaskSchema = z.strictObject({
   type: z.literal('edits'),
   /** Scenes of coloured shapes, whose judge reads the pixels, or held-out emoji, compared with the true edit. */
   data: z.enum(['shapes', 'emoji']),
-  /** Width and height of the pictures, pixels: those that the model generates. */
-  size: z.int().min(smallestSide).default(smallestSide),
   /** Edits. */
   count: z.int().min(2).default(200),
   /** Of emoji: the root mean square error, as a share of the range of values, up to which an answer is right. */
-  tolerance: z.number().gt(0).max(1).default(0.1),
+  tolerance: z.number().gt(0).max(0.2).default(0.1),
   /** How they are generated. */
   images: generatedImagesSchema,
 })

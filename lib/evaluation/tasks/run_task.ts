@@ -24,7 +24,8 @@ import type { Outcome, TaskOptions } from './task.js'
 import { runCaptions } from './run_captions.js'
 import { runEdits } from './run_edits.js'
 import { runShapes } from './run_shapes.js'
-import { shapesSide } from '../shapes/evaluate_shapes.js'
+import { smallestSide } from '../../datasets/shapes/render.js'
+import { squareSide } from '../generated_size.js'
 import { requireImagePreprocessing } from '../../sequence/image_model.js'
 
 /** How a task's images are generated: by the sampler that needs few steps where none is named. */
@@ -38,7 +39,7 @@ const imagesOf = (
 
 /** Rejects with an Error that names what a task asks of a model that it cannot do, before any task is run. */
 export async function checkTask(model: GenerativeModel, task: EvaluationTask): Promise<void> {
-  if (task.type === 'shapes') shapesSide(model)
+  if (task.type === 'shapes' || task.type === 'edits') squareSide(task.type, model, smallestSide)
   if (task.type === 'classes' || task.type === 'edits' || task.type === 'shapes')
     await checkImageGeneration(model, [], imagesOf(task, model))
 }

@@ -54,6 +54,9 @@ it('says which size the model generates', async () => {
   using model = modelOf(16)
   const task = { type: 'edits', data: 'shapes', count: 2, images: { steps: 1 } } as const
   await expect(evaluate(model, { tasks: [task] })).rejects.toThrow(
-    'size must be the size of the images that the model generates, 16 x 16, received 32',
+    'edits: the model must generate square pictures in colour from 32 pixels, it generates 16 x 16 in colour',
+  )
+  await expect(emojiEdits(32, 2, 0, 1)).rejects.toThrow(
+    'tolerance must be less than what edits change, received 1',
   )
 })
