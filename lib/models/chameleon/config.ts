@@ -45,8 +45,9 @@ export interface ChameleonConfig {
   readonly side: number
 }
 
-/** Whether a folder's config is that of a Chameleon. */
+/** Whether a folder's config is that of a Chameleon. Throws an Error that says what the path is where it is no folder. */
 export async function isChameleon(folder: string): Promise<boolean> {
+  await checkCheckpointFolder(folder)
   const json = await readJson(join(folder, 'config.json'), null)
   return (json as { model_type?: unknown } | null)?.model_type === 'chameleon'
 }
