@@ -154,10 +154,10 @@ describe('a config of a new model', () => {
   })
 })
 
-/** The configs shown in a page; one that names an autoencoder finds the page's own, untrained, in its place. */
+/** The configs shown in a page; one that names an autoencoder finds the page's last one above it, untrained, in its place. */
 async function configsShown(page: string): Promise<TrainConfig[]> {
   const text = await readFile(new URL(`../../${page}`, import.meta.url), 'utf8')
-  const autoencoder = await temporaryFolder()
+  let autoencoder = ''
   const configs: TrainConfig[] = []
   for (const [, shown] of text.matchAll(/^```jsonc?\n([^]*?)^```/gm)) {
     const { $schema: _, ...written } = parseConfigText(shown!, page) as Record<string, unknown>
@@ -165,6 +165,7 @@ async function configsShown(page: string): Promise<TrainConfig[]> {
     if (config.model.type === 'autoencoder') {
       // Of a frozen encoder, whose file is not the page's.
       if (config.model.frozenEncoder) continue
+      autoencoder = await temporaryFolder()
       using model = await autoencoderRuns.create(config as AutoencoderTrainConfig)
       await model.save(autoencoder)
     } else if (config.model.autoencoder !== undefined) config.model.autoencoder = autoencoder
@@ -175,7 +176,7 @@ async function configsShown(page: string): Promise<TrainConfig[]> {
 
 it.each([
   ['README.md', 1],
-  ['docs/training.md', 3],
+  ['docs/training.md', 5],
 ])('takes the configs in %s', async (page, count) => {
   const configs = await configsShown(page)
   expect(configs).toHaveLength(count)
