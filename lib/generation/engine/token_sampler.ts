@@ -4,7 +4,7 @@ import { gatherRows } from '../../ops/gather_rows.js'
 import { sampleTokens } from '../../ops/sampling.js'
 import { scale } from '../../ops/scale.js'
 import { rowSeeds } from '../../random.js'
-import { codeTokensOf } from '../../sequence/code_tokens.js'
+import { type CodeTokens, codeTokensOf } from '../../sequence/code_tokens.js'
 import { keep } from '../../tensor/scope.js'
 import { fromArray, type Tensor } from '../../tensor/tensor.js'
 import type { Generation } from './generation.js'
@@ -38,6 +38,7 @@ export class TokenSampler {
   readonly #network: GenerativeNetwork
   /** Biases [V] that rule tokens out, with BOI allowed and without, by the ids that a tokenizer has no token for. */
   readonly #biases = new WeakMap<readonly number[], { withImages: Float32Array; textOnly: Float32Array }>()
+  readonly #codes: CodeTokens | undefined
   /** The bias [V] that rules out all but codes; absent where images are no tokens. */
   readonly #codeBias: Float32Array | undefined
   #lastSampled: SampledTokens | undefined
@@ -45,9 +46,9 @@ export class TokenSampler {
   constructor(network: GenerativeNetwork) {
     this.#network = network
     const { config } = network
-    const codes = codeTokensOf(config)
-    this.#codeBias = codes && new Float32Array(config.vocabulary).fill(-Infinity)
-    for (const id of codes?.ids ?? []) this.#codeBias![id] = 0
+    this.#codes = codeTokensOf(config)
+    this.#codeBias = this.#codes && new Float32Array(config.vocabulary).fill(-Infinity)
+    for (const id of this.#codes?.ids ?? []) this.#codeBias![id] = 0
   }
 
   /** The ids [T] of a batch, its placeholders filled with the tokens that the last step has sampled. */
@@ -123,12 +124,7 @@ export class TokenSampler {
     if (!biases) {
       const { vocabulary, tokens } = this.#network.config
       // EOI is appended by the engine when it commits an image, BOS continues nothing, and codes stand in images alone.
-      const never = [
-        tokens.bos,
-        tokens.eoi,
-        ...idsWithoutToken,
-        ...(codeTokensOf(this.#network.config)?.ids ?? []),
-      ]
+      const never = [tokens.bos, tokens.eoi, ...idsWithoutToken, ...(this.#codes?.ids ?? [])]
       biases = {
         withImages: biasAgainst(never, vocabulary),
         textOnly: biasAgainst([...never, tokens.boi], vocabulary),

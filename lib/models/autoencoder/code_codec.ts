@@ -1,5 +1,5 @@
 import { noGrad } from '../../autograd/tape.js'
-import { type ImageCodec, type ImageCodecConfig, splitValues } from '../../image/codec.js'
+import { type ImageCodec, type ImageCodecConfig, joinValues, splitValues } from '../../image/codec.js'
 import type { Image, ImageSize } from '../../image/image.js'
 import { withDevice } from '../../tensor/device.js'
 import { scope } from '../../tensor/scope.js'
@@ -68,15 +68,12 @@ export class CodeCodec implements ImageCodec {
   /** Images to codes `[S]`. Rejects with a RangeError where an image's sides are no multiples of `downscale`. */
   async encode(images: readonly Image[]): Promise<Float32Array> {
     const fields = await this.#held.encode(images, (network, x) => network.encode(x))
-    const codes = await Promise.all(
-      fields.map(({ values, channels }) =>
-        this.#run(
-          (network) => network.codebook.nearest(fromArray(values, [-1, channels])),
-          (ids) => ids.readInts(),
-        ),
-      ),
+    const channels = latentChannelsOf(this.#held.autoencoder.network.config)
+    const codes = await this.#run(
+      ({ codebook }) => codebook.nearest(fromArray(joinValues(fields), [-1, channels])),
+      (ids) => ids.readInts(),
     )
-    return Float32Array.from(codes.flatMap((ids) => [...ids]))
+    return Float32Array.from(codes)
   }
 
   /** Codes `[S]` to images. Rejects with a RangeError for what is no code, and an Error where the decoder has no weights. */

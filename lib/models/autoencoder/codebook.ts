@@ -9,7 +9,7 @@ import { reshape } from '../../ops/reshape.js'
 import { argmax } from '../../ops/sampling.js'
 import { scale } from '../../ops/scale.js'
 import { scope } from '../../tensor/scope.js'
-import type { Tensor } from '../../tensor/tensor.js'
+import { fromArray, type Tensor } from '../../tensor/tensor.js'
 
 /** Scores, of positions by codes, that exist at once: 64 MiB. */
 const scoresAtOnce = 2 ** 24
@@ -31,6 +31,7 @@ export class Codebook {
   nearest(z: Tensor): Tensor {
     return scope(() => {
       const [positions, channels] = z.shape as [number, number]
+      if (positions === 0) return fromArray(new Int32Array(0))
       const codes = cast(this.weight.tensor, 'f32')
       // |z - e|^2 = |z|^2 - 2 (z . e - |e|^2 / 2): the nearest code has the largest score in the brackets.
       const bias = scale(sum(mul(codes, codes), [1]), -0.5)

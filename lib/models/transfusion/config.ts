@@ -246,6 +246,16 @@ function codeProblems({
   return problems.flatMap(([isWrong, path, message]) => (isWrong ? [[path, message]] : []))
 }
 
+/** A vocabulary and its special tokens with the codes of images, where these are tokens, behind all others. */
+export const withCodes = <Tokens extends object>(
+  vocabulary: number,
+  tokens: Tokens,
+  codes: number | undefined,
+): { vocabulary: number; tokens: Tokens & { codes?: number } } =>
+  codes === undefined
+    ? { vocabulary, tokens }
+    : { vocabulary: vocabulary + codes, tokens: { ...tokens, codes: vocabulary } }
+
 export const feedForwardOf = ({ channels, feedForward }: TransfusionConfig): number =>
   feedForward ?? Math.ceil((channels * 8) / 3 / 256) * 256
 

@@ -11,10 +11,10 @@ import { loadModel, saveModel } from '../../../lib/models/transfusion/io/folder.
 import { codeTokensOf } from '../../../lib/sequence/code_tokens.js'
 import { fromArray } from '../../../lib/tensor/tensor.js'
 import { JsonTokenizer } from '../../../lib/tokenizer/tokenizer.js'
-import { specialToken } from '../../../lib/tokenizer/tokenizer_json.js'
 import { generate } from '../../../lib/generation/generate.js'
 import { compare } from '../../check_op.js'
 import { temporaryFolder } from '../../temporary_folder.js'
+import { wordLevelJson } from '../transfusion/io/llama_folder.js'
 import { trainedText } from '../transfusion/text_training.js'
 
 const folder = fileURLToPath(new URL('../../fixtures/chameleon', import.meta.url))
@@ -33,22 +33,8 @@ function tokenizer(): JsonTokenizer {
   const names = new Map(Object.entries(map).map(([name, id]) => [id, name]))
   const words = Array.from({ length: vocabulary }, (_, id) => names.get(id) ?? `other${id}`)
   const special = ['<s>', '</s>', '<unk>', '<racm3:break>', '<eoss>']
-  return new JsonTokenizer(
-    {
-      version: '1.0',
-      added_tokens: special.map((name) => specialToken(map[name]!, name)),
-      normalizer: null,
-      pre_tokenizer: { type: 'WhitespaceSplit' },
-      post_processor: null,
-      decoder: null,
-      model: {
-        type: 'WordLevel',
-        vocab: Object.fromEntries(words.map((word, id) => [word, id])),
-        unk_token: '<unk>',
-      },
-    },
-    { bos: '<s>', eos: '</s>', boi: '<racm3:break>', eoi: '<eoss>' },
-  )
+  const roles = { bos: '<s>', eos: '</s>', boi: '<racm3:break>', eoi: '<eoss>' }
+  return new JsonTokenizer(wordLevelJson(words, special), roles)
 }
 
 const read = (options = {}) => fromPretrained(folder, { tokenizer: tokenizer(), ...options })
@@ -114,6 +100,7 @@ describe('a Chameleon of transformers', () => {
     const codes = network.encodeToCodes(x)
     expect([...(await codes.readInts())]).toEqual([...ints('codes')])
     const model = await read()
+    expect(await model.codec!.encode([])).toEqual(new Float32Array(0))
     const tokens = codeTokensOf(model.network.config)!.idsOf(Float32Array.from(ints('codes')))
     expect([...tokens]).toEqual([...ints('image_ids')])
     const pixels = network.decodeCodes(codes)

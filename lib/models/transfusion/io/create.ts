@@ -7,7 +7,12 @@ import type { ComputeType } from '../../../nn/arena.js'
 import { imagePreprocessingOf } from '../../../sequence/image_model.js'
 import { currentDevice, type Device, parseDevice } from '../../../tensor/device.js'
 import type { JsonTokenizer } from '../../../tokenizer/tokenizer.js'
-import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
+import {
+  type TransfusionConfig,
+  transfusionConfigSchema,
+  type TransfusionOptions,
+  withCodes,
+} from '../config.js'
 import { TransfusionNetwork, transfusionParameters } from '../model.js'
 import { type Freeze, frozenStorage } from '../freeze.js'
 import { type LoraSettings, parseLora } from '../lora.js'
@@ -92,14 +97,5 @@ function tokenizerIds(
   codes: number | undefined,
 ): Pick<TransfusionOptions, 'vocabulary' | 'tokens'> {
   if (eos === undefined) throw new Error('tokenizer: it has no end-of-document token, which a model needs')
-  return {
-    vocabulary: vocabularySize + (codes ?? 0),
-    tokens: {
-      ...(bos !== undefined && { bos }),
-      end: eos,
-      boi,
-      eoi,
-      ...(codes !== undefined && { codes: vocabularySize }),
-    },
-  }
+  return withCodes(vocabularySize, { ...(bos !== undefined && { bos }), end: eos, boi, eoi }, codes)
 }

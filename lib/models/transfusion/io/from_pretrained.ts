@@ -22,7 +22,12 @@ import type { LlamaConfig } from '../../llama/config.js'
 import { openPretrained } from '../../llama/open.js'
 import type { PretrainedImages, PretrainedWeights } from '../../llama/pretrained.js'
 import { type LlamaTensor, llamaTensors } from '../../llama/tensors.js'
-import { type TransfusionConfig, transfusionConfigSchema, type TransfusionOptions } from '../config.js'
+import {
+  type TransfusionConfig,
+  transfusionConfigSchema,
+  type TransfusionOptions,
+  withCodes,
+} from '../config.js'
 import { codecFor } from './create.js'
 import type { LoadedModel } from './folder.js'
 import { mergeAdapter } from './adapter.js'
@@ -176,16 +181,10 @@ function grownConfig(
   folder: string,
 ): TransfusionConfig {
   const first = bos ?? tokenizer.bos
-  const { vocabularySize } = tokenizer
-  const grownCodes = images ? undefined : image.codes
-  const tokens = images?.tokens ?? {
-    ...(first !== undefined && { bos: first }),
-    end: eos ?? tokenizer.eos,
-    boi: tokenizer.boi,
-    eoi: tokenizer.eoi,
-    ...(grownCodes !== undefined && { codes: vocabularySize }),
-  }
-  const grown = { ...sizes, vocabulary: vocabularySize + (grownCodes ?? 0), tokens, image }
+  const { vocabularySize: vocabulary, boi, eoi } = tokenizer
+  const tokens = { ...(first !== undefined && { bos: first }), end: eos ?? tokenizer.eos, boi, eoi }
+  const ids = images ? { vocabulary, tokens: images.tokens } : withCodes(vocabulary, tokens, image.codes)
+  const grown = { ...sizes, ...ids, image }
   return parseConfig(transfusionConfigSchema, grown, `${folder}, as a model config`)
 }
 

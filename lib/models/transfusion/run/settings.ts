@@ -19,7 +19,7 @@ import type { Device } from '../../../tensor/device.js'
 import { autoencoderChecksums, autoencoderFolderName } from '../../autoencoder/held_autoencoder.js'
 import { imageCodecSizes } from '../../autoencoder/image_codec.js'
 import { describeAutoencoder } from '../../autoencoder/io/folder.js'
-import { type TransfusionConfig, transfusionConfigSchema } from '../config.js'
+import { type TransfusionConfig, transfusionConfigSchema, withCodes } from '../config.js'
 import { frozenNames } from '../freeze.js'
 import { transfusionParameters } from '../model.js'
 import { readModelConfig } from '../io/folder_config.js'
@@ -40,22 +40,13 @@ export interface RunSettings {
 }
 
 /** Stands for a tokenizer that is not there yet. */
-const anyVocabulary = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
-
-/** Stands for the vocabulary of a tokenizer that is not there yet, codes behind it. */
-const vocabularyWith = ({ codes }: { codes?: number | undefined }) =>
-  codes === undefined
-    ? anyVocabulary
-    : {
-        vocabulary: anyVocabulary.vocabulary + codes,
-        tokens: { ...anyVocabulary.tokens, codes: anyVocabulary.vocabulary },
-      }
+const { vocabulary, tokens } = { vocabulary: 3, tokens: { end: 0, boi: 1, eoi: 2 } }
 
 /** The sizes of a run's model, all but the vocabulary. Throws a ConfigError that begins with `name`, the config's. */
 const sizesOf = ({ model }: RunSettings, name: string): TransfusionConfig =>
   parseConfig(
     z.object({ model: transfusionConfigSchema }),
-    { model: { ...modelOptions(model), ...vocabularyWith(model.image) } },
+    { model: { ...modelOptions(model), ...withCodes(vocabulary, tokens, model.image.codes) } },
     name,
   ).model
 

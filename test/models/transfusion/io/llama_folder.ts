@@ -23,10 +23,17 @@ export function llamaTokenizerJson({ size = 300, images = false }): TokenizerJso
   words[0] = '<unk>'
   words[2] = '</s>'
   if (images) words.splice(-2, 2, '<|boi|>', '<|eoi|>')
-  const special = [...words.keys()].filter((id) => words[id]!.startsWith('<'))
+  return wordLevelJson(
+    words,
+    words.filter((word) => word.startsWith('<')),
+  )
+}
+
+/** A tokenizer of one token a word, whose ids are the words' places; <unk> is among the words. */
+export function wordLevelJson(words: readonly string[], special: readonly string[]): TokenizerJson {
   return {
     version: '1.0',
-    added_tokens: special.map((id) => specialToken(id, words[id]!)),
+    added_tokens: special.map((word) => specialToken(words.indexOf(word), word)),
     normalizer: null,
     pre_tokenizer: { type: 'WhitespaceSplit' },
     post_processor: null,
